@@ -1,0 +1,169 @@
+"""The one protocol of everything live: a method's parameters, what it needs, and the steps it yields.
+
+A method is a frozen dataclass. Its fields are its parameters, declared with `parameter`, and from these the command
+line, the dashboard's controls, the links and the contract tests are made.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+IMAGE, SECOND, TARGET, LAYER, CHANNEL, NEURON = "image", "second", "target", "layer", "channel", "neuron"
+
+
+def parameter(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple | None = None,
+    source: str = "",
+) -> Any:
+    """A dataclass field with what a control, a command line option and a link need to know.
+
+    default: also gives the type (bool, int, float or str). low, high: inclusive bounds. source: where the default
+    comes from (paper, course note).
+    """
+    facts = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices, "source": source}
+    return field(default=default, metadata=facts)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a method is run on; a method's `needs` and `takes` say which of these it reads.
+
+    image, second: (C, H, W) float32 in [0, 1]; `second` is the guide or style image. target: class index.
+    layer: a layer's name. channel: index in it. y, x: a unit of the channel's map; None means the whole channel.
+    """
+
+    image: torch.Tensor | None = None
+    second: torch.Tensor | None = None
+    target: int | None = None
+    layer: str | None = None
+    channel: int | None = None
+    y: int | None = None
+    x: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One state of a running method; the last one is its result.
+
+    index, total: index runs from 1 to total (fewer if the method ends early). kind: "image" (H, W, C) in [0, 1],
+    "heatmap" (H, W), any range, or "mask" (H, W) in {0, 1}; data is float32 in the image's own orientation, at the
+    size of the network's input (DeepDream: of its image). score: what the method follows (a loss, a logit), or None.
+    numbers: further results, ready for JSON. pictures: further pictures by name, (H, W), (H, W, 3) or (H, W, 4) in
+    [0, 1].
+    """
+
+    index: int
+    total: int
+    kind: str
+    data: np.ndarray
+    score: float | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """Base of all methods. Subclasses set the class variables, declare parameters, and write `steps`.
+
+    name: on the command line and in links. title: for people. theory: a sentence or two. reference: the paper.
+    output: kind of the result's data. needs: the inputs it can't do without. takes: those it can use as well.
+    signed: whether a heatmap has a meaningful 0 (drawn with a diverging colour map).
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    theory: ClassVar[str]
+    reference: ClassVar[str]
+    output: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    takes: ClassVar[frozenset[str]] = frozenset()
+    signed: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for each in self.parameters():
+            object.__setattr__(self, each.name, _validated(each, getattr(self, each.name)))
+
+    @classmethod
+    def parameters(cls) -> tuple[dataclasses.Field, ...]:
+        return dataclasses.fields(cls)
+
+    @classmethod
+    def unavailable_because(cls, model) -> str | None:
+        """Why this method is not defined for `model`, or None if it is."""
+        return None
+
+    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+        """Yields states, the result last. Holds no hook, lock or autograd graph while it yields."""
+        raise NotImplementedError(f"{type(self).__name__} has no steps")
+
+    def run(self, model, inputs: Inputs) -> Step:
+        """The result alone."""
+        step = None
+        for step in self.steps(model, self.checked(model, inputs)):
+            pass
+        return step
+
+    def checked(self, model, inputs: Inputs) -> Inputs:
+        """`inputs` if they fit the method and the model; raises ValueError that names what is missing or wrong."""
+        for need in sorted(self.needs):
+            if getattr(inputs, "layer" if need == NEURON else need) is None:
+                raise ValueError(f"{self.name} needs {_SPOKEN[need]}")
+        if (reason := self.unavailable_because(model)) is not None:
+            raise ValueError(f"{self.name} is not available for {model.name}: {reason}")
+        _check_ranges(model, inputs)
+        return inputs
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every parameter, defaults included: what a link carries."""
+        return dataclasses.asdict(self)
+
+
+_SPOKEN = {
+    IMAGE: "an image (--image)",
+    SECOND: "a second image (--second)",
+    TARGET: "a class (--target)",
+    LAYER: "a layer (--layer)",
+    CHANNEL: "a channel (--channel)",
+    NEURON: "a neuron (--layer, --channel and, for one unit, --y and --x)",
+}
+
+
+def _validated(each: dataclasses.Field, value: Any) -> Any:
+    kind, facts = type(each.default), each.metadata
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{each.name} is {value!r}; it must be {kind.__name__}")
+    if facts["choices"] is not None and value not in facts["choices"]:
+        raise ValueError(f"{each.name} is {value!r}; choose from {', '.join(map(str, facts['choices']))}")
+    low, high = facts["low"], facts["high"]
+    if not ((low is None or value >= low) and (high is None or value <= high)):
+        raise ValueError(f"{each.name} is {value!r}; it must lie between {low} and {high}")
+    return value
+
+
+def _check_ranges(model, inputs: Inputs) -> None:
+    if inputs.target is not None and not 0 <= inputs.target < len(model.classes):
+        raise ValueError(f"class {inputs.target} is not one of the {len(model.classes)} classes")
+    if inputs.layer is None:
+        return
+    layer = model.layer(inputs.layer)
+    for name, value, end in (
+        ("channel", inputs.channel, layer.channels),
+        ("y", inputs.y, layer.height),
+        ("x", inputs.x, layer.width),
+    ):
+        if value is not None and not 0 <= value < end:
+            raise ValueError(f"{name} {value} is not in {layer.name}, which has 0 to {end - 1}")
+    if (inputs.y is None) != (inputs.x is None):
+        raise ValueError("a neuron has both y and x; give both, or neither for the whole channel")
