@@ -1,0 +1,73 @@
+# Featurescope. `make` installs, builds the demo store and serves the dashboard; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+
+# A store to make: a model, images, and where to write.
+MODEL      ?= demo
+WEIGHTS    ?=
+CHECKPOINT ?=
+CLASSES    ?=
+SIZE       ?=
+MEAN       ?=
+STD        ?=
+IMAGES     ?= demo
+STORE      ?= stores/$(notdir $(basename $(lastword $(subst :, ,$(MODEL)))))
+DEVICE     ?= auto
+LIMIT      ?=
+ARGS       ?=
+
+# The dashboard.
+STORES ?= stores
+HOST   ?= 127.0.0.1
+PORT   ?= 8501
+TRUST  ?=
+
+INSTALLED := $(VENV)/.installed
+option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
+
+.DEFAULT_GOAL := run
+.PHONY: run help install store store-digits dashboard test bench gallery screenshots clean
+
+run: stores/demo/CURRENT ## install, build the demo store, serve the dashboard
+	@$(MAKE) --no-print-directory dashboard
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## install pinned dependencies into .venv and bundle the front end
+
+$(INSTALLED): requirements.txt constraints.txt dashboard/components/package-lock.json
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Featurescope needs Python 3.11 or newer; set PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(PY) dashboard/components/build.py
+	@touch $@
+
+stores/demo/CURRENT:
+	@$(MAKE) --no-print-directory store MODEL=demo IMAGES=demo STORE=stores/demo
+
+store: install ## build a store: MODEL= WEIGHTS= CHECKPOINT= CLASSES= SIZE= MEAN= STD= IMAGES= STORE= DEVICE= LIMIT= ARGS=
+	$(PY) -m compute store --model "$(MODEL)" --images "$(IMAGES)" --store "$(STORE)" --device "$(DEVICE)" \
+	  $(call option,weights,WEIGHTS) $(call option,checkpoint,CHECKPOINT) $(call option,classes,CLASSES) \
+	  $(call option,size,SIZE) $(call option,mean,MEAN) $(call option,std,STD) $(call option,limit,LIMIT) $(ARGS)
+
+store-digits: ## build the store of the one-channel demo: scikit-learn's handwritten digits
+	@$(MAKE) --no-print-directory store MODEL=digits IMAGES=digits STORE=stores/digits
+
+dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py
+	$(PY) -m dashboard --stores "$(STORES)" --device "$(DEVICE)" --host "$(HOST)" --port "$(PORT)" \
+	  $(call option,trust-model,TRUST)
+
+test: install ## run the tests
+	$(PY) -m pytest tests
+
+gallery: install ## make README's gallery from the demo, one picture a method
+	$(PY) -m tests.gallery docs/gallery
+
+screenshots: stores/demo/CURRENT ## take README's screenshots of every page (needs Chromium)
+	$(PY) -m tests.screenshots docs
+
+clean: ## remove the virtual environment and the built front end (never a store)
+	rm -rf $(VENV) dashboard/components/node_modules dashboard/components/dist
