@@ -1,0 +1,137 @@
+"""The manifest: what a run was made of and, for every file, what its bytes are. It is the run's commit."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import Damaged
+from .layout import MANIFEST, check_fingerprint, parse_shard_file
+from .schemas import SCHEMA_VERSION
+
+REGENERATE = "regenerate it with `make store STORE=...` (python -m compute store --store ...)"
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows that are read together: their number, first and last sort key, CRC-32 of each leaf column."""
+
+    rows: int
+    first: tuple
+    last: tuple
+    checksums: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One Parquet file: size and SHA-256 of all of it, size and CRC-32 of its footer, its row groups."""
+
+    bytes: int
+    sha256: str
+    footer_bytes: int
+    footer: str
+    row_groups: tuple[RowGroup, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(group.rows for group in self.row_groups)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A run in words and checksums.
+
+    model       name, weights hash, input size, normalisation, accuracy, ...
+    images      name, number and hash of the image set, ...
+    parameters  of every stage, seeds included
+    versions    of Python and the libraries
+    device, dtype, threads   on which it was computed
+    class_names in the network's order
+    notes       anything further
+    files       file name -> FileEntry, in the order of table and shard
+    """
+
+    fingerprint: str
+    model: Mapping[str, Any]
+    images: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    versions: Mapping[str, str]
+    device: str
+    dtype: str
+    threads: int
+    class_names: tuple[str, ...]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self):
+        check_fingerprint(self.fingerprint)
+        kinds = {"model": Mapping, "images": Mapping, "parameters": Mapping, "versions": Mapping,
+                 "notes": Mapping, "files": Mapping, "device": str, "dtype": str, "threads": int,
+                 "class_names": (tuple, list)}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"manifest field {name!r} is {getattr(self, name)!r}, of a wrong type")
+        if not all(isinstance(name, str) for name in self.class_names):
+            raise ValueError("manifest field 'class_names' must hold strings alone")
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+
+    def table_files(self, table: str) -> list[str]:
+        """File names of a table's shards, in order; empty where it was not computed."""
+        return [name for name in self.files if parse_shard_file(name)[0] == table]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parse_shard_file(name)[0] for name in self.files))
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: the same manifest is the same bytes. `checksum` is the SHA-256 of the rest."""
+        record = asdict(self)
+        record["checksum"] = _checksum(record)
+        return (json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, origin: str) -> "Manifest":
+        """Damaged where the bytes are not a whole manifest; ValueError for another schema version."""
+        try:
+            record = json.loads(data)
+            version = record["schema_version"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Damaged(f"{origin} is no manifest: {error!r}; {REGENERATE}") from error
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"{origin} has schema version {version!r}, this program reads "
+                             f"{SCHEMA_VERSION}; {REGENERATE}")
+        if record.pop("checksum", None) != _checksum(record):
+            raise Damaged(f"{origin} is not as it was written (its checksum differs); {REGENERATE}")
+        try:
+            return cls(**record | {"files": _parse_files(record["files"])})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Damaged(f"{origin} is no manifest: {error!r}; {REGENERATE}") from error
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Manifest of the run in `folder`. FileNotFoundError where the run was never committed."""
+    path = folder / MANIFEST
+    manifest = Manifest.from_bytes(path.read_bytes(), str(path))
+    if manifest.fingerprint != folder.name:
+        raise Damaged(f"{path} is of run {manifest.fingerprint!r}, not of {folder.name!r}; {REGENERATE}")
+    return manifest
+
+
+def _checksum(record):
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _parse_files(record):
+    files = {}
+    for name in sorted(record):
+        if parse_shard_file(name) is None:
+            raise TypeError(f"{name!r} is no shard's file name")
+        entry = dict(record[name])
+        groups = tuple(RowGroup(group["rows"], tuple(group["first"]), tuple(group["last"]),
+                                tuple(group["checksums"])) for group in entry["row_groups"])
+        files[name] = FileEntry(**entry | {"row_groups": groups})
+    return files

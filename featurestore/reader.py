@@ -1,0 +1,281 @@
+"""Reading a store: a `Store` is a folder of runs, a `Run` is one of them, pinned."""
+
+import os
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .arrays import matrix
+from .errors import Damaged, NotComputed
+from .layout import CURRENT, MANIFEST, RUNS, check_fingerprint
+from .manifest import Manifest, read_manifest
+from .schemas import SORT_KEYS, STAGES, check_table, schema
+from .shard import Shard
+
+OPEN_FILES = 128
+"""Handles that a run keeps: a store of many shards must not use up the process's descriptors."""
+
+
+class Store:
+    """A folder of runs. ValueError where `path` is not a store."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        if not (self.path / RUNS).is_dir():
+            raise ValueError(f"{self.path} is no store: it has no folder {RUNS!r}; make one with "
+                             f"`make store STORE={self.path}` (python -m compute store --store ...)")
+
+    def runs(self) -> list[str]:
+        """Fingerprints of the committed runs, sorted. Runs that are being written are not among them."""
+        return sorted(path.parent.name for path in (self.path / RUNS).glob(f"*/{MANIFEST}"))
+
+    def unfinished(self) -> list[str]:
+        """Names of run folders without a manifest: being written, or left by a killed writer."""
+        folders = {path.name for path in (self.path / RUNS).iterdir() if path.is_dir()}
+        return sorted(folders - set(self.runs()))
+
+    def current(self) -> str:
+        """Fingerprint of the run to show, read anew at each call."""
+        try:
+            fingerprint = (self.path / CURRENT).read_text(errors="replace").strip()
+        except FileNotFoundError:
+            raise ValueError(f"store {self.path} has no finished run yet; `make store STORE={self.path}` "
+                             "goes on where it was interrupted") from None
+        try:
+            return self._check_run(fingerprint)
+        except ValueError as error:
+            raise ValueError(f"{self.path / CURRENT} is wrong: {error}") from error
+
+    def open(self, fingerprint: str | None = None) -> "Run":
+        """One run, pinned: what is written to the store later does not change it."""
+        fingerprint = self.current() if fingerprint is None else self._check_run(fingerprint)
+        return Run(self.path / RUNS / fingerprint)
+
+    def _check_run(self, fingerprint):
+        runs = self.runs()
+        if check_fingerprint(fingerprint) not in runs:
+            raise ValueError(f"run {fingerprint!r} is not in {self.path} (any more); there are: "
+                             f"{', '.join(runs) or 'none'}")
+        return fingerprint
+
+
+class Run:
+    """One committed run. Every method may be called from many threads at once.
+
+    All raise ValueErrors: NotComputed for a table the run lacks, Damaged for bytes that are not what was
+    written, and plain ones for an image, layer, column ... that there is not, naming the choices.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.manifest: Manifest = read_manifest(folder)
+        self._shard = lru_cache(OPEN_FILES)(self._open_shard)
+        self._groups = lru_cache(None)(self._list_groups)
+
+    @property
+    def fingerprint(self) -> str:
+        return self.manifest.fingerprint
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.manifest.class_names
+
+    def tables(self) -> tuple[str, ...]:
+        return self.manifest.tables
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A whole table, in the order of its sort keys."""
+        columns = self._check_columns(name, columns)
+        return pa.concat_tables(self._shard(file).read(columns) for file in self._files(name))
+
+    def select(self, name: str, *key, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows whose sort key begins with `key`, such as (layer, channel); only their row groups are read.
+
+        Empty where there are none.
+        """
+        columns = self._check_columns(name, columns)
+        names = _check_key(name, key)
+        wanted = None if columns is None else list(dict.fromkeys([*names, *columns]))
+        groups = self._groups(name)
+        start = bisect_left(groups.last, key, key=lambda last: last[:len(key)])
+        stop = start
+        while stop < len(groups.first) and groups.first[stop][:len(key)] <= key:
+            stop += 1
+        rows = self._read_groups(name, range(start, stop), wanted)
+        for column, value in zip(names, key):
+            rows = rows.filter(pc.equal(rows[column], value))
+        return rows if columns is None else rows.select(columns)
+
+    def rows(self, name: str, image_ids: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows of the images, in the order asked, for the tables keyed by image_id.
+
+        ValueError names images that the table has no row for.
+        """
+        columns = self._check_columns(name, columns)
+        if SORT_KEYS[name][0] != "image_id":
+            raise ValueError(f"table {name!r} is keyed by {', '.join(SORT_KEYS[name])}, not by image_id")
+        ids = _check_ids(image_ids)
+        wanted = None if columns is None else list(dict.fromkeys(["image_id", *columns]))
+        rows = self._read_groups(name, self._groups(name).holding(ids), wanted)
+        found = rows["image_id"].to_numpy()
+        first, last = np.searchsorted(found, ids, "left"), np.searchsorted(found, ids, "right")
+        if (first == last).any():
+            raise ValueError(f"table {name!r} has no image {ids[first == last][:10].tolist()}; "
+                             f"images are 0 to {self.image_count - 1}")
+        picked = [np.arange(a, b) for a, b in zip(first, last)]
+        rows = rows.take(np.concatenate([np.arange(0), *picked]))
+        return rows if columns is None else rows.select(columns)
+
+    @cached_property
+    def image_count(self) -> int:
+        """Number of images, unreadable ones included: image_id is 0 to image_count - 1."""
+        return sum(self.manifest.files[file].rows for file in self._files("images"))
+
+    def image(self, image_id: int) -> dict:
+        """The row of `images` as a dict, without the thumbnail."""
+        columns = [name for name in schema("images").names if name != "thumbnail"]
+        return self.rows("images", [image_id], columns).to_pylist()[0]
+
+    def thumbnail(self, image_id: int) -> bytes:
+        """The encoded thumbnail (PNG or JPEG). ValueError where the image could not be read."""
+        picture = self.rows("images", [image_id], ["thumbnail"])["thumbnail"][0].as_py()
+        if picture is None or picture["bytes"] is None:
+            raise ValueError(f"image {image_id} has no thumbnail: it could not be read")
+        return picture["bytes"]
+
+    def features(self) -> np.ndarray:
+        """(N, D) float32, row i of image i; rows of NaN where the image could not be read."""
+        return matrix(self.table("features", ["feature"])["feature"])
+
+    def channels(self, layer: str) -> pa.Table:
+        """Statistics of a layer's channels, one row each."""
+        return self._choose("channels", layer)
+
+    def top_patches(self, layer: str, channel: int) -> pa.Table:
+        """Patches that activate a channel most, by rank."""
+        return self._choose("top_patches", layer, channel)
+
+    def occlusion(self, image_id: int, target: str | None = None) -> dict:
+        """Occlusion maps of an image: a row of `occlusion` with `probability`, `logit` (float32) and
+        `argmax` (int32) as (rows, cols) arrays. Without `target`, the image's first one."""
+        key = (image_id,) if target is None else (image_id, target)
+        row = self._choose("occlusion", *key).slice(0, 1).to_pylist()[0]
+        shape = row["rows"], row["cols"]
+        for name, dtype in (("probability", np.float32), ("logit", np.float32), ("argmax", np.int32)):
+            row[name] = np.asarray(row[name], dtype).reshape(shape)
+        return row
+
+    def neighbors(self, space: str, image_id: int) -> pa.Table:
+        """Nearest images by rank; space is "feature" (cosine) or "pixel" (Euclidean)."""
+        return self._choose("neighbors", space, image_id)
+
+    def embedding(self, method: str) -> pa.Table:
+        """x and y of every image by a method."""
+        return self._choose("embeddings", method)
+
+    def grid(self, method: str, kind: str) -> pa.Table:
+        """Cells of a grid by row and col; kind is "nearest" or "unique"."""
+        return self._choose("grids", method, kind)
+
+    def filters(self) -> pa.Table:
+        """First-layer filters, one row an output channel."""
+        return self.table("filters")
+
+    def _choose(self, name, *key):
+        """`select`, where no row is an error that names the choices of the part of the key that fails."""
+        rows = self.select(name, *key)
+        if len(rows):
+            return rows
+        for depth, (column, value) in enumerate(zip(SORT_KEYS[name], key)):
+            if not len(self.select(name, *key[:depth + 1], columns=[])):
+                break
+        choices = self.select(name, *key[:depth], columns=[column])[column].unique().to_pylist()
+        of = f" of {', '.join(map(str, key[:depth]))}" if depth else ""
+        raise ValueError(f"unknown {column} {value!r}{of} in table {name!r}; there are {_shorten(choices)}")
+
+    def _files(self, name):
+        files = self.manifest.table_files(check_table(name))
+        if not files:
+            raise NotComputed(
+                f"table {name!r} is not computed in run {self.fingerprint}; there are: "
+                f"{', '.join(self.tables()) or 'none'}. Make it with `make store STORE={self.folder.parents[1]}`"
+                f" (python -m compute store --stages {STAGES.get(name, 'activations')} ...)")
+        return files
+
+    def _check_columns(self, name, columns):
+        names = self._shard(self._files(name)[0]).schema.names
+        if columns is None:
+            return None
+        unknown = [column for column in columns if column not in names]
+        if unknown:
+            raise ValueError(f"table {name!r} has no column {unknown[0]!r}; columns are {', '.join(names)}")
+        return list(columns)
+
+    def _open_shard(self, file):
+        return Shard(self.folder / file, self.manifest.files[file])
+
+    def _list_groups(self, name):
+        places = [(file, index) for file in self._files(name)
+                  for index in range(len(self.manifest.files[file].row_groups))]
+        groups = [self.manifest.files[file].row_groups[index] for file, index in places]
+        return Groups(places, [group.first for group in groups], [group.last for group in groups])
+
+    def _read_groups(self, name, indices, columns):
+        places = self._groups(name).places
+        tables = [self._shard(places[i][0]).read_group(places[i][1], columns) for i in indices]
+        if not tables:
+            tables = [self._empty(name, columns)]
+        return pa.concat_tables(tables)
+
+    def _empty(self, name, columns):
+        empty = self._shard(self._files(name)[0]).schema.empty_table()
+        return empty if columns is None else empty.select(columns)
+
+
+class Groups:
+    """Row groups of a table, all shards in order: where they are, their first and last sort keys."""
+
+    def __init__(self, places: list[tuple[str, int]], first: list[tuple], last: list[tuple]):
+        self.places, self.first, self.last = places, first, last
+
+    def holding(self, image_ids: np.ndarray) -> np.ndarray:
+        """Sorted indices of the groups that may have rows of these images (tables keyed by image_id)."""
+        start = np.searchsorted(self._last_ids, image_ids, "left")
+        stop = np.searchsorted(self._first_ids, image_ids, "right")
+        spans = np.unique(np.stack([start, stop], axis=1), axis=0)
+        return np.unique(np.concatenate([np.arange(0), *(np.arange(a, b) for a, b in spans)]))
+
+    @cached_property
+    def _first_ids(self):
+        return np.array([key[0] for key in self.first], np.int64)
+
+    @cached_property
+    def _last_ids(self):
+        return np.array([key[0] for key in self.last], np.int64)
+
+
+def _check_key(name, key):
+    names = SORT_KEYS[name][:len(key)]
+    for column, value in zip(names, key):
+        kind = str if pa.types.is_string(schema(name, 1).field(column).type) else Integral
+        if not isinstance(value, kind):
+            raise ValueError(f"{column} of table {name!r} must be a {kind.__name__}, not {value!r}")
+    return names
+
+
+def _check_ids(image_ids):
+    ids = np.asarray(image_ids)
+    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+        raise ValueError(f"image_ids must be a list of whole numbers, not {image_ids!r}")
+    return ids.astype(np.int64)
+
+
+def _shorten(values, limit=30):
+    shown = ", ".join(map(str, values[:limit]))
+    return shown if len(values) <= limit else f"{shown}, ... ({len(values)} in all)"

@@ -1,0 +1,147 @@
+"""Writing a run: shards in any order, from any number of processes, then one commit.
+
+A shard is written to a temporary name, fsynced, renamed, and its folder fsynced; the manifest comes last in
+the same way, and then CURRENT. So a run that has a manifest is complete, at every moment and after a crash.
+The same rows give the same bytes, so two writers of one run can only agree.
+"""
+
+import fcntl
+import os
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .atomic import make_folder, publish
+from .layout import CURRENT, MANIFEST, TEMPORARY, parse_shard_file, run_folder, shard_file
+from .manifest import Manifest, read_manifest
+from .schemas import ROWS_PER_GROUP, SORT_KEYS, check_table, conform
+from .shard import describe, sha256
+
+
+class RunWriter:
+    """Writes runs/<fingerprint>/ of the store at `store_path`; both are made where missing."""
+
+    def __init__(self, store_path: str | os.PathLike, fingerprint: str):
+        self.store_path, self.fingerprint = Path(store_path), fingerprint
+        self.folder = run_folder(self.store_path, fingerprint)
+        make_folder(self.folder)
+        self._share_folder()
+
+    def has_shard(self, table: str, shard: int) -> bool:
+        """Whether the shard is there, and, where the run is committed, with the bytes it was committed with."""
+        name = shard_file(check_table(table), shard)
+        path = self.folder / name
+        if not path.is_file():
+            return False
+        entry = self._committed_files().get(name)
+        return entry is None or (path.stat().st_size == entry.bytes and sha256(path) == entry.sha256)
+
+    def write_shard(self, table: str, shard: int, rows: pa.Table) -> None:
+        """Write one shard, or replace it.
+
+        `rows` has the columns of the table (`schemas.TABLES`) and is sorted by its `SORT_KEYS`, no key twice;
+        ValueError otherwise. Sort keys ascend from shard to shard too (checked by `commit`).
+        """
+        name = shard_file(check_table(table), shard)
+        rows = conform(table, rows)
+        check_sorted(rows, SORT_KEYS[table], name)
+        publish(self.folder / name, lambda file: _write_parquet(rows, file))
+
+    def commit(self, manifest_fields: Mapping[str, Any]) -> Manifest:
+        """Publish the run: read back and checksum every shard, write the manifest, then CURRENT.
+
+        manifest_fields: the fields of `Manifest` except fingerprint, files and schema_version. A committed
+        run may be committed again with further tables; ValueError where one of its files has changed.
+        """
+        names = sorted(path.name for path in self.folder.iterdir() if parse_shard_file(path.name))
+        files = {name: describe(self.folder / name, SORT_KEYS[parse_shard_file(name)[0]]) for name in names}
+        manifest = _manifest(self.fingerprint, manifest_fields, files)
+        _check_tables(self.folder, manifest)
+        self._check_unchanged(manifest)
+        publish(self.folder / MANIFEST, lambda file: file.write(manifest.to_bytes()))
+        publish(self.store_path / CURRENT, lambda file: file.write(f"{self.fingerprint}\n".encode()))
+        return manifest
+
+    def _share_folder(self):
+        """Lock the folder, shared; who finds no other writer first clears away what killed ones left."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        weakref.finalize(self, os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left_over in self.folder.glob(f"{TEMPORARY}*"):
+                left_over.unlink()
+        except BlockingIOError:
+            pass
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+    def _committed_files(self):
+        try:
+            return read_manifest(self.folder).files
+        except FileNotFoundError:
+            return {}
+
+    def _check_unchanged(self, manifest):
+        for name, entry in self._committed_files().items():
+            if manifest.files.get(name) != entry:
+                raise ValueError(f"run {self.fingerprint} is committed with other bytes in {name}; "
+                                 f"delete {self.folder} to compute it anew")
+
+
+def check_sorted(rows: pa.Table, keys: tuple[str, ...], name: str) -> None:
+    """ValueError where rows are not in strictly ascending order of `keys`."""
+    count = len(rows)
+    if count < 2:
+        return
+    equal = np.ones(count - 1, bool)
+    for key in keys:
+        column = rows[key].combine_chunks()
+        before, after = column.slice(0, count - 1), column.slice(1)
+        _refuse(equal & _numpy(pc.greater(before, after)), name, keys, "out of order")
+        equal &= _numpy(pc.equal(before, after))
+    _refuse(equal, name, keys, "there twice")
+
+
+def _refuse(wrong, name, keys, what):
+    if wrong.any():
+        row = int(wrong.argmax()) + 1
+        raise ValueError(f"{name}: row {row} is {what}; rows must ascend strictly by {', '.join(keys)}")
+
+
+def _numpy(booleans):
+    return booleans.to_numpy(zero_copy_only=False)
+
+
+def _write_parquet(rows, file):
+    """zstd-3, page checksums, about 1,000 rows a row group; dictionaries for words, not for numbers."""
+    words = [field.name for field in rows.schema if pa.types.is_string(field.type)]
+    with pq.ParquetWriter(file, rows.schema, compression="zstd", compression_level=3,
+                          write_page_checksum=True, use_dictionary=words) as parquet:
+        if len(rows):
+            parquet.write_table(rows, row_group_size=ROWS_PER_GROUP)
+
+
+def _manifest(fingerprint, fields, files):
+    try:
+        return Manifest(fingerprint=fingerprint, files=files, **fields)
+    except TypeError as error:
+        raise ValueError(f"manifest fields do not fit: {error}") from error
+
+
+def _check_tables(folder, manifest):
+    """Shards of a table have one schema, and their rows follow each other."""
+    for table in manifest.tables:
+        names = manifest.table_files(table)
+        schemas = {name: pq.read_schema(folder / name) for name in names}
+        for before, after in zip(names, names[1:]):
+            if schemas[before] != schemas[after]:
+                raise ValueError(f"{before} and {after} have different columns: widths or types differ")
+        groups = [(name, group) for name in names for group in manifest.files[name].row_groups]
+        for (before, first), (after, second) in zip(groups, groups[1:]):
+            if first.last >= second.first:
+                raise ValueError(f"{after} must follow {before}: {second.first} comes after {first.last}")
