@@ -1,0 +1,42 @@
+"""Addresses of what ``dashboard.routes`` serves, relative to the app, so that it may stand behind a prefix."""
+
+from urllib.parse import quote
+
+
+def thumbnail(store: str, fingerprint: str, image_id: int) -> str:
+    """The image's thumbnail, as stored."""
+    return _address("thumbnail", store, fingerprint, image_id)
+
+
+def thumbnails(store: str, fingerprint: str) -> str:
+    """What an image_id is appended to, for its thumbnail."""
+    return _address("thumbnail", store, fingerprint, "")
+
+
+def captions(store: str, fingerprint: str) -> str:
+    """What an image_id is appended to, for JSON of its path, label and prediction."""
+    return _address("caption", store, fingerprint, "")
+
+
+def points(store: str, fingerprint: str, method: str) -> str:
+    """The positions of a map (binary, see ``dashboard.points.positions``)."""
+    return _address("points", store, fingerprint, method)
+
+
+def colors(store: str, fingerprint: str, column: str) -> str:
+    """One value an image to colour by (binary, see ``dashboard.points.Coloring.values``)."""
+    return _address("colors", store, fingerprint, column)
+
+
+def grid_tiles(store: str, fingerprint: str, method: str, kind: str) -> str:
+    """What ``/{layer}/{z}/{x}_{y}.webp`` is appended to, for a tile of the grid."""
+    return _address("tiles", store, fingerprint, method, kind)
+
+
+def grid_picture(store: str, fingerprint: str, method: str, kind: str) -> str:
+    """The whole grid as a PNG to save."""
+    return _address("tiles", store, fingerprint, method, kind, "grid.png")
+
+
+def _address(*parts: object) -> str:
+    return "/".join(quote(str(part), safe="") for part in parts)

