@@ -1,0 +1,105 @@
+"""Everything that can be checked of a store: each byte, each schema, each reference between tables.
+
+A check never stops at the first fault: it returns a list of findings, empty where all is well.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from .errors import Damaged
+from .layout import CURRENT, MANIFEST, RUNS, parse_shard_file
+from .manifest import read_manifest
+from .reader import Run, Store
+from .references import CHECKS
+from .schemas import NETWORK_WIDTHS, SORT_KEYS, TABLES, schema
+from .shard import Shard, describe, sha256
+from .writer import check_sorted
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`where`: a path within the store, or a table of a run; `what` is wrong there."""
+
+    where: str
+    what: str
+
+
+def verify(path: str | os.PathLike, fingerprint: str | None = None) -> list[Finding]:
+    """Findings of all committed runs, or of one. ValueError where `path` is no store or the run not there."""
+    store = Store(path)
+    if fingerprint is not None:
+        return _verify_run(store.open(fingerprint).folder)
+    findings = _verify_top(store)
+    for name in store.runs():
+        findings += _verify_run(store.path / RUNS / name)
+    return findings
+
+
+def _verify_top(store):
+    findings = [Finding(entry.name, "unknown file") for entry in sorted(store.path.iterdir())
+                if entry.name not in (CURRENT, RUNS)]
+    findings += [Finding(f"{RUNS}/{entry.name}", "unknown file")
+                 for entry in sorted((store.path / RUNS).iterdir()) if not entry.is_dir()]
+    try:
+        store.current()
+    except ValueError as error:
+        findings.append(Finding(CURRENT, str(error)))
+    return findings
+
+
+def _verify_run(folder):
+    place = f"{RUNS}/{folder.name}"
+    try:
+        manifest = read_manifest(folder)
+    except ValueError as error:
+        return [Finding(f"{place}/{MANIFEST}", str(error))]
+    findings = [Finding(f"{place}/{entry.name}", "unknown file: not in the manifest")
+                for entry in sorted(folder.iterdir()) if entry.name not in {MANIFEST, *manifest.files}]
+    damaged = set()
+    for name, entry in manifest.files.items():
+        faults = _file_faults(folder / name, entry)
+        damaged |= {parse_shard_file(name)[0]} if faults else set()
+        findings += [Finding(f"{place}/{name}", fault) for fault in faults]
+    run = Run(folder)
+    for check in CHECKS:
+        if damaged.isdisjoint(check.tables) and set(check.tables) <= set(run.tables()):
+            findings += [Finding(f"{place}: {check.tables[0]}", fault) for fault in check.faults(run)]
+    return findings
+
+
+def _file_faults(path: Path, entry):
+    """What is wrong with a file as such: its bytes, its pages, its schema, its order."""
+    if not path.is_file():
+        return ["file is missing"]
+    faults = [] if sha256(path) == entry.sha256 else ["checksum (SHA-256) differs from the manifest"]
+    try:
+        shard = Shard(path, entry)
+    except Damaged as error:
+        return [*faults, str(error)]
+    for group in range(len(entry.row_groups)):
+        try:
+            shard.read_group(group)
+        except Damaged as error:
+            faults.append(str(error))
+    return faults or _content_faults(path, entry, shard)
+
+
+def _content_faults(path, entry, shard):
+    table, _ = parse_shard_file(path.name)
+    if table not in TABLES:
+        return [f"unknown table {table!r}"]
+    faults = []
+    if describe(path, SORT_KEYS[table]) != entry:
+        faults.append("row groups differ from the manifest")
+    vector = NETWORK_WIDTHS.get(table)
+    width = shard.schema.field(vector).type.list_size if vector else None
+    if not shard.schema.equals(schema(table, width)):
+        faults.append(f"columns or types differ from those of table {table!r}")
+    try:
+        check_sorted(shard.read(list(SORT_KEYS[table])), SORT_KEYS[table], path.name)
+    except (ValueError, pa.ArrowException) as error:
+        faults.append(str(error))
+    return faults
