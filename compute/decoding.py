@@ -1,0 +1,92 @@
+"""From a file's bytes to a picture, whoever made the file.
+
+Only the formats of FORMATS are tried, the size is checked before any pixel is decoded, and every failure is a
+ValueError with the reason.
+"""
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm"),
+}
+EXTENSIONS = tuple(extension for extensions in FORMATS.values() for extension in extensions)
+
+MAX_PIXELS = 100_000_000
+"""Of one picture: 300 MB as RGB. A PNG of a few kilobytes can claim any size."""
+
+SIXTEEN_BIT_FORMATS = ("PNG", "PPM")
+"""Formats without 32-bit integers: Pillow may hand out their 16-bit values as such."""
+
+BACKGROUND = "white"
+
+# Pillow only warns from 89 megapixels on; our own limit is checked as soon as the header is read.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def decode(data: bytes) -> Image.Image:
+    """The picture in a file's bytes, as 8-bit "RGB" or, where it has no colours, "L".
+
+    EXIF rotation is applied, of an animation the first frame is taken, transparent parts lie on white. Deeper
+    values are scaled to 0..255, never clipped (see `_to_8_bits`). Raises ValueError with the reason for what is not
+    one of FORMATS, is damaged or cut short, or has more than MAX_PIXELS pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
+            _check_size(image)
+            image.load()
+            return _flat(_to_8_bits(_upright(image), image.format))
+    except Image.UnidentifiedImageError as error:
+        raise ValueError(f"not an image, or none of {', '.join(FORMATS)}") from error
+    except Exception as error:  # a decoder raises whatever it stumbles over
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
+
+
+def _to_8_bits(image: Image.Image, file_format: str) -> Image.Image:
+    """16-bit grey: k/257. 32-bit integers and floats carry no range of their own: [0, 1] (floats) and [0, 255] are
+    taken as such, all else is scaled from its own minimum and maximum."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("it has pixels that are not finite numbers")
+    low, high = _range(image.mode, file_format, values)
+    return Image.fromarray(np.round((values - low) * (255 / (high - low))).astype(np.uint8))
+
+
+def _range(mode: str, file_format: str, values: np.ndarray) -> tuple[float, float]:
+    """What becomes 0 and what becomes 255."""
+    low, high = values.min(), values.max()
+    if mode.startswith("I;16") or (mode == "I" and file_format in SIXTEEN_BIT_FORMATS):
+        return 0, 65535
+    if low >= 0 and high <= 255:
+        return 0, 1 if mode == "F" and high <= 1 else 255
+    return low, high if high > low else low + 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # an EXIF block that can't be parsed says nothing about the picture's orientation
+        return image
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image)
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
