@@ -4,8 +4,9 @@ No hook is ever installed: asking for a *site* builds a copy of the graph that r
 shares the parameters and holds no state, so any number of threads may run it at once, and a caller that gives up in
 the middle leaves nothing behind.
 
-Sites: "logits", "features" (input of the last linear layer), "<layer>" (a convolution's value after the batch norm
-and nonlinearity that directly follow it), "<layer>:pre" (the same before the nonlinearity).
+Sites: "logits", "features" (input of the last linear layer), "maps" (the last feature maps, where the last blocks
+have been added or concatenated), "<layer>" (a convolution's value after the batch norm and nonlinearity that directly
+follow it), "<layer>:pre" (the same before the nonlinearity).
 """
 
 import operator
@@ -19,7 +20,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional as F
 
 PRE = ":pre"
-LOGITS, FEATURES = "logits", "features"
+LOGITS, FEATURES, MAPS = "logits", "features", "maps"
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)
 NONLINEAR_MODULES = (
@@ -94,6 +95,8 @@ class TracedNetwork:
             return self.logits_node
         if site == FEATURES:
             return self._features_source()[0]
+        if site == MAPS:
+            return self._last_maps()
         name, pre, _ = site.partition(PRE)
         if name not in self.sites:
             raise ValueError(f"unknown layer {name!r}; choose from {', '.join(self.sites)}")
@@ -144,6 +147,18 @@ class TracedNetwork:
             node = node.all_input_nodes[0]
         raise ValueError("the network has neither a linear layer nor a convolution before its class scores")
 
+    def _last_maps(self) -> fx.Node:
+        """What the last convolutions give together: after the addition or concatenation, norm and nonlinearity.
+
+        The last maps on the way to the scores that have the height and width of the last convolution's, leaving out
+        convolutions that see a single pooled pixel.
+        """
+        sizes = [_map_size(site.post) for site in self.sites.values() if _map_size(site.post) not in (None, (1, 1))]
+        if not sizes:
+            raise ValueError("the network has no convolution whose map is larger than 1 x 1")
+        needed = _ancestors([self.logits_node])
+        return [node for node in self.graph.nodes if node in needed and _map_size(node) == sizes[-1]][-1]
+
     def _find_sites(self) -> dict[str, Site]:
         sites: dict[str, Site] = {}
         for node in self.graph.nodes:
@@ -166,6 +181,12 @@ class TracedNetwork:
         if isinstance(module, NONLINEAR_MODULES):
             return type(module).__name__.lower()
         return _called_name(node) if _called_name(node) in NONLINEAR_NAMES else None
+
+
+def _map_size(node: fx.Node) -> tuple[int, int] | None:
+    """(height, width) of a node's value, or None if it isn't one tensor (N, C, H, W)."""
+    shape = getattr(node.meta.get("tensor_meta"), "shape", ())
+    return tuple(shape[2:]) if len(shape) == 4 else None
 
 
 def _ancestors(nodes: Iterable[fx.Node]) -> set[fx.Node]:

@@ -55,11 +55,12 @@ class Inputs:
 class Step:
     """One state of a running method; the last one is its result.
 
-    index, total: index runs from 1 to total (fewer if the method ends early). kind: "image" (H, W, C) in [0, 1],
-    "heatmap" (H, W), any range, or "mask" (H, W) in {0, 1}; data is float32 in the image's own orientation, at the
-    size of the network's input (DeepDream: of its image). score: what the method follows (a loss, a logit), or None.
-    numbers: further results, ready for JSON. pictures: further pictures by name, (H, W), (H, W, 3) or (H, W, 4) in
-    [0, 1].
+    index, total: index grows from step to step, up to total (less if the method ends early). kind: "image" (H, W, C)
+    in [0, 1], "heatmap" (H, W), any range, "gradient" (H, W, C), any range about 0, or "mask" (H, W) in {0, 1}; data
+    is float32 in the image's own orientation, at the size of the network's input (DeepDream: of its image). score:
+    what the method follows (a loss, a logit), or None. numbers: further results, ready for JSON. pictures: further
+    pictures by name, (H, W), (H, W, 3) or (H, W, 4) in [0, 1]; "result" is the data's own, where its kind doesn't say
+    how it is drawn.
     """
 
     index: int

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from compute.batches import in_batches
 from compute.graph import LOGITS
 from compute.vision import transforms
 
@@ -97,18 +98,9 @@ def occlusion_progress(
     occluder = _Occluder(model, image, patch, baseline)
     clean = _scores(occluder.logits([]), target)
     scores = [np.repeat(values, len(corners)) for values in clean]
-    done = 0
-    while done < len(corners):
-        try:
-            logits = occluder.logits(corners[done : done + batch])
-        except RuntimeError as error:
-            if batch == 1 or not _is_out_of_memory(error):
-                raise
-            batch //= 2
-            continue
+    for start, done, logits in in_batches(len(corners), batch, lambda a, b: occluder.logits(corners[a:b])):
         for values, found in zip(scores, _scores(logits, target), strict=True):
-            values[done : done + len(found)] = found
-        done += len(logits)
+            values[start:done] = found
         probability, logit, argmax = (values.copy().reshape(len(ys), len(xs)) for values in scores)
         unoccluded = float(clean[0][0]), float(clean[1][0]), int(clean[2][0])
         yield OcclusionMaps(patch, stride, ys, xs, probability, logit, argmax, *unoccluded, done)
@@ -157,8 +149,3 @@ def _blurred(image: torch.Tensor) -> torch.Tensor:
     sigma = BLUR * shorter
     radius = min(math.ceil(3 * sigma), shorter - 1)
     return transforms.functional.gaussian_blur(image, [2 * radius + 1] * 2, [sigma, sigma])
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """On a GPU torch has a class for it; on the CPU only the allocator's words."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -1,0 +1,32 @@
+"""Work in batches that shrink where memory runs out."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+
+Result = TypeVar("Result")
+
+
+def in_batches(total: int, batch: int, work: Callable[[int, int], Result]) -> Iterator[tuple[int, int, Result]]:
+    """(start, stop, work(start, stop)) over consecutive ranges of at most `batch` of `total` items.
+
+    Where memory runs out, the batch is halved for good and the work goes on; with a batch of 1 the error stands.
+    """
+    start = 0
+    while start < total:
+        stop = min(start + batch, total)
+        try:
+            result = work(start, stop)
+        except RuntimeError as error:
+            if stop - start == 1 or not is_out_of_memory(error):
+                raise
+            batch = (stop - start) // 2
+            continue
+        yield start, stop, result
+        start = stop
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """On a GPU torch has a class for it; on the CPU there are only the allocator's words."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -1,0 +1,34 @@
+"""Which class a method explains, and what the network says of it."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Explained:
+    """index: of the class. logit: before softmax. probability: after it. chosen: by the caller, not the network."""
+
+    index: int
+    name: str
+    logit: float
+    probability: float
+    chosen: bool
+
+    def numbers(self) -> dict:
+        """What every method that explains a class reports of it."""
+        return {
+            "class": self.name,
+            "class_chosen_by": "you" if self.chosen else "the network",
+            "logit": self.logit,
+            "probability": self.probability,
+        }
+
+
+def explained_class(model, image: torch.Tensor, target: int | None) -> Explained:
+    """Class `target` of an image (C, H, W) in [0, 1]; without a target, the class that the network predicts."""
+    with torch.inference_mode():
+        logits = model.logits(image[None])[0].float().cpu()
+    index = int(logits.argmax()) if target is None else target
+    probability = float(logits.softmax(0)[index])
+    return Explained(index, model.classes[index], float(logits[index]), probability, target is not None)

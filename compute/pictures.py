@@ -1,0 +1,95 @@
+"""From a method's numbers to a picture: 8-bit, in perceptually uniform colours, with the recipe inside the file.
+
+Clipping at a percentile happens here, for display only; the arrays that methods return are as they were computed.
+"""
+
+import io
+from collections.abc import Mapping
+
+import matplotlib
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+SEQUENTIAL, DIVERGING = "magma", "coolwarm"
+CLIP = 99.5
+RESULT = "result"
+
+
+def picture(step) -> np.ndarray:
+    """The 8-bit picture of a `Step`'s data: (H, W), (H, W, 3) or (H, W, 4) uint8.
+
+    A step that carries a picture named "result" is shown by it; otherwise the kind of its data decides.
+    """
+    if RESULT in step.pictures:
+        return to_8_bit(step.pictures[RESULT])
+    if step.kind == "heatmap":
+        return to_8_bit(heatmap(step.data))
+    if step.kind == "gradient":
+        return to_8_bit(signed(step.data))
+    return to_8_bit(step.data)
+
+
+def to_8_bit(values: np.ndarray) -> np.ndarray:
+    """[0, 1] to 0 … 255, rounded to the nearest; a single last channel is dropped."""
+    values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def heatmap(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
+    """(H, W) of any range as colours (H, W, 3) in [0, 1].
+
+    With negative values: a diverging map, symmetric, 0 in its middle. Otherwise a sequential map from the least value
+    to the 99.5 % percentile. low, high: the ends of the scale, where they are known.
+    """
+    values = np.asarray(values, np.float64)
+    if low is None and high is None and values.min() < 0:
+        return _coloured(signed(values), DIVERGING)
+    return _coloured(unit_range(values, low, high), SEQUENTIAL)
+
+
+def unit_range(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
+    """Linearly to [0, 1]: `low` (the least value) becomes 0, `high` (the 99.5 % percentile) and above become 1."""
+    low = values.min() if low is None else low
+    high = max(np.percentile(values, CLIP), low) if high is None else high
+    if high <= low:
+        high = values.max() if values.max() > low else low + 1
+    return np.clip((values - low) / (high - low), 0, 1)
+
+
+def signed(values: np.ndarray) -> np.ndarray:
+    """Linearly to [0, 1], symmetric about 0, which becomes 0.5; clipped at the 99.5 % percentile of |values|."""
+    magnitude = np.abs(values)
+    scale = np.percentile(magnitude, CLIP) or magnitude.max() or 1.0
+    return np.clip(0.5 + 0.5 * values / scale, 0, 1)
+
+
+def overlay(image: np.ndarray, values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
+    """A heatmap over its image: (H, W, C) in [0, 1] and (H, W) to (H, W, 3) in [0, 1].
+
+    The image is drawn in grey; colour covers it the more, the further a value is from the colder end.
+    """
+    grey = image.mean(axis=2, keepdims=True)
+    weight = np.abs(2 * signed(values) - 1) if values.min() < 0 else unit_range(values, low, high)
+    alpha = 0.35 + 0.5 * weight[..., None]
+    return (1 - alpha) * grey + alpha * heatmap(values, low, high)
+
+
+def upscaled(image: np.ndarray, shorter_side: int) -> np.ndarray:
+    """Nearest neighbour by the least whole factor that makes the shorter side at least `shorter_side` pixels."""
+    factor = max(1, -(-shorter_side // min(image.shape[:2])))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def png(image: np.ndarray, text: Mapping[str, str] | None = None) -> bytes:
+    """A PNG of uint8 (H, W), (H, W, 3) or (H, W, 4); `text` (such as the recipe) goes into its metadata."""
+    recipe = PngInfo()
+    for key, value in (text or {}).items():
+        recipe.add_itxt(key, value)
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", pnginfo=recipe)
+    return buffer.getvalue()
+
+
+def _coloured(values: np.ndarray, colours: str) -> np.ndarray:
+    return matplotlib.colormaps[colours](values)[..., :3].astype(np.float32)
