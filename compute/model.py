@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,11 @@ from torch import nn
 
 from compute.graph import FEATURES, LOGITS, TracedNetwork
 from compute.hooked import HookedNetwork
+from compute.near_names import did_you_mean
 from compute.objectives import Objective
 from compute.preprocessing import Preprocessing
 from compute.receptive_fields import ReceptiveField, receptive_fields
+from compute.seeding import seeded
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,19 @@ class Model:
         name: str,
         device: str | torch.device = "cpu",
     ):
-        """module: maps normalised (N, C, H, W) to (N, classes).
+        """module: maps normalised (N, C, H, W) to (N, classes); moved to the device, put into eval mode, and frozen.
 
         Raises ValueError where the network doesn't run on its input size or has another number of scores than classes.
         """
         self.name = name
         self.device = torch.device(device)
         self.preprocessing = preprocessing
-        self.module = module.to(self.device).eval().requires_grad_(False)
         self.classes = unique_names(classes)
-        self.network = self._trace()
-        self._check_scores()
+        self.module = module.to(self.device)
+        _check_count(count_scores(self.module, preprocessing), self.classes, name)
+        self.module.requires_grad_(False)
+        self.not_traced_because: str | None = None
+        self.network = self._traced_or_hooked()
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -99,7 +104,7 @@ class Model:
                 self.network.module_of(site.convolution),
                 site.tap,
                 position,
-                tuple(site.post.meta["tensor_meta"].shape),
+                tuple(site.post.meta["val"].shape),
                 fields[site.post],
             )
             for position, (name, site) in enumerate(self.network.sites.items())
@@ -108,14 +113,13 @@ class Model:
     def layer(self, name: str) -> Layer:
         """Raises ValueError for a name that is not a layer, with those that are."""
         if name not in self.layers:
-            raise ValueError(f"unknown layer {name!r}; choose from {', '.join(self.layers)}")
+            raise ValueError(f"unknown layer {name!r}{did_you_mean(name, tuple(self.layers))}")
         return self.layers[name]
 
     def class_index(self, name: str) -> int:
         """Position of a class name among the scores; raises ValueError with near names."""
         if name not in self.classes:
-            listed = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
-            raise ValueError(f"unknown class {name!r}; choose from {listed}")
+            raise ValueError(f"unknown class {name!r}{did_you_mean(name, self.classes)}")
         return self.classes.index(name)
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
@@ -152,41 +156,83 @@ class Model:
             (gradient,) = torch.autograd.grad(score.sum(), images)
         return gradient, score.detach()
 
+    @cached_property
+    def capabilities(self) -> dict[str, str | None]:
+        """What can be asked of this network: by name, None or the reason why not (`compute.capabilities`)."""
+        # Imported here because the methods that it asks are written against Model.
+        from compute.capabilities import capabilities
+
+        return capabilities(self)
+
     def with_random_weights(self, seed: int) -> "Model":
         """A new Model of the same architecture whose parameters are drawn anew (Adebayo et al. 2018)."""
-        module = copy.deepcopy(self.module)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        module = copy.deepcopy(self.module).cpu()
+        with seeded(seed):
             for each in module.modules():
-                if hasattr(each, "reset_parameters"):
-                    each.reset_parameters()
+                _draw_anew(each)
         return Model(module, self.preprocessing, self.classes, f"{self.name} (random weights)", self.device)
 
-    def _trace(self) -> TracedNetwork | HookedNetwork:
-        example = torch.zeros(1, self.in_channels, *self.input_size, device=self.device)
+    def _traced_or_hooked(self) -> TracedNetwork | HookedNetwork:
+        example = _example(self.preprocessing, self.device)
         try:
             return TracedNetwork(self.module, example)
         except ValueError as reason:
             self.not_traced_because = str(reason)
             return HookedNetwork(self.module, example)
 
-    not_traced_because: str | None = None
 
-    def _check_scores(self) -> None:
-        with torch.inference_mode():
-            example = torch.zeros(1, self.in_channels, *self.input_size)
-            scores = self.logits(example)
-        if scores.ndim != 2 or scores.shape[1] != len(self.classes):
-            raise ValueError(
-                f"{self.name} gives scores of shape {tuple(scores.shape)} for one image, "
-                f"but there are {len(self.classes)} class names"
-            )
+def count_scores(module: nn.Module, preprocessing: Preprocessing) -> int:
+    """How many class scores `module` gives; puts it into eval mode.
+
+    Raises ValueError where it doesn't run on an image of the preprocessing's size, or gives anything but one tensor
+    (N, classes).
+    """
+    device = next(module.parameters(), torch.empty(0)).device
+    height, width = preprocessing.size
+    try:
+        # Not inference mode: what a network computes once and keeps must still take part in gradients later.
+        with torch.no_grad():
+            scores = module.eval()(_example(preprocessing, device))
+    except Exception as error:  # whatever the network's own code raises
+        raise ValueError(
+            f"{type(module).__name__} doesn't run on an image of {preprocessing.channels} x {height} x {width} "
+            f"(channels, height, width): {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(scores, torch.Tensor):
+        raise ValueError(f"{type(module).__name__} returns {type(scores).__name__}, not one tensor of class scores")
+    if scores.ndim != 2 or len(scores) != 1:
+        raise ValueError(
+            f"{type(module).__name__} gives scores of shape {tuple(scores.shape)} for one image, not (1, classes)"
+        )
+    return scores.shape[1]
 
 
 def unique_names(names: Iterable[str]) -> tuple[str, ...]:
     """Class names by which a class can be asked for: a name that occurs twice (ImageNet's "crane") gets its index."""
     names = tuple(names)
-    return tuple(f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names))
+    counts = Counter(names)
+    return tuple(f"{name} ({index})" if counts[name] > 1 else name for index, name in enumerate(names))
+
+
+def _example(preprocessing: Preprocessing, device: torch.device) -> torch.Tensor:
+    """One normalised image (1, C, H, W) of uniform noise, always the same."""
+    noise = torch.rand(1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(0))
+    return preprocessing.normalize(noise).to(device)
+
+
+def _check_count(count: int, classes: tuple[str, ...], name: str) -> None:
+    if count != len(classes):
+        raise ValueError(f"{name} gives {count} scores for an image, but there are {len(classes)} class names")
+
+
+def _draw_anew(module: nn.Module) -> None:
+    """The module's own initialisation; of parameters without one, normal values of the same mean and spread."""
+    initialise = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+    if initialise is not None:
+        initialise()
+        return
+    for parameter in module.parameters(recurse=False):
+        parameter.normal_(parameter.mean().item(), parameter.std(correction=0).item())
 
 
 def _layer(name, convolution, tap, position, shape, field) -> Layer:
@@ -195,13 +241,16 @@ def _layer(name, convolution, tap, position, shape, field) -> Layer:
 
 
 def _kind(convolution: nn.Conv2d) -> str:
-    height, width = convolution.kernel_size
-    parts = [f"conv {height}x{width}"]
+    parts = ["conv {}x{}".format(*convolution.kernel_size)]
     if max(convolution.stride) > 1:
-        parts.append(f"/{convolution.stride[0]}")
+        parts.append(f"/{_per_axis(convolution.stride)}")
     if max(convolution.dilation) > 1:
-        parts.append(f"dilation {convolution.dilation[0]}")
+        parts.append(f"dilation {_per_axis(convolution.dilation)}")
     if convolution.groups > 1:
         depthwise = convolution.groups == convolution.in_channels
         parts.append("depthwise" if depthwise else f"{convolution.groups} groups")
     return " ".join(parts)
+
+
+def _per_axis(sizes: tuple[int, int]) -> str:
+    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}x{sizes[1]}"
