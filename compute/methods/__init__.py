@@ -1,0 +1,6 @@
+"""All live methods. The command line, the dashboard's controls, the links and the contract test are made from this."""
+
+from compute.method import Method
+from compute.methods.gradient import Saliency
+
+METHODS: dict[str, type[Method]] = {method.name: method for method in (Saliency,)}
