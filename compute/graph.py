@@ -4,8 +4,9 @@ No hook is ever installed: asking for a *site* builds a copy of the graph that r
 shares the parameters and holds no state, so any number of threads may run it at once, and a caller that gives up in
 the middle leaves nothing behind.
 
-Sites: "logits", "features" (input of the last linear layer), "<layer>" (a convolution's value after the batch norm
-and nonlinearity that directly follow it), "<layer>:pre" (the same before the nonlinearity).
+Sites: "logits", "features" (input of the last linear layer), "maps" (the last feature maps, where the last blocks
+have been added or concatenated), "<layer>" (a convolution's value after the batch norm and nonlinearity that directly
+follow it), "<layer>:pre" (the same before the nonlinearity).
 """
 
 import threading
@@ -21,7 +22,7 @@ from compute.tracing import NONLINEAR_MODULES, NONLINEAR_NAMES, NORMS, called_na
 from compute.vision import ops
 
 PRE = ":pre"
-LOGITS, FEATURES = "logits", "features"
+LOGITS, FEATURES, MAPS = "logits", "features", "maps"
 
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, ops.FrozenBatchNorm2d)
 SOFTMAX_MODULES = (nn.Softmax, nn.LogSoftmax, nn.Softmax2d)
@@ -70,6 +71,8 @@ class TracedNetwork:
             return self.logits_node
         if site == FEATURES:
             return self._classifier.all_input_nodes[0]
+        if site == MAPS:
+            return self._last_maps
         name, pre, _ = site.partition(PRE)
         if name not in self.sites:
             raise ValueError(f"unknown layer {name!r}{did_you_mean(name, tuple(self.sites))}")
@@ -129,6 +132,19 @@ class TracedNetwork:
         dimensions = tuple(range(len(self._classifier.all_input_nodes[0].meta["val"].shape)))
         return dimensions[2:] if isinstance(self.module_of(self._classifier), nn.Conv2d) else dimensions[1:-1]
 
+    @cached_property
+    def _last_maps(self) -> fx.Node:
+        """What the last convolutions give together: after the addition or concatenation, norm and nonlinearity.
+
+        The last maps on the way to the scores that have the height and width of the last convolution's, leaving out
+        convolutions that see a single pooled pixel.
+        """
+        sizes = [_map_size(site.post) for site in self.sites.values() if _map_size(site.post) not in (None, (1, 1))]
+        if not sizes:
+            raise ValueError("the network has no convolution whose map is larger than 1 x 1")
+        needed = ancestors([self.logits_node])
+        return [node for node in self.graph.nodes if node in needed and _map_size(node) == sizes[-1]][-1]
+
     def _find_sites(self) -> dict[str, Site]:
         sites: dict[str, Site] = {}
         for node in self.graph.nodes:
@@ -164,6 +180,12 @@ def ancestors(nodes: Iterable[fx.Node]) -> set[fx.Node]:
             found.add(node)
             waiting.extend(node.all_input_nodes)
     return found
+
+
+def _map_size(node: fx.Node) -> tuple[int, int] | None:
+    """(height, width) of a node's value, or None if it isn't one tensor (N, C, H, W)."""
+    shape = getattr(node.meta.get("val"), "shape", ())
+    return tuple(shape[2:]) if len(shape) == 4 else None
 
 
 def _norm_name(module: nn.Module) -> str:
