@@ -78,6 +78,24 @@ class TracedNetwork:
             raise ValueError(f"unknown layer {name!r}{did_you_mean(name, tuple(self.sites))}")
         return self.sites[name].pre if pre else self.sites[name].post
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers, in the order in which they run."""
+        return tuple(self.sites)
+
+    def convolution(self, name: str) -> nn.Conv2d:
+        """A layer's module; raises ValueError for a name that is not a layer."""
+        self.node(name)
+        return self.module_of(self.sites[name].convolution)
+
+    def tap(self, name: str) -> str:
+        """Where a layer's value is read, such as "conv+bn+relu"."""
+        return self.sites[name].tap
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """(1, channels, height, width) of a layer's value for the example."""
+        return tuple(self.sites[name].post.meta["val"].shape)
+
     def module_of(self, node: fx.Node) -> nn.Module | None:
         return self.modules[node.target] if node.op == "call_module" else None
 

@@ -21,7 +21,7 @@ class HookedNetwork:
     """Same `run` as `TracedNetwork`, without knowing what lies between the layers.
 
     A layer's value is the raw convolution's, of its first call; a softmax that is not a module stays in the logits;
-    receptive fields are unknown. shapes: of each convolution's value for the example, in the order in which they ran.
+    receptive fields are unknown.
     """
 
     graph = None
@@ -39,14 +39,14 @@ class HookedNetwork:
         self._classifier = weighted[-1]
         self._softmax = next((name for name, each in kinds[-1:] if isinstance(each, nn.Softmax | nn.LogSoftmax)), None)
         with torch.no_grad():
-            self.shapes = {name: tuple(value.shape) for name, value in self.run(example, self.convolutions).items()}
+            self._shapes = {name: tuple(value.shape) for name, value in self.run(example, self.convolutions).items()}
 
     def run(self, inputs: torch.Tensor, sites: Iterable[str]) -> Recorded:
         """Values of `sites` for normalised `inputs` (N, C, H, W)."""
         wanted, seen = set(sites), {}
         with self._lock, ExitStack() as hooks:
             for site in wanted - {LOGITS, FEATURES}:
-                hooks.callback(self._convolution(site).register_forward_hook(_record_output(seen, site)).remove)
+                hooks.callback(self.convolution(site.partition(PRE)[0]).register_forward_hook(_record_output(seen, site)).remove)
             if FEATURES in wanted:
                 hooks.callback(self._hook_input(self._classifier, seen, FEATURES).remove)
             if self._softmax:
@@ -57,11 +57,24 @@ class HookedNetwork:
             seen[FEATURES] = self._pooled(seen[FEATURES])
         return {site: seen[site] for site in wanted}
 
-    def _convolution(self, site: str) -> nn.Module:
-        name = site.partition(PRE)[0]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers, in the order in which they run."""
+        return tuple(self.convolutions)
+
+    def convolution(self, name: str) -> nn.Conv2d:
+        """A layer's module; raises ValueError for a name that is not a layer."""
         if name not in self.convolutions:
-            raise ValueError(f"unknown layer {name!r}{did_you_mean(name, tuple(self.convolutions))}")
+            raise ValueError(f"unknown layer {name!r}{did_you_mean(name, self.names)}")
         return self.convolutions[name]
+
+    def tap(self, name: str) -> str:
+        """Where a layer's value is read: right behind the convolution."""
+        return "conv"
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """(1, channels, height, width) of a layer's value for the example."""
+        return self._shapes[name]
 
     def _hook_input(self, name: str, seen: Recorded, site: str):
         return self._named[name].register_forward_pre_hook(_record_input(seen, site))

@@ -16,7 +16,7 @@ from compute.hooked import HookedNetwork
 from compute.near_names import did_you_mean
 from compute.objectives import Objective
 from compute.preprocessing import Preprocessing
-from compute.receptive_fields import ReceptiveField, receptive_fields
+from compute.receptive_fields import ReceptiveField, receptive_fields, whole_image
 from compute.seeding import seeded
 
 
@@ -25,7 +25,7 @@ class Layer:
     """A convolution, named as in `named_modules()`.
 
     kind: such as "conv 3x3 /2". tap: where its value is read, such as "conv+bn+relu". height, width: of its map for
-    the network's input size. receptive_field: None where the network could not be traced.
+    the network's input size. receptive_field: the whole image where the network could not be traced.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Layer:
     channels: int
     height: int
     width: int
-    receptive_field: ReceptiveField | None
+    receptive_field: ReceptiveField
 
 
 class Model:
@@ -91,30 +91,19 @@ class Model:
 
     @cached_property
     def layers(self) -> dict[str, Layer]:
-        """Every convolution in the order of the network."""
-        if isinstance(self.network, HookedNetwork):
-            return {
-                name: _layer(name, self.network.convolutions[name], "conv", position, shape, None)
-                for position, (name, shape) in enumerate(self.network.shapes.items())
-            }
-        fields = receptive_fields(self.network)
-        return {
-            name: _layer(
-                name,
-                self.network.module_of(site.convolution),
-                site.tap,
-                position,
-                tuple(site.post.meta["val"].shape),
-                fields[site.post],
-            )
-            for position, (name, site) in enumerate(self.network.sites.items())
-        }
+        """Every convolution that the network runs, in its order."""
+        fields = self._receptive_fields()
+        return {name: _layer(self.network, name, position, fields[name]) for position, name in enumerate(fields)}
 
     def layer(self, name: str) -> Layer:
         """Raises ValueError for a name that is not a layer, with those that are."""
         if name not in self.layers:
             raise ValueError(f"unknown layer {name!r}{did_you_mean(name, tuple(self.layers))}")
         return self.layers[name]
+
+    def convolution(self, layer: str) -> nn.Conv2d:
+        """The module of a layer, to read its weights; raises ValueError for a name that is not a layer."""
+        return self.network.convolution(layer)
 
     def class_index(self, name: str) -> int:
         """Position of a class name among the scores; raises ValueError with near names."""
@@ -171,6 +160,12 @@ class Model:
             for each in module.modules():
                 _draw_anew(each)
         return Model(module, self.preprocessing, self.classes, f"{self.name} (random weights)", self.device)
+
+    def _receptive_fields(self) -> dict[str, ReceptiveField]:
+        if self.graph is None:
+            return dict.fromkeys(self.network.names, whole_image(self.input_size, "the network can't be traced"))
+        fields = receptive_fields(self.network)
+        return {name: fields[self.network.node(name)] for name in self.network.names}
 
     def _traced_or_hooked(self) -> TracedNetwork | HookedNetwork:
         example = _example(self.preprocessing, self.device)
@@ -235,9 +230,20 @@ def _draw_anew(module: nn.Module) -> None:
         parameter.normal_(parameter.mean().item(), parameter.std(correction=0).item())
 
 
-def _layer(name, convolution, tap, position, shape, field) -> Layer:
-    _, channels, height, width = shape
-    return Layer(name, _kind(convolution), tap, position, convolution.in_channels, channels, height, width, field)
+def _layer(network: TracedNetwork | HookedNetwork, name: str, position: int, field: ReceptiveField) -> Layer:
+    convolution = network.convolution(name)
+    _, channels, height, width = network.shape(name)
+    return Layer(
+        name=name,
+        kind=_kind(convolution),
+        tap=network.tap(name),
+        position=position,
+        in_channels=convolution.in_channels,
+        channels=channels,
+        height=height,
+        width=width,
+        receptive_field=field,
+    )
 
 
 def _kind(convolution: nn.Conv2d) -> str:

@@ -18,3 +18,7 @@ class ReceptiveField:
 def receptive_fields(network):
     whole = ReceptiveField(AxisField(1, 1, 0), AxisField(1, 1, 0))
     return {site.post: whole for site in network.sites.values()}
+
+
+def whole_image(size, because=None):
+    return ReceptiveField(AxisField(size[0], 0, 0), AxisField(size[1], 0, 0))
