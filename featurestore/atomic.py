@@ -9,12 +9,13 @@ from typing import BinaryIO
 from .layout import TEMPORARY
 
 
-def publish(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def publish(path: Path, write: Callable[[BinaryIO], object], scratch: Path | None = None) -> None:
     """Write to a temporary name, fsync, rename to `path`, fsync the folder.
 
-    `write` gets the open file. Whatever it raises (a full disk) leaves `path` as it was.
+    `write` gets the open file. Whatever it raises (a full disk) leaves `path` as it was. The temporary file
+    lies in the folder `scratch`, on the same file system; without one, beside `path`.
     """
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}")
+    temporary = (scratch or path.parent) / f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}"
     try:
         with open(temporary, "xb") as file:
             write(file)

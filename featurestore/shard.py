@@ -31,7 +31,7 @@ class Shard:
         self.path, self.entry = path, entry
         self._lock = threading.Lock()
         self._verified: set[tuple[int, int]] = set()
-        with self._naming("the footer"):
+        with _naming(path, "the footer"):
             self._source = pa.OSFile(str(path))
             self._check_ends()
             self._file = _open(self._source)
@@ -41,18 +41,15 @@ class Shard:
         """Rows of one row group. Damaged names the file, the row group and, where known, the column."""
         with self._lock:
             self._check_group(group, columns)
-            with self._naming(f"row group {group}"):
+            with _naming(self.path, f"row group {group}"):
                 return self._file.read_row_group(group, columns=columns, use_threads=False)
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """All rows, through a handle of its own: look-ups beside it do not wait."""
         for group in range(len(self.entry.row_groups)):
             self._check_group(group, columns)
-        with self._naming("a row group"):
+        with _naming(self.path, "a row group"):
             return _open(self._source, self._file.metadata).read(columns=columns)
-
-    def close(self) -> None:
-        self._source.close()
 
     def _check_ends(self):
         size = self._source.size()
@@ -70,17 +67,10 @@ class Shard:
                 continue
             if (group, leaf) in self._verified:
                 continue
-            with self._naming(f"row group {group}, column {chunk.path_in_schema}"):
+            with _naming(self.path, f"row group {group}, column {chunk.path_in_schema}"):
                 if _chunk_crc(self._source, chunk) != self.entry.row_groups[group].checksums[leaf]:
                     raise Damaged("checksum differs")
             self._verified.add((group, leaf))
-
-    @contextmanager
-    def _naming(self, part):
-        try:
-            yield
-        except (pa.ArrowException, OSError, Damaged) as error:
-            raise Damaged(f"{self.path}, {part}: {error}; {REPAIR}") from error
 
 
 def describe(path: Path, keys: tuple[str, ...]) -> FileEntry:
@@ -88,7 +78,7 @@ def describe(path: Path, keys: tuple[str, ...]) -> FileEntry:
 
     `keys` are the table's sort keys, of which the first and the last of each row group are kept.
     """
-    with pa.OSFile(str(path)) as source:
+    with _naming(path, "as a whole"), pa.OSFile(str(path)) as source:
         file = _open(source)
         groups = tuple(_describe_group(source, file, group, keys) for group in range(file.num_row_groups))
         size = source.size()
@@ -100,6 +90,17 @@ def describe(path: Path, keys: tuple[str, ...]) -> FileEntry:
 def sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _naming(path, part):
+    """Damaged, naming the place, for whatever Arrow says of broken bytes."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, Damaged) as error:
+        raise Damaged(f"{path}, {part}: {error}; {REPAIR}") from error
 
 
 def _describe_group(source, file, group, keys):

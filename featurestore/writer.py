@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .atomic import make_folder, publish
+from .errors import Damaged
 from .layout import CURRENT, MANIFEST, TEMPORARY, parse_shard_file, run_folder, shard_file
 from .manifest import Manifest, read_manifest
 from .schemas import ROWS_PER_GROUP, SORT_KEYS, check_table, conform
@@ -60,12 +61,13 @@ class RunWriter:
         run may be committed again with further tables; ValueError where one of its files has changed.
         """
         names = sorted(path.name for path in self.folder.iterdir() if parse_shard_file(path.name))
-        files = {name: describe(self.folder / name, SORT_KEYS[parse_shard_file(name)[0]]) for name in names}
+        files = {name: self._describe(name) for name in names}
         manifest = _manifest(self.fingerprint, manifest_fields, files)
         _check_tables(self.folder, manifest)
         self._check_unchanged(manifest)
         publish(self.folder / MANIFEST, lambda file: file.write(manifest.to_bytes()))
-        publish(self.store_path / CURRENT, lambda file: file.write(f"{self.fingerprint}\n".encode()))
+        publish(self.store_path / CURRENT, lambda file: file.write(f"{self.fingerprint}\n".encode()),
+                scratch=self.folder)
         return manifest
 
     def _share_folder(self):
@@ -79,6 +81,14 @@ class RunWriter:
         except BlockingIOError:
             pass
         fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+    def _describe(self, name):
+        """The file's entry. A damaged file is removed, or every later commit would fail on it."""
+        try:
+            return describe(self.folder / name, SORT_KEYS[check_table(parse_shard_file(name)[0])])
+        except Damaged as error:
+            (self.folder / name).unlink()
+            raise Damaged(f"{error}; it is removed: write it again") from error
 
     def _committed_files(self):
         try:
