@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 SEQUENTIAL, DIVERGING = "magma", "coolwarm"
 CLIP = 99.5
+GREY = 0.5
 RESULT = "result"
 
 
@@ -28,6 +29,11 @@ def picture(step) -> np.ndarray:
     if step.kind == "gradient":
         return to_8_bit(signed(step.data))
     return to_8_bit(step.data)
+
+
+def pixels(image) -> np.ndarray:
+    """A tensor (C, H, W) as an array (H, W, C)."""
+    return image.permute(1, 2, 0).cpu().numpy()
 
 
 def to_8_bit(values: np.ndarray) -> np.ndarray:
@@ -73,6 +79,16 @@ def overlay(image: np.ndarray, values: np.ndarray, low: float | None = None, hig
     weight = np.abs(2 * signed(values) - 1) if values.min() < 0 else unit_range(values, low, high)
     alpha = 0.35 + 0.5 * weight[..., None]
     return (1 - alpha) * grey + alpha * heatmap(values, low, high)
+
+
+def window(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """(H, W, C) in [0, 1] cut to box (left, top, right, bottom) in pixels, with grey where it passes the border."""
+    left, top, right, bottom = (int(round(edge)) for edge in box)
+    height, width, channels = image.shape
+    cut = np.full((bottom - top, right - left, channels), GREY, np.float32)
+    y, x = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
+    cut[y.start - top : y.stop - top, x.start - left : x.stop - left] = image[y, x]
+    return cut
 
 
 def upscaled(image: np.ndarray, shorter_side: int) -> np.ndarray:

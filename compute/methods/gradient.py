@@ -20,7 +20,7 @@ from compute.methods.curves import deletion, insertion
 from compute.methods.explained import Explained, explained_class
 from compute.methods.gradcam import gradcam, last_maps
 from compute.occlusion import BASELINES, baseline_image
-from compute.pictures import heatmap, overlay
+from compute.pictures import heatmap, overlay, pixels
 
 GRADIENT, SMOOTHGRAD, INTEGRATED, GRADCAM = "gradient", "smoothgrad", "integrated", "gradcam"
 LARGEST, SUM = "largest", "sum"
@@ -86,7 +86,7 @@ class Saliency(Method):
             if partial.done < total:
                 yield Step(partial.done, total, self.output, saliency, explained.logit)
         numbers = self._numbers(model, inputs, explained, partial.values)
-        pictures = {"overlay": overlay(_pixels(inputs.image), saliency)}
+        pictures = {"overlay": overlay(pixels(inputs.image), saliency)}
         if self.sanity:
             for control in self._attributions(model.with_random_weights(self.seed), inputs, explained.index):
                 if passes + control.done < total:
@@ -142,7 +142,3 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return float(spearmanr(first, second).statistic)
-
-
-def _pixels(image: torch.Tensor) -> np.ndarray:
-    return image.permute(1, 2, 0).cpu().numpy()

@@ -1,0 +1,97 @@
+"""Occlusion, live: the map of a class's score under a patch, growing batch by batch (numerics: `compute.occlusion`)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+
+from compute.method import IMAGE, TARGET, Inputs, Method, Step, parameter
+from compute.methods.explained import explained_class
+from compute.occlusion import BASELINES, OcclusionMaps, occlusion_progress
+from compute.pictures import RESULT, heatmap, overlay, pixels
+
+PROBABILITY, LOGIT, ARGMAX = "probability", "logit", "argmax"
+PATCH_SHARE = 6
+
+
+@dataclass(frozen=True)
+class Occlusion(Method):
+    name = "occlusion"
+    title = "Occlusion"
+    theory = (
+        "A patch slides over the image, and the network is asked again at every place: where the score of the class "
+        "falls, the network was looking. Nothing but the network's own answers is used."
+    )
+    reference = "Zeiler & Fergus 2014, arXiv:1311.2901, §4.2"
+    output = "heatmap"
+    needs = frozenset({IMAGE})
+    takes = frozenset({TARGET})
+
+    patch: int = parameter(
+        0, f"side of the patch; 0: 1/{PATCH_SHARE} of the shorter side", unit="pixels", low=0, high=4096,
+        source="choice; Zeiler & Fergus: a grey square",
+    )  # fmt: skip
+    stride: int = parameter(
+        0, "from one patch to the next; 0: half the patch", unit="pixels", low=0, high=4096, source="choice"
+    )
+    baseline: str = parameter(
+        "mean", "what covers the pixels (mean: of the normalisation)", choices=BASELINES, source="Zeiler & Fergus 2014"
+    )
+    value: str = parameter(
+        PROBABILITY, "what is drawn: the class's probability, its logit, or which class wins",
+        choices=(PROBABILITY, LOGIT, ARGMAX), source="Zeiler & Fergus 2014, figure 6 d and e",
+    )  # fmt: skip
+
+    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+        explained = explained_class(model, inputs.image, inputs.target)
+        patch = self.patch or max(1, round(min(inputs.image.shape[1:]) / PATCH_SHARE))
+        stride = self.stride or max(1, patch // 2)
+        for maps in occlusion_progress(model, inputs.image, explained.index, patch, stride, self.baseline):
+            data = at_pixels(getattr(maps, self.value), maps, inputs.image.shape[1:])
+            numbers = explained.numbers() | _numbers(model, maps)
+            yield Step(maps.done, maps.total, self.output, data, explained.logit, numbers, self._pictures(inputs, data))
+
+    def _pictures(self, inputs: Inputs, data: np.ndarray) -> dict[str, np.ndarray]:
+        if self.value == ARGMAX:
+            return {RESULT: class_colours(data)}
+        # The colder end of the scale is where the score stays, so that colour marks what the class depends on.
+        return {"overlay": overlay(pixels(inputs.image), data.max() - data), RESULT: heatmap(data)}
+
+
+def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: tuple[int, int]) -> np.ndarray:
+    """(rows, cols) to (H, W) float32: each pixel takes the value of the patch whose centre is nearest."""
+    rows, cols = (
+        nearest(np.array(starts) + (maps.patch - 1) / 2, length)
+        for starts, length in zip((maps.ys, maps.xs), size, strict=True)
+    )
+    return np.ascontiguousarray(values[np.ix_(rows, cols)], np.float32)
+
+
+def nearest(centres: np.ndarray, length: int) -> np.ndarray:
+    """For each of `length` pixels the index of the nearest of the rising `centres`; between two, the first."""
+    return np.abs(np.arange(length)[:, None] - centres[None]).argmin(1)
+
+
+def class_colours(classes: np.ndarray) -> np.ndarray:
+    """(H, W) of class indices to (H, W, 3) in [0, 1]: the commonest classes there get colours of their own."""
+    palette = np.array(matplotlib.colormaps["tab10"].colors, np.float32)
+    places = {index: place for place, (index, _) in enumerate(Counter(classes.ravel().tolist()).most_common())}
+    return palette[np.vectorize(places.__getitem__)(classes) % len(palette)]
+
+
+def _numbers(model, maps: OcclusionMaps) -> dict:
+    lowest = np.unravel_index(maps.probability.argmin(), maps.probability.shape)
+    winners = Counter(maps.argmax.ravel()[: maps.done].tolist()).most_common()
+    return {
+        "unoccluded_probability": maps.unoccluded_probability,
+        "unoccluded_logit": maps.unoccluded_logit,
+        "patch": maps.patch,
+        "stride": maps.stride,
+        "rows": len(maps.ys),
+        "cols": len(maps.xs),
+        "lowest_probability": float(maps.probability[lowest]),
+        "lowest_at": [maps.ys[lowest[0]], maps.xs[lowest[1]]],
+        "winning_classes": {model.classes[index]: count / maps.done for index, count in winners},
+    }
