@@ -1,6 +1,27 @@
 """Addresses of what ``dashboard.routes`` serves, relative to the app, so that it may stand behind a prefix."""
 
+from dataclasses import dataclass
 from urllib.parse import quote
+
+
+@dataclass(frozen=True)
+class MapAddresses:
+    """Where the scatter component finds a map: two buffers, and two prefixes an image_id is appended to."""
+
+    points: str
+    colors: str
+    thumbnails: str
+    captions: str
+
+
+def scatter_map(store: str, fingerprint: str, method: str, color: str) -> MapAddresses:
+    """The map of ``method`` with colours by the column ``color`` of ``images``."""
+    return MapAddresses(
+        points=points(store, fingerprint, method),
+        colors=colors(store, fingerprint, color),
+        thumbnails=thumbnails(store, fingerprint),
+        captions=captions(store, fingerprint),
+    )
 
 
 def thumbnail(store: str, fingerprint: str, image_id: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 DIST = Path(__file__).parent / "dist"
-NAMES = ("image_grid",)
+NAMES = ("scatter", "image_grid", "deep_zoom")
 
 # Relative to the page, so that the app may stand behind a proxy's prefix.
 _LOADER = """

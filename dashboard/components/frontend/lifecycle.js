@@ -73,7 +73,10 @@ export function element(tag, properties = {}, ...children) {
   return made
 }
 
-/** The value of a theme variable, e.g. themeValue(root, "--st-text-color"). */
-export function themeValue(root, name) {
-  return getComputedStyle(root).getPropertyValue(name).trim()
+/** A theme variable's colour, e.g. themeColor(root, "--st-text-color"), as [r, g, b, 1] in 0..1. */
+export function themeColor(root, name) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d")
+  context.fillStyle = getComputedStyle(root).getPropertyValue(name).trim()
+  context.fillRect(0, 0, 1, 1)
+  return [...context.getImageData(0, 0, 1, 1).data].map(value => value / 255)
 }

@@ -1,0 +1,3 @@
+import { component } from "./lifecycle.js"
+class DeepZoom { constructor() {} update() {} destroy() {} }
+export default component(DeepZoom)

@@ -1,0 +1,62 @@
+import { element } from "./lifecycle.js"
+
+const GAP = 14
+
+/** A card with an image's thumbnail and caption beside the point it belongs to. */
+export class HoverCard {
+  #captions = new Map()
+  #image = null
+
+  constructor() {
+    this.picture = element("img", { alt: "" })
+    this.text = element("p")
+    this.root = element("div", { className: "card", hidden: true }, this.picture, this.text)
+  }
+
+  /** Shows the image at [x, y] of the view, on the side where there is room. */
+  show(image, [x, y], data) {
+    this.#image = image
+    this.picture.src = data.thumbnails + image
+    this.text.replaceChildren(`image ${image}`)
+    this.root.hidden = false
+    const view = this.root.parentElement
+    const left = x + GAP + this.root.offsetWidth > view.clientWidth ? x - GAP - this.root.offsetWidth : x + GAP
+    const top = Math.min(Math.max(y - this.root.offsetHeight / 2, 4), view.clientHeight - this.root.offsetHeight - 4)
+    this.root.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 4)}px)`
+    this.caption(image, data).then(caption => {
+      if (this.#image === image) this.text.replaceChildren(...lines(caption))
+    })
+  }
+
+  hide() {
+    this.#image = null
+    this.root.hidden = true
+  }
+
+  /** What is known of an image; just its id where the server can't be asked. */
+  async caption(image, data) {
+    const address = data.captions + image
+    if (!this.#captions.has(address)) {
+      const response = await fetch(new URL(address, document.baseURI)).catch(() => null)
+      this.#captions.set(address, response?.ok ? await response.json() : { image_id: image })
+    }
+    return this.#captions.get(address)
+  }
+}
+
+/** A caption in words, for screen readers. */
+export function inWords({ image_id: image, label, predicted }) {
+  const parts = [`image ${image}`, label && `label ${label}`, predicted && `predicted ${predicted}`]
+  return parts.filter(Boolean).join(", ")
+}
+
+function lines({ image_id: image, label, predicted, probability, correct }) {
+  const made = [element("strong", {}, label ?? `image ${image}`)]
+  if (label) made.push(` · image ${image}`)
+  if (predicted) {
+    const share = probability === null ? "" : ` ${probability.toFixed(2)}`
+    const className = correct === false ? "wrong" : ""
+    made.push(element("br"), element("span", { className }, `${correct === false ? "✗" : "→"} ${predicted}${share}`))
+  }
+  return made
+}

@@ -1,0 +1,159 @@
+import createScatterplot from "regl-scatterplot"
+import { mix } from "./point_data.js"
+
+const DIMMED = 0.85
+const FILL = 0.45
+const NEEDED = ["OES_texture_float", "OES_element_index_uint"]
+
+/** Whether this browser draws with WebGL as the plot needs it. */
+export function hasWebGL() {
+  const context = document.createElement("canvas").getContext("webgl")
+  const able = Boolean(context) && NEEDED.every(name => context.getExtension(name))
+  context?.getExtension("WEBGL_lose_context")?.loseContext()
+  return able
+}
+
+/**
+ * Coloured points in WebGL. Points are named by their index; the map reaches from -1 to 1.
+ *
+ * @param handlers { hovered(index | null), clicked(index), lassoed(indices), moved(), drawn() }
+ */
+export class MapPlot {
+  #handlers
+  #lassoing = false
+  #lasso = []
+
+  constructor(canvas, handlers) {
+    this.#handlers = handlers
+    this.canvas = canvas
+    this.plot = createScatterplot({
+      canvas,
+      syncEvents: true,
+      colorBy: "valueA",
+      opacityBy: "density",
+      opacityByDensityFill: FILL,
+      opacityInactiveScale: 0.3,
+      pointOutlineWidth: 0,
+      pointSizeSelected: 1,
+      deselectOnEscape: false,
+      actionKeyMap: { lasso: "shift", merge: "ctrl", remove: "alt" },
+    })
+    this.#listen()
+  }
+
+  /** Draws points { x, y, count }, each in the colour of its index in what `paint` is given. */
+  async draw(points, indices) {
+    // The index that finds the point below the mouse depends on the positions alone.
+    const spatialIndex = points === this.points ? this.plot.get("spatialIndex") : undefined
+    this.points = points
+    this.indices = indices
+    this.plot.set({ pointOrder: null, pointSize: Math.min(9, Math.max(1.5, 9 * (500 / points.count) ** 0.2)) })
+    await this.plot.draw({ x: points.x, y: points.y, valueA: indices }, { zDataType: "categorical", spatialIndex })
+  }
+
+  /** Sets the colours [r, g, b, a]; with a `highlighted` index all others recede to `background`. */
+  paint(colors, highlighted, background) {
+    const dim = color => mix(color, background, DIMMED)
+    const shown = colors.map((color, index) => (highlighted < 0 || index === highlighted ? color : dim(color)))
+    this.plot.set({ pointColor: shown, pointColorActive: shown, pointColorHover: colors })
+    this.plot.set({ pointOrder: highlighted < 0 ? null : this.#last(highlighted) })
+  }
+
+  get camera() {
+    const [x, y] = this.plot.get("cameraTarget")
+    const round = value => Number(value.toFixed(4))
+    return [round(x), round(y), Number((1 / this.plot.get("cameraDistance")).toPrecision(4))]
+  }
+
+  set camera([x, y, zoom]) {
+    this.plot.zoomToLocation([x, y], 1 / zoom)
+  }
+
+  /** Moves the view by parts of its height. */
+  move(right, up) {
+    const [x, y, zoom] = this.camera
+    this.camera = [x + right / zoom, y + up / zoom, zoom]
+  }
+
+  zoom(factor) {
+    const [x, y, zoom] = this.camera
+    this.camera = [x, y, zoom * factor]
+  }
+
+  /** The camera that shows all points, whatever the canvas's shape. */
+  get home() {
+    const { clientWidth: width, clientHeight: height } = this.canvas
+    return [0, 0, Number(Math.min(1, width / height || 1).toPrecision(4))]
+  }
+
+  set mode(mode) {
+    this.plot.set({ mouseMode: mode })
+  }
+
+  get mode() {
+    return this.plot.get("mouseMode")
+  }
+
+  /** Marks the points of a lasso; the others recede. */
+  select(indices) {
+    this.#lasso = indices
+    this.plot.select(indices, { preventEvent: true })
+  }
+
+  /** Where a point is on the canvas, in CSS pixels. */
+  position(index) {
+    return this.plot.getScreenPosition(index)
+  }
+
+  /** The point nearest to the centre of the view, -1 where there is none. */
+  get central() {
+    const { x, y } = this.points
+    const [centerX, centerY] = this.plot.get("cameraTarget")
+    let nearest = -1
+    let least = Infinity
+    for (let i = 0; i < x.length; i++) {
+      const distance = (x[i] - centerX) ** 2 + (y[i] - centerY) ** 2
+      if (distance < least) [nearest, least] = [i, distance]
+    }
+    return nearest
+  }
+
+  destroy() {
+    this.plot.destroy()
+  }
+
+  #listen() {
+    const { hovered, lassoed, moved, drawn } = this.#handlers
+    const on = (event, action) => this.plot.subscribe(event, action)
+    on("pointOver", hovered)
+    on("pointOut", () => hovered(null))
+    on("view", moved)
+    on("drawing", drawn)
+    // The library selects during a lasso, and again by the click that ends one near where it began.
+    on("lassoStart", () => (this.#lassoing = true))
+    this.canvas.addEventListener("mousedown", () => (this.#lassoing = false), true)
+    on("lassoEnd", () => {
+      this.#lasso = [...this.plot.get("selectedPoints")]
+      lassoed(this.#lasso)
+    })
+    on("select", ({ points }) => this.#lassoing || this.#selected(points))
+    on("deselect", () => this.#lassoing || this.#selected([]))
+  }
+
+  /** A click selects in the library; here a click on one point is a click, and leaves the lasso as it was. */
+  #selected(indices) {
+    if (indices.length === 1) {
+      this.#handlers.clicked(indices[0])
+      this.select(this.#lasso)
+    } else {
+      this.#lasso = [...indices]
+      this.#handlers.lassoed(this.#lasso)
+    }
+  }
+
+  #last(highlighted) {
+    const order = [[], []]
+    this.indices.forEach((color, index) => order[Number(color === highlighted)].push(index))
+    return order[0].concat(order[1])
+  }
+}

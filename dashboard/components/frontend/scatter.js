@@ -1,0 +1,225 @@
+import { HoverCard, inWords } from "./hover_card.js"
+import { Legend } from "./legend.js"
+import { component, debounce, element, SharedValue, themeColor } from "./lifecycle.js"
+import { hasWebGL, MapPlot } from "./map_plot.js"
+import { channels, colorIndices, countColors, fetchPoints, fetchValues, interpolate } from "./point_data.js"
+import style from "./scatter.css"
+import shared from "./shared.css"
+import { Toolbar } from "./toolbar.js"
+
+const SCALE_STEPS = 256
+const CAMERA_DELAY = 400
+const HELP = "Arrow keys move, plus and minus zoom, 0 shows all, Enter selects the image in the centre."
+const NO_WEBGL = "This map is drawn with WebGL, which this browser does not offer. The grid shows the same images."
+const STEP = 0.25
+const ZOOM = 1.5
+/** Python hears of a selection as a click. */
+const EVENTS = { selected: "clicked" }
+
+/** A map of images: points, a legend that highlights, a card on hover, a lasso, a camera shared with Python. */
+class Scatter {
+  #emit = () => {}
+  #turn = 0
+  #drawing = null
+  #drawn = null
+  #painted = null
+  #due = new Set()
+  #fetched = {}
+  #shown = { camera: null, selected: null, lasso: [], highlight: null }
+  #shared = Object.fromEntries(Object.keys(this.#shown).map(name => [name, new SharedValue()]))
+  #reportCamera = debounce(() => this.#cameraMoved(), CAMERA_DELAY)
+
+  constructor(parent) {
+    this.#build()
+    this.nodes = [element("style", {}, shared + style), this.stage]
+    parent.append(...this.nodes)
+    this.able = hasWebGL()
+    if (!this.able) this.#say("no-webgl", NO_WEBGL)
+  }
+
+  update(data, emit) {
+    this.data = data
+    this.#emit = emit
+    this.stage.style.height = `${data.height}px`
+    this.view.setAttribute("aria-label", `${data.label}. ${HELP}`)
+    for (const name of Object.keys(this.#shown)) {
+      if (!this.#shared[name].receive(data[name])) continue
+      this.#shown[name] = data[name]
+      this.#due.add(name)
+    }
+    if (!this.able) return
+    const wanted = JSON.stringify([data.points, data.colors, data.legend])
+    if (wanted === this.#drawn) this.#apply()
+    else if (wanted !== this.#drawing) this.#draw(wanted)
+  }
+
+  destroy() {
+    this.#turn++
+    this.#reportCamera.cancel()
+    this.plot?.destroy()
+    for (const node of this.nodes) node.remove()
+  }
+
+  #build() {
+    this.canvas = element("canvas")
+    this.ring = element("div", { className: "ring", hidden: true })
+    this.card = new HoverCard()
+    this.message = element("div", { className: "message" })
+    this.announcement = element("div", { className: "announcement", role: "status" })
+    this.legend = new Legend(name => this.#change("highlight", name, name ?? ""))
+    this.toolbar = new Toolbar("Map tools", this.#tools())
+    this.view = element("div", { className: "view", tabIndex: 0, role: "application" },
+      this.canvas, element("div", { className: "cross" }), this.ring, this.card.root)
+    this.view.onkeydown = event => this.#key(event)
+    this.stage = element("div", { className: "stage" },
+      this.view, this.legend.root, this.toolbar.root, this.message, this.announcement)
+  }
+
+  #tools() {
+    const tool = (icon, label, action, toggle) => ({ icon, label, action: () => this.#drawn && action(), toggle })
+    const mode = (icon, label, name) => tool(icon, label, () => (this.plot.mode = name), () => this.plot?.mode === name)
+    return [
+      mode("drag_pan", "Move", "panZoom"),
+      mode("lasso_select", "Lasso (or hold Shift)", "lasso"),
+      tool("deselect", "Clear the lasso", () => this.#change("lasso", [])),
+      tool("add", "Zoom in", () => this.plot.zoom(ZOOM)),
+      tool("remove", "Zoom out", () => this.plot.zoom(1 / ZOOM)),
+      tool("fit_screen", "Show all", () => (this.plot.camera = this.plot.home)),
+    ]
+  }
+
+  #start() {
+    this.plot ??= new MapPlot(this.canvas, {
+      hovered: index => this.#hover(index),
+      clicked: index => this.#click(index),
+      lassoed: indices => this.#change("lasso", indices.map(index => this.points.ids[index])),
+      moved: () => this.#reportCamera(),
+      drawn: () => this.#placeRing(),
+    })
+    this.toolbar.refresh()
+  }
+
+  async #draw(wanted) {
+    const turn = ++this.#turn
+    const { data } = this
+    this.#drawing = wanted
+    this.#drawn = null
+    this.#say("loading", "Loading the map …")
+    try {
+      const buffers = [this.#fetch("points", data.points, fetchPoints), this.#fetch("values", data.colors, fetchValues)]
+      // Compiling the shaders takes as long as the buffers take to come.
+      this.#start()
+      const [points, values] = await Promise.all(buffers)
+      const indices = colorIndices(points, values, data.legend, SCALE_STEPS)
+      if (turn !== this.#turn) return
+      await this.plot.draw(points, indices)
+      if (turn !== this.#turn) return
+      this.points = points
+      this.#drawn = wanted
+      this.legend.show(data.legend, countColors(indices), data.unknown)
+      this.#painted = null
+      this.#due = new Set(Object.keys(this.#shown))
+      this.#apply()
+      this.#say("drawn", points.count ? "" : "This map has no points.")
+    } catch (error) {
+      if (turn !== this.#turn) return
+      this.#drawing = null
+      this.#fetched = {}
+      this.#say("failed", `The map could not be drawn. ${error.message}`)
+    }
+  }
+
+  async #fetch(name, address, load) {
+    if (this.#fetched[name]?.address !== address) this.#fetched[name] = { address, value: load(address) }
+    return this.#fetched[name].value
+  }
+
+  /** Brings the plot to what is to be shown: by Python, or by the person until Python says otherwise. */
+  #apply() {
+    this.#paint()
+    if (this.#due.has("lasso")) {
+      this.plot.select(this.#shown.lasso.map(this.points.indexOf).filter(index => index !== undefined))
+    }
+    if (this.#due.has("camera")) this.plot.camera = this.#shown.camera ?? this.plot.home
+    this.#due.clear()
+    this.#placeRing()
+  }
+
+  #paint() {
+    const { legend, unknown } = this.data
+    const { highlight } = this.#shown
+    const background = themeColor(this.stage, "--st-background-color")
+    const paint = JSON.stringify([highlight, background])
+    if (paint === this.#painted) return
+    this.#painted = paint
+    const colors = legend.categories ? legend.colors.map(channels) : interpolate(legend.colors, SCALE_STEPS)
+    this.plot.paint([...colors, channels(unknown)], legend.categories?.indexOf(highlight) ?? -1, background)
+    this.legend.highlight(highlight)
+  }
+
+  /** The person changed something: shows it at once and tells Python. */
+  #change(name, value, message = value) {
+    this.#shown[name] = value
+    this.#shared[name].send(value)
+    this.#emit(EVENTS[name] ?? name, message)
+    if (name === "camera" || !this.#drawn) return
+    this.#due.add(name)
+    this.#apply()
+  }
+
+  #cameraMoved() {
+    const { camera, home } = this.plot
+    if (String(camera) !== String(this.#shown.camera ?? home)) this.#change("camera", camera)
+  }
+
+  #click(index) {
+    const image = this.points.ids[index]
+    this.#change("selected", image)
+    this.card.caption(image, this.data).then(caption => (this.announcement.textContent = inWords(caption)))
+  }
+
+  #hover(index) {
+    this.view.classList.toggle("over", index !== null)
+    if (index === null) this.card.hide()
+    else this.card.show(this.points.ids[index], this.plot.position(index), this.data)
+  }
+
+  #placeRing() {
+    const index = this.#drawn ? this.points.indexOf(this.#shown.selected) : undefined
+    this.ring.hidden = index === undefined
+    if (index === undefined) return
+    const [x, y] = this.plot.position(index)
+    this.ring.style.transform = `translate(${x}px, ${y}px)`
+  }
+
+  #key(event) {
+    if (!this.#drawn || event.ctrlKey || event.metaKey || event.altKey) return
+    const action = this.#actions()[event.key]
+    if (!action) return
+    event.preventDefault()
+    action()
+  }
+
+  #actions() {
+    const { plot } = this
+    return {
+      ArrowLeft: () => plot.move(-STEP, 0),
+      ArrowRight: () => plot.move(STEP, 0),
+      ArrowUp: () => plot.move(0, STEP),
+      ArrowDown: () => plot.move(0, -STEP),
+      "+": () => plot.zoom(ZOOM),
+      "=": () => plot.zoom(ZOOM),
+      "-": () => plot.zoom(1 / ZOOM),
+      0: () => (plot.camera = plot.home),
+      Enter: () => plot.central >= 0 && this.#click(plot.central),
+      Escape: () => this.#change("lasso", []),
+    }
+  }
+
+  #say(state, text) {
+    this.stage.dataset.state = state
+    this.message.textContent = text
+  }
+}
+
+export default component(Scatter)

@@ -1,0 +1,32 @@
+import { element } from "./lifecycle.js"
+
+/**
+ * Buttons with Material icons, as the rest of the dashboard has them.
+ *
+ * @param tools array of { icon, label, action, toggle } where toggle() says whether the button is pressed
+ */
+export class Toolbar {
+  constructor(label, tools) {
+    this.buttons = tools.map(tool => this.#button(tool))
+    this.root = element("div", { className: "toolbar", role: "toolbar", "aria-label": label }, ...this.buttons)
+    this.refresh()
+  }
+
+  #button(tool) {
+    const icon = element("span", { className: "icon", "aria-hidden": "true" }, tool.icon)
+    const button = element("button", { type: "button", title: tool.label, "aria-label": tool.label }, icon)
+    button.onclick = () => {
+      tool.action()
+      this.refresh()
+    }
+    button.tool = tool
+    return button
+  }
+
+  /** Shows which buttons are pressed. */
+  refresh() {
+    for (const button of this.buttons) {
+      if (button.tool.toggle) button.ariaPressed = String(button.tool.toggle())
+    }
+  }
+}

@@ -1,0 +1,107 @@
+"""A map of up to a million points in WebGL, with thumbnails on hover, selection, lasso and a shared camera."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from dashboard import palettes
+from dashboard.addresses import MapAddresses
+from dashboard.components.loader import declare
+from dashboard.points import VERDICTS, Coloring
+
+_mount = declare("scatter")
+
+
+class Camera(NamedTuple):
+    """What part of the map is seen: ``x``, ``y`` in its centre, where the map reaches from -1 to 1;
+    ``zoom`` 1 shows a height of 2."""
+
+    x: float
+    y: float
+    zoom: float
+
+
+@dataclass(frozen=True)
+class ScatterEvents:
+    """What the person did in this run; None where nothing.
+
+    ``clicked`` is an image_id, ``lasso`` the image_ids within (none: the lasso was cleared), ``highlight`` a
+    category's name ("" when it was switched off).
+    """
+
+    clicked: int | None = None
+    lasso: tuple[int, ...] | None = None
+    camera: Camera | None = None
+    highlight: str | None = None
+
+
+def scatter(
+    addresses: MapAddresses,
+    coloring: Coloring,
+    *,
+    key: str,
+    palette: Sequence[str] | None = None,
+    camera: Camera | None = None,
+    selected: int | None = None,
+    lasso: Sequence[int] = (),
+    highlight: str | None = None,
+    height: int = 560,
+    label: str = "Map of images",
+    on_event: Callable[[ScatterEvents], None] | None = None,
+) -> ScatterEvents:
+    """Draws the map at ``addresses`` and returns what was done in it in this run.
+
+    ``palette`` has a colour (hex) a category, or the steps of the colour scale. ``camera`` (None shows all),
+    ``selected``, ``lasso`` (image_ids) and ``highlight`` (a category) are what is shown: the caller keeps
+    them and hands them in at each run. ``height`` in CSS pixels; ``label`` names the map for screen readers.
+    ``on_event`` gets the events before the script runs, as Streamlit's own callbacks do.
+    """
+
+    def changed() -> None:
+        if on_event is not None:
+            on_event(_events(st.session_state[key]))
+
+    result = _mount(
+        key=key,
+        data={
+            **asdict(addresses),
+            "legend": _legend(coloring, palette),
+            "unknown": palettes.UNKNOWN,
+            "camera": camera,
+            "selected": selected,
+            "lasso": list(lasso),
+            "highlight": highlight,
+            "height": height,
+            "label": label,
+        },
+        height=height,
+        on_clicked_change=changed,
+        on_lasso_change=changed,
+        on_camera_change=changed,
+        on_highlight_change=changed,
+    )
+    return _events(result)
+
+
+def _legend(coloring: Coloring, palette: Sequence[str] | None) -> dict[str, Any]:
+    legend: dict[str, Any] = {"title": coloring.column}
+    if coloring.categories is None:
+        scale = {"low": coloring.low, "high": coloring.high, "unit": coloring.unit}
+        return {**legend, **scale, "colors": palette or palettes.VIRIDIS}
+    default = palettes.VERDICTS if coloring.categories == VERDICTS else None
+    colors = palette or default or palettes.categorical(len(coloring.categories))
+    if len(colors) != len(coloring.categories):
+        raise ValueError(f"{len(colors)} colours for {len(coloring.categories)} categories")
+    return {**legend, "categories": coloring.categories, "colors": colors}
+
+
+def _events(result: Any) -> ScatterEvents:
+    camera, lasso = result.get("camera"), result.get("lasso")
+    return ScatterEvents(
+        clicked=result.get("clicked"),
+        lasso=None if lasso is None else tuple(lasso),
+        camera=None if camera is None else Camera(*camera),
+        highlight=result.get("highlight"),
+    )
