@@ -1,0 +1,10 @@
+"""The server: the Streamlit script and, beside it, the routes for thumbnails, points, tiles and bundles."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.data import open_run
+from dashboard.routes import make_routes
+
+app = st.App(Path(__file__).with_name("shell.py"), routes=make_routes(open_run))

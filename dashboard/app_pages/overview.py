@@ -1,0 +1,161 @@
+"""The network and its images at a glance."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from dashboard import binding, data, pictures
+from dashboard.capability_list import capability_table
+from dashboard.components import GridItem, image_grid
+from dashboard.filter_pictures import filter_pictures
+from dashboard.header import open_page
+from dashboard.pages import link
+from dashboard.view_state import ChannelsView, OverviewView
+from featurestore.reader import Run
+
+SCALINGS = {"each": "Each filter by its own range", "all": "All by one range"}
+
+
+def numbers(run: Run) -> None:
+    model, images = run.manifest.model, run.manifest.images
+    accuracy = model.get("accuracy") or {}
+    shown = [
+        ("Images", f"{run.image_count:,}"),
+        ("Classes", f"{len(run.class_names):,}"),
+        ("Parameters", f"{model['parameters']:,}" if "parameters" in model else "–"),
+        *((f"Accuracy, {split}", f"{value:.1%}") for split, value in accuracy.items() if value is not None),
+        ("Unreadable images", f"{images.get('problems', 0):,}"),
+    ]
+    with st.grid("auto", min_column_width=150):
+        for label, value in shown:
+            st.metric(label, value, border=True)
+
+
+def cards(run: Run) -> None:
+    left, right = st.columns(2)
+    manifest = run.manifest
+    model, images = manifest.model, manifest.images
+    preprocessing = model.get("preprocessing", {})
+    with left.container(border=True, height="stretch"):
+        st.subheader("Network", anchor=False)
+        table({
+            "Name": model["name"],
+            "Input": f"{_by(preprocessing.get('size'))} pixels, shorter side scaled to {preprocessing.get('resize')}",
+            "Mean, deviation": f"{_few(preprocessing.get('mean'))} and {_few(preprocessing.get('std'))}",
+            "Feature": f"{model.get('feature_dim', '–')} numbers, the last linear layer's input",
+            "Weights, SHA-256": f"`{model['weights_hash'][:16]}`",
+            "Computed on": f"{manifest.device}, {manifest.dtype}, {manifest.threads} threads",
+        })
+    with right.container(border=True, height="stretch"):
+        st.subheader("Images", anchor=False)
+        table({
+            "Source": f"`{images.get('spec', '–')}`",
+            "Images": f"{run.image_count:,}, {images.get('problems', 0)} of them unreadable",
+            "Splits": splits(run),
+            "Set, SHA-256": f"`{str(images.get('hash', '–'))[:16]}`",
+            "Run": f"`{run.fingerprint}`",
+            "Tables": ", ".join(run.tables()),
+        })
+
+
+def table(rows: dict[str, str]) -> None:
+    st.table({"": rows}, border="horizontal")
+
+
+def splits(run: Run) -> str:
+    counts = pc.value_counts(data.table(run, "images", ("split",))["split"]).to_pylist()
+    return ", ".join(f"{each['values'] or 'no split'} {each['counts']:,}" for each in counts)
+
+
+def filters(run: Run, view: OverviewView) -> None:
+    st.subheader("First-layer filters", anchor=False)
+    st.caption(
+        "What the first convolution looks for, in the space of pixels; mid-grey is 0. Scaled each by its own range, "
+        "weak filters look as strong as the others; by one range, they don't."
+    )
+    st.segmented_control(
+        "Scaling",
+        list(SCALINGS),
+        key=binding.key(OverviewView, "scaling"),
+        format_func=SCALINGS.get,
+        label_visibility="collapsed",
+    )
+    shown = filter_pictures(data.table(run, "filters"), per_filter=view.scaling == "each")
+    items = [
+        GridItem(channel, pictures.data_url(png), alt=f"first-layer filter {channel}", caption=str(channel))
+        for channel, png in shown
+    ]
+    layer = next(iter(data.facts(run).layers), "")
+    clicked = image_grid(items, key="overview/filters", label="First-layer filters", size=64, pixelated=True)
+    if clicked is not None:
+        st.switch_page(
+            "app_pages/channels.py",
+            query_params=ChannelsView(view.store, view.run, layer=layer, channel=_channel(clicked)).to_query(),
+        )
+    st.caption("A click shows what activates the filter most.")
+
+
+def _channel(name: int | str) -> int:
+    return int(str(name).partition("/")[0])
+
+
+def layers(run: Run, view: OverviewView) -> None:
+    st.subheader("Layers", anchor=False)
+    columns = ["layer", "kind", "tap", "in_channels", "channels", "height", "width", "rf_height", "rf_width", "stride_y"]
+    found = data.table(run, "layers").select(columns)
+    dead = data.table(run, "channels", ("layer", "dead")).group_by("layer").aggregate([("dead", "sum")])
+    st.dataframe(
+        _rows(found, dead),
+        hide_index=True,
+        column_config={
+            "layer": "Layer",
+            "kind": "Kind",
+            "tap": st.column_config.TextColumn("Read after", help="Where in the network a channel's value is taken"),
+            "in_channels": "Channels in",
+            "channels": "Channels",
+            "map": st.column_config.TextColumn("Map", help="Height x width, in units"),
+            "field": st.column_config.TextColumn("Receptive field", help="Height x width in input pixels"),
+            "stride_y": st.column_config.NumberColumn("Stride", help="Input pixels between neighbouring units"),
+            "dead": st.column_config.NumberColumn("Dead", help="Channels that no image of the store activates"),
+        },
+    )
+    link(ChannelsView(view.store, view.run, layer=next(iter(data.facts(run).layers), "")), "Look at the channels")
+
+
+def _rows(found: pa.Table, dead: pa.Table) -> list[dict]:
+    counts = dict(zip(dead["layer"].to_pylist(), dead["dead_sum"].to_pylist()))
+    rows = []
+    for row in found.to_pylist():
+        kept = {name: row[name] for name in ("layer", "kind", "tap", "in_channels", "channels")}
+        sizes = {"map": f"{row['height']} x {row['width']}", "field": f"{row['rf_height']} x {row['rf_width']}"}
+        rows.append(kept | sizes | {"stride_y": row["stride_y"], "dead": counts.get(row["layer"])})
+    return rows
+
+
+def problems(run: Run) -> None:
+    if "problems" not in run.tables() or not len(data.table(run, "problems")):
+        return
+    st.subheader("Images that could not be read", anchor=False)
+    st.dataframe(
+        data.table(run, "problems").to_pandas(),
+        hide_index=True,
+        column_config={"image_id": "Image", "path": "Path", "reason": "Why"},
+    )
+
+
+def _by(size) -> str:
+    return "–" if size is None else f"{size[0]} x {size[1]}"
+
+
+def _few(values) -> str:
+    return "–" if values is None else ", ".join(f"{value:.3g}" for value in values)
+
+
+opened = open_page(OverviewView)
+numbers(opened.run)
+cards(opened.run)
+filters(opened.run, opened.view)
+layers(opened.run, opened.view)
+st.subheader("What can be shown of this network", anchor=False)
+capability_table(opened.run)
+problems(opened.run)

@@ -1,0 +1,129 @@
+"""What pages read, cached for all sessions: each function holds one call. A run never changes, so neither do these.
+
+Runs are told apart by their folder, which ends in the fingerprint.
+"""
+
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+import streamlit as st
+
+from compute import images, zoo
+from compute.model import Model
+from dashboard import points
+from dashboard.jobs import JobQueue
+from dashboard.settings import Settings, find_stores
+from dashboard.uploads import Uploads
+from dashboard.view_state import Facts
+from featurestore.reader import Run, Store
+
+BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
+
+
+@st.cache_resource(show_spinner=False)
+def settings() -> Settings:
+    return Settings.read()
+
+
+def stores() -> dict[str, Path]:
+    """Not cached: a store that was made since is picked up."""
+    return find_stores(settings().stores)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def run_at(store: str, fingerprint: str) -> Run:
+    return Store(store).open(fingerprint)
+
+
+def open_run(name: str, fingerprint: str) -> Run:
+    """By the store's listed name, for the routes; ValueError for what is not there."""
+    listed = stores()
+    if name not in listed:
+        raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")
+    return run_at(str(listed[name]), fingerprint)
+
+
+@st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
+def table(run: Run, name: str, columns: tuple[str, ...] | None = None) -> pa.Table:
+    return run.table(name, columns)
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
+def facts(run: Run) -> Facts:
+    return read_facts(run)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def coloring(run: Run, column: str) -> points.Coloring:
+    return points.coloring(run, column)
+
+
+@st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Loading the network …")
+def model(run: Run) -> Model:
+    """The network that made the run; ValueError where it may not or can't be loaded."""
+    return load_model(run, settings())
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def source(spec: str) -> images.ImageSource:
+    return images.open_source(spec)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def original(run: Run, image_id: int) -> bytes:
+    return read_original(run, image_id)
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> JobQueue:
+    return JobQueue()
+
+
+@st.cache_resource(show_spinner=False)
+def uploads() -> Uploads:
+    return Uploads()
+
+
+def read_facts(run: Run) -> Facts:
+    """What there is to choose from; a table that was not computed offers nothing."""
+    tables = run.tables()
+    layers = run.table("layers", ["layer", "channels"]).to_pydict() if "layers" in tables else {}
+    maps = run.table("maps", ["method"])["method"].to_pylist() if "maps" in tables else []
+    kinds = run.table("grids", ["method", "kind"]).group_by(["method", "kind"]).aggregate([]).to_pylist() \
+        if "grids" in tables else []
+    return Facts(
+        images=run.image_count,
+        layers=dict(zip(layers.get("layer", ()), layers.get("channels", ()))),
+        classes=run.class_names,
+        maps=tuple(maps),
+        grids={name: tuple(each["kind"] for each in kinds if each["method"] == name) for name in maps},
+    )
+
+
+def load_model(run: Run, known: Settings) -> Model:
+    """ValueError for a user's own network that the command line did not name, saying how to allow it."""
+    spec = zoo.ModelSpec.from_dict(run.manifest.model["spec"])
+    if spec.runs_user_code:
+        file = spec.model.rpartition(":")[0]
+        if not known.trusts(file):
+            raise ValueError(
+                f"live methods would run {file}, code of your own. If you trust it, start the dashboard with "
+                f"`--trust-model {file}` (make dashboard TRUST={file})"
+            )
+    loaded = zoo.load(spec, zoo.resolve_device(known.device), class_names=list(run.class_names))
+    if loaded.weights_hash != run.manifest.model["weights_hash"]:
+        raise ValueError(
+            f"the weights of {loaded.name} are not those that made this run (they have changed since); "
+            "regenerate the store with `make store` to use live methods"
+        )
+    return loaded
+
+
+def read_original(run: Run, image_id: int) -> bytes:
+    """The image's own file; ValueError where it is gone or is not the one that made the run."""
+    row = run.image(image_id)
+    content = source(run.manifest.images["spec"]).read(row["path"])
+    if hashlib.sha256(content).hexdigest() != row["sha256"]:
+        raise ValueError(f"{row['path']} has changed since this run was made; regenerate the store to use it")
+    return content

@@ -1,0 +1,239 @@
+"""The queue in front of a device: one worker thread, owners served in turn, results kept for the next visitor.
+
+A job is named by a key that says all that its result depends on. Whoever asks for a key that is waiting, running or
+finished attaches to that job instead of starting another.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+KEPT_BYTES = 256 * 1024 * 1024
+WAITING_EACH = 16
+"""Jobs that one owner may have waiting."""
+
+OUT_OF_MEMORY = "the device's memory is used up; try a smaller batch or image, or run on the cpu (--device cpu)"
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+
+
+class Stepped(Protocol):
+    """What a work yields: `compute.method.Step`, or anything with these."""
+
+    index: int
+    total: int
+
+
+Work = Callable[[], Iterator[Stepped]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job at one moment. step: the latest one, the result once done. seconds: run so far, or in all.
+
+    message: why it failed, for people.
+    """
+
+    key: str
+    title: str
+    state: State = State.WAITING
+    step: Any = None
+    seconds: float = 0.0
+    message: str = ""
+
+    @property
+    def share(self) -> float:
+        """Done so far, 0 to 1."""
+        if self.state is State.DONE:
+            return 1.0
+        return 0.0 if self.step is None else min(self.step.index / max(self.step.total, 1), 1.0)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate so far; None before the first step."""
+        return self.seconds * (1 / self.share - 1) if self.share > 0 else None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass
+class _Entry:
+    """A job in the queue's hands; guarded by the queue's lock."""
+
+    job: Job
+    work: Work | None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    started: float = 0.0
+
+    def now(self) -> Job:
+        running = self.job.state is State.RUNNING
+        return replace(self.job, seconds=time.monotonic() - self.started) if running else self.job
+
+
+class JobQueue:
+    """Runs works one at a time. Methods may be called from any thread, and return at once."""
+
+    def __init__(self, kept_bytes: int = KEPT_BYTES, waiting_each: int = WAITING_EACH):
+        self._kept_bytes, self._waiting_each = kept_bytes, waiting_each
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._worker = threading.Thread(target=self._serve, name="jobs", daemon=True)
+        self._worker.start()
+
+    def submit(self, key: str, title: str, owner: str, work: Work) -> Job:
+        """Start `work`, or attach to what has this key; failed and cancelled ones start anew.
+
+        Raises ValueError where the owner has too many waiting.
+        """
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is None or entry.job.state in (State.FAILED, State.CANCELLED):
+                entry = self._add(key, title, owner, work)
+            self._entries.move_to_end(key)
+            return entry.now()
+
+    def find(self, key: str) -> Job | None:
+        with self._changed:
+            entry = self._entries.get(key)
+            return None if entry is None else entry.now()
+
+    def position(self, key: str) -> int:
+        """How many jobs run before this one does; 0 where it does not wait."""
+        with self._changed:
+            if key not in self._entries or self._entries[key].job.state is not State.WAITING:
+                return 0
+            running = any(entry.job.state is State.RUNNING for entry in self._entries.values())
+            return running + self._order().index(key)
+
+    def cancel(self, key: str) -> None:
+        """End a job before its next step, for all who watch it; nothing where it has ended."""
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is None or entry.job.ended:
+                return
+            entry.cancelled.set()
+            if entry.job.state is State.WAITING:
+                self._drop_waiting(key)
+                self._end(entry, State.CANCELLED)
+
+    def close(self) -> None:
+        """Cancel all and end the worker."""
+        with self._changed:
+            self._closed = True
+            for entry in self._entries.values():
+                entry.cancelled.set()
+            self._changed.notify_all()
+        self._worker.join()
+
+    def _add(self, key: str, title: str, owner: str, work: Work) -> _Entry:
+        queue = self._waiting.setdefault(owner, deque())
+        if len(queue) >= self._waiting_each:
+            raise ValueError(f"you have {len(queue)} jobs waiting; cancel one, or wait until one has ended")
+        queue.append(key)
+        self._entries[key] = entry = _Entry(Job(key, title), work)
+        self._changed.notify_all()
+        return entry
+
+    def _serve(self) -> None:
+        while (entry := self._take()) is not None:
+            self._run(entry)
+
+    def _take(self) -> _Entry | None:
+        """The next job of the owner whose turn it is, who then goes to the end of the line."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return None
+            owner, keys = self._waiting.popitem(last=False)
+            entry = self._entries[keys.popleft()]
+            if keys:
+                self._waiting[owner] = keys
+            entry.started = time.monotonic()
+            entry.job = replace(entry.job, state=State.RUNNING)
+            return entry
+
+    def _run(self, entry: _Entry) -> None:
+        try:
+            state, message = self._follow(entry), ""
+        except ValueError as error:
+            state, message = State.FAILED, str(error)
+        except Exception as error:  # noqa: BLE001 - a job must never end the worker
+            state, message = State.FAILED, _explain(error)
+        with self._changed:
+            self._end(entry, state, message)
+
+    def _follow(self, entry: _Entry) -> State:
+        steps = entry.work()
+        try:
+            for step in steps:
+                with self._changed:
+                    entry.job = replace(entry.job, step=step)
+                if entry.cancelled.is_set():
+                    return State.CANCELLED
+        finally:
+            steps.close()
+        return State.DONE
+
+    def _end(self, entry: _Entry, state: State, message: str = "") -> None:
+        entry.job = replace(entry.now(), state=state, message=message)
+        # The work holds its inputs; what is kept is the result alone.
+        entry.work = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop the results asked for longest ago until the rest fits."""
+        ended = [key for key, entry in self._entries.items() if entry.job.ended]
+        kept = sum(size_of(self._entries[key].job.step) for key in ended)
+        for key in ended[:-1]:
+            if kept <= self._kept_bytes:
+                return
+            kept -= size_of(self._entries.pop(key).job.step)
+
+    def _drop_waiting(self, key: str) -> None:
+        owner = next(owner for owner, keys in self._waiting.items() if key in keys)
+        self._waiting[owner].remove(key)
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _order(self) -> list[str]:
+        """Waiting keys in the order in which they will run."""
+        lines = [list(keys) for keys in self._waiting.values()]
+        longest = max(map(len, lines), default=0)
+        return [line[turn] for turn in range(longest) for line in lines if turn < len(line)]
+
+
+def size_of(step: Any) -> int:
+    """Bytes of a step's arrays, and a little for the rest."""
+    arrays = [getattr(step, "data", None), *dict(getattr(step, "pictures", {})).values()]
+    return 1024 + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+
+
+def _explain(error: Exception) -> str:
+    if "OutOfMemory" in type(error).__name__ or isinstance(error, MemoryError) or "out of memory" in str(error):
+        return OUT_OF_MEMORY
+    name = uuid.uuid4().hex[:8]
+    log.exception("job failed, error %s", name)
+    return f"something went wrong in the program; the server's log has it as error {name}"

@@ -1,0 +1,208 @@
+"""Live methods on the page: starting or attaching to a job, its progress, its result and what to take along."""
+
+import io
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+import torch
+
+from compute.method import Step
+from compute.pictures import picture, png, to_8_bit, upscaled
+from dashboard import binding, data, photos
+from dashboard.boundary import sentence
+from dashboard.controls import spoken
+from dashboard.data import BY_FOLDER
+from dashboard.header import Opened
+from dashboard.jobs import Job, State
+from dashboard.photos import Subject
+from dashboard.live_request import Request, request
+from dashboard.view_state import LiveView
+from featurestore.reader import Run
+
+SHORTER_SIDE = 320
+"""Pixels to which small results are enlarged, without smoothing."""
+
+
+def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subject | None = None) -> None:
+    """Draws the start button, the running job or the result of the view's method."""
+    view, run = opened.view, opened.run
+    model = data.model(run)
+    method = type(view.built())
+    if (reason := method.unavailable_because(model)) is not None:
+        st.info(f"{method.title} is not available for {model.name}: {reason}.", icon=":material/block:")
+        return
+    wanted = request(view, model.weights_hash, _named(subject), _named(second))
+    job = data.jobs().find(wanted.key)
+    if job is None or job.state in (State.FAILED, State.CANCELLED):
+        if not view.live or job is not None:
+            _offer(view, wanted, job, lambda: _submit(opened, wanted, subject, second))
+            return
+        job = _submit(opened, wanted, subject, second)
+    if job.ended:
+        show_result(opened, wanted, job)
+    else:
+        _watch(wanted.key)
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def top_classes(run: Run, subject: Subject) -> list[tuple[str, float]]:
+    """The five most probable classes of an image that the store has no prediction of."""
+    model = data.model(run)
+    image = model.prepare(photos.photograph(run, subject.image_id or 0, subject.upload))
+    with torch.inference_mode():
+        top = model.probabilities(image[None])[0].topk(min(5, len(model.classes)))
+    return [(model.classes[index], value) for value, index in zip(top.values.tolist(), top.indices.tolist())]
+
+
+def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
+    if job.state is State.FAILED:
+        st.error(sentence(ValueError(job.message)), icon=":material/error:")
+        return
+    step, recipe = job.step, recipe_of(wanted, opened)
+    left, right = st.columns([3, 2])
+    with left:
+        _pictures(step, wanted)
+    with right:
+        numbers(step.numbers)
+        st.caption(f"{job.seconds:.1f} s on {data.model(opened.run).device}.")
+        _take_along(step, wanted, recipe, str(data.stores()[opened.store]))
+
+
+def recipe_of(wanted: Request, opened: Opened[LiveView]) -> dict[str, str]:
+    """What goes into a picture's metadata: enough to make it again."""
+    said = {
+        "method": wanted.method.name,
+        "parameters": wanted.method.to_dict(),
+        "image": wanted.image and wanted.image[0],
+        "second": wanted.second and wanted.second[0],
+        **{name: getattr(wanted, name) for name in ("target", "layer", "channel", "y", "x")},
+        "run": wanted.run,
+        "weights": wanted.weights,
+        "network": opened.run.manifest.model["name"],
+    }
+    return {"featurescope": json.dumps(said)}
+
+
+def numbers(values: Mapping[str, Any]) -> None:
+    """Numbers of a result as a table; curves are drawn by whoever knows them."""
+    plain = {spoken(name): _written(value) for name, value in values.items() if not isinstance(value, list | dict)}
+    if plain:
+        st.table({"": plain}, border="horizontal")
+
+
+def _named(subject: Subject | None) -> tuple[str, str] | None:
+    return None if subject is None else (subject.sha256, subject.name)
+
+
+def _submit(opened: Opened[LiveView], wanted: Request, subject: Subject | None, second: Subject | None) -> Job:
+    run, model = opened.run, data.model(opened.run)
+    chosen = {"image": subject, "second": second}
+
+    def read(which: str):
+        which_one = chosen[which]
+        return model.prepare(photos.photograph(run, which_one.image_id or 0, which_one.upload))
+
+    owner = st.session_state.setdefault("owner", uuid.uuid4().hex)
+    return data.jobs().submit(wanted.key, wanted.title, owner, lambda: wanted.steps(model, read))
+
+
+def _offer(view: LiveView, wanted: Request, job: Job | None, start) -> None:
+    """The button that starts, and why it did not go well before."""
+    if job is not None and job.state is State.FAILED:
+        st.error(sentence(ValueError(job.message)), icon=":material/error:")
+    if job is not None and job.state is State.CANCELLED:
+        st.info("This was cancelled.", icon=":material/cancel:")
+
+    def started() -> None:
+        start()
+        binding.change(type(view), live=True)
+
+    label = "Start" if job is None else "Start again"
+    st.button(label, type="primary", icon=":material/play_arrow:", on_click=started)
+
+
+@st.fragment(run_every=0.5)
+def _watch(key: str) -> None:
+    """Position, progress, time left, the picture so far and Cancel; reruns the page once the job has ended."""
+    job = data.jobs().find(key)
+    if job is None or job.ended:
+        st.rerun()
+    position = data.jobs().position(key)
+    bar, button = st.columns([5, 1], vertical_alignment="center")
+    bar.progress(job.share, text=_progress(job, position))
+    button.button("Cancel", icon=":material/stop_circle:", on_click=data.jobs().cancel, args=(key,), key=f"cancel {key}")
+    if job.step is not None:
+        st.image(_enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}")
+    else:
+        with st.skeleton(height=SHORTER_SIDE):
+            pass
+
+
+def _progress(job: Job, position: int) -> str:
+    if job.state is State.WAITING:
+        return f"Waiting, {position} before this one" if position else "Starting"
+    if job.step is None:
+        return f"Running, {job.seconds:.0f} s"
+    score = "" if job.step.score is None else f", score {job.step.score:.4g}"
+    return f"Step {job.step.index} of {job.step.total}, about {job.seconds_left:.0f} s left{score}"
+
+
+def _pictures(step: Step, wanted: Request) -> None:
+    shown = {"Result": picture(step)}
+    shown |= {spoken(name): to_8_bit(each) for name, each in step.pictures.items() if name != "result"}
+    with st.grid("auto", min_column_width=260):
+        for name, each in shown.items():
+            st.image(_enlarged(each), caption=name, alt=f"{name} of {wanted.title}", width="stretch")
+
+
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    return upscaled(image, SHORTER_SIDE)
+
+
+def _take_along(step: Step, wanted: Request, recipe: dict[str, str], store: str) -> None:
+    name = wanted.method.name
+    with st.container(horizontal=True):
+        st.download_button(
+            "PNG",
+            png(picture(step), recipe),
+            f"{name}.png",
+            "image/png",
+            icon=":material/download:",
+            help="The picture at the network's input size, with its recipe in the metadata",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Array",
+            _npy(step.data),
+            f"{name}.npy",
+            "application/octet-stream",
+            icon=":material/download:",
+            help="The numbers, float32, as NumPy's .npy",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Numbers",
+            json.dumps(dict(step.numbers), indent=1),
+            f"{name}.json",
+            "application/json",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    with st.expander("The same on the command line", icon=":material/terminal:"):
+        st.code(wanted.command(store), language="shell", wrap_lines=True)
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

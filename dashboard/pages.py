@@ -1,0 +1,100 @@
+"""All pages: where their files are, and what the navigation says of them."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.view_state import (
+    AboutView,
+    ChannelsView,
+    ImageView,
+    LabView,
+    MapView,
+    MistakesView,
+    NeighborsView,
+    OverviewView,
+    ViewState,
+)
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """One page. help: its tooltip in the navigation, and the line below its title."""
+
+    view: type[ViewState]
+    title: str
+    icon: str
+    help: str
+
+    @property
+    def file(self) -> str:
+        return f"app_pages/{self.view.page}.py"
+
+
+PAGES = {
+    entry.view.page: entry
+    for entry in (
+        PageEntry(
+            OverviewView,
+            "Overview",
+            ":material/overview:",
+            "The network and its images: accuracy, layers, first-layer filters, what can be shown and why not.",
+        ),
+        PageEntry(
+            MapView,
+            "Map",
+            ":material/scatter_plot:",
+            "All images laid out so that those the network sees as similar lie close together.",
+        ),
+        PageEntry(
+            NeighborsView,
+            "Neighbours",
+            ":material/hub:",
+            "The images most similar to one, by the network's last layer and by their pixels.",
+        ),
+        PageEntry(
+            ChannelsView,
+            "Channels",
+            ":material/view_module:",
+            "What each channel of each layer responds to: the patches that activate it most.",
+        ),
+        PageEntry(
+            ImageView,
+            "Image",
+            ":material/image_search:",
+            "One image: what the network says of it, and which part of it matters for that.",
+        ),
+        PageEntry(
+            MistakesView,
+            "Mistakes",
+            ":material/rule:",
+            "Which classes are taken for which, and the errors the network is most sure of.",
+        ),
+        PageEntry(
+            LabView,
+            "Lab",
+            ":material/science:",
+            "Run a method on an image, live: fooling images, DeepDream, gradient ascent and the others.",
+        ),
+        PageEntry(
+            AboutView,
+            "About",
+            ":material/menu_book:",
+            "Every method in a sentence, with its paper and whether this network allows it.",
+        ),
+    )
+}
+
+
+def navigation_pages() -> list:
+    """The pages for `st.navigation`, the first one as the default."""
+    return [
+        st.Page(entry.file, title=entry.title, icon=entry.icon, help=entry.help, url_path=name, default=index == 0)
+        for index, (name, entry) in enumerate(PAGES.items())
+    ]
+
+
+def link(view: ViewState, label: str | None = None, icon: str | None = None) -> None:
+    """A link to a page that shows `view`."""
+    entry = PAGES[view.page]
+    st.page_link(entry.file, label=label or entry.title, icon=icon or entry.icon, query_params=view.to_query())

@@ -1,0 +1,59 @@
+"""What the command line says to the server: which stores, which device, which model files are trusted."""
+
+import json
+import os
+from collections.abc import Iterable, MutableMapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+VARIABLE = "FEATURESCOPE_SETTINGS"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """stores: stores, or folders of stores. device: as in `compute.zoo.resolve_device`.
+
+    trusted: files of the user's own networks that a live method may run.
+    """
+
+    stores: tuple[str, ...] = ("stores",)
+    device: str = "auto"
+    trusted: tuple[str, ...] = ()
+
+    def write(self, environment: MutableMapping[str, str] = os.environ) -> None:
+        environment[VARIABLE] = json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, environment: MutableMapping[str, str] = os.environ) -> "Settings":
+        """As `write` left them; the defaults where it did not."""
+        fields = json.loads(environment.get(VARIABLE, "{}"))
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+
+    def trusts(self, file: str) -> bool:
+        """Whether the command line named this file."""
+        return Path(file).resolve() in {Path(each).resolve() for each in self.trusted}
+
+
+def find_stores(places: Iterable[str]) -> dict[str, Path]:
+    """Stores by the name that links carry: the folder's, with its parent's where two have the same.
+
+    Each place is a store or a folder of stores; read anew at each call, so that a new store is picked up.
+    """
+    found = [path for place in places for path in _stores_at(Path(place))]
+    unique = list(dict.fromkeys(path.resolve() for path in found))
+    names = [path.name for path in unique]
+    return {_name(path, names.count(path.name) > 1): path for path in unique}
+
+
+def _stores_at(place: Path) -> list[Path]:
+    if _is_store(place):
+        return [place]
+    return sorted(path for path in place.iterdir() if _is_store(path)) if place.is_dir() else []
+
+
+def _is_store(path: Path) -> bool:
+    return (path / "runs").is_dir()
+
+
+def _name(path: Path, ambiguous: bool) -> str:
+    return f"{path.parent.name}-{path.name}" if ambiguous else path.name
