@@ -14,11 +14,37 @@ class MapAddresses:
     captions: str
 
 
+@dataclass(frozen=True)
+class GridAddresses:
+    """Where the deep zoom finds a grid: its tiles, the image of each cell, the whole picture to save, and two
+    prefixes an image_id is appended to."""
+
+    tiles: str
+    cells: str
+    picture: str
+    thumbnails: str
+    captions: str
+
+
 def scatter_map(store: str, fingerprint: str, method: str, color: str) -> MapAddresses:
     """The map of ``method`` with colours by the column ``color`` of ``images``."""
     return MapAddresses(
         points=points(store, fingerprint, method),
         colors=colors(store, fingerprint, color),
+        thumbnails=thumbnails(store, fingerprint),
+        captions=captions(store, fingerprint),
+    )
+
+
+def deep_zoom_grid(
+    store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False
+) -> GridAddresses:
+    """The grid ``kind`` of ``method``; ``with_seams`` is about the picture to save."""
+    tiles = _address("tiles", store, fingerprint, method, kind)
+    return GridAddresses(
+        tiles=tiles,
+        cells=f"{tiles}/cells",
+        picture=grid_picture(store, fingerprint, method, kind, with_seams),
         thumbnails=thumbnails(store, fingerprint),
         captions=captions(store, fingerprint),
     )
@@ -49,14 +75,9 @@ def colors(store: str, fingerprint: str, column: str) -> str:
     return _address("colors", store, fingerprint, column)
 
 
-def grid_tiles(store: str, fingerprint: str, method: str, kind: str) -> str:
-    """What ``/{layer}/{z}/{x}_{y}.webp`` is appended to, for a tile of the grid."""
-    return _address("tiles", store, fingerprint, method, kind)
-
-
-def grid_picture(store: str, fingerprint: str, method: str, kind: str) -> str:
+def grid_picture(store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False) -> str:
     """The whole grid as a PNG to save."""
-    return _address("tiles", store, fingerprint, method, kind, "grid.png")
+    return _address("tiles", store, fingerprint, method, kind, "grid-seams.png" if with_seams else "grid.png")
 
 
 def _address(*parts: object) -> str:

@@ -46,7 +46,9 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/caption/{run}/{{image_id}}": _caption,
         f"/points/{run}/{{method}}": _points,
         f"/colors/{run}/{{column}}": _colors,
-        f"/tiles/{run}/{{method}}/{{kind}}/grid.png": _grid_picture,
+        f"/tiles/{run}/{{method}}/{{kind}}/cells": _cells,
+        f"/tiles/{run}/{{method}}/{{kind}}/grid.png": _picture,
+        f"/tiles/{run}/{{method}}/{{kind}}/grid-seams.png": _picture_with_seams,
         f"/tiles/{run}/{{method}}/{{kind}}/{{layer}}/{{z}}/{{x}}_{{y}}.webp": _tile,
     }
     routes = [Route(path, _endpoint(open_run, answer)) for path, answer in answers.items()]
@@ -105,9 +107,18 @@ def _colors(run: Run, column: str) -> Payload:
     return Payload(points.coloring(run, column).values.tobytes(), "application/octet-stream")
 
 
-def _grid_picture(run: Run, method: str, kind: str) -> Payload:
-    name = f"grid-{method}-{kind}.png"
-    return Payload(tiles.grid_picture(run, method, kind), "image/png", filename=name)
+def _cells(run: Run, method: str, kind: str) -> Payload:
+    image_id = tiles.grid(run, method, kind).image_id
+    return Payload(image_id.astype("<i4").tobytes(), "application/octet-stream")
+
+
+def _picture(run: Run, method: str, kind: str, with_seams: bool = False) -> Payload:
+    content = tiles.grid_picture(run, method, kind, with_seams)
+    return Payload(content, "image/png", filename=f"grid-{method}-{kind}.png")
+
+
+def _picture_with_seams(run: Run, method: str, kind: str) -> Payload:
+    return _picture(run, method, kind, with_seams=True)
 
 
 def _tile(run: Run, method: str, kind: str, layer: str, z: str, x: str, y: str) -> Payload:

@@ -4,7 +4,7 @@ import io
 from functools import cached_property
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from featurestore.reader import Run
 
@@ -18,7 +18,7 @@ LEVELS = (5, 7)
 class Sprites:
     """The thumbnails of some images of a run.
 
-    ``image_ids`` (n,) sorted. Their encoded bytes are kept in memory; the atlas adds 768 bytes an image.
+    ``image_ids`` (n,) sorted. Their encoded bytes are kept in memory; the atlas adds a kilobyte an image.
     """
 
     def __init__(self, run: Run, image_ids: np.ndarray) -> None:
@@ -29,7 +29,7 @@ class Sprites:
     @cached_property
     def max_level(self) -> int:
         """The level, 2^level pixels a side, that shows the thumbnails at full size."""
-        side = max((max(_open(content).size) for content in self._encoded[:1]), default=1)
+        side = max((min(_open(content).size) for content in self._encoded[:1]), default=1)
         low, high = LEVELS
         return min(max(int(np.ceil(np.log2(side))), low), high)
 
@@ -46,27 +46,39 @@ class Sprites:
         return cells.swapaxes(1, 2).reshape(rows * side, cols * side, 4)
 
     def _squares(self, indices: np.ndarray, level: int) -> np.ndarray:
-        side = 2**level
-        if level > ATLAS_LEVEL:
-            return _decode([self._encoded[index] for index in indices], side)
-        block = 2 ** (ATLAS_LEVEL - level)
-        parts = self._atlas[indices].reshape(-1, side, block, side, block, 3)
-        return parts.mean(axis=(2, 4), dtype=np.float32).round().astype(np.uint8)
+        if level <= ATLAS_LEVEL:
+            return self._atlas[level][indices]
+        return _decode([self._encoded[index] for index in indices], 2**level)
 
     @cached_property
-    def _atlas(self) -> np.ndarray:
-        return _decode(self._encoded, 2**ATLAS_LEVEL)
+    def _atlas(self) -> list[np.ndarray]:
+        """All images at the levels 0 to ``ATLAS_LEVEL``, each made from the one above by averaging."""
+        levels = [_decode(self._encoded, 2**ATLAS_LEVEL)]
+        for level in reversed(range(ATLAS_LEVEL)):
+            side = 2**level
+            blocks = levels[0].reshape(-1, side, 2, side, 2, 3)
+            levels.insert(0, blocks.mean(axis=(2, 4), dtype=np.float32).round().astype(np.uint8))
+        return levels
 
 
 def _decode(encoded: list[bytes], side: int) -> np.ndarray:
     """(n, side, side, 3) uint8; what is not square is cropped about its centre, as networks crop it."""
     squares = np.empty((len(encoded), side, side, 3), np.uint8)
     for index, content in enumerate(encoded):
-        picture = _open(content).convert("RGB")
+        picture = _open(content)
+        picture.draft("RGB", (side, side))
         shrinks = min(picture.size) > side
         method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
-        squares[index] = np.asarray(ImageOps.fit(picture, (side, side), method))
+        squares[index] = picture.convert("RGB").resize((side, side), method, box=_middle(picture.size))
     return squares
+
+
+def _middle(size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest square about the centre, as left, top, right, bottom."""
+    width, height = size
+    side = min(size)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
 
 
 def _open(content: bytes) -> Image.Image:

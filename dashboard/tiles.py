@@ -180,5 +180,5 @@ def _png(picture: Image.Image, origin: dict[str, str]) -> bytes:
     for name, value in origin.items():
         about.add_text(name, value)
     stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=3, pnginfo=about)
+    picture.save(stream, "PNG", compress_level=1, pnginfo=about)
     return stream.getvalue()

@@ -58,7 +58,8 @@ export function mix(from, to, share) {
   return from.map((value, channel) => value + share * (to[channel] - value))
 }
 
-async function fetchBuffer(address) {
+/** The bytes at an address relative to the app; an Error with the server's own words where there are none. */
+export async function fetchBuffer(address) {
   const response = await fetch(new URL(address, document.baseURI))
   if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`)
   return response.arrayBuffer()

@@ -1,0 +1,81 @@
+"""The grid of an embedding as one zoomable picture of thousands of pixels, drawn from tiles."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from dashboard.addresses import GridAddresses
+from dashboard.components.loader import declare
+from dashboard.tiles import Pyramid
+
+_mount = declare("deep_zoom")
+
+
+class Bounds(NamedTuple):
+    """What part of the grid is seen, in cells: ``left`` and ``right`` of its columns, ``top`` and ``bottom`` of
+    its rows. Fractions, and past the border where the view is."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class DeepZoomEvents:
+    """What the person did in this run; None where nothing. ``clicked`` is a cell, (row, col)."""
+
+    clicked: tuple[int, int] | None = None
+    bounds: Bounds | None = None
+
+
+def deep_zoom(
+    addresses: GridAddresses,
+    pyramid: Pyramid,
+    *,
+    key: str,
+    bounds: Bounds | None = None,
+    selected: tuple[int, int] | None = None,
+    seams: bool = False,
+    height: int = 640,
+    label: str = "Grid of images",
+    on_event: Callable[[DeepZoomEvents], None] | None = None,
+) -> DeepZoomEvents:
+    """Shows the grid at ``addresses`` and returns what was done in it in this run.
+
+    ``pyramid`` is the grid's ``dashboard.tiles.grid(…).pyramid``. ``bounds`` (None shows all) and ``selected``,
+    a (row, col), are what is shown: the caller keeps them and hands them in at each run. ``seams`` draws red
+    lines between cells that are far apart in feature space. ``height`` in CSS pixels; ``label`` names the
+    picture for screen readers. ``on_event`` gets the events before the script runs.
+    """
+
+    def changed() -> None:
+        if on_event is not None:
+            on_event(_events(st.session_state[key]))
+
+    result = _mount(
+        key=key,
+        data={
+            **asdict(addresses),
+            **asdict(pyramid),
+            "bounds": bounds,
+            "selected": selected,
+            "seams": seams,
+            "height": height,
+            "label": label,
+        },
+        height=height,
+        on_clicked_change=changed,
+        on_bounds_change=changed,
+    )
+    return _events(result)
+
+
+def _events(result: Any) -> DeepZoomEvents:
+    clicked, bounds = result.get("clicked"), result.get("bounds")
+    return DeepZoomEvents(
+        clicked=None if clicked is None else tuple(clicked),
+        bounds=None if bounds is None else Bounds(*bounds),
+    )
