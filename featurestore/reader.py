@@ -1,7 +1,6 @@
 """Reading a store: a `Store` is a folder of runs, a `Run` is one of them, pinned."""
 
 import os
-from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from numbers import Integral
@@ -12,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .arrays import matrix
-from .errors import Damaged, NotComputed
+from .errors import NotComputed
 from .layout import CURRENT, MANIFEST, RUNS, check_fingerprint
 from .manifest import Manifest, read_manifest
+from .row_groups import RowGroups
 from .schemas import SORT_KEYS, STAGES, check_table, schema
 from .shard import Shard
 
@@ -76,7 +76,8 @@ class Run:
         self.folder = folder
         self.manifest: Manifest = read_manifest(folder)
         self._shard = lru_cache(OPEN_FILES)(self._open_shard)
-        self._groups = lru_cache(None)(self._list_groups)
+        self._files = lru_cache(None)(self._list_files)
+        self._groups = lru_cache(None)(lambda table: RowGroups(self.manifest, self._files(table)))
 
     @property
     def fingerprint(self) -> str:
@@ -102,14 +103,13 @@ class Run:
         columns = self._check_columns(name, columns)
         names = _check_key(name, key)
         wanted = None if columns is None else list(dict.fromkeys([*names, *columns]))
-        groups = self._groups(name)
-        start = bisect_left(groups.last, key, key=lambda last: last[:len(key)])
-        stop = start
-        while stop < len(groups.first) and groups.first[stop][:len(key)] <= key:
-            stop += 1
-        rows = self._read_groups(name, range(start, stop), wanted)
-        for column, value in zip(names, key):
-            rows = rows.filter(pc.equal(rows[column], value))
+
+        def keep(rows):
+            for column, value in zip(names, key, strict=True):
+                rows = rows.filter(pc.equal(rows[column], value))
+            return rows
+
+        rows = self._read_groups(name, self._groups(name).starting_with(key), wanted, keep)
         return rows if columns is None else rows.select(columns)
 
     def rows(self, name: str, image_ids: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
@@ -122,13 +122,14 @@ class Run:
             raise ValueError(f"table {name!r} is keyed by {', '.join(SORT_KEYS[name])}, not by image_id")
         ids = _check_ids(image_ids)
         wanted = None if columns is None else list(dict.fromkeys(["image_id", *columns]))
-        rows = self._read_groups(name, self._groups(name).holding(ids), wanted)
+        rows = self._read_groups(name, self._groups(name).holding(ids), wanted,
+                                 lambda rows: rows.filter(np.isin(rows["image_id"].to_numpy(), ids)))
         found = rows["image_id"].to_numpy()
         first, last = np.searchsorted(found, ids, "left"), np.searchsorted(found, ids, "right")
         if (first == last).any():
             raise ValueError(f"table {name!r} has no image {ids[first == last][:10].tolist()}; "
                              f"images are 0 to {self.image_count - 1}")
-        picked = [np.arange(a, b) for a, b in zip(first, last)]
+        picked = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
         rows = rows.take(np.concatenate([np.arange(0), *picked]))
         return rows if columns is None else rows.select(columns)
 
@@ -192,20 +193,21 @@ class Run:
         rows = self.select(name, *key)
         if len(rows):
             return rows
-        for depth, (column, value) in enumerate(zip(SORT_KEYS[name], key)):
+        for depth, (column, value) in enumerate(zip(SORT_KEYS[name], key, strict=False)):
             if not len(self.select(name, *key[:depth + 1], columns=[])):
                 break
         choices = self.select(name, *key[:depth], columns=[column])[column].unique().to_pylist()
         of = f" of {', '.join(map(str, key[:depth]))}" if depth else ""
         raise ValueError(f"unknown {column} {value!r}{of} in table {name!r}; there are {_shorten(choices)}")
 
-    def _files(self, name):
+    def _list_files(self, name):
         files = self.manifest.table_files(check_table(name))
         if not files:
             raise NotComputed(
                 f"table {name!r} is not computed in run {self.fingerprint}; there are: "
-                f"{', '.join(self.tables()) or 'none'}. Make it with `make store STORE={self.folder.parents[1]}`"
-                f" (python -m compute store --stages {STAGES.get(name, 'activations')} ...)")
+                f"{', '.join(self.tables()) or 'none'}. Make it with "
+                f"`make store STORE={self.folder.parents[1]}` "
+                f"(python -m compute store --stages {STAGES.get(name, 'activations')} ...)")
         return files
 
     def _check_columns(self, name, columns):
@@ -220,49 +222,17 @@ class Run:
     def _open_shard(self, file):
         return Shard(self.folder / file, self.manifest.files[file])
 
-    def _list_groups(self, name):
-        places = [(file, index) for file in self._files(name)
-                  for index in range(len(self.manifest.files[file].row_groups))]
-        groups = [self.manifest.files[file].row_groups[index] for file, index in places]
-        return Groups(places, [group.first for group in groups], [group.last for group in groups])
-
-    def _read_groups(self, name, indices, columns):
+    def _read_groups(self, name, indices, columns, keep):
+        """Rows that `keep` leaves of each of these row groups; one group at a time is in memory."""
         places = self._groups(name).places
-        tables = [self._shard(places[i][0]).read_group(places[i][1], columns) for i in indices]
-        if not tables:
-            tables = [self._empty(name, columns)]
-        return pa.concat_tables(tables)
-
-    def _empty(self, name, columns):
+        tables = (self._shard(places[i][0]).read_group(places[i][1], columns) for i in indices)
         empty = self._shard(self._files(name)[0]).schema.empty_table()
-        return empty if columns is None else empty.select(columns)
-
-
-class Groups:
-    """Row groups of a table, all shards in order: where they are, their first and last sort keys."""
-
-    def __init__(self, places: list[tuple[str, int]], first: list[tuple], last: list[tuple]):
-        self.places, self.first, self.last = places, first, last
-
-    def holding(self, image_ids: np.ndarray) -> np.ndarray:
-        """Sorted indices of the groups that may have rows of these images (tables keyed by image_id)."""
-        start = np.searchsorted(self._last_ids, image_ids, "left")
-        stop = np.searchsorted(self._first_ids, image_ids, "right")
-        spans = np.unique(np.stack([start, stop], axis=1), axis=0)
-        return np.unique(np.concatenate([np.arange(0), *(np.arange(a, b) for a, b in spans)]))
-
-    @cached_property
-    def _first_ids(self):
-        return np.array([key[0] for key in self.first], np.int64)
-
-    @cached_property
-    def _last_ids(self):
-        return np.array([key[0] for key in self.last], np.int64)
+        return pa.concat_tables([empty if columns is None else empty.select(columns), *map(keep, tables)])
 
 
 def _check_key(name, key):
     names = SORT_KEYS[name][:len(key)]
-    for column, value in zip(names, key):
+    for column, value in zip(names, key, strict=True):
         kind = str if pa.types.is_string(schema(name, 1).field(column).type) else Integral
         if not isinstance(value, kind):
             raise ValueError(f"{column} of table {name!r} must be a {kind.__name__}, not {value!r}")

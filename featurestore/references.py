@@ -72,12 +72,12 @@ def _channels(table: str) -> Check:
     """Channels are within their layer, map positions within its feature map."""
     def faults(run):
         layers = run.table("layers", ["layer", "channels", "height", "width"]).to_pydict()
-        extents = {layer: extent for layer, *extent in zip(*layers.values())}
+        extents = {layer: extent for layer, *extent in zip(*layers.values(), strict=True)}
         columns = [c for c in ("channel", "y", "x") if c in TABLES[table].names]
         rows = run.table(table, ["layer", *columns])
         for layer in rows["layer"].unique().to_pylist():
             of_layer = rows.filter(pc.equal(rows["layer"], layer))
-            for column, extent in zip(columns, extents.get(layer, ())):
+            for column, extent in zip(columns, extents.get(layer, ()), strict=False):
                 yield from _outside(of_layer[column], extent, f"layer {layer!r}: {column}")
     return Check((table, "layers"), faults)
 
@@ -86,7 +86,7 @@ def _all_channels(run: Run) -> Iterator[str]:
     layers = run.table("layers", ["layer", "channels"])
     rows = run.table("channels", ["layer"])["layer"].value_counts().to_pylist()
     found = {row["values"]: row["counts"] for row in rows}
-    for layer, channels in zip(*layers.to_pydict().values()):
+    for layer, channels in zip(*layers.to_pydict().values(), strict=True):
         if found.get(layer, 0) != channels:
             yield f"layer {layer!r} has {channels} channels, {found.get(layer, 0)} are described"
 

@@ -1,8 +1,8 @@
 """Exact nearest neighbours of query vectors in a matrix.
 
 A matrix product in float32 finds candidates; those that could be among the k nearest, given its rounding
-error, are measured again in float64, one by one, and rounded to float32. So equal vectors are at exactly equal
-distances wherever they lie in the matrix, and ties go to the smaller id, always.
+error, are measured again in float64, one by one, and rounded to float32. So equal vectors are at exactly
+equal distances wherever they lie in the matrix, and ties go to the smaller id, always.
 """
 
 from collections.abc import Collection, Sequence
@@ -46,7 +46,7 @@ class ExactSearch:
         block = max(1, BLOCK_BYTES // (4 * max(1, len(self.vectors))))
         for start in range(0, len(queries), block):
             approximate, error = self._approximate(queries[start:start + block])
-            for i, (row, bound) in enumerate(zip(approximate, error), start):
+            for i, (row, bound) in enumerate(zip(approximate, error, strict=True), start):
                 row[list(exclude[i])] = np.inf
                 found, exact = self._nearest(queries[i], row, bound, k)
                 ids[i, :len(found)], distances[i, :len(found)] = found, exact

@@ -9,6 +9,7 @@ import fcntl
 import os
 import weakref
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class RunWriter:
         self._share_folder()
 
     def has_shard(self, table: str, shard: int) -> bool:
-        """Whether the shard is there, and, where the run is committed, with the bytes it was committed with."""
+        """Whether the shard is there; where the run is committed, with the bytes it was committed with."""
         name = shard_file(check_table(table), shard)
         path = self.folder / name
         if not path.is_file():
@@ -148,10 +149,10 @@ def _check_tables(folder, manifest):
     for table in manifest.tables:
         names = manifest.table_files(table)
         schemas = {name: pq.read_schema(folder / name) for name in names}
-        for before, after in zip(names, names[1:]):
+        for before, after in pairwise(names):
             if schemas[before] != schemas[after]:
                 raise ValueError(f"{before} and {after} have different columns: widths or types differ")
         groups = [(name, group) for name in names for group in manifest.files[name].row_groups]
-        for (before, first), (after, second) in zip(groups, groups[1:]):
+        for (before, first), (after, second) in pairwise(groups):
             if first.last >= second.first:
                 raise ValueError(f"{after} must follow {before}: {second.first} comes after {first.last}")

@@ -91,8 +91,9 @@ def _occlusion_maps(image_id):
     random = _random(2, image_id)
     cells = MAP * MAP
     return {
-        "image_id": image_id, "target": CLASSES[image_id % 2], "patch": 8, "stride": 4, "rows": MAP, "cols": MAP,
-        "probability": random.random(cells, np.float32), "logit": random.random(cells, np.float32),
+        "image_id": image_id, "target": CLASSES[image_id % 2], "patch": 8, "stride": 4,
+        "rows": MAP, "cols": MAP, "probability": random.random(cells, np.float32),
+        "logit": random.random(cells, np.float32),
         "argmax": random.integers(0, len(CLASSES), cells), "unoccluded": 0.5, "unoccluded_logit": 1.5,
     }  # fmt: skip
 
@@ -125,10 +126,9 @@ def _top_patches():
 
 def _embeddings():
     for method in ("pca", "umap"):
-        points = _random(3, len(method)).random((IMAGES, 2), np.float32)
-        for image_id in range(IMAGES):
+        for image_id, (x, y) in enumerate(_random(3, len(method)).random((IMAGES, 2), np.float32)):
             if image_id not in UNREADABLE:
-                yield {"method": method, "image_id": image_id, "x": points[image_id, 0], "y": points[image_id, 1]}
+                yield {"method": method, "image_id": image_id, "x": x, "y": y}
 
 
 def _maps():

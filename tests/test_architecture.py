@@ -1,4 +1,4 @@
-"""The import rules: featurestore <- compute <- dashboard, and who may know whom inside. Read from the source."""
+"""The import rules, read from the source: featurestore <- compute <- dashboard, and who knows whom inside."""
 
 import ast
 from pathlib import Path
@@ -25,7 +25,8 @@ def imports(source: str, module: str, is_package: bool = False) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                parents = module.split(".")[:None if is_package and node.level == 1 else is_package - node.level]
+                package = module.split(".") if is_package else module.split(".")[:-1]
+                parents = package[:len(package) + 1 - node.level]
                 base = ".".join([*parents, *filter(None, [node.module])])
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     return found

@@ -74,11 +74,13 @@ def test_a_folder_that_is_no_store(tmp_path, capsys, command):
 def test_as_a_process(store):
     """No traceback, and an exit code that a shell script can use."""
     damage(store)
-    result = subprocess.run([sys.executable, "-m", "featurestore", "verify", store], capture_output=True, text=True)
+    command = [sys.executable, "-m", "featurestore", "verify", store]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1 and "findings" in result.stdout and result.stderr == ""
 
 
 def test_featurestore_loads_neither_torch_nor_streamlit():
-    code = "import sys, featurestore.__main__, featurestore.search; print(*{m.split('.')[0] for m in sys.modules})"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    code = "import sys, featurestore.__main__, featurestore.search; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in result.stdout.split()}
     assert "pyarrow" in loaded and {"torch", "streamlit", "compute", "dashboard", "pandas"}.isdisjoint(loaded)

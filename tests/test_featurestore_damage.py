@@ -159,8 +159,8 @@ def test_a_file_swapped_for_another_valid_one(store):
 
 def change_column(table, column, change):
     index = table.schema.get_field_index(column)
-    values = change(table[column].to_pylist())
-    return table.set_column(index, table.schema.field(index), pa.array(values, table.schema.field(index).type))
+    field = table.schema.field(index)
+    return table.set_column(index, field, pa.array(change(table[column].to_pylist()), field.type))
 
 
 def first(value):

@@ -142,7 +142,7 @@ def test_a_link_to_a_run_that_is_gone(store):
         store.open("gone")
 
 
-@pytest.mark.parametrize("fingerprint", ["", ".", "..", "../../etc", "a/b", "a\\b", "a\0", "a" * 200, ".tmp-x", 7])
+@pytest.mark.parametrize("fingerprint", ["", ".", "..", "../../etc", "a/b", "a\\b", "\0", "a" * 200, ".a", 7])
 def test_a_fingerprint_is_never_a_path(store, tmp_path, fingerprint):
     with pytest.raises(ValueError, match="is no run's fingerprint"):
         store.open(fingerprint)
@@ -163,7 +163,7 @@ def test_a_store_of_another_schema_version(tmp_path):
     manifest = images_alone(tmp_path, "old")
     path = tmp_path / "runs" / "old" / "manifest.json"
     path.write_bytes(manifest.to_bytes().replace(b'"schema_version": 1', b'"schema_version": 0'))
-    with pytest.raises(ValueError, match="schema version 0, this program reads 1; regenerate it with `make store"):
+    with pytest.raises(ValueError, match="schema version 0, this program reads 1; regenerate it with `make"):
         Store(tmp_path).open()
 
 

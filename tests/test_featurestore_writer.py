@@ -287,7 +287,7 @@ def commit_shards(path, *tables, name="problems"):
 
 def test_shards_must_follow_each_other(tmp_path):
     rows = rows_of("problems")
-    with pytest.raises(ValueError, match=r"problems-00001.parquet must follow problems-00000.parquet: \(3,\)"):
+    with pytest.raises(ValueError, match=r"problems-00001.* must follow problems-00000.*: \(3,\)"):
         commit_shards(tmp_path, rows.slice(1), rows.slice(0, 1))
     assert Store(tmp_path).runs() == []
 
