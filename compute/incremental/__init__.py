@@ -1,0 +1,10 @@
+"""Exact incremental inference for occlusion (Nakandala et al., SIGMOD 2019).
+
+Only the part of each feature map that the occluded window can change is computed again; the rest comes from the clean
+image's activations. `regions` says what a window changes, `program` turns a traced network into instructions,
+`plan` lays out which block of which map each group of windows recomputes, `inference` runs it.
+"""
+
+from compute.incremental.inference import IncrementalInference
+
+__all__ = ["IncrementalInference"]
