@@ -55,14 +55,19 @@ class Store:
     def open(self, fingerprint: str | None = None) -> "Run":
         """One run, pinned: what is written to the store later does not change it."""
         fingerprint = self.current() if fingerprint is None else self._check_run(fingerprint)
-        return Run(self.path / RUNS / fingerprint)
+        try:
+            return Run(self.path / RUNS / fingerprint)
+        except FileNotFoundError:
+            raise self._gone(fingerprint) from None
 
     def _check_run(self, fingerprint):
-        runs = self.runs()
-        if check_fingerprint(fingerprint) not in runs:
-            raise ValueError(f"run {fingerprint!r} is not in {self.path} (any more); there are: "
-                             f"{', '.join(runs) or 'none'}")
+        if check_fingerprint(fingerprint) not in self.runs():
+            raise self._gone(fingerprint)
         return fingerprint
+
+    def _gone(self, fingerprint):
+        return ValueError(f"run {fingerprint!r} is not in {self.path} (any more); there are: "
+                          f"{', '.join(self.runs()) or 'none'}")
 
 
 class Run:

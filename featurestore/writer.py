@@ -9,6 +9,7 @@ import fcntl
 import os
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -72,16 +73,18 @@ class RunWriter:
         return manifest
 
     def _share_folder(self):
-        """Lock the folder, shared; who finds no other writer first clears away what killed ones left."""
+        """Lock the folder, shared; who finds no other writer first clears away what killed ones left.
+
+        Where the file system has no locks on folders (NFS), left-overs stay: they are never read.
+        """
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         weakref.finalize(self, os.close, descriptor)
-        try:
+        with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for left_over in self.folder.glob(f"{TEMPORARY}*"):
                 left_over.unlink()
-        except BlockingIOError:
-            pass
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
 
     def _describe(self, name):
         """The file's entry. A damaged file is removed, or every later commit would fail on it."""
