@@ -24,6 +24,11 @@ def capability_table(run: Run) -> None:
     st.table(rows, border="horizontal")
 
 
+def reason(run: Run, name: str) -> str | None:
+    """Why the run's network does not allow a method or query; None where it does, or was not asked."""
+    return run.manifest.model.get("capabilities", {}).get(name)
+
+
 def _mark(name: str, known: dict) -> str:
     if name not in known:
         return ":material/help: not probed"

@@ -13,8 +13,8 @@ from compute import images, zoo
 from compute.model import Model
 from dashboard import points
 from dashboard.jobs import JobQueue
+from dashboard.kept import Kept
 from dashboard.settings import Settings, find_stores
-from dashboard.uploads import Uploads
 from dashboard.view_state import Facts
 from featurestore.reader import Run, Store
 
@@ -81,8 +81,14 @@ def jobs() -> JobQueue:
 
 
 @st.cache_resource(show_spinner=False)
-def uploads() -> Uploads:
-    return Uploads()
+def uploads() -> Kept:
+    return Kept("the uploaded image")
+
+
+@st.cache_resource(show_spinner=False)
+def selections() -> Kept:
+    """Image ids, as little-endian int64."""
+    return Kept("the selection", kept_bytes=32 * 1024 * 1024)
 
 
 def read_facts(run: Run) -> Facts:

@@ -86,7 +86,7 @@ def histogram(counts: Sequence[int], low: float, high: float, unit: str = "activ
             x=(edges[:-1] + edges[1:]) / 2,
             y=list(counts),
             width=float(edges[1] - edges[0]),
-            marker_line_width=0,
+            marker={"color": palettes.CATEGORIES[0], "line": {"width": 0}},
             customdata=np.stack([edges[:-1], edges[1:]], 1),
             hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} images<extra></extra>",
         )
@@ -104,6 +104,7 @@ def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
             x=list(values),
             y=list(names),
             orientation="h",
+            marker_color=palettes.CATEGORIES[0],
             text=[f"{value:.1%}" for value in values],
             textposition="auto",
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",

@@ -91,7 +91,7 @@ def numbers(values: Mapping[str, Any]) -> None:
     """Numbers of a result as a table; curves are drawn by whoever knows them."""
     plain = {spoken(name): _written(value) for name, value in values.items() if not isinstance(value, list | dict)}
     if plain:
-        st.table({"": plain}, border="horizontal")
+        st.table({"": plain}, border="horizontal", hide_header=True)
 
 
 def _named(subject: Subject | None) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.decoding import decode
 from dashboard import addresses, binding, data
 from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened
@@ -36,16 +37,35 @@ def pick(opened: Opened, optional: bool = False) -> Subject | None:
     return subject(opened)
 
 
+def pick_second(opened: Opened, optional: bool) -> Subject | None:
+    """The image that a method takes besides: a guide, a style."""
+    st.number_input(
+        "Second image",
+        min_value=-1 if optional else 0,
+        max_value=opened.run.image_count - 1,
+        step=1,
+        key=binding.key(type(opened.view), "second"),
+        width=150,
+        help="The guide or style, by its number in the store" + (", or -1 for none" if optional else ""),
+        on_change=lambda: binding.change(type(opened.view), live=False),
+    )
+    return of_store(opened, opened.view.second)
+
+
 def subject(opened: Opened) -> Subject | None:
     """The view's image. ValueError where it is an upload that is not kept any more."""
     view = opened.view
     if view.upload:
         data.uploads().read(view.upload)
         return Subject(None, view.upload, "uploaded image", view.upload)
-    if view.image < 0:
+    return of_store(opened, view.image)
+
+
+def of_store(opened: Opened, image_id: int) -> Subject | None:
+    if image_id < 0:
         return None
-    row = opened.run.image(view.image)
-    return Subject(view.image, "", row["path"], row["sha256"] or "")
+    row = opened.run.image(image_id)
+    return Subject(image_id, "", row["path"], row["sha256"] or "")
 
 
 def grid_items(opened: Opened, table) -> list[GridItem]:
@@ -110,6 +130,7 @@ def _receive(cls: type[ViewState], name: str) -> None:
     if file is None:
         return
     try:
+        decode(file.getvalue())
         binding.change(cls, upload=data.uploads().add(file.getvalue()))
     except ValueError as error:
         st.session_state[f"{name} problem"] = f"{file.name}: {error}"

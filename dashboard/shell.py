@@ -1,11 +1,17 @@
 """The script that Streamlit runs for every visitor: navigation, and the page within an error boundary."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard.boundary import boundary
 from dashboard.pages import navigation_pages
 
-st.set_page_config(page_title="Featurescope", page_icon=":material/blur_on:", layout="wide")
+# A file of its own: a Material icon would be fetched from Google.
+ICON = Path(__file__).with_name("icon.svg")
+
+st.set_page_config(page_title="Featurescope", page_icon=str(ICON), layout="wide")
+st.logo(str(ICON), size="small")
 
 page = st.navigation(navigation_pages(), position="top")
 with boundary():

@@ -11,22 +11,27 @@ from dashboard.view_state import ImageView, LabView, MapView, NeighborsView, Vie
 
 
 def links(opened: Opened, subject: Subject) -> None:
-    """A row of links, without the one to the page itself."""
-    here = type(opened.view)
+    """A row of links, without the one to the page itself, and a menu of the Lab's methods."""
     where = {"store": opened.store, "run": opened.run.fingerprint}
     image = {"image": max(subject.image_id or 0, 0), "upload": subject.upload}
-    targets: list[tuple[ViewState, str]] = [
-        (ImageView(**where, **image, parameters=read_parameters("saliency", {})[0]), "Explain"),
+    views: list[tuple[ViewState, str]] = [
+        (explaining(opened, **image), "Explain"),
         (NeighborsView(**where, **image), "Neighbours"),
     ]
     if subject.image_id is not None:
-        targets.append((MapView(**where, image=subject.image_id), "On the map"))
-    targets += [
-        (LabView(**where, **image, method=name, parameters=read_parameters(name, {})[0]), METHODS[name].title)
-        for name in METHODS
-        if IMAGE in METHODS[name].needs
-    ]
-    with st.container(horizontal=True, gap="small"):
-        for view, label in targets:
-            if type(view) is not here or isinstance(view, LabView):
+        views.append((MapView(**where, image=subject.image_id), "On the map"))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for view, label in views:
+            if type(view) is not type(opened.view):
                 link(view, label)
+        with st.popover("In the lab", icon=":material/science:", type="tertiary"):
+            for name, method in METHODS.items():
+                if IMAGE in method.needs:
+                    link(LabView(**where, **image, method=name, parameters=read_parameters(name, {})[0]), method.title)
+
+
+def explaining(opened: Opened, image: int, upload: str = "") -> ImageView:
+    """The view of one image, with its default method."""
+    method = ImageView.method
+    parameters = read_parameters(method, {})[0]
+    return ImageView(opened.store, opened.run.fingerprint, method, parameters, image=image, upload=upload)

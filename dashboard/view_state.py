@@ -137,6 +137,7 @@ class MapView(ViewState):
     image: int = shown(-1, among="images", optional=True)
     selection: str = shown("")
     camera: str = shown("")
+    highlight: str = shown("")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,93 @@
-from dashboard.header import open_page
+"""The images most similar to one: by the network's last layer beside by pixels."""
+
+import numpy as np
+import pyarrow as pa
+import streamlit as st
+
+from dashboard import addresses, binding, data, live, tools
+from dashboard.components import GridItem, image_grid
+from dashboard.header import Opened, open_page
+from dashboard.label_agreement import agreement
+from dashboard.photos import Subject, crop
+from dashboard.picker import choose, pick
 from dashboard.view_state import NeighborsView
 
-open_page(NeighborsView)
+SPACES = {
+    "feature": ("By what the network sees", "Cosine distance of the last linear layer's input."),
+    "pixel": ("By pixels", "Euclidean distance of the network's own crops, at most 32 x 32 pixels."),
+}
+
+
+def draw(opened: Opened[NeighborsView]) -> None:
+    subject = pick(opened)
+    query, words = st.columns([1, 3], gap="medium", vertical_alignment="center")
+    query.image(crop(opened.run, opened.view.image, subject.upload), width="stretch", alt="the image asked about",
+                caption="What the network sees")
+    with words:
+        label = _describe(opened, subject)
+        st.slider("Neighbours", 1, 50, key=binding.key(NeighborsView, "count"), width=320)
+        tools.links(opened, subject)
+    for column, space in zip(st.columns(2, gap="medium"), SPACES):
+        with column:
+            _space(opened, subject, space, label)
+
+
+def _describe(opened: Opened[NeighborsView], subject: Subject) -> str | None:
+    if subject.image_id is None:
+        name, probability = live.top_classes(opened.run, subject)[0]
+        st.markdown(f"An uploaded image, predicted **{name}** ({probability:.0%})")
+        return None
+    row = opened.run.image(subject.image_id)
+    if row["predicted"] is None:
+        raise ValueError(f"image {subject.image_id} ({row['path']}) could not be read, so it has no neighbours")
+    st.markdown(f"**{row['label'] or 'no label'}**, predicted {row['predicted']} ({row['probability']:.0%})")
+    return row["label"]
+
+
+def _space(opened: Opened[NeighborsView], subject: Subject, space: str, label: str | None) -> None:
+    title, how = SPACES[space]
+    st.subheader(title, anchor=False)
+    st.caption(how)
+    found = _neighbors(opened, subject, space).slice(0, opened.view.count)
+    ids = found["neighbor_id"].to_pylist()
+    rows = opened.run.rows("images", ids, ("image_id", "path", "label", "predicted", "correct")).to_pylist()
+    if label:
+        here = np.mean([row["label"] == label for row in rows]) if rows else 0
+        with st.container(horizontal=True):
+            st.metric("Same label, this image", f"{here:.0%}")
+            whole = _whole_store(opened, space)
+            st.metric("Same label, whole store", f"{whole:.0%}" if whole is not None else "–",
+                      help="Share of all images' neighbours, of as many each, that have the image's own label")
+    items = [_item(opened, row, distance, label) for row, distance in zip(rows, found["distance"].to_pylist())]
+    image_grid(items, key=f"neighbors/{space}", label=title, size=104,
+               on_click=lambda chosen: choose(NeighborsView, chosen))
+
+
+def _neighbors(opened: Opened[NeighborsView], subject: Subject, space: str) -> pa.Table:
+    if subject.image_id is not None:
+        return opened.run.neighbors(space, subject.image_id)
+    return live.neighbors(opened.run, subject, space, 50)
+
+
+def _whole_store(opened: Opened[NeighborsView], space: str) -> float | None:
+    return _agreement(opened.run, space, opened.view.count)
+
+
+@st.cache_data(max_entries=64, hash_funcs=data.BY_FOLDER, show_spinner=False)
+def _agreement(run, space: str, count: int) -> float | None:
+    return agreement(data.table(run, "images", ("label",))["label"], run.select("neighbors", space), count)
+
+
+def _item(opened: Opened[NeighborsView], row: dict, distance: float, label: str | None) -> GridItem:
+    tone = "neutral" if label is None else ("good" if row["label"] == label else "bad")
+    return GridItem(
+        row["image_id"],
+        addresses.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
+        alt=f"{row['path']} at distance {distance:.3f}",
+        caption=row["label"] or row["path"],
+        note=f"{distance:.3f}",
+        tone=tone,
+    )
+
+
+draw(open_page(NeighborsView))

@@ -59,7 +59,7 @@ def cards(run: Run) -> None:
 
 
 def table(rows: dict[str, str]) -> None:
-    st.table({"": rows}, border="horizontal")
+    st.table({"": rows}, border="horizontal", hide_header=True)
 
 
 def splits(run: Run) -> str:
