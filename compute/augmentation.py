@@ -16,7 +16,7 @@ Sampler = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 """(generator, batch size) -> images (N, C, H, W) float32 in [0, 1], labels (N,) int64."""
 
 SMALLEST, LARGEST = 0.18, 0.6
-GREY_SHARE = 0.2
+GREY_SHARE = 0.35
 
 
 def photographs_sampler() -> Sampler:
@@ -52,9 +52,9 @@ def change_colours(rng: np.random.Generator, images: Tensor) -> Tensor:
     product with the pixels' colours."""
     number, size = len(images), images.shape[2:]
     saturation = rng.uniform(0.5, 1.5, (number, 1, 1)) * (rng.random((number, 1, 1)) > GREY_SHARE)
-    contrast = rng.uniform(0.6, 1.4, (number, 1, 1))
-    balance = rng.uniform(0.9, 1.1, (number, 3, 1))
-    brightness = rng.uniform(-0.1, 0.1, (number, 1, 1))
+    contrast = rng.uniform(0.5, 1.5, (number, 1, 1))
+    balance = rng.uniform(0.75, 1.25, (number, 3, 1))
+    brightness = rng.uniform(-0.2, 0.2, (number, 1, 1))
     matrix = balance * contrast * (saturation * np.eye(3) + (1 - saturation) / 3)
     shift = balance * (1 - contrast) * images.mean((1, 2, 3)).numpy().reshape(-1, 1, 1) + brightness
     changed = torch.baddbmm(torch.from_numpy(shift).float(), torch.from_numpy(matrix).float(), images.flatten(2))

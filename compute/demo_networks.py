@@ -1,7 +1,6 @@
 """The networks of the two embedded demos, what they expect of their input, and their shipped weights."""
 
 import json
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -33,12 +32,26 @@ CLASSES = {
 }
 
 
-class DemoNet(nn.Sequential):
+class Chain(nn.Module):
+    """Named modules applied in turn."""
+
+    def __init__(self, modules: dict[str, nn.Module]) -> None:
+        super().__init__()
+        for name, module in modules.items():
+            self.add_module(name, module)
+
+    def forward(self, values: Tensor) -> Tensor:
+        for module in self.children():
+            values = module(values)
+        return values
+
+
+class DemoNet(Chain):
     """Five convolutions, each with batch norm and ReLU, then global average pooling and one linear layer:
     (N, 3, H, W) normalised images of any size from 16 up -> (N, 17) logits. Receptive field 59, stride 8."""
 
     def __init__(self, classes: int = len(CLASSES["demo"])) -> None:
-        super().__init__(OrderedDict(
+        super().__init__(
             _convolution(1, 3, 32, kernel=7, stride=2)
             | {"pool": nn.MaxPool2d(3, stride=2, padding=1)}
             | _convolution(2, 32, 64)
@@ -46,20 +59,20 @@ class DemoNet(nn.Sequential):
             | _convolution(4, 96, 128)
             | _convolution(5, 128, 128)
             | _head(128, classes)
-        ))
+        )
 
 
-class DigitsNet(nn.Sequential):
+class DigitsNet(Chain):
     """Three convolutions on one channel: (N, 1, H, W) normalised grey images -> (N, 10) logits."""
 
     def __init__(self, classes: int = len(CLASSES["digits"])) -> None:
-        super().__init__(OrderedDict(
+        super().__init__(
             _convolution(1, 1, 16, kernel=7)
             | {"pool": nn.MaxPool2d(2)}
             | _convolution(2, 16, 32, stride=2)
             | _convolution(3, 32, 64)
             | _head(64, classes)
-        ))
+        )
 
 
 NETWORKS: dict[str, type[nn.Module]] = {"demo": DemoNet, "digits": DigitsNet}
@@ -73,8 +86,8 @@ def load_demo_weights(name: str) -> dict[str, Tensor]:
 @lru_cache(maxsize=len(NETWORKS))
 def demo_metadata(name: str) -> dict:
     """What is known of the shipped weights: `recipe` (as in compute.training.Recipe), `train_accuracy`,
-    `test_accuracy` (the listed held-out images', never trained on), `test_images`, `seconds`, `threads`,
-    `parameters`."""
+    `test_accuracy` (the listed held-out images', never trained on), `test_images`, `parameters`,
+    `seconds`."""
     with safe_open(str(_weights_file(name)), framework="numpy") as file:
         return json.loads(file.metadata()["facts"])
 

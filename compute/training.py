@@ -1,10 +1,12 @@
 """The recipe that made the demo networks' shipped weights.
 
 Stochastic gradient descent with Nesterov momentum on a one-cycle schedule (Smith & Topin 2018, "Super-
-convergence"), and a first layer that starts 20 times smaller than usual. The batch norm behind it makes the scale
-of its filters free, so the small start only means that the gradients soon outweigh the random values. Natural
-images' gradients have 1/f spectra, and so the filters become smooth edges and colour blobs; from a start of the
-usual size, or with Adam's sign-like steps, they keep looking like noise."""
+convergence"). Three things are for the first layer's filters, which are to be looked at:
+
+- They start 50 times smaller than usual. The batch norm behind them makes their scale free, so the small start
+  only means that the gradients soon outweigh the random values; otherwise the filters keep looking like noise.
+- Their gradients are whitened (`compute.first_layer.whitening`), or else most filters become flat colours.
+- Filters that are alike are pushed apart (`compute.first_layer.likeness`)."""
 
 import json
 import math
@@ -21,6 +23,7 @@ from torch.nn import functional as F
 from compute.augmentation import Sampler, digits_sampler, photographs_sampler
 from compute.demo_images import Crop, demo_crops, digit_images
 from compute.demo_networks import CLASSES, NETWORKS, PREPROCESSING, check_name
+from compute.first_layer import likeness, random_patches, whitening
 
 CROPS = {"demo": demo_crops, "digits": digit_images}
 SAMPLERS: dict[str, Callable[[], Sampler]] = {"demo": photographs_sampler, "digits": digits_sampler}
@@ -28,7 +31,7 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {"demo": photographs_sampler, "digi
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights, beside library versions and the number of threads."""
+    """Everything that decides the weights, beside library versions."""
 
     network: str
     epochs: int
@@ -38,12 +41,15 @@ class Recipe:
     peak_rate: float = 0.15
     momentum: float = 0.9
     weight_decay: float = 2e-3
-    first_layer_scale: float = 0.05
     label_smoothing: float = 0.05
+    first_layer_scale: float = 0.02
+    orthogonality: float = 0.04
+    whitening_patches: int = 30_000
+    threads: int = 2
 
     def __post_init__(self) -> None:
         check_name(self.network)
-        for field in ("epochs", "images_an_epoch", "batch"):
+        for field in ("epochs", "images_an_epoch", "batch", "whitening_patches", "threads"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} is {getattr(self, field)}, must be at least 1")
 
@@ -53,8 +59,8 @@ class Recipe:
 
 
 RECIPES = {
-    "demo": Recipe("demo", epochs=20, images_an_epoch=5120),
-    "digits": Recipe("digits", epochs=20, images_an_epoch=1437),
+    "demo": Recipe("demo", epochs=14, images_an_epoch=5120),
+    "digits": Recipe("digits", epochs=40, images_an_epoch=1437),
 }
 
 
@@ -78,29 +84,47 @@ def initial_network(recipe: Recipe) -> nn.Module:
 
 
 def train(network: nn.Module, recipe: Recipe) -> Iterator[TrainingStep]:
-    """Trains the network in place, one step at a time; left in evaluation mode once exhausted."""
+    """Trains the network in place, one step at a time; in evaluation mode once the iterator is exhausted."""
     optimizer = torch.optim.SGD(
         network.parameters(), lr=recipe.peak_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay,
         nesterov=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.peak_rate, recipe.steps, cycle_momentum=False)
     sampler, rng = SAMPLERS[recipe.network](), np.random.default_rng(recipe.seed)
+    filters = network.conv1.weight
+    filters.register_hook(first_layer_whitening(recipe, filters.shape[-1]))
     network.train()
     for index in range(recipe.steps):
         images, labels = sampler(rng, recipe.batch)
         logits = network(normalize(images, recipe.network))
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad()
-        loss.backward()
+        (loss + recipe.orthogonality * likeness(filters)).backward()
         optimizer.step()
         schedule.step()
         yield TrainingStep(index, recipe.steps, loss.item())
     network.eval()
 
 
+def first_layer_whitening(recipe: Recipe, size: int) -> Callable[[Tensor], Tensor]:
+    """What changes the first layer's (F, C, size, size) gradient, from patches of the training images."""
+    crops = [crop for crop in CROPS[recipe.network]() if crop.split == "train"]
+    images = normalize(torch.stack([pixels(crop) for crop in crops]), recipe.network)
+    rng = np.random.default_rng(recipe.seed)
+    matrix = whitening(random_patches(rng, images, size, recipe.whitening_patches))
+    return lambda gradient: (gradient.flatten(1) @ matrix).view(gradient.shape)
+
+
+def pixels(crop: Crop) -> Tensor:
+    """The crop as a (C, H, W) float32 tensor in [0, 1]."""
+    values = np.asarray(crop.image(), dtype=np.float32) / 255
+    return torch.from_numpy(values.reshape(crop.size, crop.size, -1)).permute(2, 0, 1)
+
+
 def normalize(images: Tensor, name: str) -> Tensor:
     """(N, C, H, W) images in [0, 1] -> what the network `name` takes, channels last in memory."""
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (PREPROCESSING[name].mean, PREPROCESSING[name].std))
+    facts = PREPROCESSING[name]
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (facts.mean, facts.std))
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
@@ -110,7 +134,7 @@ def predictions(network: nn.Module, name: str, crops: list[Crop], batch: int = 6
     indices = []
     with torch.inference_mode():
         for start in range(0, len(crops), batch):
-            images = torch.stack([_tensor(crop) for crop in crops[start:start + batch]])
+            images = torch.stack([pixels(crop) for crop in crops[start:start + batch]])
             indices += network(normalize(images, name)).argmax(1).tolist()
     return [CLASSES[name][index] for index in indices]
 
@@ -138,10 +162,4 @@ def training_facts(network: nn.Module, recipe: Recipe, seconds: float) -> dict:
         "test_images": sum(crop.split == "test" for crop in CROPS[name]()),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "seconds": round(seconds, 1),
-        "threads": torch.get_num_threads(),
     }
-
-
-def _tensor(crop: Crop) -> Tensor:
-    pixels = np.asarray(crop.image(), dtype=np.float32) / 255
-    return torch.from_numpy(pixels.reshape(crop.size, crop.size, -1)).permute(2, 0, 1)

@@ -5,6 +5,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from compute.training import RECIPES, Recipe, TrainingStep, initial_network, save_weights, train, training_facts
 
 REPORT_SECONDS = 5.0
@@ -23,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path(f"{arguments.network}.safetensors")
     chosen = {key: getattr(arguments, key) for key in ("epochs", "seed") if getattr(arguments, key) is not None}
     recipe = replace(RECIPES[arguments.network], **chosen)
+    torch.set_num_threads(recipe.threads)
     network = initial_network(recipe)
     started = reported = time.monotonic()
     for step in train(network, recipe):
