@@ -1,0 +1,112 @@
+"""Which rule belongs to which operation: by the class of a module, or the name of a function or tensor method.
+
+A rule (call, view) -> view says what the result's units see, from what those of its one input see; a joining rule
+(call, views) -> view takes several inputs.
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from compute.fields import layouts, windows
+from compute.fields.call import AxisView, Call, broadcast, join
+from compute.tracing import NONLINEAR_MODULES, NONLINEAR_NAMES
+from compute.vision import ops
+
+Rule = Callable[[Call, AxisView], AxisView]
+
+MODULE_RULES: dict[type[nn.Module] | tuple, Rule] = {
+    nn.Conv2d: windows.convolve,
+    nn.ConvTranspose2d: windows.convolve_transposed,
+    nn.MaxPool2d: windows.max_pool,
+    nn.AvgPool2d: windows.average_pool,
+    nn.LPPool2d: windows.power_pool,
+    (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d): windows.adaptive_pool,
+    (
+        nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d,
+    ): windows.pad,
+    nn.Upsample: windows.interpolate,
+    nn.PixelShuffle: windows.shuffle,
+    nn.PixelUnshuffle: windows.unshuffle,
+    (nn.Flatten, nn.Unflatten): layouts.reshape,
+    nn.Linear: layouts.linear,
+    nn.LayerNorm: layouts.layer_norm,
+    nn.GroupNorm: layouts.mix_places,
+    (nn.Softmax, nn.LogSoftmax): layouts.mix_along,
+    nn.MultiheadAttention: layouts.everything,
+    (
+        *NONLINEAR_MODULES, ops.FrozenBatchNorm2d, nn.Identity, nn.Softmax2d, nn.modules.dropout._DropoutNd,
+        nn.LocalResponseNorm, nn.ChannelShuffle,
+    ): layouts.unchanged,
+}  # fmt: skip
+
+FUNCTION_RULES: dict[str, Rule] = {
+    name: rule
+    for names, rule in (
+        ("conv2d", windows.convolve),
+        ("conv_transpose2d", windows.convolve_transposed),
+        ("max_pool2d", windows.max_pool),
+        ("avg_pool2d", windows.average_pool),
+        ("lp_pool2d", windows.power_pool),
+        ("adaptive_avg_pool2d adaptive_max_pool2d", windows.adaptive_pool),
+        ("pad", windows.pad),
+        ("interpolate", windows.interpolate),
+        ("pixel_shuffle", windows.shuffle),
+        ("pixel_unshuffle", windows.unshuffle),
+        ("view reshape flatten squeeze unsqueeze unflatten view_as reshape_as", layouts.reshape),
+        ("permute", layouts.permute),
+        ("transpose swapaxes swapdims", layouts.transpose),
+        ("flip", layouts.flip),
+        ("expand expand_as repeat tile", layouts.repeat),
+        ("chunk split tensor_split", layouts.split),
+        ("unbind", layouts.unbind),
+        ("getitem", layouts.index),
+        ("mean sum amax amin prod std var logsumexp", layouts.reduce),
+        ("softmax log_softmax", layouts.mix_along),
+        ("normalize", layouts.normalize),
+        ("linear", layouts.linear),
+        ("layer_norm", layouts.layer_norm),
+        ("group_norm instance_norm", layouts.mix_places),
+        ("matmul bmm baddbmm einsum scaled_dot_product_attention multi_head_attention_forward", layouts.everything),
+        ("batch_norm local_response_norm channel_shuffle", layouts.unchanged),
+    )
+    for name in names.split()
+}
+
+JOINING_RULES = {name: layouts.concatenate for name in ("cat", "concat", "concatenate", "stack")}
+
+ELEMENTWISE = NONLINEAR_NAMES | set(
+    "add sub mul truediv div rsub true_divide floordiv multiply subtract neg abs exp log log1p sqrt rsqrt square pow "
+    "reciprocal erf sin cos sign maximum minimum max min where lerp addcmul addcdiv clamp clamp_max clip logsigmoid "
+    "tanhshrink softshrink hardshrink log_sigmoid threshold dropout dropout2d alpha_dropout feature_dropout "
+    "feature_alpha_dropout stochastic_depth contiguous clone detach to float half double type type_as "
+    "ge gt le lt eq ne masked_fill nan_to_num".split()
+)
+
+
+def rule_of(call: Call) -> Rule | None:
+    """The rule for an operation of one input, or None where there is none."""
+    if call.module is None:
+        return FUNCTION_RULES.get(call.name)
+    if isinstance(call.module, nn.modules.batchnorm._NormBase):
+        # Without running statistics it takes those of the map itself, also in eval mode.
+        return layouts.mix_places if call.module.running_mean is None else layouts.unchanged
+    return next((rule for kinds, rule in MODULE_RULES.items() if isinstance(call.module, kinds)), None)
+
+
+def hand_on(call: Call, inputs: list[tuple[AxisView, tuple[int, ...]]]) -> AxisView | None:
+    """What the result of `call` sees; None for an operation that isn't known.
+
+    inputs: view and shape of each tensor among its inputs that depends on the image.
+    """
+    views = [view for view, _ in inputs]
+    if call.module is None and call.name in JOINING_RULES:
+        return JOINING_RULES[call.name](call, views)
+    if call.module is None and call.name in ELEMENTWISE:
+        return join(call, [broadcast(view, shape, call.after) for view, shape in inputs])
+    rule = rule_of(call)
+    if rule is None:
+        return None
+    if len(views) > 1:
+        return call.everything()
+    return views[0] if views[0].dim is None else rule(call, views[0])
