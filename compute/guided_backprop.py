@@ -61,6 +61,25 @@ def guided_gradients(
     return [Guided(gradient, value, y, x) for gradient, value, (y, x) in found]
 
 
+def energy_box(gradient: torch.Tensor, share: float = 0.9) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) in pixels, right and bottom exclusive: where the gradient (C, H, W) lies.
+
+    Along each axis the middle `share` of its energy (squares, summed over the other axes): in a network whose
+    receptive field is the whole image, the part that the neuron really answers to.
+    """
+    energy = gradient.double().square().sum(0)
+    (top, bottom), (left, right) = _middle(energy.sum(1), share), _middle(energy.sum(0), share)
+    return left, top, right, bottom
+
+
+def _middle(energy: torch.Tensor, share: float) -> tuple[int, int]:
+    if not energy.any():
+        return 0, len(energy)
+    grown = energy.cumsum(0) / energy.sum()
+    tail = (1 - share) / 2
+    return int((grown <= tail).sum()), int((grown < 1 - tail).sum()) + 1
+
+
 def strongest_units(maps: torch.Tensor) -> list[tuple[int, int]]:
     """(y, x) of the maximum of each map (N, H, W); the first in the order of reading among equal ones."""
     return [divmod(int(each.flatten().argmax()), maps.shape[2]) for each in maps.detach()]

@@ -4,7 +4,7 @@ Clipping at a percentile happens here, for display only; the arrays that methods
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 SEQUENTIAL, DIVERGING = "magma", "coolwarm"
 CLIP = 99.5
 GREY = 0.5
+COVER = 0.8
 RESULT = "result"
 
 
@@ -73,11 +74,11 @@ def signed(values: np.ndarray) -> np.ndarray:
 def overlay(image: np.ndarray, values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
     """A heatmap over its image: (H, W, C) in [0, 1] and (H, W) to (H, W, 3) in [0, 1].
 
-    The image is drawn in grey; colour covers it the more, the further a value is from the colder end.
+    The image is drawn in grey; colour covers it in proportion to the value's place on the scale.
     """
     grey = image.mean(axis=2, keepdims=True)
     weight = np.abs(2 * signed(values) - 1) if values.min() < 0 else unit_range(values, low, high)
-    alpha = 0.35 + 0.5 * weight[..., None]
+    alpha = COVER * weight[..., None]
     return (1 - alpha) * grey + alpha * heatmap(values, low, high)
 
 
@@ -95,6 +96,30 @@ def upscaled(image: np.ndarray, shorter_side: int) -> np.ndarray:
     """Nearest neighbour by the least whole factor that makes the shorter side at least `shorter_side` pixels."""
     factor = max(1, -(-shorter_side // min(image.shape[:2])))
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def tiled(tiles: Sequence[np.ndarray], columns: int, gap: int = 2) -> np.ndarray:
+    """Pictures (h, w, 3) of one size in rows of `columns`, `gap` white pixels between them: (H, W, 3)."""
+    height, width, channels = tiles[0].shape
+    rows = -(-len(tiles) // columns)
+    sheet = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), np.float32)
+    for index, tile in enumerate(tiles):
+        y, x = (index // columns) * (height + gap), (index % columns) * (width + gap)
+        sheet[y : y + height, x : x + width] = tile
+    return sheet
+
+
+def resized(image: np.ndarray, side: int) -> np.ndarray:
+    """(H, W, C) in [0, 1] fitted into (side, side, 3), grey around it if it isn't square.
+
+    Smaller ones keep their pixels visible, larger ones are averaged over areas.
+    """
+    picture = Image.fromarray(to_8_bit(image)).convert("RGB")
+    smoothing = Image.Resampling.NEAREST if max(picture.size) <= side else Image.Resampling.BOX
+    size = [max(1, round(length * side / max(picture.size))) for length in picture.size]
+    fitted = np.asarray(picture.resize(size, smoothing), np.float32) / 255
+    left, top = (side - size[0]) // 2, (side - size[1]) // 2
+    return window(fitted, (-left, -top, side - left, side - top))
 
 
 def png(image: np.ndarray, text: Mapping[str, str] | None = None) -> bytes:

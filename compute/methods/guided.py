@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compute.guided_backprop import guided_gradients, undefined_because
+from compute.guided_backprop import energy_box, guided_gradients, undefined_because
 from compute.method import CHANNEL, IMAGE, NEURON, Inputs, Method, Step
 from compute.pictures import pixels, signed, window
 
@@ -41,6 +41,7 @@ class Guided(Method):
             "x": found.x,
             "value": found.value,
             "off": found.value <= 0 and "relu" in layer.tap,
+            "energy_box": list(energy_box(found.gradient)),
             "gradient_norm": float(np.linalg.norm(gradient)),
         }
         pictures = {}

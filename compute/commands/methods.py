@@ -1,0 +1,145 @@
+"""python -m compute METHOD: one sub-command a live method, made from its declaration."""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Iterator
+
+from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
+from compute.commands.subject import Subject, add_image_arguments, add_subject_arguments, open_subject
+from compute.commands.subject import picture_of, read_file, read_image
+from compute.method import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
+from compute.methods import METHODS
+from compute.pictures import picture, to_8_bit
+from compute.progress import Progress
+
+
+def add_parser(subparsers) -> None:
+    for method in METHODS.values():
+        _add_method(subparsers, method)
+
+
+def option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def described(each: dataclasses.Field) -> str:
+    """A parameter's help: what it is, its choices or bounds, unit, default and where that comes from."""
+    facts = each.metadata
+    said = [f"default {_plain(each.default)}"]
+    if facts["choices"]:
+        said.append("one of " + ", ".join(map(str, facts["choices"])))
+    elif facts["low"] is not None or facts["high"] is not None:
+        said.append(_bounds(facts["low"], facts["high"]))
+    if facts["unit"]:
+        said.append(f"unit: {facts['unit']}")
+    if facts["source"]:
+        said.append(f"source: {facts['source']}")
+    return f"{facts['help']} ({'; '.join(said)})".replace("%", "%%")
+
+
+def _add_method(subparsers, method: type[Method]) -> None:
+    description = f"{method.theory} {method.reference}".replace("%", "%%")
+    parser = subparsers.add_parser(method.name, help=method.title, description=description)
+    add_subject_arguments(parser)
+    _add_inputs(parser, method)
+    group = parser.add_argument_group("parameters")
+    for each in method.parameters():
+        _add_parameter(group, each)
+    if "seed" not in {each.name for each in method.parameters()}:
+        parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
+    add_delivery_arguments(parser)
+    parser.add_argument("--picture", metavar="NAME", help="write this one of the method's further pictures to --out")
+    parser.set_defaults(run=run, method=method)
+
+
+def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
+    reads = method.needs | method.takes
+    if IMAGE in reads:
+        add_image_arguments(parser)
+    if SECOND in reads:
+        parser.add_argument("--second", metavar="FILE", help="the guide or style picture")
+    if TARGET in reads:
+        default = "" if TARGET in method.needs else " (default: the predicted one)"
+        parser.add_argument("--target", metavar="CLASS", help=f"a class name{default}")
+    if reads & {LAYER, CHANNEL, NEURON}:
+        parser.add_argument("--layer", help="a convolution's name, as in named_modules()")
+    if reads & {CHANNEL, NEURON}:
+        parser.add_argument("--channel", type=int, metavar="N", help="a channel of the layer, from 0")
+    if NEURON in reads:
+        parser.add_argument("--y", type=int, metavar="N", help="row of one unit of the channel's map, from 0")
+        parser.add_argument("--x", type=int, metavar="N", help="column of that unit, from 0")
+
+
+def _add_parameter(group, each: dataclasses.Field) -> None:
+    if isinstance(each.default, bool):
+        group.add_argument(
+            option(each.name), action=argparse.BooleanOptionalAction, default=each.default, help=described(each)
+        )
+        return
+    metavar = {int: "N", float: "X", str: "NAME"}[type(each.default)]
+    group.add_argument(
+        option(each.name), type=type(each.default), default=each.default, metavar=metavar, help=described(each)
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    check_out(args)
+    method = args.method(**{each.name: getattr(args, each.name) for each in args.method.parameters()})
+    subject = open_subject(args)
+    inputs = method.checked(subject.model, _inputs(args, method, subject))
+    started = time.monotonic()
+    step = _last(method.name, method.steps(subject.model, inputs))
+    deliver(args, _delivery(args, method, subject, step, time.monotonic() - started))
+    return 0
+
+
+def _inputs(args: argparse.Namespace, method: Method, subject: Subject) -> Inputs:
+    reads, model = method.needs | method.takes, subject.model
+    image = second = None
+    if IMAGE in method.needs or (IMAGE in reads and (args.image is not None or args.image_id is not None)):
+        image = model.prepare(picture_of(read_image(args, subject), args.image or f"image {args.image_id}"))
+    if SECOND in reads and args.second is not None:
+        second = model.prepare(picture_of(read_file(args.second, subject), args.second))
+    target = getattr(args, "target", None)
+    target = None if target is None else model.class_index(target)
+    neuron = {name: getattr(args, name, None) for name in ("layer", "channel", "y", "x")}
+    return Inputs(image=image, second=second, target=target, **neuron)
+
+
+def _last(name: str, steps: Iterator[Step]) -> Step:
+    """The result, with the progress towards it on the standard error."""
+    with Progress().stage(name, 1, "steps") as stage:
+        for step in steps:
+            stage.total = step.total
+            stage.advance(step.index - stage.done)
+    return step
+
+
+def _delivery(args: argparse.Namespace, method: Method, subject: Subject, step: Step, seconds: float) -> Delivery:
+    made_from = {"method": method.name, "model": subject.model.name, "parameters": method.to_dict()}
+    numbers = {**made_from, "score": step.score, **step.numbers, "seconds": seconds}
+    recipe = made_from | {
+        name: getattr(args, name, None) for name in ("image", "image_id", "target", "layer", "channel", "y", "x")
+    }
+    recipe["weights_hash"] = subject.model.weights_hash
+    array = step.data[..., 0] if step.data.ndim == 3 and step.data.shape[2] == 1 else step.data
+    return Delivery(_chosen_picture(args.picture, step), array, numbers, recipe)
+
+
+def _chosen_picture(name: str | None, step: Step):
+    if name is None:
+        return picture(step)
+    if name not in step.pictures:
+        raise ValueError(f"no picture {name!r}; choose from {', '.join(step.pictures) or 'none but the result'}")
+    return to_8_bit(step.pictures[name])
+
+
+def _plain(value) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    return f"at most {high}" if low is None else f"{low} to {high}"
