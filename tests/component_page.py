@@ -1,0 +1,71 @@
+"""The page of ``component_app``: each component on the small store; the address says which and what is set.
+
+Its last line is all that came back so far, as JSON.
+"""
+
+import json
+import os
+
+import streamlit as st
+from small_store import FINGERPRINT, SIDE
+
+from dashboard import addresses, tiles
+from dashboard.components import Bounds, Camera, GridItem, deep_zoom, image_grid, scatter
+from dashboard.points import coloring
+from featurestore.reader import Store
+
+GRID = ("small", FINGERPRINT, "pca", "unique")
+run = Store(os.environ["STORE"]).open(FINGERPRINT)
+asked = st.query_params
+came = st.session_state.setdefault("came", {})
+
+
+def numbers(name):
+    return [float(part) for part in asked[name].split(",")] if name in asked else None
+
+
+def remember(events):
+    came.update({name: value for name, value in vars(events).items() if value is not None})
+
+
+def show_image_grid():
+    items = [
+        GridItem(i, addresses.thumbnail("small", FINGERPRINT, i), alt=f"image {i}", badge="wrong", tone="bad",
+                 box=(0.25, 0.5, 0.75, 1.0))
+        for i in range(12)
+    ]  # fmt: skip
+    selected = came.get("clicked")
+    image_grid(items, key="grid", columns=4, selected=selected, on_click=lambda id: came.update(clicked=id))
+
+
+def show_scatter():
+    camera = numbers("camera")
+    scatter(
+        addresses.scatter_map("small", FINGERPRINT, "pca", asked.get("color", "label")),
+        coloring(run, asked.get("color", "label")),
+        key="map",
+        camera=came.get("camera", Camera(*camera) if camera else None),
+        selected=came.get("clicked", 14 if "selected" in asked else None),
+        lasso=came.get("lasso", ()),
+        highlight=came.get("highlight"),
+        height=400,
+        on_event=remember,
+    )
+
+
+def show_deep_zoom():
+    bounds = numbers("bounds")
+    deep_zoom(
+        addresses.deep_zoom_grid(*GRID),
+        tiles.grid(run, "pca", "unique").pyramid,
+        key="zoom",
+        bounds=came.get("bounds", Bounds(*bounds) if bounds else None),
+        selected=came.get("clicked", (SIDE - 2, 1) if "selected" in asked else None),
+        seams=True,
+        height=400,
+        on_event=remember,
+    )
+
+
+{"image_grid": show_image_grid, "scatter": show_scatter, "deep_zoom": show_deep_zoom}[asked["show"]]()
+st.text(json.dumps(came))
