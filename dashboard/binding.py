@@ -15,7 +15,7 @@ from dashboard.view_state import MethodView, Notes, ViewState, read_parameters
 
 View = TypeVar("View", bound=ViewState)
 
-WRITTEN, REMEMBERED = "address written", "remembered"
+WRITTEN, REMEMBERED, REPUBLISH = "address written", "remembered", "republish"
 CARRIED = ("store", "run", "image", "layer", "channel", "target", "map")
 """Fields that a click on the navigation carries to the next page, whose address it leaves empty."""
 
@@ -47,6 +47,16 @@ def change(cls: type[ViewState], **fields: Any) -> None:
         st.session_state[key(cls, name)] = value
 
 
+def rerun() -> None:
+    """Run the script again from within a fragment.
+
+    The browser may not have drawn the widgets of the run that went before, and would then draw them at their
+    defaults; so their values are sent once more.
+    """
+    st.session_state[REPUBLISH] = True
+    st.rerun()
+
+
 def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]) -> tuple[View, Notes]:
     """The view from the address, and from the widgets where the address is the one written last."""
     known = session.get(REMEMBERED, {})
@@ -60,8 +70,9 @@ def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]
 
 def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
     cls, query = type(view), view.to_query()
+    everything = session.pop(REPUBLISH, False)
     for name, value in _widget_values(view).items():
-        if name not in session or session[name] != value:
+        if everything or name not in session or session[name] != value:
             session[name] = value
     session[WRITTEN] = (cls.page, query)
     known = session.get(REMEMBERED, {})

@@ -42,8 +42,10 @@ def input_controls(view: LiveView, facts: Facts) -> None:
             needed = bool(method.needs & {LAYER, CHANNEL, NEURON})
             _choice(view, "layer", "Layer", tuple(facts.layers), not needed, "none")
         if view.layer and reads & {CHANNEL, NEURON}:
-            _number(view, "channel", "Channel", 0, facts.layers[view.layer] - 1)
-        if view.layer and NEURON in reads:
+            optional = not method.needs & {CHANNEL, NEURON}
+            low, help = (-1, "-1 for the whole layer") if optional else (0, None)
+            _number(view, "channel", "Channel", low, facts.layers[view.layer] - 1, help)
+        if view.layer and view.channel >= 0 and NEURON in reads:
             _number(view, "y", "Row", -1, None, "Of one unit in the channel's map; -1 for the whole channel")
             _number(view, "x", "Column", -1, None, "Of one unit in the channel's map; -1 for the whole channel")
 
@@ -66,13 +68,13 @@ def _control(view: MethodView, method: type[Method], each: dataclasses.Field) ->
     if facts["choices"] is not None and len(facts["choices"]) <= FEW:
         st.segmented_control(label, facts["choices"], **common)
     elif facts["choices"] is not None:
-        st.selectbox(label, facts["choices"], **common)
+        st.selectbox(label, facts["choices"], width=200, **common)
     elif isinstance(each.default, bool):
         st.toggle(label, **common)
     elif isinstance(each.default, str):
-        st.text_input(label, **common)
+        st.text_input(label, width=200, **common)
     else:
-        st.number_input(label, **_bounds(each), **common)
+        st.number_input(label, width=200, **_bounds(each), **common)
 
 
 def _bounds(each: dataclasses.Field) -> dict[str, Any]:

@@ -120,6 +120,12 @@ class JobQueue:
             entry = self._entries.get(key)
             return None if entry is None else entry.now()
 
+    def wait(self, key: str, seconds: float) -> Job | None:
+        """The job once it has ended, or as it is after `seconds`."""
+        with self._changed:
+            self._changed.wait_for(lambda: key not in self._entries or self._entries[key].job.ended, seconds)
+            return self.find(key)
+
     def position(self, key: str) -> int:
         """How many jobs run before this one does; 0 where it does not wait."""
         with self._changed:
@@ -202,6 +208,7 @@ class JobQueue:
         # The work holds its inputs; what is kept is the result alone.
         entry.work = None
         self._forget()
+        self._changed.notify_all()
 
     def _forget(self) -> None:
         """Drop the results asked for longest ago until the rest fits."""

@@ -17,11 +17,14 @@ from dashboard.boundary import sentence
 from dashboard.controls import spoken
 from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
-from dashboard.jobs import Job, State
+from dashboard.jobs import Job, State, Work
 from dashboard.photos import Subject
 from dashboard.live_request import Request, request
 from dashboard.view_state import LiveView
 from featurestore.reader import Run
+
+AT_ONCE = 0.4
+"""Seconds that a page waits for a result before it draws its progress."""
 
 SHORTER_SIDE = 320
 """Pixels to which small results are enlarged, without smoothing."""
@@ -42,10 +45,28 @@ def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subjec
             _offer(view, wanted, job, lambda: _submit(opened, wanted, subject, second))
             return
         job = _submit(opened, wanted, subject, second)
-    if job.ended:
+    job = data.jobs().wait(wanted.key, AT_ONCE)
+    if job is not None and job.ended:
         show_result(opened, wanted, job)
     else:
-        _watch(wanted.key)
+        watch(wanted.key)
+
+
+def attach(key: str, title: str, work: Work) -> Job | None:
+    """A job that starts by itself: done, or None while its progress is drawn. ValueError where it failed."""
+    data.jobs().submit(key, title, owner(), work)
+    job = data.jobs().wait(key, AT_ONCE)
+    if job is None or not job.ended:
+        watch(key)
+        return None
+    if job.state is not State.DONE:
+        raise ValueError(job.message or f"{title} was cancelled")
+    return job
+
+
+def owner() -> str:
+    """This visitor's name in the queue."""
+    return st.session_state.setdefault("owner", uuid.uuid4().hex)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -100,14 +121,16 @@ def _named(subject: Subject | None) -> tuple[str, str] | None:
 
 def _submit(opened: Opened[LiveView], wanted: Request, subject: Subject | None, second: Subject | None) -> Job:
     run, model = opened.run, data.model(opened.run)
-    chosen = {"image": subject, "second": second}
+    photographs = {
+        name: photos.photograph(run, chosen.image_id or 0, chosen.upload)
+        for name, chosen in (("image", subject), ("second", second))
+        if chosen is not None
+    }
 
     def read(which: str):
-        which_one = chosen[which]
-        return model.prepare(photos.photograph(run, which_one.image_id or 0, which_one.upload))
+        return model.prepare(photographs[which])
 
-    owner = st.session_state.setdefault("owner", uuid.uuid4().hex)
-    return data.jobs().submit(wanted.key, wanted.title, owner, lambda: wanted.steps(model, read))
+    return data.jobs().submit(wanted.key, wanted.title, owner(), lambda: wanted.steps(model, read))
 
 
 def _offer(view: LiveView, wanted: Request, job: Job | None, start) -> None:
@@ -126,11 +149,11 @@ def _offer(view: LiveView, wanted: Request, job: Job | None, start) -> None:
 
 
 @st.fragment(run_every=0.5)
-def _watch(key: str) -> None:
+def watch(key: str) -> None:
     """Position, progress, time left, the picture so far and Cancel; reruns the page once the job has ended."""
     job = data.jobs().find(key)
     if job is None or job.ended:
-        st.rerun()
+        binding.rerun()
     position = data.jobs().position(key)
     bar, button = st.columns([5, 1], vertical_alignment="center")
     bar.progress(job.share, text=_progress(job, position))
@@ -138,8 +161,7 @@ def _watch(key: str) -> None:
     if job.step is not None:
         st.image(_enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}")
     else:
-        with st.skeleton(height=SHORTER_SIDE):
-            pass
+        st.skeleton(height=SHORTER_SIDE)
 
 
 def _progress(job: Job, position: int) -> str:

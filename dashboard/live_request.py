@@ -44,7 +44,8 @@ class Request:
 
     @property
     def title(self) -> str:
-        about = [self.target, self.layer and f"{self.layer}, channel {self.channel}", self.image and self.image[1]]
+        channel = "" if self.channel is None else f", channel {self.channel}"
+        about = [self.target, self.layer and f"{self.layer}{channel}", self.image and self.image[1]]
         return f"{self.method.title}: {', '.join(filter(None, about))}" if any(about) else self.method.title
 
     def steps(self, model: Model, read: Callable[[str], object]) -> Iterator[Step]:
@@ -76,7 +77,8 @@ def request(
     method = view.built()
     reads = method.needs | method.takes
     layered = bool(view.layer) and bool(reads & {LAYER, CHANNEL, NEURON})
-    unit = layered and NEURON in reads and view.y >= 0 and view.x >= 0
+    channelled = layered and bool(reads & {CHANNEL, NEURON}) and view.channel >= 0
+    unit = channelled and NEURON in reads and view.y >= 0 and view.x >= 0
     return Request(
         method,
         view.run,
@@ -85,7 +87,7 @@ def request(
         second=second if SECOND in reads else None,
         target=(view.target or None) if TARGET in reads else None,
         layer=view.layer if layered else None,
-        channel=view.channel if layered and reads & {CHANNEL, NEURON} else None,
+        channel=view.channel if channelled else None,
         y=view.y if unit else None,
         x=view.x if unit else None,
     )

@@ -123,7 +123,7 @@ def read_parameters(method: str, texts: Mapping[str, str]) -> tuple[tuple[tuple[
 @dataclass(frozen=True)
 class OverviewView(ViewState):
     page: ClassVar[str] = "overview"
-    scaling: str = shown("each", choices=("each", "all"))
+    scaling: str = shown("filter", choices=("filter", "all"))
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,7 @@ class MapView(ViewState):
     selection: str = shown("")
     camera: str = shown("")
     highlight: str = shown("")
+    bounds: str = shown("")
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class NeighborsView(ViewState):
     page: ClassVar[str] = "neighbors"
     image: int = shown(0, among="images")
     upload: str = shown("")
-    count: int = shown(12, low=1, high=50)
+    count: int = shown(12, low=1, high=20)
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class LiveView(MethodView):
     second: int = shown(-1, among="images", optional=True)
     target: str = shown("", among="classes", optional=True)
     layer: str = shown("", among="layers", optional=True)
-    channel: int = shown(0, among="channels")
+    channel: int = shown(-1, among="channels", optional=True)
     y: int = shown(-1, low=-1)
     x: int = shown(-1, low=-1)
 
@@ -188,6 +189,7 @@ class LiveView(MethodView):
             "second": (SECOND in needs and view.second < 0, min(1, max(facts.images - 1, 0))),
             "target": (TARGET in needs and not view.target, next(iter(facts.classes), "")),
             "layer": (needs & {LAYER, CHANNEL, NEURON} and not view.layer, next(reversed(facts.layers), "")),
+            "channel": (needs & {CHANNEL, NEURON} and view.channel < 0, 0),
         }
         return dataclasses.replace(view, **{name: value for name, (lacks, value) in missing.items() if lacks}), notes
 
@@ -263,7 +265,8 @@ def _fit(each: dataclasses.Field, value: Any, view: ViewState, facts: Facts) -> 
     if among == "images":
         return _clamp(each.name, value, -1 if optional else 0, max(facts.images - 1, 0))
     if among == "channels":
-        return _clamp(f"channel of {view.layer}", value, 0, max(facts.layers.get(view.layer, 1) - 1, 0))
+        last = facts.layers.get(view.layer, 1) - 1
+        return _clamp(f"channel of {view.layer}", value, -1 if optional else 0, max(last, 0))
     choices = tuple(getattr(facts, among))
     if value in choices or (optional and not value):
         return value, ()

@@ -7,6 +7,7 @@ import streamlit as st
 from compute.methods import METHODS
 from dashboard import addresses, binding, data, figures, photos, pictures, tools
 from dashboard.components import GridItem, image_grid
+from dashboard.guided_patches import guided_pngs
 from dashboard.header import Opened, open_page
 from dashboard.pages import link
 from dashboard.picker import of_store
@@ -20,7 +21,7 @@ SORTS = {
     "selectivity": "Class selectivity",
 }
 ONLY = {"all": "All", "live": "Live", "dead": "Dead"}
-PATCH = 132
+PATCH = 92
 PER_PAGE = 60
 
 
@@ -31,7 +32,7 @@ def draw(opened: Opened[ChannelsView]) -> None:
     stats = opened.run.channels(opened.view.layer)
     _choose(opened, stats)
     row = stats.filter(pc.equal(stats["channel"], opened.view.channel)).to_pylist()[0]
-    facts, patches = st.columns([1, 3], gap="large")
+    facts, patches = st.columns([2, 7], gap="medium")
     with facts:
         _facts(opened, row)
     with patches:
@@ -118,7 +119,10 @@ def _facts(opened: Opened[ChannelsView], row: dict) -> None:
 def _patches(opened: Opened[ChannelsView]) -> None:
     view = opened.view
     rows = opened.run.top_patches(view.layer, view.channel).to_pylist()
-    st.markdown("**The patches that activate it most**, and below where they lie in their images")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**The patches that activate it most**, and below where they lie in their images")
+        st.toggle("Guided backprop", key=_key("guided"), help="Beside each patch, what in it the unit answers to "
+                  "(Springenberg et al. 2015); computed live")
     crops = [
         GridItem(row["rank"], pictures.data_url(_patch_png(opened, row, PATCH)), note=f"{row['value']:.3f}",
                  alt=f"patch {row['rank'] + 1}, activation {row['value']:.3f}")
@@ -126,6 +130,8 @@ def _patches(opened: Opened[ChannelsView]) -> None:
     ]
     image_grid(crops, key="channels/patches", label="Patches", size=PATCH, selected=view.rank,
                on_click=lambda rank: binding.change(ChannelsView, rank=int(rank)))
+    if view.guided:
+        _guided(opened, rows)
     images = {row["image_id"]: row for row in
               opened.run.rows("images", [row["image_id"] for row in rows], IMAGE_COLUMNS).to_pylist()}
     wholes = [_whole_item(opened, row, images[row["image_id"]]) for row in rows]
@@ -135,17 +141,28 @@ def _patches(opened: Opened[ChannelsView]) -> None:
     _chosen(opened, chosen)
 
 
+def _guided(opened: Opened[ChannelsView], rows: list[dict]) -> None:
+    view = opened.view
+    pngs = guided_pngs(opened, view.layer, view.channel, rows, PATCH)
+    if pngs is None:
+        return
+    items = [GridItem(rank, pictures.data_url(png), alt=f"guided backprop of patch {rank + 1}")
+             for rank, png in pngs.items()]
+    image_grid(items, key="channels/guided", label="Guided backprop of each patch", size=PATCH, selected=view.rank,
+               on_click=lambda rank: binding.change(ChannelsView, rank=int(rank)))
+
+
 IMAGE_COLUMNS = ("image_id", "path", "label", "width", "height")
 
 
 def _whole_item(opened: Opened[ChannelsView], row: dict, image: dict) -> GridItem:
-    width, height = image["width"], image["height"]
+    width, height, box = image["width"], image["height"], _box(row)
     return GridItem(
         row["rank"],
         addresses.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
         alt=f"{image['path']} with the patch marked",
         caption=image["label"] or image["path"],
-        box=(row["left"] / width, row["top"] / height, row["right"] / width, row["bottom"] / height),
+        box=box and (box[0] / width, box[1] / height, box[2] / width, box[3] / height),
     )
 
 
@@ -161,8 +178,13 @@ def _chosen(opened: Opened[ChannelsView], row: dict) -> None:
 
 
 def _patch_png(opened: Opened[ChannelsView], row: dict, side: int) -> bytes:
+    return photos.patch(opened.run, row["image_id"], _box(row), side)
+
+
+def _box(row: dict) -> photos.Box | None:
+    """The patch in its photograph; None where the unit's receptive field is not known."""
     box = tuple(row[edge] for edge in ("left", "top", "right", "bottom"))
-    return photos.patch(opened.run, row["image_id"], box, side)
+    return None if None in box else box
 
 
 def _number(value: float | None) -> str:

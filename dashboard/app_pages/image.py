@@ -33,7 +33,7 @@ def draw(opened: Opened[ImageView]) -> None:
 
 def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
     run, view = opened.run, opened.view
-    left, middle, right = st.columns([1, 1, 2], gap="medium")
+    left, middle, right = st.columns([1, 1, 3], gap="medium")
     left.image(photos.whole(run, view.image, subject.upload), caption=subject.name, alt=f"photograph {subject.name}",
                width="stretch")
     middle.image(photos.crop(run, view.image, subject.upload), caption="What the network sees",

@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from dashboard import addresses, binding, data, tools
-from dashboard.components import Camera, ScatterEvents, image_grid, scatter
+from dashboard import addresses, binding, data, tiles, tools
+from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, image_grid, scatter
 from dashboard.header import Opened, open_page
 from dashboard.pages import link
 from dashboard.photos import Subject
@@ -36,7 +36,10 @@ def draw(opened: Opened[MapView]) -> None:
     _controls(opened)
     plane, side = st.columns([3, 1], gap="medium")
     with plane:
-        _points(opened) if opened.view.show == "points" else _grid(opened)
+        if opened.view.show == "points":
+            _points(opened)
+        else:
+            _grid(opened)
     with side:
         _selected(opened)
         _quality(opened)
@@ -67,7 +70,7 @@ def _points(opened: Opened[MapView]) -> None:
         addresses.scatter_map(opened.store, run.fingerprint, view.map, view.color),
         data.coloring(run, view.color),
         key="map/scatter",
-        camera=_camera(view.camera),
+        camera=_numbers(view.camera, Camera),
         selected=view.image if view.image >= 0 else None,
         lasso=_ids(view.selection).tolist() if view.selection else (),
         highlight=view.highlight or None,
@@ -78,12 +81,48 @@ def _points(opened: Opened[MapView]) -> None:
     st.caption("Drag to move, scroll to zoom, click a point to see its image; the lasso picks many.")
 
 
+def _grid(opened: Opened[MapView]) -> None:
+    view, run = opened.view, opened.run
+    kinds = data.facts(run).grids.get(view.map, ())
+    if view.kind not in kinds:
+        st.info(f"This run has no such grid of {METHODS.get(view.map, view.map)}.", icon=":material/grid_off:")
+        return
+    made = tiles.grid(run, view.map, view.kind)
+    deep_zoom(
+        addresses.deep_zoom_grid(opened.store, run.fingerprint, view.map, view.kind, view.seams),
+        made.pyramid,
+        key="map/grid",
+        bounds=_numbers(view.bounds, Bounds),
+        selected=_cell(made, view.image),
+        seams=view.seams,
+        height=HEIGHT,
+        label=f"Grid of images by {METHODS.get(view.map, view.map)}",
+        on_event=lambda events: _zoomed(events, made),
+    )
+    st.caption("Drag to move, scroll to zoom, click an image to select it; the toolbar saves the whole picture.")
+
+
+def _cell(made: tiles.Grid, image: int) -> tuple[int, int] | None:
+    """Where an image lies first in the grid."""
+    places = np.argwhere(made.image_id == image) if image >= 0 else ()
+    return tuple(places[0].tolist()) if len(places) else None
+
+
+def _zoomed(events: DeepZoomEvents, made: tiles.Grid) -> None:
+    changes = {}
+    if events.bounds is not None:
+        changes["bounds"] = _text(events.bounds)
+    if events.clicked is not None and (image := int(made.image_id[events.clicked])) >= 0:
+        changes["image"] = image
+    binding.change(MapView, **changes)
+
+
 def _happened(events: ScatterEvents) -> None:
     changes = {}
     if events.clicked is not None:
         changes["image"] = events.clicked
     if events.camera is not None:
-        changes["camera"] = ",".join(f"{each:.4g}" for each in events.camera)
+        changes["camera"] = _text(events.camera)
     if events.lasso is not None:
         changes["selection"] = data.selections().add(np.array(events.lasso, "<i8").tobytes()) if events.lasso else ""
     if events.highlight is not None:
@@ -143,20 +182,20 @@ def _ids(selection: str) -> np.ndarray:
     return np.frombuffer(data.selections().read(selection), "<i8")
 
 
-def _camera(text: str) -> Camera | None:
+def _text(numbers: tuple[float, ...]) -> str:
+    return ",".join(f"{each:.4g}" for each in numbers)
+
+
+def _numbers(text: str, kind: type[Camera] | type[Bounds]) -> Camera | Bounds | None:
+    """A camera or bounds as a link writes them; None where there is none, or it can't be read."""
     try:
-        x, y, zoom = map(float, text.split(","))
-    except ValueError:
+        return kind(*map(float, text.split(",")))
+    except (ValueError, TypeError):
         return None
-    return Camera(x, y, zoom)
 
 
 def _key(name: str) -> str:
     return binding.key(MapView, name)
-
-
-def _grid(opened: Opened[MapView]) -> None:
-    st.info("The grid comes here.")
 
 
 draw(open_page(MapView))

@@ -7,10 +7,13 @@ import streamlit as st
 from dashboard import addresses, binding, data, live, tools
 from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened, open_page
-from dashboard.label_agreement import agreement
 from dashboard.photos import Subject, crop
 from dashboard.picker import choose, pick
 from dashboard.view_state import NeighborsView
+from featurestore.label_agreement import agreement
+
+MOST = 20
+"""As many are in the store."""
 
 SPACES = {
     "feature": ("By what the network sees", "Cosine distance of the last linear layer's input."),
@@ -20,13 +23,12 @@ SPACES = {
 
 def draw(opened: Opened[NeighborsView]) -> None:
     subject = pick(opened)
-    query, words = st.columns([1, 3], gap="medium", vertical_alignment="center")
-    query.image(crop(opened.run, opened.view.image, subject.upload), width="stretch", alt="the image asked about",
-                caption="What the network sees")
-    with words:
-        label = _describe(opened, subject)
-        st.slider("Neighbours", 1, 50, key=binding.key(NeighborsView, "count"), width=320)
-        tools.links(opened, subject)
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        st.image(crop(opened.run, opened.view.image, subject.upload), width=150, alt="the image asked about")
+        with st.container(width="stretch"):
+            label = _describe(opened, subject)
+            st.slider("Neighbours", 1, MOST, key=binding.key(NeighborsView, "count"), width=320)
+            tools.links(opened, subject)
     for column, space in zip(st.columns(2, gap="medium"), SPACES):
         with column:
             _space(opened, subject, space, label)
@@ -66,7 +68,7 @@ def _space(opened: Opened[NeighborsView], subject: Subject, space: str, label: s
 def _neighbors(opened: Opened[NeighborsView], subject: Subject, space: str) -> pa.Table:
     if subject.image_id is not None:
         return opened.run.neighbors(space, subject.image_id)
-    return live.neighbors(opened.run, subject, space, 50)
+    return live.neighbors(opened.run, subject, space, MOST)
 
 
 def _whole_store(opened: Opened[NeighborsView], space: str) -> float | None:

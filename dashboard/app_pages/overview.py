@@ -13,7 +13,7 @@ from dashboard.pages import link
 from dashboard.view_state import ChannelsView, OverviewView
 from featurestore.reader import Run
 
-SCALINGS = {"each": "Each filter by its own range", "all": "All by one range"}
+SCALINGS = {"filter": "Each filter by its own range", "all": "All by one range"}
 
 
 def numbers(run: Run) -> None:
@@ -80,7 +80,7 @@ def filters(run: Run, view: OverviewView) -> None:
         format_func=SCALINGS.get,
         label_visibility="collapsed",
     )
-    shown = filter_pictures(data.table(run, "filters"), per_filter=view.scaling == "each")
+    shown = filter_pictures(data.table(run, "filters"), view.scaling)
     items = [
         GridItem(channel, pictures.data_url(png), alt=f"first-layer filter {channel}", caption=str(channel))
         for channel, png in shown

@@ -2,7 +2,7 @@ import createScatterplot from "regl-scatterplot"
 import { mix } from "./point_data.js"
 
 const DIMMED = 0.85
-const FILL = 0.45
+const FILL = 0.3
 const NEEDED = ["OES_texture_float", "OES_element_index_uint"]
 
 /** Whether this browser draws with WebGL as the plot needs it. */

@@ -1,0 +1,51 @@
+"""Beside each patch of a channel, what in it the unit answers to: its guided-backprop picture, made live."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from compute.guided_backprop import guided_gradients, undefined_because
+from compute.model import Model
+from compute.pictures import pixels, png, resized, signed, to_8_bit, window
+from dashboard import data, live, photos
+from dashboard.header import Opened
+from featurestore.reader import Run
+
+
+@dataclass(frozen=True)
+class GuidedPatches:
+    """The one step of this job. pictures: (side, side, 3) in [0, 1] by the patch's rank."""
+
+    index: int = 1
+    total: int = 1
+    pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+
+def guided_pngs(opened: Opened, layer: str, channel: int, rows: Sequence[dict], side: int) -> dict[int, bytes] | None:
+    """PNGs by rank; None while they are being made (progress is drawn). ValueError where it is not defined."""
+    run, model = opened.run, data.model(opened.run)
+    if (reason := undefined_because(model)) is not None:
+        raise ValueError(f"guided backpropagation is not available for {model.name}: {reason}")
+    key = hashlib.sha256(f"guided patches {run.fingerprint} {model.weights_hash} {layer} {channel} {side}".encode())
+    job = live.attach(key.hexdigest(), f"Guided backprop of {layer}, channel {channel}",
+                      lambda: _steps(run, model, layer, channel, rows, side))
+    if job is None:
+        return None
+    return {rank: png(to_8_bit(picture)) for rank, picture in job.step.pictures.items()}
+
+
+def _steps(
+    run: Run, model: Model, layer: str, channel: int, rows: Sequence[dict], side: int
+) -> Iterator[GuidedPatches]:
+    crops = torch.stack([model.prepare(photos.photograph(run, row["image_id"])) for row in rows])
+    found = guided_gradients(model, crops, layer, channel, [(row["y"], row["x"]) for row in rows])
+    field_of_view = model.layer(layer).receptive_field
+    pictures = {}
+    for row, guided in zip(rows, found, strict=True):
+        picture = signed(pixels(guided.gradient))
+        seen = picture if field_of_view is None else window(picture, field_of_view.box(guided.y, guided.x))
+        pictures[row["rank"]] = resized(seen, side)
+    yield GuidedPatches(pictures=pictures)
