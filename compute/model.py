@@ -84,7 +84,8 @@ class Model:
     def weights_hash(self) -> str:
         """SHA-256 over names, shapes, types and bytes of all parameters and buffers."""
         digest = hashlib.sha256()
-        for name, value in sorted(self.module.state_dict().items()):
+        tensors = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        for name, value in sorted(tensors.items()):
             digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
@@ -116,6 +117,12 @@ class Model:
         return self.preprocessing.tensor(image)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        """What the network itself takes, on its device; raises ValueError for anything but float images (N, C, H, W)."""
+        if images.ndim != 4 or images.shape[1] != self.in_channels or not images.is_floating_point():
+            raise ValueError(
+                f"images are {images.dtype} of shape {tuple(images.shape)}; {self.name} takes floats of shape "
+                f"(N, {self.in_channels}, H, W) in [0, 1]"
+            )
         return self.preprocessing.normalize(images.to(self.device))
 
     def activations(self, images: torch.Tensor, sites: Iterable[str]) -> dict[str, torch.Tensor]:

@@ -10,6 +10,9 @@ from compute.vision import transforms
 
 Box = tuple[float, float, float, float]
 MODES = {1: "L", 3: "RGB"}
+INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
+# A strip a pixel wide would grow to gigabytes before it is cropped.
+MAX_SCALED_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class Preprocessing:
             raise ValueError(f"mean has {len(self.mean)} values and std {len(self.std)}; give one a channel to both")
         if min(self.size) < 1:
             raise ValueError(f"size {self.size} is not a size in pixels")
+        if self.resize is not None and self.resize < 1:
+            raise ValueError(f"resize {self.resize} is not a size in pixels")
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"unknown interpolation {self.interpolation!r}; choose from {', '.join(INTERPOLATIONS)}")
         if min(self.std) <= 0:
             raise ValueError(f"std {self.std} must be positive in every channel")
 
@@ -42,13 +49,17 @@ class Preprocessing:
         return len(self.mean)
 
     def crop(self, image: Image.Image) -> Image.Image:
-        """The part of `image` that the network sees, as an 8-bit picture of `size`, in the network's colours."""
+        """The part of `image` that the network sees, as an 8-bit picture of `size`, in the network's colours.
+
+        Raises ValueError for a network that takes no photographs, and for an image too long and narrow to be scaled.
+        """
         if self.channels not in MODES:
             raise ValueError(f"no photograph has {self.channels} channels; the network must take 1 (grey) or 3 (RGB)")
         image = image.convert(MODES[self.channels])
         if (image.height, image.width) == tuple(self.size):
             return image
         if self.resize is not None:
+            self._check_scaled(image)
             mode = transforms.InterpolationMode(self.interpolation)
             image = transforms.functional.resize(image, [self.resize], mode)
         return transforms.functional.center_crop(image, list(self.size))
@@ -94,6 +105,14 @@ class Preprocessing:
         if new_height < self.size[0]:
             top = -((self.size[0] - new_height) // 2)
         return width / new_width, height / new_height, left, top
+
+    def _check_scaled(self, image: Image.Image) -> None:
+        width, height = self._scaled(image.width, image.height)
+        if width * height > MAX_SCALED_PIXELS:
+            raise ValueError(
+                f"an image of {image.width} x {image.height} pixels is too long and narrow: with its shorter side "
+                f"scaled to {self.resize} it would have {width} x {height}"
+            )
 
     def _scaled(self, width: int, height: int) -> tuple[int, int]:
         if self.resize is None:

@@ -208,7 +208,7 @@ ARCHITECTURES = (
     "squeezenet1_1", "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0", "convnext_tiny", "alexnet",
     "regnet_x_400mf", "regnet_y_400mf",
 )  # fmt: skip
-IMAGE = (145, 161)
+IMAGE = (177, 193)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
