@@ -2,6 +2,7 @@
 
 import io
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from PIL import Image
@@ -23,6 +24,7 @@ class Sprites:
 
     def __init__(self, run: Run, image_ids: np.ndarray) -> None:
         self._ids = image_ids
+        self._lock = Lock()
         rows = run.rows("images", image_ids, ["thumbnail"])
         self._encoded = [picture["bytes"] for picture in rows["thumbnail"].to_pylist()]
 
@@ -47,7 +49,9 @@ class Sprites:
 
     def _squares(self, indices: np.ndarray, level: int) -> np.ndarray:
         if level <= ATLAS_LEVEL:
-            return self._atlas[level][indices]
+            with self._lock:
+                atlas = self._atlas
+            return atlas[level][indices]
         return _decode([self._encoded[index] for index in indices], 2**level)
 
     @cached_property

@@ -191,7 +191,9 @@ class LiveView(MethodView):
             "layer": (needs & {LAYER, CHANNEL, NEURON} and not view.layer, next(reversed(facts.layers), "")),
             "channel": (needs & {CHANNEL, NEURON} and view.channel < 0, 0),
         }
-        return dataclasses.replace(view, **{name: value for name, (lacks, value) in missing.items() if lacks}), notes
+        view = dataclasses.replace(view, **{name: value for name, (lacks, value) in missing.items() if lacks})
+        view, more = super(LiveView, view).fitted(facts)
+        return view, notes + more
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ class ImageView(LiveView):
 @dataclass(frozen=True)
 class MistakesView(ViewState):
     page: ClassVar[str] = "mistakes"
-    split: str = shown("all")
+    split: str = shown("")
     label: str = shown("", among="classes", optional=True)
     predicted: str = shown("", among="classes", optional=True)
 
@@ -265,8 +267,8 @@ def _fit(each: dataclasses.Field, value: Any, view: ViewState, facts: Facts) -> 
     if among == "images":
         return _clamp(each.name, value, -1 if optional else 0, max(facts.images - 1, 0))
     if among == "channels":
-        last = facts.layers.get(view.layer, 1) - 1
-        return _clamp(f"channel of {view.layer}", value, -1 if optional else 0, max(last, 0))
+        last = facts.layers[view.layer] - 1 if view.layer in facts.layers else None
+        return _clamp(f"channel of {view.layer}" if view.layer else "channel", value, -1 if optional else 0, last)
     choices = tuple(getattr(facts, among))
     if value in choices or (optional and not value):
         return value, ()

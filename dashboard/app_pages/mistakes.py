@@ -11,7 +11,6 @@ from dashboard.image_wall import wall
 from dashboard.view_state import MistakesView
 
 COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probability", "loss")
-ALL = "all"
 
 
 def draw(opened: Opened[MistakesView]) -> None:
@@ -32,7 +31,8 @@ def _of_split(view: MistakesView, images: pa.Table) -> pa.Table:
     splits = sorted(pc.unique(images["split"]).drop_null().to_pylist())
     if len(splits) < 2:
         return images
-    st.segmented_control("Split", [ALL, *splits], key=binding.key(MistakesView, "split"))
+    st.segmented_control("Split", ["", *splits], key=binding.key(MistakesView, "split"),
+                         format_func=lambda name: name or "all")
     return images if view.split not in splits else images.filter(pc.equal(images["split"], view.split))
 
 

@@ -1,11 +1,14 @@
-import { element } from "./lifecycle.js"
+import { debounce, element } from "./lifecycle.js"
 
 const GAP = 14
+/** A sweep over the map must not ask for every image on its way. */
+const FILL_DELAY = 50
 
 /** A card with an image's thumbnail and caption beside the point it belongs to. */
 export class HoverCard {
   #captions = new Map()
   #image = null
+  #fill = debounce((image, data) => this.#fetch(image, data), FILL_DELAY)
 
   constructor() {
     this.picture = element("img", { alt: "" })
@@ -15,22 +18,29 @@ export class HoverCard {
 
   /** Shows the image at [x, y] of the view, on the side where there is room. */
   show(image, [x, y], data) {
-    this.#image = image
-    this.picture.src = data.thumbnails + image
-    this.text.replaceChildren(`image ${image}`)
+    if (image !== this.#image) {
+      this.#image = image
+      this.picture.removeAttribute("src")
+      this.text.replaceChildren(`image ${image}`)
+      this.#fill(image, data)
+    }
     this.root.hidden = false
     const view = this.root.parentElement
     const left = x + GAP + this.root.offsetWidth > view.clientWidth ? x - GAP - this.root.offsetWidth : x + GAP
     const top = Math.min(Math.max(y - this.root.offsetHeight / 2, 4), view.clientHeight - this.root.offsetHeight - 4)
     this.root.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 4)}px)`
-    this.caption(image, data).then(caption => {
-      if (this.#image === image) this.text.replaceChildren(...lines(caption))
-    })
   }
 
   hide() {
     this.#image = null
+    this.#fill.cancel()
     this.root.hidden = true
+  }
+
+  async #fetch(image, data) {
+    this.picture.src = data.thumbnails + image
+    const caption = await this.caption(image, data)
+    if (this.#image === image) this.text.replaceChildren(...lines(caption))
   }
 
   /** What is known of an image; just its id where the server can't be asked. */

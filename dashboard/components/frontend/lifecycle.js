@@ -1,6 +1,7 @@
 // What every component here shares: one widget per mounted element, values owned by Python, theme colours.
 
 const mounted = new WeakMap()
+const MOST_ON_THE_WAY = 8
 
 /**
  * Turns a widget class into the function that Streamlit calls on every rerun.
@@ -37,7 +38,7 @@ export class SharedValue {
 
   /** Notes a value sent to Python. */
   send(value) {
-    this.#sent.push(JSON.stringify(value))
+    this.#sent = [...this.#sent.slice(-MOST_ON_THE_WAY), JSON.stringify(value)]
   }
 
   /** @returns {boolean} whether a value that came from Python is to be applied */

@@ -9,8 +9,13 @@ const NEEDED = ["OES_texture_float", "OES_element_index_uint"]
 export function hasWebGL() {
   const context = document.createElement("canvas").getContext("webgl")
   const able = Boolean(context) && NEEDED.every(name => context.getExtension(name))
-  context?.getExtension("WEBGL_lose_context")?.loseContext()
+  release(context)
   return able
+}
+
+/** Gives a context back at once: a browser has few, and would take one in use before it collects garbage. */
+function release(context) {
+  context?.getExtension("WEBGL_lose_context")?.loseContext()
 }
 
 /**
@@ -119,7 +124,9 @@ export class MapPlot {
   }
 
   destroy() {
+    const context = this.plot.get("renderer").canvas.getContext("webgl")
     this.plot.destroy()
+    release(context)
   }
 
   #listen() {

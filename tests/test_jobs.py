@@ -1,0 +1,223 @@
+"""The queue in front of a device: turns, attaching, cancelling within a step, errors as messages."""
+
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from dashboard.jobs import OUT_OF_MEMORY, JobQueue, State, size_of
+
+SOON = 10
+"""Seconds after which a test has failed."""
+
+
+@dataclass
+class Step:
+    index: int
+    total: int
+    data: np.ndarray = field(default_factory=lambda: np.zeros(10, np.float32))
+
+
+class Steps:
+    """A work whose steps the test lets pass one by one."""
+
+    def __init__(self, total=3):
+        self.total, self.closed, self.taken = total, threading.Event(), 0
+        self.allowed = threading.Semaphore(0)
+        self.begun = threading.Event()
+
+    def __call__(self):
+        self.begun.set()
+        try:
+            for index in range(1, self.total + 1):
+                assert self.allowed.acquire(timeout=SOON)
+                self.taken = index
+                yield Step(index, self.total)
+        finally:
+            self.closed.set()
+
+    def let(self, steps):
+        self.allowed.release(steps)
+
+
+@pytest.fixture
+def queue():
+    made = JobQueue(waiting_each=3)
+    yield made
+    made.close()
+
+
+def quick(result="done"):
+    def work():
+        yield Step(1, 1)
+
+    return work
+
+
+def ended(queue, key):
+    job = queue.wait(key, SOON)
+    assert job.ended
+    return job
+
+
+def test_a_job_runs_and_keeps_its_last_step(queue):
+    steps = Steps(4)
+    assert queue.submit("k", "a title", "me", steps).state in (State.WAITING, State.RUNNING)
+    steps.let(4)
+    job = ended(queue, "k")
+    assert (job.state, job.step.index, job.share, job.title) == (State.DONE, 4, 1.0, "a title")
+    assert queue.find("k").step is job.step and queue.find("other") is None
+
+
+def test_progress_is_seen_while_it_runs(queue):
+    steps = Steps(4)
+    queue.submit("k", "", "me", steps)
+    steps.let(1)
+    assert steps.begun.wait(SOON)
+    while queue.find("k").step is None:
+        pass
+    job = queue.find("k")
+    assert job.state is State.RUNNING and job.share == 0.25
+    assert job.seconds_left == pytest.approx(3 * job.seconds)
+    steps.let(3)
+
+
+def test_who_asks_for_the_same_attaches(queue):
+    first, second = Steps(), Steps()
+    queue.submit("k", "", "me", first)
+    queue.submit("k", "", "you", second)
+    first.let(3)
+    job = ended(queue, "k")
+    assert job.state is State.DONE and not second.begun.is_set()
+    assert queue.submit("k", "", "they", second).step is job.step
+
+
+def test_owners_are_served_in_turn(queue):
+    order, blocker = [], Steps(1)
+
+    def named(name):
+        def work():
+            order.append(name)
+            yield Step(1, 1)
+
+        return work
+
+    queue.submit("block", "", "me", blocker)
+    assert blocker.begun.wait(SOON)
+    for name in ("me1", "me2", "me3"):
+        queue.submit(name, "", "me", named(name))
+    queue.submit("you1", "", "you", named("you1"))
+    queue.submit("they1", "", "they", named("they1"))
+    assert [queue.position(key) for key in ("me1", "you1", "they1", "me2", "me3")] == [1, 2, 3, 4, 5]
+    blocker.let(1)
+    ended(queue, "me3")
+    assert order == ["me1", "you1", "they1", "me2", "me3"]
+
+
+def test_cancel_ends_a_running_job_within_a_step(queue):
+    steps = Steps(100)
+    queue.submit("k", "", "me", steps)
+    steps.let(2)
+    while steps.taken < 2:
+        pass
+    queue.cancel("k")
+    steps.let(1)
+    assert ended(queue, "k").state is State.CANCELLED
+    assert steps.closed.wait(SOON) and steps.taken <= 3
+
+
+def test_cancel_takes_a_waiting_job_out_of_the_line(queue):
+    blocker, waiting = Steps(1), Steps(1)
+    queue.submit("block", "", "me", blocker)
+    queue.submit("k", "", "you", waiting)
+    queue.cancel("k")
+    assert queue.find("k").state is State.CANCELLED and queue.position("k") == 0
+    blocker.let(1)
+    queue.submit("last", "", "me", quick())
+    ended(queue, "last")
+    assert not waiting.begun.is_set()
+
+
+def test_a_cancelled_job_starts_anew(queue):
+    blocker = Steps(1)
+    queue.submit("block", "", "me", blocker)
+    queue.submit("k", "", "me", quick())
+    queue.cancel("k")
+    queue.submit("k", "", "me", quick())
+    blocker.let(1)
+    assert ended(queue, "k").state is State.DONE
+
+
+@pytest.mark.parametrize("error, message", [
+    (ValueError("epsilon is 300; it must be at most 255"), "epsilon is 300; it must be at most 255"),
+    (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), OUT_OF_MEMORY),
+    (MemoryError(), OUT_OF_MEMORY),
+])
+def test_errors_become_messages(queue, error, message):
+    def work():
+        yield Step(1, 2)
+        raise error
+
+    queue.submit("k", "", "me", work)
+    job = ended(queue, "k")
+    assert (job.state, job.message) == (State.FAILED, message)
+
+
+def test_an_unforeseen_error_says_no_more_than_its_number(queue, caplog):
+    def work():
+        raise KeyError("/secret/path")
+        yield
+
+    queue.submit("k", "", "me", work)
+    job = ended(queue, "k")
+    assert job.state is State.FAILED and "secret" not in job.message
+    assert job.message.rsplit(" ", 1)[1] in caplog.text and "secret" in caplog.text
+    queue.submit("next", "", "me", quick())
+    assert ended(queue, "next").state is State.DONE
+
+
+def test_an_owner_can_have_so_many_waiting(queue):
+    blocker = Steps(1)
+    queue.submit("block", "", "me", blocker)
+    assert blocker.begun.wait(SOON)
+    for key in "abc":
+        queue.submit(key, "", "me", quick())
+    with pytest.raises(ValueError, match="3 jobs waiting"):
+        queue.submit("d", "", "me", quick())
+    queue.submit("e", "", "you", quick())
+    blocker.let(1)
+
+
+def test_results_asked_for_longest_ago_are_forgotten():
+    queue = JobQueue(kept_bytes=3 * size_of(Step(1, 1)))
+    for key in "abc":
+        queue.submit(key, "", "me", quick())
+        ended(queue, key)
+    queue.submit("a", "", "me", quick())
+    queue.submit("d", "", "me", quick())
+    ended(queue, "d")
+    assert [key for key in "abcd" if queue.find(key)] == ["a", "c", "d"]
+    queue.close()
+
+
+def test_ten_owners_at_once_mix_nothing(queue):
+    def submit(owner):
+        for number in range(3):
+            key = f"{owner}-{number}"
+
+            def work(key=key):
+                for index in range(1, 4):
+                    yield Step(index, 3, np.full(4, hash(key) % 1000))
+
+            queue.submit(key, key, owner, work)
+
+    threads = [threading.Thread(target=submit, args=(str(owner),)) for owner in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for owner in range(10):
+        for number in range(3):
+            job = ended(queue, f"{owner}-{number}")
+            assert job.state is State.DONE and (job.step.data == hash(job.key) % 1000).all()
