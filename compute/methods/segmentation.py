@@ -91,7 +91,7 @@ def segment(
     try:
         cv2.grabCut(picture, labels, None, *models, iterations, cv2.GC_INIT_WITH_MASK)
     except cv2.error as error:
-        raise NoSegment(f"GrabCut can't tell the seeds' colours apart: {error.err}") from error
+        raise NoSegment(f"GrabCut can't tell the seeds' colours apart: {error}") from error
     found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     found = cv2.resize(found, size[::-1], interpolation=cv2.INTER_NEAREST)
     if found.all() or not found.any():
@@ -105,8 +105,9 @@ def seeds(saliency: np.ndarray, foreground: float, background: float) -> np.ndar
         raise NoSegment("the saliency is zero everywhere")
     low, middle, high = np.quantile(saliency, (background, (background + foreground) / 2, foreground))
     labels = np.where(saliency > middle, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[(saliency >= high) & (saliency > low)] = cv2.GC_FGD
-    labels[(saliency <= low) & (saliency < high)] = cv2.GC_BGD
+    # In a map that is mostly 0 both quantiles are 0: what is above it is then the object.
+    labels[saliency <= low] = cv2.GC_BGD
+    labels[saliency >= high if high > low else saliency > high] = cv2.GC_FGD
     if not (labels == cv2.GC_FGD).any() or not (labels == cv2.GC_BGD).any():
         raise NoSegment("the saliency is the same nearly everywhere, so that it gives no seeds")
     return labels
