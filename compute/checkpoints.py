@@ -4,6 +4,7 @@ Only tensors are read, never code: `torch.load(weights_only=True)`.
 """
 
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ SAFETENSORS_SUFFIX = ".safetensors"
 NESTED_UNDER = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 LISTED = 10
+DAMAGE = (RuntimeError, EOFError, OSError, KeyError, IndexError, AttributeError, ValueError, zipfile.BadZipFile)
 
 StateDict = dict[str, Tensor]
 
@@ -66,19 +68,29 @@ def _read_pickle(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if path.stat().st_size and _holds_code(error):
+        # torch's own message advises to load it all the same.
+        if _names_code(error) or _is_plain_pickle(path):
             raise ValueError(
                 f"checkpoint {str(path)!r} holds Python objects besides tensors, which are not loaded because that "
-                f"would run the file's code; save `network.state_dict()` instead"
+                f"could run the file's code; save `network.state_dict()` instead"
             ) from error
-        raise ValueError(f"checkpoint {str(path)!r} is damaged or not a torch.save file: {error}") from error
-    except (RuntimeError, EOFError, OSError, KeyError, IndexError, AttributeError, UnicodeDecodeError,
-            zipfile.BadZipFile) as error:
-        raise ValueError(f"checkpoint {str(path)!r} is damaged or not a torch.save file: {error}") from error
+        raise ValueError(f"checkpoint {str(path)!r} is damaged or not a torch.save file") from error
+    except DAMAGE as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"checkpoint {str(path)!r} is damaged or not a torch.save file: {reason}") from error
 
 
-def _holds_code(error: Exception) -> bool:
-    return any(words in str(error) for words in ("Unsupported global", "Unsupported class", "unsupported GLOBAL"))
+def _names_code(error: pickle.UnpicklingError) -> bool:
+    return any(words in str(error) for words in ("Unsupported global", "Unsupported class", "Blocklisted global"))
+
+
+def _is_plain_pickle(path: Path) -> bool:
+    """Whether the file is a pickle of Python's own; reads its instructions without following them."""
+    try:
+        with path.open("rb") as file:
+            return all(True for _ in pickletools.genops(file))
+    except ValueError:
+        return False
 
 
 def _read_safetensors(path: Path) -> StateDict:
