@@ -81,7 +81,7 @@ def _read_pickle(path: Path) -> object:
 
 
 def _names_code(error: pickle.UnpicklingError) -> bool:
-    return any(words in str(error) for words in ("Unsupported global", "Unsupported class", "Blocklisted global"))
+    return any(words in str(error) for words in ("Unsupported global", "unsupported GLOBAL", "Unsupported class"))
 
 
 def _is_plain_pickle(path: Path) -> bool:
