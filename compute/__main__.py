@@ -1,0 +1,35 @@
+"""python -m compute COMMAND: a store of a whole data set, a live method on one image, or training the demo."""
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = ("store", "methods", "queries", "train_demo")
+"""Modules of `compute.commands`; one that has its own name as its only sub-command is loaded alone."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code: 0, 2 for what a person can mend (said in one line), 130 for Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    args = _parser(arguments).parse_args(arguments)
+    try:
+        return args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m compute", description=__doc__)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    asked = arguments[0].replace("-", "_") if arguments else None
+    for name in (asked,) if asked in COMMANDS else COMMANDS:
+        importlib.import_module(f"compute.commands.{name}").add_parser(subparsers)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""One store to be made: which model over which images with which parameters, and the fingerprint of all that."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from compute.images import ImageSource, Item, class_names
+from compute.model import Model
+from compute.progress import StageProgress
+from compute.stages.occlusion import default_patch, default_stride
+from compute.stages.reading import ahead, pixel_vectors
+from featurestore.schemas import SCHEMA_VERSION
+
+PIPELINE_VERSION = 1
+"""Raised when a stage computes something else than before from the same input."""
+
+NEEDS = {
+    "activations": (),
+    "neighbors": ("activations",),
+    "embeddings": ("activations",),
+    "grid": ("activations", "embeddings"),
+    "occlusion": ("activations",),
+}
+"""The stages in their order, each with those that it builds on."""
+
+LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "pyarrow", "umap-learn", "openTSNE")
+READERS = 4
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a store is computed with. occlusion_patch, occlusion_stride: pixels of the network's input. threads: of
+    every library; results may depend on their number."""
+
+    stages: tuple[str, ...]
+    seed: int
+    limit: int | None
+    occlusion_patch: int
+    occlusion_stride: int
+    threads: int
+
+
+def parameters(
+    model: Model, stages: tuple[str, ...] | None = None, seed: int = 0, limit: int | None = None,
+    occlusion_patch: int | None = None, occlusion_stride: int | None = None,
+) -> Parameters:  # fmt: skip
+    """With the defaults that depend on the model: a patch of a quarter and a stride of an eighth of its input."""
+    patch = default_patch(model.input_size) if occlusion_patch is None else occlusion_patch
+    stride = default_stride(model.input_size) if occlusion_stride is None else occlusion_stride
+    if not 1 <= patch <= min(model.input_size):
+        raise ValueError(f"occlusion patch {patch} must lie between 1 and {min(model.input_size)} pixels")
+    if stride < 1:
+        raise ValueError(f"occlusion stride {stride} must be at least 1 pixel")
+    return Parameters(complete_stages(stages), seed, limit, patch, stride, torch.get_num_threads())
+
+
+def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The stages in order, with those that they need; None is all. ValueError names the choices."""
+    wanted = set(NEEDS) if stages is None else set(stages)
+    if unknown := sorted(wanted - set(NEEDS)):
+        raise ValueError(f"unknown stage {unknown[0]!r}; choose from {', '.join(NEEDS)}")
+    for stage in tuple(wanted):
+        wanted.update(NEEDS[stage])
+    return tuple(stage for stage in NEEDS if stage in wanted | {"activations"})
+
+
+@dataclass(frozen=True)
+class Job:
+    """items: the images, sorted by path; an image's id is its place among them. spec: how the model was asked for.
+    digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`)."""
+
+    model: Model
+    spec: Mapping[str, Any]
+    source: ImageSource
+    items: tuple[Item, ...]
+    digests: tuple[str | None, ...]
+    parameters: Parameters
+
+    @cached_property
+    def images_hash(self) -> str:
+        """SHA-256 over path, label, split and content of all images."""
+        entries = [[item.path, item.label, item.split, digest]
+                   for item, digest in zip(self.items, self.digests, strict=True)]
+        return _digest(entries)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """20 hexadecimal digits of everything that the tables' bytes follow from."""
+        return _digest({
+            "schema": SCHEMA_VERSION,
+            "pipeline": PIPELINE_VERSION,
+            "weights": self.model.weights_hash,
+            "network": str(self.model.graph or self.model.module),
+            "preprocessing": self.model.preprocessing.to_dict(),
+            "classes": self.model.classes,
+            "images": self.images_hash,
+            "parameters": asdict(self.parameters),
+            "versions": versions(),
+            "device": self.model.device.type,
+        })[:20]
+
+    @cached_property
+    def feature_dim(self) -> int:
+        with torch.inference_mode():
+            blank = torch.zeros(1, self.model.in_channels, *self.model.input_size)
+            return self.model.features(blank).numel()
+
+    @cached_property
+    def pixel_dim(self) -> int:
+        """Length of a vector in pixel space."""
+        return pixel_vectors(torch.zeros(1, self.model.in_channels, *self.model.input_size)).shape[1]
+
+    @cached_property
+    def group_names(self) -> tuple[str, ...]:
+        """Classes by which a channel's selectivity is measured: the labels, or the network's own without any."""
+        return class_names(self.items) or self.model.classes
+
+    def groups(self, image_ids: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """(n,) index of each image's group, -1 for an image without a label among others that have one."""
+        if not class_names(self.items):
+            return logits.argmax(1)
+        index = {name: position for position, name in enumerate(self.group_names)}
+        return np.array([index.get(self.items[row].label, -1) for row in image_ids])
+
+    def manifest_fields(self, accuracy: Mapping[str, float], problems: int, notes: Mapping[str, Any]) -> dict[str, Any]:
+        """What the manifest says beside its files. accuracy: by split, and "all". problems: unreadable images."""
+        model = self.model
+        return {
+            "model": {
+                "name": model.name, "weights_hash": model.weights_hash, "spec": dict(self.spec),
+                "preprocessing": model.preprocessing.to_dict(), "classes": list(model.classes),
+                "parameters": sum(each.numel() for each in model.module.parameters()),
+                "capabilities": model.capabilities, "feature_dim": self.feature_dim, "accuracy": dict(accuracy),
+            },
+            "images": {
+                "spec": self.source.spec, "root": self.source.root, "hash": self.images_hash,
+                "count": len(self.items), "problems": problems,
+                "labels": sorted({item.label for item in self.items if item.label is not None}),
+            },
+            "parameters": asdict(self.parameters),
+            "versions": versions(),
+            "device": model.device.type,
+            "dtype": "float32",
+            "threads": self.parameters.threads,
+            "class_names": model.classes,
+            "notes": dict(notes),
+        }  # fmt: skip
+
+
+def image_digests(source: ImageSource, items: tuple[Item, ...], progress: StageProgress) -> tuple[str | None, ...]:
+    """SHA-256 of each image's bytes; None where they can't be read."""
+    digests = []
+    for digest in ahead(lambda item: _image_digest(source, item), items, READERS, 16 * READERS):
+        digests.append(digest)
+        progress.advance()
+    return tuple(digests)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that compute."""
+    return {"python": platform.python_version(), **{library: version(library) for library in LIBRARIES}}
+
+
+def _image_digest(source: ImageSource, item: Item) -> str | None:
+    try:
+        return hashlib.sha256(source.read(item.path)).hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

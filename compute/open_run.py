@@ -1,0 +1,121 @@
+"""A run while it is being computed: what is there already, and what the later stages read of it."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compute.job import Job
+from compute.shards import SHARD_IMAGES, ActivationsShard, shard_ids
+from compute.stages.channels import Summary, merge
+from compute.stages.embeddings import GRAPH_NEIGHBORS, normalised
+from compute.stages.neighbors import METRICS, Graph, nearest
+from featurestore.arrays import matrix
+from featurestore.atomic import make_folder, publish
+from featurestore.layout import shard_file
+from featurestore.writer import RunWriter
+
+PARTIALS = "partials"
+"""Folder of what is merged at the end and removed after the commit: one file a shard, no part of the store."""
+
+
+class OpenRun:
+    """The folder of a job's run in the store at `store`."""
+
+    def __init__(self, job: Job, store: str | PathLike):
+        self.job = job
+        self.writer = RunWriter(store, job.fingerprint)
+        self._graph: Graph | None = None
+        self.partials: Path = self.writer.folder / PARTIALS
+
+    def has(self, *tables: str, shard: int = 0) -> bool:
+        return all(self.writer.has_shard(table, shard) for table in tables)
+
+    def write(self, table: str, rows: pa.Table, shard: int = 0) -> None:
+        self.writer.write_shard(table, shard, rows)
+
+    def read(self, table: str, columns: list[str], shard: int) -> pa.Table:
+        return pq.read_table(self.writer.folder / shard_file(table, shard), columns=columns, partitioning=None)
+
+    def read_all(self, table: str, columns: list[str]) -> pa.Table:
+        """Of a table that has a shard for each of `SHARD_IMAGES` images."""
+        return pa.concat_tables(self.read(table, columns, shard) for shard in range(len(self.shards)))
+
+    @cached_property
+    def shards(self) -> list[range]:
+        return shard_ids(len(self.job.items), SHARD_IMAGES)
+
+    @cached_property
+    def readable(self) -> np.ndarray:
+        """(n,) image_ids of the images that have predictions and features; ValueError where there are none."""
+        rows = self.read_all("images", ["image_id", "predicted"])
+        ids = rows["image_id"].to_numpy()[rows["predicted"].is_valid().to_numpy()]
+        if not len(ids):
+            raise ValueError(f"none of the {len(rows)} images can be read; the first: {self.problems()[0][1]}")
+        return ids
+
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """(n,) SHA-256 of the readable images."""
+        return np.array(self.read_all("images", ["sha256"])["sha256"].to_pylist(), object)[self.readable].astype(str)
+
+    @cached_property
+    def unit_features(self) -> np.ndarray:
+        """(n, D) float32 features of the readable images, of length 1."""
+        return normalised(matrix(self.read_all("features", ["feature"])["feature"])[self.readable])
+
+    def graph(self, advance: Callable[[int], None] = lambda number: None) -> Graph:
+        """Nearest neighbours in feature space, computed once. advance: called with the number of images just done."""
+        if self._graph is None:
+            self._graph = nearest(self.unit_features, GRAPH_NEIGHBORS, METRICS["feature"], advance)
+        return self._graph
+
+    def pixels(self) -> np.ndarray:
+        """(n, P) float32 pixel vectors of the readable images."""
+        parts = [self._partial(shard, "pixels") for shard in range(len(self.shards))]
+        return np.concatenate([part for part in parts if len(part)])
+
+    def summary(self) -> Summary | None:
+        """Of all images' channels; None for a network without any."""
+        found = None
+        for shard in range(len(self.shards)):
+            with self._open_partial(shard) as arrays:
+                if "images" in arrays:
+                    part = Summary.from_dict(arrays)
+                    found = part if found is None else merge(found, part)
+        return found
+
+    def problems(self) -> list[tuple[int, str]]:
+        """image_id and reason of each image that can't be read."""
+        texts = [str(self._partial(shard, "problems")) for shard in range(len(self.shards))]
+        return [tuple(problem) for text in texts for problem in json.loads(text)]
+
+    def has_partial(self, shard: int) -> bool:
+        return self._partial_file(shard).is_file()
+
+    def write_partial(self, shard: int, made: ActivationsShard) -> None:
+        summary = {} if made.summary is None else made.summary.to_dict()
+        make_folder(self.partials)
+        buffer = io.BytesIO()
+        np.savez(buffer, pixels=made.pixels, problems=json.dumps(made.problems), **summary)
+        publish(self._partial_file(shard), lambda file: file.write(buffer.getbuffer()))
+
+    def remove_partials(self) -> None:
+        shutil.rmtree(self.partials, ignore_errors=True)
+
+    def _partial(self, shard: int, name: str) -> np.ndarray:
+        with self._open_partial(shard) as arrays:
+            return arrays[name]
+
+    def _open_partial(self, shard: int):
+        return np.load(self._partial_file(shard), allow_pickle=False)
+
+    def _partial_file(self, shard: int) -> Path:
+        return self.partials / f"activations-{shard:05d}.npz"
