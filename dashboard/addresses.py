@@ -1,4 +1,4 @@
-"""Addresses of what ``dashboard.routes`` serves, relative to the app, so that it may stand behind a prefix."""
+"""Addresses of what ``dashboard.routes`` serves, relative to the app: it may stand behind a prefix."""
 
 from dataclasses import dataclass
 from urllib.parse import quote

@@ -25,7 +25,7 @@ def write_store(path: Path) -> Store:
     writer = RunWriter(path, FINGERPRINT)
     images = [_image(image_id) for image_id in range(COUNT)]
     writer.write_shard("images", 0, pa.Table.from_pylist(images, TABLES["images"]))
-    points = [{"method": "pca", "image_id": i, "x": float(i % SIDE), "y": float(-(i // SIDE))} for i in range(COUNT)]
+    points = [_point(image_id) for image_id in range(COUNT)]
     writer.write_shard("embeddings", 0, pa.Table.from_pylist(points, TABLES["embeddings"]))
     cells = [_cell(kind, i) for kind in ("nearest", "unique") for i in range(COUNT)]
     writer.write_shard("grids", 0, pa.Table.from_pylist(cells, TABLES["grids"]))
@@ -35,7 +35,7 @@ def write_store(path: Path) -> Store:
 
 
 def thumbnail(image_id: int) -> bytes:
-    """The thumbnail of an image: PNG in its class's colour, with a darker stripe that tells it from others."""
+    """The thumbnail of an image: PNG in its class's colour, a darker stripe tells it from others."""
     pixels = np.empty((12, 20, 3), np.uint8)
     pixels[:] = COLORS[image_id % 3]
     pixels[:, image_id % 20] //= 2
@@ -52,6 +52,11 @@ def _image(image_id: int) -> dict:
         "predicted": predicted, "probability": 0.5 + image_id / 100, "top5": [], "loss": image_id / 10,
         "correct": label == predicted,
     }  # fmt: skip
+
+
+def _point(image_id: int) -> dict:
+    row, col = divmod(image_id, SIDE)
+    return {"method": "pca", "image_id": image_id, "x": float(col), "y": float(-row)}
 
 
 def _cell(kind: str, index: int) -> dict:

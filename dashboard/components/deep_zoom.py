@@ -14,8 +14,8 @@ _mount = declare("deep_zoom")
 
 
 class Bounds(NamedTuple):
-    """What part of the grid is seen, in cells: ``left`` and ``right`` of its columns, ``top`` and ``bottom`` of
-    its rows. Fractions, and past the border where the view is."""
+    """What part of the grid is seen, in cells: ``left`` and ``right`` of its columns, ``top`` and ``bottom``
+    of its rows. Fractions, and past the border where the view is."""
 
     left: float
     top: float
@@ -45,10 +45,10 @@ def deep_zoom(
 ) -> DeepZoomEvents:
     """Shows the grid at ``addresses`` and returns what was done in it in this run.
 
-    ``pyramid`` is the grid's ``dashboard.tiles.grid(…).pyramid``. ``bounds`` (None shows all) and ``selected``,
-    a (row, col), are what is shown: the caller keeps them and hands them in at each run. ``seams`` draws red
-    lines between cells that are far apart in feature space. ``height`` in CSS pixels; ``label`` names the
-    picture for screen readers. ``on_event`` gets the events before the script runs.
+    ``pyramid`` is the grid's ``dashboard.tiles.grid(…).pyramid``. ``bounds`` (None shows all) and
+    ``selected``, a (row, col), are what is shown: the caller keeps them and hands them in at each run.
+    ``seams`` draws red lines between cells that are far apart in feature space. ``height`` in CSS pixels;
+    ``label`` names the picture for screen readers. ``on_event`` gets the events before the script runs.
     """
 
     def changed() -> None:

@@ -1,4 +1,4 @@
-"""A map of up to a million points in WebGL, with thumbnails on hover, selection, lasso and a shared camera."""
+"""A map of up to a million points in WebGL: thumbnails on hover, selection, lasso, a shared camera."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

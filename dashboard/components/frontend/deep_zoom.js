@@ -7,6 +7,7 @@ import shared from "./shared.css"
 import { Toolbar } from "./toolbar.js"
 
 const TILE = 512
+const FAILED = "Parts of the grid could not be loaded."
 const BOUNDS_DELAY = 400
 const ZOOM = 1.5
 const HELP = "Arrow keys move, plus and minus zoom, 0 shows all, Enter selects the image in the centre."
@@ -14,7 +15,7 @@ const HELP = "Arrow keys move, plus and minus zoom, 0 shows all, Enter selects t
 const OTHER_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "0"])
 const GESTURES = ["canvas-drag", "canvas-scroll", "canvas-pinch", "canvas-key", "canvas-double-click"]
 
-/** A grid of thumbnails as one zoomable picture, with seams, a frame round the chosen cell, a card on hover. */
+/** A grid of thumbnails as one zoomable picture: seams, a frame round the chosen cell, a card on hover. */
 class DeepZoom {
   #emit = () => {}
   #loaded = null
@@ -26,7 +27,7 @@ class DeepZoom {
   constructor(parent) {
     this.frame = element("div", { className: "frame" })
     this.card = new HoverCard()
-    this.message = element("div", { className: "message" })
+    this.message = element("div", { className: "message", role: "status" })
     this.announcement = element("div", { className: "announcement", role: "status" })
     this.toolbar = new Toolbar("Picture tools", this.#tools())
     this.view = element("div", { className: "view" })
@@ -82,7 +83,7 @@ class DeepZoom {
     this.viewer.addHandler("canvas-key", event => this.#key(event))
     this.viewer.addHandler("canvas-click", event => event.quick && this.#click(event.position))
     this.viewer.addHandler("animation-finish", () => this.#report())
-    this.viewer.addHandler("tile-load-failed", () => this.#say("failed", "Parts of the grid could not be loaded."))
+    this.viewer.addHandler("tile-load-failed", () => this.#say("failed", FAILED))
     this.view.addEventListener("pointermove", event => this.#hover(event))
     this.view.addEventListener("pointerleave", () => this.card.hide())
   }
@@ -98,7 +99,7 @@ class DeepZoom {
       tileSize: TILE,
       minLevel,
       maxLevel,
-      getTileUrl: (level, x, y) => new URL(`${tiles}/${layer}/${level}/${x}_${y}.webp`, document.baseURI).href,
+      getTileUrl: (z, x, y) => new URL(`${tiles}/${layer}/${z}/${x}_${y}.webp`, document.baseURI).href,
     })
     this.viewer.world.removeAll()
     this.viewer.addTiledImage({ tileSource: source("picture"), success: ({ item }) => this.#added(item) })
@@ -133,7 +134,9 @@ class DeepZoom {
 
   #choose(cell) {
     this.viewer.removeOverlay(this.frame)
-    if (cell) this.viewer.addOverlay({ element: this.frame, location: this.#rectangle(cell[1], cell[0], 1, 1) })
+    if (!cell) return
+    const [row, col] = cell
+    this.viewer.addOverlay({ element: this.frame, location: this.#rectangle(col, row, 1, 1) })
   }
 
   #go(action) {

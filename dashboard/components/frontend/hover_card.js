@@ -25,9 +25,9 @@ export class HoverCard {
       this.#fill(image, data)
     }
     this.root.hidden = false
-    const view = this.root.parentElement
-    const left = x + GAP + this.root.offsetWidth > view.clientWidth ? x - GAP - this.root.offsetWidth : x + GAP
-    const top = Math.min(Math.max(y - this.root.offsetHeight / 2, 4), view.clientHeight - this.root.offsetHeight - 4)
+    const { offsetWidth: width, offsetHeight: height, parentElement: view } = this.root
+    const left = x + GAP + width > view.clientWidth ? x - GAP - width : x + GAP
+    const top = Math.min(y - height / 2, view.clientHeight - height - 4)
     this.root.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 4)}px)`
   }
 
@@ -65,8 +65,8 @@ function lines({ image_id: image, label, predicted, probability, correct }) {
   if (label) made.push(` · image ${image}`)
   if (predicted) {
     const share = probability === null ? "" : ` ${probability.toFixed(2)}`
-    const className = correct === false ? "wrong" : ""
-    made.push(element("br"), element("span", { className }, `${correct === false ? "✗" : "→"} ${predicted}${share}`))
+    const [className, sign] = correct === false ? ["wrong", "✗"] : ["", "→"]
+    made.push(element("br"), element("span", { className }, `${sign} ${predicted}${share}`))
   }
   return made
 }

@@ -65,7 +65,8 @@ class ImageGrid {
     const buttons = this.buttons
     const here = buttons.indexOf(event.target.closest("button"))
     const row = getComputedStyle(this.grid).gridTemplateColumns.split(" ").length
-    const step = { ...STEPS, ArrowUp: -row, ArrowDown: row, Home: -here, End: buttons.length - 1 - here }[event.key]
+    const ends = { Home: -here, End: buttons.length - 1 - here }
+    const step = { ...STEPS, ArrowUp: -row, ArrowDown: row, ...ends }[event.key]
     const next = buttons[here + step]
     if (here < 0 || !next) return
     event.preventDefault()
@@ -89,7 +90,8 @@ function tile(item) {
   if (item.box) frame.append(box(item.box))
   const square = element("span", { className: "square" }, frame)
   if (item.badge) square.append(element("span", { className: `badge ${item.tone}` }, item.badge))
-  const button = element("button", { type: "button", title: [item.caption, item.note].filter(Boolean).join("\n") }, square)
+  const title = [item.caption, item.note].filter(Boolean).join("\n")
+  const button = element("button", { type: "button", title }, square)
   for (const line of ["caption", "note"]) {
     if (item[line]) button.append(element("span", { className: line }, item[line]))
   }

@@ -26,18 +26,18 @@ export class Legend {
   }
 
   #entries(legend, counts, unknown) {
-    const entries = legend.categories.map((name, index) => this.#entry(name, legend.colors[index], counts[index]))
-    const without = counts[legend.categories.length]
-    if (without) {
-      entries.push(element("div", { className: "without" }, swatch(unknown), ` none: ${without.toLocaleString("en")}`))
-    }
+    const { categories, colors } = legend
+    const entries = categories.map((name, index) => this.#entry(name, colors[index], counts[index]))
+    const without = counts[categories.length]
+    const nameless = [swatch(unknown), "none", count(without)]
+    if (without) entries.push(element("div", { className: "without" }, ...nameless))
     return entries
   }
 
-  #entry(name, color, count) {
-    const total = element("span", { className: "count" }, (count ?? 0).toLocaleString("en"))
+  #entry(name, color, points) {
     const title = element("span", { className: "name" }, name)
-    const button = element("button", { type: "button", title: `Highlight ${name}` }, swatch(color), title, total)
+    const properties = { type: "button", title: `Highlight ${name}` }
+    const button = element("button", properties, swatch(color), title, count(points))
     button.category = name
     button.onclick = () => this.#onHighlight(button.ariaPressed === "true" ? null : name)
     return button
@@ -50,9 +50,14 @@ function swatch(color) {
   return made
 }
 
+function count(points = 0) {
+  return element("span", { className: "count" }, points.toLocaleString("en"))
+}
+
 function scale({ colors, low, high, unit }) {
   const bar = element("div", { className: "scale" })
   bar.style.background = `linear-gradient(to right, ${colors.join(", ")})`
   const end = (value, sign) => element("span", {}, `${sign}${number.format(value)}`)
-  return [bar, element("div", { className: "ends" }, end(low, "≤ "), element("span", {}, unit), end(high, "≥ "))]
+  const ends = [end(low, "≤ "), element("span", {}, unit), end(high, "≥ ")]
+  return [bar, element("div", { className: "ends" }, ...ends)]
 }

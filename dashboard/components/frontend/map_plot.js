@@ -52,14 +52,16 @@ export class MapPlot {
     const spatialIndex = points === this.points ? this.plot.get("spatialIndex") : undefined
     this.points = points
     this.indices = indices
-    this.plot.set({ pointOrder: null, pointSize: Math.min(9, Math.max(1.5, 9 * (500 / points.count) ** 0.2)) })
-    await this.plot.draw({ x: points.x, y: points.y, valueA: indices }, { zDataType: "categorical", spatialIndex })
+    const pointSize = Math.min(9, Math.max(1.5, 9 * (500 / points.count) ** 0.2))
+    this.plot.set({ pointOrder: null, pointSize })
+    const columns = { x: points.x, y: points.y, valueA: indices }
+    await this.plot.draw(columns, { zDataType: "categorical", spatialIndex })
   }
 
   /** Sets the colours [r, g, b, a]; with a `highlighted` index all others recede to `background`. */
   paint(colors, highlighted, background) {
-    const dim = color => mix(color, background, DIMMED)
-    const shown = colors.map((color, index) => (highlighted < 0 || index === highlighted ? color : dim(color)))
+    const recedes = index => highlighted >= 0 && index !== highlighted
+    const shown = colors.map((color, index) => (recedes(index) ? mix(color, background, DIMMED) : color))
     this.plot.set({ pointColor: shown, pointColorActive: shown, pointColorHover: colors })
     this.plot.set({ pointOrder: highlighted < 0 ? null : this.#last(highlighted) })
   }

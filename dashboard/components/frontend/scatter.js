@@ -10,13 +10,14 @@ import { Toolbar } from "./toolbar.js"
 const SCALE_STEPS = 256
 const CAMERA_DELAY = 400
 const HELP = "Arrow keys move, plus and minus zoom, 0 shows all, Enter selects the image in the centre."
-const NO_WEBGL = "This map is drawn with WebGL, which this browser does not offer. The grid shows the same images."
+const NO_WEBGL =
+  "This map is drawn with WebGL, which this browser does not offer. The grid shows the same images."
 const STEP = 0.25
 const ZOOM = 1.5
 /** Python hears of a selection as a click. */
 const EVENTS = { selected: "clicked" }
 
-/** A map of images: points, a legend that highlights, a card on hover, a lasso, a camera shared with Python. */
+/** A map of images: points, a legend that highlights, a card on hover, a lasso, a shared camera. */
 class Scatter {
   #emit = () => {}
   #turn = 0
@@ -64,7 +65,7 @@ class Scatter {
     this.canvas = element("canvas")
     this.ring = element("div", { className: "ring", hidden: true })
     this.card = new HoverCard()
-    this.message = element("div", { className: "message" })
+    this.message = element("div", { className: "message", role: "status" })
     this.announcement = element("div", { className: "announcement", role: "status" })
     this.legend = new Legend(name => this.#change("highlight", name, name ?? ""))
     this.toolbar = new Toolbar("Map tools", this.#tools())
@@ -76,8 +77,11 @@ class Scatter {
   }
 
   #tools() {
-    const tool = (icon, label, action, toggle) => ({ icon, label, action: () => this.#drawn && action(), toggle })
-    const mode = (icon, label, name) => tool(icon, label, () => (this.plot.mode = name), () => this.plot?.mode === name)
+    const tool = (icon, label, action) => ({ icon, label, action: () => this.#drawn && action() })
+    const mode = (icon, label, name) => ({
+      ...tool(icon, label, () => (this.plot.mode = name)),
+      toggle: () => this.plot?.mode === name,
+    })
     return [
       mode("drag_pan", "Move", "panZoom"),
       mode("lasso_select", "Lasso (or hold Shift)", "lasso"),
@@ -106,7 +110,10 @@ class Scatter {
     this.#drawn = null
     this.#say("loading", "Loading the map …")
     try {
-      const buffers = [this.#fetch("points", data.points, fetchPoints), this.#fetch("values", data.colors, fetchValues)]
+      const buffers = [
+        this.#fetch("points", data.points, fetchPoints),
+        this.#fetch("values", data.colors, fetchValues),
+      ]
       // Compiling the shaders takes as long as the buffers take to come.
       this.#start()
       const [points, values] = await Promise.all(buffers)

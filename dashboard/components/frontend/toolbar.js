@@ -8,7 +8,8 @@ import { element } from "./lifecycle.js"
 export class Toolbar {
   constructor(label, tools) {
     this.buttons = tools.map(tool => this.#button(tool))
-    this.root = element("div", { className: "toolbar", role: "toolbar", "aria-label": label }, ...this.buttons)
+    const properties = { className: "toolbar", role: "toolbar", "aria-label": label }
+    this.root = element("div", properties, ...this.buttons)
     this.refresh()
   }
 
