@@ -84,7 +84,7 @@ def from_file(path: Path, function: str, seed: int) -> Architecture:
     """What `function` in the Python file `path` returns; runs that file."""
     if not path.is_file():
         raise ValueError(f"there is no file {str(path)!r} to take {function!r} from")
-    with _beside(path), seeded(seed):
+    with seeded(seed), _beside(path):
         code = _executed(path)
         module = _called(_function(code, path, function), f"{path.name}:{function}")
     return Architecture(function, module)
@@ -113,13 +113,16 @@ def _downloading(name: str, entry, build: Callable[[], nn.Module]) -> nn.Module:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[None]:
-    """Lets a file import its neighbours while it runs."""
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
+    """Lets a file import its neighbours while it runs; another file's neighbours of the same name are others."""
+    folder, before = path.resolve().parent, set(sys.modules)
+    sys.path.insert(0, str(folder))
     try:
         yield
     finally:
-        sys.path.remove(folder)
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if folder in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
+                del sys.modules[name]
 
 
 def _executed(path: Path) -> ModuleType:

@@ -39,7 +39,7 @@ class ReceptiveField:
 
     @property
     def whole(self) -> bool:
-        """Whether every unit sees the same: the whole image, wherever it is in its map."""
+        """Whether every unit sees the same pixels, wherever it is in its map: as a rule, all of them."""
         return self.y.stride == 0 and self.x.stride == 0
 
 

@@ -60,7 +60,7 @@ def trace(module: nn.Module, example: torch.Tensor) -> tuple[fx.Graph, dict[str,
         modules = {name: _out_of_place(each) for name, each in module.named_modules(remove_duplicate=False)}
         _make_out_of_place(graph, dict(module.named_modules(remove_duplicate=False)))
         with torch.no_grad():
-            expected = module(example)
+            expected = module(example.clone())  # some networks normalise their input in place
             found = _Recorder(executable(graph, module, modules)).run(example)
     except Exception as error:  # fx raises whatever the network's own code raises on a proxy
         reason = str(error).partition("\n")[0]
@@ -137,5 +137,7 @@ def _check_equal(found: Any, expected: Any, name: str) -> None:
     """A view that is written to, or an `+=` behind another name, is beyond a graph without memory."""
     if not isinstance(found, torch.Tensor):
         raise ValueError(f"{name} returns {type(found).__name__}, not one tensor of class scores")
-    if not torch.allclose(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True):
+    # A GPU may choose another algorithm each time.
+    tolerance = 1e-5 if found.device.type == "cpu" else 1e-3
+    if not torch.allclose(found, expected, rtol=0, atol=tolerance * float(expected.nan_to_num().abs().max()), equal_nan=True):
         raise ValueError(f"{name} can't be traced: it writes over a tensor that it reads under another name")

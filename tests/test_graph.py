@@ -244,6 +244,18 @@ def test_a_program_made_in_inference_mode_gives_gradients_later():
     assert images.grad.abs().sum() > 0
 
 
+def test_a_network_that_normalises_its_input_in_place():
+    class Normalising(Base):
+        def forward(self, x):
+            x -= 0.5
+            x.mul_(2)
+            return self.head(self.conv1(x))
+
+    images = inputs()
+    assert torch.equal(traced(Normalising).run(images, {"logits"})["logits"], seeded(Normalising)(images.clone()))
+    assert torch.equal(images, inputs())
+
+
 def test_any_size_of_image():
     images = torch.rand(1, 3, 37, 51)
     assert torch.equal(traced(Functional).run(images, {"logits"})["logits"], seeded(Functional)(images))

@@ -155,6 +155,7 @@ def holds(outer, inner) -> bool:
     )
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("name", EXACT)
 def test_box_is_the_gradients_support_inside_and_holds_it_everywhere(name):
     body, modules = EXACT[name]

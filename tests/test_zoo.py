@@ -304,6 +304,14 @@ def test_functions_that_make_no_network(function, words, file):
         load(ModelSpec(f"{file}:{function}", size=16))
 
 
+def test_two_files_may_have_neighbours_of_the_same_name(file, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "widths.py").write_text("WIDTH = 9\n")
+    other = tmp_path / "other" / "my_networks.py"
+    other.write_text(NETWORK)
+    assert [load(small(each)).layers["conv"].channels for each in (file, other, file)] == [6, 9, 6]
+
+
 def test_a_file_that_does_not_run(tmp_path):
     (tmp_path / "bad.py").write_text("import a_library_that_nobody_has\n")
     with pytest.raises(ValueError, match="stopped with ModuleNotFoundError: No module named 'a_library"):
