@@ -38,7 +38,9 @@ help: ## list the targets
 
 install: $(INSTALLED) ## install pinned dependencies into .venv and bundle the front end
 
-$(INSTALLED): requirements.txt constraints.txt dashboard/components/package-lock.json
+FRONTEND := dashboard/components/package-lock.json $(wildcard dashboard/components/frontend/*)
+
+$(INSTALLED): requirements.txt constraints.txt $(FRONTEND)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Featurescope needs Python 3.11 or newer; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
