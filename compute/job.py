@@ -14,9 +14,10 @@ import torch
 
 from compute.images import ImageSource, Item, class_names
 from compute.model import Model
+from compute.pixel_space import pixel_vectors
 from compute.progress import StageProgress
 from compute.stages.occlusion import default_patch, default_stride
-from compute.stages.reading import ahead, pixel_vectors
+from compute.stages.reading import ahead
 from featurestore.schemas import SCHEMA_VERSION
 
 PIPELINE_VERSION = 1

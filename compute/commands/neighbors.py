@@ -12,9 +12,10 @@ from compute.commands.delivery import Delivery, add_delivery_arguments, check_ou
 from compute.commands.subject import Subject, add_image_arguments, add_subject_arguments, needed_run, open_subject
 from compute.commands.subject import picture_of, read_image
 from compute.pictures import pixels, resized, tiled, to_8_bit
+from compute.pixel_space import pixel_vectors
 from compute.progress import Progress
 from compute.stages.neighbors import METRICS
-from compute.stages.reading import pixel_vectors, read_picture
+from compute.stages.reading import read_picture
 from featurestore.label_agreement import agreement
 from featurestore.search import ExactSearch
 

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from compute.decoding import decode
 from compute.images import ImageSource, Item
@@ -20,8 +19,6 @@ from compute.preprocessing import Preprocessing
 THUMBNAIL_SIDE = 128
 LOSSLESS_SIDE = 64
 """Pictures up to this size keep every pixel in their thumbnail."""
-
-PIXEL_SIDE = 32
 
 Input, Output = TypeVar("Input"), TypeVar("Output")
 
@@ -68,12 +65,6 @@ def thumbnail(image: Image.Image) -> bytes:
         small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
         small.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
-
-
-def pixel_vectors(crops: torch.Tensor) -> torch.Tensor:
-    """(N, C, H, W) crops -> (N, C * h * w), averaged over areas to h, w of at most 32: the pixel space."""
-    size = [min(PIXEL_SIDE, side) for side in crops.shape[2:]]
-    return F.interpolate(crops, size=size, mode="area").flatten(1)
 
 
 def ahead(
