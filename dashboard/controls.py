@@ -13,7 +13,7 @@ from dashboard.view_state import Facts, LiveView, MethodView
 FEW = 4
 """Choices up to which all are shown side by side."""
 
-PLAIN = 3
+PLAIN = 4
 """Parameters that are always shown; the others wait in an expander."""
 
 
@@ -21,14 +21,17 @@ def parameter_controls(view: MethodView) -> None:
     """Values go to the session by `binding.parameter_key`; a change takes back the start of what is not cheap."""
     method = type(view.built())
     declared = method.parameters()
+    plain, rest = (declared, ()) if len(declared) <= PLAIN + 1 else (declared[:PLAIN], declared[PLAIN:])
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for each in declared[:PLAIN]:
+        for each in plain:
             _control(view, method, each)
-    if len(declared) > PLAIN:
-        with st.expander(f"{len(declared) - PLAIN} more parameters", icon=":material/tune:"):
-            with st.grid("auto", min_column_width=220):
-                for each in declared[PLAIN:]:
-                    _control(view, method, each)
+    if rest:
+        with (
+            st.expander(f"{len(rest)} more parameters", icon=":material/tune:"),
+            st.container(horizontal=True, vertical_alignment="bottom"),
+        ):
+            for each in rest:
+                _control(view, method, each)
 
 
 def input_controls(view: LiveView, facts: Facts) -> None:

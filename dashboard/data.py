@@ -6,6 +6,7 @@ Runs are told apart by their folder, which ends in the fingerprint.
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import streamlit as st
 
@@ -52,6 +53,11 @@ def table(run: Run, name: str, columns: tuple[str, ...] | None = None) -> pa.Tab
 @st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
 def facts(run: Run) -> Facts:
     return read_facts(run)
+
+
+@st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner=False)
+def features(run: Run) -> np.ndarray:
+    return run.features()
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)

@@ -8,20 +8,17 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-import torch
 
 from compute.method import Step
 from compute.pictures import picture, png, to_8_bit, upscaled
 from dashboard import binding, data, photos
 from dashboard.boundary import sentence
 from dashboard.controls import spoken
-from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
 from dashboard.jobs import Job, State, Work
 from dashboard.photos import Subject
 from dashboard.live_request import Request, request
 from dashboard.view_state import LiveView
-from featurestore.reader import Run
 
 AT_ONCE = 0.4
 """Seconds that a page waits for a result before it draws its progress."""
@@ -53,11 +50,14 @@ def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subjec
 
 
 def attach(key: str, title: str, work: Work) -> Job | None:
-    """A job that starts by itself: done, or None while its progress is drawn. ValueError where it failed."""
+    """A job that starts by itself and has no picture: done, or None while its progress is drawn.
+
+    ValueError where it failed.
+    """
     data.jobs().submit(key, title, owner(), work)
     job = data.jobs().wait(key, AT_ONCE)
     if job is None or not job.ended:
-        watch(key)
+        watch(key, pictured=False)
         return None
     if job.state is not State.DONE:
         raise ValueError(job.message or f"{title} was cancelled")
@@ -67,16 +67,6 @@ def attach(key: str, title: str, work: Work) -> Job | None:
 def owner() -> str:
     """This visitor's name in the queue."""
     return st.session_state.setdefault("owner", uuid.uuid4().hex)
-
-
-@st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
-def top_classes(run: Run, subject: Subject) -> list[tuple[str, float]]:
-    """The five most probable classes of an image that the store has no prediction of."""
-    model = data.model(run)
-    image = model.prepare(photos.photograph(run, subject.image_id or 0, subject.upload))
-    with torch.inference_mode():
-        top = model.probabilities(image[None])[0].topk(min(5, len(model.classes)))
-    return [(model.classes[index], value) for value, index in zip(top.values.tolist(), top.indices.tolist())]
 
 
 def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
@@ -149,7 +139,7 @@ def _offer(view: LiveView, wanted: Request, job: Job | None, start) -> None:
 
 
 @st.fragment(run_every=0.5)
-def watch(key: str) -> None:
+def watch(key: str, pictured: bool = True) -> None:
     """Position, progress, time left, the picture so far and Cancel; reruns the page once the job has ended."""
     job = data.jobs().find(key)
     if job is None or job.ended:
@@ -158,6 +148,8 @@ def watch(key: str) -> None:
     bar, button = st.columns([5, 1], vertical_alignment="center")
     bar.progress(job.share, text=_progress(job, position))
     button.button("Cancel", icon=":material/stop_circle:", on_click=data.jobs().cancel, args=(key,), key=f"cancel {key}")
+    if not pictured:
+        return
     if job.step is not None:
         st.image(_enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}")
     else:
@@ -178,7 +170,18 @@ def _pictures(step: Step, wanted: Request) -> None:
     shown |= {spoken(name): to_8_bit(each) for name, each in step.pictures.items() if name != "result"}
     with st.grid("auto", min_column_width=260):
         for name, each in shown.items():
-            st.image(_enlarged(each), caption=name, alt=f"{name} of {wanted.title}", width="stretch")
+            caption = f"{name}, {_scale(step)}" if name == "Result" else name
+            st.image(_enlarged(each), caption=caption, alt=f"{name} of {wanted.title}", width="stretch")
+
+
+def _scale(step: Step) -> str:
+    """What the colours of a result mean."""
+    if step.kind == "heatmap" and step.data.min() < 0:
+        return f"blue is negative, red positive, up to {np.abs(step.data).max():.3g}"
+    if step.kind == "heatmap":
+        return f"dark {step.data.min():.3g} to bright {step.data.max():.3g}"
+    height, width = step.data.shape[:2]
+    return "mid-grey is 0" if step.kind == "gradient" else f"{height} x {width} pixels"
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import streamlit as st
 from compute.method import IMAGE, SECOND
 from compute.methods import METHODS
 from compute.occlusion import windows
-from dashboard import binding, data, figures, live, photos, tools
+from dashboard import binding, data, figures, live, photos, tools, uploaded
 from dashboard.controls import input_controls, parameter_controls
 from dashboard.header import Opened, open_page
 from dashboard.photos import Subject
@@ -64,7 +64,7 @@ def _prediction(row: dict) -> None:
 
 
 def _live_prediction(opened: Opened[ImageView], subject: Subject) -> None:
-    top = live.top_classes(opened.run, subject)
+    top = uploaded.top_classes(opened.run, subject.upload)
     st.plotly_chart(
         figures.probabilities([name for name, _ in top], [value for _, value in top]),
         config={"displayModeBar": False},

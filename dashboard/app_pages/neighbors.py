@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from dashboard import addresses, binding, data, live, tools
+from dashboard import addresses, binding, data, tools, uploaded
 from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened, open_page
 from dashboard.photos import Subject, crop
@@ -36,7 +36,7 @@ def draw(opened: Opened[NeighborsView]) -> None:
 
 def _describe(opened: Opened[NeighborsView], subject: Subject) -> str | None:
     if subject.image_id is None:
-        name, probability = live.top_classes(opened.run, subject)[0]
+        name, probability = uploaded.top_classes(opened.run, subject.upload)[0]
         st.markdown(f"An uploaded image, predicted **{name}** ({probability:.0%})")
         return None
     row = opened.run.image(subject.image_id)
@@ -50,7 +50,10 @@ def _space(opened: Opened[NeighborsView], subject: Subject, space: str, label: s
     title, how = SPACES[space]
     st.subheader(title, anchor=False)
     st.caption(how)
-    found = _neighbors(opened, subject, space).slice(0, opened.view.count)
+    found = _neighbors(opened, subject, space)
+    if found is None:
+        return
+    found = found.slice(0, opened.view.count)
     ids = found["neighbor_id"].to_pylist()
     rows = opened.run.rows("images", ids, ("image_id", "path", "label", "predicted", "correct")).to_pylist()
     if label:
@@ -65,10 +68,12 @@ def _space(opened: Opened[NeighborsView], subject: Subject, space: str, label: s
                on_click=lambda chosen: choose(NeighborsView, chosen))
 
 
-def _neighbors(opened: Opened[NeighborsView], subject: Subject, space: str) -> pa.Table:
+def _neighbors(opened: Opened[NeighborsView], subject: Subject, space: str) -> pa.Table | None:
+    """None while they are looked for."""
     if subject.image_id is not None:
         return opened.run.neighbors(space, subject.image_id)
-    return live.neighbors(opened.run, subject, space, MOST)
+    look = uploaded.feature_neighbors if space == "feature" else uploaded.pixel_neighbors
+    return look(opened.run, subject.upload, MOST)
 
 
 def _whole_store(opened: Opened[NeighborsView], space: str) -> float | None:
