@@ -1,0 +1,199 @@
+"""DeepDream: make an image show more of what a layer sees in it.
+
+At each of several sizes (octaves), from small to large:
+    x <- x + s * g / mean|g|,  g = d (|a|² / 2) / d x, blurred a little
+with a the layer's activation (so that the gradient at the layer is the activation itself), and s = 1.5/255. What
+was changed at one size, the detail, is enlarged and added to the *original* image at the next size.
+Reference: Mordvintsev, Olah & Tyka 2015, "Inceptionism", and its notebook (google/deepdream), which doesn't blur.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from compute.ascent_loop import SHOWN_IMAGES, array, climb, mean_normalized
+from compute.certify import LEVELS, eight_bit
+from compute.method import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, Step, parameter
+from compute.methods.ascent import no_picture_because
+from compute.objectives import Objective
+from compute.parameterizations import Pixels
+from compute.regularizers import blurred
+from compute.tiles import tiled_score, tiled_slope
+from compute.transforms import enlarged_size, resized
+
+NOTEBOOK = "google/deepdream notebook"
+MATCHED_AT_ONCE = 2**24
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Dream(Method):
+    """Inputs: an image (C, H, W) of any size and aspect ratio, which need not be the network's; a layer and perhaps
+    one of its channels; perhaps a second image of any size, the guide: then each place of the layer's map climbs
+    towards the guide's activation that it resembles most, instead of its own.
+
+    The network is run convolutionally up to the layer, at the dream's own size. The result has the image's size, or
+    its aspect ratio where it is scaled up to `size`. numbers: `score_before` and `score_after`, what is maximised, of the
+    image and of the saved 8-bit picture, summed over tiles; `sizes`, (H, W) of each octave.
+    """
+
+    name: ClassVar[str] = "dream"
+    title: ClassVar[str] = "DeepDream"
+    theory: ClassVar[str] = (
+        "Whatever a layer sees in an image, it shall see more of it: its activation is its own gradient. Repeated at "
+        "several sizes, faint resemblances grow into the textures and things that the layer knows."
+    )
+    reference: ClassVar[str] = "Mordvintsev, Olah & Tyka 2015, Inceptionism"
+    output: ClassVar[str] = "image"
+    needs: ClassVar[frozenset[str]] = frozenset({IMAGE, LAYER})
+    takes: ClassVar[frozenset[str]] = frozenset({CHANNEL, SECOND})
+
+    size: int = parameter(
+        0,
+        "scale smaller images up to this longer side (384 is worth it for small inputs); 0: the image's own size",
+        unit="pixels",
+        low=0,
+        high=4096,
+        source="ours",
+    )
+    octaves: int = parameter(
+        4, "number of sizes, fewer where the smallest would not fill a receptive field", low=1, high=12, source=NOTEBOOK
+    )
+    octave_scale: float = parameter(1.4, "from one size to the next", low=1.05, high=3.0, source=NOTEBOOK)
+    iterations: int = parameter(10, "steps at each size", low=1, high=500, source=NOTEBOOK)
+    rate: float = parameter(1.5, "mean change of a value in a step", unit="1/255", low=0.0, high=50.0, source=NOTEBOOK)
+    jitter: int = parameter(
+        32,
+        "each step rolls the image by up to ± this, at most an eighth of its side",
+        unit="pixels",
+        low=0,
+        high=256,
+        source=NOTEBOOK,
+    )
+    smooth: float = parameter(
+        1.0,
+        "Gaussian blur of the gradient: without the finest noise of the strides, more is reached; 0: none",
+        unit="pixels",
+        low=0.0,
+        high=16.0,
+        source="ours, as in later DeepDreams; the notebook has none",
+    )
+    tile: int = parameter(
+        512, "larger images are done in tiles of this side", unit="pixels", low=64, high=4096, source="TensorFlow tutorial"
+    )
+    seed: int = parameter(0, "of the shifts", low=0, high=2**31 - 1, source="ours")
+
+    @classmethod
+    def unavailable_because(cls, model) -> str | None:
+        return no_picture_because(model)
+
+    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+        goal = objective(model, inputs, self.tile)
+        sizes = self.sizes(model, inputs)
+        original = resized(inputs.image[None].to(model.device), sizes[-1]).clamp(0, 1)
+        generator = Generator().manual_seed(self.seed)
+        uphill = tiled_slope(lambda images: model.score(images, goal), self.tile, self.jitter, generator)
+        step_by = mean_normalized(self.rate / LEVELS)
+
+        def rule(variable: Tensor, gradient: Tensor) -> Tensor:
+            return step_by(variable, blurred(gradient, self.smooth))
+
+        index, total = 0, self.iterations * len(sizes)
+        every, step, detail = math.ceil(total / SHOWN_IMAGES), None, torch.zeros_like(original)
+        for size in sizes:
+            base = resized(original, size).clamp(0, 1)
+            image = Pixels(base + resized(detail, size))
+            image.constrain()
+            for score in climb(image, uphill, rule, self.iterations):
+                index += 1
+                shown = index % every == 0 or step is None
+                data = array(resized(image.variable, sizes[-1])[0]) if shown else step.data
+                step = Step(index, total, "image", data, score)
+                if index < total:
+                    yield step
+            detail = image.variable - base
+        before, after = (
+            tiled_score(lambda images: model.score(images, goal), self.tile, picture)
+            for picture in (original, eight_bit(image.variable))
+        )
+        numbers = {"score_before": before, "score_after": after, "sizes": [list(size) for size in sizes]}
+        yield replace(step, data=array(image.variable[0]), numbers=numbers)
+
+    def sizes(self, model, inputs: Inputs) -> list[Size]:
+        """(H, W) of each octave, growing: no smaller than a unit's receptive field or the network's input, whichever
+        is less. Raises ValueError where the network can't take one of them."""
+        height, width = enlarged_size(inputs.image.shape[1:], self.size)
+        factors = [self.octave_scale**-octave for octave in reversed(range(self.octaves))]
+        sizes = [(round(height * factor), round(width * factor)) for factor in factors]
+        least = least_side(model, inputs.layer)
+        sizes = [size for size in sizes[:-1] if min(size) >= least] + sizes[-1:]
+        for size in sizes:
+            check_takes(model, inputs.layer, size, self.tile)
+        return sizes
+
+
+def least_side(model, layer: str) -> int:
+    """The shorter side of the smallest octave: where a unit of the layer still sees only the image."""
+    field = model.layer(layer).receptive_field
+    return min(model.input_size) if field is None else min(*model.input_size, max(field.y.size, field.x.size))
+
+
+def check_takes(model, layer: str, size: Size, tile: int) -> None:
+    """Raises ValueError where the network can't be run on an image of `size` up to `layer`."""
+    height, width = (-(-side // -(-side // tile)) for side in size)
+    try:
+        passes(model, layer, (height, width))
+    except (RuntimeError, AssertionError) as error:
+        # Where the device fails, and not the size, this fails as well, and says why.
+        passes(model, layer, model.input_size)
+        raise ValueError(
+            f"{model.name} can't take an image of {width}x{height} up to {layer}, only of its own input size: {error}"
+        ) from error
+
+
+def passes(model, layer: str, size: Size) -> None:
+    with torch.inference_mode():
+        model.activations(torch.zeros(1, model.in_channels, *size), {layer})
+
+
+def objective(model, inputs: Inputs, tile: int) -> Objective:
+    """Half the squared L2 norm of the layer's activation, or of the one channel's; with a guide, the match with it."""
+    selected = slice(None) if inputs.channel is None else slice(inputs.channel, inputs.channel + 1)
+    if inputs.second is not None:
+        guide = guide_vectors(model, inputs, tile)[selected]
+        return Objective(
+            frozenset({inputs.layer}), lambda a: match(a[inputs.layer][:, selected], guide), f"{inputs.layer} guided"
+        )
+    return Objective(
+        frozenset({inputs.layer}),
+        lambda a: a[inputs.layer][:, selected].square().flatten(1).sum(1) / 2,
+        f"{inputs.layer} energy",
+    )
+
+
+def guide_vectors(model, inputs: Inputs, tile: int) -> Tensor:
+    """(channels, places): the guide's activations at every place of the layer's map."""
+    guide = inputs.second[None].to(model.device)
+    longer = max(guide.shape[2:])
+    if longer > tile:
+        guide = resized(guide, tuple(max(1, round(side * tile / longer)) for side in guide.shape[2:])).clamp(0, 1)
+    with torch.no_grad():
+        return model.activations(guide, {inputs.layer})[inputs.layer][0].flatten(1)
+
+
+def match(activations: Tensor, guide: Tensor) -> Tensor:
+    """(N,): the sum over places x of a(x) · g(x*), with x* the guide's place of largest a(x) · g: the gradient at
+    the layer is the best matching guide vector.
+
+    activations: (N, channels, h, w). guide: (channels, places).
+    """
+    vectors = activations.flatten(2)
+    with torch.no_grad():
+        rows = max(1, MATCHED_AT_ONCE // guide.shape[1])
+        parts = vectors.transpose(1, 2).split(rows, dim=1)
+        best = torch.cat([(part @ guide).argmax(2) for part in parts], dim=1)
+    return (vectors * guide[:, best].transpose(0, 1)).sum((1, 2))
