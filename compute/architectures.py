@@ -56,11 +56,14 @@ def torchvision_names() -> tuple[str, ...]:
 def from_torchvision(name: str, weights: str | None, seed: int, classes: int | None = None) -> Architecture:
     """A classification network of torchvision.
 
-    weights: "DEFAULT", a name of theirs, or "none". Preprocessing and class names are those of the weights, or of
-    the default weights where the network is random. classes: how many, if not as many as those weights have.
+    weights: "DEFAULT", a name of theirs, or "none". Preprocessing and class names are those of the weights,
+    or of the default weights where the network is random. classes: how many, if not as many as those weights
+    have.
     """
     if name not in torchvision_names():
-        raise ValueError(f"torchvision has no classification network {name!r}{did_you_mean(name, torchvision_names())}")
+        raise ValueError(
+            f"torchvision has no classification network {name!r}{did_you_mean(name, torchvision_names())}"
+        )
     known = models.get_model_weights(name)
     entry = _weights_entry(name, known, weights or DEFAULT)
     facts = (entry or known.DEFAULT).transforms()
@@ -95,7 +98,9 @@ def _weights_entry(name: str, known, weights: str):
         return None
     if weights not in known.__members__:
         choices = (DEFAULT, *(entry.name for entry in known), RANDOM)
-        raise ValueError(f"unknown weights {weights!r} for torchvision:{name}; choose from {', '.join(choices)}")
+        raise ValueError(
+            f"unknown weights {weights!r} for torchvision:{name}; choose from {', '.join(choices)}"
+        )
     return known[weights]
 
 
@@ -106,14 +111,15 @@ def _downloading(name: str, entry, build: Callable[[], nn.Module]) -> nn.Module:
         file = Path(urlparse(entry.url).path).name if entry else ""
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise ValueError(
-            f"the weights {entry} could not be downloaded from {entry.url} ({error}); put {file} into {folder}, "
-            f"give a --checkpoint, or use --weights {RANDOM}"
+            f"the weights {entry} could not be downloaded from {entry.url} ({error}); "
+            f"put {file} into {folder}, give a --checkpoint, or use --weights {RANDOM}"
         ) from error
 
 
 @contextmanager
 def _beside(path: Path) -> Iterator[None]:
-    """Lets a file import its neighbours while it runs; another file's neighbours of the same name are others."""
+    """Lets a file import its neighbours while it runs; another file's neighbours of the same name are
+    others."""
     folder, before = path.resolve().parent, set(sys.modules)
     sys.path.insert(0, str(folder))
     try:
@@ -148,7 +154,9 @@ def _function(code: ModuleType, path: Path, name: str) -> Callable[[], nn.Module
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     required = [each.name for each in parameters if each.default is each.empty and each.kind not in variadic]
     if required:
-        raise ValueError(f"{path.name}:{name} needs {', '.join(required)}; name a function that takes no arguments")
+        raise ValueError(
+            f"{path.name}:{name} needs {', '.join(required)}; name a function that takes no arguments"
+        )
     return found
 
 

@@ -10,7 +10,8 @@ Reason = str | None
 
 
 def capabilities(model) -> dict[str, Reason]:
-    """By name of a method or query: None where it is available for `model`, else a sentence that says why not."""
+    """By name of a method or query: None where it is available for `model`, else a sentence that says why
+    not."""
     methods = {name: method.unavailable_because(model) for name, method in METHODS.items()}
     return {name: reason(model) for name, reason in QUERIES.items()} | methods
 
@@ -35,17 +36,22 @@ def no_patches_because(model) -> Reason:
 
 QUERIES: dict[str, Callable[[object], Reason]] = {
     "filters": no_filters_because,
-    "neighbors": lambda model: None,  # a network with class scores has a vector an image: what they are made of
+    "neighbors": lambda model: (
+        None
+    ),  # a network with class scores has a vector an image: what they are made of
     "maps": lambda model: None,
     "patches": no_patches_because,
 }
 
 
 def _patch_embedding(model) -> Reason:
-    """The start of a reason, where the only convolution cuts the image into patches, as in a vision transformer."""
+    """The start of a reason, where the only convolution cuts the image into patches, as in a vision
+    transformer."""
     if len(model.layers) != 1:
         return None
     convolution: nn.Conv2d = model.convolution(next(iter(model.layers)))
     if max(convolution.kernel_size) == 1 or convolution.stride != convolution.kernel_size:
         return None
-    return "its only convolution cuts the image into patches of {} x {} pixels".format(*convolution.kernel_size)
+    return "its only convolution cuts the image into patches of {} x {} pixels".format(
+        *convolution.kernel_size
+    )

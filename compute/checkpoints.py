@@ -18,7 +18,16 @@ SAFETENSORS_SUFFIX = ".safetensors"
 NESTED_UNDER = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 LISTED = 10
-DAMAGE = (RuntimeError, EOFError, OSError, KeyError, IndexError, AttributeError, ValueError, zipfile.BadZipFile)
+DAMAGE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
 
 StateDict = dict[str, Tensor]
 
@@ -26,8 +35,8 @@ StateDict = dict[str, Tensor]
 def read_checkpoint(path: str | Path) -> StateDict:
     """Tensors by name, on the CPU.
 
-    The file holds a state_dict, plain or under one of NESTED_UNDER. Raises ValueError where there is no such file,
-    it is damaged, it holds code, or it holds no tensors.
+    The file holds a state_dict, plain or under one of NESTED_UNDER. Raises ValueError where there is no such
+    file, it is damaged, it holds code, or it holds no tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -57,7 +66,11 @@ def load_weights(module: nn.Module, state: StateDict, source: str = "the checkpo
         for name, tensor in wanted.items()
         if name in state and not _is_lazy(tensor) and state[name].shape != tensor.shape
     ]
-    lists = {"missing from the file": missing, "unknown to the network": unexpected, "of another shape": shapes}
+    lists = {
+        "missing from the file": missing,
+        "unknown to the network": unexpected,
+        "of another shape": shapes,
+    }
     problems = [_listed(title, names) for title, names in lists.items() if names]
     if problems:
         raise ValueError(f"{source} doesn't fit {type(module).__name__}: {'; '.join(problems)}")
@@ -71,8 +84,8 @@ def _read_pickle(path: Path) -> object:
         # torch's own message advises to load it all the same.
         if _names_code(error) or _is_plain_pickle(path):
             raise ValueError(
-                f"checkpoint {str(path)!r} holds Python objects besides tensors, which are not loaded because that "
-                f"could run the file's code; save `network.state_dict()` instead"
+                f"checkpoint {str(path)!r} holds Python objects besides tensors, and loading them could "
+                f"run code; save `network.state_dict()` instead"
             ) from error
         raise ValueError(f"checkpoint {str(path)!r} is damaged or not a torch.save file") from error
     except DAMAGE as error:
@@ -81,7 +94,9 @@ def _read_pickle(path: Path) -> object:
 
 
 def _names_code(error: pickle.UnpicklingError) -> bool:
-    return any(words in str(error) for words in ("Unsupported global", "unsupported GLOBAL", "Unsupported class"))
+    return any(
+        words in str(error) for words in ("Unsupported global", "unsupported GLOBAL", "Unsupported class")
+    )
 
 
 def _is_plain_pickle(path: Path) -> bool:
@@ -108,7 +123,11 @@ def _state_dict(content: object, path: Path) -> StateDict:
             break
         content = nested[0]
     if not isinstance(content, Mapping) or not _is_state_dict(content):
-        found = f"a dictionary of {', '.join(map(repr, content))}" if isinstance(content, Mapping) else type(content)
+        found = (
+            f"a dictionary of {', '.join(map(repr, content))}"
+            if isinstance(content, Mapping)
+            else type(content)
+        )
         raise ValueError(
             f"checkpoint {str(path)!r} holds {found}, not tensors by name, plain or under "
             f"one of {', '.join(NESTED_UNDER)}"
@@ -117,11 +136,14 @@ def _state_dict(content: object, path: Path) -> StateDict:
 
 
 def _is_state_dict(content: Mapping) -> bool:
-    return bool(content) and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
+    return bool(content) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    )
 
 
 def _without_prefixes(state: StateDict, wanted: StateDict) -> StateDict:
-    """Names without what wrappers put before all of them (DataParallel's `module.`, torch.compile's `_orig_mod.`)."""
+    """Names without what wrappers put before all of them (DataParallel's `module.`, torch.compile's
+    `_orig_mod.`)."""
     while not set(state) & set(wanted):
         prefix = next((each for each in PREFIXES if all(name.startswith(each) for name in state)), None)
         if not prefix:

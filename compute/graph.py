@@ -1,12 +1,12 @@
 """The network as a traced graph, run out of place, that hands out activations by name.
 
-No hook is ever installed: asking for a *site* builds a copy of the graph that returns it, and stops there. The copy
-shares the parameters and holds no state, so any number of threads may run it at once, and a caller that gives up in
-the middle leaves nothing behind.
+No hook is ever installed: asking for a *site* builds a copy of the graph that returns it, and stops there.
+The copy shares the parameters and holds no state, so any number of threads may run it at once, and a caller
+that gives up in the middle leaves nothing behind.
 
-Sites: "logits", "features" (input of the last linear layer), "maps" (the last feature maps, where the last blocks
-have been added or concatenated), "<layer>" (a convolution's value after the batch norm and nonlinearity that directly
-follow it), "<layer>:pre" (the same before the nonlinearity).
+Sites: "logits", "features" (input of the last linear layer), "maps" (the last feature maps, where the last
+blocks have been added or concatenated), "<layer>" (a convolution's value after the batch norm and
+nonlinearity that directly follow it), "<layer>:pre" (the same before the nonlinearity).
 """
 
 import threading
@@ -34,7 +34,8 @@ PASSING_NAMES = {"dropout", "dropout2d", "contiguous"}
 
 @dataclass(frozen=True)
 class Site:
-    """Where a layer's value is read: the convolution's own node, the node before and the node after its nonlinearity.
+    """Where a layer's value is read: the convolution's own node, the node before and the node after its
+    nonlinearity.
 
     tap: what lies on the way, such as "conv+bn+relu".
     """
@@ -48,8 +49,8 @@ class Site:
 class TracedNetwork:
     """A network in eval mode as a graph.
 
-    Each node's `meta["val"]` has its value for the example, of tensors only shape and type. Raises ValueError, with the
-    reason, where the network can't be traced (control flow that depends on the data).
+    Each node's `meta["val"]` has its value for the example, of tensors only shape and type. Raises
+    ValueError, with the reason, where the network can't be traced (control flow that depends on the data).
     """
 
     def __init__(self, module: nn.Module, example: torch.Tensor):
@@ -135,7 +136,8 @@ class TracedNetwork:
 
     @cached_property
     def _classifier(self) -> fx.Node:
-        """The last linear layer before the logits, or convolution where that comes later (as in SqueezeNet)."""
+        """The last linear layer before the logits, or convolution where that comes later (as in
+        SqueezeNet)."""
         needed = ancestors([self.logits_node])
         for node in reversed(self.graph.nodes):
             if node in needed and (
@@ -146,18 +148,22 @@ class TracedNetwork:
 
     @cached_property
     def _pooled_over(self) -> tuple[int, ...]:
-        """The dimensions of the classifier's input that "features" is the mean over: all but image and channel."""
+        """The dimensions of the classifier's input that "features" is the mean over: all but image and
+        channel."""
         dimensions = tuple(range(len(self._classifier.all_input_nodes[0].meta["val"].shape)))
         return dimensions[2:] if isinstance(self.module_of(self._classifier), nn.Conv2d) else dimensions[1:-1]
 
     @cached_property
     def _last_maps(self) -> fx.Node:
-        """What the last convolutions give together: after the addition or concatenation, norm and nonlinearity.
+        """What the last convolutions give together: after the addition or concatenation, norm and
+        nonlinearity.
 
-        The last maps on the way to the scores that have the height and width of the last convolution's, leaving out
-        convolutions that see a single pooled pixel.
+        The last maps on the way to the scores that have the height and width of the last convolution's,
+        leaving out convolutions that see a single pooled pixel.
         """
-        sizes = [_map_size(site.post) for site in self.sites.values() if _map_size(site.post) not in (None, (1, 1))]
+        sizes = [
+            _map_size(site.post) for site in self.sites.values() if _map_size(site.post) not in (None, (1, 1))
+        ]
         if not sizes:
             raise ValueError("the network has no convolution whose map is larger than 1 x 1")
         needed = ancestors([self.logits_node])

@@ -1,7 +1,8 @@
 """The network run as it is, for those that can't be traced: activations are read by forward hooks.
 
-A hook is there only while one forward pass runs. It hands on a copy of what it records, since an in-place operation
-behind a convolution would change the recorded tensor (captum#156). Passes through one network take turns.
+A hook is there only while one forward pass runs. It hands on a copy of what it records, since an in-place
+operation behind a convolution would change the recorded tensor (captum#156). Passes through one network take
+turns.
 """
 
 import threading
@@ -20,8 +21,8 @@ Recorded = dict[str, torch.Tensor]
 class HookedNetwork:
     """Same `run` as `TracedNetwork`, without knowing what lies between the layers.
 
-    A layer's value is the raw convolution's, of its first call; a softmax that is not a module stays in the logits;
-    receptive fields are unknown.
+    A layer's value is the raw convolution's, of its first call; a softmax that is not a module stays in the
+    logits; receptive fields are unknown.
     """
 
     graph = None
@@ -37,16 +38,24 @@ class HookedNetwork:
         if not weighted:
             raise ValueError(f"{type(module).__name__} has neither a linear layer nor a convolution")
         self._classifier = weighted[-1]
-        self._softmax = next((name for name, each in kinds[-1:] if isinstance(each, nn.Softmax | nn.LogSoftmax)), None)
+        self._softmax = next(
+            (name for name, each in kinds[-1:] if isinstance(each, nn.Softmax | nn.LogSoftmax)), None
+        )
         with torch.no_grad():
-            self._shapes = {name: tuple(value.shape) for name, value in self.run(example, self.convolutions).items()}
+            self._shapes = {
+                name: tuple(value.shape) for name, value in self.run(example, self.convolutions).items()
+            }
 
     def run(self, inputs: torch.Tensor, sites: Iterable[str]) -> Recorded:
         """Values of `sites` for normalised `inputs` (N, C, H, W)."""
         wanted, seen = set(sites), {}
         with self._lock, ExitStack() as hooks:
             for site in wanted - {LOGITS, FEATURES}:
-                hooks.callback(self.convolution(site.partition(PRE)[0]).register_forward_hook(_record_output(seen, site)).remove)
+                hooks.callback(
+                    self.convolution(site.partition(PRE)[0])
+                    .register_forward_hook(_record_output(seen, site))
+                    .remove
+                )
             if FEATURES in wanted:
                 hooks.callback(self._hook_input(self._classifier, seen, FEATURES).remove)
             if self._softmax:

@@ -1,4 +1,5 @@
-"""Model: a classification network that takes images in [0, 1] and owns everything between them and its scores."""
+"""Model: a classification network that takes images in [0, 1] and owns everything between them and its
+scores."""
 
 import copy
 import hashlib
@@ -24,8 +25,8 @@ from compute.seeding import seeded
 class Layer:
     """A convolution, named as in `named_modules()`.
 
-    kind: such as "conv 3x3 /2". tap: where its value is read, such as "conv+bn+relu". height, width: of its map for
-    the network's input size. receptive_field: the whole image where the network could not be traced.
+    kind: such as "conv 3x3 /2". tap: where its value is read, such as "conv+bn+relu". height, width: of its
+    map for the network's input size. receptive_field: the whole image where the network could not be traced.
     """
 
     name: str
@@ -42,7 +43,8 @@ class Layer:
 class Model:
     """A frozen network in eval mode with its preprocessing and class names.
 
-    Images are float tensors (N, C, H, W) in [0, 1]. Nothing here changes the network; a variant is a new Model.
+    Images are float tensors (N, C, H, W) in [0, 1]. Nothing here changes the network; a variant is a new
+    Model.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class Model:
         name: str,
         device: str | torch.device = "cpu",
     ):
-        """module: maps normalised (N, C, H, W) to (N, classes); moved to the device, put into eval mode, and frozen.
+        """module: maps normalised (N, C, H, W) to (N, classes); moved to the device, put into eval mode, and
+        frozen.
 
-        Raises ValueError where the network doesn't run on its input size or has another number of scores than classes.
+        Raises ValueError where the network doesn't run on its input size or has another number of scores than
+        classes.
         """
         self.name = name
         self.device = torch.device(device)
@@ -94,7 +98,9 @@ class Model:
     def layers(self) -> dict[str, Layer]:
         """Every convolution that the network runs, in its order."""
         fields = self._receptive_fields()
-        return {name: _layer(self.network, name, position, fields[name]) for position, name in enumerate(fields)}
+        return {
+            name: _layer(self.network, name, position, fields[name]) for position, name in enumerate(fields)
+        }
 
     def layer(self, name: str) -> Layer:
         """Raises ValueError for a name that is not a layer, with those that are."""
@@ -117,11 +123,12 @@ class Model:
         return self.preprocessing.tensor(image)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
-        """What the network itself takes, on its device; raises ValueError for anything but float images (N, C, H, W)."""
+        """What the network itself takes, on its device; raises ValueError for anything but float images (N,
+        C, H, W)."""
         if images.ndim != 4 or images.shape[1] != self.in_channels or not images.is_floating_point():
             raise ValueError(
-                f"images are {images.dtype} of shape {tuple(images.shape)}; {self.name} takes floats of shape "
-                f"(N, {self.in_channels}, H, W) in [0, 1]"
+                f"images are {images.dtype} of shape {tuple(images.shape)}; "
+                f"{self.name} takes floats of shape (N, {self.in_channels}, H, W) in [0, 1]"
             )
         return self.preprocessing.normalize(images.to(self.device))
 
@@ -170,7 +177,9 @@ class Model:
 
     def _receptive_fields(self) -> dict[str, ReceptiveField]:
         if self.graph is None:
-            return dict.fromkeys(self.network.names, whole_image(self.input_size, "the network can't be traced"))
+            return dict.fromkeys(
+                self.network.names, whole_image(self.input_size, "the network can't be traced")
+            )
         fields = receptive_fields(self.network)
         return {name: fields[self.network.node(name)] for name in self.network.names}
 
@@ -186,31 +195,32 @@ class Model:
 def count_scores(module: nn.Module, preprocessing: Preprocessing) -> int:
     """How many class scores `module` gives; puts it into eval mode.
 
-    Raises ValueError where it doesn't run on an image of the preprocessing's size, or gives anything but one tensor
-    (N, classes).
+    Raises ValueError where it doesn't run on an image of the preprocessing's size, or gives anything but one
+    tensor (N, classes).
     """
     device = next(module.parameters(), torch.empty(0)).device
-    height, width = preprocessing.size
+    name, (height, width) = type(module).__name__, preprocessing.size
     try:
         # Not inference mode: what a network computes once and keeps must still take part in gradients later.
         with torch.no_grad():
             scores = module.eval()(_example(preprocessing, device))
     except Exception as error:  # whatever the network's own code raises
         raise ValueError(
-            f"{type(module).__name__} doesn't run on an image of {preprocessing.channels} x {height} x {width} "
+            f"{name} doesn't run on an image of {preprocessing.channels} x {height} x {width} "
             f"(channels, height, width): {type(error).__name__}: {error}"
         ) from error
     if not isinstance(scores, torch.Tensor):
-        raise ValueError(f"{type(module).__name__} returns {type(scores).__name__}, not one tensor of class scores")
+        raise ValueError(f"{name} returns {type(scores).__name__}, not one tensor of class scores")
     if scores.ndim != 2 or len(scores) != 1:
         raise ValueError(
-            f"{type(module).__name__} gives scores of shape {tuple(scores.shape)} for one image, not (1, classes)"
+            f"{name} gives scores of shape {tuple(scores.shape)} for one image, not (1, classes)"
         )
     return scores.shape[1]
 
 
 def unique_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Class names by which a class can be asked for: a name that occurs twice (ImageNet's "crane") gets its index."""
+    """Class names by which a class can be asked for: a name that occurs twice (ImageNet's "crane") gets its
+    index."""
     names = tuple(names)
     counts = Counter(names)
     return tuple(f"{name} ({index})" if counts[name] > 1 else name for index, name in enumerate(names))
@@ -218,17 +228,22 @@ def unique_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def _example(preprocessing: Preprocessing, device: torch.device) -> torch.Tensor:
     """One normalised image (1, C, H, W) of uniform noise, always the same."""
-    noise = torch.rand(1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(
+        1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(0)
+    )
     return preprocessing.normalize(noise).to(device)
 
 
 def _check_count(count: int, classes: tuple[str, ...], name: str) -> None:
     if count != len(classes):
-        raise ValueError(f"{name} gives {count} scores for an image, but there are {len(classes)} class names")
+        raise ValueError(
+            f"{name} gives {count} scores for an image, but there are {len(classes)} class names"
+        )
 
 
 def _draw_anew(module: nn.Module) -> None:
-    """The module's own initialisation; of parameters without one, normal values of the same mean and spread."""
+    """The module's own initialisation; of parameters without one, normal values of the same mean and
+    spread."""
     initialise = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
     if initialise is not None:
         initialise()

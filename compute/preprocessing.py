@@ -19,8 +19,8 @@ MAX_SCALED_PIXELS = 50_000_000
 class Preprocessing:
     """Scale the shorter side to `resize` pixels, crop the centre to `size`, normalise by `mean` and `std`.
 
-    The same steps as torchvision's `ImageClassification` preset. A picture that already has the network's input
-    size is taken as it is: what a method saved at that size is seen again pixel for pixel.
+    The same steps as torchvision's `ImageClassification` preset. A picture that already has the network's
+    input size is taken as it is: what a method saved at that size is seen again pixel for pixel.
 
     size: (height, width) of the crop in pixels. resize: pixels, or None for no scaling.
     mean, std: one value a channel, for values in [0, 1]. interpolation: "bilinear", "bicubic" or "nearest".
@@ -34,13 +34,17 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std):
-            raise ValueError(f"mean has {len(self.mean)} values and std {len(self.std)}; give one a channel to both")
+            raise ValueError(
+                f"mean has {len(self.mean)} values and std {len(self.std)}; give one a channel to both"
+            )
         if min(self.size) < 1:
             raise ValueError(f"size {self.size} is not a size in pixels")
         if self.resize is not None and self.resize < 1:
             raise ValueError(f"resize {self.resize} is not a size in pixels")
         if self.interpolation not in INTERPOLATIONS:
-            raise ValueError(f"unknown interpolation {self.interpolation!r}; choose from {', '.join(INTERPOLATIONS)}")
+            raise ValueError(
+                f"unknown interpolation {self.interpolation!r}; choose from {', '.join(INTERPOLATIONS)}"
+            )
         if min(self.std) <= 0:
             raise ValueError(f"std {self.std} must be positive in every channel")
 
@@ -51,10 +55,13 @@ class Preprocessing:
     def crop(self, image: Image.Image) -> Image.Image:
         """The part of `image` that the network sees, as an 8-bit picture of `size`, in the network's colours.
 
-        Raises ValueError for a network that takes no photographs, and for an image too long and narrow to be scaled.
+        Raises ValueError for a network that takes no photographs, and for an image too long and narrow to be
+        scaled.
         """
         if self.channels not in MODES:
-            raise ValueError(f"no photograph has {self.channels} channels; the network must take 1 (grey) or 3 (RGB)")
+            raise ValueError(
+                f"no photograph has {self.channels} channels; the network must take 1 (grey) or 3 (RGB)"
+            )
         image = image.convert(MODES[self.channels])
         if (image.height, image.width) == tuple(self.size):
             return image
@@ -76,7 +83,8 @@ class Preprocessing:
         return (images - mean) / std
 
     def to_original(self, box: Box, width: int, height: int) -> Box:
-        """A box (left, top, right, bottom) in crop pixels, as pixel edges, in a `width` x `height` photograph."""
+        """A box (left, top, right, bottom) in crop pixels, as pixel edges, in a `width` x `height`
+        photograph."""
         scale_x, scale_y, left, top = self._geometry(width, height)
         return (
             (box[0] + left) * scale_x,
@@ -98,8 +106,8 @@ class Preprocessing:
         if (height, width) == tuple(self.size):
             return 1.0, 1.0, 0, 0
         new_width, new_height = self._scaled(width, height)
-        left = int(round((new_width - self.size[1]) / 2.0))
-        top = int(round((new_height - self.size[0]) / 2.0))
+        left = round((new_width - self.size[1]) / 2)
+        top = round((new_height - self.size[0]) / 2)
         if new_width < self.size[1]:
             left = -((self.size[1] - new_width) // 2)
         if new_height < self.size[0]:
@@ -110,8 +118,8 @@ class Preprocessing:
         width, height = self._scaled(image.width, image.height)
         if width * height > MAX_SCALED_PIXELS:
             raise ValueError(
-                f"an image of {image.width} x {image.height} pixels is too long and narrow: with its shorter side "
-                f"scaled to {self.resize} it would have {width} x {height}"
+                f"an image of {image.width} x {image.height} pixels is too long and narrow: "
+                f"with its shorter side scaled to {self.resize} it would have {width} x {height}"
             )
 
     def _scaled(self, width: int, height: int) -> tuple[int, int]:

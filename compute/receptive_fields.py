@@ -1,13 +1,13 @@
 """What each value inside a network sees of the image, exactly: intervals handed on through the traced graph.
 
-A receptive field is a property of the network in eval mode for one size of image. It is the box around all pixels
-that a unit depends on, in whatever way: a squeeze-and-excitation gate depends on every pixel, and so does all that is
-multiplied by it; so does what group norm scales.
+A receptive field is a property of the network in eval mode for one size of image. It is the box around all
+pixels that a unit depends on, in whatever way: a squeeze-and-excitation gate depends on every pixel, and so
+does all that is multiplied by it; so does what group norm scales.
 
-The box moves evenly from unit to unit, as if the image had no end, so that at the border of a map it may be a little
-larger than what the unit there sees; padding that copies pixels from elsewhere (reflection) lies beyond the border
-like any other. Upsampling moves unevenly: the box holds what any unit sees. So does that of an operation that isn't
-known: it is the whole image.
+The box moves evenly from unit to unit, as if the image had no end, so that at the border of a map it may be a
+little larger than what the unit there sees; padding that copies pixels from elsewhere (reflection) lies
+beyond the border like any other. Upsampling moves unevenly: the box holds what any unit sees. So does that of
+an operation that isn't known: it is the whole image.
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class ReceptiveField:
     unknown: str | None = None
 
     def box(self, y: int, x: int) -> Box:
-        """(left, top, right, bottom) of what the unit at row y, column x sees: edges in pixels of the crop, right and
-        bottom exclusive; may pass the border."""
+        """(left, top, right, bottom) of what the unit at row y, column x sees: edges in pixels of the crop,
+        right and bottom exclusive; may pass the border."""
         left, top = self.x.interval(x)[0], self.y.interval(y)[0]
         return left, top, left + self.x.size, top + self.y.size
 
@@ -49,14 +49,17 @@ def whole_image(size: tuple[int, int], unknown: str | None = None) -> ReceptiveF
 
 
 def receptive_fields(network: TracedNetwork) -> dict[fx.Node, ReceptiveField]:
-    """By node, for each tensor that depends on the image. A unit is counted along what is left of the image's height
-    and width in the tensor."""
+    """By node, for each tensor that depends on the image. A unit is counted along what is left of the image's
+    height and width in the tensor."""
     walk = _Walk(network)
-    return {node: ReceptiveField(y.field, x.field, walk.unknown.get(node)) for node, (y, x) in walk.views.items()}
+    return {
+        node: ReceptiveField(y.field, x.field, walk.unknown.get(node)) for node, (y, x) in walk.views.items()
+    }
 
 
 class _Walk:
-    """One pass over the graph. views: of height and width. unknown: by node, the unknown operation before it."""
+    """One pass over the graph. views: of height and width. unknown: by node, the unknown operation before
+    it."""
 
     def __init__(self, network: TracedNetwork):
         self.network = network
@@ -97,4 +100,6 @@ def _is_tensor(node: fx.Node) -> bool:
 
 def _has_tensor(node: fx.Node) -> bool:
     value = node.meta["val"]
-    return _is_tensor(node) or (isinstance(value, tuple | list) and any(isinstance(v, torch.Tensor) for v in value))
+    return _is_tensor(node) or (
+        isinstance(value, tuple | list) and any(isinstance(v, torch.Tensor) for v in value)
+    )

@@ -12,15 +12,21 @@ from torch.nn import functional as F
 from compute.vision import ops
 
 NORMS = (
-    nn.modules.batchnorm._BatchNorm, ops.FrozenBatchNorm2d, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d,
-)  # fmt: skip
+    nn.modules.batchnorm._BatchNorm,
+    ops.FrozenBatchNorm2d,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.InstanceNorm2d,
+)
 NONLINEAR_MODULES = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish,
-    nn.Hardswish, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh, nn.Hardtanh, nn.Softplus, nn.Softsign, nn.Threshold,
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU,
+    nn.Mish, nn.Hardswish, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh, nn.Hardtanh, nn.Softplus, nn.Softsign,
+    nn.Threshold,
 )  # fmt: skip
 NONLINEAR_NAMES = {
-    "relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish", "hardswish",
-    "sigmoid", "hardsigmoid", "tanh", "hardtanh", "softplus", "softsign", "threshold", "clamp", "clamp_min",
+    "relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish",
+    "hardswish", "sigmoid", "hardsigmoid", "tanh", "hardtanh", "softplus", "softsign", "threshold",
+    "clamp", "clamp_min",
 }  # fmt: skip
 PLAIN_OPERATORS = {
     operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul,
@@ -29,7 +35,8 @@ PLAIN_OPERATORS = {
 
 
 class _Tracer(fx.Tracer):
-    """Keeps convolutions, linear layers, norms and nonlinearities whole, also where a user has subclassed them."""
+    """Keeps convolutions, linear layers, norms and nonlinearities whole, also where a user has subclassed
+    them."""
 
     LEAVES = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.MultiheadAttention, *NORMS, *NONLINEAR_MODULES)
 
@@ -51,9 +58,9 @@ class _Recorder(fx.Interpreter):
 def trace(module: nn.Module, example: torch.Tensor) -> tuple[fx.Graph, dict[str, nn.Module]]:
     """The graph, and the modules that its nodes name: `module`'s own, in-place ones replaced by plain copies.
 
-    `module` is in eval mode and stays as it is. Optional arguments of its `forward` keep their defaults. Raises
-    ValueError, with the reason, where the network can't be traced (control flow that depends on the data), or where
-    the graph doesn't give what the network gives for `example`.
+    `module` is in eval mode and stays as it is. Optional arguments of its `forward` keep their defaults.
+    Raises ValueError, with the reason, where the network can't be traced (control flow that depends on the
+    data), or where the graph doesn't give what the network gives for `example`.
     """
     try:
         graph = _Tracer().trace(module, concrete_args=_defaults(module))
@@ -99,7 +106,8 @@ def _out_of_place(module: nn.Module) -> nn.Module:
 
 
 def _make_out_of_place(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
-    """Replace each in-place operation by its plain form, and let later readers of its input read its result."""
+    """Replace each in-place operation by its plain form, and let later readers of its input read its
+    result."""
     order = {node: index for index, node in enumerate(graph.nodes)}
     for node in graph.nodes:
         if _is_inplace(node, modules):
@@ -130,7 +138,9 @@ def _take_plain_form(node: fx.Node) -> None:
     elif node.op == "call_function":
         name = called_name(node).removesuffix("_")
         plain = getattr(F, name, None) or getattr(torch, name, node.target)
-        node.target = PLAIN_OPERATORS.get(node.target, plain if _ends_in_place(called_name(node)) else node.target)
+        node.target = PLAIN_OPERATORS.get(
+            node.target, plain if _ends_in_place(called_name(node)) else node.target
+        )
 
 
 def _check_equal(found: Any, expected: Any, name: str) -> None:
@@ -139,5 +149,7 @@ def _check_equal(found: Any, expected: Any, name: str) -> None:
         raise ValueError(f"{name} returns {type(found).__name__}, not one tensor of class scores")
     # A GPU may choose another algorithm each time.
     tolerance = 1e-5 if found.device.type == "cpu" else 1e-3
-    if not torch.allclose(found, expected, rtol=0, atol=tolerance * float(expected.nan_to_num().abs().max()), equal_nan=True):
+    if not torch.allclose(
+        found, expected, rtol=0, atol=tolerance * float(expected.nan_to_num().abs().max()), equal_nan=True
+    ):
         raise ValueError(f"{name} can't be traced: it writes over a tensor that it reads under another name")

@@ -32,9 +32,9 @@ class ModelSpec:
     """What a person says of a model; `load` makes it.
 
     model: "demo", "digits", "torchvision:NAME" or "path/to/file.py:function". weights: "DEFAULT", a name of
-    torchvision's, or "none" for random ones that follow from `seed`. checkpoint: a file of weights. classes: a file
-    with one class name a line. size: height and width of the input in pixels; a photograph's shorter side is scaled
-    to it. mean, std: one value a channel, for pixels in [0, 1].
+    torchvision's, or "none" for random ones that follow from `seed`. checkpoint: a file of weights. classes:
+    a file with one class name a line. size: height and width of the input in pixels; a photograph's shorter
+    side is scaled to it. mean, std: one value a channel, for pixels in [0, 1].
     """
 
     model: str
@@ -55,7 +55,9 @@ class ModelSpec:
     def from_args(cls, args: argparse.Namespace) -> "ModelSpec":
         """From the options of `add_model_arguments` (and --seed, where there is one)."""
         if not args.model:
-            raise ValueError("no model is named; give --model demo, torchvision:NAME or path/to/file.py:function")
+            raise ValueError(
+                "no model is named; give --model demo, torchvision:NAME or path/to/file.py:function"
+            )
         given = {each.name: getattr(args, each.name, None) for each in fields(cls)}
         return cls(**{name: value for name, value in given.items() if value is not None})
 
@@ -71,13 +73,23 @@ class ModelSpec:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say which model."""
     group = parser.add_argument_group("model")
-    group.add_argument("--model", metavar="M", help="demo, digits, torchvision:NAME or path/to/file.py:function")
-    group.add_argument("--weights", metavar="W", help=f"torchvision's: {DEFAULT}, a name, or {RANDOM} (random, seeded)")
+    group.add_argument(
+        "--model", metavar="M", help="demo, digits, torchvision:NAME or path/to/file.py:function"
+    )
+    group.add_argument(
+        "--weights", metavar="W", help=f"torchvision's: {DEFAULT}, a name, or {RANDOM} (random, seeded)"
+    )
     group.add_argument("--checkpoint", metavar="FILE", help="weights as .pt, .pth, .th or .safetensors")
     group.add_argument("--classes", metavar="FILE", help="class names, one a line, in the network's order")
-    group.add_argument("--size", type=int, metavar="N", help="height and width of the network's input in pixels")
-    group.add_argument("--mean", type=_numbers, metavar="R,G,B", help="the input's mean a channel, pixels in [0, 1]")
-    group.add_argument("--std", type=_numbers, metavar="R,G,B", help="the input's standard deviation a channel")
+    group.add_argument(
+        "--size", type=int, metavar="N", help="height and width of the network's input in pixels"
+    )
+    group.add_argument(
+        "--mean", type=_numbers, metavar="R,G,B", help="the input's mean a channel, pixels in [0, 1]"
+    )
+    group.add_argument(
+        "--std", type=_numbers, metavar="R,G,B", help="the input's standard deviation a channel"
+    )
 
 
 def load(
@@ -85,8 +97,9 @@ def load(
 ) -> Model:
     """The model that `spec` describes, ready to use.
 
-    class_names: taken where neither `spec.classes` nor the weights name the classes and there are as many; without
-    them the classes are "class 0", "class 1", …  Raises ValueError that names what is wrong and the choices.
+    class_names: taken where neither `spec.classes` nor the weights name the classes and there are as many;
+    without them the classes are "class 0", "class 1", …  Raises ValueError that names what is wrong and the
+    choices.
     """
     device = resolve_device(device)
     state = read_checkpoint(spec.checkpoint) if spec.checkpoint else None
@@ -102,7 +115,7 @@ def load(
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """"auto" is the first of CUDA, Apple's MPS and the CPU that this machine has."""
+    """ "auto" is the first of CUDA, Apple's MPS and the CPU that this machine has."""
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return torch.device(next(kind for kind, there in has.items() if there))
@@ -135,12 +148,14 @@ def _architecture(spec: ModelSpec, state: StateDict | None) -> Architecture:
     choices = (*NETWORKS, *(TORCHVISION + name for name in torchvision_names()))
     plain = TORCHVISION + spec.model
     hint = f"; did you mean {plain}?" if plain in choices else did_you_mean(spec.model, choices)
-    raise ValueError(f"unknown model {spec.model!r} (demo, digits, torchvision:NAME or path/to/file.py:function){hint}")
+    raise ValueError(
+        f"unknown model {spec.model!r} (demo, digits, torchvision:NAME or path/to/file.py:function){hint}"
+    )
 
 
 def _fine_tuned(module: nn.Module, state: StateDict) -> int | None:
-    """How many classes a checkpoint has, if not as many as `module`: the length of the classifier's bias, which
-    comes last in every classification network of torchvision."""
+    """How many classes a checkpoint has, if not as many as `module`: the length of the classifier's bias,
+    which comes last in every classification network of torchvision."""
     name, bias = list(module.state_dict().items())[-1]
     values = next((tensor for key, tensor in state.items() if key.endswith(name)), None)
     return None if values is None or values.ndim != 1 or len(values) == len(bias) else len(values)
@@ -149,7 +164,9 @@ def _fine_tuned(module: nn.Module, state: StateDict) -> int | None:
 def _preprocessing(spec: ModelSpec, architecture: Architecture) -> Preprocessing:
     known = architecture.preprocessing
     if known is None and spec.size is None:
-        raise ValueError(f"{spec.model} doesn't say how large its input is; give --size in pixels (and --mean, --std)")
+        raise ValueError(
+            f"{spec.model} doesn't say how large its input is; give --size in pixels (and --mean, --std)"
+        )
     known = known or Preprocessing((spec.size, spec.size), spec.size, IMAGENET_MEAN, IMAGENET_STD)
     changes = {name: getattr(spec, name) for name in ("mean", "std") if getattr(spec, name) is not None}
     if spec.size is not None:
@@ -163,12 +180,14 @@ def _check_channels(architecture: Architecture, preprocessing: Preprocessing) ->
     stem = next((each for each in architecture.module.modules() if isinstance(each, nn.Conv2d)), None)
     if stem is not None and stem.in_channels not in (0, preprocessing.channels):
         raise ValueError(
-            f"{architecture.name} takes {stem.in_channels} channel{'s' * (stem.in_channels != 1)}, but mean and std "
-            f"have {preprocessing.channels} values; give --mean and --std with {stem.in_channels}"
+            f"{architecture.name} takes {stem.in_channels} channel{'s' * (stem.in_channels != 1)}, but mean "
+            f"and std have {preprocessing.channels} values; give --mean and --std with {stem.in_channels}"
         )
 
 
-def _classes(spec: ModelSpec, architecture: Architecture, count: int, fallback: tuple[str, ...]) -> tuple[str, ...]:
+def _classes(
+    spec: ModelSpec, architecture: Architecture, count: int, fallback: tuple[str, ...]
+) -> tuple[str, ...]:
     if spec.classes:
         return _read_classes(Path(spec.classes), count)
     if architecture.classes and len(architecture.classes) == count:

@@ -13,7 +13,8 @@ PASSING_NAMES = {*NONLINEAR_NAMES, "softmax", "normalize"}
 
 
 def positive(network: nn.Module) -> nn.Module:
-    """Every weight is the same positive number; norms do nothing. Networks made on the meta device get memory."""
+    """Every weight is the same positive number; norms do nothing. Networks made on the meta device get
+    memory."""
     network = network.to_empty(device="cpu").double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -41,8 +42,9 @@ class Linearised(fx.Interpreter):
         if isinstance(module, PASSING):
             return args[0]
         if isinstance(module, nn.MaxPool2d):
-            return _mean_pool(args[0], module.kernel_size, module.stride, module.padding, module.dilation,
-                              module.ceil_mode)
+            return _mean_pool(
+                args[0], module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode
+            )
         return super().call_module(target, args, kwargs)
 
     def call_function(self, target, args, kwargs):
@@ -50,7 +52,9 @@ class Linearised(fx.Interpreter):
         if name in PASSING_NAMES:
             return args[0]
         if name == "max_pool2d":
-            geometry = dict(zip(("kernel_size", "stride", "padding", "dilation", "ceil_mode"), args[1:], strict=False))
+            geometry = dict(
+                zip(("kernel_size", "stride", "padding", "dilation", "ceil_mode"), args[1:], strict=False)
+            )
             geometry |= {key: value for key, value in kwargs.items() if key != "return_indices"}
             return _mean_pool(args[0], **geometry)
         return super().call_function(target, args, kwargs)
@@ -76,7 +80,8 @@ class Support:
         self.seen = oracle.seen
 
     def box(self, node: fx.Node, y: int, x: int) -> tuple[int, int, int, int] | None:
-        """(left, top, right, bottom), right and bottom exclusive, around the pixels; None where there are none."""
+        """(left, top, right, bottom), right and bottom exclusive, around the pixels; None where there are
+        none."""
         value = self.seen[node][0, :, y, x].sum()
         (gradient,) = torch.autograd.grad(value, self.image, retain_graph=True)
         there = gradient[0].sum(0) != 0

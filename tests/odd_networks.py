@@ -1,4 +1,5 @@
-"""Tiny seeded networks, each with something that a tool for any network has to get right. Images are 3 x 24 x 20."""
+"""Tiny seeded networks, each with something that a tool for any network has to get right. Images are 3 x 24 x
+20."""
 
 import torch
 from torch import nn

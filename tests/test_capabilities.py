@@ -13,14 +13,24 @@ from compute.preprocessing import Preprocessing
 from compute.vision import models
 
 IMAGE = Preprocessing((64, 64), 64, (0.5,) * 3, (0.25,) * 3)
-RELU = ("resnet18", "vgg11_bn", "densenet121", "googlenet", "squeezenet1_1", "mobilenet_v2", "shufflenet_v2_x0_5")
+RELU = (
+    "resnet18",
+    "vgg11_bn",
+    "densenet121",
+    "googlenet",
+    "squeezenet1_1",
+    "mobilenet_v2",
+    "shufflenet_v2_x0_5",
+)
 OTHER = {"mobilenet_v3_small": "Hardswish", "efficientnet_b0": "SiLU", "convnext_tiny": "GELU"}
 
 
 def torchvision_model(name: str) -> Model:
     """Made without memory, for speed, and filled with one value."""
     with torch.device("meta"):
-        network = models.get_model(name, **({"init_weights": False} if name == "googlenet" else {}), num_classes=5)
+        network = models.get_model(
+            name, **({"init_weights": False} if name == "googlenet" else {}), num_classes=5
+        )
     if name == "vgg11_bn":
         network.classifier = nn.Linear(25088, 5)
     network = network.to_empty(device="cpu")
@@ -52,7 +62,9 @@ def test_guided_backprop_is_for_relus(name):
 
 
 def test_a_vision_transformer_keeps_what_needs_no_convolution():
-    network = models.VisionTransformer(64, 16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5)
+    network = models.VisionTransformer(
+        64, 16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5
+    )
     model = Model(network, IMAGE, "abcde", "vit")
     reasons = missing(model)
     assert {"filters", "patches"} <= set(reasons)

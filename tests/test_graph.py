@@ -42,7 +42,9 @@ def by_hooks(network: nn.Module, names: tuple[str, ...], images: torch.Tensor) -
     seen, handles = {}, []
     for name in names:
         module = network.get_submodule(name)
-        handles.append(module.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out.clone()})))
+        handles.append(
+            module.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out.clone()}))
+        )
     network(images)
     for handle in handles:
         handle.remove()
@@ -120,7 +122,9 @@ FOLLOWERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("follow, tap", FOLLOWERS, ids=[f"{index} {tap}" for index, (_, tap) in enumerate(FOLLOWERS)])
+@pytest.mark.parametrize(
+    "follow, tap", FOLLOWERS, ids=[f"{index} {tap}" for index, (_, tap) in enumerate(FOLLOWERS)]
+)
 def test_tap_is_what_directly_follows(follow, tap):
     network = seeded(OneFollower)
     network.follow = follow.eval()
@@ -252,7 +256,9 @@ def test_a_network_that_normalises_its_input_in_place():
             return self.head(self.conv1(x))
 
     images = inputs()
-    assert torch.equal(traced(Normalising).run(images, {"logits"})["logits"], seeded(Normalising)(images.clone()))
+    assert torch.equal(
+        traced(Normalising).run(images, {"logits"})["logits"], seeded(Normalising)(images.clone())
+    )
     assert torch.equal(images, inputs())
 
 
@@ -274,7 +280,7 @@ def test_many_threads_at_once():
 
 
 def test_an_unknown_site_is_named_with_what_is_near():
-    with pytest.raises(ValueError, match="unknown layer 'conv3'; did you mean conv.*conv"):
+    with pytest.raises(ValueError, match=r"unknown layer 'conv3'; did you mean conv.*conv"):
         traced(Residual).run(inputs(), {"conv3"})
     with pytest.raises(ValueError, match="unknown layer 'xyz'; choose from conv1, conv2"):
         traced(Residual).run(inputs(), {"xyz:pre"})

@@ -141,8 +141,10 @@ def test_gradient_agrees_with_finite_differences():
     for seed in range(5):
         direction = noise(1, seed)[0] - 0.5
         direction = direction / direction.norm()
-        difference = (model.score(images + step * direction, objective)
-                      - model.score(images - step * direction, objective)) / (2 * step)
+        difference = (
+            model.score(images + step * direction, objective)
+            - model.score(images - step * direction, objective)
+        ) / (2 * step)
         assert torch.allclose((gradient * direction).flatten(1).sum(1), difference, rtol=2e-2, atol=2e-4)
 
 
@@ -273,7 +275,9 @@ def test_what_is_no_classification_network_is_refused(result, words):
 
 
 @pytest.mark.parametrize(
-    "images", [noise()[0], noise(channels=1), (noise() * 255).byte()], ids=["3 dimensions", "1 channel", "bytes"]
+    "images",
+    [noise()[0], noise(channels=1), (noise() * 255).byte()],
+    ids=["3 dimensions", "1 channel", "bytes"],
 )
 def test_images_of_another_kind_are_refused(images):
     with pytest.raises(ValueError, match=r"takes floats of shape \(N, 3, H, W\) in \[0, 1\]"):

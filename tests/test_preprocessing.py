@@ -21,7 +21,9 @@ def preprocessing(size=(32, 32), resize=36, **changes) -> Preprocessing:
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest"])
-@pytest.mark.parametrize("width, height", [(97, 61), (61, 97), (36, 36), (35, 90), (33, 200), (301, 36), (20, 17), (5, 64)])
+@pytest.mark.parametrize(
+    "width, height", [(97, 61), (61, 97), (36, 36), (35, 90), (33, 200), (301, 36), (20, 17), (5, 64)]
+)
 def test_same_as_torchvisions_preset_bit_for_bit(width, height, interpolation):
     ours = preprocessing(interpolation=interpolation)
     mode = transforms.InterpolationMode(interpolation)

@@ -21,7 +21,8 @@ def conv(inputs, outputs, *args, **kwargs):
 
 
 class Net(nn.Module):
-    """Some modules, a function of them and the image that gives maps, and a 1x1 convolution to look at them by."""
+    """Some modules, a function of them and the image that gives maps, and a 1x1 convolution to look at them
+    by."""
 
     def __init__(self, forward, **modules):
         super().__init__()
@@ -48,7 +49,10 @@ def shuffled(net, x):
 
 
 EXACT = {
-    "dilated": (lambda net, x: net.b(net.a(x)), {"a": conv(3, 4, 3, dilation=3), "b": conv(4, 4, 3, dilation=(1, 2))}),
+    "dilated": (
+        lambda net, x: net.b(net.a(x)),
+        {"a": conv(3, 4, 3, dilation=3), "b": conv(4, 4, 3, dilation=(1, 2))},
+    ),
     "asymmetric": (
         lambda net, x: net.b(net.a(x)),
         {"a": conv(3, 4, (1, 5), stride=(2, 1), padding=(0, 2)), "b": conv(4, 4, (3, 2), stride=(1, 3))},
@@ -63,8 +67,14 @@ EXACT = {
         lambda net, x: net.q(net.p(net.a(x))),
         {"a": conv(3, 4, 3), "p": nn.MaxPool2d(3, 2, ceil_mode=True), "q": nn.AvgPool2d(2, 3, padding=1)},
     ),
-    "dilated maximum": (lambda net, x: net.p(net.a(x)), {"a": conv(3, 4, 3), "p": nn.MaxPool2d(3, 2, dilation=2)}),
-    "functional pools": (lambda net, x: F.max_pool2d(F.avg_pool2d(net.a(x), 3, 1, 1), (2, 3)), {"a": conv(3, 4, 3)}),
+    "dilated maximum": (
+        lambda net, x: net.p(net.a(x)),
+        {"a": conv(3, 4, 3), "p": nn.MaxPool2d(3, 2, dilation=2)},
+    ),
+    "functional pools": (
+        lambda net, x: F.max_pool2d(F.avg_pool2d(net.a(x), 3, 1, 1), (2, 3)),
+        {"a": conv(3, 4, 3)},
+    ),
     "functional convolution": (
         lambda net, x: F.conv2d(F.relu(net.a(x)), net.w.weight, None, (2, 1), padding=(1, 0), dilation=2),
         {"a": conv(3, 4, 3), "w": conv(4, 4, 3)},
@@ -73,10 +83,19 @@ EXACT = {
         lambda net, x: net.b(F.pad(net.a(x), (0, 3, 2, 0))),
         {"a": conv(3, 4, 3, 2), "b": conv(4, 4, 3)},
     ),
-    "padding module": (lambda net, x: net.a(net.p(x)), {"p": nn.ReflectionPad2d((1, 2, 2, 0)), "a": conv(3, 4, 5)}),
-    "cropping": (lambda net, x: net.b(F.pad(net.a(x), (-1, -2, -3, 0))), {"a": conv(3, 4, 3), "b": conv(4, 4, 3)}),
+    "padding module": (
+        lambda net, x: net.a(net.p(x)),
+        {"p": nn.ReflectionPad2d((1, 2, 2, 0)), "a": conv(3, 4, 5)},
+    ),
+    "cropping": (
+        lambda net, x: net.b(F.pad(net.a(x), (-1, -2, -3, 0))),
+        {"a": conv(3, 4, 3), "b": conv(4, 4, 3)},
+    ),
     "every second pixel": (lambda net, x: net.a(x)[:, :, ::2, 1::3], {"a": conv(3, 4, 3)}),
-    "slices, ellipsis, new axis": (lambda net, x: net.a(x)[..., 3:-2, None, 5:].squeeze(3), {"a": conv(3, 4, 3)}),
+    "slices, ellipsis, new axis": (
+        lambda net, x: net.a(x)[..., 3:-2, None, 5:].squeeze(3),
+        {"a": conv(3, 4, 3)},
+    ),
     "channel by channel": (
         lambda net, x: net.a(torch.cat([x[:, i].unsqueeze(1) * (i + 1.0) for i in range(3)], 1)),
         {"a": conv(3, 4, 3, 2)},
@@ -91,50 +110,99 @@ EXACT = {
         {"a": conv(3, 4, 3, 2), "n": nn.LayerNorm(4), "l": nn.Linear(4, 5), "b": conv(5, 4, 3)},
     ),
     "squeeze and excitation": (gate, {"a": conv(3, 4, 3, padding=1), "b": conv(4, 4, 1)}),
-    "global mean": (lambda net, x: net.a(x) * net.a(x).mean((2, 3), keepdim=True), {"a": conv(3, 4, 3, padding=1)}),
+    "global mean": (
+        lambda net, x: net.a(x) * net.a(x).mean((2, 3), keepdim=True),
+        {"a": conv(3, 4, 3, padding=1)},
+    ),
     "group norm": (lambda net, x: net.n(net.a(x)), {"a": conv(3, 4, 3, padding=1), "n": nn.GroupNorm(2, 4)}),
     "batch norm": (lambda net, x: net.n(net.a(x)), {"a": conv(3, 4, 3, padding=1), "n": nn.BatchNorm2d(4)}),
-    "softmax over channels": (lambda net, x: net.a(x).softmax(1) + F.normalize(net.a(x)), {"a": conv(3, 4, 3)}),
-    "gate of a row": (lambda net, x: net.a(x) * net.a(x).mean(3, keepdim=True), {"a": conv(3, 4, 3, padding=1)}),
+    "softmax over channels": (
+        lambda net, x: net.a(x).softmax(1) + F.normalize(net.a(x)),
+        {"a": conv(3, 4, 3)},
+    ),
+    "gate of a row": (
+        lambda net, x: net.a(x) * net.a(x).mean(3, keepdim=True),
+        {"a": conv(3, 4, 3, padding=1)},
+    ),
     "mirrored": (lambda net, x: net.b(net.a(x).flip(3)), {"a": conv(3, 4, 3, (1, 2)), "b": conv(4, 4, 3)}),
-    "space to depth": (lambda net, x: net.b(F.pixel_unshuffle(net.a(x)[..., 1:-1, :-2], 2)),
-                       {"a": conv(3, 4, 4), "b": conv(16, 4, 3)}),
-    "whole average": (lambda net, x: net.p(net.a(x)) + 0 * net.a(x), {"a": conv(3, 4, 3, padding=1),
-                                                                     "p": nn.AdaptiveAvgPool2d(1)}),
-    "adaptive by a whole factor": (lambda net, x: F.adaptive_avg_pool2d(net.a(x), (13, 17)), {"a": conv(3, 4, 3)}),
-    "adaptive to its own size": (lambda net, x: F.adaptive_avg_pool2d(net.a(x), (39, None)), {"a": conv(3, 4, 3)}),
-    "flat": (lambda net, x: net.l(net.a(x).flatten(1)).view(-1, 2, 3, 3), {"a": conv(3, 4, 3, padding=1),
-                                                                           "l": nn.LazyLinear(18)}),
-}  # fmt: skip
+    "space to depth": (
+        lambda net, x: net.b(F.pixel_unshuffle(net.a(x)[..., 1:-1, :-2], 2)),
+        {"a": conv(3, 4, 4), "b": conv(16, 4, 3)},
+    ),
+    "whole average": (
+        lambda net, x: net.p(net.a(x)) + 0 * net.a(x),
+        {"a": conv(3, 4, 3, padding=1), "p": nn.AdaptiveAvgPool2d(1)},
+    ),
+    "adaptive by a whole factor": (
+        lambda net, x: F.adaptive_avg_pool2d(net.a(x), (13, 17)),
+        {"a": conv(3, 4, 3)},
+    ),
+    "adaptive to its own size": (
+        lambda net, x: F.adaptive_avg_pool2d(net.a(x), (39, None)),
+        {"a": conv(3, 4, 3)},
+    ),
+    "flat": (
+        lambda net, x: net.l(net.a(x).flatten(1)).view(-1, 2, 3, 3),
+        {"a": conv(3, 4, 3, padding=1), "l": nn.LazyLinear(18)},
+    ),
+}
 
-# Fields that don't move evenly from unit to unit, or operations that may read anything: the box holds them.
+# Fields that don't move evenly from unit to unit, operations that may read anything, and maxima, whose
+# gradient is at one place: the box holds them.
 HOLDING = {
-    "transposed convolution": (lambda net, x: net.t(net.a(x)), {"a": conv(3, 4, 3, 2),
-                                                              "t": nn.ConvTranspose2d(4, 4, 3, 2, 1, 1)}),
-    "transposed with gaps": (lambda net, x: net.t(net.a(x)), {"a": conv(3, 4, 3, 2),
-                                                            "t": nn.ConvTranspose2d(4, 4, 2, 3)}),
-    "nearest": (lambda net, x: net.b(F.interpolate(net.a(x), scale_factor=2)),
-                {"a": conv(3, 4, 3, 2), "b": conv(4, 4, 3, padding=1)}),
+    "largest of each row": (
+        lambda net, x: (
+            torch.max(net.a(x), net.a(x).max(3, keepdim=True).values) + net.a(x).max(1)[0].unsqueeze(1)
+        ),
+        {"a": conv(3, 4, 3, padding=1)},
+    ),
+    "transposed convolution": (
+        lambda net, x: net.t(net.a(x)),
+        {"a": conv(3, 4, 3, 2), "t": nn.ConvTranspose2d(4, 4, 3, 2, 1, 1)},
+    ),
+    "transposed with gaps": (
+        lambda net, x: net.t(net.a(x)),
+        {"a": conv(3, 4, 3, 2), "t": nn.ConvTranspose2d(4, 4, 2, 3)},
+    ),
+    "nearest": (
+        lambda net, x: net.b(F.interpolate(net.a(x), scale_factor=2)),
+        {"a": conv(3, 4, 3, 2), "b": conv(4, 4, 3, padding=1)},
+    ),
     "nearest, odd factor": (lambda net, x: F.interpolate(net.a(x), size=(31, 80)), {"a": conv(3, 4, 3, 2)}),
     "nearest, fraction": (lambda net, x: F.interpolate(net.a(x), scale_factor=1.7), {"a": conv(3, 4, 3, 2)}),
-    "nearest-exact": (lambda net, x: F.interpolate(net.a(x), (30, 33), mode="nearest-exact"), {"a": conv(3, 4, 3)}),
-    "bilinear": (lambda net, x: net.u(net.a(x)), {"a": conv(3, 4, 3, 2), "u": nn.Upsample(None, 2, "bilinear")}),
-    "bilinear, corners": (lambda net, x: net.u(net.a(x)), {"a": conv(3, 4, 3, 2),
-                                                         "u": nn.Upsample((30, 40), None, "bilinear", True)}),
+    "nearest-exact": (
+        lambda net, x: F.interpolate(net.a(x), (30, 33), mode="nearest-exact"),
+        {"a": conv(3, 4, 3)},
+    ),
+    "bilinear": (
+        lambda net, x: net.u(net.a(x)),
+        {"a": conv(3, 4, 3, 2), "u": nn.Upsample(None, 2, "bilinear")},
+    ),
+    "bilinear, corners": (
+        lambda net, x: net.u(net.a(x)),
+        {"a": conv(3, 4, 3, 2), "u": nn.Upsample((30, 40), None, "bilinear", True)},
+    ),
     "area": (lambda net, x: F.interpolate(net.a(x), (10, 11), mode="area"), {"a": conv(3, 4, 3)}),
     "adaptive": (lambda net, x: F.adaptive_avg_pool2d(net.a(x), (7, 10)), {"a": conv(3, 4, 3)}),
-    "depth to space": (lambda net, x: net.b(F.pixel_shuffle(net.a(x), 2)), {"a": conv(3, 8, 3, 2),
-                                                                           "b": conv(2, 4, 3)}),
+    "depth to space": (
+        lambda net, x: net.b(F.pixel_shuffle(net.a(x), 2)),
+        {"a": conv(3, 8, 3, 2), "b": conv(2, 4, 3)},
+    ),
     "side by side": (lambda net, x: torch.cat([net.a(x), net.a(x)], 3), {"a": conv(3, 4, 3)}),
-    "different strides": (lambda net, x: net.a(x)[:, :, :13, :13] + net.b(x)[:, :, :13, :13],
-                          {"a": conv(3, 4, 3, 2), "b": conv(3, 4, 3, 3)}),
-    "turned": (lambda net, x: net.a(x)[..., :30, :30] + net.a(x)[..., :30, :30].transpose(2, 3), {"a": conv(3, 4, 3)}),
+    "different strides": (
+        lambda net, x: net.a(x)[:, :, :13, :13] + net.b(x)[:, :, :13, :13],
+        {"a": conv(3, 4, 3, 2), "b": conv(3, 4, 3, 3)},
+    ),
+    "turned": (
+        lambda net, x: net.a(x)[..., :30, :30] + net.a(x)[..., :30, :30].transpose(2, 3),
+        {"a": conv(3, 4, 3)},
+    ),
     "unknown": (lambda net, x: torch.roll(net.a(x), 3, 3), {"a": conv(3, 4, 3)}),
     "attention": (
         lambda net, x: (net.a(x).flatten(2).transpose(1, 2) @ net.a(x).flatten(2)).unsqueeze(1)[..., :5, :5],
         {"a": conv(3, 4, 5, 8)},
     ),
-}  # fmt: skip
+}
 
 
 def traced(net: nn.Module, size=SIZE) -> TracedNetwork:
@@ -242,8 +310,8 @@ def made_without_memory(name: str) -> nn.Module:
 
 
 def test_last_field_of_resnet_50_in_both_of_its_forms():
-    """483 pixels is that of the paper's network, with its strides in the 1x1 convolutions; torchvision's has them in
-    the 3x3 ones."""
+    """483 pixels is that of the paper's network, with its strides in the 1x1 convolutions; torchvision's has
+    them in the 3x3 ones."""
     network = positive(made_without_memory("resnet50"))
     assert last_field(network).y.size == 427
     for stage in (network.layer2, network.layer3, network.layer4):

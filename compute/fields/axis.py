@@ -17,8 +17,8 @@ PLACES = 6
 class AxisField:
     """Unit i sees the input pixels from offset + i * stride to offset + i * stride + size - 1.
 
-    They may pass the border: there the network sees padding. A unit that sees everything has the size of the input,
-    stride 0 and offset 0.
+    They may pass the border: there the network sees padding. A unit that sees everything has the size of the
+    input, stride 0 and offset 0.
     """
 
     size: int
@@ -40,7 +40,8 @@ class AxisField:
         return self.stride == 0 and self.offset <= 0 and self.offset + self.size >= extent
 
     def window(self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> "AxisField":
-        """Of a map whose unit i reads units i * stride - padding + t * dilation of this one, t from 0 to kernel - 1."""
+        """Of a map whose unit i reads units i * stride - padding + t * dilation of this one, t from 0 to
+        kernel - 1."""
         reach = (kernel - 1) * dilation * self.stride
         offset = self.offset - padding * self.stride + min(0, reach)
         return AxisField(math.ceil(self.size + abs(reach)), self.stride * stride, offset)
@@ -52,8 +53,8 @@ class AxisField:
     def reading(self, sources: Sequence[tuple[int, int] | None], ratio: float) -> "AxisField":
         """Of a map whose unit i reads units sources[i] (first and last, or None) of this one.
 
-        ratio: how many of this map's units a unit of the other advances on average. The field is the smallest that
-        holds what every unit sees.
+        ratio: how many of this map's units a unit of the other advances on average. The field is the smallest
+        that holds what every unit sees.
         """
         seen = [None if ends is None else self._hull(ends) for ends in sources]
         return _covering(seen, self.stride * ratio)
@@ -79,7 +80,11 @@ class AxisField:
 
 def _covering(seen: Sequence[Interval | None], stride: float) -> AxisField:
     """The smallest field of that stride which holds what each unit sees."""
-    moved = [(ends[0] - unit * stride, ends[1] - unit * stride) for unit, ends in enumerate(seen) if ends is not None]
+    moved = [
+        (ends[0] - unit * stride, ends[1] - unit * stride)
+        for unit, ends in enumerate(seen)
+        if ends is not None
+    ]
     offset = round(min((first for first, _ in moved), default=0), PLACES)
     end = round(max((last for _, last in moved), default=0), PLACES) + 1
     return AxisField(math.ceil(end - offset), stride, offset)

@@ -13,8 +13,8 @@ from compute.tracing import called_name
 
 @dataclass(frozen=True)
 class AxisView:
-    """How a tensor sees one axis of the image: unit i along its dimension `dim` sees what `field` says; where `dim` is
-    None, all of the tensor sees what unit 0 does."""
+    """How a tensor sees one axis of the image: unit i along its dimension `dim` sees what `field` says; where
+    `dim` is None, all of the tensor sees what unit 0 does."""
 
     dim: int | None
     field: AxisField
@@ -26,7 +26,8 @@ class AxisView:
 
 @dataclass(frozen=True)
 class Call:
-    """One node of the graph. module: the one that it calls, if any. extent: pixels of the image along the axis."""
+    """One node of the graph. module: the one that it calls, if any. extent: pixels of the image along the
+    axis."""
 
     node: fx.Node
     module: nn.Module | None
@@ -108,7 +109,8 @@ def broadcast(view: AxisView, before: Sequence[int], after: Sequence[int]) -> Ax
 
 
 def kept_dim(view: AxisView, before: Sequence[int], after: Sequence[int]) -> int | None:
-    """Where a reshape leaves the axis: at a dimension of its length that as many entries come before, if any."""
+    """Where a reshape leaves the axis: at a dimension of its length that as many entries come before, if
+    any."""
     entries = math.prod(before[: view.dim])
     places = (dim for dim in range(len(after)) if math.prod(after[:dim]) == entries)
     return next((dim for dim in places if after[dim] == before[view.dim]), None)

@@ -74,7 +74,8 @@ def flip(call: Call, view: AxisView) -> AxisView:
 
 
 def repeat(call: Call, view: AxisView) -> AxisView:
-    """Expanding repeats a dimension of length 1, which sees the same everywhere; tiling repeats a whole map."""
+    """Expanding repeats a dimension of length 1, which sees the same everywhere; tiling repeats a whole
+    map."""
     dim = view.dim + len(call.after) - len(call.before)
     if call.before[view.dim] in (1, call.after[dim]):
         return broadcast(view, call.before, call.after)

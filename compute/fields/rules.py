@@ -1,7 +1,8 @@
-"""Which rule belongs to which operation: by the class of a module, or the name of a function or tensor method.
+"""Which rule belongs to which operation: by the class of a module, or the name of a function or tensor
+method.
 
-A rule (call, view) -> view says what the result's units see, from what those of its one input see; a joining rule
-(call, views) -> view takes several inputs.
+A rule (call, view) -> view says what the result's units see, from what those of its one input see; a joining
+rule (call, views) -> view takes several inputs.
 """
 
 from collections.abc import Callable
@@ -61,27 +62,34 @@ FUNCTION_RULES: dict[str, Rule] = {
         ("chunk split tensor_split", layouts.split),
         ("unbind", layouts.unbind),
         ("getitem", layouts.index),
-        ("mean sum amax amin prod std var logsumexp", layouts.reduce),
+        ("mean sum max min amax amin prod std var logsumexp", layouts.reduce),
         ("softmax log_softmax", layouts.mix_along),
         ("normalize", layouts.normalize),
         ("linear", layouts.linear),
         ("layer_norm", layouts.layer_norm),
         ("group_norm instance_norm", layouts.mix_places),
-        ("matmul bmm baddbmm einsum scaled_dot_product_attention multi_head_attention_forward", layouts.everything),
+        (
+            "matmul bmm baddbmm einsum scaled_dot_product_attention multi_head_attention_forward",
+            layouts.everything,
+        ),
         ("batch_norm local_response_norm channel_shuffle", layouts.unchanged),
     )
     for name in names.split()
 }
 
-JOINING_RULES = {name: layouts.concatenate for name in ("cat", "concat", "concatenate", "stack")}
-
-ELEMENTWISE = NONLINEAR_NAMES | set(
-    "add sub mul truediv div rsub true_divide floordiv multiply subtract neg abs exp log log1p sqrt rsqrt square pow "
-    "reciprocal erf sin cos sign maximum minimum max min where lerp addcmul addcdiv clamp clamp_max clip logsigmoid "
-    "tanhshrink softshrink hardshrink log_sigmoid threshold dropout dropout2d alpha_dropout feature_dropout "
-    "feature_alpha_dropout stochastic_depth contiguous clone detach to float half double type type_as "
-    "ge gt le lt eq ne masked_fill nan_to_num".split()
+JOINING_RULES: dict[str, Callable[[Call, list[AxisView]], AxisView]] = dict.fromkeys(
+    ("cat", "concat", "concatenate", "stack"), layouts.concatenate
 )
+
+ELEMENTWISE = NONLINEAR_NAMES | {
+    "add", "sub", "rsub", "mul", "truediv", "floordiv", "div", "subtract", "multiply", "divide",
+    "true_divide", "neg", "abs", "sign", "exp", "log", "log1p", "sqrt", "rsqrt", "square", "pow",
+    "reciprocal", "erf", "sin", "cos", "maximum", "minimum", "where", "lerp", "addcmul", "addcdiv",
+    "masked_fill", "nan_to_num", "clip", "ge", "gt", "le", "lt", "eq", "ne", "clamp_max", "logsigmoid",
+    "tanhshrink", "softshrink", "hardshrink", "dropout", "dropout2d", "alpha_dropout", "feature_dropout",
+    "feature_alpha_dropout", "stochastic_depth", "contiguous", "clone", "detach", "to", "float", "half",
+    "double", "type", "type_as",
+}  # fmt: skip
 
 
 def rule_of(call: Call) -> Rule | None:
@@ -102,7 +110,7 @@ def hand_on(call: Call, inputs: list[tuple[AxisView, tuple[int, ...]]]) -> AxisV
     views = [view for view, _ in inputs]
     if call.module is None and call.name in JOINING_RULES:
         return JOINING_RULES[call.name](call, views)
-    if call.module is None and call.name in ELEMENTWISE:
+    if _is_elementwise(call):
         return join(call, [broadcast(view, shape, call.after) for view, shape in inputs])
     rule = rule_of(call)
     if rule is None:
@@ -110,3 +118,11 @@ def hand_on(call: Call, inputs: list[tuple[AxisView, tuple[int, ...]]]) -> AxisV
     if len(views) > 1:
         return call.everything()
     return views[0] if views[0].dim is None else rule(call, views[0])
+
+
+def _is_elementwise(call: Call) -> bool:
+    if call.module is not None:
+        return False
+    # max(x, dim) is over a dimension, max(x, y) of two tensors.
+    of_two = call.name in ("max", "min") and len(call.node.all_input_nodes) > 1
+    return of_two or call.name in ELEMENTWISE

@@ -13,7 +13,11 @@ Taps = Callable[[int], tuple[int, int]]
 
 
 def convolve(call: Call, view: AxisView) -> AxisView:
-    kernel, stride, dilation = _weight(call).shape[2:], call.argument("stride", 3, 1), call.argument("dilation", 5, 1)
+    kernel, stride, dilation = (
+        _weight(call).shape[2:],
+        call.argument("stride", 3, 1),
+        call.argument("dilation", 5, 1),
+    )
     padding = call.argument("padding", 4, 0)
     if padding == "valid":
         padding = 0
@@ -29,7 +33,10 @@ def convolve_transposed(call: Call, view: AxisView) -> AxisView:
     ))  # fmt: skip
     reach = (_along(call, view, _weight(call).shape[2:]) - 1) * dilation
     return _resampled(
-        call, view, lambda unit: (-((reach - padding - unit) // stride), (unit + padding) // stride), 1 / stride
+        call,
+        view,
+        lambda unit: (-((reach - padding - unit) // stride), (unit + padding) // stride),
+        1 / stride,
     )
 
 
@@ -50,7 +57,10 @@ def adaptive_pool(call: Call, view: AxisView) -> AxisView:
     if after == 1:
         return call.merged(view, view.dim)
     return _resampled(
-        call, view, lambda unit: (unit * before // after, -(-(unit + 1) * before // after) - 1), before / after
+        call,
+        view,
+        lambda unit: (unit * before // after, -(-(unit + 1) * before // after) - 1),
+        before / after,
     )
 
 
@@ -98,7 +108,8 @@ def _neighbours(mode: str, ratio: float, centre: float) -> Taps:
 
 
 def _sampling_ratio(call: Call, view: AxisView) -> float:
-    """Input units a unit of the result: where only the factor is given, PyTorch samples by it, not by the sizes."""
+    """Input units a unit of the result: where only the factor is given, PyTorch samples by it, not by the
+    sizes."""
     factor = call.argument("scale_factor", 2)
     if factor is None or call.argument("recompute_scale_factor", 5):
         return call.before[view.dim] / call.after[view.dim]
