@@ -16,7 +16,7 @@ from compute.images import ImageSource, Item, class_names
 from compute.model import Model
 from compute.pixel_space import pixel_vectors
 from compute.progress import StageProgress
-from compute.stages.occlusion import default_patch, default_stride
+from compute.stages.occlusion import Occluder, default_patch, default_stride
 from compute.stages.reading import ahead
 from featurestore.schemas import SCHEMA_VERSION
 
@@ -118,6 +118,10 @@ class Job:
     def pixel_dim(self) -> int:
         """Length of a vector in pixel space."""
         return pixel_vectors(torch.zeros(1, self.model.in_channels, *self.model.input_size)).shape[1]
+
+    @cached_property
+    def occluder(self) -> Occluder:
+        return Occluder(self.model, self.parameters.occlusion_patch, self.parameters.occlusion_stride)
 
     @cached_property
     def group_names(self) -> tuple[str, ...]:

@@ -166,7 +166,7 @@ def _grid(run: OpenRun, progress: Progress) -> None:
 
 def _occlusion(run: OpenRun, progress: Progress) -> None:
     targets = run.read_all("images", ["predicted"])["predicted"].to_pylist()
-    with progress.stage("occlusion", len(targets)) as stage:
+    with progress.stage("occlusion", len(targets)) as stage, fixed_threads(1):
         for shard, ids in enumerate(shard_ids(len(targets), OCCLUSION_SHARD_IMAGES)):
             if run.has("occlusion", shard=shard):
                 stage.skip(len(ids))

@@ -13,10 +13,12 @@ import pyarrow as pa
 import torch
 
 from compute.job import READERS, Job
+from compute.occlusion import OcclusionMaps
+from compute.pixel_space import pixel_vectors
 from compute.stages.activations import UNREADABLE_SCORES, batch_size, feature_rows, forward, image_rows
 from compute.stages.channels import Summary, merge, summarise
-from compute.stages.occlusion import occlusion_row, occlusion_table
-from compute.stages.reading import Picture, ahead, pixel_vectors, read_picture
+from compute.stages.occlusion import occlusion_table
+from compute.stages.reading import Picture, ahead, read_picture
 
 SHARD_IMAGES = 512
 OCCLUSION_SHARD_IMAGES = 128
@@ -77,14 +79,27 @@ def activations_shard(job: Job, ids: range, advance: Advance) -> ActivationsShar
 
 
 def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance: Advance) -> pa.Table:
-    """Table `occlusion` of the images `ids`; targets: a class for each, None where there is no prediction."""
-    patch, stride = job.parameters.occlusion_patch, job.parameters.occlusion_stride
-    rows = []
-    for (row, *_), (picture, *_) in _read(job, ids, 1):
-        if (target := targets[row - ids.start]) is not None:
-            rows.append(occlusion_row(job.model, row, picture.crop, target, patch, stride))
-        advance(1)
-    return occlusion_table(rows)
+    """Table `occlusion` of the images `ids`; targets: a class for each, None where there is no prediction.
+
+    On a CPU several batches run side by side, and are meant to be on one thread each: its many small operations
+    would wait for each other's threads more than they compute.
+    """
+    size = job.occluder.images_at_once
+    batches = [range(start, min(start + size, ids.stop)) for start in range(ids.start, ids.stop, size)]
+    there, chosen, maps = [], [], []
+
+    def occlude(rows: range) -> tuple[list[int], list[str], list[OcclusionMaps]]:
+        wanted = {row: target for row in rows if (target := targets[row - ids.start]) is not None}
+        pictures = [read_picture(job.source, job.items[row], job.model.preprocessing) for row in wanted]
+        names = list(wanted.values())
+        return list(wanted), names, job.occluder.maps([picture.crop for picture in pictures], names)
+
+    workers = job.parameters.threads if job.model.device.type == "cpu" else 1
+    for rows, done in zip(batches, ahead(occlude, batches, workers, 2 * workers), strict=True):
+        for kept, new in zip((there, chosen, maps), done, strict=True):
+            kept += new
+        advance(len(rows))
+    return occlusion_table(there, chosen, maps)
 
 
 def _read(job: Job, ids: range, size: int) -> Iterator[tuple[range, list[Picture]]]:

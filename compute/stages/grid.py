@@ -51,7 +51,8 @@ def unique_cells(points: np.ndarray, side: int, seed: int) -> np.ndarray:
 def grid_rows(method: str, kind: str, cells: np.ndarray, image_ids: np.ndarray, unit: np.ndarray) -> pa.Table:
     """Table `grids` of one grid. cells: (side, side) indices of points or -1. unit: (n, D) their normalised features.
 
-    right_distance, down_distance: 1 - cosine to the next cell, null at the border and beside empty cells.
+    right_distance, down_distance: to the next cell, 1 - cos = |a - b|^2 / 2; null at the border and beside empty
+    cells.
     """
     row, col = (each.reshape(-1).astype(np.int32) for each in np.indices(cells.shape))
     flat = cells.reshape(-1)
@@ -82,8 +83,8 @@ def grids_table(
 
 
 def _seams(cells: np.ndarray, others: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    distance = 1 - np.einsum("rcd,rcd->rc", unit[cells].astype(np.float64), unit[others].astype(np.float64))
-    return np.where((cells >= 0) & (others >= 0), np.maximum(distance, 0), np.nan)
+    difference = unit[cells].astype(np.float64) - unit[others]
+    return np.where((cells >= 0) & (others >= 0), np.square(difference).sum(2) / 2, np.nan)
 
 
 def _with_nulls(values: np.ndarray) -> pa.Array:

@@ -1,13 +1,19 @@
 """Occlusion maps of many images: each one's predicted class, hidden patch by patch."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import torch
 
+from compute.graph import LOGITS
+from compute.incremental import IncrementalInference
 from compute.model import Model
-from compute.occlusion import OcclusionMaps, occlusion_maps
+from compute.occlusion import OcclusionMaps, occlusion_maps, windows
+from compute.stages.activations import batch_size
+
+LARGEST_SHARE = 0.9
+"""Of the dense multiplications, up to which incremental inference is worth its copying."""
 
 
 def default_patch(size: tuple[int, int]) -> int:
@@ -20,20 +26,57 @@ def default_stride(size: tuple[int, int]) -> int:
     return max(1, min(size) // 8)
 
 
-def occlusion_row(model: Model, image_id: int, crop: torch.Tensor, target: str, patch: int, stride: int) -> dict:
-    """One row of table `occlusion`. crop: (C, H, W) in [0, 1]. patch, stride: pixels of the crop."""
-    maps = occlusion_maps(model, crop, model.class_index(target), patch, stride)
-    return {"image_id": image_id, "target": target, "maps": maps}
+class Occluder:
+    """Maps of any images of the model's input size, with one patch and stride (pixels of the crop).
+
+    Windows are run incrementally where that saves work, which is exact up to rounding (`compute.incremental`), and
+    densely where it doesn't or the network could not be traced.
+    """
+
+    def __init__(self, model: Model, patch: int, stride: int):
+        height, width = model.input_size
+        self.model, self.patch, self.stride = model, patch, stride
+        self.ys, self.xs = windows(height, patch, stride), windows(width, patch, stride)
+        self._incremental = self._worth_while() if model.graph is not None else None
+
+    @property
+    def images_at_once(self) -> int:
+        return 1 if self._incremental is None else max(1, min(8, batch_size(self.model) // 8))
+
+    def maps(self, crops: Sequence[torch.Tensor], targets: Sequence[str]) -> list[OcclusionMaps]:
+        """Of each crop (C, H, W) in [0, 1], for a class by name."""
+        if not len(crops):
+            return []
+        indices = [self.model.class_index(target) for target in targets]
+        if self._incremental is None:
+            return [occlusion_maps(self.model, crop, index, self.patch, self.stride)
+                    for crop, index in zip(crops, indices, strict=True)]
+        with torch.inference_mode():
+            images = self.model.normalize(torch.stack(tuple(crops)))
+            hidden = images.new_zeros(1, images.shape[1], 1, 1)  # the normalisation mean
+            scores = self._incremental.logits(images, hidden).float().cpu()
+            clean = self.model.network.run(images, {LOGITS})[LOGITS].float().cpu()
+        return [self._of_one(*each) for each in zip(scores, clean, indices, strict=True)]
+
+    def _of_one(self, scores: torch.Tensor, clean: torch.Tensor, index: int) -> OcclusionMaps:
+        """scores: (rows, cols, K) logits behind the windows; clean: (K,) without one."""
+        return OcclusionMaps(
+            self.patch, self.stride, self.ys, self.xs,
+            scores.softmax(2)[:, :, index].numpy(), scores[:, :, index].numpy(), scores.argmax(2).int().numpy(),
+            clean.softmax(0)[index].item(), clean[index].item(), clean.argmax().item(), len(self.ys) * len(self.xs),
+        )  # fmt: skip
+
+    def _worth_while(self) -> IncrementalInference | None:
+        incremental = IncrementalInference(self.model.network, self.ys, self.xs, self.patch)
+        return incremental if incremental.share < LARGEST_SHARE else None
 
 
-def occlusion_table(rows: Iterable[dict]) -> pa.Table:
-    """Table `occlusion` from rows of `occlusion_row`, by ascending image_id."""
-    rows = list(rows)
-    maps: list[OcclusionMaps] = [row["maps"] for row in rows]
+def occlusion_table(image_ids: Sequence[int], targets: Sequence[str], maps: Sequence[OcclusionMaps]) -> pa.Table:
+    """Table `occlusion` of images by ascending id."""
     shapes = [each.probability.shape for each in maps]
     return pa.table({
-        "image_id": pa.array([row["image_id"] for row in rows], pa.int64()),
-        "target": pa.array([row["target"] for row in rows], pa.string()),
+        "image_id": pa.array(image_ids, pa.int64()),
+        "target": pa.array(targets, pa.string()),
         "patch": pa.array([each.patch for each in maps], pa.int32()),
         "stride": pa.array([each.stride for each in maps], pa.int32()),
         "rows": pa.array([height for height, _ in shapes], pa.int32()),
