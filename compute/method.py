@@ -78,7 +78,8 @@ class Method:
 
     name: on the command line and in links. title: for people. theory: a sentence or two. reference: the paper.
     output: kind of the result's data. needs: the inputs it can't do without. takes: those it can use as well.
-    signed: whether a heatmap has a meaningful 0 (drawn with a diverging colour map).
+    signed: whether a heatmap has a meaningful 0 (drawn with a diverging colour map). any_size: whether images may have
+    another size than the network's input.
     """
 
     name: ClassVar[str]
@@ -89,6 +90,7 @@ class Method:
     needs: ClassVar[frozenset[str]] = frozenset()
     takes: ClassVar[frozenset[str]] = frozenset()
     signed: ClassVar[bool] = False
+    any_size: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for each in self.parameters():

@@ -51,7 +51,7 @@ def deliver(args: argparse.Namespace, delivery: Delivery) -> None:
         print(json.dumps(numbers, indent=2, ensure_ascii=False))
         return
     for name, value in numbers.items():
-        print(f"{name}: {_spoken(value)}")
+        print(f"{name}:{_spoken_list(value)}" if _is_table(value) else f"{name}: {_spoken(value)}")
     if args.out is not None:
         print(f"written: {args.out}")
 
@@ -71,6 +71,15 @@ def _write(path: Path, delivery: Delivery) -> None:
             np.save(file, np.ascontiguousarray(delivery.array, np.float32))
     else:
         path.write_bytes(png(delivery.picture, {RECIPE: json.dumps(finite(delivery.recipe), sort_keys=True)}))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _spoken_list(rows: list[Mapping]) -> str:
+    """One row a line."""
+    return "".join(f"\n  {_spoken(row)}" for row in rows)
 
 
 def _spoken(value: Any) -> str:

@@ -4,6 +4,10 @@ import argparse
 import dataclasses
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+
+import torch
 
 from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
 from compute.commands.subject import Subject, add_image_arguments, add_subject_arguments, open_subject
@@ -57,6 +61,9 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
     reads = method.needs | method.takes
     if IMAGE in reads:
         add_image_arguments(parser)
+    if method.any_size:
+        whole = "take whole pictures in their own size, not the network's crop"
+        parser.add_argument("--whole", action="store_true", help=whole)
     if SECOND in reads:
         parser.add_argument("--second", metavar="FILE", help="the guide or style picture")
     if TARGET in reads:
@@ -98,19 +105,28 @@ def _inputs(args: argparse.Namespace, method: Method, subject: Subject) -> Input
     reads, model = method.needs | method.takes, subject.model
     image = second = None
     if IMAGE in method.needs or (IMAGE in reads and (args.image is not None or args.image_id is not None)):
-        image = model.prepare(picture_of(read_image(args, subject), args.image or f"image {args.image_id}"))
+        image = _pixels(args, model, read_image(args, subject), args.image or f"image {args.image_id}")
     if SECOND in reads and args.second is not None:
-        second = model.prepare(picture_of(read_file(args.second, subject), args.second))
+        second = _pixels(args, model, read_file(args.second, subject), args.second)
     target = getattr(args, "target", None)
     target = None if target is None else model.class_index(target)
     neuron = {name: getattr(args, name, None) for name in ("layer", "channel", "y", "x")}
     return Inputs(image=image, second=second, target=target, **neuron)
 
 
+def _pixels(args: argparse.Namespace, model, data: bytes, name: str) -> torch.Tensor:
+    """(C, H, W): the network's crop, or the whole picture where that is asked for."""
+    image = picture_of(data, name)
+    if not getattr(args, "whole", False):
+        return model.prepare(image)
+    return replace(model.preprocessing, size=(image.height, image.width)).tensor(image)
+
+
 def _last(name: str, steps: Iterator[Step]) -> Step:
-    """The result, with the progress towards it on the standard error."""
-    with Progress().stage(name, 1, "steps") as stage:
-        for step in steps:
+    """The result, with the progress towards it on the standard error, once there is a first step."""
+    step = next(steps)
+    with Progress().stage(name, step.total, "steps") as stage:
+        for step in chain([step], steps):
             stage.total = step.total
             stage.advance(step.index - stage.done)
     return step

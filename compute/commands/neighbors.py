@@ -20,8 +20,8 @@ from featurestore.label_agreement import agreement
 from featurestore.search import ExactSearch
 
 DESCRIPTION = (
-    "The nearest images by cosine of the last linear layer's input (left) and by Euclidean distance of the pixels "
-    "(right), nearest first, the query at the top. The query itself and byte-identical copies are left out."
+    "The nearest images by cosine of the last linear layer's input (above) and by Euclidean distance of the pixels "
+    "(below), nearest first, the query at the left. The query itself and byte-identical copies are left out."
 )
 MARGIN = 8
 
@@ -30,7 +30,7 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("neighbors", help="Nearest neighbours", description=DESCRIPTION)
     add_subject_arguments(parser)
     add_image_arguments(parser)
-    parser.add_argument("--count", type=int, default=10, metavar="N", help="neighbours a space (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=10, metavar="N", help="neighbours a space; of the store's own images at most 20 (default: %(default)s)")
     parser.add_argument("--side", type=int, default=96, metavar="N", help="of a picture in pixels (default: %(default)s)")
     add_delivery_arguments(parser)
     parser.set_defaults(run=run)
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     copies = _copies(run, data)
     label = run.image(copies[0])["label"] if copies else None
     numbers = {"model": subject.model.name, "label": label, "copies_in_the_store": copies}
-    columns = []
+    strips = []
     for space in METRICS:
         found = _nearest(subject, image, space, copies, args.count)
         numbers[space] = found
@@ -56,9 +56,9 @@ def run(args: argparse.Namespace) -> int:
             run.table("images", ["label"])["label"], run.select("neighbors", space), args.count
         )
         thumbnails = [_thumbnail(run, each["image_id"], args.side) for each in found]
-        columns.append(tiled([resized(pixels(image), args.side), *thumbnails], 1))
-    gap = np.ones((columns[0].shape[0], MARGIN, 3), np.float32)
-    sheet = np.concatenate([columns[0], gap, columns[1]], axis=1)
+        strips.append(tiled([resized(pixels(image), args.side), *thumbnails], 1 + args.count))
+    gap = np.ones((MARGIN, strips[0].shape[1], 3), np.float32)
+    sheet = np.concatenate([strips[0], gap, strips[1]])
     deliver(args, Delivery(to_8_bit(sheet), sheet, numbers, {**numbers, "run": run.fingerprint}))
     return 0
 
@@ -71,17 +71,26 @@ def _copies(run, data: bytes) -> list[int]:
 
 
 def _nearest(subject: Subject, image: torch.Tensor, space: str, copies: list[int], count: int) -> list[dict]:
-    """The nearest images, as rows for JSON: rank, image_id, distance, path, label."""
+    """The nearest images, as rows for JSON: rank, image_id, distance, path, label; the store's own where it has them."""
+    if copies:
+        found = subject.run.neighbors(space, copies[0]).slice(0, count)
+        ids, distances = found["neighbor_id"].to_numpy(), found["distance"].to_numpy()
+    else:
+        ids, distances = _search(subject, image, space, count)
+    rows = subject.run.rows("images", ids, ["image_id", "path", "label"]).to_pylist()
+    return [
+        {"rank": rank, **row, "distance": float(distance)}
+        for rank, (row, distance) in enumerate(zip(rows, distances, strict=True))
+    ]
+
+
+def _search(subject: Subject, image: torch.Tensor, space: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and distances of the images nearest to one that the store doesn't have."""
     vectors = subject.run.features() if space == "feature" else _all_pixels(subject)
     with torch.inference_mode():
         query = subject.model.features(image[None]) if space == "feature" else pixel_vectors(image[None])
-    ids, distances = ExactSearch(vectors, METRICS[space]).search(query.float().cpu().numpy(), count, [copies])
-    there = ids[0] >= 0
-    rows = subject.run.rows("images", ids[0][there], ["image_id", "path", "label"]).to_pylist()
-    return [
-        {"rank": rank, **row, "distance": float(distance)}
-        for rank, (row, distance) in enumerate(zip(rows, distances[0][there], strict=True))
-    ]
+    ids, distances = ExactSearch(vectors, METRICS[space]).search(query.float().cpu().numpy(), count)
+    return ids[0][ids[0] >= 0], distances[0][ids[0] >= 0]
 
 
 def _all_pixels(subject: Subject) -> np.ndarray:

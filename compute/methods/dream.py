@@ -37,7 +37,7 @@ class Dream(Method):
     towards the guide's activation that it resembles most, instead of its own.
 
     The network is run convolutionally up to the layer, at the dream's own size. The result has the image's size, or
-    its aspect ratio where it is scaled up to `size`. numbers: `score_before` and `score_after`, what is maximised, of the
+    its aspect ratio where it is scaled up to `side`. numbers: `score_before` and `score_after`, what is maximised, of the
     image and of the saved 8-bit picture, summed over tiles; `sizes`, (H, W) of each octave.
     """
 
@@ -51,8 +51,9 @@ class Dream(Method):
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, LAYER})
     takes: ClassVar[frozenset[str]] = frozenset({CHANNEL, SECOND})
+    any_size: ClassVar[bool] = True
 
-    size: int = parameter(
+    side: int = parameter(
         0,
         "scale smaller images up to this longer side (384 is worth it for small inputs); 0: the image's own size",
         unit="pixels",
@@ -126,7 +127,7 @@ class Dream(Method):
     def sizes(self, model, inputs: Inputs) -> list[Size]:
         """(H, W) of each octave, growing: no smaller than a unit's receptive field or the network's input, whichever
         is less. Raises ValueError where the network can't take one of them."""
-        height, width = enlarged_size(inputs.image.shape[1:], self.size)
+        height, width = enlarged_size(inputs.image.shape[1:], self.side)
         factors = [self.octave_scale**-octave for octave in reversed(range(self.octaves))]
         sizes = [(round(height * factor), round(width * factor)) for factor in factors]
         least = least_side(model, inputs.layer)

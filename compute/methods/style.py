@@ -48,8 +48,9 @@ class StyleTransfer(Method):
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, SECOND})
     takes: ClassVar[frozenset[str]] = frozenset({LAYER})
+    any_size: ClassVar[bool] = True
 
-    size: int = parameter(
+    side: int = parameter(
         0,
         "scale smaller images up to this longer side (256 is worth it for small inputs); 0: every image's own size",
         unit="pixels",
@@ -81,8 +82,8 @@ class StyleTransfer(Method):
         return no_picture_because(model) or (None if model.layers else "it has no convolution to take style from")
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
-        content = enlarged(inputs.image, self.size).to(model.device)
-        style = enlarged(inputs.second, self.size).to(model.device)
+        content = enlarged(inputs.image, self.side).to(model.device)
+        style = enlarged(inputs.second, self.side).to(model.device)
         losses = Losses.of(model, style, inputs.layer or self.content_layer(model), self.layers(model))
         generator = Generator().manual_seed(self.seed)
         image = Pixels(self.start(content, generator))
