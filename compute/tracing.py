@@ -3,6 +3,8 @@
 import copy
 import inspect
 import operator
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -36,12 +38,32 @@ PLAIN_OPERATORS = {
 
 class _Tracer(fx.Tracer):
     """Keeps convolutions, linear layers, norms and nonlinearities whole, also where a user has subclassed
-    them."""
+    them.
 
+    While torch.fx traces, it replaces `nn.Module.__call__` and `__getattr__` for the whole process: one trace at a
+    time, and a network that another thread runs meanwhile is left alone.
+    """
+
+    one_at_a_time = threading.Lock()
     LEAVES = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.MultiheadAttention, *NORMS, *NONLINEAR_MODULES)
 
     def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
         return isinstance(module, self.LEAVES) or super().is_leaf_module(module, qualified_name)
+
+    def trace(self, *args: Any, **kwargs: Any) -> fx.Graph:
+        with self.one_at_a_time:
+            self.thread = threading.get_ident()
+            return super().trace(*args, **kwargs)
+
+    def call_module(self, m: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
+        if threading.get_ident() != self.thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict) -> Any:
+        if threading.get_ident() != self.thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
 class _Recorder(fx.Interpreter):
