@@ -220,8 +220,8 @@ def _call(node: fx.Node, module: nn.Module | None, known: dict[fx.Node, object])
 
 
 def _functional_pool(node: fx.Node) -> nn.Module | None:
-    if node.op != "call_function" or node.target not in POOLS:
-        return None
+    if node.op != "call_function" or node.target not in POOLS or len(node.all_input_nodes) > 1:
+        return None  # a kernel as large as the map, read from its shape, is known when it runs
     return POOLS[node.target](*node.args[1:], **{k: v for k, v in node.kwargs.items() if k != "input"})
 
 
