@@ -16,8 +16,8 @@ from dashboard.view_state import MethodView, Notes, ViewState, read_parameters
 View = TypeVar("View", bound=ViewState)
 
 WRITTEN, REMEMBERED, REPUBLISH = "address written", "remembered", "republish"
-CARRIED = ("store", "run", "image", "layer", "channel", "target", "map")
-"""Fields that a click on the navigation carries to the next page, whose address it leaves empty."""
+CARRIED = ("store", "run", "image", "upload", "layer", "channel", "target", "map")
+"""Fields that a click on the navigation carries to the next page."""
 
 
 def key(cls: type[ViewState], name: str) -> str:
@@ -59,9 +59,7 @@ def rerun() -> None:
 
 def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]) -> tuple[View, Notes]:
     """The view from the address, and from the widgets where the address is the one written last."""
-    known = session.get(REMEMBERED, {})
-    carried = {name: known["*"][name] for name in CARRIED if name in known.get("*", {})}
-    view, notes = cls.from_query({**known.get(cls.page, {}), **carried} if not query else query)
+    view, notes = cls.from_query(query or _remembered(cls, session))
     if session.get(WRITTEN) != (cls.page, dict(query)):
         return view, notes
     # Through the address once more: what a browser sends for a widget is held to the same bounds as a link.
@@ -78,6 +76,18 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
     known = session.get(REMEMBERED, {})
     carried = known.get("*", {}) | {name: query[name] for name in CARRIED if name in query}
     session[REMEMBERED] = {**known, cls.page: query, "*": carried}
+
+
+def following(cls: type[View], view: ViewState, session: Mapping[str, Any]) -> View:
+    """What the navigation shows on the page of `cls`, coming from `view`: as it was left, with what is carried over."""
+    query = view.to_query()
+    carried = {name: query[name] for name in CARRIED if name in query}
+    return cls.from_query(_remembered(cls, session) | carried)[0]
+
+
+def _remembered(cls: type[ViewState], session: Mapping[str, Any]) -> dict[str, str]:
+    known = session.get(REMEMBERED, {})
+    return known.get(cls.page, {}) | known.get("*", {})
 
 
 def _from_widgets(view: View, session: Mapping[str, Any]) -> View:

@@ -51,6 +51,9 @@ def input_controls(view: LiveView, facts: Facts) -> None:
         if view.layer and view.channel >= 0 and NEURON in reads:
             _number(view, "y", "Row", -1, None, "Of one unit in the channel's map; -1 for the whole channel")
             _number(view, "x", "Column", -1, None, "Of one unit in the channel's map; -1 for the whole channel")
+        if method.any_size:
+            st.toggle("Whole picture", key=binding.key(type(view), "whole"), on_change=_unstart, args=(type(view),),
+                      help="In its own size, not the network's crop")
 
 
 def spoken(name: str) -> str:

@@ -10,7 +10,9 @@ import streamlit as st
 
 from dashboard import binding, data
 from dashboard.binding import View
-from dashboard.pages import PAGES
+from dashboard.boundary import sentence
+from dashboard.pages import PAGES, link
+from dashboard.view_state import Facts
 from featurestore.reader import Run, Store
 
 
@@ -29,15 +31,19 @@ class Opened(Generic[View]):
 def open_page(cls: type[View]) -> Opened[View]:
     """Reads the view, opens its run, writes the address and draws the header; ends the page where it can't."""
     view, notes = binding.current(cls)
+    navigation = st.container(horizontal=True, gap="xsmall", key="navigation")
     listed = data.stores()
     if not listed:
         _no_stores()
     if view.store and view.store not in listed:
         _unknown_store(view, list(listed))
     view = dataclasses.replace(view, store=view.store or next(iter(listed)))
-    run, latest = _open_run(view, listed[view.store])
-    view, more = dataclasses.replace(view, run=run.fingerprint).fitted(data.facts(run))
+    run, latest = _open_run(view, listed)
+    facts = data.facts(run)
+    view, more = dataclasses.replace(view, run=run.fingerprint).fitted(facts)
     binding.settle(view)
+    with navigation:
+        _navigate(view, facts)
     _draw(view, list(listed))
     if latest != run.fingerprint:
         _offer_latest(view)
@@ -46,13 +52,26 @@ def open_page(cls: type[View]) -> Opened[View]:
     return Opened(view, run)
 
 
-def _open_run(view: View, path: Path) -> tuple[Run, str]:
-    store = Store(path)
-    latest = store.current()
-    wanted = view.run or latest
-    if wanted not in store.runs():
-        _gone(view)
-    return data.run_at(str(path), wanted), latest
+def _navigate(view: View, facts: Facts) -> None:
+    """Links to all pages, each with its whole view in the address, so that a click is one entry of the history."""
+    for entry in PAGES.values():
+        if entry.view is type(view):
+            link(view)
+        else:
+            link(binding.following(entry.view, view, st.session_state).fitted(facts)[0])
+
+
+def _open_run(view: View, listed: dict[str, Path]) -> tuple[Run, str]:
+    path = listed[view.store]
+    try:
+        store = Store(path)
+        latest = store.current()
+        wanted = view.run or latest
+        if wanted in store.runs():
+            return data.run_at(str(path), wanted), latest
+    except ValueError as error:
+        _unreadable(view, list(listed), error)
+    _gone(view)
 
 
 def _draw(view: View, listed: list[str]) -> None:
@@ -92,6 +111,15 @@ def _offer_latest(view: View) -> None:
             icon=":material/update:",
         )
         st.button("Show the new run", on_click=lambda: binding.change(type(view), run=""), icon=":material/refresh:")
+
+
+def _unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
+    st.header(f"Store {view.store} can't be read", anchor=False)
+    st.error(sentence(error), icon=":material/error:")
+    for name in listed:
+        if name != view.store:
+            _offer(dataclasses.replace(view, store=name, run=""), f"Show {name}")
+    st.stop()
 
 
 def _gone(view: View) -> NoReturn:

@@ -90,7 +90,7 @@ def recipe_of(wanted: Request, opened: Opened[LiveView]) -> dict[str, str]:
         "parameters": wanted.method.to_dict(),
         "image": wanted.image and wanted.image[0],
         "second": wanted.second and wanted.second[0],
-        **{name: getattr(wanted, name) for name in ("target", "layer", "channel", "y", "x")},
+        **{name: getattr(wanted, name) for name in ("target", "layer", "channel", "y", "x", "whole")},
         "run": wanted.run,
         "weights": wanted.weights,
         "network": opened.run.manifest.model["name"],
@@ -118,7 +118,7 @@ def _submit(opened: Opened[LiveView], wanted: Request, subject: Subject | None, 
     }
 
     def read(which: str):
-        return model.prepare(photographs[which])
+        return photos.whole_tensor(model, photographs[which]) if wanted.whole else model.prepare(photographs[which])
 
     return data.jobs().submit(wanted.key, wanted.title, owner(), lambda: wanted.steps(model, read))
 

@@ -17,7 +17,8 @@ class Request:
     """All that a result depends on.
 
     image, second: (SHA-256 of the image's bytes, how the command line says it), None where the method reads none.
-    target: class name. Unused inputs are left out, so that they make no second job of the same result.
+    target: class name. whole: pictures in their own size. Unused inputs are left out, so that they make no second
+    job of the same result.
     """
 
     method: Method
@@ -30,6 +31,7 @@ class Request:
     channel: int | None = None
     y: int | None = None
     x: int | None = None
+    whole: bool = False
 
     @property
     def key(self) -> str:
@@ -63,8 +65,10 @@ class Request:
 
     def command(self, store: str) -> str:
         """The command line that makes the same picture."""
-        options = {"store": store, "image": self.image and self.image[1], "second": self.second and self.second[1]}
-        options |= {name: getattr(self, name) for name in ("target", "layer", "channel", "y", "x")}
+        inputs = {"store": store, "image": self.image and self.image[1], "second": self.second and self.second[1]}
+        inputs |= {name: getattr(self, name) for name in ("target", "layer", "channel", "y", "x")}
+        options = {name: value for name, value in inputs.items() if value is not None}
+        options |= {"whole": True} if self.whole else {}
         options |= {name.replace("_", "-"): value for name, value in self.method.to_dict().items()}
         words = [word for name, value in options.items() for word in _option(name, value)]
         return shlex.join(["python", "-m", "compute", self.method.name, *words, "--out", f"{self.method.name}.png"])
@@ -90,10 +94,11 @@ def request(
         channel=view.channel if channelled else None,
         y=view.y if unit else None,
         x=view.x if unit else None,
+        whole=view.whole and method.any_size,
     )
 
 
 def _option(name: str, value: object) -> tuple[str, ...]:
-    if value is None or value is False:
-        return ()
-    return (f"--{name}",) if value is True else (f"--{name}", str(value))
+    if isinstance(value, bool):
+        return (f"--{name}" if value else f"--no-{name}",)
+    return f"--{name}", str(value)

@@ -1,12 +1,14 @@
 """Pictures of a run's images for the page: the original, what the network sees of it, a patch of it."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
+import torch
 from PIL import Image
 
 from compute.decoding import decode
+from compute.model import Model
 from compute.preprocessing import Preprocessing
 from dashboard import data
 from dashboard.data import BY_FOLDER
@@ -54,6 +56,11 @@ def patch(run: Run, image_id: int, box: Box | None, side: int) -> bytes:
 
 def photograph(run: Run, image_id: int, upload: str = "") -> Image.Image:
     return decode(data.uploads().read(upload) if upload else data.original(run, image_id))
+
+
+def whole_tensor(model: Model, image: Image.Image) -> torch.Tensor:
+    """(C, H, W) in [0, 1] of the picture in its own size, in the network's colours."""
+    return replace(model.preprocessing, size=(image.height, image.width)).tensor(image)
 
 
 def preprocessing(run: Run) -> Preprocessing:

@@ -164,7 +164,8 @@ class ChannelsView(ViewState):
 class LiveView(MethodView):
     """A view of a method on its inputs; -1 and "" stand for none.
 
-    upload: name of an uploaded image, which then stands for `image`. y, x: a unit of the channel's map.
+    upload: name of an uploaded image, which then stands for `image`. y, x: a unit of the channel's map. whole: the
+    pictures in their own size, not the network's crop (methods that take any size).
     """
 
     image: int = shown(-1, among="images", optional=True)
@@ -175,6 +176,7 @@ class LiveView(MethodView):
     channel: int = shown(-1, among="channels", optional=True)
     y: int = shown(-1, low=-1)
     x: int = shown(-1, low=-1)
+    whole: bool = shown(False)
 
     def fitted(self, facts: Facts) -> tuple[Self, Notes]:
         """Fills in what the method can't do without."""
