@@ -13,7 +13,9 @@ from compute.methods.attributions import integrated_gradients, smoothgrad
 from compute.methods.curves import deletion, insertion, ranks
 from compute.methods.gradcam import gradcam, last_maps
 from compute.methods.gradient import Saliency, rank_correlation
+from compute.model import Model
 from compute.occlusion import baseline_image
+from compute.preprocessing import Preprocessing
 
 NETWORKS = ("plain", "reused", "grey", "wide", "untraceable", "gelu")
 
@@ -227,3 +229,13 @@ def test_a_layer_of_ones_own_choice():
     first = Saliency(variant="gradcam").run(model, Inputs(image=image, layer="0"))
     assert default.numbers["layer"] == "the last maps" and first.numbers["layer"] == "0"
     assert not np.array_equal(default.data, first.data)
+
+
+def test_gradcam_of_a_patch_embedding_is_an_error():
+    embedding = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 4, stride=4), torch.nn.GELU(), torch.nn.Flatten(), torch.nn.Linear(32, 2)
+    )
+    model = Model(embedding, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), "ab", "patchy")
+    with pytest.raises(ValueError, match="patchy's only one embeds patches"):
+        Saliency(variant="gradcam").run(model, Inputs(image=torch.rand(3, 8, 8)))
+    assert Saliency().run(model, Inputs(image=torch.rand(3, 8, 8))).data.any()

@@ -42,7 +42,7 @@ def _curve(model, first: torch.Tensor, last: torch.Tensor, saliency: np.ndarray,
 
     def probabilities(start: int, stop: int) -> torch.Tensor:
         with torch.inference_mode():
-            changed = torch.where(rank < limits[start:stop], last, first)
+            changed = torch.where(rank < limits[start:stop], last.cpu(), first.cpu())
             return model.probabilities(changed)[:, target].float().cpu()
 
     found = torch.cat([part for _, _, part in in_batches(steps + 1, BATCH, probabilities)]).tolist()

@@ -27,10 +27,22 @@ def gradcam(model, image: torch.Tensor, target: int, layer: str | None = None) -
 
 
 def last_maps(model) -> str:
-    """The site of the last maps with height and width: of a network that can't be traced, the last such layer."""
+    """The site of the last maps with height and width: of a network that can't be traced, the last such layer.
+
+    Raises ValueError where there is none, or only the one that cuts the image into a transformer's patches.
+    """
+    if _only_embeds_patches(model):
+        raise ValueError(f"Grad-CAM needs a convolution's feature maps, and {model.name}'s only one embeds patches")
     if model.graph is not None:
         return MAPS
     names = [name for name, layer in model.layers.items() if layer.height * layer.width > 1]
     if not names:
         raise ValueError("Grad-CAM needs a layer whose map is larger than 1 x 1, and the network has none")
     return names[-1]
+
+
+def _only_embeds_patches(model) -> bool:
+    if len(model.layers) != 1:
+        return False
+    convolution = model.convolution(next(iter(model.layers)))
+    return max(convolution.kernel_size) > 1 and tuple(convolution.kernel_size) == tuple(convolution.stride)

@@ -13,7 +13,8 @@ from compute.occlusion import BASELINES, OcclusionMaps, occlusion_progress
 from compute.pictures import RESULT, heatmap, overlay, pixels
 
 PROBABILITY, LOGIT, ARGMAX = "probability", "logit", "argmax"
-PATCH_SHARE = 6
+PATCH_SHARE = 4
+STRIDE_SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,12 @@ class Occlusion(Method):
 
     patch: int = parameter(
         0, f"side of the patch; 0: 1/{PATCH_SHARE} of the shorter side", unit="pixels", low=0, high=4096,
-        source="choice; Zeiler & Fergus: a grey square",
+        source="choice, as in the store; Zeiler & Fergus: a grey square",
     )  # fmt: skip
     stride: int = parameter(
-        0, "from one patch to the next; 0: half the patch", unit="pixels", low=0, high=4096, source="choice"
-    )
+        0, f"from one patch to the next; 0: 1/{STRIDE_SHARE} of the patch", unit="pixels", low=0, high=4096,
+        source="choice: smooth enough to read, 169 passes",
+    )  # fmt: skip
     baseline: str = parameter(
         "mean", "what covers the pixels (mean: of the normalisation)", choices=BASELINES, source="Zeiler & Fergus 2014"
     )
@@ -46,8 +48,8 @@ class Occlusion(Method):
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)
-        patch = self.patch or max(1, round(min(inputs.image.shape[1:]) / PATCH_SHARE))
-        stride = self.stride or max(1, patch // 2)
+        patch = self.patch or max(1, min(inputs.image.shape[1:]) // PATCH_SHARE)
+        stride = self.stride or max(1, patch // STRIDE_SHARE)
         for maps in occlusion_progress(model, inputs.image, explained.index, patch, stride, self.baseline):
             data = at_pixels(getattr(maps, self.value), maps, inputs.image.shape[1:])
             numbers = explained.numbers() | _numbers(model, maps)
