@@ -1,7 +1,8 @@
 """The one loop of every method that makes an image: climb a score by changing what parameterises the picture.
 
-What is maximised (the score), how the image is parameterised (`compute.parameterizations`) and how it is perturbed
-(`compute.transforms`) are three independent choices; a method is a combination of them and of a rule for the step.
+What is maximised (the score), how the image is parameterised (`compute.parameterizations`) and how it is
+perturbed (`compute.transforms`) are three independent choices; a method is a combination of them and of a
+rule for the step.
 """
 
 import math
@@ -50,7 +51,9 @@ def climb(parameterization: Parameterization, slope: Slope, rule: Rule, steps: i
         yield value
 
 
-def watched(scores: Iterator[float], parameterization: Parameterization, total: int, first: int = 1) -> Iterator[Step]:
+def watched(
+    scores: Iterator[float], parameterization: Parameterization, total: int, first: int = 1
+) -> Iterator[Step]:
     """A step a score, with the picture so far; the picture is renewed at most 50 times in `total` steps.
 
     first: the first step's index.

@@ -1,7 +1,7 @@
 """The pictures an attack may choose from: those near the original one, as a norm measures nearness.
 
-Each ball is a parameterisation in pixels: `constrain` projects to the ball and then clamps to [0, 1], which never
-leaves it again. `saved` is the variable rounded to 8 bits, still inside.
+Each ball is a parameterisation in pixels: `constrain` projects to the ball and then clamps to [0, 1], which
+never leaves it again. `saved` is the variable rounded to 8 bits, still inside.
 """
 
 import math

@@ -1,7 +1,8 @@
 """The way of a picture to a file and back: what a method claims of its result is claimed of these bytes.
 
-A float image that fools a network may stop doing so once it is saved (foolbox#264, #324, #423), so results are
-rounded to 8 bits, encoded as PNG, decoded, and prepared like any other image before anything is said of them.
+A float image that fools a network may stop doing so once it is saved (foolbox#264, #324, #423), so results
+are rounded to 8 bits, encoded as PNG, decoded, and prepared like any other image before anything is said of
+them.
 """
 
 import io
@@ -18,8 +19,8 @@ LEVELS = 255
 
 
 def eight_bit(image: Tensor) -> Tensor:
-    """`image` (…, C, H, W), clamped to [0, 1] and rounded to the nearest k/255 (truncation would move every value
-    down by half a level on average)."""
+    """`image` (…, C, H, W), clamped to [0, 1] and rounded to the nearest k/255 (truncation would move every
+    value down by half a level on average)."""
     return (image.clamp(0, 1) * LEVELS).round() / LEVELS
 
 
@@ -79,5 +80,6 @@ ALTERATIONS: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def altered(model, image: Tensor) -> dict[str, Tensor]:
-    """What `model` sees of the saved picture after each of the things that happen to pictures: (C, H, W) by name."""
+    """What `model` sees of the saved picture after each of the things that happen to pictures: (C, H, W) by
+    name."""
     return {name: model.prepare(alter(picture(image))) for name, alter in ALTERATIONS.items()}

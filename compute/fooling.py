@@ -14,8 +14,8 @@ from compute.objectives import Objective, logit
 
 @dataclass(frozen=True)
 class Goal:
-    """image: (C, H, W), values k/255, on the CPU. original: what the network predicts of it. target: the class it
-    shall predict instead, or None for any other class (untargeted)."""
+    """image: (C, H, W), values k/255, on the CPU. original: what the network predicts of it. target: the
+    class it shall predict instead, or None for any other class (untargeted)."""
 
     model: Any
     image: Tensor
@@ -24,10 +24,13 @@ class Goal:
 
     @classmethod
     def of(cls, model, image: Tensor, target: int | None) -> "Goal":
-        """Raises ValueError if `image` hasn't the network's input size: only such pictures are seen as they are."""
+        """Raises ValueError if `image` hasn't the network's input size: only such pictures are seen as they
+        are."""
         if tuple(image.shape[1:]) != tuple(model.input_size):
             height, width = model.input_size
-            raise ValueError(f"fool needs an image of {width}x{height}, not {image.shape[2]}x{image.shape[1]}")
+            raise ValueError(
+                f"fool needs an image of {width}x{height}, not {image.shape[2]}x{image.shape[1]}"
+            )
         image = eight_bit(image.cpu())
         with torch.inference_mode():
             return cls(model, image, int(model.logits(image[None]).argmax()), target)
@@ -42,8 +45,8 @@ class Goal:
         return -1.0 if self.target is None else 1.0
 
     def log_odds(self) -> Objective:
-        """±log(p / (1 - p)) of the class in focus. Its gradient is that of log p, the cross-entropy, divided by
-        1 - p: of the same direction, but it doesn't vanish where p is 1."""
+        """±log(p / (1 - p)) of the class in focus. Its gradient is that of log p, the cross-entropy, divided
+        by 1 - p: of the same direction, but it doesn't vanish where p is 1."""
 
         def score(activations) -> Tensor:
             logits = activations["logits"]
@@ -75,7 +78,8 @@ class Goal:
 
 @dataclass(frozen=True)
 class Certificate:
-    """image: (C, H, W), as decoded from the saved picture. logits: (classes,), the network's for exactly these."""
+    """image: (C, H, W), as decoded from the saved picture. logits: (classes,), the network's for exactly
+    these."""
 
     goal: Goal
     image: Tensor

@@ -1,5 +1,5 @@
-"""How an image is parameterised: the variable that an ascent changes, and the picture (1, C, H, W) in [0, 1] that
-it stands for.
+"""How an image is parameterised: the variable that an ascent changes, and the picture (1, C, H, W) in [0, 1]
+that it stands for.
 
 The parameterisation decides which pictures are near: a step in pixels favours high frequencies, a step in a
 whitened spectrum treats all scales of natural images alike (Olah, Mordvintsev & Schubert 2017).
@@ -11,15 +11,15 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-# Square root of the colour covariance of natural images (rows R, G, B), from Lucid's `lucid.optvis.param.color`.
+# Root of the colour covariance of natural images (rows R, G, B), from Lucid's `lucid.optvis.param.color`.
 COLOUR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-START_DEVIATION = 0.01
+START_DEVIATION = 0.5
 LUCID_DAMPING = 4.0
 
 
 class Parameterization(Protocol):
-    """`variable` is what is changed; `image` gives the picture as a differentiable function of it; `constrain` is
-    called after each change and puts the variable back to where it may be."""
+    """`variable` is what is changed; `image` gives the picture as a differentiable function of it;
+    `constrain` is called after each change and puts the variable back to where it may be."""
 
     variable: Tensor
 
@@ -29,7 +29,8 @@ class Parameterization(Protocol):
 
 
 class Pixels:
-    """The picture itself, as `mean` + `std` * variable: in the network's normalised units, or (mean 0, std 1) as is."""
+    """The picture itself, as `mean` + `std` * variable: in the network's normalised units, or (mean 0, std 1)
+    as is."""
 
     def __init__(self, start: Tensor, mean: tuple[float, ...] = (0.0,), std: tuple[float, ...] = (1.0,)):
         """start: (1, C, H, W) in [0, 1]. mean, std: one value a channel, or one for all."""
@@ -47,15 +48,21 @@ class Pixels:
 class Fourier:
     """sigmoid(colours · inverse FFT(variable / frequency ** falloff)): steps of equal size at every scale.
 
-    variable: (1, C, H, W // 2 + 1, 2), real and imaginary parts of the whitened spectrum, started at a standard
-    deviation of 0.01, which gives a picture of almost uniform grey.
+    variable: (1, C, H, W // 2 + 1, 2), real and imaginary parts of the whitened spectrum. It starts as noise
+    of standard deviation 0.5, a picture of faint clouds: Lucid's 0.01 is so uniform a grey that whole
+    networks may be silent on it and give no gradient.
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], generator: Generator, device="cpu", correlated=True, falloff: float = 1.0
+        self,
+        shape: tuple[int, int, int],
+        generator: Generator,
+        device="cpu",
+        correlated=True,
+        falloff: float = 1.0,
     ):
-        """shape: (C, H, W). correlated: let an RGB picture's channels move together as in photographs. falloff:
-        see `natural_magnitude`."""
+        """shape: (C, H, W). correlated: let an RGB picture's channels move together as in photographs.
+        falloff: see `natural_magnitude`."""
         channels, height, width = shape
         self.size = (height, width)
         self.scale = natural_magnitude(self.size, falloff).to(device)
@@ -80,10 +87,15 @@ class Phase:
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], generator: Generator, device="cpu", correlated=True, falloff: float = 1.0
+        self,
+        shape: tuple[int, int, int],
+        generator: Generator,
+        device="cpu",
+        correlated=True,
+        falloff: float = 1.0,
     ):
-        """shape: (C, H, W). correlated: let an RGB picture's channels move together as in photographs. falloff:
-        see `natural_magnitude`."""
+        """shape: (C, H, W). correlated: let an RGB picture's channels move together as in photographs.
+        falloff: see `natural_magnitude`."""
         channels, height, width = shape
         self.size = (height, width)
         self.magnitude = natural_magnitude(self.size, falloff).to(device)
@@ -102,8 +114,8 @@ class Phase:
 
 
 def natural_magnitude(size: tuple[int, int], falloff: float = 1.0) -> Tensor:
-    """(H, W // 2 + 1): the amplitude spectrum n / max(1, n * frequency) ** falloff, with n = max(H, W) and the
-    frequency in cycles a pixel; n at one cycle along the longer side, and below.
+    """(H, W // 2 + 1): the amplitude spectrum n / max(1, n * frequency) ** falloff, with n = max(H, W) and
+    the frequency in cycles a pixel; n at one cycle along the longer side, and below.
 
     falloff: 1 is the mean of photographs (Field 1987); more makes pictures smoother.
     """
@@ -114,7 +126,8 @@ def natural_magnitude(size: tuple[int, int], falloff: float = 1.0) -> Tensor:
 
 
 def colour_transform(channels: int, correlated: bool = True) -> Tensor:
-    """(C, C): from decorrelated to real colour channels; the identity unless there are three that are correlated."""
+    """(C, C): from decorrelated to real colour channels; the identity unless there are three that are
+    correlated."""
     if channels != 3 or not correlated:
         return torch.eye(channels)
     matrix = torch.tensor(COLOUR_CORRELATION)

@@ -1,8 +1,8 @@
 """What keeps a picture that is made from a network's gradients looking like one.
 
 The lecture's (CS231n, "Network Visualization"; Simonyan et al. 2014 for the L2 norm; Yosinski et al. 2015,
-"Understanding Neural Networks Through Deep Visualization", for blurring and clipping), and the priors of Mahendran
-& Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them".
+"Understanding Neural Networks Through Deep Visualization", for blurring and clipping), and the priors of
+Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them".
 """
 
 import math
@@ -23,9 +23,10 @@ class LectureRule:
     def __init__(
         self, rate: float, l2: float, every: int, blur: float, clip_values: float, clip_contributions: float
     ):
-        """rate: L2 norm of a step. l2: weight of the squared L2 norm of v. every: steps from one blur and clip to
-        the next. blur: standard deviation in pixels. clip_values, clip_contributions: the share of pixels set to
-        the mean colour, those of smallest norm, and those that contribute least (|v · g| over the channels)."""
+        """rate: L2 norm of a step. l2: weight of the squared L2 norm of v. every: steps from one blur and
+        clip to the next. blur: standard deviation in pixels. clip_values, clip_contributions: the share of
+        pixels set to the mean colour, those of smallest norm, and those that contribute least (|v · g| over
+        the channels)."""
         self.rate, self.l2, self.every, self.blur = rate, l2, every, blur
         self.clip_values, self.clip_contributions = clip_values, clip_contributions
         self.count = 0
@@ -34,7 +35,9 @@ class LectureRule:
         gradient = gradient - 2 * self.l2 * variable
         variable = variable + self.rate * unit(gradient)
         if self.count % self.every == 0:
-            variable = clipped(variable, (variable * gradient).sum(1, keepdim=True).abs(), self.clip_contributions)
+            variable = clipped(
+                variable, (variable * gradient).sum(1, keepdim=True).abs(), self.clip_contributions
+            )
             variable = clipped(variable, variable.norm(dim=1, keepdim=True), self.clip_values)
             variable = blurred(variable, self.blur)
         self.count += 1
@@ -66,6 +69,6 @@ def total_variation(images: Tensor, beta: float = 2.0) -> Tensor:
 
 
 def alpha_norm(images: Tensor, centre: Tensor, alpha: float = 6.0) -> Tensor:
-    """(N,): mean over pixels and channels of |2 (image - centre)|^alpha, which is near 0 until values near the
-    ends of [0, 1] are reached."""
+    """(N,): mean over pixels and channels of |2 (image - centre)|^alpha, which is near 0 until values near
+    the ends of [0, 1] are reached."""
     return (2 * (images - centre)).abs().pow(alpha).mean((1, 2, 3))

@@ -1,6 +1,7 @@
 """Gradients of images that are too large for one pass: tile by tile, with seams that move."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
@@ -13,7 +14,8 @@ LARGEST_SHARE = 8
 
 
 def tiled_slope(score: Score, tile: int, jitter: int, generator: Generator) -> Slope:
-    """The gradient of the sum of `score` over tiles of at most `tile` pixels a side, of the image rolled at random.
+    """The gradient of the sum of `score` over tiles of at most `tile` pixels a side, of the image rolled at
+    random.
 
     Along a side that fits one tile the roll is up to ±`jitter` pixels, at most an eighth of the side; along a
     longer one up to ± half a tile, so that no seam stays where it is. The roll is undone in the gradient.
@@ -49,4 +51,4 @@ def places(height: int, width: int, tile: int) -> Iterator[tuple]:
 def spans(length: int, tile: int) -> list[slice]:
     count = -(-length // tile)
     edges = [round(index * length / count) for index in range(count + 1)]
-    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]

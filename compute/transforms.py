@@ -1,8 +1,9 @@
-"""How a picture is perturbed before the network sees it, so that an ascent can't rely on exact pixel positions.
+"""How a picture is perturbed before the network sees it, so that an ascent can't rely on exact pixel
+positions.
 
 Transformation robustness (Mordvintsev, Olah & Tyka 2015; Olah, Mordvintsev & Schubert 2017, "Feature
-Visualization"; numbers from Lucid's `standard_transforms`). Each transform maps (N, C, H, W) to (N, C, H', W') and
-is differentiable; random ones draw from the generator they were made with.
+Visualization"; numbers from Lucid's `standard_transforms`). Each transform maps (N, C, H, W) to (N, C, H',
+W') and is differentiable; random ones draw from the generator they were made with.
 """
 
 from collections.abc import Callable, Iterable
@@ -87,8 +88,8 @@ def robust(
 ) -> Transform:
     """Lucid's pad, jitter, scale, rotate, and jitter by half as much again, from and to `size` (H, W).
 
-    pad, jitter: pixels of a picture of 224, in proportion in others. scale: share. rotate: degrees. 0 switches a
-    term off. fill: the colour around the picture, one value a channel.
+    pad, jitter: pixels of a picture of 224, in proportion in others. scale: share. rotate: degrees. 0
+    switches a term off. fill: the colour around the picture, one value a channel.
     """
     pad, first, second = (in_proportion(pixels, size) for pixels in (pad, jitter, jitter / 2))
     steps = (

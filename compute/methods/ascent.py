@@ -1,10 +1,10 @@
 """Gradient ascent: the image x* = argmax f(x) - R(x) of a class, a channel, a neuron or a direction.
 
-f: the class's score before the softmax, the mean of a channel's map, one of its units, or the mean projection of a
-layer's activations on a direction. R: what keeps x natural: the parameterisation, the perturbations, and in pixels
-the lecture's regularisers.
-References: Simonyan et al. 2014 (class model visualisation), Yosinski et al. 2015 and CS231n (regularisers in
-pixels), Olah et al. 2017 (Fourier, decorrelated colours, transformations), Fel et al. 2023 (MaCo: phase).
+f: the class's score before the softmax, the mean of a channel's map, one of its units, or the mean projection
+of a layer's activations on a direction. R: what keeps x natural: the parameterisation, the perturbations, and
+in pixels the lecture's regularisers. References: Simonyan et al. 2014 (class model visualisation), Yosinski
+et al. 2015 and CS231n (regularisers in pixels), Olah et al. 2017 (Fourier, decorrelated colours,
+transformations), Fel et al. 2023 (MaCo: phase).
 """
 
 import math
@@ -38,43 +38,47 @@ AT_224 = "pixels at 224"
 
 @dataclass(frozen=True)
 class Ascent(Method):
-    """Inputs: a class, or a layer with a channel and perhaps a unit's y and x, or a layer and an image whose mean
-    activation there is the direction (with y and x: its activation at that place).
+    """Inputs: a class, or a layer with a channel and perhaps a unit's y and x, or a layer and an image whose
+    mean activation there is the direction (with y and x: its activation at that place).
 
     A ReLU that is off at every place has no gradient: until it wakes up, the value before it is followed.
-    numbers, all of the saved 8-bit picture without any perturbation: `activation`, what is maximised; for a channel
-    or neuron `maximum`, the channel's spatial maximum, as in `top_patches`; `dead`, whether it stayed off; for a
-    class its `probability`, and `predicted`.
+    numbers, all of the saved 8-bit picture without any perturbation: `activation`, what is maximised; for a
+    channel or neuron `maximum`, the channel's spatial maximum, as in `top_patches`; `dead`, whether it stayed
+    off; for a class its `probability`, and `predicted`.
     """
 
     name: ClassVar[str] = "ascend"
     title: ClassVar[str] = "Gradient ascent"
     theory: ClassVar[str] = (
-        "Starts from noise and follows the gradient uphill to an image that a class, a channel or a neuron answers "
-        "to most, so that what it looks for becomes visible. The parameterisation and the perturbations keep the "
-        "image from turning into noise that no photograph holds."
+        "Starts from noise and follows the gradient uphill to an image that a class, a channel or a neuron "
+        "answers to most, so that what it looks for becomes visible. The parameterisation and the "
+        "perturbations keep the image from turning into noise that no photograph holds."
     )
-    reference: ClassVar[str] = "Simonyan et al. 2014; Olah et al. 2017, Feature Visualization; Fel et al. 2023, MaCo"
+    reference: ClassVar[str] = (
+        "Simonyan et al. 2014; Olah et al. 2017, Feature Visualization; Fel et al. 2023, MaCo"
+    )
     output: ClassVar[str] = "image"
     takes: ClassVar[frozenset[str]] = frozenset({TARGET, LAYER, CHANNEL, NEURON, IMAGE})
 
     objective: str = parameter(
         GIVEN,
-        "what is maximised; as given: a neuron, a channel, a direction or a logit, the first that the inputs name",
+        "what is maximised; as given: a neuron, a channel, a direction or a logit, the first that the "
+        "inputs name",
         choices=(GIVEN, LOGIT, CHANNEL, NEURON, DIRECTION),
         source=LUCID,
     )
     parameterization: str = parameter(
         FOURIER,
-        "what is changed: a whitened spectrum, its phase alone (MaCo), or normalised pixels as in the lecture",
+        "what is changed: a whitened spectrum, its phase alone (MaCo), or normalised pixels as in the "
+        "lecture",
         choices=(FOURIER, PHASE, PIXELS),
         source=LUCID,
     )
     iterations: int = parameter(256, "Lucid takes 512, MaCo 256, CS231n 100", low=1, high=4096, source="MaCo")
     rate: float = parameter(
         1.0,
-        "step size, as a multiple of the usual one: Adam 0.05 (fourier), Adam 0.2 (phase; MaCo takes 1.0), or L2 "
-        "norm 25 at 3x224x224 in normalised units and as much a value at other sizes (pixels; CS231n)",
+        "step size, as a multiple of the usual one: Adam 0.05 (fourier), Adam 0.2 (phase; MaCo takes 1.0), "
+        "or L2 norm 25 at 3x224x224 in normalised units and as much a value at other sizes (pixels; CS231n)",
         low=0.0,
         high=100.0,
         source="Lucid, MaCo, CS231n",
@@ -86,10 +90,16 @@ class Ascent(Method):
         source="Lucid, CS231n",
     )
     pad: int = parameter(12, "robust: border of the mean colour", unit=AT_224, low=0, high=64, source=LUCID)
-    jitter: int = parameter(8, "robust: shift, and half of it once more", unit=AT_224, low=0, high=64, source=LUCID)
+    jitter: int = parameter(
+        8, "robust: shift, and half of it once more", unit=AT_224, low=0, high=64, source=LUCID
+    )
     scale: float = parameter(0.1, "robust: scaling by 1 ± this", low=0.0, high=0.5, source=LUCID)
-    rotate: float = parameter(10.0, "robust: rotation by ± this", unit="degrees", low=0.0, high=180.0, source=LUCID)
-    roll: int = parameter(16, "roll: jitter by ± this, around the border", unit=AT_224, low=0, high=112, source=CS231N)
+    rotate: float = parameter(
+        10.0, "robust: rotation by ± this", unit="degrees", low=0.0, high=180.0, source=LUCID
+    )
+    roll: int = parameter(
+        16, "roll: jitter by ± this, around the border", unit=AT_224, low=0, high=112, source=CS231N
+    )
     falloff: float = parameter(
         1.5,
         "fourier, phase: amplitudes fall with this power of the frequency; photographs: 1; more is smoother",
@@ -99,13 +109,23 @@ class Ascent(Method):
     )
     correlated: bool = parameter(True, "fourier, phase: colours correlated as in photographs", source=LUCID)
     l2: float = parameter(1e-3, "pixels: weight of the squared L2 norm", low=0.0, high=10.0, source=CS231N)
-    every: int = parameter(10, "pixels: steps from one blur and clip to the next", low=1, high=1000, source=CS231N)
+    every: int = parameter(
+        10, "pixels: steps from one blur and clip to the next", low=1, high=1000, source=CS231N
+    )
     blur: float = parameter(0.5, "pixels: Gaussian blur", unit="pixels", low=0.0, high=10.0, source=CS231N)
     clip_values: float = parameter(
-        0.0, "pixels: share of pixels, those of smallest norm, set to the mean", low=0.0, high=0.99, source=YOSINSKI
+        0.0,
+        "pixels: share of pixels, those of smallest norm, set to the mean",
+        low=0.0,
+        high=0.99,
+        source=YOSINSKI,
     )
     clip_contributions: float = parameter(
-        0.0, "pixels: share of pixels, those that add least, set to the mean", low=0.0, high=0.99, source=YOSINSKI
+        0.0,
+        "pixels: share of pixels, those that add least, set to the mean",
+        low=0.0,
+        high=0.99,
+        source=YOSINSKI,
     )
     seed: int = parameter(0, "of the start and of every perturbation", low=0, high=2**31 - 1, source="ours")
 
@@ -127,7 +147,9 @@ class Ascent(Method):
         for step in watched(climb(image, uphill, self.rule(model), self.iterations), image, self.iterations):
             if step.index < step.total:
                 yield step
-        yield replace(step, data=array(image.image()[0]), numbers=reached(model, kind, inputs, image.image()[0]))
+        yield replace(
+            step, data=array(image.image()[0]), numbers=reached(model, kind, inputs, image.image()[0])
+        )
 
     def chosen(self, inputs: Inputs) -> str:
         """Which objective the inputs call for; raises ValueError if they lack something."""
@@ -140,8 +162,8 @@ class Ascent(Method):
         kinds = [kind for kind, given in possible.items() if given and self.objective in (GIVEN, kind)]
         if not kinds:
             raise ValueError(
-                f"ascend ({self.objective}) needs a class (logit), a layer and a channel (channel), these and y and "
-                "x (neuron), or a layer and an image (direction)"
+                f"ascend ({self.objective}) needs a class (logit), a layer and a channel (channel), these "
+                "and y and x (neuron), or a layer and an image (direction)"
             )
         return kinds[0]
 
@@ -157,7 +179,9 @@ class Ascent(Method):
         if self.parameterization != PIXELS:
             return Adam(rate)
         per_value = rate * math.sqrt(model.in_channels * math.prod(model.input_size) / LECTURE_VALUES)
-        return LectureRule(per_value, self.l2, self.every, self.blur, self.clip_values, self.clip_contributions)
+        return LectureRule(
+            per_value, self.l2, self.every, self.blur, self.clip_values, self.clip_contributions
+        )
 
     def perturb(self, model, generator: Generator) -> Transform:
         kind = PERTURBATION[self.parameterization] if self.perturbation == PUBLISHED else self.perturbation
@@ -168,7 +192,8 @@ class Ascent(Method):
 
 
 def normalized_noise(model, generator: Generator) -> Pixels:
-    """The lecture's start: normal noise of standard deviation 1 in normalised units, where that is in [0, 1]."""
+    """The lecture's start: normal noise of standard deviation 1 in normalised units, where that is in [0,
+    1]."""
     mean, std = model.preprocessing.mean, model.preprocessing.std
     pixels = Pixels(torch.zeros(1, model.in_channels, *model.input_size, device=model.device), mean, std)
     pixels.variable = torch.randn(pixels.variable.shape, generator=generator).to(model.device)
@@ -194,7 +219,9 @@ def objective_at(site: str, model, kind: str, inputs: Inputs) -> Objective:
 
 def measured(model, kind: str, inputs: Inputs) -> Objective:
     """What an ascent of `kind` reports: as the network gives it, after the layer's nonlinearity."""
-    return objectives.logit(inputs.target) if kind == LOGIT else objective_at(inputs.layer, model, kind, inputs)
+    return (
+        objectives.logit(inputs.target) if kind == LOGIT else objective_at(inputs.layer, model, kind, inputs)
+    )
 
 
 def followed(model, kind: str, inputs: Inputs) -> Objective:
@@ -217,7 +244,9 @@ def image_direction(model, inputs: Inputs) -> Tensor:
         values = model.activations(inputs.image[None], {inputs.layer})[inputs.layer][0]
         vector = values.mean((1, 2)) if inputs.y is None else values[:, inputs.y, inputs.x]
     if not vector.any():
-        raise ValueError(f"the image's activation at {inputs.layer} is 0 in every channel there: it has no direction")
+        raise ValueError(
+            f"the image's activation at {inputs.layer} is 0 in every channel there: it has no direction"
+        )
     return (vector / vector.norm()).clone()
 
 

@@ -2,10 +2,10 @@
 
     x <- P(x + alpha * u(gradient)),  until the saved picture fools,
 
-with P the projection to the ball of radius epsilon about the original and to [0, 1], and u the steepest direction
-of the ball's norm: the sign (L-infinity) or the gradient divided by its L2 norm (L2). FGSM is the one step with
-alpha = epsilon; the lecture's step has no ball.
-References: Szegedy et al. 2014; Goodfellow et al. 2015 (FGSM); Madry et al. 2018 (PGD); CS231n (normalised step).
+with P the projection to the ball of radius epsilon about the original and to [0, 1], and u the steepest
+direction of the ball's norm: the sign (L-infinity) or the gradient divided by its L2 norm (L2). FGSM is the
+one step with alpha = epsilon; the lecture's step has no ball. References: Szegedy et al. 2014; Goodfellow et
+al. 2015 (FGSM); Madry et al. 2018 (PGD); CS231n (normalised step).
 """
 
 import math
@@ -35,22 +35,24 @@ Search = Producer[Step, None, Certificate]
 
 @dataclass(frozen=True)
 class Attack(Method):
-    """Inputs: an image of the network's input size, and the class it shall be taken for; without one, any class
-    but the predicted one will do.
+    """Inputs: an image of the network's input size, and the class it shall be taken for; without one, any
+    class but the predicted one will do.
 
     The result is the picture as decoded from its PNG file, and every number is about exactly that. numbers:
-    `success`; `note`, in words; `predicted_before`, `predicted`, `target`; `probability` of the target (untargeted:
-    of all but the original class) and `margin`, the logit difference to the best other class; `linf` (share of the
-    range) and `linf_255`, `l2`; `steps` taken in all; `epsilon` and `epsilon_255` used, `epsilon_raised`;
-    `magnification`, k of the picture "difference" = 0.5 + k * difference; `survival` under JPEG, resizing and blur;
-    `minimum_epsilon` and `minimum_epsilon_255`, where asked for: this attack's smallest success.
+    `success`; `note`, in words; `predicted_before`, `predicted`, `target`; `probability` of the target
+    (untargeted: of all but the original class) and `margin`, the logit difference to the best other class;
+    `linf` (share of the range) and `linf_255`, `l2`; `steps` taken in all; `epsilon` and `epsilon_255` used,
+    `epsilon_raised`; `magnification`, k of the picture "difference" = 0.5 + k * difference; `survival` under
+    JPEG, resizing and blur; `minimum_epsilon` and `minimum_epsilon_255`, where asked for: this attack's
+    smallest success.
     """
 
     name: ClassVar[str] = "fool"
     title: ClassVar[str] = "Fooling image"
     theory: ClassVar[str] = (
-        "Follows the gradient of a class's score in the image, keeping every pixel near what it was. A change too "
-        "small to see makes the network see another class: it counts only once the saved 8-bit picture does so."
+        "Follows the gradient of a class's score in the image, keeping every pixel near what it was. A "
+        "change too small to see makes the network see another class: it counts only once the saved 8-bit "
+        "picture does so."
     )
     reference: ClassVar[str] = "Szegedy et al. 2014; Goodfellow et al. 2015 (FGSM); Madry et al. 2018 (PGD)"
     output: ClassVar[str] = "image"
@@ -59,27 +61,29 @@ class Attack(Method):
 
     attack: str = parameter(
         PGD_LINF,
-        "projected gradient descent in a ball (L-infinity or L2), its single-step form, or the lecture's normalised "
-        "gradient step without a ball",
+        "projected gradient descent in a ball (L-infinity or L2), its single-step form, or the lecture's "
+        "normalised gradient step without a ball",
         choices=(PGD_LINF, PGD_L2, FGSM, GRADIENT),
         source="Madry et al. 2018",
     )
     epsilon: float = parameter(
         8.0,
-        "radius of the ball: the largest change of a value (pgd-l2: the root mean square change); from 1 on in "
-        "1/255, below 1 as a share of the range (8 and 0.03137 are the same)",
+        "radius of the ball: the largest change of a value (pgd-l2: the root mean square change); from 1 on "
+        "in 1/255, below 1 as a share of the range (8 and 0.03137 are the same)",
         unit="1/255",
         low=0.001,
         high=255.0,
         source="Madry et al. 2018",
     )
     raise_epsilon: bool = parameter(
-        True, f"where epsilon fails, try again with half as much more, up to {LARGEST:g}/255, and say so", source="ours"
+        True,
+        f"where epsilon fails, try again with half as much more, up to {LARGEST:g}/255, and say so",
+        source="ours",
     )
     iterations: int = parameter(
         40,
-        "steps at each epsilon, of 2.5 epsilon / iterations each; it ends as soon as it may (gradient: up to ten "
-        "times as many, since it has no ball)",
+        "steps at each epsilon, of 2.5 epsilon / iterations each; it ends as soon as it may (gradient: up "
+        "to ten times as many, since it has no ball)",
         low=1,
         high=1000,
         source="Madry et al. 2018",
@@ -91,8 +95,12 @@ class Attack(Method):
         high=1.0,
         source="ours; the lecture stops at 0",
     )
-    random_start: bool = parameter(False, "pgd: start from a random picture of the ball", source="Madry et al. 2018")
-    minimum: bool = parameter(False, "also look for the smallest epsilon that succeeds, by bisection", source="Foolbox")
+    random_start: bool = parameter(
+        False, "pgd: start from a random picture of the ball", source="Madry et al. 2018"
+    )
+    minimum: bool = parameter(
+        False, "also look for the smallest epsilon that succeeds, by bisection", source="Foolbox"
+    )
     seed: int = parameter(0, "of the random start", low=0, high=2**31 - 1, source="ours")
 
     @classmethod
@@ -134,12 +142,18 @@ class Attack(Method):
         numbers = self.numbers(untouched, best, radius) | {"steps": taken} | smallest
         count.index += 1
         yield Step(
-            count.index, count.total, "image", array(best.image), best.margin, numbers, {"difference": best.magnified()}
+            count.index,
+            count.total,
+            "image",
+            array(best.image),
+            best.margin,
+            numbers,
+            {"difference": best.magnified()},
         )
 
     def attempt(self, untouched: Certificate, radius: float, confidence: float, count: "Count") -> Search:
-        """The best certified picture within `radius` (in 1/255): the first that is confident, or else that of the
-        largest margin."""
+        """The best certified picture within `radius` (in 1/255): the first that is confident, or else that of
+        the largest margin."""
         goal, best = untouched.goal, untouched
         if best.fooled and best.probability >= confidence:
             return best
@@ -173,7 +187,8 @@ class Attack(Method):
         return picture, normalized(rate) if self.attack == PGD_L2 else signed(rate)
 
     def smallest(self, untouched: Certificate, low: float, high: float, count: "Count") -> Producer:
-        """Bisects between a failure and a success (in 1/255): to whole 1/255 for L-infinity, to 5 % for L2."""
+        """Bisects between a failure and a success (in 1/255): to whole 1/255 for L-infinity, to 5 % for
+        L2."""
         whole = self.attack != PGD_L2
         for _ in range(BISECTIONS):
             if high - low <= (1 if whole else TOLERANCE * high):

@@ -2,9 +2,10 @@
 
 At each of several sizes (octaves), from small to large:
     x <- x + s * g / mean|g|,  g = d (|a|² / 2) / d x, blurred a little
-with a the layer's activation (so that the gradient at the layer is the activation itself), and s = 1.5/255. What
-was changed at one size, the detail, is enlarged and added to the *original* image at the next size.
-Reference: Mordvintsev, Olah & Tyka 2015, "Inceptionism", and its notebook (google/deepdream), which doesn't blur.
+with a the layer's activation (so that the gradient at the layer is the activation itself), and s = 1.5/255.
+What was changed at one size, the detail, is enlarged and added to the *original* image at the next size.
+Reference: Mordvintsev, Olah & Tyka 2015, "Inceptionism", and its notebook (google/deepdream), which doesn't
+blur.
 """
 
 import math
@@ -32,20 +33,22 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Dream(Method):
-    """Inputs: an image (C, H, W) of any size and aspect ratio, which need not be the network's; a layer and perhaps
-    one of its channels; perhaps a second image of any size, the guide: then each place of the layer's map climbs
-    towards the guide's activation that it resembles most, instead of its own.
+    """Inputs: an image (C, H, W) of any size and aspect ratio, which need not be the network's; a layer and
+    perhaps one of its channels; perhaps a second image of any size, the guide: then each place of the layer's
+    map climbs towards the guide's activation that it resembles most, instead of its own.
 
-    The network is run convolutionally up to the layer, at the dream's own size. The result has the image's size, or
-    its aspect ratio where it is scaled up to `side`. numbers: `score_before` and `score_after`, what is maximised, of the
-    image and of the saved 8-bit picture, summed over tiles; `sizes`, (H, W) of each octave.
+    The network is run convolutionally up to the layer, at the dream's own size. The result has the image's
+    size, or its aspect ratio where it is scaled up to `side`. numbers: `score_before` and `score_after`, what
+    is maximised, of the image and of the saved 8-bit picture, summed over tiles; `sizes`, (H, W) of each
+    octave.
     """
 
     name: ClassVar[str] = "dream"
     title: ClassVar[str] = "DeepDream"
     theory: ClassVar[str] = (
-        "Whatever a layer sees in an image, it shall see more of it: its activation is its own gradient. Repeated at "
-        "several sizes, faint resemblances grow into the textures and things that the layer knows."
+        "Whatever a layer sees in an image, it shall see more of it: its activation is its own gradient. "
+        "Repeated at several sizes, faint resemblances grow into the textures and things that the layer "
+        "knows."
     )
     reference: ClassVar[str] = "Mordvintsev, Olah & Tyka 2015, Inceptionism"
     output: ClassVar[str] = "image"
@@ -55,18 +58,25 @@ class Dream(Method):
 
     side: int = parameter(
         0,
-        "scale smaller images up to this longer side (384 is worth it for small inputs); 0: the image's own size",
+        "scale smaller images up to this longer side (384 is worth it for small inputs); 0: the image's own "
+        "size",
         unit="pixels",
         low=0,
         high=4096,
         source="ours",
     )
     octaves: int = parameter(
-        4, "number of sizes, fewer where the smallest would not fill a receptive field", low=1, high=12, source=NOTEBOOK
+        4,
+        "number of sizes, fewer where the smallest would not fill a receptive field",
+        low=1,
+        high=12,
+        source=NOTEBOOK,
     )
     octave_scale: float = parameter(1.4, "from one size to the next", low=1.05, high=3.0, source=NOTEBOOK)
     iterations: int = parameter(10, "steps at each size", low=1, high=500, source=NOTEBOOK)
-    rate: float = parameter(1.5, "mean change of a value in a step", unit="1/255", low=0.0, high=50.0, source=NOTEBOOK)
+    rate: float = parameter(
+        1.5, "mean change of a value in a step", unit="1/255", low=0.0, high=50.0, source=NOTEBOOK
+    )
     jitter: int = parameter(
         32,
         "each step rolls the image by up to ± this, at most an eighth of its side",
@@ -84,7 +94,12 @@ class Dream(Method):
         source="ours, as in later DeepDreams; the notebook has none",
     )
     tile: int = parameter(
-        512, "larger images are done in tiles of this side", unit="pixels", low=64, high=4096, source="TensorFlow tutorial"
+        512,
+        "larger images are done in tiles of this side",
+        unit="pixels",
+        low=64,
+        high=4096,
+        source="TensorFlow tutorial",
     )
     seed: int = parameter(0, "of the shifts", low=0, high=2**31 - 1, source="ours")
 
@@ -125,8 +140,8 @@ class Dream(Method):
         yield replace(step, data=array(image.variable[0]), numbers=numbers)
 
     def sizes(self, model, inputs: Inputs) -> list[Size]:
-        """(H, W) of each octave, growing: no smaller than a unit's receptive field or the network's input, whichever
-        is less. Raises ValueError where the network can't take one of them."""
+        """(H, W) of each octave, growing: no smaller than a unit's receptive field or the network's input,
+        whichever is less. Raises ValueError where the network can't take one of them."""
         height, width = enlarged_size(inputs.image.shape[1:], self.side)
         factors = [self.octave_scale**-octave for octave in reversed(range(self.octaves))]
         sizes = [(round(height * factor), round(width * factor)) for factor in factors]
@@ -152,7 +167,8 @@ def check_takes(model, layer: str, size: Size, tile: int) -> None:
         # Where the device fails, and not the size, this fails as well, and says why.
         passes(model, layer, model.input_size)
         raise ValueError(
-            f"{model.name} can't take an image of {width}x{height} up to {layer}, only of its own input size: {error}"
+            f"{model.name} can't take an image of {width}x{height} up to {layer}, only of its own input "
+            f"size: {error}"
         ) from error
 
 
@@ -162,12 +178,15 @@ def passes(model, layer: str, size: Size) -> None:
 
 
 def objective(model, inputs: Inputs, tile: int) -> Objective:
-    """Half the squared L2 norm of the layer's activation, or of the one channel's; with a guide, the match with it."""
+    """Half the squared L2 norm of the layer's activation, or of the one channel's; with a guide, the match
+    with it."""
     selected = slice(None) if inputs.channel is None else slice(inputs.channel, inputs.channel + 1)
     if inputs.second is not None:
         guide = guide_vectors(model, inputs, tile)[selected]
         return Objective(
-            frozenset({inputs.layer}), lambda a: match(a[inputs.layer][:, selected], guide), f"{inputs.layer} guided"
+            frozenset({inputs.layer}),
+            lambda a: match(a[inputs.layer][:, selected], guide),
+            f"{inputs.layer} guided",
         )
     return Objective(
         frozenset({inputs.layer}),
@@ -181,14 +200,16 @@ def guide_vectors(model, inputs: Inputs, tile: int) -> Tensor:
     guide = inputs.second[None].to(model.device)
     longer = max(guide.shape[2:])
     if longer > tile:
-        guide = resized(guide, tuple(max(1, round(side * tile / longer)) for side in guide.shape[2:])).clamp(0, 1)
+        guide = resized(guide, tuple(max(1, round(side * tile / longer)) for side in guide.shape[2:])).clamp(
+            0, 1
+        )
     with torch.no_grad():
         return model.activations(guide, {inputs.layer})[inputs.layer][0].flatten(1)
 
 
 def match(activations: Tensor, guide: Tensor) -> Tensor:
-    """(N,): the sum over places x of a(x) · g(x*), with x* the guide's place of largest a(x) · g: the gradient at
-    the layer is the best matching guide vector.
+    """(N,): the sum over places x of a(x) · g(x*), with x* the guide's place of largest a(x) · g: the
+    gradient at the layer is the best matching guide vector.
 
     activations: (N, channels, h, w). guide: (channels, places).
     """

@@ -2,9 +2,9 @@
 
     x* = argmin |phi(x) - phi0|² / |phi0|² + lambda_tv * TV(x) + lambda_alpha * |x|_alpha^alpha
 
-phi: the layer's activations; phi0: those of the given image; TV: the mean squared difference of neighbouring pixels
-(beta = 2); the alpha-norm (alpha = 6) keeps values off the ends of the range.
-Reference: Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them".
+phi: the layer's activations; phi0: those of the given image; TV: the mean squared difference of neighbouring
+pixels (beta = 2); the alpha-norm (alpha = 6) keeps values off the ends of the range. Reference: Mahendran &
+Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them".
 """
 
 from collections.abc import Callable, Iterator
@@ -30,17 +30,19 @@ MAHENDRAN = "Mahendran & Vedaldi 2015"
 class Inversion(Method):
     """Inputs: an image of the network's input size, and a layer.
 
-    A step's score is minus the sum above. numbers, of the saved 8-bit picture: `error`, |phi(x) - phi0| / |phi0|;
-    `pixel_error`, the root mean square difference to the image, as a share of the range.
+    A step's score is minus the sum above. numbers, of the saved 8-bit picture: `error`, |phi(x) - phi0| /
+    |phi0|; `pixel_error`, the root mean square difference to the image, as a share of the range.
     """
 
     name: ClassVar[str] = "invert"
     title: ClassVar[str] = "Feature inversion"
     theory: ClassVar[str] = (
-        "Starts from noise and looks for an image with the same activations at a layer. What comes back is what "
-        "the layer kept; what differs from the image, it has thrown away."
+        "Starts from noise and looks for an image with the same activations at a layer. What comes back is "
+        "what the layer kept; what differs from the image, it has thrown away."
     )
-    reference: ClassVar[str] = "Mahendran & Vedaldi 2015, Understanding Deep Image Representations by Inverting Them"
+    reference: ClassVar[str] = (
+        "Mahendran & Vedaldi 2015, Understanding Deep Image Representations by Inverting Them"
+    )
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, LAYER})
 
@@ -88,7 +90,9 @@ class Inversion(Method):
         for step in watched(scores, image, self.iterations):
             if step.index < step.total:
                 yield step
-        yield replace(step, data=array(image.image()[0]), numbers=reached(model, inputs, error, image.image()[0]))
+        yield replace(
+            step, data=array(image.image()[0]), numbers=reached(model, inputs, error, image.image()[0])
+        )
 
 
 def relative_error(model, inputs: Inputs) -> Callable[[Tensor], Tensor]:

@@ -2,10 +2,10 @@
 
     x* = argmin w_c |F(x) - F(c)|² / |F(c)|² + w_s mean_l |G_l(x) - G_l(s)|² / |G_l(s)|² + w_tv TV(x)
 
-F: the content layer's activations; G_l = F_l F_lᵀ / places, the Gram matrix of a style layer: which of its channels
-go together, wherever. c, s: the content and the style image.
-Reference: Gatys, Ecker & Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks"; CS231n. The
-division by the norms is ours: it makes the weights the same for every network.
+F: the content layer's activations; G_l = F_l F_lᵀ / places, the Gram matrix of a style layer: which of its
+channels go together, wherever. c, s: the content and the style image. Reference: Gatys, Ecker & Bethge 2016,
+"Image Style Transfer Using Convolutional Neural Networks"; CS231n. The division by the norms is ours: it
+makes the weights the same for every network.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,21 +30,24 @@ Activations = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class StyleTransfer(Method):
-    """Inputs: the content image and, second, the style image, each (C, H, W) of any size; perhaps the content layer
-    (default: at six tenths of the network's depth).
+    """Inputs: the content image and, second, the style image, each (C, H, W) of any size; perhaps the content
+    layer (default: at six tenths of the network's depth).
 
-    The network is run convolutionally, and the result has the content image's aspect ratio (see `size`). A step's
-    score is minus the sum above. numbers, of the saved 8-bit picture: `content_error` and `style_error`, the two
-    ratios above without weights; `style_error_before`, of the content image; `content_layer`, `style_layers`.
+    The network is run convolutionally, and the result has the content image's aspect ratio (see `size`). A
+    step's score is minus the sum above. numbers, of the saved 8-bit picture: `content_error` and
+    `style_error`, the two ratios above without weights; `style_error_before`, of the content image;
+    `content_layer`, `style_layers`.
     """
 
     name: ClassVar[str] = "style"
     title: ClassVar[str] = "Style transfer"
     theory: ClassVar[str] = (
-        "Where a layer's channels are active is content; which of them are active together, wherever, is style. An "
-        "image is sought that has the one of the first image and the other of the second."
+        "Where a layer's channels are active is content; which of them are active together, wherever, is "
+        "style. An image is sought that has the one of the first image and the other of the second."
     )
-    reference: ClassVar[str] = "Gatys, Ecker & Bethge 2016, Image Style Transfer Using Convolutional Neural Networks"
+    reference: ClassVar[str] = (
+        "Gatys, Ecker & Bethge 2016, Image Style Transfer Using Convolutional Neural Networks"
+    )
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, SECOND})
     takes: ClassVar[frozenset[str]] = frozenset({LAYER})
@@ -52,19 +55,28 @@ class StyleTransfer(Method):
 
     side: int = parameter(
         0,
-        "scale smaller images up to this longer side (256 is worth it for small inputs); 0: every image's own size",
+        "scale smaller images up to this longer side (256 is worth it for small inputs); 0: every image's "
+        "own size",
         unit="pixels",
         low=0,
         high=2048,
         source="ours",
     )
     iterations: int = parameter(200, "steps of Adam", low=1, high=4096, source=CS231N)
-    rate: float = parameter(0.02, "Adam's step, in values of [0, 1]", low=0.0, high=1.0, source="seen to suit")
+    rate: float = parameter(
+        0.02, "Adam's step, in values of [0, 1]", low=0.0, high=1.0, source="seen to suit"
+    )
     content_weight: float = parameter(3.0, "w_c", low=0.0, high=1e6, source="seen to suit")
     style_weight: float = parameter(10.0, "w_s", low=0.0, high=1e6, source="seen to suit")
-    total_variation: float = parameter(50.0, "w_tv", low=0.0, high=1e6, source="seen to suit; the term: CS231n")
+    total_variation: float = parameter(
+        50.0, "w_tv", low=0.0, high=1e6, source="seen to suit; the term: CS231n"
+    )
     style_layers: int = parameter(
-        5, "number of style layers, spread over the network's depth, first and last included", low=1, high=64, source=GATYS
+        5,
+        "number of style layers, spread over the network's depth, first and last included",
+        low=1,
+        high=64,
+        source=GATYS,
     )
     jitter: int = parameter(
         8,
@@ -79,7 +91,9 @@ class StyleTransfer(Method):
 
     @classmethod
     def unavailable_because(cls, model) -> str | None:
-        return no_picture_because(model) or (None if model.layers else "it has no convolution to take style from")
+        return no_picture_because(model) or (
+            None if model.layers else "it has no convolution to take style from"
+        )
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         content = enlarged(inputs.image, self.side).to(model.device)
@@ -98,10 +112,14 @@ class StyleTransfer(Method):
         for step in watched(scores, image, self.iterations):
             if step.index < step.total:
                 yield step
-        yield replace(step, data=array(image.variable[0]), numbers=losses.numbers(content, eight_bit(image.variable)))
+        yield replace(
+            step, data=array(image.variable[0]), numbers=losses.numbers(content, eight_bit(image.variable))
+        )
 
     def start(self, content: Tensor, generator: Generator) -> Tensor:
-        return torch.rand(content.shape, generator=generator).to(content.device) if self.from_noise else content
+        return (
+            torch.rand(content.shape, generator=generator).to(content.device) if self.from_noise else content
+        )
 
     def layers(self, model) -> tuple[str, ...]:
         """Style layers, spread evenly over the network from its first convolution to its last."""
@@ -116,7 +134,8 @@ class StyleTransfer(Method):
 
 @dataclass(frozen=True)
 class Losses:
-    """activations: of the content layer and the style layers. grams: the style image's Gram matrices by layer."""
+    """activations: of the content layer and the style layers. grams: the style image's Gram matrices by
+    layer."""
 
     activations: Callable[[Tensor], Activations]
     content_layer: str
@@ -131,7 +150,8 @@ class Losses:
         return cls(lambda images: model.activations(images, sites), content_layer, grams)
 
     def __call__(self, images: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, C, H, W) each -> squared relative errors of content and, as the mean over layers, style: (1,) each."""
+        """(1, C, H, W) each -> squared relative errors of content and, as the mean over layers, style: (1,)
+        each."""
         values = self.activations(images)
         with torch.no_grad():
             wanted = self.activations(content)[self.content_layer]
@@ -152,8 +172,8 @@ class Losses:
 
 
 def gram(activations: Tensor) -> Tensor:
-    """(N, C, h, w) -> (N, C, C): mean over places of the products of channels. Equation 5 of Gatys et al. 2016,
-    divided by the number of places, so that images of different sizes compare."""
+    """(N, C, h, w) -> (N, C, C): mean over places of the products of channels. Equation 5 of Gatys et al.
+    2016, divided by the number of places, so that images of different sizes compare."""
     vectors = activations.flatten(2)
     return vectors @ vectors.transpose(1, 2) / vectors.shape[2]
 
@@ -165,5 +185,6 @@ def relative(values: Tensor, wanted: Tensor) -> Tensor:
 
 
 def enlarged(image: Tensor, longer: int) -> Tensor:
-    """(C, H, W) -> (1, C, H', W') in [0, 1], scaled up to `longer` pixels on its longer side if it is smaller."""
+    """(C, H, W) -> (1, C, H', W') in [0, 1], scaled up to `longer` pixels on its longer side if it is
+    smaller."""
     return resized(image[None], enlarged_size(image.shape[1:], longer)).clamp(0, 1)
