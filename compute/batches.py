@@ -8,10 +8,13 @@ import torch
 Result = TypeVar("Result")
 
 
-def in_batches(total: int, batch: int, work: Callable[[int, int], Result]) -> Iterator[tuple[int, int, Result]]:
+def in_batches(
+    total: int, batch: int, work: Callable[[int, int], Result]
+) -> Iterator[tuple[int, int, Result]]:
     """(start, stop, work(start, stop)) over consecutive ranges of at most `batch` of `total` items.
 
-    Where memory runs out, the batch is halved for good and the work goes on; with a batch of 1 the error stands.
+    Where memory runs out, the batch is halved for good and the work goes on; with a batch of 1 the error
+    stands.
     """
     start = 0
     while start < total:

@@ -21,15 +21,16 @@ def first_layer(model) -> str:
 
 
 def in_pixel_space(weights: np.ndarray, std: tuple[float, ...]) -> np.ndarray:
-    """w / std a channel: what a filter does to pixels in [0, 1], since the network sees (pixel - mean) / std."""
+    """w / std a channel: what a filter does to pixels in [0, 1], since the network sees (pixel - mean) /
+    std."""
     return weights / np.asarray(std, np.float32).reshape(1, -1, 1, 1)
 
 
 def scaled(weights: np.ndarray, scaling: str = BY_FILTER) -> np.ndarray:
     """Weights to [0, 1], symmetric about 0, which becomes 0.5 (mid-grey).
 
-    scaling: "filter" divides each by its own largest magnitude, "all" by the largest of all, so that strengths can be
-    compared.
+    scaling: "filter" divides each by its own largest magnitude, "all" by the largest of all, so that
+    strengths can be compared.
     """
     if scaling not in SCALINGS:
         raise ValueError(f"scaling is {scaling!r}; choose from {', '.join(SCALINGS)}")
@@ -41,7 +42,8 @@ def scaled(weights: np.ndarray, scaling: str = BY_FILTER) -> np.ndarray:
 def filter_tiles(weights: np.ndarray, scaling: str = BY_FILTER, side: int = 64) -> list[np.ndarray]:
     """Pictures (h, w, 3) in [0, 1], enlarged without smoothing to at least `side` pixels.
 
-    One a filter, in colour, where there are 3 input channels; otherwise a grey one an input channel, filter by filter.
+    One a filter, in colour, where there are 3 input channels; otherwise a grey one an input channel, filter
+    by filter.
     """
     pictures = scaled(weights, scaling).transpose(0, 2, 3, 1)
     if pictures.shape[3] != 3:
@@ -51,7 +53,8 @@ def filter_tiles(weights: np.ndarray, scaling: str = BY_FILTER, side: int = 64) 
 
 
 def filter_sheet(weights: np.ndarray, scaling: str = BY_FILTER, side: int = 64) -> np.ndarray:
-    """All of them in one picture (H, W, 3): about square, or a row a filter where each has many input channels."""
+    """All of them in one picture (H, W, 3): about square, or a row a filter where each has many input
+    channels."""
     tiles, channels = filter_tiles(weights, scaling, side), weights.shape[1]
     columns = channels if channels not in (1, 3) else int(np.ceil(np.sqrt(len(tiles))))
     return tiled(tiles, columns)

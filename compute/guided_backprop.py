@@ -1,9 +1,10 @@
 """Guided backpropagation: the gradient of one neuron, cut at every ReLU where it is negative.
 
-    R_in = (f > 0) · (R_out > 0) · R_out        at each ReLU f = max(0, z)   (Springenberg et al. 2015, figure 1)
+    R_in = (f > 0) · (R_out > 0) · R_out    at each ReLU f = max(0, z)    (Springenberg et al. 2015, figure 1)
 
-The rule is put on the one autograd graph of one forward pass, as hooks on its ReLU nodes, and is gone with it: the
-network is not touched, and a ReLU that is a module, a function, in place or used twice is the same node to autograd.
+The rule is put on the one autograd graph of one forward pass, as hooks on its ReLU nodes, and is gone with
+it: the network is not touched, and a ReLU that is a module, a function, in place or used twice is the same
+node to autograd.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,9 +23,10 @@ RELU, LIMITED = "ReluBackward0", {
     "ThresholdBackward0": "_saved_threshold",
 }  # fmt: skip
 OTHERS = {
-    "LeakyRelu": "leaky ReLU", "RreluWithNoise": "RReLU", "PreluKernel": "PReLU", "Elu": "ELU", "Celu": "CELU",
-    "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish", "Hardsigmoid": "Hardsigmoid",
-    "Sigmoid": "sigmoid", "LogSigmoid": "log sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Hardtanh": "Hardtanh",
+    "LeakyRelu": "leaky ReLU", "RreluWithNoise": "RReLU", "PreluKernel": "PReLU", "Elu": "ELU",
+    "Celu": "CELU", "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish",
+    "Hardsigmoid": "Hardsigmoid", "Sigmoid": "sigmoid", "LogSigmoid": "log sigmoid", "Tanh": "tanh", "Softplus": "softplus",
+    "Hardtanh": "Hardtanh",
     "Clamp": "clamp", "Threshold": "threshold", "Hardshrink": "hard shrink", "Softshrink": "soft shrink",
     "Maximum": "maximum",
 }  # fmt: skip
@@ -33,8 +35,8 @@ _reasons: WeakKeyDictionary = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Guided:
-    """gradient: (C, H, W), signed, per unit of the pixels' range. value: the neuron's, before its nonlinearity. y, x:
-    where in the channel's map it is."""
+    """gradient: (C, H, W), signed, per unit of the pixels' range. value: the neuron's, before its
+    nonlinearity. y, x: where in the channel's map it is."""
 
     gradient: torch.Tensor
     value: float
@@ -47,8 +49,8 @@ def guided_gradients(
 ) -> list[Guided]:
     """Guided gradients of one neuron an image, read after batch norm and before its nonlinearity.
 
-    images: (N, C, H, W) in [0, 1]. units: (y, x) an image; None: where the channel is strongest. Raises ValueError
-    where a nonlinearity before the layer isn't a ReLU.
+    images: (N, C, H, W) in [0, 1]. units: (y, x) an image; None: where the channel is strongest. Raises
+    ValueError where a nonlinearity before the layer isn't a ReLU.
     """
     with torch.enable_grad():
         inputs = images.detach().clone().requires_grad_(True)
@@ -86,7 +88,8 @@ def strongest_units(maps: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def undefined_because(model) -> str | None:
-    """Which nonlinearities of the network aren't ReLUs, or None: found once a model in one forward pass's graph."""
+    """Which nonlinearities of the network aren't ReLUs, or None: found once a model in one forward pass's
+    graph."""
     if model not in _reasons:
         example = torch.zeros(1, model.in_channels, *model.input_size, requires_grad=True)
         with torch.enable_grad():
@@ -96,7 +99,11 @@ def undefined_because(model) -> str | None:
 
 def _reason(root) -> str | None:
     others = sorted({name for node in _nodes(root) if (name := _other_nonlinearity(node))})
-    return f"guided backprop is defined for ReLU, and this network uses {' and '.join(others)}" if others else None
+    return (
+        f"guided backprop is defined for ReLU, and this network uses {' and '.join(others)}"
+        if others
+        else None
+    )
 
 
 def _guide(root) -> None:
@@ -104,7 +111,9 @@ def _guide(root) -> None:
         raise ValueError(reason)
     for node in _nodes(root):
         if _is_relu(node):
-            node.register_hook(lambda inputs, _: tuple(None if each is None else each.clamp(min=0) for each in inputs))
+            node.register_hook(
+                lambda inputs, _: tuple(None if each is None else each.clamp(min=0) for each in inputs)
+            )
 
 
 def _nodes(root) -> Iterator:

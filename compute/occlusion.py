@@ -1,4 +1,5 @@
-"""Occlusion: cover one square patch of the image after the other and watch the scores (Zeiler & Fergus 2014, §4.2).
+"""Occlusion: cover one square patch of the image after the other and watch the scores (Zeiler & Fergus 2014,
+§4.2).
 
     map[r, c] = score_target(image with pixels ys[r] … ys[r]+P-1, xs[c] … xs[c]+P-1 replaced by the baseline)
 
@@ -26,9 +27,9 @@ BLUR = 1 / 20
 class OcclusionMaps:
     """Scores of one class at every patch position, and without a patch.
 
-    ys, xs: first row and column of the patches, in pixels. probability (after softmax), logit (before it): float32
-    (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there. done: how many positions,
-    row-major, are computed; the others still hold the unoccluded values.
+    ys, xs: first row and column of the patches, in pixels. probability (after softmax), logit (before it):
+    float32 (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there. done: how many
+    positions, row-major, are computed; the others still hold the unoccluded values.
     """
 
     patch: int
@@ -49,7 +50,8 @@ class OcclusionMaps:
 
 
 def windows(size: int, patch: int, stride: int) -> tuple[int, ...]:
-    """First pixels of the patches along one axis: 0, S, 2S, … and always size - P, so that the border is reached."""
+    """First pixels of the patches along one axis: 0, S, 2S, … and always size - P, so that the border is
+    reached."""
     if patch < 1 or stride < 1:
         raise ValueError(f"patch {patch} and stride {stride} must both be at least 1 pixel")
     if patch > size:
@@ -61,9 +63,9 @@ def windows(size: int, patch: int, stride: int) -> tuple[int, ...]:
 def baseline_image(model, image: torch.Tensor, baseline: str = "mean") -> torch.Tensor:
     """What stands in for hidden pixels: (C, H, W) in [0, 1].
 
-    "mean" is the normalisation mean (0 after normalisation), "black", "grey" and "white" are constant 0, 0.5 and 1,
-    "blurred" is the image under a Gaussian whose standard deviation is 1/20 of the shorter side (10 pixels at 224:
-    Fong & Vedaldi 2017).
+    "mean" is the normalisation mean (0 after normalisation), "black", "grey" and "white" are constant 0, 0.5
+    and 1, "blurred" is the image under a Gaussian whose standard deviation is 1/20 of the shorter side (10
+    pixels at 224: Fong & Vedaldi 2017).
     """
     if baseline == "mean":
         return image.new_tensor(model.preprocessing.mean).view(-1, 1, 1).expand_as(image)
@@ -75,20 +77,33 @@ def baseline_image(model, image: torch.Tensor, baseline: str = "mean") -> torch.
 
 
 def occlusion_maps(
-    model, image: torch.Tensor, target: int, patch: int, stride: int, baseline: str = "mean", batch: int = BATCH
+    model,
+    image: torch.Tensor,
+    target: int,
+    patch: int,
+    stride: int,
+    baseline: str = "mean",
+    batch: int = BATCH,
 ) -> OcclusionMaps:
-    """The complete maps for `image` (C, H, W) in [0, 1] and class index `target`; see `occlusion_progress`."""
+    """The complete maps for `image` (C, H, W) in [0, 1] and class index `target`; see
+    `occlusion_progress`."""
     *_, maps = occlusion_progress(model, image, target, patch, stride, baseline, batch)
     return maps
 
 
 def occlusion_progress(
-    model, image: torch.Tensor, target: int, patch: int, stride: int, baseline: str = "mean", batch: int = BATCH
+    model,
+    image: torch.Tensor,
+    target: int,
+    patch: int,
+    stride: int,
+    baseline: str = "mean",
+    batch: int = BATCH,
 ) -> Iterator[OcclusionMaps]:
     """The maps so far, after each batch of at most `batch` positions; the last ones are complete.
 
-    patch, stride: pixels. Where memory runs out, the batch is halved and the work goes on. Raises ValueError for a
-    patch that is larger than the image and for an unknown baseline or class.
+    patch, stride: pixels. Where memory runs out, the batch is halved and the work goes on. Raises ValueError
+    for a patch that is larger than the image and for an unknown baseline or class.
     """
     if not 0 <= target < len(model.classes):
         raise ValueError(f"class {target} is not one of the {len(model.classes)} classes")
@@ -117,7 +132,8 @@ class _Occluder:
         self.buffer: torch.Tensor | None = None
 
     def logits(self, corners: list[tuple[int, int]]) -> torch.Tensor:
-        """(len(corners), classes) on the CPU, one patch an image; of the image as it is, where there is no corner."""
+        """(len(corners), classes) on the CPU, one patch an image; of the image as it is, where there is no
+        corner."""
         with torch.inference_mode():
             if not corners:
                 return self._run(self.clean)

@@ -1,6 +1,8 @@
-"""From a method's numbers to a picture: 8-bit, in perceptually uniform colours, with the recipe inside the file.
+"""From a method's numbers to a picture: 8-bit, in perceptually uniform colours, with the recipe inside the
+file.
 
-Clipping at a percentile happens here, for display only; the arrays that methods return are as they were computed.
+Clipping at a percentile happens here, for display only; the arrays that methods return are as they were
+computed.
 """
 
 import io
@@ -46,8 +48,8 @@ def to_8_bit(values: np.ndarray) -> np.ndarray:
 def heatmap(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
     """(H, W) of any range as colours (H, W, 3) in [0, 1].
 
-    With negative values: a diverging map, symmetric, 0 in its middle. Otherwise a sequential map from the least value
-    to the 99.5 % percentile. low, high: the ends of the scale, where they are known.
+    With negative values: a diverging map, symmetric, 0 in its middle. Otherwise a sequential map from the
+    least value to the 99.5 % percentile. low, high: the ends of the scale, where they are known.
     """
     values = np.asarray(values, np.float64)
     if low is None and high is None and values.min() < 0:
@@ -56,7 +58,8 @@ def heatmap(values: np.ndarray, low: float | None = None, high: float | None = N
 
 
 def unit_range(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """Linearly to [0, 1]: `low` (the least value) becomes 0, `high` (the 99.5 % percentile) and above become 1."""
+    """Linearly to [0, 1]: `low` (the least value) becomes 0, `high` (the 99.5 % percentile) and above become
+    1."""
     low = values.min() if low is None else low
     high = max(np.percentile(values, CLIP), low) if high is None else high
     if high <= low:
@@ -65,13 +68,16 @@ def unit_range(values: np.ndarray, low: float | None = None, high: float | None 
 
 
 def signed(values: np.ndarray) -> np.ndarray:
-    """Linearly to [0, 1], symmetric about 0, which becomes 0.5; clipped at the 99.5 % percentile of |values|."""
+    """Linearly to [0, 1], symmetric about 0, which becomes 0.5; clipped at the 99.5 % percentile of
+    |values|."""
     magnitude = np.abs(values)
     scale = np.percentile(magnitude, CLIP) or magnitude.max() or 1.0
     return np.clip(0.5 + 0.5 * values / scale, 0, 1)
 
 
-def overlay(image: np.ndarray, values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
+def overlay(
+    image: np.ndarray, values: np.ndarray, low: float | None = None, high: float | None = None
+) -> np.ndarray:
     """A heatmap over its image: (H, W, C) in [0, 1] and (H, W) to (H, W, 3) in [0, 1].
 
     The image is drawn in grey; colour covers it in proportion to the value's place on the scale.
@@ -83,8 +89,9 @@ def overlay(image: np.ndarray, values: np.ndarray, low: float | None = None, hig
 
 
 def window(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """(H, W, C) in [0, 1] cut to box (left, top, right, bottom) in pixels, with grey where it passes the border."""
-    left, top, right, bottom = (int(round(edge)) for edge in box)
+    """(H, W, C) in [0, 1] cut to box (left, top, right, bottom) in pixels, with grey where it passes the
+    border."""
+    left, top, right, bottom = (round(edge) for edge in box)
     height, width, channels = image.shape
     cut = np.full((bottom - top, right - left, channels), GREY, np.float32)
     y, x = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
@@ -93,7 +100,8 @@ def window(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def upscaled(image: np.ndarray, shorter_side: int) -> np.ndarray:
-    """Nearest neighbour by the least whole factor that makes the shorter side at least `shorter_side` pixels."""
+    """Nearest neighbour by the least whole factor that makes the shorter side at least `shorter_side`
+    pixels."""
     factor = max(1, -(-shorter_side // min(image.shape[:2])))
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 

@@ -40,8 +40,8 @@ class _Tracer(fx.Tracer):
     """Keeps convolutions, linear layers, norms and nonlinearities whole, also where a user has subclassed
     them.
 
-    While torch.fx traces, it replaces `nn.Module.__call__` and `__getattr__` for the whole process: one trace at a
-    time, and a network that another thread runs meanwhile is left alone.
+    While torch.fx traces, it replaces `nn.Module.__call__` and `__getattr__` for the whole process: one trace
+    at a time, and a network that another thread runs meanwhile is left alone.
     """
 
     one_at_a_time = threading.Lock()

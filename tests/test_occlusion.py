@@ -83,7 +83,7 @@ def test_mean_baseline_is_zero_after_normalisation(model, image):
 
 
 def test_unknown_baseline_names_the_choices(model, image):
-    with pytest.raises(ValueError, match="'noise'.*mean, black, grey, white, blurred"):
+    with pytest.raises(ValueError, match=r"'noise'.*mean, black, grey, white, blurred"):
         occlusion_maps(model, image, 0, 3, 3, "noise")
 
 
@@ -102,7 +102,11 @@ def test_progress_fills_the_maps_in_place(model, image):
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
 )
 def test_out_of_memory_halves_the_batch(model, image, error, monkeypatch):
     whole = occlusion_maps(model, image, 0, 5, 4)

@@ -9,7 +9,19 @@ from PIL import Image
 
 from compute.first_filters import filter_sheet, filter_tiles, in_pixel_space, scaled
 from compute.method import Step
-from compute.pictures import heatmap, overlay, picture, png, resized, signed, tiled, to_8_bit, unit_range, upscaled, window
+from compute.pictures import (
+    heatmap,
+    overlay,
+    picture,
+    png,
+    resized,
+    signed,
+    tiled,
+    to_8_bit,
+    unit_range,
+    upscaled,
+    window,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -123,7 +135,7 @@ def test_filters_are_symmetric_about_grey_in_both_scalings():
     assert np.abs(for_each - 0.5).max(axis=(1, 2, 3)) == pytest.approx([0.5] * 4)
     assert np.abs(for_all - 0.5).max() == pytest.approx(0.5) and np.abs(for_all[1] - 0.5).max() < 0.1
     assert (scaled(np.zeros((1, 3, 2, 2))) == 0.5).all()
-    with pytest.raises(ValueError, match="'both'.*filter, all"):
+    with pytest.raises(ValueError, match=r"'both'.*filter, all"):
         scaled(weights, "both")
 
 

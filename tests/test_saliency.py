@@ -1,5 +1,7 @@
 """Saliency against code written straight from the papers, against Captum, and by identities."""
 
+from itertools import pairwise
+
 import captum.attr as captum
 import numpy as np
 import pytest
@@ -107,7 +109,8 @@ def test_agrees_with_captum_gradcam():
 
 @pytest.mark.parametrize(("module", "layer"), [("relu", None), ("conv2", "conv2")])
 def test_agrees_with_captum_gradcam_behind_in_place_relus(module, layer):
-    """Of a ReLU module that runs twice Captum can only give the last call, here the residual sum's: our last maps."""
+    """Of a ReLU module that runs twice Captum can only give the last call, here the residual sum's: our last
+    maps."""
     model, captums = tiny_model("reused"), tiny_model("reused")
     image = tiny_image(model)
     attribution = captum.LayerGradCam(
@@ -138,7 +141,10 @@ def test_smoothgrad_is_the_mean_over_noisy_copies(model, image):
 def test_smoothgrad_follows_its_seed():
     model = tiny_model("plain")
     image = tiny_image(model)
-    one, two = (Saliency(variant="smoothgrad", samples=4, seed=seed).run(model, Inputs(image=image)) for seed in (0, 1))
+    one, two = (
+        Saliency(variant="smoothgrad", samples=4, seed=seed).run(model, Inputs(image=image))
+        for seed in (0, 1)
+    )
     assert not np.array_equal(one.data, two.data)
 
 
@@ -146,7 +152,9 @@ def test_smoothgrad_follows_its_seed():
 def test_integrated_gradients_are_complete(model, image, baseline):
     method = Saliency(variant="integrated", points=300, baseline=baseline, channels="sum")
     step = method.run(model, Inputs(image=image, target=0))
-    difference = model.logits(image[None])[0, 0] - model.logits(baseline_image(model, image, baseline)[None])[0, 0]
+    difference = (
+        model.logits(image[None])[0, 0] - model.logits(baseline_image(model, image, baseline)[None])[0, 0]
+    )
     assert step.numbers["logit_difference"] == pytest.approx(difference.item(), abs=1e-5)
     assert step.data.sum() == pytest.approx(step.numbers["attribution_sum"], rel=1e-4, abs=1e-5)
     assert step.numbers["attribution_sum"] == pytest.approx(difference.item(), abs=0.01)
@@ -205,7 +213,7 @@ def test_curves_against_one_pass_a_step(model, image, curve):
         changed.flatten(1)[:, places] = after.flatten(1)[:, places]
         expected.append(model.probabilities(changed[None])[0, 1].item())
     assert found.probability == pytest.approx(expected, abs=1e-5)
-    assert found.area == pytest.approx(sum((a + b) / 2 / 8 for a, b in zip(expected, expected[1:], strict=False)), abs=1e-5)
+    assert found.area == pytest.approx(sum((a + b) / 2 / 8 for a, b in pairwise(expected)), abs=1e-5)
     assert found.shares == pytest.approx([step / 8 for step in range(9)])
 
 

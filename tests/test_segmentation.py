@@ -8,7 +8,7 @@ from tiny_models import tiny_image, tiny_model
 
 from compute.method import Inputs
 from compute.methods import segmentation
-from compute.methods.segmentation import NoSegment, Segmentation, segment, seeds
+from compute.methods.segmentation import NoSegment, Segmentation, seeds, segment
 from compute.pictures import picture
 
 
@@ -62,7 +62,9 @@ def test_saliency_that_is_mostly_zero_still_has_both_seeds():
     saliency = np.zeros((40, 40), np.float32)
     saliency[10:12, 10:12] = 1.0
     labels = seeds(saliency, 0.95, 0.30)
-    assert np.array_equal(labels == cv2.GC_FGD, saliency > 0) and np.array_equal(labels == cv2.GC_BGD, saliency == 0)
+    assert np.array_equal(labels == cv2.GC_FGD, saliency > 0) and np.array_equal(
+        labels == cv2.GC_BGD, saliency == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,9 @@ def test_zero_gradient_is_said_and_the_saliency_shown():
     step = Segmentation().run(model, Inputs(image=tiny_image(model)))
     assert step.numbers["failed"] == "the saliency is zero everywhere"
     assert not step.data.any() and step.kind == "mask"
-    assert picture(step).shape == (24, 24, 3) and np.array_equal(step.pictures["result"], step.pictures["saliency"])
+    assert picture(step).shape == (24, 24, 3) and np.array_equal(
+        step.pictures["result"], step.pictures["saliency"]
+    )
 
 
 @pytest.mark.parametrize(("label", "said"), [(cv2.GC_BGD, "background"), (cv2.GC_FGD, "object")])

@@ -40,7 +40,9 @@ def test_a_network_runs_in_one_thread_while_another_is_traced():
         slow.go_on.set()
         tracing.join()
     (graph,) = traced
-    assert [node.target for node in graph.nodes if node.op == "call_module"] == [f"inner.{k}" for k in range(12)]
+    assert [node.target for node in graph.nodes if node.op == "call_module"] == [
+        f"inner.{k}" for k in range(12)
+    ]
 
 
 def test_two_traces_at_once_leave_nothing_behind():

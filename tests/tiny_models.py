@@ -1,5 +1,5 @@
-"""Tiny seeded networks that between them have what breaks careless code: in-place and re-used ReLUs, one channel,
-non-square input, a forward pass that can't be traced, and nonlinearities other than ReLU."""
+"""Tiny seeded networks that between them have what breaks careless code: in-place and re-used ReLUs, one
+channel, non-square input, a forward pass that can't be traced, and nonlinearities other than ReLU."""
 
 import torch
 from torch import nn

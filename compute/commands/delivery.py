@@ -28,7 +28,9 @@ class Delivery:
 
 
 def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", metavar="FILE", help=".png: the picture; .npy: the array, float32, as computed")
+    parser.add_argument(
+        "--out", metavar="FILE", help=".png: the picture; .npy: the array, float32, as computed"
+    )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
 
 

@@ -5,12 +5,20 @@ import argparse
 from compute.capabilities import no_filters_because
 from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
 from compute.commands.subject import add_subject_arguments, open_subject
-from compute.first_filters import BY_FILTER, SCALINGS, filter_sheet, first_filters, first_layer, in_pixel_space
+from compute.first_filters import (
+    BY_FILTER,
+    SCALINGS,
+    filter_sheet,
+    first_filters,
+    first_layer,
+    in_pixel_space,
+)
 from compute.pictures import to_8_bit
 
 DESCRIPTION = (
-    "The weights of the first convolution, drawn as pictures: 0 is mid-grey, enlarged without smoothing. With other "
-    "than 3 input channels, one grey picture an input channel. The array is (filters, channels, height, width)."
+    "The weights of the first convolution, drawn as pictures: 0 is mid-grey, enlarged without smoothing. "
+    "With other than 3 input channels, one grey picture an input channel. The array is (filters, channels, "
+    "height, width)."
 )
 
 
@@ -18,14 +26,20 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("filters", help="First-layer filters", description=DESCRIPTION)
     add_subject_arguments(parser)
     parser.add_argument(
-        "--scaling", choices=SCALINGS, default=BY_FILTER,
+        "--scaling",
+        choices=SCALINGS,
+        default=BY_FILTER,
         help="each filter by its own largest weight, or all by the largest of all (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--pixel-space", action=argparse.BooleanOptionalAction, default=True,
-        help="divide by the input's standard deviation: what a filter does to pixels, not to normalised input",
-    )  # fmt: skip
-    parser.add_argument("--side", type=int, default=64, metavar="N", help="least size of a filter in pixels (default 64)")
+        "--pixel-space",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="divide by the input's standard deviation: what a filter does to pixels",
+    )
+    parser.add_argument(
+        "--side", type=int, default=64, metavar="N", help="least size of a filter in pixels (default 64)"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
     add_delivery_arguments(parser)
     parser.set_defaults(run=run)
@@ -41,9 +55,16 @@ def run(args: argparse.Namespace) -> int:
     weights = in_pixel_space(weights, std) if in_pixels else weights
     count, channels, height, width = weights.shape
     numbers = {
-        "model": model.name, "layer": first_layer(model), "filters": count, "channels": channels, "height": height,
-        "width": width, "scaling": args.scaling, "pixel_space": in_pixels, "largest": float(abs(weights).max()),
-    }  # fmt: skip
+        "model": model.name,
+        "layer": first_layer(model),
+        "filters": count,
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "scaling": args.scaling,
+        "pixel_space": in_pixels,
+        "largest": float(abs(weights).max()),
+    }
     picture = to_8_bit(filter_sheet(weights, args.scaling, args.side))
     deliver(args, Delivery(picture, weights, numbers, {**numbers, "weights_hash": model.weights_hash}))
     return 0

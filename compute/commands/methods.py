@@ -10,8 +10,15 @@ from itertools import chain
 import torch
 
 from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
-from compute.commands.subject import Subject, add_image_arguments, add_subject_arguments, open_subject
-from compute.commands.subject import picture_of, read_file, read_image
+from compute.commands.subject import (
+    Subject,
+    add_image_arguments,
+    add_subject_arguments,
+    open_subject,
+    picture_of,
+    read_file,
+    read_image,
+)
 from compute.method import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods import METHODS
 from compute.pictures import picture, to_8_bit
@@ -53,7 +60,9 @@ def _add_method(subparsers, method: type[Method]) -> None:
     if "seed" not in {each.name for each in method.parameters()}:
         parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
     add_delivery_arguments(parser)
-    parser.add_argument("--picture", metavar="NAME", help="write this one of the method's further pictures to --out")
+    parser.add_argument(
+        "--picture", metavar="NAME", help="write this one of the method's further pictures to --out"
+    )
     parser.set_defaults(run=run, method=method)
 
 
@@ -81,12 +90,19 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
 def _add_parameter(group, each: dataclasses.Field) -> None:
     if isinstance(each.default, bool):
         group.add_argument(
-            option(each.name), action=argparse.BooleanOptionalAction, default=each.default, help=described(each)
+            option(each.name),
+            action=argparse.BooleanOptionalAction,
+            default=each.default,
+            help=described(each),
         )
         return
     metavar = {int: "N", float: "X", str: "NAME"}[type(each.default)]
     group.add_argument(
-        option(each.name), type=type(each.default), default=each.default, metavar=metavar, help=described(each)
+        option(each.name),
+        type=type(each.default),
+        default=each.default,
+        metavar=metavar,
+        help=described(each),
     )
 
 
@@ -124,19 +140,22 @@ def _pixels(args: argparse.Namespace, model, data: bytes, name: str) -> torch.Te
 
 def _last(name: str, steps: Iterator[Step]) -> Step:
     """The result, with the progress towards it on the standard error, once there is a first step."""
-    step = next(steps)
-    with Progress().stage(name, step.total, "steps") as stage:
-        for step in chain([step], steps):
+    first = step = next(steps)
+    with Progress().stage(name, first.total, "steps") as stage:
+        for step in chain([first], steps):
             stage.total = step.total
             stage.advance(step.index - stage.done)
     return step
 
 
-def _delivery(args: argparse.Namespace, method: Method, subject: Subject, step: Step, seconds: float) -> Delivery:
+def _delivery(
+    args: argparse.Namespace, method: Method, subject: Subject, step: Step, seconds: float
+) -> Delivery:
     made_from = {"method": method.name, "model": subject.model.name, "parameters": method.to_dict()}
     numbers = {**made_from, "score": step.score, **step.numbers, "seconds": seconds}
     recipe = made_from | {
-        name: getattr(args, name, None) for name in ("image", "image_id", "target", "layer", "channel", "y", "x")
+        name: getattr(args, name, None)
+        for name in ("image", "image_id", "target", "layer", "channel", "y", "x")
     }
     recipe["weights_hash"] = subject.model.weights_hash
     array = step.data[..., 0] if step.data.ndim == 3 and step.data.shape[2] == 1 else step.data
@@ -147,7 +166,9 @@ def _chosen_picture(name: str | None, step: Step):
     if name is None:
         return picture(step)
     if name not in step.pictures:
-        raise ValueError(f"no picture {name!r}; choose from {', '.join(step.pictures) or 'none but the result'}")
+        raise ValueError(
+            f"no picture {name!r}; choose from {', '.join(step.pictures) or 'none but the result'}"
+        )
     return to_8_bit(step.pictures[name])
 
 

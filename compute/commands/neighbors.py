@@ -1,4 +1,5 @@
-"""python -m compute neighbors: the store's images that are nearest to one, by what the network sees and by pixels."""
+"""python -m compute neighbors: the store's images that are nearest to one, by what the network sees and by
+pixels."""
 
 import argparse
 import hashlib
@@ -9,8 +10,15 @@ import torch
 from PIL import Image
 
 from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
-from compute.commands.subject import Subject, add_image_arguments, add_subject_arguments, needed_run, open_subject
-from compute.commands.subject import picture_of, read_image
+from compute.commands.subject import (
+    Subject,
+    add_image_arguments,
+    add_subject_arguments,
+    needed_run,
+    open_subject,
+    picture_of,
+    read_image,
+)
 from compute.pictures import pixels, resized, tiled, to_8_bit
 from compute.pixel_space import pixel_vectors
 from compute.progress import Progress
@@ -20,8 +28,9 @@ from featurestore.label_agreement import agreement
 from featurestore.search import ExactSearch
 
 DESCRIPTION = (
-    "The nearest images by cosine of the last linear layer's input (above) and by Euclidean distance of the pixels "
-    "(below), nearest first, the query at the left. The query itself and byte-identical copies are left out."
+    "The nearest images by cosine of the last linear layer's input (above) and by Euclidean distance of the "
+    "pixels (below), nearest first, the query at the left. The query itself and byte-identical copies are "
+    "left out."
 )
 MARGIN = 8
 
@@ -30,8 +39,16 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("neighbors", help="Nearest neighbours", description=DESCRIPTION)
     add_subject_arguments(parser)
     add_image_arguments(parser)
-    parser.add_argument("--count", type=int, default=10, metavar="N", help="neighbours a space; of the store's own images at most 20 (default: %(default)s)")
-    parser.add_argument("--side", type=int, default=96, metavar="N", help="of a picture in pixels (default: %(default)s)")
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=10,
+        metavar="N",
+        help="neighbours a space; of the store's own images at most 20 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--side", type=int, default=96, metavar="N", help="of a picture in pixels (default: %(default)s)"
+    )
     add_delivery_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -71,7 +88,8 @@ def _copies(run, data: bytes) -> list[int]:
 
 
 def _nearest(subject: Subject, image: torch.Tensor, space: str, copies: list[int], count: int) -> list[dict]:
-    """The nearest images, as rows for JSON: rank, image_id, distance, path, label; the store's own where it has them."""
+    """The nearest images, as rows for JSON: rank, image_id, distance, path, label; the store's own where it
+    has them."""
     if copies:
         found = subject.run.neighbors(space, copies[0]).slice(0, count)
         ids, distances = found["neighbor_id"].to_numpy(), found["distance"].to_numpy()
@@ -100,7 +118,9 @@ def _all_pixels(subject: Subject) -> np.ndarray:
     paths = subject.run.table("images", ["path"])["path"].to_pylist()
     with Progress().stage("pixels", len(paths)) as stage:
         for path in paths:
-            crop = read_picture(source, items[path], subject.model.preprocessing).crop if path in items else None
+            crop = (
+                read_picture(source, items[path], subject.model.preprocessing).crop if path in items else None
+            )
             rows.append(None if crop is None else pixel_vectors(crop[None])[0].numpy())
             stage.advance()
     width = next((len(row) for row in rows if row is not None), 1)

@@ -1,4 +1,5 @@
-"""python -m compute patches: where a channel is strongest in the store's images, and what it answers to there."""
+"""python -m compute patches: where a channel is strongest in the store's images, and what it answers to
+there."""
 
 import argparse
 import math
@@ -23,8 +24,12 @@ def add_parser(subparsers) -> None:
     add_subject_arguments(parser)
     parser.add_argument("--layer", required=True, help="a convolution's name, as in named_modules()")
     parser.add_argument("--channel", type=int, required=True, metavar="N", help="a channel of it, from 0")
-    parser.add_argument("--count", type=int, default=9, metavar="N", help="patches at most (default: %(default)s)")
-    parser.add_argument("--side", type=int, default=96, metavar="N", help="of a patch in pixels (default: %(default)s)")
+    parser.add_argument(
+        "--count", type=int, default=9, metavar="N", help="patches at most (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--side", type=int, default=96, metavar="N", help="of a patch in pixels (default: %(default)s)"
+    )
     add_delivery_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -36,19 +41,27 @@ def run(args: argparse.Namespace) -> int:
     rows = needed_run(subject.run).top_patches(layer.name, args.channel).slice(0, args.count).to_pylist()
     images = [picture_of(subject.original(row["image_id"]), f"image {row['image_id']}") for row in rows]
     crops = torch.stack([subject.model.prepare(image) for image in images])
-    sheet = tiled([resized(_patch(image, row), args.side) for image, row in zip(images, rows, strict=True)], _columns(rows))
+    sheet = tiled(
+        [resized(_patch(image, row), args.side) for image, row in zip(images, rows, strict=True)],
+        _columns(rows),
+    )
     reason = undefined_because(subject.model)
     if reason is None:
-        guided = guided_gradients(subject.model, crops, layer.name, args.channel, [(r["y"], r["x"]) for r in rows])
+        guided = guided_gradients(
+            subject.model, crops, layer.name, args.channel, [(r["y"], r["x"]) for r in rows]
+        )
         tiles = [resized(_guided_patch(layer, each), args.side) for each in guided]
         gap = np.ones((sheet.shape[0], MARGIN, 3), np.float32)
         sheet = np.concatenate([sheet, gap, tiled(tiles, _columns(rows))], axis=1)
         for row, each in zip(rows, guided, strict=True):
             row["gradient_energy_box"] = list(energy_box(each.gradient))
     numbers = {
-        "model": subject.model.name, "layer": layer.name, "channel": args.channel, "guided": reason or "beside each",
+        "model": subject.model.name,
+        "layer": layer.name,
+        "channel": args.channel,
+        "guided": reason or "beside each",
         "patches": _with_paths(subject, rows),
-    }  # fmt: skip
+    }
     deliver(args, Delivery(to_8_bit(sheet), sheet, numbers, {**numbers, "run": subject.run.fingerprint}))
     return 0
 
@@ -66,7 +79,11 @@ def _patch(image, row: dict) -> np.ndarray:
 
 def _guided_patch(layer, guided) -> np.ndarray:
     picture = signed(pixels(guided.gradient))
-    return picture if layer.receptive_field is None else window(picture, layer.receptive_field.box(guided.y, guided.x))
+    return (
+        picture
+        if layer.receptive_field is None
+        else window(picture, layer.receptive_field.box(guided.y, guided.x))
+    )
 
 
 def _with_paths(subject: Subject, rows: list[dict]) -> list[dict]:

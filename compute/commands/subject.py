@@ -1,4 +1,5 @@
-"""What a command works on: a model, named by its own options or by a store, and an image, a file or one of the store.
+"""What a command works on: a model, named by its own options or by a store, and an image, a file or one of
+the store.
 """
 
 import argparse
@@ -32,7 +33,9 @@ class Subject:
         row = needed_run(self.run).image(image_id)
         data = self.images.read(row["path"])
         if hashlib.sha256(data).hexdigest() != row["sha256"]:
-            raise ValueError(f"image {image_id} ({row['path']}) is no longer the one that the store was made from")
+            raise ValueError(
+                f"image {image_id} ({row['path']}) is no longer the one that the store was made from"
+            )
         return data
 
 
@@ -43,7 +46,9 @@ def add_subject_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--image", metavar="FILE", help="a picture; with --store also the path of one of its images")
+    parser.add_argument(
+        "--image", metavar="FILE", help="a picture; with --store also the path of one of its images"
+    )
     parser.add_argument("--image-id", type=int, metavar="N", help="one of the store's images")
 
 

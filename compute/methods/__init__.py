@@ -1,4 +1,5 @@
-"""All live methods. The command line, the dashboard's controls, the links and the contract test are made from this."""
+"""All live methods. The command line, the dashboard's controls, the links and the contract test are made from
+this."""
 
 from compute.method import Method
 from compute.methods.ascent import Ascent

@@ -1,7 +1,7 @@
 """Gradients of a class's logit with respect to the pixels, and averages of them.
 
-S is the pre-softmax score of the explained class, x the image with pixels in [0, 1]; every function gives signed
-float32 arrays (C, H, W) in units of logits (per unit of a pixel's range, for gradients).
+S is the pre-softmax score of the explained class, x the image with pixels in [0, 1]; every function gives
+signed float32 arrays (C, H, W) in units of logits (per unit of a pixel's range, for gradients).
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,10 @@ def smoothgrad(
     image = image.cpu()
 
     def copies(start: int, stop: int) -> torch.Tensor:
-        draws = [np.random.default_rng((seed, k)).standard_normal(image.shape, np.float32) for k in range(start, stop)]
+        draws = [
+            np.random.default_rng((seed, k)).standard_normal(image.shape, np.float32)
+            for k in range(start, stop)
+        ]
         return image + noise * torch.from_numpy(np.stack(draws))
 
     yield from _running_mean(model, copies, target, torch.ones(samples))
@@ -44,7 +47,8 @@ def smoothgrad(
 def integrated_gradients(
     model, image: torch.Tensor, baseline: torch.Tensor, target: int, points: int = 50
 ) -> Iterator[Partial]:
-    """(x - x') · ∫₀¹ dS/dx(x' + a (x - x')) da, x' the baseline (Sundararajan et al. 2017, eq. 1); after each batch.
+    """(x - x') · ∫₀¹ dS/dx(x' + a (x - x')) da, x' the baseline (Sundararajan et al. 2017, eq. 1); after each
+    batch.
 
     The integral by Gauss-Legendre quadrature with `points` nodes. Its sum over all pixels is S(x) - S(x').
     """

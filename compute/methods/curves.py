@@ -1,8 +1,9 @@
-"""Deletion and insertion: does a saliency map rank the pixels that matter first? (Petsiuk et al. 2018, RISE, §4.1)
+"""Deletion and insertion: does a saliency map rank the pixels that matter first? (Petsiuk et al. 2018, RISE,
+§4.1)
 
-Deletion hides the pixels in the order of their saliency, insertion shows them in that order on a blurred image; both
-watch the probability of the class. A good map gives a small area under the first curve and a large one under the
-second.
+Deletion hides the pixels in the order of their saliency, insertion shows them in that order on a blurred
+image; both watch the probability of the class. A good map gives a small area under the first curve and a
+large one under the second.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ def insertion(model, image: torch.Tensor, saliency: np.ndarray, target: int, ste
     return _curve(model, baseline_image(model, image, "blurred"), image, saliency, target, steps)
 
 
-def _curve(model, first: torch.Tensor, last: torch.Tensor, saliency: np.ndarray, target: int, steps: int) -> Curve:
+def _curve(
+    model, first: torch.Tensor, last: torch.Tensor, saliency: np.ndarray, target: int, steps: int
+) -> Curve:
     rank = torch.from_numpy(ranks(saliency))
     shares = torch.linspace(0, 1, steps + 1)
     limits = (shares * rank.numel()).round().view(-1, 1, 1, 1)

@@ -7,7 +7,8 @@ import torch
 
 @dataclass(frozen=True)
 class Explained:
-    """index: of the class. logit: before softmax. probability: after it. chosen: by the caller, not the network."""
+    """index: of the class. logit: before softmax. probability: after it. chosen: by the caller, not the
+    network."""
 
     index: int
     name: str
@@ -26,7 +27,8 @@ class Explained:
 
 
 def explained_class(model, image: torch.Tensor, target: int | None) -> Explained:
-    """Class `target` of an image (C, H, W) in [0, 1]; without a target, the class that the network predicts."""
+    """Class `target` of an image (C, H, W) in [0, 1]; without a target, the class that the network
+    predicts."""
     with torch.inference_mode():
         logits = model.logits(image[None])[0].float().cpu()
     index = int(logits.argmax()) if target is None else target

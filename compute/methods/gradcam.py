@@ -27,12 +27,15 @@ def gradcam(model, image: torch.Tensor, target: int, layer: str | None = None) -
 
 
 def last_maps(model) -> str:
-    """The site of the last maps with height and width: of a network that can't be traced, the last such layer.
+    """The site of the last maps with height and width: of a network that can't be traced, the last such
+    layer.
 
     Raises ValueError where there is none, or only the one that cuts the image into a transformer's patches.
     """
     if _only_embeds_patches(model):
-        raise ValueError(f"Grad-CAM needs a convolution's feature maps, and {model.name}'s only one embeds patches")
+        raise ValueError(
+            f"Grad-CAM needs a convolution's feature maps, and {model.name}'s only one embeds patches"
+        )
     if model.graph is not None:
         return MAPS
     names = [name for name, layer in model.layers.items() if layer.height * layer.width > 1]

@@ -2,8 +2,8 @@
 
     map[y, x] = max over channels of |dS/dx[:, y, x]|
 
-S is the pre-softmax score of the class, x the image with pixels in [0, 1] (Simonyan et al. 2014, §3.1). The variants
-average the gradient over noisy copies, integrate it along a path, or weigh feature maps by it.
+S is the pre-softmax score of the class, x the image with pixels in [0, 1] (Simonyan et al. 2014, §3.1). The
+variants average the gradient over noisy copies, integrate it along a path, or weigh feature maps by it.
 """
 
 from collections.abc import Iterator
@@ -31,8 +31,9 @@ class Saliency(Method):
     name = "saliency"
     title = "Saliency"
     theory = (
-        "The gradient of a class's score with respect to the pixels says how much each of them, changed a little, "
-        "would change the score. A map that looks the same for random weights shows the image, not what was learnt."
+        "The gradient of a class's score with respect to the pixels says how much each of them, changed a "
+        "little, would change the score. A map that looks the same for random weights shows the image, not "
+        "what was learnt."
     )
     reference = "Simonyan, Vedaldi, Zisserman 2014, arXiv:1312.6034"
     output = "heatmap"
@@ -41,25 +42,36 @@ class Saliency(Method):
 
     variant: str = parameter(
         GRADIENT,
-        "gradient of the pre-softmax score; its mean over noisy copies; its integral along the path from a baseline; "
-        "or the feature maps weighted by it (Grad-CAM; --layer, else the last maps)",
+        "gradient of the pre-softmax score; its mean over noisy copies; its integral along the path from a "
+        "baseline; or the feature maps weighted by it (Grad-CAM; --layer, else the last maps)",
         choices=(GRADIENT, SMOOTHGRAD, INTEGRATED, GRADCAM),
         source="Simonyan 2014; Smilkov 2017; Sundararajan 2017; Selvaraju 2017",
     )
     channels: str = parameter(
         LARGEST,
-        "how the colour channels become one map: the largest absolute value, or the signed sum (of integrated "
-        "gradients: adds up to the change of the score)",
+        "how the colour channels become one map: the largest absolute value, or the signed sum (of "
+        "integrated gradients: adds up to the change of the score)",
         choices=(LARGEST, SUM),
         source="Simonyan 2014, §3.1",
     )
-    samples: int = parameter(50, "noisy copies (smoothgrad)", unit="images", low=1, high=1000, source="Smilkov 2017")
+    samples: int = parameter(
+        50, "noisy copies (smoothgrad)", unit="images", low=1, high=1000, source="Smilkov 2017"
+    )
     noise: float = parameter(
-        0.15, "standard deviation of the noise (smoothgrad)", unit="of the range [0, 1]", low=0.0, high=1.0,
+        0.15,
+        "standard deviation of the noise (smoothgrad)",
+        unit="of the range [0, 1]",
+        low=0.0,
+        high=1.0,
         source="Smilkov 2017: 0.10 to 0.20",
-    )  # fmt: skip
+    )
     points: int = parameter(
-        50, "points on the path (integrated)", unit="images", low=1, high=1000, source="Sundararajan 2017, §5: 20 to 300"
+        50,
+        "points on the path (integrated)",
+        unit="images",
+        low=1,
+        high=1000,
+        source="Sundararajan 2017, §5: 20 to 300",
     )
     baseline: str = parameter(
         "black", "where the path starts (integrated)", choices=BASELINES, source="Sundararajan 2017, §3"
@@ -70,10 +82,17 @@ class Saliency(Method):
         source="Adebayo 2018",
     )
     curves: bool = parameter(
-        False, "probability while the most salient pixels are deleted, and while they are inserted", source="Petsiuk 2018"
+        False,
+        "probability while the most salient pixels are deleted, and while they are inserted",
+        source="Petsiuk 2018",
     )
     curve_steps: int = parameter(
-        50, "points of each curve", unit="steps", low=1, high=1000, source="Petsiuk 2018: a row of pixels, 224, a step"
+        50,
+        "points of each curve",
+        unit="steps",
+        low=1,
+        high=1000,
+        source="Petsiuk 2018: a row of pixels, 224, a step",
     )
     seed: int = parameter(0, "of the noise and of the random weights", low=0, source="any")
 
@@ -120,7 +139,9 @@ class Saliency(Method):
         if self.variant == INTEGRATED:
             start = baseline_image(model, inputs.image, self.baseline)
             numbers["attribution_sum"] = float(values.double().sum())
-            numbers["logit_difference"] = explained.logit - explained_class(model, start, explained.index).logit
+            numbers["logit_difference"] = (
+                explained.logit - explained_class(model, start, explained.index).logit
+            )
         return numbers
 
     def _curves(self, model, image: torch.Tensor, saliency: np.ndarray, target: int) -> dict:

@@ -15,8 +15,9 @@ class Guided(Method):
     name = "guided"
     title = "Guided backpropagation"
     theory = (
-        "The gradient of one neuron with respect to the pixels, from which every ReLU on the way back removes what is "
-        "negative: only paths that excite the neuron are left, and the pattern it answers to stands out."
+        "The gradient of one neuron with respect to the pixels, from which every ReLU on the way back "
+        "removes what is negative: only paths that excite the neuron are left, and the pattern it answers to "
+        "stands out."
     )
     reference = "Springenberg, Dosovitskiy, Brox, Riedmiller 2015, arXiv:1412.6806"
     output = "gradient"
@@ -47,5 +48,8 @@ class Guided(Method):
         pictures = {}
         if layer.receptive_field is not None:
             box = layer.receptive_field.box(found.y, found.x)
-            pictures = {"image patch": window(pixels(inputs.image), box), "patch": window(signed(gradient), box)}
+            pictures = {
+                "image patch": window(pixels(inputs.image), box),
+                "patch": window(signed(gradient), box),
+            }
         yield Step(1, 1, self.output, gradient, found.value, numbers, pictures)

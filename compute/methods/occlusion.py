@@ -1,4 +1,5 @@
-"""Occlusion, live: the map of a class's score under a patch, growing batch by batch (numerics: `compute.occlusion`)."""
+"""Occlusion, live: the map of a class's score under a patch, growing batch by batch (numerics:
+`compute.occlusion`)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ class Occlusion(Method):
     name = "occlusion"
     title = "Occlusion"
     theory = (
-        "A patch slides over the image, and the network is asked again at every place: where the score of the class "
-        "falls, the network was looking. Nothing but the network's own answers is used."
+        "A patch slides over the image, and the network is asked again at every place: where the score of "
+        "the class falls, the network was looking. Nothing but the network's own answers is used."
     )
     reference = "Zeiler & Fergus 2014, arXiv:1311.2901, §4.2"
     output = "heatmap"
@@ -31,20 +32,33 @@ class Occlusion(Method):
     takes = frozenset({TARGET})
 
     patch: int = parameter(
-        0, f"side of the patch; 0: 1/{PATCH_SHARE} of the shorter side", unit="pixels", low=0, high=4096,
+        0,
+        f"side of the patch; 0: 1/{PATCH_SHARE} of the shorter side",
+        unit="pixels",
+        low=0,
+        high=4096,
         source="choice, as in the store; Zeiler & Fergus: a grey square",
-    )  # fmt: skip
+    )
     stride: int = parameter(
-        0, f"from one patch to the next; 0: 1/{STRIDE_SHARE} of the patch", unit="pixels", low=0, high=4096,
+        0,
+        f"from one patch to the next; 0: 1/{STRIDE_SHARE} of the patch",
+        unit="pixels",
+        low=0,
+        high=4096,
         source="choice: smooth enough to read, 169 passes",
-    )  # fmt: skip
+    )
     baseline: str = parameter(
-        "mean", "what covers the pixels (mean: of the normalisation)", choices=BASELINES, source="Zeiler & Fergus 2014"
+        "mean",
+        "what covers the pixels (mean: of the normalisation)",
+        choices=BASELINES,
+        source="Zeiler & Fergus 2014",
     )
     value: str = parameter(
-        PROBABILITY, "what is drawn: the class's probability, its logit, or which class wins",
-        choices=(PROBABILITY, LOGIT, ARGMAX), source="Zeiler & Fergus 2014, figure 6 d and e",
-    )  # fmt: skip
+        PROBABILITY,
+        "what is drawn: the class's probability, its logit, or which class wins",
+        choices=(PROBABILITY, LOGIT, ARGMAX),
+        source="Zeiler & Fergus 2014, figure 6 d and e",
+    )
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)
@@ -53,12 +67,20 @@ class Occlusion(Method):
         for maps in occlusion_progress(model, inputs.image, explained.index, patch, stride, self.baseline):
             data = at_pixels(getattr(maps, self.value), maps, inputs.image.shape[1:])
             numbers = explained.numbers() | _numbers(model, maps)
-            yield Step(maps.done, maps.total, self.output, data, explained.logit, numbers, self._pictures(inputs, data))
+            yield Step(
+                maps.done,
+                maps.total,
+                self.output,
+                data,
+                explained.logit,
+                numbers,
+                self._pictures(inputs, data),
+            )
 
     def _pictures(self, inputs: Inputs, data: np.ndarray) -> dict[str, np.ndarray]:
         if self.value == ARGMAX:
             return {RESULT: class_colours(data)}
-        # The colder end of the scale is where the score stays, so that colour marks what the class depends on.
+        # The colder end of the scale is where the score stays: colour marks what the class depends on.
         return {"overlay": overlay(pixels(inputs.image), data.max() - data), RESULT: heatmap(data)}
 
 
@@ -72,14 +94,18 @@ def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: tuple[int, int]) ->
 
 
 def nearest(centres: np.ndarray, length: int) -> np.ndarray:
-    """For each of `length` pixels the index of the nearest of the rising `centres`; between two, the first."""
+    """For each of `length` pixels the index of the nearest of the rising `centres`; between two, the
+    first."""
     return np.abs(np.arange(length)[:, None] - centres[None]).argmin(1)
 
 
 def class_colours(classes: np.ndarray) -> np.ndarray:
-    """(H, W) of class indices to (H, W, 3) in [0, 1]: the commonest classes there get colours of their own."""
+    """(H, W) of class indices to (H, W, 3) in [0, 1]: the commonest classes there get colours of their
+    own."""
     palette = np.array(matplotlib.colormaps["tab10"].colors, np.float32)
-    places = {index: place for place, (index, _) in enumerate(Counter(classes.ravel().tolist()).most_common())}
+    places = {
+        index: place for place, (index, _) in enumerate(Counter(classes.ravel().tolist()).most_common())
+    }
     return palette[np.vectorize(places.__getitem__)(classes) % len(palette)]
 
 

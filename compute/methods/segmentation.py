@@ -1,4 +1,5 @@
-"""Segmentation without labels: saliency chooses the seeds, GrabCut the outline (Simonyan et al. 2014, §3.2)."""
+"""Segmentation without labels: saliency chooses the seeds, GrabCut the outline (Simonyan et al. 2014,
+§3.2)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ class Segmentation(Method):
     name = "segment"
     title = "Segmentation by saliency"
     theory = (
-        "A network that was only told what is in a picture also knows where: its most salient pixels are taken as "
-        "object, the least salient as background, and GrabCut finds the outline between their colours."
+        "A network that was only told what is in a picture also knows where: its most salient pixels are "
+        "taken as object, the least salient as background, and GrabCut finds the outline between their "
+        "colours."
     )
     reference = "Simonyan, Vedaldi, Zisserman 2014, arXiv:1312.6034, §3.2; Rother et al. 2004 (GrabCut)"
     output = "mask"
@@ -32,30 +34,49 @@ class Segmentation(Method):
     takes = frozenset({TARGET, LAYER})
 
     variant: str = parameter(
-        SMOOTHGRAD, "which saliency chooses the seeds", choices=(GRADIENT, SMOOTHGRAD, INTEGRATED, GRADCAM),
+        SMOOTHGRAD,
+        "which saliency chooses the seeds",
+        choices=(GRADIENT, SMOOTHGRAD, INTEGRATED, GRADCAM),
         source="choice: fewer stray seeds than Simonyan's gradient",
-    )  # fmt: skip
+    )
     noise: float = parameter(
-        0.05, "standard deviation of SmoothGrad's noise", unit="of the range [0, 1]", low=0.0, high=1.0,
+        0.05,
+        "standard deviation of SmoothGrad's noise",
+        unit="of the range [0, 1]",
+        low=0.0,
+        high=1.0,
         source="choice: outlines stay sharper than with SmoothGrad's usual 0.15",
-    )  # fmt: skip
+    )
     foreground: float = parameter(
-        0.95, "pixels of more saliency than this quantile are object", unit="quantile", low=0.5, high=0.999,
+        0.95,
+        "pixels of more saliency than this quantile are object",
+        unit="quantile",
+        low=0.5,
+        high=0.999,
         source="Simonyan 2014, §3.2",
-    )  # fmt: skip
+    )
     background: float = parameter(
-        0.30, "pixels of less saliency than this quantile are background", unit="quantile", low=0.001, high=0.5,
+        0.30,
+        "pixels of less saliency than this quantile are background",
+        unit="quantile",
+        low=0.001,
+        high=0.5,
         source="Simonyan 2014, §3.2",
-    )  # fmt: skip
+    )
     blur: float = parameter(
-        0.06, "standard deviation of the Gaussian on the saliency", unit="of the shorter side", low=0.0, high=0.5,
+        0.06,
+        "standard deviation of the Gaussian on the saliency",
+        unit="of the shorter side",
+        low=0.0,
+        high=0.5,
         source="choice: single pixels are not seeds",
-    )  # fmt: skip
+    )
     iterations: int = parameter(5, "of GrabCut", unit="steps", low=1, high=50, source="OpenCV's tutorial")
     seed: int = parameter(0, "of GrabCut's colour clusters, and of SmoothGrad", low=0, source="any")
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
-        """The last step's data is the mask (H, W); where there is none it is empty, and numbers say what failed."""
+        """The last step's data is the mask (H, W); where there is none it is empty, and numbers say what
+        failed."""
         for step in Saliency(variant=self.variant, noise=self.noise, seed=self.seed).steps(model, inputs):
             if step.index < step.total:
                 nothing = np.zeros_like(step.data)
@@ -79,8 +100,8 @@ def segment(
 ) -> np.ndarray:
     """Mask (H, W) float32 in {0, 1} of the object in `image` (H, W, 3) in [0, 1].
 
-    saliency: (H, W), at least 0. foreground, background: quantiles of it that give the seeds. Raises NoSegment where
-    there are no seeds, and where GrabCut finds nothing or everything.
+    saliency: (H, W), at least 0. foreground, background: quantiles of it that give the seeds. Raises
+    NoSegment where there are no seeds, and where GrabCut finds nothing or everything.
     """
     labels = seeds(saliency, foreground, background)
     size, working = labels.shape, _working_size(labels.shape)
@@ -95,7 +116,9 @@ def segment(
     found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     found = cv2.resize(found, size[::-1], interpolation=cv2.INTER_NEAREST)
     if found.all() or not found.any():
-        raise NoSegment("GrabCut found no outline: the whole image is " + ("object" if found.all() else "background"))
+        raise NoSegment(
+            "GrabCut found no outline: the whole image is " + ("object" if found.all() else "background")
+        )
     return _most_salient_component(found, saliency)
 
 
