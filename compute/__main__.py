@@ -1,4 +1,4 @@
-"""python -m compute COMMAND: a store of a whole data set, a live method on one image, or training the demo."""
+"""python -m compute COMMAND: a store of a whole data set, a method on one image, or training the demo."""
 
 import argparse
 import importlib

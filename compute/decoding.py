@@ -37,9 +37,8 @@ def decode(data: bytes) -> Image.Image:
     """The picture in a file's bytes, as 8-bit "RGB" or, where it has no colours, "L".
 
     EXIF rotation is applied, of an animation the first frame is taken, transparent parts lie on white. Deeper
-    values are scaled to 0..255, never clipped (see `_to_8_bits`). Raises ValueError with the reason for what is not
-    one of FORMATS, is damaged or cut short, or has more than MAX_PIXELS pixels.
-    """
+    values are scaled to 0..255, never clipped (see `_to_8_bits`). Raises ValueError with the reason for what
+    is not one of FORMATS, is damaged or cut short, or has more than MAX_PIXELS pixels."""
     try:
         with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
             _check_size(image)
@@ -57,8 +56,9 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _to_8_bits(image: Image.Image, file_format: str) -> Image.Image:
-    """16-bit grey: k/257. 32-bit integers and floats carry no range of their own: [0, 1] (floats) and [0, 255] are
-    taken as such, all else is scaled from its own minimum and maximum."""
+    """16-bit grey: k/257. 32-bit integers and floats carry no range of their own: [0, 1] (floats) and [0,
+    255] are taken as such, all else is scaled from its own minimum and maximum.
+    """
     if not image.mode.startswith(("I", "F")):
         return image
     values = np.asarray(image, dtype=np.float64)

@@ -1,4 +1,6 @@
-"""Image sources: a folder, a torchvision data set, an embedded demo. Each lists its items and reads their bytes."""
+"""Image sources: a folder, a torchvision data set, an embedded demo. Each lists its items and reads their
+bytes.
+"""
 
 import io
 import os
@@ -33,7 +35,9 @@ class Item:
 
 
 class ImageSource(Protocol):
-    """spec: what `open_source` takes to open it again. root: the folder that paths are relative to, or the spec."""
+    """spec: what `open_source` takes to open it again. root: the folder that paths are relative to, or the
+    spec.
+    """
 
     spec: str
     root: str
@@ -43,11 +47,11 @@ class ImageSource(Protocol):
         """Sorted by path."""
 
     def read(self, path: str) -> bytes:
-        """An image file's bytes; ValueError where there is none of that path, OSError where it can't be read."""
+        """An image file's bytes; ValueError where there is none of that path, OSError on a failing disk."""
 
 
 def open_source(spec: str) -> ImageSource:
-    """"demo", "digits", a folder, or "torchvision:NAME". Raises ValueError that says what to do."""
+    """ "demo", "digits", a folder, or "torchvision:NAME". Raises ValueError that says what to do."""
     if spec in ("demo", "digits"):
         return DemoSource(spec)
     if spec.startswith(TORCHVISION):
@@ -61,7 +65,9 @@ def class_names(items: Iterable[Item]) -> tuple[str, ...]:
 
 
 def sample(items: Iterable[Item], limit: int | None, seed: int) -> tuple[Item, ...]:
-    """At most `limit` items, of each class its share (largest remainders first), drawn by `seed`; sorted by path."""
+    """At most `limit` items, of each class its share (largest remainders first), drawn by `seed`; sorted by
+    path.
+    """
     items = _by_path(items)
     if limit is None or limit >= len(items):
         return items
@@ -72,7 +78,9 @@ def sample(items: Iterable[Item], limit: int | None, seed: int) -> tuple[Item, .
         classes.setdefault(item.label or "", []).append(item)
     rng = np.random.default_rng(seed)
     chosen = []
-    for members, number in zip(classes.values(), _shares([len(m) for m in classes.values()], limit), strict=True):
+    for members, number in zip(
+        classes.values(), _shares([len(m) for m in classes.values()], limit), strict=True
+    ):
         chosen += [members[index] for index in rng.permutation(len(members))[:number]]
     return _by_path(chosen)
 
@@ -80,14 +88,15 @@ def sample(items: Iterable[Item], limit: int | None, seed: int) -> tuple[Item, .
 class FolderSource:
     """A folder of image files, read recursively.
 
-    The first folder below it is the class; where all first folders are called train, test, val and their like, they
-    are the splits and the second one is the class. Files that lie in none have no label.
-    """
+    The first folder below it is the class; where all first folders are called train, test, val and their
+    like, they are the splits and the second one is the class. Files that lie in none have no label."""
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise ValueError(f"no folder {str(folder)!r}; images are a folder, 'demo', 'digits' or 'torchvision:NAME'")
+            raise ValueError(
+                f"no folder {str(folder)!r}; images are a folder, 'demo', 'digits' or 'torchvision:NAME'"
+            )
         self.spec = self.root = str(self.folder.resolve())
 
     @cached_property
@@ -95,7 +104,9 @@ class FolderSource:
         files = list(_walk(self.folder))
         paths = [path for path in files if path.suffix.lower() in EXTENSIONS]
         if not paths:
-            raise ValueError(f"no images in {self.folder}: {_found(files)}; accepted are {', '.join(EXTENSIONS)}")
+            raise ValueError(
+                f"no images in {self.folder}: {_found(files)}; accepted are {', '.join(EXTENSIONS)}"
+            )
         first = {path.parts[0].lower() for path in paths if len(path.parts) > 1}
         has_splits = bool(first) and first <= SPLITS
         return _by_path(_folder_item(path, has_splits) for path in paths)
@@ -136,7 +147,9 @@ class TorchvisionSource:
 
     def __init__(self, name: str):
         if name not in DATASETS:
-            raise ValueError(f"unknown data set {name!r}; choose from {', '.join(DATASETS)}, or give a folder")
+            raise ValueError(
+                f"unknown data set {name!r}; choose from {', '.join(DATASETS)}, or give a folder"
+            )
         self.name = name
         self.spec = self.root = TORCHVISION + name
         self._splits = {split: self._open(split) for split in ("train", "test")}
@@ -170,8 +183,9 @@ class TorchvisionSource:
             return getattr(datasets, self.name)(folder, download=True, **{argument: value})
         except (OSError, RuntimeError) as error:
             raise ValueError(
-                f"{self.name} can't be had ({error}). If this machine has no network: download it elsewhere with "
-                f"torchvision.datasets.{self.name}(FOLDER, download=True) and put FOLDER's content in {folder}"
+                f"{self.name} can't be had ({error}). If this machine has no network: download it elsewhere "
+                f"with torchvision.datasets.{self.name}(FOLDER, download=True) and put FOLDER's content in "
+                f"{folder}"
             ) from error
 
 
@@ -199,7 +213,9 @@ def _walk(folder: Path) -> Iterable[PurePosixPath]:
 
 
 def _printable(name: str) -> str:
-    """A name that is not UTF-8 is listed with escapes, under which it then can't be found: a problem, not a crash."""
+    """A name that is not UTF-8 is listed with escapes, under which it then can't be found: a problem, not a
+    crash.
+    """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

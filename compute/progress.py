@@ -62,7 +62,10 @@ class StageProgress:
         new, seconds = self.done - self.found, self.elapsed()
         if new and seconds > 0:
             rate = new / seconds
-            parts += [f"{rate:.{0 if rate >= 100 else 1}f}/s", f"{duration((self.total - self.done) / rate)} left"]
+            parts += [
+                f"{rate:.{0 if rate >= 100 else 1}f}/s",
+                f"{duration((self.total - self.done) / rate)} left",
+            ]
         return "  ".join(parts)
 
     def close(self) -> None:

@@ -5,45 +5,73 @@ from dataclasses import replace
 from pathlib import Path
 
 DESCRIPTION = (
-    "Runs a model over all images and writes predictions, features, channels' strongest patches, neighbours, maps, "
-    "grids and occlusion maps into a store. An interrupted run goes on where it was; a finished one ends at once."
+    "Runs a model over all images and writes predictions, features, channels' strongest patches, neighbours, "
+    "maps, grids and occlusion maps into a store. An interrupted run goes on where it was; a finished one "
+    "ends at once."
 )
 
 
 def add_parser(subparsers) -> None:
-    from compute.job import NEEDS
+    from compute.pipeline.job import NEEDS
     from compute.zoo import add_model_arguments
 
-    parser = subparsers.add_parser("store", help="build a store: a model over a folder of images", description=DESCRIPTION)
+    parser = subparsers.add_parser(
+        "store", help="build a store: a model over a folder of images", description=DESCRIPTION
+    )
     add_model_arguments(parser)
     parser.set_defaults(run=run, model="demo")
-    parser.add_argument("--images", default="demo", metavar="I",
-                        help="a folder (a sub-folder a class, or flat), demo, digits or torchvision:NAME such as "
-                             "torchvision:CIFAR10 (default: %(default)s)")
+    parser.add_argument(
+        "--images",
+        default="demo",
+        metavar="I",
+        help="a folder (a sub-folder a class, or flat), demo, digits or torchvision:NAME such as "
+        "torchvision:CIFAR10 (default: %(default)s)",
+    )
     parser.add_argument("--store", required=True, metavar="S", help="folder of the store; made where missing")
-    parser.add_argument("--stages", type=_names, metavar="A,B",
-                        help=f"of {', '.join(NEEDS)}, and what they need (default: all)")
-    parser.add_argument("--limit", type=int, metavar="N", help="at most so many images: a seeded sample of each class")
-    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N",
-                        help="of the sample, the maps and random weights (default: %(default)s)")
-    parser.add_argument("--occlusion-patch", type=int, metavar="P",
-                        help="side of the patch in pixels of the network's input (default: a quarter of it)")
-    parser.add_argument("--occlusion-stride", type=int, metavar="S",
-                        help="pixels between patches (default: an eighth of the network's input)")
+    parser.add_argument(
+        "--stages",
+        type=_names,
+        metavar="A,B",
+        help=f"of {', '.join(NEEDS)}, and what they need (default: all)",
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="at most so many images: a seeded sample of each class"
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, cuda or mps (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the sample, the maps and random weights (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--occlusion-patch",
+        type=int,
+        metavar="P",
+        help="side of the patch in pixels of the network's input (default: a quarter of it)",
+    )
+    parser.add_argument(
+        "--occlusion-stride",
+        type=int,
+        metavar="S",
+        help="pixels between patches (default: an eighth of the network's input)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    from compute import pipeline
+    from compute.pipeline import build
     from compute.progress import Progress
 
     progress = Progress()
     job = _job(args, progress)
-    manifest = pipeline.finished(job, args.store)
+    manifest = build.finished(job, args.store)
     if manifest is not None:
         print(f"run {manifest.fingerprint} is complete already: nothing to compute")
     else:
-        manifest = pipeline.build(job, args.store, progress)
+        manifest = build.build(job, args.store, progress)
     for line in _summary(manifest, args.store):
         print(line)
     return 0
@@ -51,14 +79,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _job(args: argparse.Namespace, progress):
     from compute import images, zoo
-    from compute.job import Job, complete_stages, image_digests, parameters
+    from compute.pipeline.job import Job, complete_stages, image_digests, parameters
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
     spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
     model = zoo.load(spec, args.device, images.class_names(source.items))
-    chosen = parameters(model, args.stages, args.seed, args.limit, args.occlusion_patch, args.occlusion_stride)
+    chosen = parameters(
+        model, args.stages, args.seed, args.limit, args.occlusion_patch, args.occlusion_stride
+    )
     progress.note(f"{model.name} on {model.device.type}, {len(items):,} images of {source.spec}")
     with progress.stage("reading", len(items)) as stage:
         digests = image_digests(source, items, stage)
@@ -67,7 +97,11 @@ def _job(args: argparse.Namespace, progress):
 
 def _with_whole_paths(spec):
     """The spec stays true when it is read back from another folder."""
-    paths = {name: str(Path(value).resolve()) for name in ("checkpoint", "classes") if (value := getattr(spec, name))}
+    paths = {
+        name: str(Path(value).resolve())
+        for name in ("checkpoint", "classes")
+        if (value := getattr(spec, name))
+    }
     if spec.runs_user_code:
         file, _, function = spec.model.rpartition(":")
         paths["model"] = f"{Path(file).resolve()}:{function}" if file else spec.model

@@ -1,7 +1,7 @@
 """The one forward pass over all images: predictions, features, and every layer's channel maxima.
 
-    images (N, C, H, W) -> logits (N, K), features (N, D), and for each channel of each layer
-    max, argmax, mean over its map, and the share of map positions above 0
+images (N, C, H, W) -> logits (N, K), features (N, D), and for each channel of each layer
+max, argmax, mean over its map, and the share of map positions above 0
 """
 
 from collections.abc import Sequence
@@ -47,8 +47,9 @@ def batch_size(model: Model) -> int:
 
 
 def forward(model: Model, crops: torch.Tensor, batch: int) -> BatchValues:
-    """One pass over at most `batch` crops (N, C, H, W), padded with zeros to exactly `batch`: a kernel is chosen by
-    its shapes, and so the same images always go through the same ones."""
+    """One pass over at most `batch` crops (N, C, H, W), padded with zeros to exactly `batch`: a kernel is
+    chosen by its shapes, and so the same images always go through the same ones.
+    """
     number = len(crops)
     padded = F.pad(crops, (0, 0) * 3 + (0, batch - number))
     with torch.inference_mode():
@@ -62,37 +63,47 @@ def forward(model: Model, crops: torch.Tensor, batch: int) -> BatchValues:
 
 
 def image_rows(
-    first_id: int, items: Sequence[Item], pictures: Sequence[Picture], logits: np.ndarray, classes: tuple[str, ...]
+    first_id: int,
+    items: Sequence[Item],
+    pictures: Sequence[Picture],
+    logits: np.ndarray,
+    classes: tuple[str, ...],
 ) -> pa.Table:
     """Table `images` of consecutive image_ids. logits: (N, K), rows of NaN where there are none."""
     known = ~np.isnan(logits).any(1)
     labels = [item.label for item in items]
     predicted, probability, top5 = _predictions(logits, known, classes)
-    correct = [p == label if ok and label in classes else None
-               for p, label, ok in zip(predicted, labels, known, strict=True)]
-    return pa.table({
-        "image_id": np.arange(first_id, first_id + len(items)),
-        "path": [item.path for item in items],
-        "sha256": pa.array([picture.sha256 for picture in pictures], pa.string()),
-        "label": pa.array(labels, pa.string()),
-        "split": pa.array([item.split for item in items], pa.string()),
-        "width": pa.array([picture.width for picture in pictures], pa.int32()),
-        "height": pa.array([picture.height for picture in pictures], pa.int32()),
-        "thumbnail": _thumbnails(pictures),
-        "predicted": pa.array(predicted, pa.string()),
-        "probability": pa.array(probability, pa.float32()),
-        "top5": top5,
-        "loss": _loss(logits, labels, known, classes),
-        "correct": pa.array(correct, pa.bool_()),
-    })
+    correct = [
+        p == label if ok and label in classes else None
+        for p, label, ok in zip(predicted, labels, known, strict=True)
+    ]
+    return pa.table(
+        {
+            "image_id": np.arange(first_id, first_id + len(items)),
+            "path": [item.path for item in items],
+            "sha256": pa.array([picture.sha256 for picture in pictures], pa.string()),
+            "label": pa.array(labels, pa.string()),
+            "split": pa.array([item.split for item in items], pa.string()),
+            "width": pa.array([picture.width for picture in pictures], pa.int32()),
+            "height": pa.array([picture.height for picture in pictures], pa.int32()),
+            "thumbnail": _thumbnails(pictures),
+            "predicted": pa.array(predicted, pa.string()),
+            "probability": pa.array(probability, pa.float32()),
+            "top5": top5,
+            "loss": _loss(logits, labels, known, classes),
+            "correct": pa.array(correct, pa.bool_()),
+        }
+    )
 
 
 def feature_rows(first_id: int, features: np.ndarray) -> pa.Table:
     """Table `features`; features (N, D), null where a row is NaN."""
-    return pa.table({
-        "image_id": np.arange(first_id, first_id + len(features)),
-        "feature": vectors(features.astype(np.float32), np.isnan(features).any(1)),
-    })
+    return pa.table(
+        {
+            "image_id": np.arange(first_id, first_id + len(features)),
+            "feature": vectors(features.astype(np.float32), np.isnan(features).any(1)),
+        }
+    )
 
 
 def _channel_values(maps: list[torch.Tensor]) -> ChannelValues | None:
@@ -118,7 +129,8 @@ def _predictions(logits: np.ndarray, known: np.ndarray, classes: tuple[str, ...]
     predicted = np.where(known, names[indices[:, 0]], None)
     probability = [float(value) if ok else None for value, ok in zip(values[:, 0], known, strict=True)]
     entries = pa.StructArray.from_arrays(
-        [pa.array(names[indices].reshape(-1), pa.string()), pa.array(values.reshape(-1))], ["class", "probability"]
+        [pa.array(names[indices].reshape(-1), pa.string()), pa.array(values.reshape(-1))],
+        ["class", "probability"],
     )
     offsets = np.concatenate([[0], np.cumsum(known)]) * values.shape[1]
     kept = entries.filter(pa.array(np.repeat(known, values.shape[1])))
@@ -126,7 +138,9 @@ def _predictions(logits: np.ndarray, known: np.ndarray, classes: tuple[str, ...]
     return predicted, probability, pa.ListArray.from_arrays(starts, kept)
 
 
-def _loss(logits: np.ndarray, labels: list[str | None], known: np.ndarray, classes: tuple[str, ...]) -> pa.Array:
+def _loss(
+    logits: np.ndarray, labels: list[str | None], known: np.ndarray, classes: tuple[str, ...]
+) -> pa.Array:
     """Cross entropy (nat) where the label is one of the classes."""
     index = {name: position for position, name in enumerate(classes)}
     there = np.array([ok and label in index for ok, label in zip(known, labels, strict=True)], bool)

@@ -1,9 +1,8 @@
 """Points to cells, each at most once, at the least total squared distance: the linear assignment problem.
 
-Up to EXACT_CELLS cells it is solved exactly. Above, a first layout (columns by x, then rows by y) is improved: the
-problem is solved exactly within windows of WINDOW x WINDOW cells, which move by half a window from sweep to sweep,
-until a sweep gains less than a thousandth. No step makes it worse.
-"""
+Up to EXACT_CELLS cells it is solved exactly. Above, a first layout (columns by x, then rows by y) is
+improved: the problem is solved exactly within windows of WINDOW x WINDOW cells, which move by half a window
+from sweep to sweep, until a sweep gains less than a thousandth. No step makes it worse."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment

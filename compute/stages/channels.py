@@ -23,8 +23,9 @@ NONLINEARITIES = {each.__name__.lower() for each in NONLINEAR_MODULES} | NONLINE
 
 @dataclass(frozen=True)
 class ChannelValues:
-    """Of N images, each (N, T): the spatial maximum, its row-major position in the map (the first, where several
-    are equal), the spatial mean, and the share of map positions above 0."""
+    """Of N images, each (N, T): the spatial maximum, its row-major position in the map (the first, where
+    several are equal), the spatial mean, and the share of map positions above 0.
+    """
 
     maximum: np.ndarray
     position: np.ndarray
@@ -39,11 +40,10 @@ class ChannelValues:
 class Summary:
     """What is kept of a set of images; `merge` makes that of two sets.
 
-    images: their number. mean, active: (T,) float64, sums of the images' means and active shares. low, high, counts:
-    histogram of the spatial maxima (`Histograms`). groups: (G,) int64, classes that occur, sorted; group_sizes (G,);
-    group_means: (G, T) float64, sums of the means of their images. top_value, top_image, top_position: (9, T),
-    strongest images first; value -inf and image NOBODY where there are fewer.
-    """
+    images: their number. mean, active: (T,) float64, sums of the images' means and active shares. low, high,
+    counts: histogram of the spatial maxima (`Histograms`). groups: (G,) int64, classes that occur, sorted;
+    group_sizes (G,); group_means: (G, T) float64, sums of the means of their images. top_value, top_image,
+    top_position: (9, T), strongest images first; value -inf and image NOBODY where there are fewer."""
 
     images: np.int64
     mean: np.ndarray
@@ -71,12 +71,13 @@ class Summary:
 
 
 def summarise(values: ChannelValues, image_ids: np.ndarray, groups: np.ndarray) -> Summary:
-    """Of at least one image. image_ids: (N,) ascending. groups: (N,) class index of each image, -1 for none."""
+    """Of at least one image. image_ids: (N,) ascending. groups: (N,) class index, -1 for none."""
     counted = histograms.histograms(values.maximum)
     present, sizes, sums = _group_sums(values.mean, groups)
     images = np.broadcast_to(image_ids[:, None], values.maximum.shape)
     return Summary(
-        np.int64(len(image_ids)), values.mean.sum(0, dtype=np.float64), values.active.sum(0, dtype=np.float64),
+        np.int64(len(image_ids)),
+        values.mean.sum(0, dtype=np.float64), values.active.sum(0, dtype=np.float64),
         counted.low, counted.high, counted.counts, present, sizes, sums,
         *_strongest(values.maximum, images, values.position),
     )  # fmt: skip
@@ -91,8 +92,10 @@ def merge(one: Summary, other: Summary) -> Summary:
         place = np.searchsorted(groups, each.groups)
         sizes[place] += each.group_sizes
         sums[place] += each.group_means
-    tops = (np.concatenate([getattr(one, name), getattr(other, name)]) for name in
-            ("top_value", "top_image", "top_position"))
+    tops = (
+        np.concatenate([getattr(one, name), getattr(other, name)])
+        for name in ("top_value", "top_image", "top_position")
+    )
     return Summary(
         one.images + other.images, one.mean + other.mean, one.active + other.active,
         counted.low, counted.high, counted.counts, groups, sizes, sums, *_strongest(*tops),
@@ -102,27 +105,29 @@ def merge(one: Summary, other: Summary) -> Summary:
 def channels_table(summary: Summary, layers: Iterable[Layer], class_names: tuple[str, ...]) -> pa.Table:
     """Table `channels`. class_names: of the groups by index.
 
-    selectivity is the class selectivity index of Morcos et al. 2018, (m - r) / (m + r): m is the greatest class mean
-    of the spatial mean, r the mean of the other classes' means; null where they are negative or nothing is active.
-    """
+    selectivity is the class selectivity index of Morcos et al. 2018, (m - r) / (m + r): m is the greatest
+    class mean of the spatial mean, r the mean of the other classes' means; null where they are negative or
+    nothing is active."""
     names, indices, linear = _axis(layers)
     mean = summary.mean / summary.images
     dead = np.where(linear, _is_constant(summary, mean), summary.high <= 0)
     top_class, selectivity = _selectivity(summary, class_names)
     low, high = summary.histograms.edges()
-    return _sorted_by_layer({
-        "layer": names,
-        "channel": indices,
-        "mean": pa.array(mean, pa.float32()),
-        "max": pa.array(summary.high, pa.float32()),
-        "active_share": pa.array(summary.active / summary.images, pa.float32()),
-        "dead": dead,
-        "top_class": pa.array(top_class, pa.string(), mask=dead),
-        "selectivity": pa.array(selectivity, pa.float32(), mask=dead | np.isnan(selectivity)),
-        "histogram": vectors(summary.counts),
-        "histogram_low": pa.array(low, pa.float32()),
-        "histogram_high": pa.array(high, pa.float32()),
-    })
+    return _sorted_by_layer(
+        {
+            "layer": names,
+            "channel": indices,
+            "mean": pa.array(mean, pa.float32()),
+            "max": pa.array(summary.high, pa.float32()),
+            "active_share": pa.array(summary.active / summary.images, pa.float32()),
+            "dead": dead,
+            "top_class": pa.array(top_class, pa.string(), mask=dead),
+            "selectivity": pa.array(selectivity, pa.float32(), mask=dead | np.isnan(selectivity)),
+            "histogram": vectors(summary.counts),
+            "histogram_low": pa.array(low, pa.float32()),
+            "histogram_high": pa.array(high, pa.float32()),
+        }
+    )
 
 
 def top_patches_table(
@@ -138,24 +143,31 @@ def top_patches_table(
     layer = np.repeat(np.arange(len(layers)), [each.channels for each in layers])[channel]
     y, x = np.divmod(position, np.array([each.width for each in layers])[layer])
     hits = zip(layer.tolist(), y.tolist(), x.tolist(), image_id.tolist(), strict=True)
-    boxes = [_box(layers[index], row, column, preprocessing, sizes[image].tolist())
-             for index, row, column, image in hits]
+    boxes = [
+        _box(layers[index], row, column, preprocessing, sizes[image].tolist())
+        for index, row, column, image in hits
+    ]
     sides = zip(*boxes, strict=True) if boxes else ((),) * 4
-    return _sorted_by_layer({
-        "layer": names[channel],
-        "channel": indices[channel],
-        "rank": rank.astype(np.int32),
-        "image_id": image_id,
-        "value": summary.top_value.T.reshape(-1)[there],
-        "y": y.astype(np.int32),
-        "x": x.astype(np.int32),
-        **{name: pa.array(side, pa.float32()) for name, side in
-           zip(("left", "top", "right", "bottom"), sides, strict=True)},
-    }, "rank")
+    return _sorted_by_layer(
+        {
+            "layer": names[channel],
+            "channel": indices[channel],
+            "rank": rank.astype(np.int32),
+            "image_id": image_id,
+            "value": summary.top_value.T.reshape(-1)[there],
+            "y": y.astype(np.int32),
+            "x": x.astype(np.int32),
+            **{
+                name: pa.array(side, pa.float32())
+                for name, side in zip(("left", "top", "right", "bottom"), sides, strict=True)
+            },
+        },
+        "rank",
+    )
 
 
 def _strongest(values: np.ndarray, images: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The 9 greatest of each column of (N, T), rows in ascending order of images: ties go to the earlier one."""
+    """The 9 greatest of each column of (N, T), rows by ascending image: ties go to the earlier one."""
     left, columns = values.copy(), np.arange(values.shape[1])
     shape = (TOP, values.shape[1])
     value = np.full(shape, -np.inf, np.float32)

@@ -1,8 +1,7 @@
 """Maps of all images: PCA, t-SNE and UMAP of the L2-normalised features, the last two from one exact graph.
 
-Every random choice follows from the seed, and everything runs on a fixed number of threads, so that the same features
-give the same map.
-"""
+Every random choice follows from the seed, and everything runs on a fixed number of threads, so that the same
+features give the same map."""
 
 import json
 import warnings
@@ -31,8 +30,9 @@ WORTH_THREADS = 10_000
 
 @dataclass(frozen=True)
 class Points:
-    """unit: (n, D) float32 features of length 1. graph: their nearest neighbours, cosine distances. principal:
-    (n, 50 or fewer) float64 principal components, the greatest first. threads: for t-SNE."""
+    """unit: (n, D) float32 features of length 1. graph: their nearest neighbours, cosine distances.
+    principal: (n, 50 or fewer) float64 principal components, the greatest first. threads: for t-SNE.
+    """
 
     unit: np.ndarray
     graph: Graph
@@ -80,8 +80,10 @@ def pca(points: Points) -> Map:
 
 
 def tsne(points: Points) -> Map:
-    """t-SNE (van der Maaten & Hinton 2008) with the settings of Kobak & Berens 2019: started from the PCA scaled to
-    a standard deviation of 1e-4, learning rate n / early exaggeration, perplexity 30, or below n / 3."""
+    """t-SNE (van der Maaten & Hinton 2008) with the settings of Kobak & Berens 2019: started from the PCA
+    scaled to a standard deviation of 1e-4, learning rate n / early exaggeration, perplexity 30, or below n /
+    3.
+    """
     from openTSNE import TSNEEmbedding, affinity, nearest_neighbors
 
     number = len(points.unit)
@@ -116,7 +118,9 @@ def umap(points: Points) -> Map:
         precomputed_knn=(indices.astype(np.int32), distances.astype(np.float32)),
     )  # fmt: skip
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "precomputed_knn", UserWarning)  # it can't place new points: we have none
+        warnings.filterwarnings(
+            "ignore", "precomputed_knn", UserWarning
+        )  # it can't place new points: we have none
         coordinates = reducer.fit_transform(points.unit)
     return Map(np.asarray(coordinates, np.float32), {
         "n_neighbors": neighbors, "min_dist": 0.1, "metric": "cosine", "initialisation": "spectral",
@@ -134,26 +138,30 @@ def embed(method: str, points: Points) -> Map:
 
 
 def embeddings_table(method: str, number: int, image_ids: np.ndarray, coordinates: np.ndarray) -> pa.Table:
-    """Table `embeddings` of one method: `number` images, those that are not among image_ids (n,) have nulls."""
+    """Table `embeddings` of one method: `number` images, nulls for those not among image_ids (n,)."""
     plane = np.zeros((number, 2), np.float32)
     plane[image_ids] = coordinates
     missing = np.ones(number, bool)
     missing[image_ids] = False
-    return pa.table({
-        "method": pa.array([method] * number, pa.string()),
-        "image_id": np.arange(number),
-        "x": pa.array(plane[:, 0], mask=missing),
-        "y": pa.array(plane[:, 1], mask=missing),
-    })
+    return pa.table(
+        {
+            "method": pa.array([method] * number, pa.string()),
+            "image_id": np.arange(number),
+            "x": pa.array(plane[:, 0], mask=missing),
+            "y": pa.array(plane[:, 1], mask=missing),
+        }
+    )
 
 
 def maps_table(method: str, points: Points, made: Map) -> pa.Table:
     """Table `maps`: one row, the method's parameters and the map's quality."""
     measured = quality(points.unit, points.graph, made.coordinates, points.seed)
     scores = {name: measured.pop(name) for name in ("trustworthiness", "knn_preservation")}
-    return pa.table({
-        "method": [method],
-        **{name: pa.array([score], pa.float32()) for name, score in scores.items()},
-        "seed": [points.seed],
-        "parameters": [json.dumps(made.parameters | {"quality": measured}, sort_keys=True)],
-    })
+    return pa.table(
+        {
+            "method": [method],
+            **{name: pa.array([score], pa.float32()) for name, score in scores.items()},
+            "seed": [points.seed],
+            "parameters": [json.dumps(made.parameters | {"quality": measured}, sort_keys=True)],
+        }
+    )

@@ -1,8 +1,8 @@
 """Histograms of a stream whose range nobody knows beforehand, merged without error.
 
-The bins of channel t are [(first + j) * 2^e, (first + j + 1) * 2^e), j = 0 … 31, with the smallest exponent e for
-which 32 of them hold every value. Their edges are multiples of their width, so that bins of a wider range are
-exactly pairs of bins of a narrower one: merging loses nothing and does not depend on the order.
+The bins of channel t are [(first + j) * 2^e, (first + j + 1) * 2^e), j = 0 … 31, with the smallest exponent
+e for which 32 of them hold every value. Their edges are multiples of their width, so that bins of a wider
+range are exactly pairs of bins of a narrower one: merging loses nothing and does not depend on the order.
 """
 
 from dataclasses import dataclass

@@ -14,22 +14,26 @@ def layers_table(layers: Iterable[Layer]) -> pa.Table:
 
 
 def filters_table(model: Model) -> pa.Table | None:
-    """Table `filters`: the first convolution's weights as learnt, and the input's standard deviation for pixel
-    space (null where that convolution doesn't read the image's own channels). None without a convolution."""
+    """Table `filters`: the first convolution's weights as learnt, and the input's standard deviation for
+    pixel space (null where that convolution doesn't read the image's own channels). None without a
+    convolution.
+    """
     if not model.layers:
         return None
     stem = stem_convolution(model)
     weight = stem.weight.detach().float().cpu()
     channels, in_channels, height, width = weight.shape
     std = list(model.preprocessing.std) if in_channels == model.in_channels else None
-    return pa.table({
-        "channel": pa.array(range(channels), pa.int32()),
-        "in_channels": pa.array([in_channels] * channels, pa.int32()),
-        "height": pa.array([height] * channels, pa.int32()),
-        "width": pa.array([width] * channels, pa.int32()),
-        "weight": pa.array(weight.flatten(1).tolist(), pa.list_(pa.float32())),
-        "std": pa.array([std] * channels, pa.list_(pa.float32())),
-    })
+    return pa.table(
+        {
+            "channel": pa.array(range(channels), pa.int32()),
+            "in_channels": pa.array([in_channels] * channels, pa.int32()),
+            "height": pa.array([height] * channels, pa.int32()),
+            "width": pa.array([width] * channels, pa.int32()),
+            "weight": pa.array(weight.flatten(1).tolist(), pa.list_(pa.float32())),
+            "std": pa.array([std] * channels, pa.list_(pa.float32())),
+        }
+    )
 
 
 def stem_convolution(model: Model) -> nn.Conv2d:

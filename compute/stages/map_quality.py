@@ -1,4 +1,4 @@
-"""How far a map can be trusted: are neighbours on the map neighbours in feature space, and the other way round?"""
+"""How far a map can be trusted: do neighbours on it and neighbours in feature space agree?"""
 
 import numpy as np
 
@@ -15,13 +15,12 @@ def quality(
 ) -> dict[str, float | int | None]:
     """Trustworthiness and k-nearest-neighbour preservation of a map, each in [0, 1], 1 is perfect.
 
-    points: (n, D) float32, compared by cosine. graph: their neighbours. coordinates: (n, 2). k is 15, or less for
-    fewer than 31 points. Means over `sample` points; both are None for fewer than 3.
+    points: (n, D) float32, compared by cosine. graph: their neighbours. coordinates: (n, 2). k is 15, or less
+    for fewer than 31 points. Means over `sample` points; both are None for fewer than 3.
 
-    trustworthiness = 1 - 2 / (n k (2n - 3k - 1)) sum_i sum_j max(0, r(i, j) - k), j the k map neighbours of i and
-    r the rank of j among i's neighbours in feature space (Venna & Kaski 2001). kNN preservation is the share of the k
-    feature neighbours that are among the k map neighbours.
-    """
+    trustworthiness = 1 - 2 / (n k (2n - 3k - 1)) sum_i sum_j max(0, r(i, j) - k), j the k map neighbours of i
+    and r the rank of j among i's neighbours in feature space (Venna & Kaski 2001). kNN preservation is the
+    share of the k feature neighbours that are among the k map neighbours."""
     total = len(points)
     k = min(QUALITY_NEIGHBORS, (total - 1) // 2, graph.indices.shape[1])
     if k < 1:
@@ -30,7 +29,9 @@ def quality(
     on_map, _ = ExactSearch(coordinates, "euclidean").search(coordinates[chosen], k, [[i] for i in chosen])
     excess = sum(_excess_ranks(points, row, near, k) for row, near in zip(chosen, on_map, strict=True))
     worst = len(chosen) * k * (2 * total - 3 * k - 1) / 2
-    kept = [len(np.intersect1d(near, graph.indices[row, :k])) for row, near in zip(chosen, on_map, strict=True)]
+    kept = [
+        len(np.intersect1d(near, graph.indices[row, :k])) for row, near in zip(chosen, on_map, strict=True)
+    ]
     return {
         "trustworthiness": 1 - excess / worst,
         "knn_preservation": sum(kept) / (len(chosen) * k),

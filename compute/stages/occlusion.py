@@ -29,9 +29,8 @@ def default_stride(size: tuple[int, int]) -> int:
 class Occluder:
     """Maps of any images of the model's input size, with one patch and stride (pixels of the crop).
 
-    Windows are run incrementally where that saves work, which is exact up to rounding (`compute.incremental`), and
-    densely where it doesn't or the network could not be traced.
-    """
+    Windows are run incrementally where that saves work, which is exact up to rounding
+    (`compute.incremental`), and densely where it doesn't or the network could not be traced."""
 
     def __init__(self, model: Model, patch: int, stride: int):
         height, width = model.input_size
@@ -49,8 +48,10 @@ class Occluder:
             return []
         indices = [self.model.class_index(target) for target in targets]
         if self._incremental is None:
-            return [occlusion_maps(self.model, crop, index, self.patch, self.stride)
-                    for crop, index in zip(crops, indices, strict=True)]
+            return [
+                occlusion_maps(self.model, crop, index, self.patch, self.stride)
+                for crop, index in zip(crops, indices, strict=True)
+            ]
         with torch.inference_mode():
             images = self.model.normalize(torch.stack(tuple(crops)))
             hidden = images.new_zeros(1, images.shape[1], 1, 1)  # the normalisation mean
@@ -62,8 +63,9 @@ class Occluder:
         """scores: (rows, cols, K) logits behind the windows; clean: (K,) without one."""
         return OcclusionMaps(
             self.patch, self.stride, self.ys, self.xs,
-            scores.softmax(2)[:, :, index].numpy(), scores[:, :, index].numpy(), scores.argmax(2).int().numpy(),
-            clean.softmax(0)[index].item(), clean[index].item(), clean.argmax().item(), len(self.ys) * len(self.xs),
+            scores.softmax(2)[:, :, index].numpy(), scores[:, :, index].numpy(),
+            scores.argmax(2).int().numpy(), clean.softmax(0)[index].item(), clean[index].item(),
+            clean.argmax().item(), len(self.ys) * len(self.xs),
         )  # fmt: skip
 
     def _worth_while(self) -> IncrementalInference | None:
@@ -71,22 +73,26 @@ class Occluder:
         return incremental if incremental.share < LARGEST_SHARE else None
 
 
-def occlusion_table(image_ids: Sequence[int], targets: Sequence[str], maps: Sequence[OcclusionMaps]) -> pa.Table:
+def occlusion_table(
+    image_ids: Sequence[int], targets: Sequence[str], maps: Sequence[OcclusionMaps]
+) -> pa.Table:
     """Table `occlusion` of images by ascending id."""
     shapes = [each.probability.shape for each in maps]
-    return pa.table({
-        "image_id": pa.array(image_ids, pa.int64()),
-        "target": pa.array(targets, pa.string()),
-        "patch": pa.array([each.patch for each in maps], pa.int32()),
-        "stride": pa.array([each.stride for each in maps], pa.int32()),
-        "rows": pa.array([height for height, _ in shapes], pa.int32()),
-        "cols": pa.array([width for _, width in shapes], pa.int32()),
-        "probability": _flat([each.probability for each in maps], pa.float32()),
-        "logit": _flat([each.logit for each in maps], pa.float32()),
-        "argmax": _flat([each.argmax for each in maps], pa.int32()),
-        "unoccluded": pa.array([each.unoccluded_probability for each in maps], pa.float32()),
-        "unoccluded_logit": pa.array([each.unoccluded_logit for each in maps], pa.float32()),
-    })
+    return pa.table(
+        {
+            "image_id": pa.array(image_ids, pa.int64()),
+            "target": pa.array(targets, pa.string()),
+            "patch": pa.array([each.patch for each in maps], pa.int32()),
+            "stride": pa.array([each.stride for each in maps], pa.int32()),
+            "rows": pa.array([height for height, _ in shapes], pa.int32()),
+            "cols": pa.array([width for _, width in shapes], pa.int32()),
+            "probability": _flat([each.probability for each in maps], pa.float32()),
+            "logit": _flat([each.logit for each in maps], pa.float32()),
+            "argmax": _flat([each.argmax for each in maps], pa.int32()),
+            "unoccluded": pa.array([each.unoccluded_probability for each in maps], pa.float32()),
+            "unoccluded_logit": pa.array([each.unoccluded_logit for each in maps], pa.float32()),
+        }
+    )
 
 
 def _flat(arrays: list[np.ndarray], kind: pa.DataType) -> pa.Array:

@@ -1,4 +1,4 @@
-"""The first stage's input: image files read, decoded and cut to the network's size, ahead of the forward pass."""
+"""Image files read, decoded and cut to the network's size, ahead of the forward pass."""
 
 import hashlib
 import io
@@ -27,10 +27,9 @@ Input, Output = TypeVar("Input"), TypeVar("Output")
 class Picture:
     """One image as the stages need it.
 
-    width, height: of the upright original. thumbnail: an encoded picture (see `thumbnail`). crop: (C, H, W) in
-    [0, 1], the network's input before normalisation. An image that can't be read has a `reason` and no more than
-    its `sha256` beside it.
-    """
+    width, height: of the upright original. thumbnail: an encoded picture (see `thumbnail`). crop: (C, H, W)
+    in [0, 1], the network's input before normalisation. An image that can't be read has a `reason` and no
+    more than its `sha256` beside it."""
 
     sha256: str | None = None
     width: int | None = None
@@ -56,7 +55,7 @@ def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) 
 
 
 def thumbnail(image: Image.Image) -> bytes:
-    """PNG of a small picture (both sides at most 64 pixels), else JPEG, the longer side at most 128 pixels."""
+    """PNG of a small picture (both sides at most 64 pixels), else JPEG, longer side at most 128 pixels."""
     buffer = io.BytesIO()
     if max(image.size) <= LOSSLESS_SIDE:
         image.save(buffer, "PNG")

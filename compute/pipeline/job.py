@@ -1,4 +1,4 @@
-"""One store to be made: which model over which images with which parameters, and the fingerprint of all that."""
+"""One store to be made: which model over which images with which parameters, and its fingerprint."""
 
 import hashlib
 import json
@@ -32,14 +32,25 @@ NEEDS = {
 }
 """The stages in their order, each with those that it builds on."""
 
-LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "pyarrow", "umap-learn", "openTSNE")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pillow",
+    "pyarrow",
+    "umap-learn",
+    "openTSNE",
+)
 READERS = 4
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a store is computed with. occlusion_patch, occlusion_stride: pixels of the network's input. threads: of
-    every library; results may depend on their number."""
+    """What a store is computed with. occlusion_patch, occlusion_stride: pixels of the network's input.
+    threads: of every library; results may depend on their number.
+    """
 
     stages: tuple[str, ...]
     seed: int
@@ -53,7 +64,9 @@ def parameters(
     model: Model, stages: tuple[str, ...] | None = None, seed: int = 0, limit: int | None = None,
     occlusion_patch: int | None = None, occlusion_stride: int | None = None,
 ) -> Parameters:  # fmt: skip
-    """With the defaults that depend on the model: a patch of a quarter and a stride of an eighth of its input."""
+    """With the defaults that depend on the model: a patch of a quarter and a stride of an eighth of its
+    input.
+    """
     patch = default_patch(model.input_size) if occlusion_patch is None else occlusion_patch
     stride = default_stride(model.input_size) if occlusion_stride is None else occlusion_stride
     if not 1 <= patch <= min(model.input_size):
@@ -75,8 +88,9 @@ def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Job:
-    """items: the images, sorted by path; an image's id is its place among them. spec: how the model was asked for.
-    digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`)."""
+    """items: the images, sorted by path; an image's id is its place among them. spec: how the model was asked
+    for. digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`).
+    """
 
     model: Model
     spec: Mapping[str, Any]
@@ -88,25 +102,29 @@ class Job:
     @cached_property
     def images_hash(self) -> str:
         """SHA-256 over path, label, split and content of all images."""
-        entries = [[item.path, item.label, item.split, digest]
-                   for item, digest in zip(self.items, self.digests, strict=True)]
+        entries = [
+            [item.path, item.label, item.split, digest]
+            for item, digest in zip(self.items, self.digests, strict=True)
+        ]
         return _digest(entries)
 
     @cached_property
     def fingerprint(self) -> str:
         """20 hexadecimal digits of everything that the tables' bytes follow from."""
-        return _digest({
-            "schema": SCHEMA_VERSION,
-            "pipeline": PIPELINE_VERSION,
-            "weights": self.model.weights_hash,
-            "network": str(self.model.graph or self.model.module),
-            "preprocessing": self.model.preprocessing.to_dict(),
-            "classes": self.model.classes,
-            "images": self.images_hash,
-            "parameters": asdict(self.parameters),
-            "versions": versions(),
-            "device": self.model.device.type,
-        })[:20]
+        return _digest(
+            {
+                "schema": SCHEMA_VERSION,
+                "pipeline": PIPELINE_VERSION,
+                "weights": self.model.weights_hash,
+                "network": str(self.model.graph or self.model.module),
+                "preprocessing": self.model.preprocessing.to_dict(),
+                "classes": self.model.classes,
+                "images": self.images_hash,
+                "parameters": asdict(self.parameters),
+                "versions": versions(),
+                "device": self.model.device.type,
+            }
+        )[:20]
 
     @cached_property
     def feature_dim(self) -> int:
@@ -125,7 +143,7 @@ class Job:
 
     @cached_property
     def group_names(self) -> tuple[str, ...]:
-        """Classes by which a channel's selectivity is measured: the labels, or the network's own without any."""
+        """Classes for the channels' selectivity: the labels, or the network's own without any."""
         return class_names(self.items) or self.model.classes
 
     def groups(self, image_ids: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -135,15 +153,20 @@ class Job:
         index = {name: position for position, name in enumerate(self.group_names)}
         return np.array([index.get(self.items[row].label, -1) for row in image_ids])
 
-    def manifest_fields(self, accuracy: Mapping[str, float], problems: int, notes: Mapping[str, Any]) -> dict[str, Any]:
-        """What the manifest says beside its files. accuracy: by split, and "all". problems: unreadable images."""
+    def manifest_fields(
+        self, accuracy: Mapping[str, float], problems: int, notes: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What the manifest says beside its files. accuracy: by split, and "all". problems: unreadable
+        images.
+        """
         model = self.model
         return {
             "model": {
                 "name": model.name, "weights_hash": model.weights_hash, "spec": dict(self.spec),
                 "preprocessing": model.preprocessing.to_dict(), "classes": list(model.classes),
                 "parameters": sum(each.numel() for each in model.module.parameters()),
-                "capabilities": model.capabilities, "feature_dim": self.feature_dim, "accuracy": dict(accuracy),
+                "capabilities": model.capabilities, "feature_dim": self.feature_dim,
+                "accuracy": dict(accuracy),
             },
             "images": {
                 "spec": self.source.spec, "root": self.source.root, "hash": self.images_hash,
@@ -160,7 +183,9 @@ class Job:
         }  # fmt: skip
 
 
-def image_digests(source: ImageSource, items: tuple[Item, ...], progress: StageProgress) -> tuple[str | None, ...]:
+def image_digests(
+    source: ImageSource, items: tuple[Item, ...], progress: StageProgress
+) -> tuple[str | None, ...]:
     """SHA-256 of each image's bytes; None where they can't be read."""
     digests = []
     for digest in ahead(lambda item: _image_digest(source, item), items, READERS, 16 * READERS):

@@ -1,8 +1,8 @@
-"""The units of work: what is computed of one shard of images, by the two stages that run the network over all.
+"""The units of work: what is computed of one shard of images, by the two stages that run the network over
+all.
 
-Each is a pure function of the job and the shard's image_ids. Which images a shard and a batch hold follows from the
-sorted ids alone, so that a shard comes out the same, whoever computes it and when.
-"""
+Each is a pure function of the job and the shard's image_ids. Which images a shard and a batch hold follows
+from the sorted ids alone, so that a shard comes out the same, whoever computes it and when."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from compute.job import READERS, Job
 from compute.occlusion import OcclusionMaps
+from compute.pipeline.job import READERS, Job
 from compute.pixel_space import pixel_vectors
 from compute.stages.activations import UNREADABLE_SCORES, batch_size, feature_rows, forward, image_rows
 from compute.stages.channels import Summary, merge, summarise
@@ -31,8 +31,9 @@ Advance = Callable[[int], None]
 @dataclass(frozen=True)
 class ActivationsShard:
     """images, features: rows of the tables. summary: of the readable images' channels, None without images or
-    channels. pixel_ids (m,), pixels (m, P) float32: of the readable images. problems: image_id and reason of the
-    others."""
+    channels. pixel_ids (m,), pixels (m, P) float32: of the readable images. problems: image_id and reason of
+    the others.
+    """
 
     images: pa.Table
     features: pa.Table
@@ -44,7 +45,9 @@ class ActivationsShard:
 
 @dataclass(frozen=True)
 class _Batch:
-    """pictures: without their crops. logits, features: rows of NaN where there are none. pixels: of the others."""
+    """pictures: without their crops. logits, features: rows of NaN where there are none. pixels: of the
+    others.
+    """
 
     pictures: tuple[Picture, ...]
     logits: np.ndarray
@@ -81,9 +84,8 @@ def activations_shard(job: Job, ids: range, advance: Advance) -> ActivationsShar
 def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance: Advance) -> pa.Table:
     """Table `occlusion` of the images `ids`; targets: a class for each, None where there is no prediction.
 
-    On a CPU several batches run side by side, and are meant to be on one thread each: its many small operations
-    would wait for each other's threads more than they compute.
-    """
+    On a CPU several batches run side by side, and are meant to be on one thread each: its many small
+    operations would wait for each other's threads more than they compute."""
     size = job.occluder.images_at_once
     batches = [range(start, min(start + size, ids.stop)) for start in range(ids.start, ids.stop, size)]
     there, chosen, maps = [], [], []
@@ -106,7 +108,10 @@ def _read(job: Job, ids: range, size: int) -> Iterator[tuple[range, list[Picture
     """Batches of `size` images, read and decoded ahead of the network."""
     items = job.items[ids.start : ids.stop]
     pictures = ahead(
-        lambda item: read_picture(job.source, item, job.model.preprocessing), items, READERS, 2 * size + READERS
+        lambda item: read_picture(job.source, item, job.model.preprocessing),
+        items,
+        READERS,
+        2 * size + READERS,
     )
     for start in range(ids.start, ids.stop, size):
         rows = range(start, min(start + size, ids.stop))
@@ -125,7 +130,9 @@ def _run(job: Job, ids: range, pictures: Sequence[Picture], size: int) -> _Batch
     logits[good], features[good] = values.logits[values.finite], values.features[values.finite]
     summary = None
     if values.channels is not None and len(good):
-        summary = summarise(values.channels.rows(values.finite), ids.start + good, job.groups(ids.start + good, logits[good]))
+        summary = summarise(
+            values.channels.rows(values.finite), ids.start + good, job.groups(ids.start + good, logits[good])
+        )
     return _Batch(
         tuple(_without_crop(picture, place in failed) for place, picture in enumerate(pictures)),
         logits, features, pixel_vectors(crops[torch.from_numpy(values.finite)]).numpy(), summary,

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import torch
 from threadpoolctl import threadpool_limits
 
-from compute.job import Job
-from compute.open_run import OpenRun
+from compute.pipeline.job import Job
+from compute.pipeline.open_run import OpenRun
+from compute.pipeline.shards import OCCLUSION_SHARD_IMAGES, activations_shard, occlusion_shard, shard_ids
 from compute.progress import Progress
-from compute.shards import OCCLUSION_SHARD_IMAGES, activations_shard, occlusion_shard, shard_ids
 from compute.stages import embeddings, grid, neighbors
 from compute.stages.channels import channels_table, top_patches_table
 from compute.stages.layers import filters_table, layers_table
@@ -31,7 +31,7 @@ SUMMARIES = ("channels", "top_patches", "layers", "filters", "problems")
 
 
 def finished(job: Job, store: str | PathLike) -> Manifest | None:
-    """The manifest of the job's run where it is complete and undamaged, else None. It becomes the store's current."""
+    """The manifest of the job's run, now the store's current, where it is complete and undamaged, or None."""
     run = OpenRun(job, store)
     shown = Store(store)
     if job.fingerprint not in shown.runs():
@@ -111,7 +111,9 @@ def _summaries(run: OpenRun) -> None:
         made["channels"] = channels_table(summary, layers, job.group_names)
         made["top_patches"] = top_patches_table(summary, layers, model.preprocessing, sizes)
         made["filters"] = filters_table(model)
-    problems = [{"image_id": row, "path": job.items[row].path, "reason": reason} for row, reason in run.problems()]
+    problems = [
+        {"image_id": row, "path": job.items[row].path, "reason": reason} for row, reason in run.problems()
+    ]
     made["problems"] = pa.Table.from_pylist(problems, TABLES["problems"])
     for name, table in made.items():
         run.write(name, table)
@@ -134,7 +136,9 @@ def _neighbors(run: OpenRun, progress: Progress) -> None:
 
 def _embeddings(run: OpenRun, progress: Progress) -> None:
     seed, threads = run.job.parameters.seed, run.job.parameters.threads
-    missing = [shard for shard in range(len(embeddings.METHODS)) if not run.has("embeddings", "maps", shard=shard)]
+    missing = [
+        shard for shard in range(len(embeddings.METHODS)) if not run.has("embeddings", "maps", shard=shard)
+    ]
     with progress.stage("embeddings", len(embeddings.METHODS), "maps") as stage:
         stage.skip(len(embeddings.METHODS) - len(missing))
         if not missing:
@@ -193,5 +197,8 @@ def _is_current(store: Store, fingerprint: str) -> bool:
 
 def _fields(manifest: Manifest) -> dict:
     written_by_commit = {"fingerprint", "files", "schema_version"}
-    return {each.name: getattr(manifest, each.name) for each in fields(manifest)
-            if each.name not in written_by_commit}
+    return {
+        each.name: getattr(manifest, each.name)
+        for each in fields(manifest)
+        if each.name not in written_by_commit
+    }

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compute.job import Job
-from compute.shards import SHARD_IMAGES, ActivationsShard, shard_ids
+from compute.pipeline.job import Job
+from compute.pipeline.shards import SHARD_IMAGES, ActivationsShard, shard_ids
 from compute.stages.channels import Summary, merge
 from compute.stages.embeddings import GRAPH_NEIGHBORS, normalised
 from compute.stages.neighbors import METRICS, Graph, nearest
@@ -23,7 +23,8 @@ from featurestore.layout import shard_file
 from featurestore.writer import RunWriter
 
 PARTIALS = "partials"
-"""Folder of what is merged at the end and removed after the commit: one file a shard, no part of the store."""
+"""Folder of what is merged at the end and removed after the commit: one file a shard, no part of the store.
+"""
 
 
 class OpenRun:
@@ -42,7 +43,9 @@ class OpenRun:
         self.writer.write_shard(table, shard, rows)
 
     def read(self, table: str, columns: list[str], shard: int) -> pa.Table:
-        return pq.read_table(self.writer.folder / shard_file(table, shard), columns=columns, partitioning=None)
+        return pq.read_table(
+            self.writer.folder / shard_file(table, shard), columns=columns, partitioning=None
+        )
 
     def read_all(self, table: str, columns: list[str]) -> pa.Table:
         """Of a table that has a shard for each of `SHARD_IMAGES` images."""
@@ -54,17 +57,21 @@ class OpenRun:
 
     @cached_property
     def readable(self) -> np.ndarray:
-        """(n,) image_ids of the images that have predictions and features; ValueError where there are none."""
+        """(n,) image_ids of the images that have predictions and features; ValueError without any."""
         rows = self.read_all("images", ["image_id", "predicted"])
         ids = rows["image_id"].to_numpy()[rows["predicted"].is_valid().to_numpy()]
         if not len(ids):
-            raise ValueError(f"none of the {len(rows)} images can be read; the first: {self.problems()[0][1]}")
+            raise ValueError(
+                f"none of the {len(rows)} images can be read; the first: {self.problems()[0][1]}"
+            )
         return ids
 
     @cached_property
     def digests(self) -> np.ndarray:
         """(n,) SHA-256 of the readable images."""
-        return np.array(self.read_all("images", ["sha256"])["sha256"].to_pylist(), object)[self.readable].astype(str)
+        return np.array(self.read_all("images", ["sha256"])["sha256"].to_pylist(), object)[
+            self.readable
+        ].astype(str)
 
     @cached_property
     def unit_features(self) -> np.ndarray:
@@ -72,7 +79,9 @@ class OpenRun:
         return normalised(matrix(self.read_all("features", ["feature"])["feature"])[self.readable])
 
     def graph(self, advance: Callable[[int], None] = lambda number: None) -> Graph:
-        """Nearest neighbours in feature space, computed once. advance: called with the number of images just done."""
+        """Nearest neighbours in feature space, computed once. advance: called with the number of images just
+        done.
+        """
         if self._graph is None:
             self._graph = nearest(self.unit_features, GRAPH_NEIGHBORS, METRICS["feature"], advance)
         return self._graph
