@@ -25,10 +25,9 @@ RELU, LIMITED = "ReluBackward0", {
 OTHERS = {
     "LeakyRelu": "leaky ReLU", "RreluWithNoise": "RReLU", "PreluKernel": "PReLU", "Elu": "ELU",
     "Celu": "CELU", "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish",
-    "Hardsigmoid": "Hardsigmoid", "Sigmoid": "sigmoid", "LogSigmoid": "log sigmoid", "Tanh": "tanh", "Softplus": "softplus",
-    "Hardtanh": "Hardtanh",
-    "Clamp": "clamp", "Threshold": "threshold", "Hardshrink": "hard shrink", "Softshrink": "soft shrink",
-    "Maximum": "maximum",
+    "Hardsigmoid": "Hardsigmoid", "Sigmoid": "sigmoid", "LogSigmoid": "log sigmoid", "Tanh": "tanh",
+    "Softplus": "softplus", "Hardtanh": "Hardtanh", "Hardshrink": "hard shrink",
+    "Softshrink": "soft shrink", "Clamp": "clamp", "Threshold": "threshold", "Maximum": "maximum",
 }  # fmt: skip
 _reasons: WeakKeyDictionary = WeakKeyDictionary()
 

@@ -94,7 +94,7 @@ class Saliency(Method):
         high=1000,
         source="Petsiuk 2018: a row of pixels, 224, a step",
     )
-    seed: int = parameter(0, "of the noise and of the random weights", low=0, source="any")
+    seed: int = parameter(0, "of the noise and of the random weights", low=0, high=2**31 - 1, source="ours")
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)

@@ -37,7 +37,7 @@ class Occlusion(Method):
         unit="pixels",
         low=0,
         high=4096,
-        source="choice, as in the store; Zeiler & Fergus: a grey square",
+        source="ours, as in the store; Zeiler & Fergus: a grey square",
     )
     stride: int = parameter(
         0,
@@ -45,7 +45,7 @@ class Occlusion(Method):
         unit="pixels",
         low=0,
         high=4096,
-        source="choice: smooth enough to read, 169 passes",
+        source="ours: smooth enough to read, 169 passes",
     )
     baseline: str = parameter(
         "mean",

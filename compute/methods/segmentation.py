@@ -37,7 +37,7 @@ class Segmentation(Method):
         SMOOTHGRAD,
         "which saliency chooses the seeds",
         choices=(GRADIENT, SMOOTHGRAD, INTEGRATED, GRADCAM),
-        source="choice: fewer stray seeds than Simonyan's gradient",
+        source="ours: fewer stray seeds than Simonyan's gradient",
     )
     noise: float = parameter(
         0.05,
@@ -45,7 +45,7 @@ class Segmentation(Method):
         unit="of the range [0, 1]",
         low=0.0,
         high=1.0,
-        source="choice: outlines stay sharper than with SmoothGrad's usual 0.15",
+        source="ours: outlines stay sharper than with SmoothGrad's usual 0.15",
     )
     foreground: float = parameter(
         0.95,
@@ -69,10 +69,12 @@ class Segmentation(Method):
         unit="of the shorter side",
         low=0.0,
         high=0.5,
-        source="choice: single pixels are not seeds",
+        source="ours: single pixels are not seeds",
     )
     iterations: int = parameter(5, "of GrabCut", unit="steps", low=1, high=50, source="OpenCV's tutorial")
-    seed: int = parameter(0, "of GrabCut's colour clusters, and of SmoothGrad", low=0, source="any")
+    seed: int = parameter(
+        0, "of GrabCut's colour clusters, and of SmoothGrad", low=0, high=2**31 - 1, source="ours"
+    )
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         """The last step's data is the mask (H, W); where there is none it is empty, and numbers say what
