@@ -1,4 +1,4 @@
-"""Every method in a row: what it shows, its paper, and whether the run's network allows it."""
+"""Which methods the run's network allows, and why it does not allow the others."""
 
 import streamlit as st
 
@@ -13,23 +13,20 @@ QUERIES = {
 }
 
 
-def capability_table(run: Run) -> None:
+def capability_list(run: Run) -> None:
     """As the run's manifest says; what it doesn't say (a method added since) is left open."""
-    known = run.manifest.model.get("capabilities", {})
     titles = QUERIES | {name: method.title for name, method in METHODS.items()}
-    rows = [
-        {"": _mark(name, known), "What": title, "Not available because": known.get(name) or ""}
-        for name, title in titles.items()
-    ]
-    st.table(rows, border="horizontal")
+    known = run.manifest.model.get("capabilities", {})
+    able = [title for name, title in titles.items() if name in known and known[name] is None]
+    unknown = [title for name, title in titles.items() if name not in known]
+    st.markdown(" ".join(f":green-badge[:material/check: {title}]" for title in able))
+    if unknown:
+        st.caption(f"Not probed when this run was made: {', '.join(unknown)}.")
+    reasons = [{"Not available": titles[name], "Because": reason} for name, reason in known.items() if reason]
+    if reasons:
+        st.table(reasons, border="horizontal")
 
 
 def reason(run: Run, name: str) -> str | None:
     """Why the run's network does not allow a method or query; None where it does, or was not asked."""
     return run.manifest.model.get("capabilities", {}).get(name)
-
-
-def _mark(name: str, known: dict) -> str:
-    if name not in known:
-        return ":material/help: not probed"
-    return ":green[:material/check_circle:] available" if known[name] is None else ":orange[:material/block:] no"

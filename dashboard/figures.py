@@ -1,6 +1,6 @@
 """Numbers to charts (plotly); knows neither Streamlit nor the store. Colours are perceptually uniform."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -113,6 +113,18 @@ def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
     figure.update_layout(margin=MARGIN, height=36 * len(names) + 50)
     figure.update_xaxes(range=[0, 1], title="probability", tickformat=".0%")
     figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def curves(shares: Sequence[float], lines: Mapping[str, Sequence[float]], x: str, y: str) -> go.Figure:
+    """Lines by name over the same shares."""
+    figure = go.Figure([
+        go.Scatter(x=list(shares), y=list(values), name=name, line_color=color, mode="lines")
+        for (name, values), color in zip(lines.items(), palettes.CATEGORIES)
+    ])
+    figure.update_layout(margin=MARGIN, height=260, legend={"orientation": "h", "y": 1.15})
+    figure.update_xaxes(title=x, tickformat=".0%")
+    figure.update_yaxes(title=y, range=[0, 1.02])
     return figure
 
 

@@ -3,7 +3,7 @@
 import io
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import streamlit as st
 
 from compute.method import Step
 from compute.pictures import picture, png, to_8_bit, upscaled
-from dashboard import binding, data, photos
+from dashboard import binding, data, figures, photos
 from dashboard.boundary import sentence
 from dashboard.controls import spoken
 from dashboard.header import Opened
@@ -22,6 +22,9 @@ from dashboard.view_state import LiveView
 
 AT_ONCE = 0.4
 """Seconds that a page waits for a result before it draws its progress."""
+
+SINGLE = 480
+"""Width of a result's only picture, in CSS pixels."""
 
 SHORTER_SIDE = 320
 """Pixels to which small results are enlarged, without smoothing."""
@@ -78,7 +81,9 @@ def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
     with left:
         _pictures(step, wanted)
     with right:
+        _best_natural(opened, wanted, step)
         numbers(step.numbers)
+        _curves(step.numbers)
         st.caption(f"{job.seconds:.1f} s on {data.model(opened.run).device}.")
         _take_along(step, wanted, recipe, str(data.stores()[opened.store]))
 
@@ -99,10 +104,38 @@ def recipe_of(wanted: Request, opened: Opened[LiveView]) -> dict[str, str]:
 
 
 def numbers(values: Mapping[str, Any]) -> None:
-    """Numbers of a result as a table; curves are drawn by whoever knows them."""
-    plain = {spoken(name): _written(value) for name, value in values.items() if not isinstance(value, list | dict)}
+    """Numbers of a result as a table; those in a group are named by it."""
+    plain = dict(_flat(values))
     if plain:
         st.table({"": plain}, border="horizontal", hide_header=True)
+
+
+def _flat(values: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        said = f"{group}, {name}" if group else spoken(name)
+        if isinstance(value, Mapping):
+            yield from _flat(value, said)
+        elif not isinstance(value, list | tuple):
+            yield said, _written(value)
+
+
+def _curves(values: Mapping[str, Any]) -> None:
+    """How the probability goes while the most salient pixels are deleted, and while they are inserted."""
+    if "curve_shares" in values:
+        lines = {name: values[f"{name}_curve"] for name in ("deletion", "insertion")}
+        figure = figures.curves(values["curve_shares"], lines, "share of the pixels", "probability")
+        st.plotly_chart(figure, alt="deletion and insertion curves", config={"displayModeBar": False})
+
+
+def _best_natural(opened: Opened[LiveView], wanted: Request, step: Step) -> None:
+    """What a channel reached beside what the store's images reach."""
+    if "maximum" not in step.numbers or wanted.channel is None or "top_patches" not in opened.run.tables():
+        return
+    best = opened.run.top_patches(wanted.layer, wanted.channel)["value"][0].as_py()
+    reached = step.numbers["maximum"]
+    times = f", a factor of {reached / best:.2f}" if best > 0 else ""
+    st.metric("Channel maximum reached", f"{reached:.3f}")
+    st.caption(f"The best of the store's images reaches {best:.3f}{times}.")
 
 
 def _named(subject: Subject | None) -> tuple[str, str] | None:
@@ -168,10 +201,11 @@ def _progress(job: Job, position: int) -> str:
 def _pictures(step: Step, wanted: Request) -> None:
     shown = {"Result": picture(step)}
     shown |= {spoken(name): to_8_bit(each) for name, each in step.pictures.items() if name != "result"}
-    with st.grid("auto", min_column_width=260):
+    with st.grid(min(len(shown), 3), min_column_width=240):
         for name, each in shown.items():
             caption = f"{name}, {_scale(step)}" if name == "Result" else name
-            st.image(_enlarged(each), caption=caption, alt=f"{name} of {wanted.title}", width="stretch")
+            st.image(_enlarged(each), caption=caption, alt=f"{name} of {wanted.title}",
+                     width="stretch" if len(shown) > 1 else SINGLE)
 
 
 def _scale(step: Step) -> str:

@@ -6,7 +6,7 @@ from compute.method import Method
 from compute.methods import METHODS
 from dashboard.capability_list import reason
 from dashboard.header import Opened, open_page
-from dashboard.pages import link
+from dashboard.pages import PAGES, link
 from dashboard.view_state import AboutView, ChannelsView, LabView, MapView, NeighborsView, OverviewView, read_parameters
 
 STORED = (
@@ -70,7 +70,7 @@ def _card(title: str, theory: str, paper: str, why_not: str | None, view) -> Non
         if why_not:
             st.caption(f":orange[:material/block:] Not for this network: {why_not}.")
         else:
-            link(view, f"Open {title.lower() if not title.isupper() else title}")
+            link(view, f"Open {PAGES[view.page].title}")
 
 
 draw(open_page(AboutView))

@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from dashboard import binding, data, pictures
-from dashboard.capability_list import capability_table
+from dashboard.capability_list import capability_list
 from dashboard.components import GridItem, image_grid
 from dashboard.filter_pictures import filter_pictures
 from dashboard.header import open_page
@@ -157,5 +157,5 @@ cards(opened.run)
 filters(opened.run, opened.view)
 layers(opened.run, opened.view)
 st.subheader("What can be shown of this network", anchor=False)
-capability_table(opened.run)
+capability_list(opened.run)
 problems(opened.run)
