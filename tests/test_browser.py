@@ -1,25 +1,13 @@
 """The dashboard in a real Chromium: a link shows everybody the same, Back and Forward work, jobs are shared."""
 
-import contextlib
 import hashlib
 import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 
 import pytest
+from served_dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
 from served_store import served_store
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-READY = "[data-testid=stApp][data-test-script-state=notRunning]"
-PATIENCE = 60_000
-"""Milliseconds, for a machine that is busy."""
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and not REQUIRED, reason="no chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)"
@@ -28,19 +16,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def server():
-    """The address of a dashboard of its own."""
-    with contextlib.closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dashboard", "--stores", str(served_store()), "--device", "cpu", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: process.poll() is None and answers(f"{address}/_stcore/health"))
+    with dashboard(str(served_store())) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(scope="module")
@@ -77,35 +54,11 @@ def is_foreign(url, server):
     return not url.startswith((server, server.replace("http", "ws"), "data:", "blob:"))
 
 
-def answers(url):
-    try:
-        return urllib.request.urlopen(url, timeout=1).status == 200
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-
-
-def ready(page):
-    page.wait_for_selector(READY)
-    page.wait_for_selector("h2")
-    page.wait_for_timeout(300)
-    page.wait_for_selector(READY)
-    return page
-
-
 def pictures(page):
     """Digests of all pictures that the page shows, in order."""
     images = page.locator("[data-testid=stImage] img")
     images.first.wait_for()
-    fetched = [page.request.get(image.get_attribute("src") if image.get_attribute("src").startswith("http") else
-                                page.url.split("/", 3)[0] + "//" + page.url.split("/")[2] + image.get_attribute("src"))
-               for image in images.all()]
+    fetched = [page.request.get(image.evaluate("image => image.src")) for image in images.all()]
     return [hashlib.sha256(answer.body()).hexdigest() for answer in fetched]
 
 

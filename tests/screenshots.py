@@ -1,0 +1,77 @@
+"""`python -m tests.screenshots docs`: pictures of every page, light and dark, for README."""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.served_dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
+
+WIDTH, HEIGHT = 1400, 950
+COLOURS = 256
+MOST_BYTES = 300_000
+
+VIEWS = {
+    "overview": "/?store={store}",
+    "map": "/map?store={store}&map=tsne&image={image}",
+    "grid": "/map?store={store}&map=tsne&show=grid&seams=1&image={image}",
+    "neighbors": "/neighbors?store={store}&image={image}",
+    "channels": "/channels?store={store}&layer={layer}&channel=7&guided=1",
+    "image": "/image?store={store}&image={image}",
+    "saliency": "/image?store={store}&image={image}&tab=live&p.variant=smoothgrad",
+    "mistakes": "/mistakes?store={store}",
+    "lab": "/lab?store={store}&method=fool&image={image}&target={target}&live=1",
+    "about": "/about?store={store}",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__)
+    parser.add_argument("out", type=Path, help="folder that the pictures go to")
+    parser.add_argument("--stores", default="stores", help="as for python -m dashboard (default: %(default)s)")
+    parser.add_argument("--store", default="demo", help="the one to show (default: %(default)s)")
+    parser.add_argument("--image", default="100")
+    parser.add_argument("--layer", default="conv3")
+    parser.add_argument("--target", default="rocket")
+    parser.add_argument("--width", type=int, default=WIDTH)
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with dashboard(options.stores) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for scheme in ("light", "dark"):
+            take(browser, address, scheme, options)
+        browser.close()
+    return 0
+
+
+def take(browser: Browser, address: str, scheme: str, options: argparse.Namespace) -> None:
+    context = browser.new_context(viewport={"width": options.width, "height": HEIGHT}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    for name, path in VIEWS.items():
+        page.goto(address + path.format(**vars(options)))
+        ready(page)
+        page.wait_for_selector("[data-testid=stProgress]", state="detached")
+        page.wait_for_timeout(2500)
+        target = options.out / f"{name}-{scheme}.png"
+        target.write_bytes(small(page.screenshot()))
+        print(target, target.stat().st_size // 1000, "kB")
+    context.close()
+
+
+def small(png: bytes) -> bytes:
+    """The picture in as many colours as keep it below MOST_BYTES."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    for colours in (COLOURS, COLOURS // 2, COLOURS // 4):
+        buffer = io.BytesIO()
+        image.quantize(colours, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= MOST_BYTES:
+            break
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
