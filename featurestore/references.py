@@ -51,6 +51,15 @@ def _class_names(table: str, column: str) -> Check:
     return Check((table,), faults)
 
 
+def _class_or_label(table: str, column: str) -> Check:
+    """Labels are classes too, of a network that knows others."""
+    def faults(run):
+        labels = run.table("images", ["label"])["label"].drop_null().unique().to_pylist()
+        known = pa.array([*run.class_names, *labels], pa.string())
+        yield from _unknown(run.table(table, [column])[column], known, column, "the class names or labels")
+    return Check((table, "images"), faults)
+
+
 def _ranks(table: str) -> Check:
     """Ranks of one key are 0, 1, 2, ... without a gap."""
     def faults(run):
@@ -130,7 +139,8 @@ def _not_itself(run: Run) -> Iterator[str]:
 CHECKS = (
     _every_image("images"), _every_image("features"), Check(("features",), _finite_features),
     *(_class_names(table, column) for table, column in
-      (("images", "predicted"), ("occlusion", "target"), ("channels", "top_class"))),
+      (("images", "predicted"), ("occlusion", "target"))),
+    _class_or_label("channels", "top_class"),
     *(_image_ids(table) for table in ("top_patches", "occlusion", "embeddings", "neighbors", "grids",
                                       "problems")),
     _image_ids("neighbors", "neighbor_id"), Check(("neighbors",), _not_itself),

@@ -116,7 +116,8 @@ def _summaries(run: OpenRun) -> None:
     ]
     made["problems"] = pa.Table.from_pylist(problems, TABLES["problems"])
     for name, table in made.items():
-        run.write(name, table)
+        if not run.has(name):
+            run.write(name, table)
 
 
 def _neighbors(run: OpenRun, progress: Progress) -> None:
