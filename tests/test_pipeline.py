@@ -181,7 +181,7 @@ class TestResume:
     def test_stopped_before_or_after_any_write_it_ends_with_the_same_bytes(
         self, built, folder, tmp_path, monkeypatch
     ):
-        job, store, run = built
+        _, store, run = built
         expected = table_bytes(store, run.fingerprint)
         stops = 0
         while True:
@@ -269,7 +269,8 @@ class TestJob:
         assert job.fingerprint == a_job(folder).fingerprint
         others = [
             a_job(folder, seed=1), a_job(folder, occlusion_stride=4), a_job(folder, stages=("activations",)),
-            a_job(folder, model=tiny_model("plain")), a_job(folder, model=tiny_model("reused").with_random_weights(0)),
+            a_job(folder, model=tiny_model("plain")),
+            a_job(folder, model=tiny_model("reused").with_random_weights(0)),
             a_job(folder / "yak"),
         ]  # fmt: skip
         assert len({job.fingerprint, *(other.fingerprint for other in others)}) == 1 + len(others)
@@ -281,7 +282,8 @@ class TestJob:
             jobs.complete_stages(("maps",))
 
     @pytest.mark.parametrize("options, message", [
-        ({"occlusion_patch": 25}, "patch 25 must lie between 1 and 24"), ({"occlusion_stride": 0}, "stride 0"),
+        ({"occlusion_patch": 25}, "patch 25 must lie between 1 and 24"),
+        ({"occlusion_stride": 0}, "stride 0"),
     ])  # fmt: skip
     def test_impossible_parameters(self, options, message):
         with pytest.raises(ValueError, match=message):
