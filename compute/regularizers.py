@@ -15,9 +15,11 @@ from compute.vision import transforms
 
 
 class LectureRule:
-    """v <- v + rate * g / |g| with g = gradient - 2 * l2 * v; every few steps, blur and clip.
+    """v <- v + rate * u / |u| with u = gradient / |gradient| - 2 * l2 * v; every few steps, blur and clip.
 
-    v is the picture in normalised units, so that 0 is the mean colour.
+    v is the picture in normalised units, so that 0 is the mean colour. CS231n doesn't divide the gradient by
+    its norm before the L2 term joins it; then the term's default, made for scores, outweighs the far smaller
+    gradients of channels, and the ascent goes down.
     """
 
     def __init__(
@@ -32,11 +34,11 @@ class LectureRule:
         self.count = 0
 
     def __call__(self, variable: Tensor, gradient: Tensor) -> Tensor:
-        gradient = gradient - 2 * self.l2 * variable
-        variable = variable + self.rate * unit(gradient)
+        uphill = unit(gradient)
+        variable = variable + self.rate * unit(uphill - 2 * self.l2 * variable)
         if self.count % self.every == 0:
             variable = clipped(
-                variable, (variable * gradient).sum(1, keepdim=True).abs(), self.clip_contributions
+                variable, (variable * uphill).sum(1, keepdim=True).abs(), self.clip_contributions
             )
             variable = clipped(variable, variable.norm(dim=1, keepdim=True), self.clip_values)
             variable = blurred(variable, self.blur)

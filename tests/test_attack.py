@@ -6,41 +6,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from linear_networks import affine, linear_model, middle_image
 from PIL import Image
 from tiny_models import tiny_image, tiny_model
 from torch import nn
 from torch.nn import functional as F
 
-from compute.balls import L2Ball, LInfBall
-from compute.certify import decoded, eight_bit, picture, png_bytes, through_png
-from compute.fooling import Goal
 from compute.method import Inputs
 from compute.methods.attack import FGSM, GRADIENT, PGD_L2, PGD_LINF, Attack
 from compute.model import Model
 from compute.preprocessing import Preprocessing
 
 ATTACKS = (PGD_LINF, PGD_L2, FGSM, GRADIENT)
-
-
-def linear_model(seed: int = 0, scale: float = 1.0) -> Model:
-    """Two classes; the difference of their scores is affine in the image, so that minimal changes are known."""
-    torch.manual_seed(seed)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
-    network[1].weight.data *= scale
-    return Model(network, Preprocessing((8, 8), None, (0.5,) * 3, (0.25,) * 3), ("left", "right"), "linear")
-
-
-def middle_image(model: Model, seed: int = 0) -> torch.Tensor:
-    """Values k/255 well inside [0, 1], so that clamping plays no part."""
-    return eight_bit(0.3 + 0.4 * tiny_image(model, seed))
-
-
-def affine(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
-    """w (3, 8, 8) and b with score 1 - score 0 = w · image + b."""
-    images = torch.zeros(1, 3, 8, 8, requires_grad=True)
-    logits = model.logits(images)
-    difference = logits[0, 1] - logits[0, 0]
-    return torch.autograd.grad(difference, images)[0][0], difference.detach()
 
 
 def independent_prediction(model: Model, data: np.ndarray) -> int:
@@ -54,72 +31,6 @@ def independent_prediction(model: Model, data: np.ndarray) -> int:
     normalised = torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)[None]
     with torch.inference_mode():
         return int(model.module(normalised).argmax())
-
-
-def test_rounding_is_to_the_nearest_level():
-    values = torch.tensor([-0.2, 0.0, 0.49 / 255, 0.51 / 255, 100.4 / 255, 100.6 / 255, 1.0, 1.3])
-    assert (eight_bit(values) * 255).round().tolist() == [0, 0, 0, 1, 100, 101, 255, 255]
-
-
-@pytest.mark.parametrize("name", ["plain", "grey", "wide"])
-def test_png_keeps_every_level(name):
-    model = tiny_model(name)
-    image = tiny_image(model)
-    assert torch.equal(through_png(model, image), image)
-    assert decoded(model, png_bytes(image)).shape == (model.in_channels, *model.input_size)
-    assert picture(image).mode == ("L" if name == "grey" else "RGB")
-    with pytest.raises(ValueError, match="not 2"):
-        picture(torch.zeros(2, 4, 4))
-
-
-def test_infinity_ball_clips_each_value():
-    centre = eight_bit(torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)))
-    ball = LInfBall(centre, 7.6 / 255)
-    assert ball.radius == pytest.approx(7 / 255)
-    ball.variable = ball.variable + torch.randn(centre.shape, generator=torch.Generator().manual_seed(1))
-    before = ball.variable.clone()
-    ball.constrain()
-    for now, then, middle in zip(ball.variable.flatten(), before.flatten(), centre.flatten(), strict=True):
-        nearest = min(max(float(then), float(middle) - 7 / 255), float(middle) + 7 / 255)
-        assert float(now) == pytest.approx(min(max(nearest, 0.0), 1.0), abs=1e-6)
-    changed = ((ball.saved() - centre) * 255).round()
-    assert changed.abs().max() <= 7 and torch.equal(eight_bit(ball.saved()), ball.saved())
-
-
-@pytest.mark.parametrize("radius", [0.01, 0.1, 1.0, 30.0])
-def test_two_ball_shrinks_the_difference_and_rounds_inside(radius):
-    centre = eight_bit(torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(0)))
-    ball = L2Ball(centre, radius)
-    push = torch.randn(centre.shape, generator=torch.Generator().manual_seed(1))
-    ball.variable = centre + push
-    ball.constrain()
-    expected = (centre + push * min(1.0, radius / float(push.norm()))).clamp(0, 1)
-    torch.testing.assert_close(ball.variable, expected)
-    assert float((ball.saved() - centre).norm()) <= radius
-    assert torch.equal(eight_bit(ball.saved()), ball.saved())
-
-
-def test_log_odds_climb_as_cross_entropy_falls():
-    model = tiny_model("plain")
-    image = tiny_image(model)
-    goal = Goal.of(model, image, 2)
-    gradient, score = model.gradient(image[None], goal.log_odds())
-    images = image[None].clone().requires_grad_(True)
-    (entropy,) = torch.autograd.grad(F.cross_entropy(model.logits(images), torch.tensor([2])), images)
-    probability = float(model.probabilities(image[None])[0, 2])
-    torch.testing.assert_close(-entropy / (1 - probability), gradient, rtol=1e-3, atol=1e-6)
-    assert float(score) == pytest.approx(math.log(probability / (1 - probability)), abs=1e-4)
-
-
-def test_log_odds_do_not_vanish_where_the_network_is_sure():
-    """The cross-entropy's own gradient is exactly 0 there: the attack would never leave."""
-    model = linear_model(scale=3000)
-    image = middle_image(model)
-    goal = Goal.of(model, image, None)
-    images = image[None].clone().requires_grad_(True)
-    entropy = F.cross_entropy(model.logits(images), torch.tensor([goal.original]))
-    assert not torch.autograd.grad(entropy, images)[0].any()
-    assert model.gradient(image[None], goal.log_odds())[0].all()
 
 
 @pytest.mark.parametrize("name", ["plain", "grey", "wide", "untraceable"])
@@ -145,7 +56,9 @@ def test_every_claim_holds_for_the_saved_bytes(name, attack, target):
     sign = -1 if target is None else 1
     assert numbers["margin"] == pytest.approx(sign * float(logits[focus] - others.max()), abs=1e-4)
     probability = float(logits.softmax(0)[focus])
-    assert numbers["probability"] == pytest.approx(1 - probability if target is None else probability, abs=1e-5)
+    assert numbers["probability"] == pytest.approx(
+        1 - probability if target is None else probability, abs=1e-5
+    )
     if attack in (PGD_LINF, FGSM):
         assert numbers["linf_255"] <= numbers["epsilon_255"]
     if attack == PGD_L2:
@@ -185,22 +98,25 @@ def test_pgd_by_a_slow_loop():
 
 
 def test_the_lectures_step_by_a_slow_loop():
-    """Normalised units, the class score itself, steps of L2 norm 1 at 3x224x224, until the saved picture fools."""
+    """Normalised units, the class score itself, steps of L2 norm 1 at 3x224x224, until the saved picture
+    fools."""
     model = tiny_model("plain")
     image = tiny_image(model, 1)
     target = int(model.logits(image[None])[0].argsort()[-2])
     result = Attack(attack=GRADIENT, confidence=0.0).run(model, Inputs(image=image, target=target))
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (model.preprocessing.mean, model.preprocessing.std))
+    mean, std = (
+        torch.tensor(each).view(1, 3, 1, 1) for each in (model.preprocessing.mean, model.preprocessing.std)
+    )
     current, rate = (image[None] - mean) / std, math.sqrt(image.numel() / (3 * 224 * 224))
-    for count in range(1, 401):
+    taken, fooled = 0, False
+    while not fooled:
         current.requires_grad_(True)
         (gradient,) = torch.autograd.grad(model.module(current)[0, target], current)
         current = (current + rate * gradient / gradient.norm()).detach()
         current = torch.maximum(torch.minimum(current, (1 - mean) / std), -mean / std)
         saved = ((mean + std * current) * 255).round() / 255
-        if int(model.logits(saved).argmax()) == target:
-            break
-    assert result.numbers["success"] and result.numbers["steps"] == count > 1
+        taken, fooled = taken + 1, int(model.logits(saved).argmax()) == target
+    assert result.numbers["success"] and result.numbers["steps"] == taken > 1
     np.testing.assert_allclose(result.data, saved[0].permute(1, 2, 0).numpy(), atol=1e-6)
 
 
@@ -217,7 +133,8 @@ def test_minimum_epsilon_of_a_linear_network_is_known(seed):
 
 
 def test_minimum_epsilon_of_a_linear_network_in_the_two_norm():
-    """Rounding costs something: the float optimum is a bound, met to 5 % of the bisection and a share of a level."""
+    """Rounding costs something: the float optimum is a bound, met to 5 % of the bisection and a share of a
+    level."""
     model = linear_model(1, scale=0.2)
     image = middle_image(model, 1)
     weight, bias = affine(model)
@@ -279,7 +196,9 @@ def test_confidence_goes_on_beyond_the_first_success():
     model = linear_model(scale=3)
     image = middle_image(model)
     inputs = Inputs(image=image, target=1 - int(model.logits(image[None]).argmax()))
-    barely, surely = (Attack(confidence=each, epsilon=16.0).run(model, inputs).numbers for each in (0.0, 0.99))
+    barely, surely = (
+        Attack(confidence=each, epsilon=16.0).run(model, inputs).numbers for each in (0.0, 0.99)
+    )
     assert barely["success"] and surely["success"]
     assert surely["probability"] >= 0.99 > barely["probability"] and surely["l2"] > barely["l2"]
 

@@ -47,7 +47,9 @@ def test_fourier_is_the_sigmoid_of_scaled_waves(shape, correlated):
     made = Fourier(shape, seeded(), correlated=correlated, falloff=1.25)
     spectrum = made.variable.numpy()[0, ..., 0] + 1j * made.variable.numpy()[0, ..., 1]
     scaled = spectrum * natural_magnitude((height, width), 1.25).numpy()
-    waves = np.stack([np.fft.irfft2(each, s=(height, width)) for each in scaled]) * math.sqrt(height * width) / 4
+    waves = (
+        np.stack([np.fft.irfft2(each, s=(height, width)) for each in scaled]) * math.sqrt(height * width) / 4
+    )
     mixed = np.einsum("ij,jhw->ihw", colour_transform(channels, correlated).numpy(), waves)
     np.testing.assert_allclose(made.image()[0].numpy(), 1 / (1 + np.exp(-mixed)), atol=1e-5)
 
@@ -65,7 +67,9 @@ def test_phase_keeps_the_magnitude_of_photographs(shape):
     """Undo sigmoid and colours: apart from the mean, the spectrum is the fixed one times one factor."""
     made = Phase(shape, seeded(3), correlated=True, falloff=1.0)
     made.variable = made.variable + torch.randn(made.variable.shape, generator=seeded(4))
-    waves = torch.einsum("ij,njhw->nihw", torch.linalg.inv(made.colours), torch.logit(made.image().double()).float())
+    waves = torch.einsum(
+        "ij,njhw->nihw", torch.linalg.inv(made.colours), torch.logit(made.image().double()).float()
+    )
     ratio = (torch.fft.rfft2(waves).abs() / made.magnitude)[0]
     # Where a frequency is its own mirror image, a real picture has no imaginary part, and so less magnitude.
     free = torch.ones_like(ratio, dtype=torch.bool)
@@ -99,7 +103,10 @@ def test_rolling_moves_every_pixel_and_loses_none():
     for _ in range(60):
         moved = rolled(2, generator)(images)
         shift = next(
-            (y, x) for y in range(-2, 3) for x in range(-2, 3) if torch.equal(torch.roll(images, (y, x), (2, 3)), moved)
+            (y, x)
+            for y in range(-2, 3)
+            for x in range(-2, 3)
+            if torch.equal(torch.roll(images, (y, x), (2, 3)), moved)
         )
         down.add(shift[0])
         right.add(shift[1])
@@ -114,7 +121,10 @@ def test_jitter_is_a_random_window():
         window = jittered(2, generator)(images)
         assert window.shape == (1, 1, 6, 4)
         offsets |= {
-            (y, x) for y in range(3) for x in range(3) if torch.equal(images[:, :, y : y + 6, x : x + 4], window)
+            (y, x)
+            for y in range(3)
+            for x in range(3)
+            if torch.equal(images[:, :, y : y + 6, x : x + 4], window)
         }
     assert len(offsets) == 9
 
@@ -122,7 +132,9 @@ def test_jitter_is_a_random_window():
 def test_turning_by_a_right_angle_is_rot90(monkeypatch):
     monkeypatch.setattr(transforms, "_uniform", lambda generator: 1.0)
     images = noise(1, 3, 8, 8)
-    torch.testing.assert_close(turned(0.0, 90.0, seeded())(images), torch.rot90(images, -1, (2, 3)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        turned(0.0, 90.0, seeded())(images), torch.rot90(images, -1, (2, 3)), atol=1e-5, rtol=0
+    )
 
 
 def test_turning_by_nothing_changes_nothing():
@@ -202,11 +214,14 @@ def test_no_graph_is_left_behind_and_few_pictures_are_made():
     np.testing.assert_array_equal(steps[-1].data, eight_bit(pixels.image())[0].permute(1, 2, 0).numpy())
 
 
-def test_lecture_rule_is_the_notebooks_step():
-    variable, gradient = torch.randn(1, 3, 6, 6, generator=seeded()), torch.randn(1, 3, 6, 6, generator=seeded(1))
+def test_lecture_rule_is_a_regularised_step_and_a_blur():
+    variable, gradient = (
+        torch.randn(1, 3, 6, 6, generator=seeded()),
+        torch.randn(1, 3, 6, 6, generator=seeded(1)),
+    )
     rule = LectureRule(rate=2.0, l2=0.1, every=2, blur=0.5, clip_values=0.0, clip_contributions=0.0)
-    regularised = gradient - 0.2 * variable
-    moved = variable + 2.0 * regularised / math.sqrt(float(regularised.square().sum()))
+    uphill = gradient / math.sqrt(float(gradient.square().sum())) - 0.2 * variable
+    moved = variable + 2.0 * uphill / math.sqrt(float(uphill.square().sum()))
     torch.testing.assert_close(rule(variable, gradient), blurred(moved, 0.5))
     torch.testing.assert_close(rule(variable, gradient), moved)
     torch.testing.assert_close(rule(variable, gradient), blurred(moved, 0.5))
@@ -262,7 +277,9 @@ def test_tiled_slope_of_a_score_of_single_pixels_is_the_whole_one():
         gradient, total = tiled_slope(lambda images: images.square().sum(), tile, jitter, seeded())(pixels)
         torch.testing.assert_close(gradient, whole)
         assert total == pytest.approx(score, rel=1e-5)
-        assert tiled_score(lambda images: images.square().sum(), tile, pixels.image()) == pytest.approx(score, rel=1e-5)
+        assert tiled_score(lambda images: images.square().sum(), tile, pixels.image()) == pytest.approx(
+            score, rel=1e-5
+        )
 
 
 def test_seams_move():
