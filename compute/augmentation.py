@@ -9,24 +9,33 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from compute.demo_images import CROP_SIZE, PHOTOGRAPHS, Box, Photograph, digit_images, is_flat, photograph, regions
+from compute.demo_images import (
+    CROP_SIZE,
+    PHOTOGRAPHS,
+    Box,
+    Photograph,
+    digit_images,
+    is_flat,
+    photograph,
+    regions,
+)
 from compute.demo_networks import CLASSES
 
 Sampler = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
 """(generator, batch size) -> images (N, C, H, W) float32 in [0, 1], labels (N,) int64."""
 
 SMALLEST, LARGEST = 0.18, 0.6
-GREY_SHARE = 0.35
+GREY_SHARE = 0.25
 
 
 def photographs_sampler() -> Sampler:
-    """Random crops with sides of 18 % to 60 % of the photograph's shorter one, from outside the held-out bands;
-    turned by quarters, mirrored, and changed in colour."""
-    areas = {source: regions(source, "train") for source in PHOTOGRAPHS}
+    """Random crops with sides of 18 % to 60 % of the photograph's shorter one, from outside the held-out
+    bands; turned by quarters, mirrored, and changed in colour."""
+    areas = [regions(source, "train") for source in PHOTOGRAPHS]
 
     def sample(rng: np.random.Generator, number: int) -> tuple[Tensor, Tensor]:
         labels = rng.integers(len(PHOTOGRAPHS), size=number)
-        pixels = np.stack([_random_crop(rng, PHOTOGRAPHS[label], areas[PHOTOGRAPHS[label]]) for label in labels])
+        pixels = np.stack([_random_crop(rng, PHOTOGRAPHS[label], areas[label]) for label in labels])
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
         return change_colours(rng, images), torch.from_numpy(labels)
 
@@ -34,7 +43,7 @@ def photographs_sampler() -> Sampler:
 
 
 def digits_sampler() -> Sampler:
-    """Training digits, each turned by up to 12 degrees, scaled by up to 10 % and shifted by up to 2.5 pixels."""
+    """Training digits, turned by up to 12 degrees, scaled by up to 10 % and shifted by up to 2.5 pixels."""
     crops = [crop for crop in digit_images() if crop.split == "train"]
     pixels = torch.from_numpy(np.stack([np.asarray(crop.image()) for crop in crops]))[:, None].float() / 255
     targets = torch.tensor([CLASSES["digits"].index(crop.label) for crop in crops])
@@ -52,16 +61,18 @@ def change_colours(rng: np.random.Generator, images: Tensor) -> Tensor:
     product with the pixels' colours."""
     number, size = len(images), images.shape[2:]
     saturation = rng.uniform(0.5, 1.5, (number, 1, 1)) * (rng.random((number, 1, 1)) > GREY_SHARE)
-    contrast = rng.uniform(0.5, 1.5, (number, 1, 1))
-    balance = rng.uniform(0.75, 1.25, (number, 3, 1))
-    brightness = rng.uniform(-0.2, 0.2, (number, 1, 1))
+    contrast = rng.uniform(0.6, 1.4, (number, 1, 1))
+    balance = rng.uniform(0.85, 1.15, (number, 3, 1))
+    brightness = rng.uniform(-0.12, 0.12, (number, 1, 1))
     matrix = balance * contrast * (saturation * np.eye(3) + (1 - saturation) / 3)
     shift = balance * (1 - contrast) * images.mean((1, 2, 3)).numpy().reshape(-1, 1, 1) + brightness
-    changed = torch.baddbmm(torch.from_numpy(shift).float(), torch.from_numpy(matrix).float(), images.flatten(2))
-    return changed.clamp_(0, 1).unflatten(2, size)
+    matrix, shift = torch.from_numpy(matrix).float(), torch.from_numpy(shift).float()
+    return torch.baddbmm(shift, matrix, images.flatten(2)).clamp_(0, 1).unflatten(2, size)
 
 
-def move(rng: np.random.Generator, images: Tensor, degrees: float = 12, zoom: float = 0.1, shift: float = 0.16) -> Tensor:
+def move(
+    rng: np.random.Generator, images: Tensor, degrees: float = 12, zoom: float = 0.1, shift: float = 0.16
+) -> Tensor:
     """A random similarity transform of each image; `shift` in half-widths. Black comes in from outside."""
     angle = np.deg2rad(rng.uniform(-degrees, degrees, len(images)))
     scale = 1 + rng.uniform(-zoom, zoom, len(images))

@@ -1,8 +1,8 @@
 """The embedded demo's images: crops of the photographs that scikit-image and scikit-learn carry inside their
 packages (a class a photograph), and scikit-learn's 8x8 handwritten digits. Nothing is downloaded or copied.
 
-Each photograph gives one vertical *band* to the held-out split. No training crop touches it, so that a held-out
-crop shows a part of the scene that the network has never seen."""
+Each photograph gives one vertical *band* to the held-out split. No training crop touches it, so that a
+held-out crop shows a part of the scene that the network has never seen."""
 
 import io
 import math
@@ -24,14 +24,14 @@ SCALES = (0.2, 0.28, 0.4, 0.55)
 MIN_SIDE = 64
 MIN_CONTRAST = 6.0
 TRAIN_CROPS, TEST_CROPS = 70, 30
-DIGIT_TEST_COUNT = 360
+DIGIT_TEST_COUNT = 382
 DIGITS_SOURCE = "sklearn.datasets:digits"
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """One photograph inside an installed package; `band_start` is where its held-out band begins, as a share of
-    its width. Bands lie so that both the band and the rest show the subject."""
+    """One photograph inside an installed package; `band_start` is where its held-out band begins, as a share
+    of its width. Bands lie so that both the band and the rest show the subject."""
 
     label: str
     package: str
@@ -104,7 +104,7 @@ def photograph(name: str) -> Image.Image:
     package, file = name.split(":")
     resource = files(package).joinpath(file)
     if not resource.is_file():
-        raise ValueError(f"the installed {package} carries no {file}; install the versions of requirements.txt")
+        raise ValueError(f"the installed {package} has no {file}; install the versions of requirements.txt")
     return Image.open(io.BytesIO(resource.read_bytes())).convert("RGB")
 
 
@@ -116,7 +116,7 @@ def band(source: Photograph) -> tuple[int, int]:
 
 
 def regions(source: Photograph, split: str) -> tuple[Box, ...]:
-    """The boxes that crops of `split` ("train" or "test") are taken from: the band, or what lies beside it."""
+    """The boxes that crops of `split` ("train", "test") are taken from: what lies beside the band, or it."""
     width, height = photograph(source.name).size
     left, right = band(source)
     match split:
@@ -129,8 +129,8 @@ def regions(source: Photograph, split: str) -> tuple[Box, ...]:
 
 
 def is_flat(image: Image.Image) -> bool:
-    """Whether a crop shows nothing (empty sky, black space): standard deviation of its luminance, of 255, below
-    MIN_CONTRAST. Such a crop could come from several of the photographs."""
+    """Whether a crop shows nothing (empty sky, black space): its luminance's standard deviation, of 255, is
+    below MIN_CONTRAST. Such a crop could come from several of the photographs."""
     return ImageStat.Stat(image.convert("L")).stddev[0] < MIN_CONTRAST
 
 
@@ -148,8 +148,8 @@ def demo_crops() -> tuple[Crop, ...]:
 
 @lru_cache(maxsize=1)
 def digit_images() -> tuple[Crop, ...]:
-    """The 1,797 digits as 32x32 grey pictures, sorted by path. The last 360, of writers that the others are
-    mostly not from, are held out."""
+    """The 1,797 digits as 32x32 grey pictures, sorted by path. They come in runs of
+    about 130, a writer's sheet each; the last three runs (382 digits) are held out."""
     labels = _digits()[1]
     first_test = len(labels) - DIGIT_TEST_COUNT
     splits = ["train" if index < first_test else "test" for index in range(len(labels))]
@@ -162,7 +162,7 @@ def digit_images() -> tuple[Crop, ...]:
 
 
 def _photograph_crops(source: Photograph, split: str, number: int) -> Iterator[Crop]:
-    """`number` crops that aren't flat, from the even, deterministic spread of boxes over the split's regions."""
+    """`number` crops that aren't flat, from an even, deterministic spread of boxes over its regions."""
     boxes = _spread_boxes(regions(source, split), min(photograph(source.name).size))
     for index in range(number):
         path = f"{split}/{source.label}/{index:04d}.png"
@@ -201,4 +201,5 @@ def _digits() -> tuple[Image.Image, np.ndarray]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Image.fromarray(np.round(digits.images.reshape(-1, 8) * (255 / 16)).astype(np.uint8)), digits.target
+    column = np.round(digits.images.reshape(-1, 8) * (255 / 16)).astype(np.uint8)
+    return Image.fromarray(column), digits.target

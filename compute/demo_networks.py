@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from safetensors import safe_open
 from safetensors.torch import load as load_safetensors
@@ -14,8 +15,8 @@ from compute.demo_images import CROP_SIZE, DIGIT_SIZE, PHOTOGRAPHS
 
 @dataclass(frozen=True)
 class InputFacts:
-    """A network's input: height = width in pixels, and per-channel mean and standard deviation of the training
-    pixels in [0, 1] (one entry a channel)."""
+    """A network's input: height = width in pixels, and the training pixels' mean and standard deviation in
+    [0, 1], an entry a channel."""
 
     size: int
     mean: tuple[float, ...]
@@ -86,8 +87,7 @@ def load_demo_weights(name: str) -> dict[str, Tensor]:
 @lru_cache(maxsize=len(NETWORKS))
 def demo_metadata(name: str) -> dict:
     """What is known of the shipped weights: `recipe` (as in compute.training.Recipe), `train_accuracy`,
-    `test_accuracy` (the listed held-out images', never trained on), `test_images`, `parameters`,
-    `seconds`."""
+    `test_accuracy` (the listed held-out images', never trained on), `test_images`, `parameters`."""
     with safe_open(str(_weights_file(name)), framework="numpy") as file:
         return json.loads(file.metadata()["facts"])
 
@@ -99,11 +99,13 @@ def check_name(name: str) -> str:
     return name
 
 
-def _weights_file(name: str):
+def _weights_file(name: str) -> Traversable:
     return files("compute") / "weights" / f"{check_name(name)}.safetensors"
 
 
-def _convolution(number: int, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> dict[str, nn.Module]:
+def _convolution(
+    number: int, inputs: int, outputs: int, kernel: int = 3, stride: int = 1
+) -> dict[str, nn.Module]:
     return {
         f"conv{number}": nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
         f"norm{number}": nn.BatchNorm2d(outputs),
