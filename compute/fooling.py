@@ -10,6 +10,7 @@ from torch import Tensor
 from compute.ascent_loop import array
 from compute.certify import LEVELS, altered, eight_bit, through_png
 from compute.objectives import Objective, logit
+from compute.sizes import check_input_size
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,7 @@ class Goal:
     def of(cls, model, image: Tensor, target: int | None) -> "Goal":
         """Raises ValueError if `image` hasn't the network's input size: only such pictures are seen as they
         are."""
-        if tuple(image.shape[1:]) != tuple(model.input_size):
-            height, width = model.input_size
-            raise ValueError(
-                f"fool needs an image of {width}x{height}, not {image.shape[2]}x{image.shape[1]}"
-            )
+        check_input_size("fool", model, image)
         image = eight_bit(image.cpu())
         with torch.inference_mode():
             return cls(model, image, int(model.logits(image[None]).argmax()), target)

@@ -10,6 +10,7 @@ from torch import nn
 from compute.certify import eight_bit
 from compute.method import Inputs
 from compute.methods.dream import Dream, match
+from compute.methods.style import StyleTransfer
 from compute.model import Model
 from compute.preprocessing import Preprocessing
 from compute.transforms import resized
@@ -171,13 +172,15 @@ def test_one_channel_and_networks_that_cannot_be_traced():
         assert step.data.shape == (*model.input_size, model.in_channels) and np.isfinite(step.data).all()
 
 
-def test_a_size_that_the_network_refuses_is_said():
+@pytest.mark.parametrize("method", [Dream(octaves=1, iterations=1), StyleTransfer(iterations=1)])
+def test_a_size_that_the_network_refuses_is_said(method):
     class Fixed(nn.Sequential):
         def forward(self, images):
             return super().forward(images if images.sum() > -1e9 else -images)
 
     network = Fixed(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 2))
     model = Model(network, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("a", "b"), "fixed")
-    Dream(octaves=1, iterations=1).run(model, Inputs(image=photograph(8, 8), layer="0"))
+    fitting, other = photograph(8, 8), photograph(20, 30)
+    method.run(model, Inputs(image=fitting, second=fitting, layer="0"))
     with pytest.raises(ValueError, match="fixed can't take an image of 30x20"):
-        Dream(octaves=1, iterations=1).run(model, Inputs(image=photograph(20, 30), layer="0"))
+        method.run(model, Inputs(image=other, second=fitting, layer="0"))

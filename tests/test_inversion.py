@@ -85,3 +85,8 @@ def test_seeds():
     inputs = Inputs(image=tiny_image(model), layer="3")
     first, again, other = (Inversion(iterations=3, seed=seed).run(model, inputs).data for seed in (0, 0, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_an_image_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="invert needs an image of 24x24, not 30x20"):
+        Inversion().run(tiny_model("plain"), Inputs(image=torch.zeros(3, 20, 30), layer="3"))

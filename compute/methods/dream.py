@@ -23,12 +23,12 @@ from compute.methods.ascent import no_picture_because
 from compute.objectives import Objective
 from compute.parameterizations import Pixels
 from compute.regularizers import blurred
+from compute.sizes import Size, check_takes
 from compute.tiles import tiled_score, tiled_slope
 from compute.transforms import enlarged_size, resized
 
 NOTEBOOK = "google/deepdream notebook"
 MATCHED_AT_ONCE = 2**24
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Dream(Method):
         least = least_side(model, inputs.layer)
         sizes = [size for size in sizes[:-1] if min(size) >= least] + sizes[-1:]
         for size in sizes:
-            check_takes(model, inputs.layer, size, self.tile)
+            check_takes(model, {inputs.layer}, tuple(-(-each // -(-each // self.tile)) for each in size))
         return sizes
 
 
@@ -156,25 +156,6 @@ def least_side(model, layer: str) -> int:
     """The shorter side of the smallest octave: where a unit of the layer still sees only the image."""
     field = model.layer(layer).receptive_field
     return min(model.input_size) if field is None else min(*model.input_size, max(field.y.size, field.x.size))
-
-
-def check_takes(model, layer: str, size: Size, tile: int) -> None:
-    """Raises ValueError where the network can't be run on an image of `size` up to `layer`."""
-    height, width = (-(-side // -(-side // tile)) for side in size)
-    try:
-        passes(model, layer, (height, width))
-    except (RuntimeError, AssertionError) as error:
-        # Where the device fails, and not the size, this fails as well, and says why.
-        passes(model, layer, model.input_size)
-        raise ValueError(
-            f"{model.name} can't take an image of {width}x{height} up to {layer}, only of its own input "
-            f"size: {error}"
-        ) from error
-
-
-def passes(model, layer: str, size: Size) -> None:
-    with torch.inference_mode():
-        model.activations(torch.zeros(1, model.in_channels, *size), {layer})
 
 
 def objective(model, inputs: Inputs, tile: int) -> Objective:

@@ -20,6 +20,7 @@ from compute.method import IMAGE, LAYER, Inputs, Method, Step, parameter
 from compute.methods.ascent import no_picture_because, normalized_noise
 from compute.parameterizations import Fourier
 from compute.regularizers import alpha_norm, total_variation
+from compute.sizes import check_input_size
 
 FOURIER, PIXELS = "fourier", "pixels"
 RATE = 0.05
@@ -74,6 +75,7 @@ class Inversion(Method):
         return no_picture_because(model)
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+        check_input_size(self.name, model, inputs.image)
         error = relative_error(model, inputs)
         centre = torch.tensor(model.preprocessing.mean, device=model.device).view(1, -1, 1, 1)
 

@@ -21,6 +21,7 @@ from compute.method import IMAGE, LAYER, SECOND, Inputs, Method, Step, parameter
 from compute.methods.ascent import no_picture_because
 from compute.parameterizations import Pixels
 from compute.regularizers import total_variation
+from compute.sizes import check_takes
 from compute.transforms import enlarged_size, resized, shifts
 
 CONTENT_DEPTH = 0.6
@@ -98,7 +99,10 @@ class StyleTransfer(Method):
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         content = enlarged(inputs.image, self.side).to(model.device)
         style = enlarged(inputs.second, self.side).to(model.device)
-        losses = Losses.of(model, style, inputs.layer or self.content_layer(model), self.layers(model))
+        content_layer, style_layers = inputs.layer or self.content_layer(model), self.layers(model)
+        check_takes(model, {content_layer, *style_layers}, tuple(content.shape[2:]))
+        check_takes(model, style_layers, tuple(style.shape[2:]))
+        losses = Losses.of(model, style, content_layer, style_layers)
         generator = Generator().manual_seed(self.seed)
         image = Pixels(self.start(content, generator))
 
