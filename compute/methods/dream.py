@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from compute.ascent_loop import SHOWN_IMAGES, array, climb, mean_normalized
+from compute.ascent_loop import SHOWN_IMAGES, Slope, array, climb, mean_normalized
 from compute.certify import LEVELS, eight_bit
 from compute.method import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, Step, parameter
 from compute.methods.ascent import no_picture_because
@@ -108,36 +108,41 @@ class Dream(Method):
         return no_picture_because(model)
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
-        goal = objective(model, inputs, self.tile)
-        sizes = self.sizes(model, inputs)
+        goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)
         original = resized(inputs.image[None].to(model.device), sizes[-1]).clamp(0, 1)
-        generator = Generator().manual_seed(self.seed)
-        uphill = tiled_slope(lambda images: model.score(images, goal), self.tile, self.jitter, generator)
-        step_by = mean_normalized(self.rate / LEVELS)
 
-        def rule(variable: Tensor, gradient: Tensor) -> Tensor:
-            return step_by(variable, blurred(gradient, self.smooth))
+        def score(images: Tensor) -> Tensor:
+            return model.score(images, goal)
 
-        index, total = 0, self.iterations * len(sizes)
-        every, step, detail = math.ceil(total / SHOWN_IMAGES), None, torch.zeros_like(original)
+        uphill = tiled_slope(score, self.tile, self.jitter, Generator().manual_seed(self.seed))
+        total, step = self.iterations * len(sizes), None
+        every = math.ceil(total / SHOWN_IMAGES)
+        for index, (reached, image) in enumerate(self.dreamt(original, sizes, uphill), 1):
+            shown = index % every == 0 or step is None
+            data = array(resized(image.variable, sizes[-1])[0]) if shown else step.data
+            step = Step(index, total, "image", data, reached)
+            if index < total:
+                yield step
+        numbers = {
+            "score_before": tiled_score(score, self.tile, original),
+            "score_after": tiled_score(score, self.tile, eight_bit(image.variable)),
+            "sizes": [list(size) for size in sizes],
+        }
+        yield replace(step, data=array(image.variable[0]), numbers=numbers)
+
+    def dreamt(self, original: Tensor, sizes: list[Size], uphill: Slope) -> Iterator[tuple[float, Pixels]]:
+        """After each step, the score and the image at the octave's size."""
+        detail = torch.zeros_like(original)
         for size in sizes:
             base = resized(original, size).clamp(0, 1)
             image = Pixels(base + resized(detail, size))
             image.constrain()
-            for score in climb(image, uphill, rule, self.iterations):
-                index += 1
-                shown = index % every == 0 or step is None
-                data = array(resized(image.variable, sizes[-1])[0]) if shown else step.data
-                step = Step(index, total, "image", data, score)
-                if index < total:
-                    yield step
+            for score in climb(image, uphill, self.rule, self.iterations):
+                yield score, image
             detail = image.variable - base
-        before, after = (
-            tiled_score(lambda images: model.score(images, goal), self.tile, picture)
-            for picture in (original, eight_bit(image.variable))
-        )
-        numbers = {"score_before": before, "score_after": after, "sizes": [list(size) for size in sizes]}
-        yield replace(step, data=array(image.variable[0]), numbers=numbers)
+
+    def rule(self, variable: Tensor, gradient: Tensor) -> Tensor:
+        return mean_normalized(self.rate / LEVELS)(variable, blurred(gradient, self.smooth))
 
     def sizes(self, model, inputs: Inputs) -> list[Size]:
         """(H, W) of each octave, growing: no smaller than a unit's receptive field or the network's input,
