@@ -1,4 +1,4 @@
-"""Which image sizes a method may hand to a network: its own input size, or, convolutionally, what it takes."""
+"""Which image sizes a method may hand to a network: its input size, or, convolutionally, what it takes."""
 
 from collections.abc import Iterable
 
