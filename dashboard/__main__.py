@@ -9,7 +9,10 @@ from dashboard.settings import Settings, find_stores
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m dashboard", description="Serve stores as a dashboard.")
     result.add_argument(
-        "--stores", default="stores", metavar="DIR[,DIR…]", help="stores, or folders of stores (default: %(default)s)"
+        "--stores",
+        default="stores",
+        metavar="DIR[,DIR…]",
+        help="stores, or folders of stores (default: %(default)s)",
     )
     result.add_argument(
         "--device",

@@ -1,8 +1,8 @@
 """Keeps a page's view, its widgets and its address the same.
 
-A widget of field F has the key `key(cls, F)`. An address that this session did not write itself (a link, Back,
-Forward, another page) decides over the widgets; otherwise the widgets do. The address is written once a run, and
-only where it changes, so that every change is one entry of the browser's history.
+A widget of field F has the key `key(cls, F)`. An address that this session did not write itself (a link,
+Back, Forward, another page) decides over the widgets; otherwise the widgets do. The address is written once a
+run, and only where it changes, so that every change is one entry of the browser's history.
 """
 
 import dataclasses
@@ -79,7 +79,7 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
 
 
 def following(cls: type[View], view: ViewState, session: Mapping[str, Any]) -> View:
-    """What the navigation shows on the page of `cls`, coming from `view`: as it was left, with what is carried over."""
+    """What the navigation shows on another page, coming from `view`: as it was left, with what is carried."""
     query = view.to_query()
     carried = {name: query[name] for name in CARRIED if name in query}
     return cls.from_query(_remembered(cls, session) | carried)[0]

@@ -12,12 +12,12 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def boundary() -> Iterator[None]:
-    """ValueErrors are written for people and shown; others are logged and shown by their number in the log."""
+    """ValueErrors are for people and shown; others are logged, and shown by their number in the log."""
     try:
         yield
     except ValueError as error:
         st.error(sentence(error), icon=":material/error:")
-    except Exception:  # noqa: BLE001 - the last resort of a page
+    except Exception:
         name = uuid.uuid4().hex[:8]
         log.exception("page failed, error %s", name)
         st.error(

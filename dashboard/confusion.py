@@ -19,6 +19,21 @@ def confusion_counts(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.nda
     return counts, rows, cols
 
 
+def most_confused(
+    counts: np.ndarray, rows: list[str], cols: list[str], most: int
+) -> tuple[np.ndarray, list[str]]:
+    """The `most` classes with most errors, as label or as prediction: (most, most) counts and their names.
+
+    In the order of the rows; all classes where there are no more.
+    """
+    names = list(dict.fromkeys([*rows, *cols]))
+    square = np.zeros((len(names), len(names)), np.int64)
+    square[: len(rows), [names.index(name) for name in cols]] = counts
+    errors = square.sum(0) + square.sum(1) - 2 * square.diagonal()
+    kept = np.sort(np.argsort(-errors, kind="stable")[:most])
+    return square[np.ix_(kept, kept)], [names[index] for index in kept]
+
+
 def _ordered(names: set[str], classes: tuple[str, ...]) -> list[str]:
     known = [name for name in classes if name in names]
     return known + sorted(names.difference(known))

@@ -1,4 +1,4 @@
-"""Controls made from what a method declares: one for each parameter, and those of the inputs that it takes."""
+"""Controls made from what a method declares: one a parameter, and those of the inputs that it takes."""
 
 import dataclasses
 import math
@@ -18,7 +18,7 @@ PLAIN = 4
 
 
 def parameter_controls(view: MethodView) -> None:
-    """Values go to the session by `binding.parameter_key`; a change takes back the start of what is not cheap."""
+    """Values go to the session by `binding.parameter_key`; a change takes back what was started."""
     method = type(view.built())
     declared = method.parameters()
     plain, rest = (declared, ()) if len(declared) <= PLAIN + 1 else (declared[:PLAIN], declared[PLAIN:])
@@ -40,7 +40,9 @@ def input_controls(view: LiveView, facts: Facts) -> None:
     reads = method.needs | method.takes
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if TARGET in reads:
-            _choice(view, "target", "Class", facts.classes, TARGET not in method.needs, "the network's choice")
+            _choice(
+                view, "target", "Class", facts.classes, TARGET not in method.needs, "the network's choice"
+            )
         if reads & {LAYER, CHANNEL, NEURON}:
             needed = bool(method.needs & {LAYER, CHANNEL, NEURON})
             _choice(view, "layer", "Layer", tuple(facts.layers), not needed, "none")
@@ -50,10 +52,17 @@ def input_controls(view: LiveView, facts: Facts) -> None:
             _number(view, "channel", "Channel", low, facts.layers[view.layer] - 1, help)
         if view.layer and view.channel >= 0 and NEURON in reads:
             _number(view, "y", "Row", -1, None, "Of one unit in the channel's map; -1 for the whole channel")
-            _number(view, "x", "Column", -1, None, "Of one unit in the channel's map; -1 for the whole channel")
+            _number(
+                view, "x", "Column", -1, None, "Of one unit in the channel's map; -1 for the whole channel"
+            )
         if method.any_size:
-            st.toggle("Whole picture", key=binding.key(type(view), "whole"), on_change=_unstart, args=(type(view),),
-                      help="In its own size, not the network's crop")
+            st.toggle(
+                "Whole picture",
+                key=binding.key(type(view), "whole"),
+                on_change=_unstart,
+                args=(type(view),),
+                help="In its own size, not the network's crop",
+            )
 
 
 def spoken(name: str) -> str:
@@ -104,7 +113,9 @@ def _help(facts: Any) -> str:
     return f"{text[0].upper()}{text[1:]}" + (f"  \n*{facts['source']}*" if facts["source"] else "")
 
 
-def _choice(view: LiveView, name: str, label: str, options: tuple[str, ...], optional: bool, none: str) -> None:
+def _choice(
+    view: LiveView, name: str, label: str, options: tuple[str, ...], optional: bool, none: str
+) -> None:
     st.selectbox(
         label,
         ("", *options) if optional else options,
@@ -116,7 +127,9 @@ def _choice(view: LiveView, name: str, label: str, options: tuple[str, ...], opt
     )
 
 
-def _number(view: LiveView, name: str, label: str, low: int, high: int | None, help: str | None = None) -> None:
+def _number(
+    view: LiveView, name: str, label: str, low: int, high: int | None, help: str | None = None
+) -> None:
     st.number_input(
         label,
         min_value=low,

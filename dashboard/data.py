@@ -1,4 +1,5 @@
-"""What pages read, cached for all sessions: each function holds one call. A run never changes, so neither do these.
+"""What pages read, cached for all sessions: each function holds one call. A run never changes, so
+neither do these.
 
 Runs are told apart by their folder, which ends in the fingerprint.
 """
@@ -102,11 +103,14 @@ def read_facts(run: Run) -> Facts:
     tables = run.tables()
     layers = run.table("layers", ["layer", "channels"]).to_pydict() if "layers" in tables else {}
     maps = run.table("maps", ["method"])["method"].to_pylist() if "maps" in tables else []
-    kinds = run.table("grids", ["method", "kind"]).group_by(["method", "kind"]).aggregate([]).to_pylist() \
-        if "grids" in tables else []
+    kinds = (
+        run.table("grids", ["method", "kind"]).group_by(["method", "kind"]).aggregate([]).to_pylist()
+        if "grids" in tables
+        else []
+    )
     return Facts(
         images=run.image_count,
-        layers=dict(zip(layers.get("layer", ()), layers.get("channels", ()))),
+        layers=dict(zip(layers.get("layer", ()), layers.get("channels", ()), strict=True)),
         classes=run.class_names,
         maps=tuple(maps),
         grids={name: tuple(each["kind"] for each in kinds if each["method"] == name) for name in maps},

@@ -25,12 +25,16 @@ def heat_over_image(
 ) -> go.Figure:
     """A map (rows, cols) drawn where it was measured.
 
-    ys, xs: centre of each row and column in pixels of the image, whose `size` is (height, width). image_url: drawn
-    below the map, which then is half transparent. limits: of the colour scale; center: its neutral value, for a
-    diverging one. title: of the legend, with the unit.
+    ys, xs: centre of each row and column in pixels of the image, whose `size` is (height, width). image_url:
+    drawn below the map, which then is half transparent. limits: of the colour scale; center: its neutral
+    value, for a diverging one. title: of the legend, with the unit.
     """
     height, width = size
-    scale = {"colorscale": SEQUENTIAL} if center is None else {"colorscale": DIVERGING, "zmid": center, "reversescale": True}
+    scale = (
+        {"colorscale": SEQUENTIAL}
+        if center is None
+        else {"colorscale": DIVERGING, "zmid": center, "reversescale": True}
+    )
     if limits is not None:
         scale |= {"zmin": limits[0], "zmax": limits[1]}
     heat = go.Heatmap(
@@ -45,7 +49,15 @@ def heat_over_image(
     figure = go.Figure(heat)
     if image_url:
         figure.add_layout_image(
-            source=image_url, xref="x", yref="y", x=0, y=0, sizex=width, sizey=height, sizing="stretch", layer="below"
+            source=image_url,
+            xref="x",
+            yref="y",
+            x=0,
+            y=0,
+            sizex=width,
+            sizey=height,
+            sizing="stretch",
+            layer="below",
         )
     _as_image(figure, size)
     return figure
@@ -67,7 +79,13 @@ def classes_over_image(
     scale = [[edge / steps, color] for number, color in enumerate(colors) for edge in (number, number + 1)]
     shown = [names[index] for index in present]
     figure = heat_over_image(
-        np.vectorize(place.get)(indices), ys, xs, size, title="wins", image_url=image_url, limits=(-0.5, steps - 0.5)
+        np.vectorize(place.get)(indices),
+        ys,
+        xs,
+        size,
+        title="wins",
+        image_url=image_url,
+        limits=(-0.5, steps - 0.5),
     )
     figure.update_traces(
         colorscale=scale,
@@ -118,10 +136,12 @@ def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
 
 def curves(shares: Sequence[float], lines: Mapping[str, Sequence[float]], x: str, y: str) -> go.Figure:
     """Lines by name over the same shares."""
-    figure = go.Figure([
-        go.Scatter(x=list(shares), y=list(values), name=name, line_color=color, mode="lines")
-        for (name, values), color in zip(lines.items(), palettes.CATEGORIES)
-    ])
+    figure = go.Figure(
+        [
+            go.Scatter(x=list(shares), y=list(values), name=name, line_color=color, mode="lines")
+            for (name, values), color in zip(lines.items(), palettes.CATEGORIES, strict=False)
+        ]
+    )
     figure.update_layout(margin=MARGIN, height=260, legend={"orientation": "h", "y": 1.15})
     figure.update_xaxes(title=x, tickformat=".0%")
     figure.update_yaxes(title=y, range=[0, 1.02])
@@ -134,7 +154,7 @@ def confusion(counts: np.ndarray, rows: Sequence[str], cols: Sequence[str]) -> g
     cells = len(rows) * len(cols)
     figure = go.Figure(
         go.Heatmap(
-            z=share,
+            z=np.where(counts > 0, share, np.nan),
             x=list(cols),
             y=list(rows),
             colorscale=COUNTS,
@@ -145,7 +165,11 @@ def confusion(counts: np.ndarray, rows: Sequence[str], cols: Sequence[str]) -> g
             customdata=counts,
             text=np.where(counts > 0, counts.astype(str), ""),
             texttemplate="%{text}" if cells <= 900 else None,
-            colorbar={"title": {"text": "share of the label", "side": "right"}, "thickness": 14, "tickformat": ".0%"},
+            colorbar={
+                "title": {"text": "share of the label", "side": "right"},
+                "thickness": 14,
+                "tickformat": ".0%",
+            },
             hovertemplate="%{y} taken for %{x}<br>%{customdata} images, %{z:.1%} of the label<extra></extra>",
         )
     )

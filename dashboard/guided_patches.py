@@ -24,14 +24,21 @@ class GuidedPatches:
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
-def guided_pngs(opened: Opened, layer: str, channel: int, rows: Sequence[dict], side: int) -> dict[int, bytes] | None:
-    """PNGs by rank; None while they are being made (progress is drawn). ValueError where it is not defined."""
+def guided_pngs(
+    opened: Opened, layer: str, channel: int, rows: Sequence[dict], side: int
+) -> dict[int, bytes] | None:
+    """PNGs by rank; None while they are made (progress is drawn). ValueError where it is not defined."""
     run, model = opened.run, data.model(opened.run)
     if (reason := undefined_because(model)) is not None:
         raise ValueError(f"guided backpropagation is not available for {model.name}: {reason}")
-    key = hashlib.sha256(f"guided patches {run.fingerprint} {model.weights_hash} {layer} {channel} {side}".encode())
-    job = live.attach(key.hexdigest(), f"Guided backprop of {layer}, channel {channel}",
-                      lambda: _steps(run, model, layer, channel, rows, side))
+    key = hashlib.sha256(
+        f"guided patches {run.fingerprint} {model.weights_hash} {layer} {channel} {side}".encode()
+    )
+    job = live.attach(
+        key.hexdigest(),
+        f"Guided backprop of {layer}, channel {channel}",
+        lambda: _steps(run, model, layer, channel, rows, side),
+    )
     if job is None:
         return None
     return {rank: png(to_8_bit(picture)) for rank, picture in job.step.pictures.items()}

@@ -29,7 +29,7 @@ class Opened(Generic[View]):
 
 
 def open_page(cls: type[View]) -> Opened[View]:
-    """Reads the view, opens its run, writes the address and draws the header; ends the page where it can't."""
+    """Reads the view, opens its run, writes the address, draws the header; ends the page where it can't."""
     view, notes = binding.current(cls)
     navigation = st.container(horizontal=True, gap="xsmall", key="navigation")
     listed = data.stores()
@@ -53,7 +53,7 @@ def open_page(cls: type[View]) -> Opened[View]:
 
 
 def _navigate(view: View, facts: Facts) -> None:
-    """Links to all pages, each with its whole view in the address, so that a click is one entry of the history."""
+    """Links to all pages, each with its whole view in the address: a click is one entry of the history."""
     for entry in PAGES.values():
         if entry.view is type(view):
             link(view)
@@ -110,7 +110,9 @@ def _offer_latest(view: View) -> None:
             f"This store was regenerated: you see its older run `{view.run}`, as your link asks.",
             icon=":material/update:",
         )
-        st.button("Show the new run", on_click=lambda: binding.change(type(view), run=""), icon=":material/refresh:")
+        st.button(
+            "Show the new run", on_click=lambda: binding.change(type(view), run=""), icon=":material/refresh:"
+        )
 
 
 def _unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
@@ -125,8 +127,8 @@ def _unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
 def _gone(view: View) -> NoReturn:
     st.header("This run is gone", anchor=False)
     st.warning(
-        f"The link asks for run `{view.run}` of store `{view.store}`, which was deleted or is of another copy of "
-        "the store. The same view can be shown on its current run; numbers and pictures may differ.",
+        f"The link asks for run `{view.run}` of store `{view.store}`, which was deleted or is of another "
+        "copy of the store. The same view can be shown on its current run; numbers and pictures may differ.",
         icon=":material/history_toggle_off:",
     )
     _offer(dataclasses.replace(view, run=""), "Show the current run")
@@ -158,8 +160,8 @@ def _no_stores() -> NoReturn:
     st.header("No stores yet", anchor=False)
     places = ", ".join(f"`{place}`" for place in data.settings().stores)
     st.info(
-        f"There is no store in {places}. `make` builds the demo store; `make store MODEL=… IMAGES=… STORE=…` builds "
-        "one of your network and your images. This page finds it when you reload it.",
+        f"There is no store in {places}. `make` builds the demo store; `make store MODEL=… IMAGES=… STORE=…` "
+        "builds one of your network and your images. This page finds it when you reload it.",
         icon=":material/database:",
     )
     st.stop()

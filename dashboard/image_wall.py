@@ -21,7 +21,7 @@ def wall(opened: Opened, table: pa.Table, key: str, size: int = 84) -> None:
     items = grid_items(opened, shown)
     if "probability" in shown.column_names:
         sure = [value.as_py() or 0 for value in shown["probability"]]
-        items = [replace(item, badge=f"{value:.0%}") for item, value in zip(items, sure)]
+        items = [replace(item, badge=f"{value:.0%}") for item, value in zip(items, sure, strict=True)]
     clicked = image_grid(items, key=key, label="Images", size=size)
     if clicked is not None:
         view = explaining(opened, int(clicked))

@@ -1,7 +1,7 @@
-"""The queue in front of a device: one worker thread, owners served in turn, results kept for the next visitor.
+"""The queue in front of a device: one worker thread, owners served in turn, results kept for others.
 
-A job is named by a key that says all that its result depends on. Whoever asks for a key that is waiting, running or
-finished attaches to that job instead of starting another.
+A job is named by a key that says all that its result depends on. Whoever asks for a key that is waiting,
+running or finished attaches to that job instead of starting another.
 """
 
 import logging
@@ -22,7 +22,9 @@ KEPT_BYTES = 256 * 1024 * 1024
 WAITING_EACH = 16
 """Jobs that one owner may have waiting."""
 
-OUT_OF_MEMORY = "the device's memory is used up; try a smaller batch or image, or run on the cpu (--device cpu)"
+OUT_OF_MEMORY = (
+    "the device's memory is used up; try a smaller batch or image, or run on the cpu (--device cpu)"
+)
 
 
 class State(StrEnum):
@@ -186,7 +188,7 @@ class JobQueue:
             state, message = self._follow(entry), ""
         except ValueError as error:
             state, message = State.FAILED, str(error)
-        except Exception as error:  # noqa: BLE001 - a job must never end the worker
+        except Exception as error:
             state, message = State.FAILED, _explain(error)
         with self._changed:
             self._end(entry, state, message)
@@ -239,7 +241,11 @@ def size_of(step: Any) -> int:
 
 
 def _explain(error: Exception) -> str:
-    if "OutOfMemory" in type(error).__name__ or isinstance(error, MemoryError) or "out of memory" in str(error):
+    if (
+        "OutOfMemory" in type(error).__name__
+        or isinstance(error, MemoryError)
+        or "out of memory" in str(error)
+    ):
         return OUT_OF_MEMORY
     name = uuid.uuid4().hex[:8]
     log.exception("job failed, error %s", name)

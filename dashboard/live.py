@@ -1,4 +1,4 @@
-"""Live methods on the page: starting or attaching to a job, its progress, its result and what to take along."""
+"""Live methods on the page: starting or attaching to a job, its progress, its result, what to take along."""
 
 import io
 import json
@@ -16,10 +16,11 @@ from dashboard.boundary import sentence
 from dashboard.controls import spoken
 from dashboard.header import Opened
 from dashboard.jobs import Job, State, Work
-from dashboard.photos import Subject
 from dashboard.live_request import Request, request
+from dashboard.photos import Subject
 from dashboard.view_state import LiveView
 
+STARTED = "started"
 AT_ONCE = 0.4
 """Seconds that a page waits for a result before it draws its progress."""
 
@@ -40,16 +41,19 @@ def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subjec
         return
     wanted = request(view, model.weights_hash, _named(subject), _named(second))
     job = data.jobs().find(wanted.key)
-    if job is None or job.state in (State.FAILED, State.CANCELLED):
-        if not view.live or job is not None:
-            _offer(view, wanted, job, lambda: _submit(opened, wanted, subject, second))
-            return
-        job = _submit(opened, wanted, subject, second)
+    again = st.session_state.pop(STARTED, None) == wanted.key
+    if again or (job is None and view.live):
+        _submit(opened, wanted, subject, second)
+    elif job is None or job.state in (State.FAILED, State.CANCELLED):
+        _offer(view, wanted, job)
+        return
     job = data.jobs().wait(wanted.key, AT_ONCE)
-    if job is not None and job.ended:
+    if job is None or not job.ended:
+        watch(wanted.key)
+    elif job.state is State.DONE:
         show_result(opened, wanted, job)
     else:
-        watch(wanted.key)
+        _offer(view, wanted, job)
 
 
 def attach(key: str, title: str, work: Work) -> Job | None:
@@ -73,9 +77,6 @@ def owner() -> str:
 
 
 def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
-    if job.state is State.FAILED:
-        st.error(sentence(ValueError(job.message)), icon=":material/error:")
-        return
     step, recipe = job.step, recipe_of(wanted, opened)
     left, right = st.columns([3, 2])
     with left:
@@ -142,7 +143,9 @@ def _named(subject: Subject | None) -> tuple[str, str] | None:
     return None if subject is None else (subject.sha256, subject.name)
 
 
-def _submit(opened: Opened[LiveView], wanted: Request, subject: Subject | None, second: Subject | None) -> Job:
+def _submit(
+    opened: Opened[LiveView], wanted: Request, subject: Subject | None, second: Subject | None
+) -> None:
     run, model = opened.run, data.model(opened.run)
     photographs = {
         name: photos.photograph(run, chosen.image_id or 0, chosen.upload)
@@ -151,36 +154,45 @@ def _submit(opened: Opened[LiveView], wanted: Request, subject: Subject | None, 
     }
 
     def read(which: str):
-        return photos.whole_tensor(model, photographs[which]) if wanted.whole else model.prepare(photographs[which])
+        return (
+            photos.whole_tensor(model, photographs[which])
+            if wanted.whole
+            else model.prepare(photographs[which])
+        )
 
-    return data.jobs().submit(wanted.key, wanted.title, owner(), lambda: wanted.steps(model, read))
+    data.jobs().submit(wanted.key, wanted.title, owner(), lambda: wanted.steps(model, read))
 
 
-def _offer(view: LiveView, wanted: Request, job: Job | None, start) -> None:
+def _offer(view: LiveView, wanted: Request, job: Job | None) -> None:
     """The button that starts, and why it did not go well before."""
     if job is not None and job.state is State.FAILED:
         st.error(sentence(ValueError(job.message)), icon=":material/error:")
     if job is not None and job.state is State.CANCELLED:
         st.info("This was cancelled.", icon=":material/cancel:")
-
-    def started() -> None:
-        start()
-        binding.change(type(view), live=True)
-
     label = "Start" if job is None else "Start again"
-    st.button(label, type="primary", icon=":material/play_arrow:", on_click=started)
+    st.button(
+        label, type="primary", icon=":material/play_arrow:", on_click=_start, args=(type(view), wanted.key)
+    )
+
+
+def _start(cls: type[LiveView], key: str) -> None:
+    """Noted here, done in the page, where an error has its place."""
+    st.session_state[STARTED] = key
+    binding.change(cls, live=True)
 
 
 @st.fragment(run_every=0.5)
 def watch(key: str, pictured: bool = True) -> None:
-    """Position, progress, time left, the picture so far and Cancel; reruns the page once the job has ended."""
+    """Position, progress, time left, the picture so far, Cancel; reruns the page once the job has ended."""
     job = data.jobs().find(key)
     if job is None or job.ended:
         binding.rerun()
     position = data.jobs().position(key)
     bar, button = st.columns([5, 1], vertical_alignment="center")
     bar.progress(job.share, text=_progress(job, position))
-    button.button("Cancel", icon=":material/stop_circle:", on_click=data.jobs().cancel, args=(key,), key=f"cancel {key}")
+    button.button(
+        "Cancel", icon=":material/stop_circle:", on_click=data.jobs().cancel, args=(key,), key=f"cancel {key}"
+    )
     if not pictured:
         return
     if job.step is not None:
@@ -203,9 +215,21 @@ def _pictures(step: Step, wanted: Request) -> None:
     shown |= {spoken(name): to_8_bit(each) for name, each in step.pictures.items() if name != "result"}
     with st.grid(min(len(shown), 3), min_column_width=240):
         for name, each in shown.items():
-            caption = f"{name}, {_scale(step)}" if name == "Result" else name
-            st.image(_enlarged(each), caption=caption, alt=f"{name} of {wanted.title}",
-                     width="stretch" if len(shown) > 1 else SINGLE)
+            caption = _caption(name, step)
+            st.image(
+                _enlarged(each),
+                caption=caption,
+                alt=f"{name} of {wanted.title}",
+                width="stretch" if len(shown) > 1 else SINGLE,
+            )
+
+
+def _caption(name: str, step: Step) -> str:
+    if name == "Result":
+        return f"{name}, {_scale(step)}"
+    if name == "Difference" and "magnification" in step.numbers:
+        return f"{name}, {step.numbers['magnification']:.3g} times, on mid-grey"
+    return name
 
 
 def _scale(step: Step) -> str:

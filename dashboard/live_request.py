@@ -1,4 +1,4 @@
-"""A live result's request: a method with its parameters, what it runs on, and the key that names its result."""
+"""A live result's request: a method with its parameters, what it runs on, the key that names its result."""
 
 import dataclasses
 import hashlib
@@ -16,9 +16,9 @@ from dashboard.view_state import LiveView
 class Request:
     """All that a result depends on.
 
-    image, second: (SHA-256 of the image's bytes, how the command line says it), None where the method reads none.
-    target: class name. whole: pictures in their own size. Unused inputs are left out, so that they make no second
-    job of the same result.
+    image, second: (SHA-256 of the image's bytes, how the command line says it), None where the method reads
+    none. target: class name. whole: pictures in their own size. Unused inputs are left out, so that they make
+    no second job of the same result.
     """
 
     method: Method
@@ -65,13 +65,19 @@ class Request:
 
     def command(self, store: str) -> str:
         """The command line that makes the same picture."""
-        inputs = {"store": store, "image": self.image and self.image[1], "second": self.second and self.second[1]}
+        inputs = {
+            "store": store,
+            "image": self.image and self.image[1],
+            "second": self.second and self.second[1],
+        }
         inputs |= {name: getattr(self, name) for name in ("target", "layer", "channel", "y", "x")}
         options = {name: value for name, value in inputs.items() if value is not None}
         options |= {"whole": True} if self.whole else {}
         options |= {name.replace("_", "-"): value for name, value in self.method.to_dict().items()}
         words = [word for name, value in options.items() for word in _option(name, value)]
-        return shlex.join(["python", "-m", "compute", self.method.name, *words, "--out", f"{self.method.name}.png"])
+        return shlex.join(
+            ["python", "-m", "compute", self.method.name, *words, "--out", f"{self.method.name}.png"]
+        )
 
 
 def request(

@@ -38,7 +38,7 @@ PAGES = {
             OverviewView,
             "Overview",
             ":material/overview:",
-            "The network and its images: accuracy, layers, first-layer filters, what can be shown and why not.",
+            "The network and its images: accuracy, layers, filters, what can be shown and why not.",
         ),
         PageEntry(
             MapView,
@@ -89,7 +89,9 @@ PAGES = {
 def navigation_pages() -> list:
     """The pages for `st.navigation`, the first one as the default."""
     return [
-        st.Page(entry.file, title=entry.title, icon=entry.icon, help=entry.help, url_path=name, default=index == 0)
+        st.Page(
+            entry.file, title=entry.title, icon=entry.icon, help=entry.help, url_path=name, default=index == 0
+        )
         for index, (name, entry) in enumerate(PAGES.items())
     ]
 
@@ -97,4 +99,6 @@ def navigation_pages() -> list:
 def link(view: ViewState, label: str | None = None, icon: str | None = None) -> None:
     """A link to a page that shows `view`."""
     entry = PAGES[view.page]
-    st.page_link(entry.file, label=label or entry.title, icon=icon or entry.icon, query_params=view.to_query())
+    st.page_link(
+        entry.file, label=label or entry.title, icon=icon or entry.icon, query_params=view.to_query()
+    )

@@ -49,7 +49,7 @@ def whole(run: Run, image_id: int, upload: str = "") -> bytes:
 
 @st.cache_resource(max_entries=512, hash_funcs=BY_FOLDER, show_spinner=False)
 def patch(run: Run, image_id: int, box: Box | None, side: int) -> bytes:
-    """PNG of a box (left, top, right, bottom) of the photograph, grey beyond its border; None is all of it."""
+    """PNG of a box (left, top, right, bottom) of the photograph, grey beyond its border; None: all of it."""
     image = photograph(run, image_id)
     return png(cut(image, box or (0, 0, image.width, image.height), side))
 

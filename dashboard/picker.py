@@ -28,12 +28,18 @@ def pick(opened: Opened, optional: bool = False) -> Subject | None:
             help="Its number in the store" + (", or -1 for none" if optional else ""),
             on_change=lambda: binding.change(cls, upload=""),
         )
-        with st.popover("Browse", icon=":material/grid_view:"):
-            _browse(opened)
+        browser = st.popover(
+            "Browse", icon=":material/grid_view:", key=f"{cls.page}/browser", on_change="rerun"
+        )
+        if browser.open:
+            with browser:
+                _browse(opened)
         with st.popover("Upload", icon=":material/upload:"):
             _upload(cls)
         if view.upload:
-            st.button("Back to the store", icon=":material/undo:", on_click=lambda: binding.change(cls, upload=""))
+            st.button(
+                "Back to the store", icon=":material/undo:", on_click=lambda: binding.change(cls, upload="")
+            )
     return subject(opened)
 
 
@@ -96,7 +102,9 @@ def _browse(opened: Opened) -> None:
     table = data.table(run, "images", ("image_id", "path", "label", "predicted", "correct"))
     labels = sorted(filter(None, pc.unique(table["label"]).to_pylist()))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = st.selectbox("Label", labels, index=None, placeholder="all", key=f"{cls.page}/browse label", width=220)
+        label = st.selectbox(
+            "Label", labels, index=None, placeholder="all", key=f"{cls.page}/browse label", width=220
+        )
         text = st.text_input("Path contains", key=f"{cls.page}/browse path", width=220)
     if label:
         table = table.filter(pc.equal(table["label"], label))

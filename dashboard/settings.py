@@ -27,7 +27,9 @@ class Settings:
     def read(cls, environment: MutableMapping[str, str] = os.environ) -> "Settings":
         """As `write` left them; the defaults where it did not."""
         fields = json.loads(environment.get(VARIABLE, "{}"))
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        return cls(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        )
 
     def trusts(self, file: str) -> bool:
         """Whether the command line named this file."""

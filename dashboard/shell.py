@@ -13,7 +13,7 @@ ICON = Path(__file__).with_name("icon.svg")
 st.set_page_config(page_title="Featurescope", page_icon=str(ICON), layout="wide")
 st.logo(str(ICON), size="small")
 
-# Hidden: its own links leave the view out of the address and two entries in the history; `header` draws others.
+# Hidden: its own links would lose the view and leave two entries in the history; `header` draws others.
 page = st.navigation(navigation_pages(), position="hidden")
 with boundary():
     page.run()

@@ -27,7 +27,10 @@ def links(opened: Opened, subject: Subject) -> None:
         with st.popover("In the lab", icon=":material/science:", type="tertiary"):
             for name, method in METHODS.items():
                 if IMAGE in method.needs:
-                    link(LabView(**where, **image, method=name, parameters=read_parameters(name, {})[0]), method.title)
+                    link(
+                        LabView(**where, **image, method=name, parameters=read_parameters(name, {})[0]),
+                        method.title,
+                    )
 
 
 def explaining(opened: Opened, image: int, upload: str = "") -> ImageView:

@@ -22,7 +22,7 @@ BLOCK = 128
 
 @dataclass(frozen=True)
 class Found:
-    """The nearest of the first `index` images of `total`. ids (k,) int64, distances (k,) float32, nearest first."""
+    """The nearest of the first `index` images of `total`, nearest first. ids, distances: (k,)."""
 
     index: int
     total: int
@@ -36,8 +36,8 @@ def top_classes(run: Run, upload: str) -> list[tuple[str, float]]:
     model = data.model(run)
     with torch.inference_mode():
         probabilities = model.probabilities(_image(run, model, upload)[None])[0]
-    top = probabilities.topk(min(5, len(model.classes)))
-    return [(model.classes[index], value) for value, index in zip(top.values.tolist(), top.indices.tolist())]
+    values, indices = (each.tolist() for each in probabilities.topk(min(5, len(model.classes))))
+    return [(model.classes[index], value) for index, value in zip(indices, values, strict=True)]
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -55,7 +55,9 @@ def pixel_neighbors(run: Run, upload: str, count: int) -> pa.Table | None:
     model = data.model(run)
     key = hashlib.sha256(f"pixel neighbours {run.fingerprint} {upload} {count}".encode()).hexdigest()
     query = pixel_vectors(_image(run, model, upload)[None]).numpy()
-    job = live.attach(key, "Reading the store's images", lambda: _compare(run, model, query, copies(run, upload), count))
+    job = live.attach(
+        key, "Reading the store's images", lambda: _compare(run, model, query, copies(run, upload), count)
+    )
     return None if job is None else _table(job.step.ids, job.step.distances)
 
 

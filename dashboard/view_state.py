@@ -1,7 +1,7 @@
 """What a page shows, as a value: one frozen dataclass a page, to and from the query part of its address.
 
-Nothing here knows Streamlit or the store: `Facts` says what a run has. What an address asks for and can't have is
-replaced by the nearest thing that can be had, and a note says so.
+Nothing here knows Streamlit or the store: `Facts` says what a run has. What an address asks for and can't
+have is replaced by the nearest thing that can be had, and a note says so.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ def shown(
     among: str | None = None,
     optional: bool = False,
 ) -> Any:
-    """A field of a view. among: which of the run's `Facts` it must be one of; optional: or "" / -1, for none."""
+    """A field of a view. among: which of the run's `Facts` it must be one of; optional: or "" or -1, none."""
     facts = {"choices": choices, "low": low, "high": high, "among": among, "optional": optional}
     return field(default=default, metadata=facts)
 
@@ -55,7 +55,7 @@ class ViewState:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
-        """The view that an address asks for, and what of it could not be read. Unknown names are left alone."""
+        """The view that an address asks for, and what of it could not be read. Unknown names don't count."""
         values, notes = {}, []
         for each in dataclasses.fields(cls):
             if each.name in query and each.name != "parameters":
@@ -64,7 +64,7 @@ class ViewState:
         return cls(**values), tuple(notes)
 
     def to_query(self) -> dict[str, str]:
-        """Every field, defaults too, so that a later default changes no link; only what is empty is left out."""
+        """Every field, defaults too, so that a later default changes no link; what is empty is left out."""
         names = [each.name for each in dataclasses.fields(self) if each.name != "parameters"]
         texts = {name: _write(getattr(self, name)) for name in names}
         return {name: text for name, text in texts.items() if text}
@@ -94,7 +94,7 @@ class MethodView(ViewState):
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
         view, notes = super().from_query(query)
-        texts = {name[len(PARAMETER):]: text for name, text in query.items() if name.startswith(PARAMETER)}
+        texts = {name[len(PARAMETER) :]: text for name, text in query.items() if name.startswith(PARAMETER)}
         parameters, more = read_parameters(view.method, texts)
         return dataclasses.replace(view, parameters=parameters), notes + more
 
@@ -164,8 +164,8 @@ class ChannelsView(ViewState):
 class LiveView(MethodView):
     """A view of a method on its inputs; -1 and "" stand for none.
 
-    upload: name of an uploaded image, which then stands for `image`. y, x: a unit of the channel's map. whole: the
-    pictures in their own size, not the network's crop (methods that take any size).
+    upload: name of an uploaded image, which then stands for `image`. y, x: a unit of the channel's map.
+    whole: the pictures in their own size, not the network's crop (methods that take any size).
     """
 
     image: int = shown(-1, among="images", optional=True)
@@ -270,10 +270,14 @@ def _fit(each: dataclasses.Field, value: Any, view: ViewState, facts: Facts) -> 
         return _clamp(each.name, value, -1 if optional else 0, max(facts.images - 1, 0))
     if among == "channels":
         last = facts.layers[view.layer] - 1 if view.layer in facts.layers else None
-        return _clamp(f"channel of {view.layer}" if view.layer else "channel", value, -1 if optional else 0, last)
+        return _clamp(
+            f"channel of {view.layer}" if view.layer else "channel", value, -1 if optional else 0, last
+        )
     choices = tuple(getattr(facts, among))
     if value in choices or (optional and not value):
         return value, ()
     default = "" if optional or not choices else choices[0]
-    note = (f"there is no {each.name} {value!r} in this run; {default or 'none'!r} is taken",) if value else ()
+    note = (
+        (f"there is no {each.name} {value!r} in this run; {default or 'none'!r} is taken",) if value else ()
+    )
     return default, note

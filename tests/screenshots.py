@@ -31,7 +31,9 @@ VIEWS = {
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__)
     parser.add_argument("out", type=Path, help="folder that the pictures go to")
-    parser.add_argument("--stores", default="stores", help="as for python -m dashboard (default: %(default)s)")
+    parser.add_argument(
+        "--stores", default="stores", help="as for python -m dashboard (default: %(default)s)"
+    )
     parser.add_argument("--store", default="demo", help="the one to show (default: %(default)s)")
     parser.add_argument("--image", default="100")
     parser.add_argument("--layer", default="conv3")

@@ -17,7 +17,17 @@ def served_store() -> Path:
 
 
 def write_served_store(path: Path, *options: str) -> Path:
-    arguments = ["store", "--model", "digits", "--images", "digits", "--limit", str(IMAGES), "--device", "cpu"]
+    arguments = [
+        "store",
+        "--model",
+        "digits",
+        "--images",
+        "digits",
+        "--limit",
+        str(IMAGES),
+        "--device",
+        "cpu",
+    ]
     coarse = ["--occlusion-patch", "14", "--occlusion-stride", "14"]
     if main([*arguments, *coarse, "--store", str(path), *options]) != 0:
         raise ValueError(f"the store {path} could not be made")

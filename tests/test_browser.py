@@ -1,4 +1,4 @@
-"""The dashboard in a real Chromium: a link shows everybody the same, Back and Forward work, jobs are shared."""
+"""The dashboard in a real Chromium: a link shows all the same, Back and Forward work, jobs are shared."""
 
 import hashlib
 import os
@@ -10,7 +10,8 @@ from served_store import served_store
 REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
 
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not REQUIRED, reason="no chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)"
+    CHROMIUM is None and not REQUIRED,
+    reason="no chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)",
 )
 
 
@@ -32,7 +33,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, server):
-    """Opens an address in a browser context of its own; afterwards, nothing may have been asked from elsewhere."""
+    """Opens an address in a browser context of its own; nothing may be asked from elsewhere."""
     contexts, foreign = [], []
 
     def open_page(path):
@@ -40,7 +41,10 @@ def visit(browser, server):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("request", lambda request: foreign.append(request.url) if is_foreign(request.url, server) else None)
+        page.on(
+            "request",
+            lambda request: foreign.append(request.url) if is_foreign(request.url, server) else None,
+        )
         page.goto(path if path.startswith("http") else server + path)
         return ready(page)
 
@@ -55,11 +59,11 @@ def is_foreign(url, server):
 
 
 def pictures(page):
-    """Digests of all pictures that the page shows, in order."""
+    """Digests of all pictures that the page shows, by their description."""
     images = page.locator("[data-testid=stImage] img")
     images.first.wait_for()
-    fetched = [page.request.get(image.evaluate("image => image.src")) for image in images.all()]
-    return [hashlib.sha256(answer.body()).hexdigest() for answer in fetched]
+    shown = [(image.get_attribute("alt"), image.evaluate("image => image.src")) for image in images.all()]
+    return {alt: hashlib.sha256(page.request.get(source).body()).hexdigest() for alt, source in shown}
 
 
 def shows_image(page, image):
@@ -92,7 +96,7 @@ def test_back_and_forward_walk_through_the_changes(visit):
         page.get_by_test_id("stNumberInputStepUp").first.click()
         address_has(page, f"image={image}")
         shown[image] = pictures(page)
-    assert len({tuple(each) for each in shown.values()}) == 3
+    assert len({tuple(each.values()) for each in shown.values()}) == 3
     entries = page.evaluate("history.length")
     for step, image in ((page.go_back, "4"), (page.go_back, "3"), (page.go_forward, "4")):
         step()

@@ -149,11 +149,14 @@ def test_a_cancelled_job_starts_anew(queue):
     assert ended(queue, "k").state is State.DONE
 
 
-@pytest.mark.parametrize("error, message", [
-    (ValueError("epsilon is 300; it must be at most 255"), "epsilon is 300; it must be at most 255"),
-    (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), OUT_OF_MEMORY),
-    (MemoryError(), OUT_OF_MEMORY),
-])
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (ValueError("epsilon is 300; it must be at most 255"), "epsilon is 300; it must be at most 255"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), OUT_OF_MEMORY),
+        (MemoryError(), OUT_OF_MEMORY),
+    ],
+)
 def test_errors_become_messages(queue, error, message):
     def work():
         yield Step(1, 2)

@@ -1,4 +1,4 @@
-"""What names a live result: everything it depends on and nothing else; and the command line that makes the same."""
+"""What names a live result: all it depends on and nothing else; and the command line that makes the same."""
 
 import dataclasses
 import shlex
@@ -32,7 +32,8 @@ def test_the_key_changes_with_all_that_counts():
     base = asked("saliency", target="3")
     others = [
         asked("saliency", target="4"), asked("saliency"), asked("saliency", target="3", image=SECOND),
-        asked("saliency", target="3", layer="conv1"), asked("saliency", target="3", weights="v"), asked("fool", target="3"),
+        asked("saliency", target="3", layer="conv1"), asked("saliency", target="3", weights="v"),
+        asked("fool", target="3"),
         dataclasses.replace(base, run="q"),
         dataclasses.replace(base, method=dataclasses.replace(base.method, seed=1)),
     ]  # fmt: skip
@@ -52,7 +53,9 @@ def test_what_a_method_does_not_read_makes_no_other_job():
 def test_the_command_line_is_one_that_compute_understands(method):
     from compute.__main__ import _parser
 
-    words = shlex.split(asked(method, layer="conv1", channel=1, y=0, x=0, target="5").command("stores/digits"))
+    words = shlex.split(
+        asked(method, layer="conv1", channel=1, y=0, x=0, target="5").command("stores/digits")
+    )
     assert words[:3] == ["python", "-m", "compute"]
     args = vars(_parser(words[3:]).parse_args(words[3:]))
     assert {name: args[name] for name in dict(view(method).parameters)} == dict(view(method).parameters)

@@ -69,7 +69,9 @@ def fine(app):
 
 
 def query_of(app):
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
+    return {
+        name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()
+    }
 
 
 def settled(app):
@@ -136,10 +138,16 @@ def test_an_unknown_method_is_replaced_and_said(store, serve):
     assert any("magic" in each.value for each in app.warning)
 
 
-@pytest.mark.parametrize("page, table", [
-    ("map", "embeddings"), ("neighbors", "neighbors"), ("image", "occlusion"), ("overview", "filters"),
-    ("channels", "top_patches"),
-])
+@pytest.mark.parametrize(
+    "page, table",
+    [
+        ("map", "embeddings"),
+        ("neighbors", "neighbors"),
+        ("image", "occlusion"),
+        ("overview", "filters"),
+        ("channels", "top_patches"),
+    ],
+)
 def test_a_table_that_was_not_computed_is_said_with_what_to_do(page, table, copied, serve):
     forget(copied, table)
     serve(copied)
@@ -224,7 +232,14 @@ def test_two_stores_are_told_apart_and_chosen(copied, store, serve, tmp_path):
 def test_a_link_sets_every_control_of_the_channels_page(store, serve):
     serve(store)
     layer = Store(store).open().table("layers")["layer"].to_pylist()[1]
-    link = {"store": "digits", "layer": layer, "channel": "3", "sort": "selectivity", "only": "live", "rank": "2"}
+    link = {
+        "store": "digits",
+        "layer": layer,
+        "channel": "3",
+        "sort": "selectivity",
+        "only": "live",
+        "rank": "2",
+    }
     app = fine(show("channels", link))
     assert app.selectbox(key="channels.layer").value == layer
     assert app.number_input(key="channels.channel").value == 3
@@ -347,7 +362,8 @@ from torch import nn
 
 def net():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
 """
 
 

@@ -63,7 +63,9 @@ def drawn_parameter(each: dataclasses.Field, rng: random.Random):
 
 
 def any_view(cls: type[ViewState], rng: random.Random) -> ViewState:
-    values = {each.name: drawn(each, cls, rng) for each in dataclasses.fields(cls) if each.name != "parameters"}
+    values = {
+        each.name: drawn(each, cls, rng) for each in dataclasses.fields(cls) if each.name != "parameters"
+    }
     if issubclass(cls, MethodView):
         values["method"] = rng.choice(list(METHODS))
         declared = METHODS[values["method"]].parameters()
@@ -95,7 +97,9 @@ def test_no_address_can_break_a_page(cls):
     rng = random.Random(cls.page)
     names = [each.name for each in dataclasses.fields(cls)] + ["p.seed", "p.nothing", "unknown"]
     for _ in range(200):
-        query = {name: rng.choice(["", "nan", "-99", "1e999", "x" * 999, "9" * 40, "\0", "None"]) for name in names}
+        query = {
+            name: rng.choice(["", "nan", "-99", "1e999", "x" * 999, "9" * 40, "\0", "None"]) for name in names
+        }
         view, _ = cls.from_query(query)
         fitted, _ = view.fitted(FACTS)
         assert fitted.fitted(FACTS) == (fitted, ())
@@ -125,7 +129,11 @@ def test_what_is_out_of_range_is_clamped_and_said():
 
 def test_a_parameter_that_is_no_number_is_said():
     values, notes = read_parameters("saliency", {"samples": "many", "noise": "7", "variant": "best"})
-    assert dict(values)["samples"] == 50 and dict(values)["noise"] == 1.0 and dict(values)["variant"] == "gradient"
+    assert (
+        dict(values)["samples"] == 50
+        and dict(values)["noise"] == 1.0
+        and dict(values)["variant"] == "gradient"
+    )
     assert len(notes) == 3 and any("'many'" in note for note in notes)
 
 
@@ -146,7 +154,9 @@ def test_a_run_without_anything_is_fitted():
 
 def test_a_link_wins_over_widgets_and_widgets_over_the_own_address():
     session = {}
-    view, _ = binding.decide(ChannelsView, {"store": "s", "run": "r", "layer": "stem", "channel": "2"}, session)
+    view, _ = binding.decide(
+        ChannelsView, {"store": "s", "run": "r", "layer": "stem", "channel": "2"}, session
+    )
     binding.remember(view, session)
     session["channels.channel"] = 3
     clicked, _ = binding.decide(ChannelsView, view.to_query(), session)

@@ -7,23 +7,31 @@ from compute.methods import METHODS
 from dashboard.capability_list import reason
 from dashboard.header import Opened, open_page
 from dashboard.pages import PAGES, link
-from dashboard.view_state import AboutView, ChannelsView, LabView, MapView, NeighborsView, OverviewView, read_parameters
+from dashboard.view_state import (
+    AboutView,
+    ChannelsView,
+    LabView,
+    MapView,
+    NeighborsView,
+    OverviewView,
+    read_parameters,
+)
 
 STORED = (
     (
         OverviewView,
         "filters",
         "First-layer filters",
-        "The weights of the first convolution are in the space of pixels, so they can be looked at: edges and colours "
-        "in a network that has learnt, noise in one that has not.",
+        "The weights of the first convolution are in the space of pixels, so they can be looked at: edges "
+        "and colours in a network that has learnt, noise in one that has not.",
         "Krizhevsky, Sutskever, Hinton 2012",
     ),
     (
         NeighborsView,
         "neighbors",
         "Nearest neighbours",
-        "Images whose last-layer features lie close together mean similar things to the network, even where their "
-        "pixels differ; those close by pixels look alike and often mean different things.",
+        "Images whose last-layer features lie close together mean similar things to the network, even where "
+        "their pixels differ; those close by pixels look alike and often mean different things.",
         "Krizhevsky, Sutskever, Hinton 2012",
     ),
     (
@@ -38,8 +46,8 @@ STORED = (
         ChannelsView,
         "patches",
         "Maximally activating patches",
-        "The patches of all images that activate a channel most show what it responds to; a patch is as large as the "
-        "unit's receptive field.",
+        "The patches of all images that activate a channel most show what it responds to; a patch is as "
+        "large as the unit's receptive field.",
         "Zeiler, Fergus 2014; Springenberg et al. 2015",
     ),
 )
@@ -53,7 +61,13 @@ def draw(opened: Opened[AboutView]) -> None:
     st.subheader("Live", anchor=False)
     with st.grid(2, min_column_width=360):
         for name, method in METHODS.items():
-            _card(method.title, method.theory, method.reference, reason(opened.run, name), _lab(opened, name, method))
+            _card(
+                method.title,
+                method.theory,
+                method.reference,
+                reason(opened.run, name),
+                _lab(opened, name, method),
+            )
 
 
 def _lab(opened: Opened[AboutView], name: str, method: type[Method]) -> LabView:

@@ -19,30 +19,48 @@ VALUES = {"probability": "Probability", "logit": "Logit", "argmax": "Prediction"
 
 def draw(opened: Opened[ImageView]) -> None:
     subject = pick(opened)
-    _photographs(opened, subject)
-    tools.links(opened, subject)
-    st.segmented_control("Show", list(TABS), key=binding.key(ImageView, "tab"), format_func=TABS.get,
-                         label_visibility="collapsed")
-    if opened.view.tab == "live":
-        _live(opened, subject)
-    elif subject.image_id is None:
-        st.info("The store holds no occlusion map of an uploaded image; make one under Live.", icon=":material/info:")
-    else:
-        _stored_occlusion(opened, subject.image_id)
+    image, explained = st.columns([1, 2], gap="large")
+    with image:
+        _photographs(opened, subject)
+        tools.links(opened, subject)
+        if subject.image_id is not None:
+            _prediction(opened.run.image(subject.image_id))
+        else:
+            _bars(uploaded.top_classes(opened.run, subject.upload))
+    with explained:
+        st.segmented_control(
+            "Show",
+            list(TABS),
+            key=binding.key(ImageView, "tab"),
+            format_func=TABS.get,
+            label_visibility="collapsed",
+        )
+        if opened.view.tab == "live":
+            _live(opened, subject)
+        elif subject.image_id is None:
+            st.info(
+                "The store holds no occlusion map of an uploaded image; make one under Live.",
+                icon=":material/info:",
+            )
+        else:
+            _stored_occlusion(opened, subject.image_id)
 
 
 def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
     run, view = opened.run, opened.view
-    left, middle, right = st.columns([1, 1, 3], gap="medium")
-    left.image(photos.whole(run, view.image, subject.upload), caption=subject.name, alt=f"photograph {subject.name}",
-               width="stretch")
-    middle.image(photos.crop(run, view.image, subject.upload), caption="What the network sees",
-                 alt="the crop at the network's input size", width="stretch")
-    with right:
-        if subject.image_id is not None:
-            _prediction(run.image(subject.image_id))
-        else:
-            _live_prediction(opened, subject)
+    left, right = st.columns(2)
+    left.image(
+        photos.whole(run, view.image, subject.upload),
+        caption="The photograph",
+        alt=f"photograph {subject.name}",
+        width="stretch",
+    )
+    right.image(
+        photos.crop(run, view.image, subject.upload),
+        caption="What the network sees",
+        alt="the crop at the network's input size",
+        width="stretch",
+    )
 
 
 def _prediction(row: dict) -> None:
@@ -52,19 +70,13 @@ def _prediction(row: dict) -> None:
     verdict = {True: ":green-badge[right]", False: ":red-badge[wrong]", None: ""}[row["correct"]]
     label = f"label **{row['label']}**" if row["label"] else "no label"
     st.markdown(f"predicted **{row['predicted']}**, {label} {verdict}")
-    top = row["top5"]
-    st.plotly_chart(
-        figures.probabilities([each["class"] for each in top], [each["probability"] for each in top]),
-        config={"displayModeBar": False},
-        alt="the five most probable classes",
-    )
+    _bars([(each["class"], each["probability"]) for each in row["top5"]])
     loss = "" if row["loss"] is None else f", loss {row['loss']:.3f} nat"
     split = f", split {row['split']}" if row["split"] else ""
-    st.caption(f"{row['width']} x {row['height']} pixels{split}{loss}.")
+    st.caption(f"{row['path']}, {row['width']} x {row['height']} pixels{split}{loss}.")
 
 
-def _live_prediction(opened: Opened[ImageView], subject: Subject) -> None:
-    top = uploaded.top_classes(opened.run, subject.upload)
+def _bars(top: list[tuple[str, float]]) -> None:
     st.plotly_chart(
         figures.probabilities([name for name, _ in top], [value for _, value in top]),
         config={"displayModeBar": False},
@@ -76,18 +88,30 @@ def _stored_occlusion(opened: Opened[ImageView], image_id: int) -> None:
     run, view = opened.run, opened.view
     maps = run.occlusion(image_id)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.segmented_control("Value", list(VALUES), key=binding.key(ImageView, "value"), format_func=VALUES.get,
-                             label_visibility="collapsed")
+        st.segmented_control(
+            "Value",
+            list(VALUES),
+            key=binding.key(ImageView, "value"),
+            format_func=VALUES.get,
+            label_visibility="collapsed",
+        )
         st.toggle("Over the image", key=binding.key(ImageView, "overlay"))
     height, width = photos.preprocessing(run).size
     patch, stride = maps["patch"], maps["stride"]
     ys, xs = ([start + patch / 2 for start in windows(size, patch, stride)] for size in (height, width))
     image_url = data_url(photos.crop(run, image_id)) if view.overlay else None
     if view.value == "argmax":
-        figure = figures.classes_over_image(maps["argmax"], ys, xs, (height, width), run.class_names, image_url)
+        figure = figures.classes_over_image(
+            maps["argmax"], ys, xs, (height, width), run.class_names, image_url
+        )
     else:
         figure = figures.heat_over_image(
-            maps[view.value], ys, xs, (height, width), title=f"{view.value} of {maps['target']}", image_url=image_url,
+            maps[view.value],
+            ys,
+            xs,
+            (height, width),
+            title=f"{view.value} of {maps['target']}",
+            image_url=image_url,
             limits=(0, 1) if view.value == "probability" else None,
         )
     chart, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
@@ -96,17 +120,22 @@ def _stored_occlusion(opened: Opened[ImageView], image_id: int) -> None:
         st.metric(f"Unoccluded probability of {maps['target']}", f"{maps['unoccluded']:.1%}")
         st.metric("Unoccluded logit", f"{maps['unoccluded_logit']:.3f}")
         st.caption(
-            f"A grey square of {patch} x {patch} pixels covers the image at every {stride} pixels; each value is drawn "
-            "at the square's centre. Where it falls, what lay there speaks for the class (Zeiler and Fergus 2014)."
+            f"A grey square of {patch} x {patch} pixels covers the image at every {stride} pixels; each value "
+            "is drawn at the square's centre. Where it falls, what lay there speaks for the class (Zeiler and "
+            "Fergus 2014)."
         )
 
 
 def _live(opened: Opened[ImageView], subject: Subject) -> None:
     view = opened.view
-    names = [name for name, each in METHODS.items() if each.output in ("heatmap", "mask", "gradient")
-             and IMAGE in each.needs and SECOND not in each.needs]
-    st.segmented_control("Method", names, key=binding.key(ImageView, "method"),
-                         format_func=lambda name: METHODS[name].title)
+    names = [
+        name
+        for name, each in METHODS.items()
+        if each.output in ("heatmap", "mask", "gradient") and IMAGE in each.needs and SECOND not in each.needs
+    ]
+    st.segmented_control(
+        "Method", names, key=binding.key(ImageView, "method"), format_func=lambda name: METHODS[name].title
+    )
     method = METHODS[view.method]
     st.caption(f"{method.theory} *{method.reference}*")
     input_controls(view, data.facts(opened.run))

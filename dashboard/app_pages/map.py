@@ -6,10 +6,9 @@ import streamlit as st
 from dashboard import addresses, binding, data, tiles, tools
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, image_grid, scatter
 from dashboard.header import Opened, open_page
-from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.picker import grid_items
-from dashboard.view_state import ImageView, MapView, read_parameters
+from dashboard.view_state import MapView
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 SHOWN = {"points": "Points", "grid": "Grid"}
@@ -52,12 +51,21 @@ def _controls(opened: Opened[MapView]) -> None:
         _segments("Layout", "map", list(data.facts(opened.run).maps), METHODS)
         _segments("Show as", "show", list(SHOWN), SHOWN)
         if opened.view.show == "points":
-            st.selectbox("Colour by", list(COLORS), key=_key("color"), format_func=COLORS.get, width=200,
-                         on_change=lambda: binding.change(MapView, highlight=""))
+            st.selectbox(
+                "Colour by",
+                list(COLORS),
+                key=_key("color"),
+                format_func=COLORS.get,
+                width=200,
+                on_change=lambda: binding.change(MapView, highlight=""),
+            )
         else:
             _segments("Cells", "kind", list(data.facts(opened.run).grids.get(opened.view.map, ())), KINDS)
-            st.toggle("Seams", key=_key("seams"), help="A line between neighbouring cells, red where they are far "
-                      "apart in feature space")
+            st.toggle(
+                "Seams",
+                key=_key("seams"),
+                help="A line between neighbouring cells, red where they are far apart in feature space",
+            )
 
 
 def _segments(label: str, name: str, options: list[str], words: dict[str, str]) -> None:
@@ -85,7 +93,9 @@ def _grid(opened: Opened[MapView]) -> None:
     view, run = opened.view, opened.run
     kinds = data.facts(run).grids.get(view.map, ())
     if view.kind not in kinds:
-        st.info(f"This run has no such grid of {METHODS.get(view.map, view.map)}.", icon=":material/grid_off:")
+        st.info(
+            f"This run has no such grid of {METHODS.get(view.map, view.map)}.", icon=":material/grid_off:"
+        )
         return
     made = tiles.grid(run, view.map, view.kind)
     deep_zoom(
@@ -99,7 +109,9 @@ def _grid(opened: Opened[MapView]) -> None:
         label=f"Grid of images by {METHODS.get(view.map, view.map)}",
         on_event=lambda events: _zoomed(events, made),
     )
-    st.caption("Drag to move, scroll to zoom, click an image to select it; the toolbar saves the whole picture.")
+    st.caption(
+        "Drag to move, scroll to zoom, click an image to select it; the toolbar saves the whole picture."
+    )
 
 
 def _cell(made: tiles.Grid, image: int) -> tuple[int, int] | None:
@@ -124,7 +136,9 @@ def _happened(events: ScatterEvents) -> None:
     if events.camera is not None:
         changes["camera"] = _text(events.camera)
     if events.lasso is not None:
-        changes["selection"] = data.selections().add(np.array(events.lasso, "<i8").tobytes()) if events.lasso else ""
+        changes["selection"] = (
+            data.selections().add(np.array(events.lasso, "<i8").tobytes()) if events.lasso else ""
+        )
     if events.highlight is not None:
         changes["highlight"] = events.highlight
     binding.change(MapView, **changes)
@@ -149,15 +163,24 @@ def _quality(opened: Opened[MapView]) -> None:
     found = [row for row in data.table(opened.run, "maps").to_pylist() if row["method"] == opened.view.map]
     for row in found:
         with st.container(horizontal=True):
-            st.metric("Trustworthiness", f"{row['trustworthiness']:.3f}", help="1 where points that lie close "
-                      "together on the map also are close in feature space (Venna and Kaski 2001)")
-            st.metric("Neighbours kept", f"{row['knn_preservation']:.1%}", help="Share of the nearest images in "
-                      "feature space that are among the nearest on the map")
+            st.metric(
+                "Trustworthiness",
+                f"{row['trustworthiness']:.3f}",
+                help="1 where points that lie close "
+                "together on the map also are close in feature space (Venna and Kaski 2001)",
+            )
+            st.metric(
+                "Neighbours kept",
+                f"{row['knn_preservation']:.1%}",
+                help="Share of the nearest images in feature space that are among the nearest on the map",
+            )
 
 
 def _lasso(opened: Opened[MapView]) -> None:
     ids = _ids(opened.view.selection)
-    table = opened.run.rows("images", ids[:_most(len(ids))], ("image_id", "path", "label", "predicted", "correct"))
+    table = opened.run.rows(
+        "images", ids[: _most(len(ids))], ("image_id", "path", "label", "predicted", "correct")
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"{len(ids):,} images selected", anchor=False)
         st.button("Clear", icon=":material/close:", on_click=lambda: binding.change(MapView, selection=""))

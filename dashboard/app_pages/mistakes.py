@@ -5,10 +5,13 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from dashboard import binding, data, figures
-from dashboard.confusion import confusion_counts
+from dashboard.confusion import confusion_counts, most_confused
 from dashboard.header import Opened, open_page
 from dashboard.image_wall import wall
 from dashboard.view_state import MistakesView
+
+MOST_CLASSES = 40
+"""More can't be read in one picture."""
 
 COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probability", "loss")
 
@@ -31,8 +34,9 @@ def _of_split(view: MistakesView, images: pa.Table) -> pa.Table:
     splits = sorted(pc.unique(images["split"]).drop_null().to_pylist())
     if len(splits) < 2:
         return images
-    st.segmented_control("Split", ["", *splits], key=binding.key(MistakesView, "split"),
-                         format_func=lambda name: name or "all")
+    st.segmented_control(
+        "Split", ["", *splits], key=binding.key(MistakesView, "split"), format_func=lambda name: name or "all"
+    )
     return images if view.split not in splits else images.filter(pc.equal(images["split"], view.split))
 
 
@@ -40,6 +44,10 @@ def _matrix(opened: Opened[MistakesView], images: pa.Table) -> None:
     counts, rows, cols = confusion_counts(images, opened.run.class_names)
     right = pc.sum(images["correct"]).as_py() or 0
     st.subheader(f"{right:,} of {len(images):,} are right ({right / len(images):.1%})", anchor=False)
+    if max(len(rows), len(cols)) > MOST_CLASSES:
+        counts, rows = most_confused(counts, rows, cols, MOST_CLASSES)
+        cols = rows
+        st.caption(f"The {MOST_CLASSES} classes with most errors; choose others on the right.")
     st.plotly_chart(figures.confusion(counts, rows, cols), alt="confusion matrix of labels and predictions")
 
 
@@ -48,10 +56,20 @@ def _errors(opened: Opened[MistakesView], images: pa.Table) -> None:
     classes = sorted(pc.unique(images["label"]).to_pylist())
     predictions = sorted(pc.unique(images["predicted"]).drop_null().to_pylist())
     with st.container(horizontal=True):
-        st.selectbox("Label", ["", *classes], key=binding.key(MistakesView, "label"), width=200,
-                     format_func=lambda name: name or "any")
-        st.selectbox("Taken for", ["", *predictions], key=binding.key(MistakesView, "predicted"), width=200,
-                     format_func=lambda name: name or "any")
+        st.selectbox(
+            "Label",
+            ["", *classes],
+            key=binding.key(MistakesView, "label"),
+            width=200,
+            format_func=lambda name: name or "any",
+        )
+        st.selectbox(
+            "Taken for",
+            ["", *predictions],
+            key=binding.key(MistakesView, "predicted"),
+            width=200,
+            format_func=lambda name: name or "any",
+        )
     view = opened.view
     wrong = images.filter(pc.equal(images["correct"], False))
     for name, value in (("label", view.label), ("predicted", view.predicted)):

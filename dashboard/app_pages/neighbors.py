@@ -29,7 +29,7 @@ def draw(opened: Opened[NeighborsView]) -> None:
             label = _describe(opened, subject)
             st.slider("Neighbours", 1, MOST, key=binding.key(NeighborsView, "count"), width=320)
             tools.links(opened, subject)
-    for column, space in zip(st.columns(2, gap="medium"), SPACES):
+    for column, space in zip(st.columns(2, gap="medium"), SPACES, strict=True):
         with column:
             _space(opened, subject, space, label)
 
@@ -41,7 +41,9 @@ def _describe(opened: Opened[NeighborsView], subject: Subject) -> str | None:
         return None
     row = opened.run.image(subject.image_id)
     if row["predicted"] is None:
-        raise ValueError(f"image {subject.image_id} ({row['path']}) could not be read, so it has no neighbours")
+        raise ValueError(
+            f"image {subject.image_id} ({row['path']}) could not be read, so it has no neighbours"
+        )
     st.markdown(f"**{row['label'] or 'no label'}**, predicted {row['predicted']} ({row['probability']:.0%})")
     return row["label"]
 
@@ -61,11 +63,20 @@ def _space(opened: Opened[NeighborsView], subject: Subject, space: str, label: s
         with st.container(horizontal=True):
             st.metric("Same label, this image", f"{here:.0%}")
             whole = _whole_store(opened, space)
-            st.metric("Same label, whole store", f"{whole:.0%}" if whole is not None else "–",
-                      help="Share of all images' neighbours, of as many each, that have the image's own label")
-    items = [_item(opened, row, distance, label) for row, distance in zip(rows, found["distance"].to_pylist())]
-    image_grid(items, key=f"neighbors/{space}", label=title, size=104,
-               on_click=lambda chosen: choose(NeighborsView, chosen))
+            st.metric(
+                "Same label, whole store",
+                f"{whole:.0%}" if whole is not None else "–",
+                help="Share of all images' neighbours, of as many each, that have the image's own label",
+            )
+    distances = found["distance"].to_pylist()
+    items = [_item(opened, *pair, label) for pair in zip(rows, distances, strict=True)]
+    image_grid(
+        items,
+        key=f"neighbors/{space}",
+        label=title,
+        size=104,
+        on_click=lambda chosen: choose(NeighborsView, chosen),
+    )
 
 
 def _neighbors(opened: Opened[NeighborsView], subject: Subject, space: str) -> pa.Table | None:

@@ -38,24 +38,29 @@ def cards(run: Run) -> None:
     preprocessing = model.get("preprocessing", {})
     with left.container(border=True, height="stretch"):
         st.subheader("Network", anchor=False)
-        table({
-            "Name": model["name"],
-            "Input": f"{_by(preprocessing.get('size'))} pixels, shorter side scaled to {preprocessing.get('resize')}",
-            "Mean, deviation": f"{_few(preprocessing.get('mean'))} and {_few(preprocessing.get('std'))}",
-            "Feature": f"{model.get('feature_dim', '–')} numbers, the last linear layer's input",
-            "Weights, SHA-256": f"`{model['weights_hash'][:16]}`",
-            "Computed on": f"{manifest.device}, {manifest.dtype}, {manifest.threads} threads",
-        })
+        table(
+            {
+                "Name": model["name"],
+                "Input": f"{_by(preprocessing.get('size'))} pixels, cut from a shorter side of "
+                f"{preprocessing.get('resize')}",
+                "Mean, deviation": f"{_few(preprocessing.get('mean'))} and {_few(preprocessing.get('std'))}",
+                "Feature": f"{model.get('feature_dim', '–')} numbers, the last linear layer's input",
+                "Weights, SHA-256": f"`{model['weights_hash'][:16]}`",
+                "Computed on": f"{manifest.device}, {manifest.dtype}, {manifest.threads} threads",
+            }
+        )
     with right.container(border=True, height="stretch"):
         st.subheader("Images", anchor=False)
-        table({
-            "Source": f"`{images.get('spec', '–')}`",
-            "Images": f"{run.image_count:,}, {images.get('problems', 0)} of them unreadable",
-            "Splits": splits(run),
-            "Set, SHA-256": f"`{str(images.get('hash', '–'))[:16]}`",
-            "Run": f"`{run.fingerprint}`",
-            "Tables": ", ".join(run.tables()),
-        })
+        table(
+            {
+                "Source": f"`{images.get('spec', '–')}`",
+                "Images": f"{run.image_count:,}, {images.get('problems', 0)} of them unreadable",
+                "Splits": splits(run),
+                "Set, SHA-256": f"`{str(images.get('hash', '–'))[:16]}`",
+                "Run": f"`{run.fingerprint}`",
+                "Tables": ", ".join(run.tables()),
+            }
+        )
 
 
 def table(rows: dict[str, str]) -> None:
@@ -70,8 +75,8 @@ def splits(run: Run) -> str:
 def filters(run: Run, view: OverviewView) -> None:
     st.subheader("First-layer filters", anchor=False)
     st.caption(
-        "What the first convolution looks for, in the space of pixels; mid-grey is 0. Scaled each by its own range, "
-        "weak filters look as strong as the others; by one range, they don't."
+        "What the first convolution looks for, in the space of pixels; mid-grey is 0. Scaled each by its own "
+        "range, weak filters look as strong as the others; by one range, they don't."
     )
     st.segmented_control(
         "Scaling",
@@ -90,7 +95,9 @@ def filters(run: Run, view: OverviewView) -> None:
     if clicked is not None:
         st.switch_page(
             "app_pages/channels.py",
-            query_params=ChannelsView(view.store, view.run, layer=layer, channel=_channel(clicked)).to_query(),
+            query_params=ChannelsView(
+                view.store, view.run, layer=layer, channel=_channel(clicked)
+            ).to_query(),
         )
     st.caption("A click shows what activates the filter most.")
 
@@ -101,7 +108,18 @@ def _channel(name: int | str) -> int:
 
 def layers(run: Run, view: OverviewView) -> None:
     st.subheader("Layers", anchor=False)
-    columns = ["layer", "kind", "tap", "in_channels", "channels", "height", "width", "rf_height", "rf_width", "stride_y"]
+    columns = [
+        "layer",
+        "kind",
+        "tap",
+        "in_channels",
+        "channels",
+        "height",
+        "width",
+        "rf_height",
+        "rf_width",
+        "stride_y",
+    ]
     found = data.table(run, "layers").select(columns)
     dead = data.table(run, "channels", ("layer", "dead")).group_by("layer").aggregate([("dead", "sum")])
     st.dataframe(
@@ -110,24 +128,36 @@ def layers(run: Run, view: OverviewView) -> None:
         column_config={
             "layer": "Layer",
             "kind": "Kind",
-            "tap": st.column_config.TextColumn("Read after", help="Where in the network a channel's value is taken"),
+            "tap": st.column_config.TextColumn(
+                "Read after", help="Where in the network a channel's value is taken"
+            ),
             "in_channels": "Channels in",
             "channels": "Channels",
             "map": st.column_config.TextColumn("Map", help="Height x width, in units"),
             "field": st.column_config.TextColumn("Receptive field", help="Height x width in input pixels"),
-            "stride_y": st.column_config.NumberColumn("Stride", help="Input pixels between neighbouring units"),
-            "dead": st.column_config.NumberColumn("Dead", help="Channels that no image of the store activates"),
+            "stride_y": st.column_config.NumberColumn(
+                "Stride", help="Input pixels between neighbouring units"
+            ),
+            "dead": st.column_config.NumberColumn(
+                "Dead", help="Channels that no image of the store activates"
+            ),
         },
     )
-    link(ChannelsView(view.store, view.run, layer=next(iter(data.facts(run).layers), "")), "Look at the channels")
+    link(
+        ChannelsView(view.store, view.run, layer=next(iter(data.facts(run).layers), "")),
+        "Look at the channels",
+    )
 
 
 def _rows(found: pa.Table, dead: pa.Table) -> list[dict]:
-    counts = dict(zip(dead["layer"].to_pylist(), dead["dead_sum"].to_pylist()))
+    counts = dict(zip(dead["layer"].to_pylist(), dead["dead_sum"].to_pylist(), strict=True))
     rows = []
     for row in found.to_pylist():
         kept = {name: row[name] for name in ("layer", "kind", "tap", "in_channels", "channels")}
-        sizes = {"map": f"{row['height']} x {row['width']}", "field": f"{row['rf_height']} x {row['rf_width']}"}
+        sizes = {
+            "map": f"{row['height']} x {row['width']}",
+            "field": f"{row['rf_height']} x {row['rf_width']}",
+        }
         rows.append(kept | sizes | {"stride_y": row["stride_y"], "dead": counts.get(row["layer"])})
     return rows
 
