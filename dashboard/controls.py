@@ -40,9 +40,7 @@ def input_controls(view: LiveView, facts: Facts) -> None:
     reads = method.needs | method.takes
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if TARGET in reads:
-            _choice(
-                view, "target", "Class", facts.classes, TARGET not in method.needs, "the network's choice"
-            )
+            _choice(view, "target", "Class", facts.classes, TARGET not in method.needs, "automatic")
         if reads & {LAYER, CHANNEL, NEURON}:
             needed = bool(method.needs & {LAYER, CHANNEL, NEURON})
             _choice(view, "layer", "Layer", tuple(facts.layers), not needed, "none")

@@ -12,7 +12,7 @@ import streamlit as st
 from compute.method import Step
 from compute.pictures import picture, png, to_8_bit, upscaled
 from dashboard import binding, data, figures, photos
-from dashboard.boundary import sentence
+from dashboard.boundary import boundary, sentence
 from dashboard.controls import spoken
 from dashboard.header import Opened
 from dashboard.jobs import Job, State, Work
@@ -184,21 +184,23 @@ def _start(cls: type[LiveView], key: str) -> None:
 @st.fragment(run_every=0.5)
 def watch(key: str, pictured: bool = True) -> None:
     """Position, progress, time left, the picture so far, Cancel; reruns the page once the job has ended."""
-    job = data.jobs().find(key)
-    if job is None or job.ended:
-        binding.rerun()
-    position = data.jobs().position(key)
-    bar, button = st.columns([5, 1], vertical_alignment="center")
-    bar.progress(job.share, text=_progress(job, position))
-    button.button(
-        "Cancel", icon=":material/stop_circle:", on_click=data.jobs().cancel, args=(key,), key=f"cancel {key}"
-    )
-    if not pictured:
-        return
-    if job.step is not None:
-        st.image(_enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}")
-    else:
-        st.skeleton(height=SHORTER_SIDE)
+    # A fragment runs outside of the page, so it needs a boundary of its own.
+    with boundary():
+        job = data.jobs().find(key)
+        if job is None or job.ended:
+            binding.rerun()
+        bar, button = st.columns([5, 1], vertical_alignment="center")
+        bar.progress(job.share, text=_progress(job, data.jobs().position(key)))
+        cancel = data.jobs().cancel
+        button.button(
+            "Cancel", icon=":material/stop_circle:", on_click=cancel, args=(key,), key=f"cancel {key}"
+        )
+        if pictured and job.step is not None:
+            st.image(
+                _enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}"
+            )
+        elif pictured:
+            st.skeleton(height=SHORTER_SIDE)
 
 
 def _progress(job: Job, position: int) -> str:

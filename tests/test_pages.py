@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from compute.method import IMAGE
 from compute.methods import METHODS
+from dashboard import data, uploaded
 from dashboard.pages import PAGES
 from dashboard.settings import VARIABLE, Settings, find_stores
 from featurestore.manifest import MANIFEST
@@ -322,6 +323,24 @@ def test_uploaded_images_go_to_every_tool(store, serve):
     for page in ("image", "lab"):
         other = fine(show(page, {"store": "digits", "upload": upload}))
         assert query_of(other)["upload"] == upload
+
+
+def test_an_uploaded_copy_has_the_neighbours_of_the_stored_image(store, serve):
+    serve(store)
+    show("neighbors")
+    run = Store(store).open()
+    content = data.read_original(run, 5)
+    upload = data.uploads().add(content)
+    app = settled(fine(show("neighbors", {"store": "digits", "upload": upload})))
+    assert f"predicted **{run.image(5)['predicted']}**" in words(app)
+    assert uploaded.copies(run, upload) == [5]
+    for space, found in (
+        ("feature", uploaded.feature_neighbors(run, upload, 20)),
+        ("pixel", uploaded.pixel_neighbors(run, upload, 20)),
+    ):
+        stored = run.neighbors(space, 5)
+        assert found["neighbor_id"].to_pylist() == stored["neighbor_id"].to_pylist()
+        assert found["distance"].to_numpy() == pytest.approx(stored["distance"].to_numpy(), abs=1e-5)
 
 
 def test_an_upload_that_is_no_image_is_refused(store, serve):

@@ -48,7 +48,7 @@ def draw(opened: Opened[ImageView]) -> None:
 
 def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
     run, view = opened.run, opened.view
-    left, right = st.columns(2)
+    left, right = st.columns(2, wrap=False)
     left.image(
         photos.whole(run, view.image, subject.upload),
         caption="The photograph",
@@ -112,7 +112,6 @@ def _stored_occlusion(opened: Opened[ImageView], image_id: int) -> None:
             (height, width),
             title=f"{view.value} of {maps['target']}",
             image_url=image_url,
-            limits=(0, 1) if view.value == "probability" else None,
         )
     chart, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
     chart.plotly_chart(figure, alt=f"{view.value} of {maps['target']} by where the grey patch lies")
@@ -120,8 +119,8 @@ def _stored_occlusion(opened: Opened[ImageView], image_id: int) -> None:
         st.metric(f"Unoccluded probability of {maps['target']}", f"{maps['unoccluded']:.1%}")
         st.metric("Unoccluded logit", f"{maps['unoccluded_logit']:.3f}")
         st.caption(
-            f"A grey square of {patch} x {patch} pixels covers the image at every {stride} pixels; each value "
-            "is drawn at the square's centre. Where it falls, what lay there speaks for the class (Zeiler and "
+            f"A grey square of {patch} x {patch} pixels covers the image at every {stride} pixels; values "
+            "are drawn at its centre. Where they fall, what lay there speaks for the class (Zeiler and "
             "Fergus 2014)."
         )
 
