@@ -235,12 +235,13 @@ class TestResume:
             "t.pipeline.build(job, Path(sys.argv[3]), t.quiet())\n"
         )
         command = [sys.executable, "-c", code, str(ROOT), str(folder), str(tmp_path)]
-        with subprocess.Popen(command) as process:
+        environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+        with subprocess.Popen(command, env=environment) as process:
             while not list(tmp_path.glob("runs/*/images-00000.parquet")) and process.poll() is None:
                 time.sleep(0.001)
             os.kill(process.pid, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL and not (tmp_path / "CURRENT").exists()
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, env=environment)
         whole = a_job(folder, stages=("neighbors", "occlusion"))
         assert Store(tmp_path).current() == whole.fingerprint
         build(whole, tmp_path / "again")
