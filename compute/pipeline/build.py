@@ -47,7 +47,7 @@ def build(job: Job, store: str | PathLike, progress: Progress) -> Manifest:
     """Computes what is missing of the job's run and commits it. ValueError where no image can be read."""
     run = OpenRun(job, store)
     for stage in job.parameters.stages:
-        with fixed_threads(job.parameters.threads):  # anew: numba's pool, for one, sets OpenMP's number for all
+        with fixed_threads(job.parameters.threads):  # anew: numba sets OpenMP's number for all
             STAGES[stage](run, progress)
     images = run.read_all("images", ["split", "correct"])
     problems = run.read("problems", ["image_id"], 0).num_rows
