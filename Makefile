@@ -65,8 +65,8 @@ dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=
 test: install ## run the tests
 	$(PY) -m pytest tests
 
-gallery: install ## make README's gallery from the demo, one picture a method
-	$(PY) -m tests.gallery docs/gallery
+gallery: stores/demo/CURRENT ## make README's gallery from the demo store, one picture a method
+	$(PY) docs/gallery.py stores/demo docs/gallery
 
 screenshots: stores/demo/CURRENT ## take README's screenshots of every page (needs Chromium)
 	$(PY) -m tests.screenshots docs

@@ -11,7 +11,7 @@ COMMANDS = ("store", "methods", "queries", "train_demo")
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, 2 for what a person can mend (said in one line), 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    args = _parser(arguments).parse_args(arguments)
+    args = build_parser(arguments).parse_args(arguments)
     try:
         return args.run(args)
     except (ValueError, OSError) as error:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m compute", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     asked = arguments[0].replace("-", "_") if arguments else None
