@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--stores", default="stores", help="as for python -m dashboard (default: %(default)s)"
     )
     parser.add_argument("--store", default="demo", help="the one to show (default: %(default)s)")
-    parser.add_argument("--image", default="100")
+    parser.add_argument("--image", default="1212")
     parser.add_argument("--layer", default="conv3")
     parser.add_argument("--target", default="rocket")
     parser.add_argument("--width", type=int, default=WIDTH)
