@@ -65,11 +65,12 @@ def take(browser: Browser, address: str, scheme: str, options: argparse.Namespac
 
 
 def small(png: bytes) -> bytes:
-    """The picture in as many colours as keep it below MOST_BYTES."""
+    """The picture as it is, or in as many colours as keep it below MOST_BYTES."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    for colours in (COLOURS, COLOURS // 2, COLOURS // 4):
+    candidates = [image, *(image.quantize(COLOURS // part, kmeans=1) for part in (1, 2, 4))]
+    for candidate in candidates:
         buffer = io.BytesIO()
-        image.quantize(colours, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
+        candidate.save(buffer, "PNG", optimize=True)
         if buffer.tell() <= MOST_BYTES:
             break
     return buffer.getvalue()
