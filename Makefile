@@ -65,6 +65,9 @@ dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=
 test: install ## run the tests
 	$(PY) -m pytest tests
 
+bench: install ## time occlusion against Captum and against a dense loop, in one process
+	$(PY) -m tests.benchmarks.occlusion
+
 gallery: stores/demo/CURRENT ## make README's gallery from the demo store, one picture a method
 	$(PY) docs/gallery.py stores/demo docs/gallery
 

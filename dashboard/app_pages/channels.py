@@ -131,7 +131,7 @@ def _facts(opened: Opened[ChannelsView], row: dict) -> None:
         {
             "": {
                 "Responds to": f"{row['top_class'] or '–'} most, selectivity {_number(row['selectivity'])}",
-                "Active in": f"{row['active_share']:.1%} of the images",
+                "Active at": f"{row['active_share']:.1%} of the places of all maps",
                 "Mean, maximum": f"{_number(row['mean'])}, {_number(row['max'])}",
                 "Sees": f"{layer['rf_height']} x {layer['rf_width']} pixels",
                 "Map": f"{layer['height']} x {layer['width']}, read after {layer['tap']}",

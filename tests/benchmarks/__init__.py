@@ -1,0 +1,1 @@
+"""Benchmarks against the peers: run by hand (`make bench`), never as tests."""
