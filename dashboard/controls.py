@@ -63,8 +63,13 @@ def input_controls(view: LiveView, facts: Facts) -> None:
             )
 
 
+SYMBOLS = {"linf": "L∞", "linf_255": "L∞ (1/255)", "l2": "L2", "epsilon_255": "Epsilon (1/255)"}
+
+
 def spoken(name: str) -> str:
     """A parameter's or number's name for people."""
+    if name in SYMBOLS:
+        return SYMBOLS[name]
     text = name.replace("_", " ")
     return text[0].upper() + text[1:]
 
