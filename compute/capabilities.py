@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from torch import nn
-
 from compute.methods import METHODS
+from compute.patch_embedding import patch_embedding
 
 Reason = str | None
 
@@ -20,7 +19,7 @@ def no_filters_because(model) -> Reason:
     """First-layer filters are those of a convolution that slides over the image."""
     if not model.layers:
         return "the network has no convolution"
-    if (patches := _patch_embedding(model)) is not None:
+    if (patches := patch_embedding(model)) is not None:
         return f"{patches}; its weights are an embedding, not filters that slide over the image"
     return None
 
@@ -29,29 +28,15 @@ def no_patches_because(model) -> Reason:
     """Maximally activating patches are those of channels that look at many places of an image."""
     if not any(layer.height * layer.width > 1 for layer in model.layers.values()):
         return "the network has no convolution whose map is larger than 1 x 1"
-    if (patches := _patch_embedding(model)) is not None:
+    if (patches := patch_embedding(model)) is not None:
         return f"{patches}; what follows it attends to the whole image"
     return None
 
 
 QUERIES: dict[str, Callable[[object], Reason]] = {
     "filters": no_filters_because,
-    "neighbors": lambda model: (
-        None
-    ),  # a network with class scores has a vector an image: what they are made of
+    # A network with class scores has a vector for each image: what the scores are made of.
+    "neighbors": lambda model: None,
     "maps": lambda model: None,
     "patches": no_patches_because,
 }
-
-
-def _patch_embedding(model) -> Reason:
-    """The start of a reason, where the only convolution cuts the image into patches, as in a vision
-    transformer."""
-    if len(model.layers) != 1:
-        return None
-    convolution: nn.Conv2d = model.convolution(next(iter(model.layers)))
-    if max(convolution.kernel_size) == 1 or convolution.stride != convolution.kernel_size:
-        return None
-    return "its only convolution cuts the image into patches of {} x {} pixels".format(
-        *convolution.kernel_size
-    )

@@ -67,7 +67,7 @@ def test_a_vision_transformer_keeps_what_needs_no_convolution():
     )
     model = Model(network, IMAGE, "abcde", "vit")
     reasons = missing(model)
-    assert {"filters", "patches"} <= set(reasons)
+    assert {"filters", "patches", "dream", "invert", "style"} <= set(reasons)
     assert not {"neighbors", "maps", "saliency", "occlusion", "fool"} & set(reasons)
     assert "patches of 16 x 16 pixels" in reasons["filters"]
 

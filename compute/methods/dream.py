@@ -22,6 +22,7 @@ from compute.method import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, Step, 
 from compute.methods.ascent import no_picture_because
 from compute.objectives import Objective
 from compute.parameterizations import Pixels
+from compute.patch_embedding import no_layers_because
 from compute.regularizers import blurred
 from compute.sizes import Size, check_takes
 from compute.tiles import tiled_score, tiled_slope
@@ -105,7 +106,7 @@ class Dream(Method):
 
     @classmethod
     def unavailable_because(cls, model) -> str | None:
-        return no_picture_because(model)
+        return no_picture_because(model) or no_layers_because(model)
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)

@@ -19,6 +19,7 @@ from compute.certify import through_png
 from compute.method import IMAGE, LAYER, Inputs, Method, Step, parameter
 from compute.methods.ascent import no_picture_because, normalized_noise
 from compute.parameterizations import Fourier
+from compute.patch_embedding import no_layers_because
 from compute.regularizers import alpha_norm, total_variation
 from compute.sizes import check_input_size
 
@@ -72,7 +73,7 @@ class Inversion(Method):
 
     @classmethod
     def unavailable_because(cls, model) -> str | None:
-        return no_picture_because(model)
+        return no_picture_because(model) or no_layers_because(model)
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         check_input_size(self.name, model, inputs.image)

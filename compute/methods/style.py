@@ -20,6 +20,7 @@ from compute.certify import eight_bit
 from compute.method import IMAGE, LAYER, SECOND, Inputs, Method, Step, parameter
 from compute.methods.ascent import no_picture_because
 from compute.parameterizations import Pixels
+from compute.patch_embedding import no_layers_because
 from compute.regularizers import total_variation
 from compute.sizes import check_takes
 from compute.transforms import enlarged_size, resized, shifts
@@ -92,9 +93,7 @@ class StyleTransfer(Method):
 
     @classmethod
     def unavailable_because(cls, model) -> str | None:
-        return no_picture_because(model) or (
-            None if model.layers else "it has no convolution to take style from"
-        )
+        return no_picture_because(model) or no_layers_because(model)
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         content = enlarged(inputs.image, self.side).to(model.device)
