@@ -78,7 +78,7 @@ class Method:
 
     name: on the command line and in links. title: for people. theory: a sentence or two. reference: the paper.
     output: kind of the result's data. needs: the inputs it can't do without. takes: those it can use as well.
-    signed: whether a heatmap has a meaningful 0 (drawn with a diverging colour map). any_size: whether images may have
+    without_target: the class that is meant where none is given. signed: whether a heatmap has a meaningful 0 (drawn with a diverging colour map). any_size: whether images may have
     another size than the network's input.
     """
 
@@ -89,6 +89,7 @@ class Method:
     output: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     takes: ClassVar[frozenset[str]] = frozenset()
+    without_target: ClassVar[str] = "the predicted one"
     signed: ClassVar[bool] = False
     any_size: ClassVar[bool] = False
 

@@ -19,6 +19,7 @@ from dashboard.jobs import Job, State, Work
 from dashboard.live_request import Request, request
 from dashboard.photos import Subject
 from dashboard.view_state import LiveView
+from featurestore.best_natural import strongest_activation
 
 STARTED = "started"
 AT_ONCE = 0.4
@@ -130,9 +131,11 @@ def _curves(values: Mapping[str, Any]) -> None:
 
 def _best_natural(opened: Opened[LiveView], wanted: Request, step: Step) -> None:
     """What a channel reached beside what the store's images reach."""
-    if "maximum" not in step.numbers or wanted.channel is None or "top_patches" not in opened.run.tables():
+    if "maximum" not in step.numbers or wanted.channel is None:
         return
-    best = opened.run.top_patches(wanted.layer, wanted.channel)["value"][0].as_py()
+    best = strongest_activation(opened.run, wanted.layer, wanted.channel)
+    if best is None:
+        return
     reached = step.numbers["maximum"]
     times = f", a factor of {reached / best:.2f}" if best > 0 else ""
     st.metric("Channel maximum reached", f"{reached:.3f}")

@@ -76,7 +76,7 @@ TABLES: dict[str, pa.Schema] = {
         column("mean", FLOAT, "over all images and positions", "activation"),
         column("max", FLOAT, "over all images and positions", "activation"),
         column("active_share", FLOAT, "share of map positions above 0, over all images", "0..1"),
-        column("dead", BOOL, "never active on any image"),
+        column("dead", BOOL, "one value at every place of every image; behind a nonlinearity, none above 0"),
         column("top_class", STRING, "class with the greatest mean activation"),
         column("selectivity", FLOAT, "(m - r) / (m + r), m the mean in top_class, r in the others (Morcos 2018)",
                "0..1"),

@@ -36,6 +36,20 @@ class RunWriter:
         make_folder(self.folder)
         self._share_folder()
 
+    def drop_unreadable_manifest(self) -> bool:
+        """Remove a manifest that is damaged or of another schema version; True where there was one.
+
+        The run is unfinished then: its shards are kept, and read back and checked by the next commit.
+        """
+        try:
+            read_manifest(self.folder)
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            (self.folder / MANIFEST).unlink()
+            return True
+        return False
+
     def has_shard(self, table: str, shard: int) -> bool:
         """Whether the shard is there; where the run is committed, with the bytes it was committed with."""
         name = shard_file(check_table(table), shard)

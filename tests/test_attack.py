@@ -252,3 +252,21 @@ def test_wrong_sizes_and_single_classes_are_refused():
     alone = Model(single, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("only",), "alone")
     with pytest.raises(ValueError, match="one class only"):
         Attack().run(alone, Inputs(image=torch.zeros(3, 8, 8)))
+
+
+def test_a_target_that_is_predicted_already_is_no_fooling_at_any_confidence():
+    model = tiny_model("plain")
+    image = tiny_image(model)
+    target = int(model.logits(image[None]).argmax())
+    step = Attack(confidence=1.0).run(model, Inputs(image=image, target=target))
+    assert step.numbers["linf_255"] == 0 and "nothing to do" in step.numbers["note"]
+
+
+def test_a_failure_returns_the_best_of_all_epsilons():
+    model = tiny_model("plain")
+    image = tiny_image(model)
+    for target in range(len(model.classes)):
+        inputs = Inputs(image=image, target=target)
+        alone = Attack(attack="fgsm", epsilon=1.0, raise_epsilon=False).run(model, inputs)
+        raised = Attack(attack="fgsm", epsilon=1.0).run(model, inputs)
+        assert (raised.numbers["success"], raised.score) >= (alone.numbers["success"], alone.score)

@@ -348,3 +348,16 @@ def test_manifest_fields_that_do_not_fit(tmp_path, change, message):
     change(fields)
     with pytest.raises(ValueError, match=message):
         RunWriter(tmp_path, "a").commit(fields)
+
+
+@pytest.mark.parametrize("damage", [b"{broken", b'{"schema_version": 99}'])
+def test_a_run_whose_manifest_cannot_be_read_is_finished_anew(tmp_path, whole, damage):
+    write_full_store(tmp_path)
+    manifest = tmp_path / "runs" / FINGERPRINT / "manifest.json"
+    manifest.write_bytes(damage)
+    writer = RunWriter(tmp_path, FINGERPRINT)
+    assert writer.drop_unreadable_manifest() and not manifest.exists()
+    assert writer.has_shard("images", 0)
+    write_full_store(tmp_path)
+    assert contents(tmp_path) == whole
+    assert not writer.drop_unreadable_manifest()

@@ -99,6 +99,13 @@ class TestSummary:
             )
             assert sum(row["histogram"]) == 60
 
+    def test_a_channel_that_varies_below_zero_is_not_dead(self):
+        values = np.linspace(-0.2, -0.1, 6, dtype=np.float32)[:, None]
+        given = ChannelValues(values, np.zeros((6, 1), int), values, np.zeros((6, 1), np.float32))
+        found = in_pieces(given, np.zeros(6, int), (4, 2))
+        (row,) = channels_table(found, [layer(tap="conv+bn+silu", channels=1)], CLASSES).to_pylist()
+        assert row["dead"] is False
+
     @pytest.mark.parametrize("tap, value, dead", [
         ("conv+bn", -1.5, True), ("conv+bn", 0.0, True), ("conv+bn+relu", 0.0, True),
         ("conv+bn+relu", 2.0, False), ("conv", 2.0, True),

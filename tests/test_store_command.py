@@ -108,6 +108,7 @@ def test_limit_is_a_seeded_sample_of_each_class(here):
     (["--images", "texts"], r"found 1 files \(1 .txt\); accepted are .jpg"),
     (["--stages", "maps"], "unknown stage 'maps'; choose from activations"),
     (["--limit", "0"], "limit is 0"),
+    (["--seed", "-1"], "seed -1 must lie between 0 and"),
     (["--occlusion-patch", "13"], "patch 13 must lie between 1 and 12"),
     (["--device", "tpu"], "tpu"),
 ])  # fmt: skip

@@ -1,9 +1,10 @@
 """python -m compute filters: the first layer's filters in one picture."""
 
 import argparse
+import time
 
 from compute.capabilities import no_filters_because
-from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
+from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver, positive
 from compute.commands.subject import add_subject_arguments, open_subject
 from compute.first_filters import (
     BY_FILTER,
@@ -38,7 +39,7 @@ def add_parser(subparsers) -> None:
         help="divide by the input's standard deviation: what a filter does to pixels",
     )
     parser.add_argument(
-        "--side", type=int, default=64, metavar="N", help="least size of a filter in pixels (default 64)"
+        "--side", type=positive, default=64, metavar="N", help="least size of a filter in pixels (default 64)"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
     add_delivery_arguments(parser)
@@ -47,6 +48,7 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
+    started = time.monotonic()
     model = open_subject(args).model
     if (reason := no_filters_because(model)) is not None:
         raise ValueError(f"filters are not available for {model.name}: {reason}")
@@ -66,5 +68,7 @@ def run(args: argparse.Namespace) -> int:
         "largest": float(abs(weights).max()),
     }
     picture = to_8_bit(filter_sheet(weights, args.scaling, args.side))
-    deliver(args, Delivery(picture, weights, numbers, {**numbers, "weights_hash": model.weights_hash}))
+    recipe = {**numbers, "weights_hash": model.weights_hash}
+    numbers["seconds"] = time.monotonic() - started
+    deliver(args, Delivery(picture, weights, numbers, recipe))
     return 0

@@ -21,8 +21,10 @@ from compute.commands.subject import (
 )
 from compute.method import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods import METHODS
+from compute.methods.ascent import LOGIT
 from compute.pictures import picture, to_8_bit
 from compute.progress import Progress
+from featurestore.best_natural import strongest_activation, strongest_logit
 
 
 def add_parser(subparsers) -> None:
@@ -76,7 +78,7 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
     if SECOND in reads:
         parser.add_argument("--second", metavar="FILE", help="the guide or style picture")
     if TARGET in reads:
-        default = "" if TARGET in method.needs else " (default: the predicted one)"
+        default = "" if TARGET in method.needs else f" (default: {method.without_target})"
         parser.add_argument("--target", metavar="CLASS", help=f"a class name{default}")
     if reads & {LAYER, CHANNEL, NEURON}:
         parser.add_argument("--layer", help="a convolution's name, as in named_modules()")
@@ -113,8 +115,22 @@ def run(args: argparse.Namespace) -> int:
     inputs = method.checked(subject.model, _inputs(args, method, subject))
     started = time.monotonic()
     step = _last(method.name, method.steps(subject.model, inputs))
+    step = replace(step, numbers={**step.numbers, **_natural(subject, inputs, step)})
     deliver(args, _delivery(args, method, subject, step, time.monotonic() - started))
     return 0
+
+
+def _natural(subject: Subject, inputs: Inputs, step: Step) -> dict[str, float]:
+    """What ascent reached beside the best of the store's images, where there are any to compare with."""
+    if subject.run is None or step.numbers.get("objective") not in (LOGIT, CHANNEL, NEURON):
+        return {}
+    if step.numbers["objective"] == LOGIT:
+        reached, best = "activation", strongest_logit(subject.run, subject.model.classes[inputs.target])
+    else:
+        reached, best = "maximum", strongest_activation(subject.run, inputs.layer, inputs.channel)
+    if not best or best < 0:
+        return {}
+    return {"best_natural": best, "times_best_natural": step.numbers[reached] / best}
 
 
 def _inputs(args: argparse.Namespace, method: Method, subject: Subject) -> Inputs:

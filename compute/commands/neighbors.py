@@ -4,12 +4,13 @@ pixels."""
 import argparse
 import hashlib
 import io
+import time
 
 import numpy as np
 import torch
 from PIL import Image
 
-from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
+from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver, positive
 from compute.commands.subject import (
     Subject,
     add_image_arguments,
@@ -41,13 +42,13 @@ def add_parser(subparsers) -> None:
     add_image_arguments(parser)
     parser.add_argument(
         "--count",
-        type=int,
+        type=positive,
         default=10,
         metavar="N",
         help="neighbours a space; of the store's own images at most 20 (default: %(default)s)",
     )
     parser.add_argument(
-        "--side", type=int, default=96, metavar="N", help="of a picture in pixels (default: %(default)s)"
+        "--side", type=positive, default=96, metavar="N", help="of a picture in pixels (default: %(default)s)"
     )
     add_delivery_arguments(parser)
     parser.set_defaults(run=run)
@@ -55,8 +56,7 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
-    if args.count < 1:
-        raise ValueError(f"--count {args.count} must be at least 1")
+    started = time.monotonic()
     subject = open_subject(args)
     run, data = needed_run(subject.run), read_image(args, subject)
     image = subject.model.prepare(picture_of(data, args.image or f"image {args.image_id}"))
@@ -76,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
         strips.append(tiled([resized(pixels(image), args.side), *thumbnails], 1 + args.count))
     gap = np.ones((MARGIN, strips[0].shape[1], 3), np.float32)
     sheet = np.concatenate([strips[0], gap, strips[1]])
-    deliver(args, Delivery(to_8_bit(sheet), sheet, numbers, {**numbers, "run": run.fingerprint}))
+    recipe = {**numbers, "run": run.fingerprint}
+    numbers["seconds"] = time.monotonic() - started
+    deliver(args, Delivery(to_8_bit(sheet), sheet, numbers, recipe))
     return 0
 
 

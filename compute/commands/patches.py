@@ -3,11 +3,12 @@ there."""
 
 import argparse
 import math
+import time
 
 import numpy as np
 import torch
 
-from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
+from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver, positive
 from compute.commands.subject import Subject, add_subject_arguments, needed_run, open_subject, picture_of
 from compute.guided_backprop import energy_box, guided_gradients, undefined_because
 from compute.pictures import pixels, resized, signed, tiled, to_8_bit, window
@@ -25,10 +26,10 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--layer", required=True, help="a convolution's name, as in named_modules()")
     parser.add_argument("--channel", type=int, required=True, metavar="N", help="a channel of it, from 0")
     parser.add_argument(
-        "--count", type=int, default=9, metavar="N", help="patches at most (default: %(default)s)"
+        "--count", type=positive, default=9, metavar="N", help="patches at most (default: %(default)s)"
     )
     parser.add_argument(
-        "--side", type=int, default=96, metavar="N", help="of a patch in pixels (default: %(default)s)"
+        "--side", type=positive, default=96, metavar="N", help="of a patch in pixels (default: %(default)s)"
     )
     add_delivery_arguments(parser)
     parser.set_defaults(run=run)
@@ -36,6 +37,7 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
+    started = time.monotonic()
     subject = open_subject(args)
     layer = subject.model.layer(args.layer)
     rows = needed_run(subject.run).top_patches(layer.name, args.channel).slice(0, args.count).to_pylist()
@@ -59,11 +61,22 @@ def run(args: argparse.Namespace) -> int:
         "model": subject.model.name,
         "layer": layer.name,
         "channel": args.channel,
+        **_statistics(subject, layer.name, args.channel),
         "guided": reason or "beside each",
         "patches": _with_paths(subject, rows),
+        "seconds": time.monotonic() - started,
     }
     deliver(args, Delivery(to_8_bit(sheet), sheet, numbers, {**numbers, "run": subject.run.fingerprint}))
     return 0
+
+
+def _statistics(subject: Subject, layer: str, channel: int) -> dict:
+    """The channel's row of the store: mean, maximum, whether it is dead, its histogram."""
+    run = needed_run(subject.run)
+    if "channels" not in run.tables():
+        return {}
+    row = run.channels(layer).slice(channel, 1).to_pylist()[0]
+    return {name: value for name, value in row.items() if name not in ("layer", "channel")}
 
 
 def _columns(rows: list) -> int:

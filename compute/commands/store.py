@@ -79,9 +79,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _job(args: argparse.Namespace, progress):
     from compute import images, zoo
-    from compute.pipeline.job import Job, complete_stages, image_digests, parameters
+    from compute.pipeline.job import Job, check_seed, complete_stages, image_digests, parameters
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
+    check_seed(args.seed)
+    _check_folder(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
     spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
@@ -93,6 +95,13 @@ def _job(args: argparse.Namespace, progress):
     with progress.stage("reading", len(items)) as stage:
         digests = image_digests(source, items, stage)
     return Job(model, spec.to_dict(), source, items, digests, chosen)
+
+
+def _check_folder(store: str) -> None:
+    """Raises ValueError, before anything is computed, for a store that could not be made."""
+    path = Path(store)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"--store {store!r} is a file, not a folder")
 
 
 def _with_whole_paths(spec):

@@ -36,6 +36,14 @@ LUCID, CS231N, YOSINSKI = "Lucid (Olah et al. 2017)", "CS231n", "Yosinski et al.
 AT_224 = "pixels at 224"
 
 
+NEEDED = {
+    LOGIT: "a class (--target)",
+    CHANNEL: "a channel (--layer, --channel)",
+    NEURON: "a neuron (--layer, --channel, --y, --x)",
+    DIRECTION: "a direction (--layer, --image)",
+}
+
+
 @dataclass(frozen=True)
 class Ascent(Method):
     """Inputs: a class, or a layer with a channel and perhaps a unit's y and x, or a layer and an image whose
@@ -59,6 +67,7 @@ class Ascent(Method):
     )
     output: ClassVar[str] = "image"
     takes: ClassVar[frozenset[str]] = frozenset({TARGET, LAYER, CHANNEL, NEURON, IMAGE})
+    without_target: ClassVar[str] = "none"
 
     objective: str = parameter(
         GIVEN,
@@ -161,10 +170,8 @@ class Ascent(Method):
         }
         kinds = [kind for kind, given in possible.items() if given and self.objective in (GIVEN, kind)]
         if not kinds:
-            raise ValueError(
-                f"ascend ({self.objective}) needs a class (logit), a layer and a channel (channel), these "
-                "and y and x (neuron), or a layer and an image (direction)"
-            )
+            wanted = NEEDED.values() if self.objective == GIVEN else [NEEDED[self.objective]]
+            raise ValueError(f"ascend ({self.objective}) needs {', or '.join(wanted)}")
         return kinds[0]
 
     def start(self, model, generator: Generator) -> Parameterization:

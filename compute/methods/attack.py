@@ -33,6 +33,11 @@ BISECTIONS, TOLERANCE = 8, 0.05
 Search = Producer[Step, None, Certificate]
 
 
+def standing(certificate: Certificate) -> tuple[bool, float]:
+    """What makes one certified picture better than another."""
+    return certificate.fooled, certificate.margin
+
+
 @dataclass(frozen=True)
 class Attack(Method):
     """Inputs: an image of the network's input size, and the class it shall be taken for; without one, any
@@ -58,6 +63,7 @@ class Attack(Method):
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({TARGET})
+    without_target: ClassVar[str] = "any but the predicted one"
 
     attack: str = parameter(
         PGD_LINF,
@@ -131,8 +137,10 @@ class Attack(Method):
         goal = Goal.of(model, inputs.image, inputs.target)
         count = Count(self.tries * (len(self.radii) + BISECTIONS * self.minimum) + 1)
         untouched, failed = goal.certify(goal.image), 0.0
+        best = untouched
         for radius in self.radii:
-            best = yield from self.attempt(untouched, radius, self.confidence, count)
+            found = yield from self.attempt(untouched, radius, self.confidence, count)
+            best = max(best, found, key=standing)
             if best.fooled:
                 break
             failed = radius
@@ -155,14 +163,14 @@ class Attack(Method):
         """The best certified picture within `radius` (in 1/255): the first that is confident, or else that of
         the largest margin."""
         goal, best = untouched.goal, untouched
-        if best.fooled and best.probability >= confidence:
+        if best.fooled:
             return best
         picture, rule = self.ball(goal, radius)
         objective = goal.class_score() if self.attack == GRADIENT else goal.log_odds()
         uphill = slope(lambda images: goal.model.score(images, objective))
         for _ in climb(picture, uphill, rule, self.tries):
             found = goal.certify(picture.saved()[0])
-            best = max(best, found, key=lambda each: (each.fooled, each.margin))
+            best = max(best, found, key=standing)
             count.index += 1
             yield Step(count.index, count.total, "image", array(found.image), found.margin)
             if found.fooled and found.probability >= confidence:

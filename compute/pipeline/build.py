@@ -33,6 +33,7 @@ SUMMARIES = ("channels", "top_patches", "layers", "filters", "problems")
 def finished(job: Job, store: str | PathLike) -> Manifest | None:
     """The manifest of the job's run, now the store's current, where it is complete and undamaged, or None."""
     run = OpenRun(job, store)
+    run.writer.drop_unreadable_manifest()
     shown = Store(store)
     if job.fingerprint not in shown.runs():
         return None

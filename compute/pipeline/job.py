@@ -45,6 +45,9 @@ LIBRARIES = (
 )
 READERS = 4
 
+MAX_SEED = 2**31 - 1
+"""What every library takes."""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -74,6 +77,11 @@ def parameters(
     if stride < 1:
         raise ValueError(f"occlusion stride {stride} must be at least 1 pixel")
     return Parameters(complete_stages(stages), seed, limit, patch, stride, torch.get_num_threads())
+
+
+def check_seed(seed: int) -> None:
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed {seed} must lie between 0 and {MAX_SEED}")
 
 
 def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from compute.stages import histograms
 from compute.stages.histograms import Histograms
 from featurestore.arrays import vectors
 
+NONLINEARITIES = {each.__name__.lower() for each in NONLINEAR_MODULES} | NONLINEAR_NAMES
 TOP = 9
 NOBODY = np.iinfo(np.int64).max
-NONLINEARITIES = {each.__name__.lower() for each in NONLINEAR_MODULES} | NONLINEAR_NAMES
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,10 @@ def channels_table(summary: Summary, layers: Iterable[Layer], class_names: tuple
     selectivity is the class selectivity index of Morcos et al. 2018, (m - r) / (m + r): m is the greatest
     class mean of the spatial mean, r the mean of the other classes' means; null where they are negative or
     nothing is active."""
-    names, indices, linear = _axis(layers)
+    layers = list(layers)
+    names, indices = _axis(layers)
     mean = summary.mean / summary.images
-    dead = np.where(linear, _is_constant(summary, mean), summary.high <= 0)
+    dead = _is_constant(summary, mean) & (_is_linear(layers) | (summary.high <= 0))
     top_class, selectivity = _selectivity(summary, class_names)
     low, high = summary.histograms.edges()
     return _sorted_by_layer(
@@ -135,7 +136,7 @@ def top_patches_table(
 ) -> pa.Table:
     """Table `top_patches`. sizes: (n, 2) width and height of the originals by image_id."""
     layers = list(layers)
-    names, indices, _ = _axis(layers)
+    names, indices = _axis(layers)
     rank, channel = (each.T.reshape(-1) for each in np.indices(summary.top_image.shape))
     image_id, position = summary.top_image.T.reshape(-1), summary.top_position.T.reshape(-1)
     there = image_id != NOBODY
@@ -207,13 +208,18 @@ def _is_constant(summary: Summary, mean: np.ndarray) -> np.ndarray:
     return (summary.low == summary.high) & (np.abs(mean - summary.high) <= 1e-5 * np.abs(summary.high))
 
 
-def _axis(layers: Iterable[Layer]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(T,) each: layer name, index of the channel in it, whether no nonlinearity comes before the tap."""
+def _is_linear(layers: list[Layer]) -> np.ndarray:
+    """(T,): whether no nonlinearity comes before the channel's tap."""
+    linear = [layer.tap.rpartition("+")[2] not in NONLINEARITIES for layer in layers]
+    return np.repeat(linear, [layer.channels for layer in layers])
+
+
+def _axis(layers: Iterable[Layer]) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) each: layer name, index of the channel in it."""
     layers = list(layers)
     names = np.array([layer.name for layer in layers for _ in range(layer.channels)], object)
     indices = np.concatenate([np.arange(layer.channels, dtype=np.int32) for layer in layers])
-    linear = [layer.tap.rpartition("+")[2] not in NONLINEARITIES for layer in layers]
-    return names, indices, np.repeat(linear, [layer.channels for layer in layers])
+    return names, indices
 
 
 def _box(layer: Layer, y: int, x: int, preprocessing: Preprocessing, size: tuple[int, int]):

@@ -162,6 +162,9 @@ def _selected(opened: Opened[MapView]) -> None:
 def _quality(opened: Opened[MapView]) -> None:
     found = [row for row in data.table(opened.run, "maps").to_pylist() if row["method"] == opened.view.map]
     for row in found:
+        if row["trustworthiness"] is None:
+            st.caption("Too few images to say how true the map is to feature space.")
+            continue
         with st.container(horizontal=True):
             st.metric(
                 "Trustworthiness",
@@ -171,7 +174,7 @@ def _quality(opened: Opened[MapView]) -> None:
             )
             st.metric(
                 "Neighbours kept",
-                f"{row['knn_preservation']:.1%}",
+                "–" if row["knn_preservation"] is None else f"{row['knn_preservation']:.1%}",
                 help="Share of the nearest images in feature space that are among the nearest on the map",
             )
 
