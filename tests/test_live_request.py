@@ -51,13 +51,13 @@ def test_what_a_method_does_not_read_makes_no_other_job():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_command_line_is_one_that_compute_understands(method):
-    from compute.__main__ import _parser
+    from compute.__main__ import build_parser
 
     words = shlex.split(
         asked(method, layer="conv1", channel=1, y=0, x=0, target="5").command("stores/digits")
     )
     assert words[:3] == ["python", "-m", "compute"]
-    args = vars(_parser(words[3:]).parse_args(words[3:]))
+    args = vars(build_parser(words[3:]).parse_args(words[3:]))
     assert {name: args[name] for name in dict(view(method).parameters)} == dict(view(method).parameters)
     assert args["store"] == "stores/digits" and args["out"].endswith(".png")
 
