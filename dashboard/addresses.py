@@ -71,7 +71,7 @@ def points(store: str, fingerprint: str, method: str) -> str:
 
 
 def colors(store: str, fingerprint: str, column: str) -> str:
-    """One value an image to colour by (binary, see ``dashboard.points.Coloring.values``)."""
+    """One value an image to colour by (binary, see ``compute.exhibits.coloring.Coloring.values``)."""
     return _address("colors", store, fingerprint, column)
 
 

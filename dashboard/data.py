@@ -12,8 +12,9 @@ import pyarrow as pa
 import streamlit as st
 
 from compute import images, zoo
+from compute.exhibits.coloring import Coloring
+from compute.exhibits.coloring import coloring as coloring_of
 from compute.model import Model
-from dashboard import points
 from dashboard.jobs import JobQueue
 from dashboard.kept import Kept
 from dashboard.settings import Settings, find_stores
@@ -62,8 +63,8 @@ def features(run: Run) -> np.ndarray:
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
-def coloring(run: Run, column: str) -> points.Coloring:
-    return points.coloring(run, column)
+def coloring(run: Run, column: str) -> Coloring:
+    return coloring_of(run, column)
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Loading the network …")

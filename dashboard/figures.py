@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import palettes
+from compute import palettes
 
 SEQUENTIAL, DIVERGING = "Viridis", "RdBu"
 COUNTS = "Blues"

@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from compute.exhibits.coloring import coloring
+from compute.exhibits.grid import grid, grid_picture
 from dashboard import points, tiles
 from dashboard.components import loader
 from dashboard.pictures import media_type
@@ -104,16 +106,16 @@ def _points(run: Run, method: str) -> Payload:
 
 
 def _colors(run: Run, column: str) -> Payload:
-    return Payload(points.coloring(run, column).values.tobytes(), "application/octet-stream")
+    return Payload(coloring(run, column).values.tobytes(), "application/octet-stream")
 
 
 def _cells(run: Run, method: str, kind: str) -> Payload:
-    image_id = tiles.grid(run, method, kind).image_id
+    image_id = grid(run, method, kind).image_id
     return Payload(image_id.astype("<i4").tobytes(), "application/octet-stream")
 
 
 def _picture(run: Run, method: str, kind: str, with_seams: bool = False) -> Payload:
-    content = tiles.grid_picture(run, method, kind, with_seams)
+    content = grid_picture(run, method, kind, with_seams)
     return Payload(content, "image/png", filename=f"grid-{method}-{kind}.png")
 
 

@@ -9,7 +9,8 @@ import os
 import streamlit as st
 from small_store import FINGERPRINT, SIDE
 
-from dashboard import addresses, tiles
+from compute.exhibits.grid import grid
+from dashboard import addresses
 from dashboard.components import Bounds, Camera, GridItem, deep_zoom, image_grid, scatter
 from dashboard.points import coloring
 from featurestore.reader import Store
@@ -57,7 +58,7 @@ def show_deep_zoom():
     bounds = numbers("bounds")
     deep_zoom(
         addresses.deep_zoom_grid(*GRID),
-        tiles.grid(run, "pca", "unique").pyramid,
+        grid(run, "pca", "unique").pyramid,
         key="zoom",
         bounds=came.get("bounds", Bounds(*bounds) if bounds else None),
         selected=came.get("clicked", (SIDE - 2, 1) if "selected" in asked else None),

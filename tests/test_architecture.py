@@ -42,7 +42,7 @@ def forbidden(module: str) -> tuple[str, ...]:
         return "compute", "dashboard", "torch", "torchvision", "streamlit"
     if within(module, "compute"):
         rules = ["dashboard", "streamlit"]
-        if not within(module, "compute.stages", "compute.pipeline", "compute.commands", "compute.__main__"):
+        if not within(module, "compute.stages", "compute.pipeline", "compute.commands", "compute.exhibits", "compute.__main__"):
             rules.append("featurestore")
         if module != "compute.vision":
             rules.append("torchvision")

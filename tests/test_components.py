@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from small_store import CLASSES, SIDE, write_store
 
-from dashboard import addresses, palettes
+from compute import palettes
+from compute.exhibits.coloring import Coloring
+from dashboard import addresses
 from dashboard.components import GridItem, build, image_grid, scatter
-from dashboard.points import Coloring
 
 HERE = Path(__file__).parent
 NAMES = ("chromium", "chromium-browser", "google-chrome")

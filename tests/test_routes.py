@@ -10,7 +10,9 @@ from small_store import CLASSES, COLORS, COUNT, FINGERPRINT, MISSING_CELL, SIDE,
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard import addresses, points, routes, tiles
+from compute.exhibits import grid
+from compute.exhibits.coloring import VERDICTS, coloring
+from dashboard import addresses, routes
 from dashboard.components import loader
 from featurestore.reader import Store
 
@@ -90,17 +92,17 @@ def test_points_are_the_map(client):
 def test_colors_of_classes_follow_the_network_and_agree(client, store):
     label = np.frombuffer(client.get("/" + addresses.colors("small", FINGERPRINT, "label")).content, "<f4")
     np.testing.assert_array_equal(label, np.arange(COUNT) % 3)
-    predicted = points.coloring(store.open(), "predicted")
+    predicted = coloring(store.open(), "predicted")
     assert predicted.categories == CLASSES
     np.testing.assert_array_equal(predicted.values[:8], [0, 1, 2, 0, 1, 2, 0, 0])
 
 
 def test_colors_of_verdicts_and_values(store):
     run = store.open()
-    correct = points.coloring(run, "correct")
-    assert correct.categories == points.VERDICTS
+    correct = coloring(run, "correct")
+    assert correct.categories == VERDICTS
     np.testing.assert_array_equal(correct.values[5:8], [1, 1, 0])
-    loss = points.coloring(run, "loss")
+    loss = coloring(run, "loss")
     np.testing.assert_allclose(loss.values, np.arange(COUNT) / 10, rtol=1e-6)
     assert (loss.low, loss.high) == pytest.approx((0.035, 3.465))
     assert (loss.categories, loss.unit) == (None, "nat")
@@ -120,7 +122,7 @@ def test_tile_shows_each_image_in_its_cell(client):
 
 def test_small_cells_are_averages_of_large_ones(store):
     run = store.open()
-    sprites = tiles.grid(run, "pca", "nearest").sprites
+    sprites = grid.grid(run, "pca", "nearest").sprites
     cells = np.arange(COUNT).reshape(SIDE, SIDE)
     for level in (0, 2, 3):
         small, large = sprites.mosaic(cells, level), sprites.mosaic(cells, 4)
@@ -136,17 +138,17 @@ def test_seams_grow_with_distance(client):
     borders = [int(middle[32 * col - 4 : 32 * col + 4].max()) for col in range(1, SIDE)]
     assert borders[0] == 0
     assert borders == sorted(borders)
-    assert borders[-1] == round(255 * tiles.SEAM_OPACITY)
+    assert borders[-1] == round(255 * grid.SEAM_OPACITY)
     widths = [int((middle[32 * col - 8 : 32 * col + 8] > 0).sum()) for col in range(1, SIDE)]
     assert widths == sorted(widths)
     assert widths[-1] > widths[-2] > 0
-    assert tuple(seams[16, 32 * 5, :3]) == tiles.SEAM_COLOR
+    assert tuple(seams[16, 32 * 5, :3]) == grid.SEAM_COLOR
 
 
 def test_seams_continue_from_tile_to_tile(store):
-    grid = tiles.grid(store.open(), "pca", "unique")
-    whole = tiles.seams(grid, slice(0, SIDE), slice(0, SIDE), 5)
-    part = tiles.seams(grid, slice(2, 4), slice(3, 6), 5)
+    made = grid.grid(store.open(), "pca", "unique")
+    whole = grid.seams(made, slice(0, SIDE), slice(0, SIDE), 5)
+    part = grid.seams(made, slice(2, 4), slice(3, 6), 5)
     np.testing.assert_array_equal(part, whole[64:128, 96:192])
 
 
@@ -163,7 +165,7 @@ def test_picture_to_save_is_whole_and_says_where_it_is_from(client):
 
 def test_cells_say_which_image_they_show(client):
     cells = np.frombuffer(client.get(f"{TILES}/cells").content, "<i4")
-    np.testing.assert_array_equal(cells, [*range(COUNT - 1), tiles.EMPTY])
+    np.testing.assert_array_equal(cells, [*range(COUNT - 1), grid.EMPTY])
 
 
 def test_many_tiles_at_once_are_the_same(store):

@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from dashboard import addresses, binding, data, tiles, tools
+from compute.exhibits import grid
+from dashboard import addresses, binding, data, tools
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, image_grid, scatter
 from dashboard.header import Opened, open_page
 from dashboard.photos import Subject
@@ -97,7 +98,7 @@ def _grid(opened: Opened[MapView]) -> None:
             f"This run has no such grid of {METHODS.get(view.map, view.map)}.", icon=":material/grid_off:"
         )
         return
-    made = tiles.grid(run, view.map, view.kind)
+    made = grid.grid(run, view.map, view.kind)
     deep_zoom(
         addresses.deep_zoom_grid(opened.store, run.fingerprint, view.map, view.kind, view.seams),
         made.pyramid,
@@ -114,13 +115,13 @@ def _grid(opened: Opened[MapView]) -> None:
     )
 
 
-def _cell(made: tiles.Grid, image: int) -> tuple[int, int] | None:
+def _cell(made: grid.Grid, image: int) -> tuple[int, int] | None:
     """Where an image lies first in the grid."""
     places = np.argwhere(made.image_id == image) if image >= 0 else ()
     return tuple(places[0].tolist()) if len(places) else None
 
 
-def _zoomed(events: DeepZoomEvents, made: tiles.Grid) -> None:
+def _zoomed(events: DeepZoomEvents, made: grid.Grid) -> None:
     changes = {}
     if events.bounds is not None:
         changes["bounds"] = _text(events.bounds)

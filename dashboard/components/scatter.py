@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from dashboard import palettes
+from compute import palettes
+from compute.exhibits.coloring import VERDICTS, Coloring
 from dashboard.addresses import MapAddresses
 from dashboard.components.loader import declare
-from dashboard.points import VERDICTS, Coloring
 
 _mount = declare("scatter")
 
