@@ -1,0 +1,248 @@
+"""What a link says of the run and the result that it was made on, so that opening it can be held against it.
+
+Its text is a few fields in characters that an address takes as they are. Digests are cut: they tell by
+accident different things apart, not forged ones.
+"""
+
+import base64
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from compute.deviation import BYTES, Sketch, deviation, estimated_deviation
+from dashboard.results import Result, ResultCache
+from dashboard.view_state import ViewState
+from featurestore.manifest import Manifest
+from featurestore.reader import Run
+from featurestore.schemas import TABLES
+
+TOLERANCE = 0.01
+"""Deviation (root mean square of the difference over that of the original) up to which results are close."""
+
+VERSION, SEPARATOR = "1", "~"
+WHOLE, PART, TABLE = 16, 4, 3
+"""Characters of base64: of the manifest's digest, of what names a difference, of a table's."""
+
+RESULT = 32
+"""Hexadecimal digits of a result's digest."""
+
+LONGEST_ENVIRONMENT = 60
+ABSENT = "-" * TABLE
+
+
+@dataclass(frozen=True)
+class Proof:
+    """view: hash of the view, store and run left out. run: its fingerprint. manifest: of all that the run is,
+    but not of when it was made. parts: hash of model, images, parameters, versions. tables: hash a table.
+    result, environment, sketch: of a live result, else "" and None."""
+
+    view: str
+    run: str
+    manifest: str
+    parts: Mapping[str, str]
+    tables: Mapping[str, str]
+    result: str = ""
+    environment: str = ""
+    sketch: Sketch | None = None
+
+    def to_text(self) -> str:
+        fields = [VERSION, self.view, self.run, self.manifest]
+        fields += ["".join(self.parts[name] for name in PARTS)]
+        fields += ["".join(self.tables.get(name, ABSENT) for name in TABLES)]
+        if self.result:
+            fields += [self.result, self.environment, _base64(self.sketch.to_bytes())]
+        return SEPARATOR.join(fields)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Proof":
+        """ValueError for anything but `to_text`, such as a link cut short."""
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            raise ValueError("the link's proof can't be read: it was cut short, or is of another version")
+        said = match.groupdict("")
+        return cls(
+            said["view"],
+            said["run"],
+            said["manifest"],
+            dict(zip(PARTS, _cut(said["parts"], PART), strict=True)),
+            {name: each for name, each in zip(TABLES, _cut(said["tables"], TABLE), strict=True) if each != ABSENT},
+            said["result"],
+            said["environment"],
+            Sketch.from_bytes(_bytes(said["sketch"])) if said["result"] else None,
+        )
+
+    def is_for(self, view: ViewState) -> bool:
+        """Whether it was made for this view, whatever its store and run."""
+        return self.view == _view_hash(view)
+
+
+PARTS = ("model", "images", "parameters", "versions")
+
+_B64 = "[A-Za-z0-9_-]"
+_TEXT = re.compile(
+    SEPARATOR.join(
+        [
+            VERSION,
+            f"(?P<view>{_B64}{{{PART}}})",
+            "(?P<run>[0-9A-Za-z_-]{1,128})",
+            f"(?P<manifest>{_B64}{{{WHOLE}}})",
+            f"(?P<parts>{_B64}{{{PART * len(PARTS)}}})",
+            f"(?P<tables>{_B64}{{{TABLE * len(TABLES)}}})",
+        ]
+    )
+    + f"(?:~(?P<result>[0-9a-f]{{{RESULT}}})~(?P<environment>[A-Za-z0-9._-]{{0,{LONGEST_ENVIRONMENT}}})"
+    + f"~(?P<sketch>{_B64}{{{-(-BYTES * 4 // 3)}}}))?"
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """sentence: for people, without a full stop's need of more."""
+
+    kind: Literal["reproduced", "close", "differs"]
+    sentence: str
+
+
+def prove(view: ViewState, run: Run, result: Result | None) -> Proof:
+    """Of what the page shows now."""
+    proof = dataclasses.replace(_of_all_views(run), view=_view_hash(view))
+    if result is None:
+        return proof
+    return dataclasses.replace(
+        proof, result=result.digest[:RESULT], environment=_spelled(result.environment), sketch=result.sketch
+    )
+
+
+def compare(proof: Proof, now: Proof, kept: ResultCache | None = None, result: Result | None = None) -> Verdict:
+    """The link's proof against the one of what is shown.
+
+    kept, result: where the link's original may lie, and what is shown, for the exact deviation in place of
+    the sketches' estimate.
+    """
+    changes = _run_changes(proof, now)
+    if not proof.result or not now.result:
+        return _of_run(changes)
+    if proof.result == now.result:
+        how = "the result has the same bytes"
+        return Verdict("differs", f"Differs by {', '.join(changes)}; {how}") if changes else Verdict(
+            "reproduced", f"Reproduced: the same run, and {how}"
+        )
+    exact, amount = _deviation(proof, now, kept, result)
+    said = f"{'' if exact else 'about '}{_percent(amount)}"
+    if not changes and amount <= TOLERANCE:
+        return Verdict(
+            "close",
+            f"Close: the same run; the result is within {_percent(TOLERANCE)} of the link's ({said}), which was "
+            f"computed on {spoken(proof.environment)}, this one on {spoken(now.environment)}",
+        )
+    by = "another size" if amount == float("inf") else said
+    environments = (
+        f" (the link's on {spoken(proof.environment)}, this one on {spoken(now.environment)})"
+        if proof.environment != now.environment
+        else " in the same environment"
+    )
+    return Verdict("differs", f"Differs by {', '.join([*changes, f'the result: {by}{environments}'])}")
+
+
+def spoken(environment: str) -> str:
+    """An environment for people; "" is an unknown one."""
+    if environment.count("_") != 3:
+        return "an unknown environment"
+    torch, device, threads, code = environment.split("_")
+    return f"{device.replace('-', ' ')} ({threads} threads, torch {torch}, code {code})"
+
+
+def _of_run(changes: list[str]) -> Verdict:
+    if changes:
+        return Verdict("differs", f"Differs by {', '.join(changes)}")
+    return Verdict("reproduced", "Reproduced: the same run, from the same bytes")
+
+
+def _run_changes(proof: Proof, now: Proof) -> list[str]:
+    """What of the run differs; empty where all is the same."""
+    if proof.manifest == now.manifest:
+        return []
+    changed = [_NAMED[name] for name in PARTS if proof.parts[name] != now.parts[name]]
+    tables = [name for name in TABLES if proof.tables.get(name) != now.tables.get(name)]
+    if tables:
+        changed.append(f"the table{'s' if len(tables) > 1 else ''} {', '.join(tables)}")
+    return changed or ["the run's description"]
+
+
+_NAMED = {
+    "model": "the model (its weights or preprocessing)",
+    "images": "the images",
+    "parameters": "the store's parameters",
+    "versions": "the versions or device it was computed on",
+}
+
+
+def _deviation(proof: Proof, now: Proof, kept: ResultCache | None, result: Result | None) -> tuple[bool, float]:
+    original = kept.find_digest(proof.result) if kept is not None and result is not None else None
+    if original is not None:
+        return True, deviation(original.data, result.data)
+    return False, estimated_deviation(proof.sketch, now.sketch)
+
+
+@lru_cache(32)
+def _of_all_views(run: Run) -> Proof:
+    """A large run's manifest has thousands of checksums, so they are hashed once."""
+    manifest = run.manifest
+    tables = {table: _table_hash(manifest, table) for table in manifest.tables}
+    return Proof("", run.fingerprint, _hash(_lasting(manifest), WHOLE), _parts(manifest), tables)
+
+
+def _percent(share: float) -> str:
+    return "less than 0.05 %" if share < 0.0005 else f"{100 * share:.2g} %"
+
+
+def _view_hash(view: ViewState) -> str:
+    left_out = ("store", "run", "proof")
+    return _hash({name: text for name, text in view.to_query().items() if name not in left_out}, PART)
+
+
+def _lasting(manifest: Manifest) -> dict[str, Any]:
+    """All but the notes, which say when it was made and how long that took."""
+    return dataclasses.asdict(dataclasses.replace(manifest, notes={}))
+
+
+def _parts(manifest: Manifest) -> dict[str, str]:
+    ran_on = [dict(manifest.versions), manifest.device, manifest.dtype, manifest.threads]
+    model = {name: manifest.model.get(name) for name in ("weights_hash", "preprocessing", "classes")}
+    images = manifest.images.get("hash", dict(manifest.images))
+    said = dict(zip(PARTS, (model, images, dict(manifest.parameters), ran_on), strict=True))
+    return {name: _hash(value, PART) for name, value in said.items()}
+
+
+def _table_hash(manifest: Manifest, table: str) -> str:
+    return _hash([manifest.files[name].sha256 for name in manifest.table_files(table)], TABLE)
+
+
+def _spelled(environment: Mapping[str, str]) -> str:
+    said = [environment.get(name, "") for name in ("torch", "device", "threads", "code")]
+    if not all(said):
+        return ""
+    widths = (16, 24, 4, 8)
+    return "_".join(re.sub(r"[^A-Za-z0-9.]+", "-", each)[:width] for each, width in zip(said, widths, strict=True))
+
+
+def _hash(value: Any, characters: int) -> str:
+    text = json.dumps(value, sort_keys=True, default=str).encode(errors="surrogatepass")
+    return _base64(hashlib.sha256(text).digest())[:characters]
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _cut(text: str, width: int) -> list[str]:
+    return [text[start : start + width] for start in range(0, len(text), width)]
