@@ -1,4 +1,9 @@
-"""How often neighbours have the same label: of one table of labels and one of neighbours, no more than counting."""
+"""How often neighbours have the same label: of one table of labels and one of neighbours, no more than counting.
+
+Images whose neighbours vote for another label are those that the edited nearest neighbour rule takes out
+(D. L. Wilson, "Asymptotic Properties of Nearest Neighbor Rules Using Edited Data", IEEE Transactions on
+Systems, Man, and Cybernetics 2(3), 1972); here they are candidates for a wrong label, to be looked at.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +20,50 @@ def agreement(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> float
     own, other = (codes[first[name].to_numpy()] for name in ("image_id", "neighbor_id"))
     labelled = own >= 0
     return float((own == other)[labelled].mean()) if labelled.any() else None
+
+
+def disagreements(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> pa.Table:
+    """Images whose first `count` neighbours vote for another label than the image's own.
+
+    labels: by image_id, null where there is none; such images are neither candidates nor voters. neighbors:
+    columns image_id, rank, neighbor_id, distance of one space. A vote that is a draw goes to the image's own
+    label, else to the one of the nearest neighbour.
+
+    Returns image_id, label, majority (the label voted for), share (of the voters that carry another label
+    than the image), majority_share (of the voters that carry `majority`), distance (mean distance of the
+    voters); the greatest share first, then the least distance, then the smaller image_id.
+    """
+    codes = _codes(labels)
+    voters, distances = _by_rank(codes, neighbors, count)
+    votes = np.zeros(voters.shape, np.int64)
+    for rank, label in enumerate(voters.T):
+        votes[:, rank] = np.where(label >= 0, (voters == label[:, None]).sum(1), 0)
+    own = (voters == codes[:, None]).sum(1)
+    found = np.flatnonzero((codes >= 0) & (votes.max(1, initial=0) > own))
+    total = (voters[found] >= 0).sum(1)
+    first = votes[found].argmax(1)
+    names = pc.unique(labels.drop_null())
+    table = pa.table({
+        "image_id": found,
+        "label": names.take(codes[found]),
+        "majority": names.take(voters[found, first]),
+        "share": 1 - own[found] / total,
+        "majority_share": votes[found, first] / total,
+        "distance": np.nansum(distances[found], axis=1) / total,
+    })
+    return table.sort_by([("share", "descending"), ("distance", "ascending"), ("image_id", "ascending")])
+
+
+def _by_rank(codes: np.ndarray, neighbors: pa.Table, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels' numbers and distances (N, ranks) of the first neighbours; -1 and NaN where no labelled one is."""
+    first = neighbors.filter(pc.less(neighbors["rank"], count))
+    image_id, rank, neighbor_id = (first[name].to_numpy() for name in ("image_id", "rank", "neighbor_id"))
+    shape = len(codes), int(rank.max(initial=-1)) + 1
+    voters, distances = np.full(shape, -1, codes.dtype), np.full(shape, np.nan)
+    voters[image_id, rank] = codes[neighbor_id]
+    distances[image_id, rank] = first["distance"].to_numpy()
+    distances[voters < 0] = np.nan
+    return voters, distances
 
 
 def _codes(labels: pa.ChunkedArray) -> np.ndarray:
