@@ -39,7 +39,7 @@ def disagreements(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> p
     for rank, label in enumerate(voters.T):
         votes[:, rank] = np.where(label >= 0, (voters == label[:, None]).sum(1), 0)
     own = (voters == codes[:, None]).sum(1)
-    found = np.flatnonzero((codes >= 0) & (votes.max(1, initial=0) > own))
+    found = np.flatnonzero((codes >= 0) & (votes.max(1) > own))
     total = (voters[found] >= 0).sum(1)
     first = votes[found].argmax(1)
     names = pc.unique(labels.drop_null())
@@ -58,7 +58,7 @@ def _by_rank(codes: np.ndarray, neighbors: pa.Table, count: int) -> tuple[np.nda
     """Labels' numbers and distances (N, ranks) of the first neighbours; -1 and NaN where no labelled one is."""
     first = neighbors.filter(pc.less(neighbors["rank"], count))
     image_id, rank, neighbor_id = (first[name].to_numpy() for name in ("image_id", "rank", "neighbor_id"))
-    shape = len(codes), int(rank.max(initial=-1)) + 1
+    shape = len(codes), int(rank.max(initial=0)) + 1
     voters, distances = np.full(shape, -1, codes.dtype), np.full(shape, np.nan)
     voters[image_id, rank] = codes[neighbor_id]
     distances[image_id, rank] = first["distance"].to_numpy()
