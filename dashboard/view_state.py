@@ -5,19 +5,18 @@ have is replaced by the nearest thing that can be had, and a note says so.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from compute.method import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Method
 from compute.methods import METHODS
+from dashboard import image_tabs
+from dashboard.address_text import LONGEST, Notes, clamp, read, resolved, write
 
-LONGEST = 200
+LONGEST_RUN, LONGEST_NAME, LONGEST_PROOF = 128, 32, 400
 PARAMETER = "p."
 """Before the name of a method's parameter in an address."""
-
-Notes = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,33 @@ def shown(
     high: float | None = None,
     among: str | None = None,
     optional: bool = False,
+    longest: int = LONGEST,
+    listed: bool = False,
+    kw_only: bool = False,
 ) -> Any:
-    """A field of a view. among: which of the run's `Facts` it must be one of; optional: or "" or -1, none."""
-    facts = {"choices": choices, "low": low, "high": high, "among": among, "optional": optional}
-    return field(default=default, metadata=facts)
+    """A field of a view. among: which of the run's `Facts` it must be one of; optional: or "" or -1, none.
+
+    longest: a text's length in an address. listed: whether a text is a name of a list, so that one that is
+    too long can be abbreviated and found again; other texts are cut.
+    """
+    facts = {
+        "choices": choices, "low": low, "high": high, "among": among, "optional": optional, "longest": longest,
+        "listed": listed or bool(among),
+    }  # fmt: skip
+    return field(default=default, metadata=facts, kw_only=kw_only)
 
 
 @dataclass(frozen=True)
 class ViewState:
-    """Base of all views: the store and the run's fingerprint ("" is the current one) are in every address."""
+    """Base of all views: the store and the run's fingerprint ("" is the current one) are in every address.
+
+    proof: what a link says that it was made on (`dashboard.proof`); it is of this very view, and in no other.
+    """
 
     page: ClassVar[str]
-    store: str = shown("")
-    run: str = shown("")
+    store: str = shown("", listed=True)
+    run: str = shown("", longest=LONGEST_RUN)
+    proof: str = shown("", longest=LONGEST_PROOF, kw_only=True)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
@@ -59,14 +72,14 @@ class ViewState:
         values, notes = {}, []
         for each in dataclasses.fields(cls):
             if each.name in query and each.name != "parameters":
-                values[each.name], note = _read(each, query[each.name])
+                values[each.name], note = read(each, query[each.name])
                 notes += note
         return cls(**values), tuple(notes)
 
     def to_query(self) -> dict[str, str]:
         """Every field, defaults too, so that a later default changes no link; what is empty is left out."""
-        names = [each.name for each in dataclasses.fields(self) if each.name != "parameters"]
-        texts = {name: _write(getattr(self, name)) for name in names}
+        written = [each for each in dataclasses.fields(self) if each.name != "parameters"]
+        texts = {each.name: write(getattr(self, each.name), each.metadata) for each in written}
         return {name: text for name, text in texts.items() if text}
 
     def fitted(self, facts: Facts) -> tuple[Self, Notes]:
@@ -99,7 +112,12 @@ class MethodView(ViewState):
         return dataclasses.replace(view, parameters=parameters), notes + more
 
     def to_query(self) -> dict[str, str]:
-        return super().to_query() | {PARAMETER + name: _write(value) for name, value in self.parameters}
+        return super().to_query() | {PARAMETER + name: write(value) for name, value in self.parameters}
+
+    @property
+    def shows_result(self) -> bool:
+        """Whether the page shows what the method makes."""
+        return True
 
     def built(self) -> Method:
         """The method; ValueError where parameters don't go together."""
@@ -114,7 +132,7 @@ def read_parameters(method: str, texts: Mapping[str, str]) -> tuple[tuple[tuple[
         return (), ()
     values, notes = [], []
     for each in METHODS[method].parameters():
-        value, note = _read(each, texts[each.name]) if each.name in texts else (each.default, ())
+        value, note = read(each, texts[each.name]) if each.name in texts else (each.default, ())
         values.append((each.name, value))
         notes += note
     return tuple(values), tuple(notes)
@@ -135,7 +153,7 @@ class MapView(ViewState):
     kind: str = shown("unique", choices=("unique", "nearest"))
     seams: bool = shown(False)
     image: int = shown(-1, among="images", optional=True)
-    selection: str = shown("")
+    selection: str = shown("", longest=LONGEST_NAME)
     camera: str = shown("")
     highlight: str = shown("")
     bounds: str = shown("")
@@ -145,7 +163,7 @@ class MapView(ViewState):
 class NeighborsView(ViewState):
     page: ClassVar[str] = "neighbors"
     image: int = shown(0, among="images")
-    upload: str = shown("")
+    upload: str = shown("", longest=LONGEST_NAME)
     count: int = shown(12, low=1, high=20)
 
 
@@ -156,8 +174,13 @@ class ChannelsView(ViewState):
     channel: int = shown(0, among="channels")
     sort: str = shown("channel", choices=("channel", "mean", "max", "active_share", "selectivity"))
     only: str = shown("all", choices=("all", "live", "dead"))
+    top_class: str = shown("", among="classes", optional=True)
+    find: str = shown("")
+    least: float = shown(0.0, low=0.0, high=1.0)
+    most: float = shown(1.0, low=0.0, high=1.0)
     rank: int = shown(0, low=0, high=99)
     guided: bool = shown(False)
+    ascent: bool = shown(False)
 
 
 @dataclass(frozen=True)
@@ -169,7 +192,7 @@ class LiveView(MethodView):
     """
 
     image: int = shown(-1, among="images", optional=True)
-    upload: str = shown("")
+    upload: str = shown("", longest=LONGEST_NAME)
     second: int = shown(-1, among="images", optional=True)
     target: str = shown("", among="classes", optional=True)
     layer: str = shown("", among="layers", optional=True)
@@ -200,13 +223,29 @@ class LiveView(MethodView):
 
 @dataclass(frozen=True)
 class ImageView(LiveView):
+    """All of one image. A tab of one method always has that method.
+
+    source: whether the tab Occlusion shows the store's maps or makes its own. value, overlay: how the store's
+    are drawn. strong: "layer/channel" that is chosen among the strongest ones, "" for the first.
+    """
+
     page: ClassVar[str] = "image"
     method: str = shown("saliency")
     live: bool = shown(True)
     image: int = shown(0, among="images")
-    tab: str = shown("occlusion", choices=("occlusion", "live"))
+    tab: str = shown(image_tabs.GLANCE, choices=tuple(image_tabs.TABS))
+    source: str = shown("stored", choices=("stored", "live"))
     value: str = shown("probability", choices=("probability", "logit", "argmax"))
     overlay: bool = shown(True)
+    strong: str = shown("")
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
+        return super().from_query(image_tabs.agreeing(query, cls.method, PARAMETER))
+
+    @property
+    def shows_result(self) -> bool:
+        return image_tabs.shows_result(self.tab, self.source == "live")
 
 
 @dataclass(frozen=True)
@@ -224,56 +263,51 @@ class LabView(LiveView):
 
 
 @dataclass(frozen=True)
+class CompareView(ViewState):
+    """Two runs. layer, channel, map and image are of the first; -1 is no image. label: "" for any."""
+
+    page: ClassVar[str] = "compare"
+    other_store: str = shown("")
+    other_run: str = shown("")
+    tab: str = shown("summary", choices=("summary", "predictions", "neighbors", "channels", "maps"))
+    kind: str = shown("all", choices=("all", "fixed", "broken", "both wrong", "changed"))
+    label: str = shown("")
+    k: int = shown(10, low=1, high=20)
+    layer: str = shown("", among="layers", optional=True)
+    channel: int = shown(-1, among="channels", optional=True)
+    sort: str = shown("overlap", choices=("overlap", "partner", "channel"))
+    map: str = shown("", among="maps")
+    color: str = shown("label", choices=("label", "kind", "moved"))
+    camera: str = shown("")
+    highlight: str = shown("")
+    image: int = shown(-1, among="images", optional=True)
+
+
+@dataclass(frozen=True)
+class ResultsView(ViewState):
+    """The live results that are kept. method: of this one alone, "" for all."""
+
+    page: ClassVar[str] = "results"
+    method: str = shown("", choices=("", *METHODS))
+    sort: str = shown("used", choices=("used", "made", "size"))
+
+
+@dataclass(frozen=True)
 class AboutView(ViewState):
     page: ClassVar[str] = "about"
-
-
-def _write(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def _read(each: dataclasses.Field, text: str) -> tuple[Any, Notes]:
-    """The value of `text` in the field's type and bounds; else the default or the bound, with a note."""
-    name, default, facts = each.name, each.default, each.metadata
-    try:
-        value = _parse(type(default), text)
-    except ValueError:
-        return default, (f"{name} {text[:LONGEST]!r} can't be read; {default!r} is taken",)
-    if facts.get("choices") is not None and value not in facts["choices"]:
-        choices = ", ".join(map(str, facts["choices"]))
-        return default, (f"{name} {text[:LONGEST]!r} is not one of {choices}; {default!r} is taken",)
-    return _clamp(name, value, facts.get("low"), facts.get("high"))
-
-
-def _parse(kind: type, text: str) -> Any:
-    if kind is str:
-        return text[:LONGEST]
-    if kind is bool:
-        return bool(("0", "1").index(text))
-    value = kind(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text!r} is not a number")
-    return value
-
-
-def _clamp(name: str, value: Any, low: float | None, high: float | None) -> tuple[Any, Notes]:
-    if low is not None and value < low:
-        return type(value)(low), (f"{name} {value} is below {low}; {low} is taken",)
-    if high is not None and value > high:
-        return type(value)(high), (f"{name} {value} is above {high}; {high} is taken",)
-    return value, ()
 
 
 def _fit(each: dataclasses.Field, value: Any, view: ViewState, facts: Facts) -> tuple[Any, Notes]:
     among, optional = each.metadata["among"], each.metadata["optional"]
     if among == "images":
-        return _clamp(each.name, value, -1 if optional else 0, max(facts.images - 1, 0))
+        return clamp(each.name, value, -1 if optional else 0, max(facts.images - 1, 0))
     if among == "channels":
         last = facts.layers[view.layer] - 1 if view.layer in facts.layers else None
-        return _clamp(
+        return clamp(
             f"channel of {view.layer}" if view.layer else "channel", value, -1 if optional else 0, last
         )
     choices = tuple(getattr(facts, among))
+    value = resolved(value, choices)
     if value in choices or (optional and not value):
         return value, ()
     default = "" if optional or not choices else choices[0]
