@@ -8,13 +8,46 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from featurestore.reader import Run
+from featurestore.schemas import TABLES
 
 CLASS_COLUMNS = ("label", "predicted")
-CATEGORY_COLUMNS = (*CLASS_COLUMNS, "correct", "split")
-VALUE_UNITS = {"probability": "", "loss": "nat", "width": "pixels", "height": "pixels"}
-COLOR_COLUMNS = (*CATEGORY_COLUMNS, *VALUE_UNITS)
 VERDICTS = ("wrong", "right")
 """Categories of the column ``correct``."""
+
+TOP5 = ("not in the top 5", "in the top 5")
+UNIQUE = ("sha256",)
+"""Columns that differ from image to image, so that no two would share a colour."""
+
+SHARE = "0..1"
+"""Unit of the columns whose colours run from 0 to 1, whatever occurs."""
+
+TITLES = {
+    "image_id": "Image number",
+    "path": "Folder",
+    "predicted": "Prediction",
+    "correct": "Right or wrong",
+    "top5": "Label in the top 5",
+}
+
+
+def _has_colors(field: pa.Field) -> bool:
+    types = pa.types
+    scalar = types.is_string(field.type) or types.is_boolean(field.type) or _is_number(field.type)
+    return (scalar or field.name == "top5") and field.name not in UNIQUE
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def _by_use(field: pa.Field) -> tuple[bool, bool]:
+    """Labels first, then other categories, then numbers."""
+    return _is_number(field.type), field.name not in CLASS_COLUMNS
+
+
+FIELDS = {field.name: field for field in sorted(filter(_has_colors, TABLES["images"]), key=_by_use)}
+COLOR_COLUMNS = tuple(FIELDS)
+"""What there are colours by: every column of `images` that has one value an image, and the top 5."""
 
 TAIL = 0.01
 """Share at each end that the colour scale clips: a few greatest losses would else take all the colours."""
@@ -25,7 +58,8 @@ class Coloring:
     """One column of ``images`` as colours.
 
     ``values`` (N,) float32 by image_id, NaN where there is none: the index in ``categories``, or the value
-    itself where ``categories`` is None; its scale runs from ``low`` to ``high``, in ``unit``.
+    itself where ``categories`` is None; its scale runs from ``low`` to ``high``, in ``unit``. ``clipped``:
+    whether values lie beyond its ends.
     """
 
     column: str
@@ -34,37 +68,73 @@ class Coloring:
     low: float = 0.0
     high: float = 1.0
     unit: str = ""
+    clipped: bool = False
+
+    @property
+    def title(self) -> str:
+        return color_title(self.column)
+
+
+def color_title(column: str) -> str:
+    """A column's name for people."""
+    return TITLES.get(column, column.replace("_", " ").capitalize())
 
 
 def coloring(run: Run, column: str) -> Coloring:
-    """The column ``column`` of ``images`` as colours; ValueError for one that has none."""
-    if column in VALUE_UNITS:
-        return _scale(column, run.table("images", [column])[column])
-    if column == "correct":
-        correct = run.table("images", [column])[column]
-        return Coloring(column, _floats(correct.cast(pa.int8())), VERDICTS)
-    if column in CATEGORY_COLUMNS:
-        return _categories(run, column)
-    raise ValueError(f"no colours by {column!r}, choose one of {', '.join(COLOR_COLUMNS)}")
+    """The column ``column`` of ``images`` as colours; ValueError for one that has none.
+
+    Of a path it is the folder that counts, of the top 5 whether the label is among them.
+    """
+    if column not in FIELDS:
+        raise ValueError(f"no colours by {column!r}, choose one of {', '.join(COLOR_COLUMNS)}")
+    if column in CLASS_COLUMNS:
+        return _classes(run, column)
+    if column == "top5":
+        return _in_top5(run)
+    values = run.table("images", [column])[column]
+    if _is_number(values.type):
+        return _scale(FIELDS[column], values)
+    if column == "path":
+        values = pc.replace_substring_regex(values, r"/?[^/]*$", "")
+    if pa.types.is_boolean(values.type):
+        names = VERDICTS if column == "correct" else ("no", "yes")
+        return Coloring(column, _floats(values.cast(pa.int8())), names)
+    return _categories(column, values, sorted(pc.unique(values.drop_null()).to_pylist()))
 
 
-def _scale(column: str, values: pa.ChunkedArray) -> Coloring:
+def _scale(field: pa.Field, values: pa.ChunkedArray) -> Coloring:
     numbers = _floats(values)
+    unit = field.metadata.get(b"unit", b"").decode()
     known = numbers[np.isfinite(numbers)]
-    low, high = np.quantile(known, (TAIL, 1 - TAIL)).tolist() if known.size else (0.0, 1.0)
-    if column == "probability":
-        low, high = 0.0, 1.0
-    return Coloring(column, numbers, low=low, high=high, unit=VALUE_UNITS[column])
+    if unit == SHARE or not known.size:
+        return Coloring(field.name, numbers)
+    low, high = (np.quantile(known, (TAIL, 1 - TAIL)) + 0.0).tolist()
+    clipped = bool(known.min() < low or known.max() > high)
+    return Coloring(field.name, numbers, low=low, high=high, unit=unit, clipped=clipped)
 
 
-def _categories(run: Run, column: str) -> Coloring:
+def _classes(run: Run, column: str) -> Coloring:
     # Labels and predictions share one list, so that a class has one colour in both.
-    columns = CLASS_COLUMNS if column in CLASS_COLUMNS else (column,)
-    table = run.table("images", list(columns))
-    occurring = {name for each in columns for name in pc.unique(table[each]).to_pylist() if name is not None}
-    names = _ordered(occurring, run.class_names)
-    codes = pc.index_in(table[column], pa.array(names, pa.string()))
-    return Coloring(column, _floats(codes), names)
+    table = run.table("images", list(CLASS_COLUMNS))
+    occurring = {name for each in CLASS_COLUMNS for name in pc.unique(table[each].drop_null()).to_pylist()}
+    return _categories(column, table[column], _ordered(occurring, run.class_names))
+
+
+def _in_top5(run: Run) -> Coloring:
+    table = run.table("images", ["label", "top5"])
+    top = table["top5"].combine_chunks()
+    image, named = pc.list_parent_indices(top).to_numpy(), pc.struct_field(pc.list_flatten(top), "class")
+    labels = table["label"].combine_chunks()
+    known = pc.and_(pc.is_valid(labels), pc.is_valid(top)).to_numpy(zero_copy_only=False)
+    values = np.where(known, np.float32(0), np.float32(np.nan))
+    hit = pc.equal(named, labels.take(image)).fill_null(False).to_numpy(zero_copy_only=False)
+    values[image[hit]] = 1
+    return Coloring("top5", np.ascontiguousarray(values, "<f4"), TOP5)
+
+
+def _categories(column: str, values: pa.ChunkedArray, names: Iterable[str]) -> Coloring:
+    names = tuple(names)
+    return Coloring(column, _floats(pc.index_in(values, pa.array(names, pa.string()))), names)
 
 
 def _ordered(occurring: set[str], classes: Iterable[str]) -> tuple[str, ...]:
@@ -74,5 +144,6 @@ def _ordered(occurring: set[str], classes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _floats(values: pa.ChunkedArray) -> np.ndarray:
-    numbers = values.cast(pa.float32()).to_numpy()
+    """NaN for null; numbers too large for float32 are rounded."""
+    numbers = values.cast(pa.float64(), safe=False).to_numpy()
     return np.ascontiguousarray(numbers, "<f4")

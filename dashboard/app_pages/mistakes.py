@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from dashboard import binding, data, figures
-from dashboard.confusion import confusion_counts, most_confused
+from compute.exhibits.confusion import confusion_counts, most_confused
 from dashboard.header import Opened, open_page
 from dashboard.image_wall import wall
 from dashboard.view_state import MistakesView
