@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from compute.exhibits.coloring import COLOR_COLUMNS
 from compute.method import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Method
 from compute.methods import METHODS
 from dashboard import image_tabs
@@ -149,7 +150,7 @@ class MapView(ViewState):
     page: ClassVar[str] = "map"
     map: str = shown("", among="maps")
     show: str = shown("points", choices=("points", "grid"))
-    color: str = shown("label", choices=("label", "predicted", "correct", "split", "loss", "probability"))
+    color: str = shown("label", choices=COLOR_COLUMNS)
     kind: str = shown("unique", choices=("unique", "nearest"))
     seams: bool = shown(False)
     image: int = shown(-1, among="images", optional=True)
@@ -157,6 +158,9 @@ class MapView(ViewState):
     camera: str = shown("")
     highlight: str = shown("")
     bounds: str = shown("")
+    search: str = shown("")
+    hits_page: int = shown(1, low=1)
+    selection_page: int = shown(1, low=1)
 
 
 @dataclass(frozen=True)
@@ -251,9 +255,13 @@ class ImageView(LiveView):
 @dataclass(frozen=True)
 class MistakesView(ViewState):
     page: ClassVar[str] = "mistakes"
+    tab: str = shown("confusion", choices=("confusion", "neighbors", "classes"))
     split: str = shown("")
-    label: str = shown("", among="classes", optional=True)
-    predicted: str = shown("", among="classes", optional=True)
+    label: str = shown("")
+    predicted: str = shown("")
+    k: int = shown(10, low=1, high=20)
+    selection: str = shown("", longest=LONGEST_NAME)
+    images_page: int = shown(1, low=1)
 
 
 @dataclass(frozen=True)

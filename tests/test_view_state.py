@@ -7,6 +7,7 @@ import pytest
 
 from compute.methods import METHODS
 from dashboard import binding
+from dashboard.image_tabs import METHOD_OF_TAB
 from dashboard.pages import PAGES
 from dashboard.view_state import (
     ChannelsView,
@@ -46,6 +47,8 @@ def drawn(each: dataclasses.Field, view: type[ViewState], rng: random.Random):
         return rng.random() < 0.5
     if isinstance(each.default, int):
         return rng.randint(facts.get("low") or 0, facts.get("high") or 9)
+    if isinstance(each.default, float):
+        return rng.uniform(facts["low"], facts["high"])
     return "".join(rng.choices("abcé &=+%/?#", k=rng.randrange(8)))
 
 
@@ -67,10 +70,17 @@ def any_view(cls: type[ViewState], rng: random.Random) -> ViewState:
         each.name: drawn(each, cls, rng) for each in dataclasses.fields(cls) if each.name != "parameters"
     }
     if issubclass(cls, MethodView):
-        values["method"] = rng.choice(list(METHODS))
+        values["method"] = rng.choice(methods_of(values.get("tab")))
         declared = METHODS[values["method"]].parameters()
         values["parameters"] = tuple((each.name, drawn_parameter(each, rng)) for each in declared)
     return cls(**values)
+
+
+def methods_of(tab: str | None) -> list[str]:
+    """A tab of one method has that one, and "live" has the others."""
+    if tab in METHOD_OF_TAB:
+        return [METHOD_OF_TAB[tab]]
+    return [name for name in METHODS if tab != "live" or name not in METHOD_OF_TAB.values()]
 
 
 @pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)
@@ -114,9 +124,29 @@ def test_addresses_stay_short(cls):
 
 def test_every_default_is_written():
     query = ImageView().to_query()
-    assert query["tab"] == "occlusion" and query["overlay"] == "1" and query["channel"] == "-1"
+    assert query["tab"] == "glance" and query["overlay"] == "1" and query["channel"] == "-1"
     view, _ = LabView.from_query({"method": "saliency"})
     assert {f"p.{each.name}" for each in METHODS["saliency"].parameters()} <= set(view.to_query())
+
+
+@pytest.mark.parametrize(
+    "link, shown",
+    [
+        ({"tab": "live", "method": "saliency", "p.variant": "gradcam"}, ("saliency", "saliency", "stored")),
+        ({"tab": "live", "method": "occlusion", "p.patch": "9"}, ("occlusion", "occlusion", "live")),
+        ({"tab": "live", "method": "guided"}, ("live", "guided", "stored")),
+        ({"tab": "live"}, ("saliency", "saliency", "stored")),
+        ({"tab": "occlusion", "method": "saliency", "p.variant": "gradcam"}, ("occlusion",) * 2 + ("stored",)),
+        ({"tab": "segmentation"}, ("segmentation", "segment", "stored")),
+        ({"tab": "neighbors", "method": "guided"}, ("neighbors", "guided", "stored")),
+    ],
+)
+def test_older_links_to_an_image_find_their_tab(link, shown):
+    view, notes = ImageView.from_query(link)
+    assert (view.tab, view.method, view.source) == shown and notes == ()
+    assert ImageView.from_query(view.to_query()) == (view, ())
+    parameters = {name: text for name, text in link.items() if name.startswith("p.")}
+    assert view.method != link.get("method") or view.to_query().items() >= parameters.items()
 
 
 def test_what_is_out_of_range_is_clamped_and_said():

@@ -1,20 +1,36 @@
-"""All of one image: the prediction, the occlusion maps of the store, and live explanations."""
+"""All of one image: prediction, occlusion, saliency, segmentation, neighbours, its strongest channels."""
 
 import streamlit as st
 
 from compute.method import IMAGE, SECOND
 from compute.methods import METHODS
-from compute.occlusion import windows
-from dashboard import binding, data, figures, live, photos, tools, uploaded
+from dashboard import binding, data, figures, glance, live, photos, stored_occlusion, strongest_tab, tools, uploaded
 from dashboard.controls import input_controls, parameter_controls
 from dashboard.header import Opened, open_page
+from dashboard.image_tabs import (
+    CHANNELS,
+    GLANCE,
+    LIVE,
+    METHOD_OF_TAB,
+    NEIGHBORS,
+    OCCLUSION,
+    TAB_OF_METHOD,
+    TABS,
+)
+from dashboard.neighbor_strips import SPACES, strip
+from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.picker import pick
-from dashboard.pictures import data_url
-from dashboard.view_state import ImageView
+from dashboard.view_state import ImageView, NeighborsView
 
-TABS = {"occlusion": "Occlusion, stored", "live": "Live"}
-VALUES = {"probability": "Probability", "logit": "Logit", "argmax": "Prediction"}
+SOURCES = {"stored": "From the store", "live": "Live"}
+NEIGHBORS_SHOWN = 12
+EXPLAINING = [
+    name
+    for name, each in METHODS.items()
+    if each.output in ("heatmap", "mask", "gradient") and IMAGE in each.needs and SECOND not in each.needs
+]
+OTHERS = [name for name in EXPLAINING if name not in TAB_OF_METHOD]
 
 
 def draw(opened: Opened[ImageView]) -> None:
@@ -23,10 +39,7 @@ def draw(opened: Opened[ImageView]) -> None:
     with image:
         _photographs(opened, subject)
         tools.links(opened, subject)
-        if subject.image_id is not None:
-            _prediction(opened.run.image(subject.image_id))
-        else:
-            _bars(uploaded.top_classes(opened.run, subject.upload))
+        _prediction(opened, subject)
     with explained:
         st.segmented_control(
             "Show",
@@ -34,16 +47,36 @@ def draw(opened: Opened[ImageView]) -> None:
             key=binding.key(ImageView, "tab"),
             format_func=TABS.get,
             label_visibility="collapsed",
+            required=True,
+            on_change=_turn_to_tab,
         )
-        if opened.view.tab == "live":
-            _live(opened, subject)
-        elif subject.image_id is None:
-            st.info(
-                "The store holds no occlusion map of an uploaded image; make one under Live.",
-                icon=":material/info:",
-            )
-        else:
-            _stored_occlusion(opened, subject.image_id)
+        _tab(opened, subject)
+
+
+def _turn_to_tab() -> None:
+    """A tab of one method brings it along."""
+    tab = st.session_state[binding.key(ImageView, "tab")]
+    method = st.session_state[binding.key(ImageView, "method")]
+    if tab == LIVE and method not in OTHERS:
+        binding.change(ImageView, method=OTHERS[0])
+    elif tab in METHOD_OF_TAB:
+        binding.change(ImageView, method=METHOD_OF_TAB[tab], live=True)
+
+
+def _tab(opened: Opened[ImageView], subject: Subject) -> None:
+    tab = opened.view.tab
+    if tab == GLANCE:
+        glance.draw(opened, subject)
+    elif tab == OCCLUSION:
+        _occlusion(opened, subject)
+    elif tab == NEIGHBORS:
+        _neighbors(opened, subject)
+    elif tab == CHANNELS:
+        strongest_tab.draw(opened, subject)
+    elif tab == LIVE:
+        _others(opened, subject)
+    else:
+        _method(opened, subject)
 
 
 def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
@@ -63,7 +96,11 @@ def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
     )
 
 
-def _prediction(row: dict) -> None:
+def _prediction(opened: Opened[ImageView], subject: Subject) -> None:
+    if subject.image_id is None:
+        _bars(uploaded.top_classes(opened.run, subject.upload))
+        return
+    row = opened.run.image(subject.image_id)
     if row["predicted"] is None:
         st.warning("This image could not be read when the store was made.", icon=":material/broken_image:")
         return
@@ -84,57 +121,48 @@ def _bars(top: list[tuple[str, float]]) -> None:
     )
 
 
-def _stored_occlusion(opened: Opened[ImageView], image_id: int) -> None:
-    run, view = opened.run, opened.view
-    maps = run.occlusion(image_id)
-    with st.container(horizontal=True, vertical_alignment="center"):
+def _occlusion(opened: Opened[ImageView], subject: Subject) -> None:
+    stored = stored_occlusion.has_maps(opened.run, subject.image_id)
+    if stored:
         st.segmented_control(
-            "Value",
-            list(VALUES),
-            key=binding.key(ImageView, "value"),
-            format_func=VALUES.get,
+            "Maps",
+            list(SOURCES),
+            key=binding.key(ImageView, "source"),
+            format_func=SOURCES.get,
             label_visibility="collapsed",
-        )
-        st.toggle("Over the image", key=binding.key(ImageView, "overlay"))
-    height, width = photos.preprocessing(run).size
-    patch, stride = maps["patch"], maps["stride"]
-    ys, xs = ([start + patch / 2 for start in windows(size, patch, stride)] for size in (height, width))
-    image_url = data_url(photos.crop(run, image_id)) if view.overlay else None
-    if view.value == "argmax":
-        figure = figures.classes_over_image(
-            maps["argmax"], ys, xs, (height, width), run.class_names, image_url
+            required=True,
         )
     else:
-        figure = figures.heat_over_image(
-            maps[view.value],
-            ys,
-            xs,
-            (height, width),
-            title=f"{view.value} of {maps['target']}",
-            image_url=image_url,
-        )
-    chart, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
-    chart.plotly_chart(figure, alt=f"{view.value} of {maps['target']} by where the grey patch lies")
-    with words:
-        st.metric(f"Unoccluded probability of {maps['target']}", f"{maps['unoccluded']:.1%}")
-        st.metric("Unoccluded logit", f"{maps['unoccluded_logit']:.3f}")
-        st.caption(
-            f"A grey square of {patch} x {patch} pixels covers the image at every {stride} pixels; values "
-            "are drawn at its centre. Where they fall, what lay there speaks for the class (Zeiler and "
-            "Fergus 2014)."
-        )
+        what = "of an uploaded image" if subject.image_id is None else "of this image"
+        st.caption(f"The store holds no occlusion map {what}; this one is made live.")
+    if stored and opened.view.source == "stored":
+        stored_occlusion.draw(opened, subject.image_id)
+    else:
+        _method(opened, subject)
 
 
-def _live(opened: Opened[ImageView], subject: Subject) -> None:
-    view = opened.view
-    names = [
-        name
-        for name, each in METHODS.items()
-        if each.output in ("heatmap", "mask", "gradient") and IMAGE in each.needs and SECOND not in each.needs
-    ]
-    st.segmented_control(
-        "Method", names, key=binding.key(ImageView, "method"), format_func=lambda name: METHODS[name].title
+def _neighbors(opened: Opened[ImageView], subject: Subject) -> None:
+    for space in SPACES:
+        strip(opened, subject, space, NEIGHBORS_SHOWN)
+    view = NeighborsView(
+        opened.store, opened.run.fingerprint, image=max(subject.image_id or 0, 0), upload=subject.upload
     )
+    link(view, "All neighbours, and how many share the label")
+
+
+def _others(opened: Opened[ImageView], subject: Subject) -> None:
+    st.segmented_control(
+        "Method",
+        OTHERS,
+        key=binding.key(ImageView, "method"),
+        format_func=lambda name: METHODS[name].title,
+        required=True,
+    )
+    _method(opened, subject)
+
+
+def _method(opened: Opened[ImageView], subject: Subject) -> None:
+    view = opened.view
     method = METHODS[view.method]
     st.caption(f"{method.theory} *{method.reference}*")
     input_controls(view, data.facts(opened.run))

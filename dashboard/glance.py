@@ -1,0 +1,73 @@
+"""One image at a glance: where occlusion and saliency point, the object cut out, the nearest images."""
+
+import dataclasses
+from collections.abc import Callable
+
+import streamlit as st
+
+from compute.methods import METHODS
+from compute.pictures import picture, png, to_8_bit, upscaled
+from dashboard import live_step, stored_occlusion
+from dashboard.boundary import sentence
+from dashboard.header import Opened
+from dashboard.image_tabs import METHOD_OF_TAB, NEIGHBORS, OCCLUSION, SALIENCY, SEGMENTATION, TABS
+from dashboard.neighbor_strips import strip
+from dashboard.pages import PAGES, link
+from dashboard.photos import Subject
+from dashboard.stored_occlusion import PREVIEW
+from dashboard.view_state import ImageView, read_parameters
+
+NEIGHBORS_SHOWN = 8
+
+
+def draw(opened: Opened[ImageView], subject: Subject) -> None:
+    refused = live_step.refusal(opened.run)
+    parts: dict[str, Callable[[], None]] = {
+        OCCLUSION: lambda: _occlusion(opened, subject, refused),
+        SALIENCY: lambda: _method(opened, subject, SALIENCY, refused),
+        SEGMENTATION: lambda: _method(opened, subject, SEGMENTATION, refused),
+    }
+    for column, (tab, part) in zip(st.columns(len(parts), gap="small"), parts.items(), strict=True):
+        with column:
+            link(shown_on(opened.view, tab), TABS[tab], ":material/open_in_full:")
+            part()
+    if refused is not None:
+        st.info(sentence(ValueError(refused)), icon=":material/lock:")
+    link(shown_on(opened.view, NEIGHBORS), TABS[NEIGHBORS], PAGES["neighbors"].icon)
+    if subject.image_id is not None or refused is None:
+        strip(opened, subject, "feature", NEIGHBORS_SHOWN)
+
+
+def shown_on(view: ImageView, tab: str) -> ImageView:
+    """The same image on another tab, its method at its defaults."""
+    method = METHOD_OF_TAB.get(tab, view.method)
+    parameters = view.parameters if method == view.method else read_parameters(method, {})[0]
+    return dataclasses.replace(view, tab=tab, method=method, parameters=parameters)
+
+
+def _occlusion(opened: Opened[ImageView], subject: Subject, refused: str | None) -> None:
+    if not stored_occlusion.has_maps(opened.run, subject.image_id):
+        _method(opened, subject, OCCLUSION, refused)
+        return
+    content, target = stored_occlusion.preview(opened.run, subject.image_id)
+    _show(content, f"Bright: covering it costs {target} its probability", f"occlusion of {subject.name}")
+
+
+def _method(opened: Opened[ImageView], subject: Subject, tab: str, refused: str | None) -> None:
+    if refused is not None:
+        st.caption("Needs the network.")
+        return
+    view = dataclasses.replace(shown_on(opened.view, tab), source="live")
+    step = live_step.finished_step(opened, view, subject)
+    if step is None:
+        return
+    shown = step.pictures.get("overlay")
+    content = picture(step) if shown is None else to_8_bit(shown)
+    said = f"{METHODS[view.method].title} for {step.numbers['class']}"
+    if step.numbers.get("failed"):
+        said = f"No outline: {step.numbers['failed']}"
+    _show(png(upscaled(content, PREVIEW)), said, f"{TABS[tab]} of {subject.name}")
+
+
+def _show(content: bytes, caption: str, alt: str) -> None:
+    st.image(content, caption=caption, alt=alt, width="stretch")

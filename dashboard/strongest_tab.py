@@ -1,0 +1,141 @@
+"""The tab of the Image page with the channels that answer unusually strongly to the image."""
+
+import streamlit as st
+
+from dashboard import binding, data, live_step, photos, pictures, strongest
+from dashboard.boundary import sentence
+from dashboard.components import GridItem, image_grid
+from dashboard.data import BY_FOLDER
+from dashboard.header import Opened
+from dashboard.pages import link
+from dashboard.photos import Subject
+from dashboard.strongest import Answer
+from dashboard.view_state import ChannelsView, ImageView
+from featurestore.reader import Run
+
+EACH_LAYER, ONE_LAYER = 6, 24
+SIDE = 96
+Shown = tuple[tuple[Answer, bytes], ...]
+
+
+def draw(opened: Opened[ImageView], subject: Subject) -> None:
+    layers = tuple(data.facts(opened.run).layers)
+    if not layers:
+        st.info("This network has no convolution, so it has no channels.", icon=":material/view_module:")
+        return
+    _explain(layers)
+    shown = _live(opened, subject, layers)
+    if shown is None:
+        return
+    if not shown:
+        st.caption("No channel of this layer answers to this image.")
+        return
+    chosen = next((each for each, _ in shown if each.name == opened.view.strong), shown[0][0])
+    _chosen(opened, chosen)
+    for layer in layers:
+        of_layer = [(answer, png) for answer, png in shown if answer.layer == layer]
+        if of_layer:
+            _layer(opened, layer, of_layer, chosen)
+
+
+def _explain(layers: tuple[str, ...]) -> None:
+    st.selectbox(
+        "Layer",
+        ("", *layers),
+        key=binding.key(ImageView, "layer"),
+        format_func=lambda name: name or f"all, the first {EACH_LAYER} of each",
+        width=260,
+        on_change=lambda: binding.change(ImageView, strong="", channel=-1),
+    )
+    st.caption(
+        "Each channel's strongest answer in this image and where it is, ranked by how few of the store's images "
+        "make it answer more strongly. That means the same for every channel, whatever its unit."
+    )
+
+
+def _live(opened: Opened[ImageView], subject: Subject, layers: tuple[str, ...]) -> Shown | None:
+    """None while the network runs; the store's own top patches where the network may not be used."""
+    if (refused := live_step.refusal(opened.run)) is not None:
+        st.info(
+            f"{sentence(ValueError(refused))} Until then, only channels among whose top patches "
+            "this image is can be shown, from the store.",
+            icon=":material/lock:",
+        )
+        if subject.image_id is None:
+            return None
+        return _stored(opened.run, subject.image_id, opened.view.layer)
+    found = strongest.live_peaks(opened, subject)
+    if found is None:
+        return None
+    return _ranked(opened.run, subject, opened.view.layer, layers, found)
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def _ranked(run: Run, subject: Subject, layer: str, layers: tuple[str, ...], _found) -> Shown:
+    """The found peaks follow from the run and the subject."""
+    image = photos.photograph(run, subject.image_id or 0, subject.upload)
+    count = ONE_LAYER if layer else EACH_LAYER
+    answers = [
+        answer
+        for name in ([layer] if layer else layers)
+        for answer in strongest.strongest(run, name, _found[name], subject.image_id, image.size, count)
+    ]
+    return _with_patches(image, answers)
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def _stored(run: Run, image_id: int, layer: str) -> Shown:
+    answers = [each for each in strongest.stored(run, image_id) if layer in ("", each.layer)]
+    return _with_patches(photos.photograph(run, image_id), answers)
+
+
+def _with_patches(image, answers: list[Answer]) -> Shown:
+    whole = (0, 0, image.width, image.height)
+    return tuple((each, photos.png(photos.cut(image, each.box or whole, SIDE))) for each in answers)
+
+
+def _layer(
+    opened: Opened[ImageView], layer: str, shown: list[tuple[Answer, bytes]], chosen: Answer
+) -> None:
+    st.markdown(f"**{layer}**")
+    items = [
+        GridItem(
+            answer.name,
+            pictures.data_url(png),
+            alt=f"what channel {answer.channel} of {layer} sees of the image where it answers most",
+            caption=f"channel {answer.channel}",
+            note=f"{answer.value:.3g} of {answer.maximum:.3g}, {_place(answer)}",
+            badge="" if answer.rank is None else f"{answer.rank + 1}",
+        )
+        for answer, png in shown
+    ]
+    image_grid(
+        items,
+        key=f"image/strongest/{layer}",
+        label=f"Strongest channels of {layer}",
+        size=SIDE,
+        selected=chosen.name,
+        on_click=lambda name: binding.change(ImageView, strong=str(name)),
+    )
+
+
+def _chosen(opened: Opened[ImageView], answer: Answer) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
+        st.metric(f"{answer.layer}, channel {answer.channel}", f"{answer.value:.3f}", width="content")
+        st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
+        st.metric("Images that answer more", f"{answer.share:.1%}", width="content")
+        if answer.rank is not None:
+            st.metric("Place among its patches", f"{answer.rank + 1}", width="content")
+        st.metric("Unit (row, column)", f"{answer.y}, {answer.x}", width="content")
+        channel = ChannelsView(
+            opened.store,
+            opened.run.fingerprint,
+            layer=answer.layer,
+            channel=answer.channel,
+            rank=answer.rank or 0,
+        )
+        link(channel, "Open this channel")
+
+
+def _place(answer: Answer) -> str:
+    return "the strongest" if answer.share == 0 else f"top {max(answer.share, 0.001):.1%}"
