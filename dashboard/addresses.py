@@ -6,12 +6,14 @@ from urllib.parse import quote
 
 @dataclass(frozen=True)
 class MapAddresses:
-    """Where the scatter component finds a map: two buffers, and two prefixes an image_id is appended to."""
+    """Where the scatter component finds a map: two buffers, two prefixes an image_id is appended to, and the
+    buffer of what a search found ("" without a search)."""
 
     points: str
     colors: str
     thumbnails: str
     captions: str
+    hits: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,14 @@ class GridAddresses:
     captions: str
 
 
-def scatter_map(store: str, fingerprint: str, method: str, color: str) -> MapAddresses:
-    """The map of ``method`` with colours by the column ``color`` of ``images``."""
+def scatter_map(store: str, fingerprint: str, method: str, color: str, search: str = "") -> MapAddresses:
+    """The map of ``method`` with colours by the column ``color`` of ``images``, and what ``search`` finds."""
     return MapAddresses(
         points=points(store, fingerprint, method),
         colors=colors(store, fingerprint, color),
         thumbnails=thumbnails(store, fingerprint),
         captions=captions(store, fingerprint),
+        hits=hits(store, fingerprint, search) if search else "",
     )
 
 
@@ -73,6 +76,11 @@ def points(store: str, fingerprint: str, method: str) -> str:
 def colors(store: str, fingerprint: str, column: str) -> str:
     """One value an image to colour by (binary, see ``compute.exhibits.coloring.Coloring.values``)."""
     return _address("colors", store, fingerprint, column)
+
+
+def hits(store: str, fingerprint: str, search: str) -> str:
+    """The images that have the words of ``search``, as image_ids (uint32)."""
+    return _address("hits", store, fingerprint, search)
 
 
 def grid_picture(store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False) -> str:

@@ -15,12 +15,17 @@ from compute import images, zoo
 from compute.exhibits.coloring import Coloring
 from compute.exhibits.coloring import coloring as coloring_of
 from compute.model import Model
+from dashboard import image_search
 from dashboard.jobs import JobQueue
 from dashboard.kept import Kept
+from dashboard.results import ResultCache, kept_beside
 from dashboard.settings import Settings, find_stores
+from dashboard.shelf import Shelf
+from dashboard.short_links import ShortLinks
 from dashboard.view_state import Facts
 from featurestore.reader import Run, Store
 
+SELECTION_BYTES = 256 * 1024 * 1024
 BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
 
 
@@ -41,10 +46,7 @@ def run_at(store: str, fingerprint: str) -> Run:
 
 def open_run(name: str, fingerprint: str) -> Run:
     """By the store's listed name, for the routes; ValueError for what is not there."""
-    listed = stores()
-    if name not in listed:
-        raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")
-    return run_at(str(listed[name]), fingerprint)
+    return run_at(_folder(name), fingerprint)
 
 
 @st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -65,6 +67,12 @@ def features(run: Run) -> np.ndarray:
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def coloring(run: Run, column: str) -> Coloring:
     return coloring_of(run, column)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def hits(run: Run, text: str) -> np.ndarray:
+    """image_ids (n,) of what a search finds."""
+    return image_search.search(table(run, "images", image_search.COLUMNS), text)
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Loading the network …")
@@ -93,10 +101,38 @@ def uploads() -> Kept:
     return Kept("the uploaded image")
 
 
+def selections(store: str) -> Kept:
+    """Image ids, as little-endian int64, kept beside the store of this listed name."""
+    return _selections(_folder(store))
+
+
+def results(store: str) -> ResultCache:
+    """Finished live results, kept beside the store of this listed name."""
+    return _results(_folder(store))
+
+
+def short_links(store: str) -> ShortLinks:
+    """Links kept beside the store of this listed name."""
+    return ShortLinks(Path(_folder(store)))
+
+
+def _folder(name: str) -> str:
+    """ValueError for a store that is not served."""
+    listed = stores()
+    if name not in listed:
+        raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")
+    return str(listed[name])
+
+
 @st.cache_resource(show_spinner=False)
-def selections() -> Kept:
-    """Image ids, as little-endian int64."""
-    return Kept("the selection", kept_bytes=32 * 1024 * 1024)
+def _selections(folder: str) -> Kept:
+    shelf = Shelf(Path(folder) / "selections", SELECTION_BYTES)
+    return Kept("the selection", kept_bytes=32 * 1024 * 1024, shelf=shelf)
+
+
+@st.cache_resource(show_spinner=False)
+def _results(folder: str) -> ResultCache:
+    return kept_beside(Path(folder), settings().results_mb * 2**20)
 
 
 def read_facts(run: Run) -> Facts:

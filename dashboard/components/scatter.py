@@ -86,9 +86,10 @@ def scatter(
 
 
 def _legend(coloring: Coloring, palette: Sequence[str] | None) -> dict[str, Any]:
-    legend: dict[str, Any] = {"title": coloring.column}
+    legend: dict[str, Any] = {"title": coloring.title}
     if coloring.categories is None:
-        scale = {"low": coloring.low, "high": coloring.high, "unit": coloring.unit}
+        ends = {"low": coloring.low, "high": coloring.high, "clipped": coloring.clipped}
+        scale = {**ends, "unit": coloring.unit}
         return {**legend, **scale, "colors": palette or palettes.VIRIDIS}
     default = palettes.VERDICTS if coloring.categories == VERDICTS else None
     colors = palette or default or palettes.categorical(len(coloring.categories))

@@ -3,6 +3,8 @@ import { mix } from "./point_data.js"
 
 const DIMMED = 0.85
 const FILL = 0.3
+/** The least size of a point that a search found, in CSS pixels. */
+const HIT = 7
 const NEEDED = ["OES_texture_float", "OES_element_index_uint"]
 
 /** Whether this browser draws with WebGL as the plot needs it. */
@@ -46,24 +48,34 @@ export class MapPlot {
     this.#listen()
   }
 
-  /** Draws points { x, y, count }, each in the colour of its index in what `paint` is given. */
-  async draw(points, indices) {
+  /**
+   * Draws points { x, y, count }, each in the colour of its index in what `paint` is given.
+   *
+   * @param hits 1 for each point that a search found and 0 for the others, which recede; null without a search
+   */
+  async draw(points, indices, colors, hits) {
     // The index that finds the point below the mouse depends on the positions alone.
     const spatialIndex = points === this.points ? this.plot.get("spatialIndex") : undefined
     this.points = points
     this.indices = indices
+    this.hits = hits
     const pointSize = Math.min(9, Math.max(1.5, 9 * (500 / points.count) ** 0.2))
-    this.plot.set({ pointOrder: null, pointSize })
-    const columns = { x: points.x, y: points.y, valueA: indices }
+    const sizes = { pointSize: Array(colors).fill(Math.max(pointSize, HIT)).concat(Array(colors).fill(pointSize)) }
+    this.plot.set({ pointOrder: null, ...(hits ? { ...sizes, sizeBy: "valueA" } : { pointSize, sizeBy: null }) })
+    // The colours are there twice: as they are, and receded for what the search did not find.
+    const valueA = hits ? indices.map((color, index) => (hits[index] ? color : color + colors)) : indices
+    const columns = { x: points.x, y: points.y, valueA }
     await this.plot.draw(columns, { zDataType: "categorical", spatialIndex })
   }
 
   /** Sets the colours [r, g, b, a]; with a `highlighted` index all others recede to `background`. */
   paint(colors, highlighted, background) {
-    const recedes = index => highlighted >= 0 && index !== highlighted
-    const shown = colors.map((color, index) => (recedes(index) ? mix(color, background, DIMMED) : color))
-    this.plot.set({ pointColor: shown, pointColorActive: shown, pointColorHover: colors })
-    this.plot.set({ pointOrder: highlighted < 0 ? null : this.#last(highlighted) })
+    const recede = color => mix(color, background, DIMMED)
+    const shown = colors.map((color, index) => (highlighted < 0 || index === highlighted ? color : recede(color)))
+    const all = this.hits ? [...shown, ...colors.map(recede)] : shown
+    const hovered = this.hits ? [...colors, ...colors] : colors
+    this.plot.set({ pointColor: all, pointColorActive: all, pointColorHover: hovered })
+    this.plot.set({ pointOrder: highlighted < 0 && !this.hits ? null : this.#front(highlighted) })
   }
 
   get camera() {
@@ -160,9 +172,12 @@ export class MapPlot {
     }
   }
 
-  #last(highlighted) {
-    const order = [[], []]
-    this.indices.forEach((color, index) => order[Number(color === highlighted)].push(index))
-    return order[0].concat(order[1])
+  /** The order to draw in: what is highlighted, and found, lies in front. */
+  #front(highlighted) {
+    const order = [[], [], []]
+    this.indices.forEach((color, index) => {
+      order[Number(color === highlighted) + Number(this.hits?.[index] ?? 0)].push(index)
+    })
+    return order.flat()
   }
 }

@@ -18,6 +18,21 @@ export async function fetchValues(address) {
   return new Float32Array(await fetchBuffer(address))
 }
 
+/** The image ids that a search found; null where there is no search. */
+export async function fetchHits(address) {
+  return address ? new Uint32Array(await fetchBuffer(address)) : null
+}
+
+/** 1 for each point whose image is among `ids`, 0 for the others. */
+export function marks(points, ids) {
+  const made = new Uint8Array(points.count)
+  for (const id of ids) {
+    const index = points.indexOf(id)
+    if (index !== undefined) made[index] = 1
+  }
+  return made
+}
+
 /** The index of each point's colour; the one past the last colour is for points without a value. */
 export function colorIndices(points, values, legend, steps) {
   const { low, high, categories } = legend

@@ -2,7 +2,9 @@ import { HoverCard, inWords } from "./hover_card.js"
 import { Legend } from "./legend.js"
 import { component, debounce, element, SharedValue, themeColor } from "./lifecycle.js"
 import { hasWebGL, MapPlot } from "./map_plot.js"
-import { channels, colorIndices, countColors, fetchPoints, fetchValues, interpolate } from "./point_data.js"
+import {
+  channels, colorIndices, countColors, fetchHits, fetchPoints, fetchValues, interpolate, marks,
+} from "./point_data.js"
 import style from "./scatter.css"
 import shared from "./shared.css"
 import { Toolbar } from "./toolbar.js"
@@ -49,7 +51,7 @@ class Scatter {
       this.#due.add(name)
     }
     if (!this.able) return
-    const wanted = JSON.stringify([data.points, data.colors, data.legend])
+    const wanted = JSON.stringify([data.points, data.colors, data.legend, data.hits])
     if (wanted === this.#drawn) this.#apply()
     else if (wanted !== this.#drawing) this.#draw(wanted)
   }
@@ -113,13 +115,15 @@ class Scatter {
       const buffers = [
         this.#fetch("points", data.points, fetchPoints),
         this.#fetch("values", data.colors, fetchValues),
+        this.#fetch("hits", data.hits, fetchHits),
       ]
       // Compiling the shaders takes as long as the buffers take to come.
       this.#start()
-      const [points, values] = await Promise.all(buffers)
+      const [points, values, found] = await Promise.all(buffers)
       const indices = colorIndices(points, values, data.legend, SCALE_STEPS)
       if (turn !== this.#turn) return
-      await this.plot.draw(points, indices)
+      const colors = (data.legend.categories?.length ?? SCALE_STEPS) + 1
+      await this.plot.draw(points, indices, colors, found && marks(points, found))
       if (turn !== this.#turn) return
       this.points = points
       this.#drawn = wanted

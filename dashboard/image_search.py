@@ -1,0 +1,75 @@
+"""Images by words: of their path, label and prediction, or by their number. Pure functions of `images`."""
+
+import shlex
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+COLUMNS = ("image_id", "path", "label", "predicted", "split")
+FIELDS = {
+    "path": ("path",),
+    "label": ("label",),
+    "predicted": ("predicted",),
+    "split": ("split",),
+    "image": (),
+    "": ("path", "label", "predicted"),
+}
+"""Columns that a word is looked for in, by what stands before its colon; without one, in three of them."""
+
+HELP = (
+    "Words of the path, the label or the prediction, or an image's number. All of them must be there; case "
+    "does not count. `label:cat predicted:dog` looks in one column, `image:12` for one number, "
+    '`"two words"` for both together.'
+)
+
+
+def search(images: pa.Table, text: str) -> np.ndarray:
+    """image_ids (n,) int64, sorted, of the rows of `images` (COLUMNS) that have all words of `text`.
+
+    No word finds nothing.
+    """
+    found = np.zeros(len(images), bool)
+    for index, (field, word) in enumerate(terms(text)):
+        hit = _has(images, field, word)
+        found = hit if index == 0 else found & hit
+    return images["image_id"].to_numpy()[found]
+
+
+def terms(text: str) -> list[tuple[str, str]]:
+    """(field, word) of each word; a field that there is not belongs to the word, as in a path `C:/cats`."""
+    split = [word.partition(":") for word in _words(text)]
+    pairs = [
+        (field.lower(), rest) if colon and field.lower() in FIELDS else ("", field + colon + rest)
+        for field, colon, rest in split
+    ]
+    return [(field, word) for field, word in pairs if word]
+
+
+def _words(text: str) -> list[str]:
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split, lexer.quotes, lexer.escape, lexer.commenters = True, '"', "", ""
+    try:
+        return list(lexer)
+    except ValueError:
+        # A quotation that is still being typed.
+        return text.replace('"', " ").split()
+
+
+def _has(images: pa.Table, field: str, word: str) -> np.ndarray:
+    """(N,) bool: which rows have the word."""
+    found = np.zeros(len(images), bool)
+    if field in ("", "image") and word.isascii() and word.isdigit():
+        found |= images["image_id"].to_numpy() == min(int(word[:18]), 2**62)
+    for column in FIELDS[field]:
+        found |= _contains(images[column], word)
+    return found
+
+
+def _contains(values: pa.ChunkedArray, word: str) -> np.ndarray:
+    """(N,) bool. Each distinct text is looked at once: labels are few."""
+    encoded = values.combine_chunks().dictionary_encode()
+    names = encoded.dictionary.cast(pa.string())
+    matches = pc.match_substring(names, word, ignore_case=True).to_numpy(zero_copy_only=False).astype(bool)
+    codes = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+    return np.append(matches, False)[codes]
