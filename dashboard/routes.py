@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from compute.exhibits.coloring import coloring
 from compute.exhibits.grid import grid, grid_picture
-from dashboard import points, tiles
+from dashboard import image_search, points, tiles
 from dashboard.components import loader
 from dashboard.pictures import media_type
 from featurestore.errors import Damaged
@@ -48,16 +48,17 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/caption/{run}/{{image_id}}": _caption,
         f"/points/{run}/{{method}}": _points,
         f"/colors/{run}/{{column}}": _colors,
+        f"/hits/{run}/{{text:path}}": _hits,
         f"/tiles/{run}/{{method}}/{{kind}}/cells": _cells,
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": _picture,
         f"/tiles/{run}/{{method}}/{{kind}}/grid-seams.png": _picture_with_seams,
         f"/tiles/{run}/{{method}}/{{kind}}/{{layer}}/{{z}}/{{x}}_{{y}}.webp": _tile,
     }
-    routes = [Route(path, _endpoint(open_run, answer)) for path, answer in answers.items()]
+    routes = [Route(path, endpoint_of(open_run, answer)) for path, answer in answers.items()]
     return [Route("/frontend/{digest}/{name}.js", _frontend), *routes]
 
 
-def _endpoint(open_run: OpenRun, answer: Callable[..., Payload]) -> Callable[[Request], Response]:
+def endpoint_of(open_run: OpenRun, answer: Callable[..., Payload]) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         parameters = dict(request.path_params)
         try:
@@ -107,6 +108,11 @@ def _points(run: Run, method: str) -> Payload:
 
 def _colors(run: Run, column: str) -> Payload:
     return Payload(coloring(run, column).values.tobytes(), "application/octet-stream")
+
+
+def _hits(run: Run, text: str) -> Payload:
+    found = image_search.search(run.table("images", image_search.COLUMNS), text)
+    return Payload(found.astype("<u4").tobytes(), "application/octet-stream")
 
 
 def _cells(run: Run, method: str, kind: str) -> Payload:
