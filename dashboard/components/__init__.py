@@ -1,5 +1,6 @@
-"""The dashboard's own Streamlit components: image grid, scatter plot, deep zoom."""
+"""The dashboard's own Streamlit components: image grid, scatter plot, deep zoom, confusion matrix."""
 
+from dashboard.components.confusion_matrix import Pair, confusion_matrix
 from dashboard.components.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
 from dashboard.components.image_grid import GridItem, image_grid
 from dashboard.components.scatter import Camera, ScatterEvents, scatter
@@ -9,7 +10,9 @@ __all__ = [
     "Camera",
     "DeepZoomEvents",
     "GridItem",
+    "Pair",
     "ScatterEvents",
+    "confusion_matrix",
     "deep_zoom",
     "image_grid",
     "scatter",

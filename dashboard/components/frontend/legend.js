@@ -1,10 +1,15 @@
 import { element } from "./lifecycle.js"
 
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 })
+/** Categories from which on there is a field to find one. */
+const MANY = 12
+/** Categories that are listed at once, the most frequent ones. */
+const MOST = 60
 
 /** The legend: a button a category that highlights it, or the ends of a colour scale. */
 export class Legend {
   #onHighlight
+  #highlighted = null
 
   constructor(onHighlight) {
     this.#onHighlight = onHighlight
@@ -13,31 +18,53 @@ export class Legend {
 
   /** @param counts points of each category; the last is for points without one */
   show(legend, counts, unknown) {
+    this.legend = legend
+    this.counts = counts
     this.root.setAttribute("aria-label", `Colours: ${legend.title}`)
     this.root.replaceChildren(element("h4", {}, legend.title))
-    this.root.append(...(legend.categories ? this.#entries(legend, counts, unknown) : scale(legend)))
+    if (!legend.categories) return this.root.append(...scale(legend))
+    if (legend.categories.length > MANY) this.root.append(this.#finder())
+    this.entries = element("div", { className: "entries" })
+    this.root.append(this.entries)
+    const without = counts[legend.categories.length]
+    if (without) this.root.append(element("div", { className: "without" }, swatch(unknown), "none", count(without)))
+    this.#list("")
   }
 
   /** Shows which category is highlighted, null for none. */
   highlight(name) {
+    this.#highlighted = name
     const buttons = [...this.root.querySelectorAll("button")]
     for (const button of buttons) button.ariaPressed = String(button.category === name)
-    this.root.classList.toggle("highlighting", buttons.some(button => button.category === name))
+    this.root.classList.toggle("highlighting", Boolean(this.legend?.categories?.includes(name)))
   }
 
-  #entries(legend, counts, unknown) {
-    const { categories, colors } = legend
-    const entries = categories.map((name, index) => this.#entry(name, colors[index], counts[index]))
-    const without = counts[categories.length]
-    const nameless = [swatch(unknown), "none", count(without)]
-    if (without) entries.push(element("div", { className: "without" }, ...nameless))
-    return entries
+  #finder() {
+    const label = `Find in ${this.legend.categories.length} colours`
+    const field = element("input", { type: "search", placeholder: "Find …", "aria-label": label })
+    field.oninput = () => this.#list(field.value.trim().toLowerCase())
+    return field
   }
 
-  #entry(name, color, points) {
-    const title = element("span", { className: "name" }, name)
-    const properties = { type: "button", title: `Highlight ${name}` }
-    const button = element("button", properties, swatch(color), title, count(points))
+  /** Lists the categories with `text` in their name, the most frequent ones where there are too many. */
+  #list(text) {
+    const { categories } = this.legend
+    const found = [...categories.keys()].filter(index => categories[index].toLowerCase().includes(text))
+    const frequent = found.toSorted((a, b) => (this.counts[b] ?? 0) - (this.counts[a] ?? 0)).slice(0, MOST)
+    this.entries.replaceChildren(...frequent.sort((a, b) => a - b).map(index => this.#entry(index)))
+    if (!found.length) this.entries.append(element("p", {}, "No such name."))
+    const more = found.length - frequent.length
+    if (more) this.entries.append(element("p", {}, `and ${more.toLocaleString("en")} less frequent`))
+    this.highlight(this.#highlighted)
+  }
+
+  #entry(index) {
+    const { categories, colors } = this.legend
+    const name = categories[index]
+    const shown = name || "(none)"
+    const title = element("span", { className: "name" }, shown)
+    const properties = { type: "button", title: `Highlight ${shown}` }
+    const button = element("button", properties, swatch(colors[index]), title, count(this.counts[index]))
     button.category = name
     button.onclick = () => this.#onHighlight(button.ariaPressed === "true" ? null : name)
     return button
@@ -54,10 +81,11 @@ function count(points = 0) {
   return element("span", { className: "count" }, points.toLocaleString("en"))
 }
 
-function scale({ colors, low, high, unit }) {
+function scale({ colors, low, high, unit, clipped }) {
+  if (low === high) return [element("p", {}, `all ${number.format(low)} ${unit}`)]
   const bar = element("div", { className: "scale" })
   bar.style.background = `linear-gradient(to right, ${colors.join(", ")})`
-  const end = (value, sign) => element("span", {}, `${sign}${number.format(value)}`)
+  const end = (value, sign) => element("span", {}, `${clipped ? sign : ""}${number.format(value)}`)
   const ends = [end(low, "≤ "), element("span", {}, unit), end(high, "≥ ")]
   return [bar, element("div", { className: "ends" }, ...ends)]
 }
