@@ -23,6 +23,7 @@ STORES ?= stores
 HOST   ?= 127.0.0.1
 PORT   ?= 8501
 TRUST  ?=
+RESULTS_MB ?=
 
 INSTALLED := $(VENV)/.installed
 option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
@@ -58,9 +59,9 @@ store: install ## build a store: MODEL= WEIGHTS= CHECKPOINT= CLASSES= SIZE= MEAN
 store-digits: ## build the store of the one-channel demo: scikit-learn's handwritten digits
 	@$(MAKE) --no-print-directory store MODEL=digits IMAGES=digits STORE=stores/digits
 
-dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py
+dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py RESULTS_MB=1024
 	$(PY) -m dashboard --stores "$(STORES)" --device "$(DEVICE)" --host "$(HOST)" --port "$(PORT)" \
-	  $(call option,trust-model,TRUST)
+	  $(call option,trust-model,TRUST) $(call option,results-mb,RESULTS_MB)
 
 test: install ## run the tests
 	$(PY) -m pytest tests

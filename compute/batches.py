@@ -7,6 +7,9 @@ import torch
 
 Result = TypeVar("Result")
 
+ALLOCATORS = ("out of memory", "DefaultCPUAllocator", "ALLOC_FAILED")
+"""In the messages of CUDA, Metal and numpy; of the CPU's allocator; of cuDNN and cuBLAS."""
+
 
 def in_batches(
     total: int, batch: int, work: Callable[[int, int], Result]
@@ -21,7 +24,7 @@ def in_batches(
         stop = min(start + batch, total)
         try:
             result = work(start, stop)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if stop - start == 1 or not is_out_of_memory(error):
                 raise
             batch = (stop - start) // 2
@@ -31,5 +34,6 @@ def in_batches(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """On a GPU torch has a class for it; on the CPU there are only the allocator's words."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    """On a GPU torch has a class for it; elsewhere, and of its libraries, there are only words."""
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or (isinstance(error, RuntimeError) and any(words in str(error) for words in ALLOCATORS))

@@ -29,13 +29,26 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a Python file of your own network that live methods may run; may be given several times",
     )
+    result.add_argument(
+        "--results-mb",
+        type=_whole,
+        default=1024,
+        metavar="MB",
+        help="size of the live results kept beside each store, 0 for none (default: %(default)s)",
+    )
     return result
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     places = tuple(place for place in options.stores.split(",") if place)
-    Settings(places, options.device, tuple(options.trust_model)).write()
+    Settings(places, options.device, tuple(options.trust_model), options.results_mb).write()
     names = ", ".join(find_stores(places)) or "none yet, the page says how to make one"
     print(f"Featurescope on http://{options.host}:{options.port} (stores: {names})", flush=True)
     serve(options.host, options.port)

@@ -88,5 +88,10 @@ def grid_picture(store: str, fingerprint: str, method: str, kind: str, with_seam
     return _address("tiles", store, fingerprint, method, kind, "grid-seams.png" if with_seams else "grid.png")
 
 
+def short_link(store: str, name: str) -> str:
+    """What leads to the view that a store keeps by this name."""
+    return _address("s", store, name)
+
+
 def _address(*parts: object) -> str:
     return "/".join(quote(str(part), safe="") for part in parts)

@@ -63,7 +63,9 @@ def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]
     if session.get(WRITTEN) != (cls.page, dict(query)):
         return view, notes
     # Through the address once more: what a browser sends for a widget is held to the same bounds as a link.
-    return cls.from_query(_from_widgets(view, session).to_query())
+    chosen, notes = cls.from_query(_from_widgets(view, session).to_query())
+    # A proof is of the very view that its link opened on.
+    return (chosen if chosen == view else dataclasses.replace(chosen, proof="")), notes
 
 
 def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
@@ -75,7 +77,8 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
     session[WRITTEN] = (cls.page, query)
     known = session.get(REMEMBERED, {})
     carried = known.get("*", {}) | {name: query[name] for name in CARRIED if name in query}
-    session[REMEMBERED] = {**known, cls.page: query, "*": carried}
+    left = {name: text for name, text in query.items() if name != "proof"}
+    session[REMEMBERED] = {**known, cls.page: left, "*": carried}
 
 
 def following(cls: type[View], view: ViewState, session: Mapping[str, Any]) -> View:

@@ -101,6 +101,11 @@ def uploads() -> Kept:
     return Kept("the uploaded image")
 
 
+def run_names(store: str) -> list[str]:
+    """Fingerprints of all runs of the store of this listed name; not cached, as a store can be made anew."""
+    return Store(_folder(store)).runs()
+
+
 def selections(store: str) -> Kept:
     """Image ids, as little-endian int64, kept beside the store of this listed name."""
     return _selections(_folder(store))

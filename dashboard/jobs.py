@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from compute.batches import is_out_of_memory
+
 log = logging.getLogger(__name__)
 
 KEPT_BYTES = 256 * 1024 * 1024
@@ -105,16 +107,28 @@ class JobQueue:
         self._worker = threading.Thread(target=self._serve, name="jobs", daemon=True)
         self._worker.start()
 
-    def submit(self, key: str, title: str, owner: str, work: Work) -> Job:
-        """Start `work`, or attach to what has this key; failed and cancelled ones start anew.
+    def submit(self, key: str, title: str, owner: str, work: Work, anew: bool = False) -> Job:
+        """Start `work`, or attach to what has this key; failed and cancelled ones start anew, and with `anew`
+        finished ones too.
 
         Raises ValueError where the owner has too many waiting.
         """
         with self._changed:
             entry = self._entries.get(key)
-            if entry is None or entry.job.state in (State.FAILED, State.CANCELLED):
+            over = (State.FAILED, State.CANCELLED, *([State.DONE] if anew else []))
+            if entry is None or entry.job.state in over:
                 entry = self._add(key, title, owner, work)
             self._entries.move_to_end(key)
+            return entry.now()
+
+    def adopt(self, key: str, title: str, step: Stepped, seconds: float) -> Job:
+        """A result from elsewhere as a finished job; what waits, runs or is finished here goes before it."""
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is None or entry.job.state in (State.FAILED, State.CANCELLED):
+                entry = self._entries[key] = _Entry(Job(key, title, State.DONE, step, seconds), None)
+            self._entries.move_to_end(key)
+            self._forget()
             return entry.now()
 
     def find(self, key: str) -> Job | None:
@@ -241,11 +255,7 @@ def size_of(step: Any) -> int:
 
 
 def _explain(error: Exception) -> str:
-    if (
-        "OutOfMemory" in type(error).__name__
-        or isinstance(error, MemoryError)
-        or "out of memory" in str(error)
-    ):
+    if is_out_of_memory(error):
         return OUT_OF_MEMORY
     name = uuid.uuid4().hex[:8]
     log.exception("job failed, error %s", name)

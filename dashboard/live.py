@@ -17,11 +17,13 @@ from dashboard.controls import spoken
 from dashboard.header import Opened
 from dashboard.jobs import Job, State, Work
 from dashboard.live_request import Request, request
+from dashboard.live_results import find, keeping, result_of
 from dashboard.photos import Subject
+from dashboard.results import Result
 from dashboard.view_state import LiveView
 from featurestore.best_natural import strongest_activation
 
-STARTED = "started"
+STARTED, SAID = "started", "not kept, said"
 AT_ONCE = 0.4
 """Seconds that a page waits for a result before it draws its progress."""
 
@@ -35,23 +37,26 @@ SHORTER_SIDE = 320
 def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subject | None = None) -> None:
     """Draws the start button, the running job or the result of the view's method."""
     view, run = opened.view, opened.run
-    model = data.model(run)
-    method = type(view.built())
-    if (reason := method.unavailable_because(model)) is not None:
-        st.info(f"{method.title} is not available for {model.name}: {reason}.", icon=":material/block:")
-        return
-    wanted = request(view, model.weights_hash, _named(subject), _named(second))
-    job = data.jobs().find(wanted.key)
+    wanted = request(view, run.manifest.model["weights_hash"], _named(subject), _named(second))
+    job = find(opened.store, wanted)
     again = st.session_state.pop(STARTED, None) == wanted.key
-    if again or (job is None and view.live):
-        _submit(opened, wanted, subject, second)
-    elif job is None or job.state in (State.FAILED, State.CANCELLED):
-        _offer(view, wanted, job)
-        return
+    if again or job is None or job.state in (State.FAILED, State.CANCELLED):
+        # Only here: a result that is kept needs no network, nor that the user's code may run.
+        model, method = data.model(run), type(wanted.method)
+        if (reason := method.unavailable_because(model)) is not None:
+            st.info(f"{method.title} is not available for {model.name}: {reason}.", icon=":material/block:")
+            return
+        if not again and (job is not None or not view.live):
+            _offer(view, wanted, job)
+            return
+        _submit(opened, wanted, subject, second, anew=again)
     job = data.jobs().wait(wanted.key, AT_ONCE)
     if job is None or not job.ended:
         watch(wanted.key)
     elif job.state is State.DONE:
+        if opened.result is not job.step and result_of(view, run) is job.step:
+            # It came after the header was drawn, which compares it with the link's and puts it into the new one.
+            binding.rerun()
         show_result(opened, wanted, job)
     else:
         _offer(view, wanted, job)
@@ -79,6 +84,7 @@ def owner() -> str:
 
 def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
     step, recipe = job.step, recipe_of(wanted, opened)
+    _say_once(step)
     left, right = st.columns([3, 2])
     with left:
         _pictures(step, wanted)
@@ -86,8 +92,31 @@ def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
         _best_natural(opened, wanted, step)
         numbers(step.numbers)
         _curves(step.numbers)
-        st.caption(f"{job.seconds:.1f} s on {data.model(opened.run).device}.")
+        _made(opened.view, wanted, job)
         _take_along(step, wanted, recipe, str(data.stores()[opened.store]))
+
+
+def _made(view: LiveView, wanted: Request, job: Job) -> None:
+    """How long it took and where; the way to compute it anew."""
+    where = job.step.environment
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{job.seconds:.1f} s on {where['device']}, torch {where['torch']}, {where['threads']} threads."
+        )
+        st.button(
+            "Compute again",
+            type="tertiary",
+            icon=":material/replay:",
+            help="Instead of the kept result; for a link with a proof, the page says whether the bytes are the same",
+            on_click=_start,
+            args=(type(view), wanted.key),
+        )
+
+
+def _say_once(result: Result) -> None:
+    """Why it could not be kept; the same holds for the next ones."""
+    if result.note and st.session_state.setdefault(SAID, result.digest) == result.digest:
+        st.warning(sentence(ValueError(result.note)), icon=":material/save:")
 
 
 def recipe_of(wanted: Request, opened: Opened[LiveView]) -> dict[str, str]:
@@ -147,7 +176,7 @@ def _named(subject: Subject | None) -> tuple[str, str] | None:
 
 
 def _submit(
-    opened: Opened[LiveView], wanted: Request, subject: Subject | None, second: Subject | None
+    opened: Opened[LiveView], wanted: Request, subject: Subject | None, second: Subject | None, anew: bool
 ) -> None:
     run, model = opened.run, data.model(opened.run)
     photographs = {
@@ -163,7 +192,8 @@ def _submit(
             else model.prepare(photographs[which])
         )
 
-    data.jobs().submit(wanted.key, wanted.title, owner(), lambda: wanted.steps(model, read))
+    work = keeping(lambda: wanted.steps(model, read), opened.view, wanted, model.device)
+    data.jobs().submit(wanted.key, wanted.title, owner(), work, anew)
 
 
 def _offer(view: LiveView, wanted: Request, job: Job | None) -> None:

@@ -7,12 +7,14 @@ import streamlit as st
 from dashboard.view_state import (
     AboutView,
     ChannelsView,
+    CompareView,
     ImageView,
     LabView,
     MapView,
     MistakesView,
     NeighborsView,
     OverviewView,
+    ResultsView,
     ViewState,
 )
 
@@ -71,10 +73,22 @@ PAGES = {
             "Which classes are taken for which, and the errors the network is most sure of.",
         ),
         PageEntry(
+            CompareView,
+            "Compare",
+            ":material/compare:",
+            "Two runs over the same images: which predictions, neighbours, channels and maps changed.",
+        ),
+        PageEntry(
             LabView,
             "Lab",
             ":material/science:",
             "Run a method on an image, live: fooling images, DeepDream, gradient ascent and the others.",
+        ),
+        PageEntry(
+            ResultsView,
+            "Results",
+            ":material/inventory_2:",
+            "The live results that are kept beside the store, so that links open on them at once.",
         ),
         PageEntry(
             AboutView,

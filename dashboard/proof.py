@@ -32,12 +32,15 @@ RESULT = 32
 """Hexadecimal digits of a result's digest."""
 
 LONGEST_ENVIRONMENT = 60
+LONGEST_RUN = 24
+"""Characters of a fingerprint by which the link's run is found again."""
+
 ABSENT = "-" * TABLE
 
 
 @dataclass(frozen=True)
 class Proof:
-    """view: hash of the view, store and run left out. run: its fingerprint. manifest: of all that the run is,
+    """view: hash of the view, store and run left out. run: its fingerprint's beginning. manifest: of all that the run is,
     but not of when it was made. parts: hash of model, images, parameters, versions. tables: hash a table.
     result, environment, sketch: of a live result, else "" and None."""
 
@@ -80,6 +83,12 @@ class Proof:
         """Whether it was made for this view, whatever its store and run."""
         return self.view == _view_hash(view)
 
+    def is_of(self, run: Run) -> bool:
+        return self.is_of_fingerprint(run.fingerprint)
+
+    def is_of_fingerprint(self, fingerprint: str) -> bool:
+        return fingerprint[:LONGEST_RUN] == self.run
+
 
 PARTS = ("model", "images", "parameters", "versions")
 
@@ -89,7 +98,7 @@ _TEXT = re.compile(
         [
             VERSION,
             f"(?P<view>{_B64}{{{PART}}})",
-            "(?P<run>[0-9A-Za-z_-]{1,128})",
+            f"(?P<run>[0-9A-Za-z_-]{{1,{LONGEST_RUN}}})",
             f"(?P<manifest>{_B64}{{{WHOLE}}})",
             f"(?P<parts>{_B64}{{{PART * len(PARTS)}}})",
             f"(?P<tables>{_B64}{{{TABLE * len(TABLES)}}})",
@@ -194,7 +203,7 @@ def _of_all_views(run: Run) -> Proof:
     """A large run's manifest has thousands of checksums, so they are hashed once."""
     manifest = run.manifest
     tables = {table: _table_hash(manifest, table) for table in manifest.tables}
-    return Proof("", run.fingerprint, _hash(_lasting(manifest), WHOLE), _parts(manifest), tables)
+    return Proof("", run.fingerprint[:LONGEST_RUN], _hash(_lasting(manifest), WHOLE), _parts(manifest), tables)
 
 
 def _percent(share: float) -> str:

@@ -1,29 +1,23 @@
-"""All images on a plane: points by an embedding, or thumbnails in a grid."""
+"""All images on a plane: points by an embedding, or thumbnails in a grid; searched, and picked by a lasso."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
-from compute.exhibits import grid
-from dashboard import addresses, binding, data, tools
-from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, image_grid, scatter
+from compute.exhibits.coloring import COLOR_COLUMNS, color_title
+from dashboard import binding, data, image_search, map_planes, selection, tools
+from dashboard.boundary import sentence
 from dashboard.header import Opened, open_page
+from dashboard.image_wall import known, wall
+from dashboard.pages import link
 from dashboard.photos import Subject
-from dashboard.picker import grid_items
-from dashboard.view_state import MapView
+from dashboard.view_state import MapView, MistakesView
 
-METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 SHOWN = {"points": "Points", "grid": "Grid"}
-COLORS = {
-    "label": "Label",
-    "predicted": "Prediction",
-    "correct": "Right or wrong",
-    "split": "Split",
-    "loss": "Loss",
-    "probability": "Probability",
-}
 KINDS = {"unique": "Each image at most once", "nearest": "Nearest image to each cell"}
-PER_PAGE = 60
-HEIGHT = 620
+MOST_CLASSES = 8
+"""Classes that are named of a selection."""
 
 
 def draw(opened: Opened[MapView]) -> None:
@@ -34,29 +28,32 @@ def draw(opened: Opened[MapView]) -> None:
         )
         return
     _controls(opened)
+    chosen = _selection(opened)
     plane, side = st.columns([3, 1], gap="medium")
     with plane:
         if opened.view.show == "points":
-            _points(opened)
+            map_planes.points(opened, chosen)
         else:
-            _grid(opened)
+            map_planes.cells(opened)
     with side:
         _selected(opened)
         _quality(opened)
-    if opened.view.selection:
-        _lasso(opened)
+    if opened.view.search.strip():
+        _hits(opened)
+    if len(chosen):
+        _lasso(opened, chosen)
 
 
 def _controls(opened: Opened[MapView]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        _segments("Layout", "map", list(data.facts(opened.run).maps), METHODS)
+        _segments("Layout", "map", list(data.facts(opened.run).maps), map_planes.METHODS)
         _segments("Show as", "show", list(SHOWN), SHOWN)
         if opened.view.show == "points":
             st.selectbox(
                 "Colour by",
-                list(COLORS),
+                COLOR_COLUMNS,
                 key=_key("color"),
-                format_func=COLORS.get,
+                format_func=color_title,
                 width=200,
                 on_change=lambda: binding.change(MapView, highlight=""),
             )
@@ -67,88 +64,33 @@ def _controls(opened: Opened[MapView]) -> None:
                 key=_key("seams"),
                 help="A line between neighbouring cells, red where they are far apart in feature space",
             )
+        st.text_input(
+            "Search",
+            key=_key("search"),
+            icon=":material/search:",
+            placeholder="path, label, prediction or number",
+            width=300,
+            help=image_search.HELP,
+            on_change=lambda: binding.change(MapView, hits_page=1),
+        )
 
 
 def _segments(label: str, name: str, options: list[str], words: dict[str, str]) -> None:
     st.segmented_control(label, options, key=_key(name), format_func=lambda each: words.get(each, each))
 
 
-def _points(opened: Opened[MapView]) -> None:
-    view, run = opened.view, opened.run
-    scatter(
-        addresses.scatter_map(opened.store, run.fingerprint, view.map, view.color),
-        data.coloring(run, view.color),
-        key="map/scatter",
-        camera=_numbers(view.camera, Camera),
-        selected=view.image if view.image >= 0 else None,
-        lasso=_ids(view.selection).tolist() if view.selection else (),
-        highlight=view.highlight or None,
-        height=HEIGHT,
-        label=f"{METHODS.get(view.map, view.map)} of all images, coloured by {view.color}",
-        on_event=_happened,
-    )
-    st.caption("Drag to move, scroll to zoom, click a point to see its image; the lasso picks many.")
-
-
-def _grid(opened: Opened[MapView]) -> None:
-    view, run = opened.view, opened.run
-    kinds = data.facts(run).grids.get(view.map, ())
-    if view.kind not in kinds:
-        st.info(
-            f"This run has no such grid of {METHODS.get(view.map, view.map)}.", icon=":material/grid_off:"
-        )
-        return
-    made = grid.grid(run, view.map, view.kind)
-    deep_zoom(
-        addresses.deep_zoom_grid(opened.store, run.fingerprint, view.map, view.kind, view.seams),
-        made.pyramid,
-        key="map/grid",
-        bounds=_numbers(view.bounds, Bounds),
-        selected=_cell(made, view.image),
-        seams=view.seams,
-        height=HEIGHT,
-        label=f"Grid of images by {METHODS.get(view.map, view.map)}",
-        on_event=lambda events: _zoomed(events, made),
-    )
-    st.caption(
-        "Drag to move, scroll to zoom, click an image to select it; the toolbar saves the whole picture."
-    )
-
-
-def _cell(made: grid.Grid, image: int) -> tuple[int, int] | None:
-    """Where an image lies first in the grid."""
-    places = np.argwhere(made.image_id == image) if image >= 0 else ()
-    return tuple(places[0].tolist()) if len(places) else None
-
-
-def _zoomed(events: DeepZoomEvents, made: grid.Grid) -> None:
-    changes = {}
-    if events.bounds is not None:
-        changes["bounds"] = _text(events.bounds)
-    if events.clicked is not None and (image := int(made.image_id[events.clicked])) >= 0:
-        changes["image"] = image
-    binding.change(MapView, **changes)
-
-
-def _happened(events: ScatterEvents) -> None:
-    changes = {}
-    if events.clicked is not None:
-        changes["image"] = events.clicked
-    if events.camera is not None:
-        changes["camera"] = _text(events.camera)
-    if events.lasso is not None:
-        changes["selection"] = (
-            data.selections().add(np.array(events.lasso, "<i8").tobytes()) if events.lasso else ""
-        )
-    if events.highlight is not None:
-        changes["highlight"] = events.highlight
-    binding.change(MapView, **changes)
+def _selection(opened: Opened[MapView]) -> np.ndarray:
+    try:
+        return selection.read(opened.store, opened.run, opened.view.selection)
+    except ValueError as error:
+        st.warning(sentence(error), icon=":material/link_off:")
+        return np.empty(0, np.int64)
 
 
 def _selected(opened: Opened[MapView]) -> None:
     view, run = opened.view, opened.run
     if view.image < 0:
-        st.caption("No image is selected.")
+        st.caption("No image is selected. Click one, or search for it.")
         return
     row = run.image(view.image)
     if row["predicted"] is None:
@@ -178,47 +120,66 @@ def _quality(opened: Opened[MapView]) -> None:
                 "–" if row["knn_preservation"] is None else f"{row['knn_preservation']:.1%}",
                 help="Share of the nearest images in feature space that are among the nearest on the map",
             )
+    unread = len(data.table(opened.run, "problems", ("image_id",))) if "problems" in opened.run.tables() else 0
+    if unread:
+        st.caption(f"{unread:,} images could not be read, so they are not on the map.")
 
 
-def _lasso(opened: Opened[MapView]) -> None:
-    ids = _ids(opened.view.selection)
-    table = opened.run.rows(
-        "images", ids[: _most(len(ids))], ("image_id", "path", "label", "predicted", "correct")
-    )
+def _hits(opened: Opened[MapView]) -> None:
+    found = data.hits(opened.run, opened.view.search)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{len(ids):,} images selected", anchor=False)
+        st.subheader(f"{len(found):,} of {opened.run.image_count:,} images found", anchor=False)
+        if len(found):
+            st.button("Select the hits", icon=":material/select_all:", on_click=_select, args=(opened.store, found))
+        st.button("Clear the search", icon=":material/close:", on_click=lambda: binding.change(MapView, search=""))
+    if len(found):
+        _sheet(opened, found, "hits_page", "Images found")
+    else:
+        st.caption(f"No image has `{opened.view.search}`. {image_search.HELP}")
+
+
+def _select(store: str, found: np.ndarray) -> None:
+    binding.change(MapView, selection=selection.keep(store, found), selection_page=1)
+
+
+def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:
+    view = opened.view
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"{len(chosen):,} images selected", anchor=False)
+        link(MistakesView(view.store, view.run, selection=view.selection), "Their mistakes")
         st.button("Clear", icon=":material/close:", on_click=lambda: binding.change(MapView, selection=""))
-    pages = -(-len(table) // PER_PAGE)
-    number = st.pagination(pages, key="map/page") if pages > 1 else 1
-    image_grid(
-        grid_items(opened, table.slice((number - 1) * PER_PAGE, PER_PAGE)),
-        key="map/lasso",
-        label="Selected images",
-        size=80,
-        selected=opened.view.image,
-        on_click=lambda chosen: binding.change(MapView, image=int(chosen)),
-    )
+    st.markdown(_summary(known(opened).take(pa.array(chosen))))
+    _sheet(opened, chosen, "selection_page", "Selected images")
 
 
-def _most(count: int) -> int:
-    """Thumbnails of a selection that are offered page by page."""
-    return min(count, 50 * PER_PAGE)
+def _summary(images: pa.Table) -> str:
+    """Which classes the images have, and how many of them are right."""
+    column = "label" if images["label"].null_count < len(images) else "predicted"
+    counted = images.filter(pc.is_valid(images[column])).group_by(column).aggregate([([], "count_all")])
+    counted = counted.sort_by([("count_all", "descending"), (column, "ascending")]).to_pylist()
+    named = [f"{each[column]} {each['count_all']:,}" for each in counted[:MOST_CLASSES]]
+    if len(counted) > MOST_CLASSES:
+        named.append(f"{len(counted) - MOST_CLASSES} more classes")
+    verdicts = images["correct"].drop_null()
+    right = pc.sum(verdicts).as_py() or 0
+    accuracy = f"**{right / len(verdicts):.1%}** right. " if len(verdicts) else ""
+    return f"{accuracy}{'Labels' if column == 'label' else 'Predictions'}: {', '.join(named)}."
 
 
-def _ids(selection: str) -> np.ndarray:
-    return np.frombuffer(data.selections().read(selection), "<i8")
+def _sheet(opened: Opened[MapView], image_ids: np.ndarray, field: str, label: str) -> None:
+    """Thumbnails; the tools of the selected one stand with them too, near the click that selects it."""
+    image = opened.view.image
+    if image >= 0 and image in image_ids:
+        row = opened.run.image(image)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{row['label'] or row['path']}**, image {image}:", width="content")
+            tools.links(opened, Subject(image, "", row["path"], row["sha256"] or ""))
+    selected = image if image >= 0 else None
+    wall(opened, image_ids, field, label=label, selected=selected, on_click=_choose)
 
 
-def _text(numbers: tuple[float, ...]) -> str:
-    return ",".join(f"{each:.4g}" for each in numbers)
-
-
-def _numbers(text: str, kind: type[Camera] | type[Bounds]) -> Camera | Bounds | None:
-    """A camera or bounds as a link writes them; None where there is none, or it can't be read."""
-    try:
-        return kind(*map(float, text.split(",")))
-    except (ValueError, TypeError):
-        return None
+def _choose(image: int) -> None:
+    binding.change(MapView, image=int(image))
 
 
 def _key(name: str) -> str:

@@ -1,0 +1,133 @@
+"""The live results that are kept beside the store: what they are, how large, and a link to each."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from compute.methods import METHODS
+from dashboard import binding, data
+from dashboard.boundary import sentence
+from dashboard.header import Opened, open_page
+from dashboard.pages import PAGES, link
+from dashboard.results import Entry, ResultCache
+from dashboard.view_state import LiveView, ResultsView
+
+PER_PAGE = 24
+ORDERS = {"used": "Opened last", "made": "Made last", "size": "Largest"}
+FAILED = "results/failed"
+
+
+def draw(opened: Opened[ResultsView]) -> None:
+    cache = data.results(opened.store)
+    entries = cache.entries()
+    if problem := st.session_state.pop(FAILED, None):
+        st.error(problem, icon=":material/error:")
+    _totals(opened, cache, len(entries))
+    if not entries:
+        st.info(
+            "No result is kept yet. Run a method in the Lab or on the Image page: what it makes is kept here.",
+            icon=":material/inventory_2:",
+        )
+        return
+    _controls(cache, entries)
+    shown = _chosen(opened.view, entries)
+    pages = -(-len(shown) // PER_PAGE)
+    number = st.pagination(pages, key="results/page") if pages > 1 else 1
+    runs = set(data.run_names(opened.store))
+    with st.grid(4, min_column_width=240):
+        for entry in shown[(number - 1) * PER_PAGE : number * PER_PAGE]:
+            _card(opened, cache, entry, runs)
+
+
+def _totals(opened: Opened[ResultsView], cache: ResultCache, count: int) -> None:
+    used, limit = cache.total_bytes(), cache.limit_bytes
+    said = f"{count:,} results of store {opened.store}: {_megabytes(used)} of {_megabytes(limit)}"
+    st.progress(min(used / limit, 1.0) if limit else 0.0, text=said)
+    others = [name for name in data.stores() if name != opened.store]
+    if others:
+        sizes = ", ".join(f"{name} {_megabytes(data.results(name).total_bytes())}" for name in others)
+        st.caption(f"Other stores: {sizes}.")
+    st.caption(
+        "Those opened longest ago go when the limit is reached (`--results-mb`, for each store); their links "
+        "compute them again."
+    )
+
+
+def _controls(cache: ResultCache, entries: list[Entry]) -> None:
+    methods = sorted({entry.facts.get("method", "") for entry in entries} & set(METHODS))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Method",
+            ("", *methods),
+            key=binding.key(ResultsView, "method"),
+            format_func=lambda name: METHODS[name].title if name else "all",
+            width=240,
+        )
+        st.segmented_control(
+            "Order", list(ORDERS), key=binding.key(ResultsView, "sort"), format_func=ORDERS.get
+        )
+        with st.popover("Remove all", icon=":material/delete_sweep:"):
+            st.caption("Links to them go on working: they compute the results again.")
+            st.button(
+                f"Remove {len(entries):,} results", type="primary", on_click=lambda: _try(cache.clear)
+            )
+
+
+def _chosen(view: ResultsView, entries: list[Entry]) -> list[Entry]:
+    wanted = [entry for entry in entries if not view.method or entry.facts.get("method") == view.method]
+    if view.sort == "used":
+        return wanted
+    order = {"made": lambda entry: entry.made, "size": lambda entry: entry.bytes}[view.sort]
+    return sorted(wanted, key=order, reverse=True)
+
+
+def _card(opened: Opened[ResultsView], cache: ResultCache, entry: Entry, runs: set[str]) -> None:
+    with st.container(border=True, height="stretch"):
+        if (thumbnail := cache.thumbnail(entry)) is not None:
+            st.image(thumbnail, alt=f"result of {entry.title}", width=160)
+        st.markdown(f"**{entry.title}**")
+        made = datetime.fromtimestamp(entry.made, UTC)
+        where = entry.environment.get("device", "")
+        st.caption(f"{made:%Y-%m-%d %H:%M} UTC, {_megabytes(entry.bytes)}, {where}")
+        st.space("stretch")
+        _ways(opened, cache, entry, runs)
+
+
+def _ways(opened: Opened[ResultsView], cache: ResultCache, entry: Entry, runs: set[str]) -> None:
+    view = _view_of(entry, opened.store)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if view is not None and view.run in runs:
+            link(view, "Open", ":material/open_in_new:")
+        else:
+            st.caption("Its run is gone.")
+        st.button(
+            "Remove",
+            icon=":material/delete:",
+            type="tertiary",
+            key=f"results/remove {entry.key} {entry.digest}",
+            on_click=lambda: _try(lambda: cache.remove(entry.key, entry.digest)),
+        )
+
+
+def _view_of(entry: Entry, store: str) -> LiveView | None:
+    if entry.page not in PAGES:
+        return None
+    # The folder may have another name than when the result was made.
+    return PAGES[entry.page].view.from_query({**entry.query, "store": store})[0]
+
+
+def _try(change) -> None:
+    try:
+        change()
+    except OSError as error:
+        st.session_state[FAILED] = sentence(
+            ValueError(f"it could not be removed ({error.strerror}); make the store's folder results/ writable")
+        )
+
+
+def _megabytes(count: int) -> str:
+    size = count / 2**20
+    return f"{size:.1f} MB" if size < 10 else f"{size:,.0f} MB"
+
+
+draw(open_page(ResultsView))

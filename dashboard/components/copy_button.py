@@ -1,0 +1,14 @@
+"""A button that copies a text to the clipboard, also where the page came over plain HTTP from another machine."""
+
+from pathlib import Path
+
+import streamlit as st
+
+SOURCE = Path(__file__).with_name("copy_button.js")
+
+_mount = st.components.v2.component("featurescope_copy_button", js=SOURCE.read_text())
+
+
+def copy_button(text: str, *, label: str, key: str) -> None:
+    """`label` is what the button says; once it has copied `text`, it says so."""
+    _mount(key=key, data={"text": text, "label": label})
