@@ -1,35 +1,21 @@
-"""What a command gives back: a picture or an array in a file, numbers on the standard output."""
+"""What a command gives back: a picture, an array or a table in a file, numbers on the standard output."""
 
 import argparse
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from compute.exhibits.drawing import FORMATS, Drawing, finite
 
-from compute.pictures import png
-
-FORMATS = (".png", ".npy")
-RECIPE = "featurescope"
 SHOWN = 8
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """picture: uint8. array: float32, as computed. numbers: ready for JSON. recipe: what it was made from."""
-
-    picture: np.ndarray
-    array: np.ndarray
-    numbers: Mapping[str, Any]
-    recipe: Mapping[str, Any]
 
 
 def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", metavar="FILE", help=".png: the picture; .npy: the array, float32, as computed"
+        "--out",
+        metavar="FILE",
+        help=".png: the picture; .npy: the array, float32, as computed; .csv or .parquet: the numbers as rows",
     )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
 
@@ -47,39 +33,25 @@ def check_out(args: argparse.Namespace) -> None:
         return
     path = Path(args.out)
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"--out {args.out!r} must end in {' or '.join(FORMATS)}")
+        raise ValueError(f"--out {args.out!r} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
 
 
-def deliver(args: argparse.Namespace, delivery: Delivery) -> None:
+def deliver(args: argparse.Namespace, drawing: Drawing, **further: Any) -> int:
+    """Writes the file and prints the numbers, `further` ones (such as seconds) too: the exit code."""
     if args.out is not None:
-        _write(Path(args.out), delivery)
-    numbers = finite(delivery.numbers)
+        path = Path(args.out)
+        path.write_bytes(drawing.file(path.suffix.lower()))
+    numbers = finite({**drawing.numbers, **further})
     if args.json:
         print(json.dumps(numbers, indent=2, ensure_ascii=False))
-        return
+        return 0
     for name, value in numbers.items():
         print(f"{name}:{_spoken_list(value)}" if _is_table(value) else f"{name}: {_spoken(value)}")
     if args.out is not None:
         print(f"written: {args.out}")
-
-
-def finite(value: Any) -> Any:
-    """The same with None for what JSON has no number for."""
-    if isinstance(value, Mapping):
-        return {str(key): finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: Path, delivery: Delivery) -> None:
-    if path.suffix.lower() == ".npy":
-        with path.open("wb") as file:
-            np.save(file, np.ascontiguousarray(delivery.array, np.float32))
-    else:
-        path.write_bytes(png(delivery.picture, {RECIPE: json.dumps(finite(delivery.recipe), sort_keys=True)}))
+    return 0
 
 
 def _is_table(value: Any) -> bool:

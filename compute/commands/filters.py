@@ -4,22 +4,16 @@ import argparse
 import time
 
 from compute.capabilities import no_filters_because
-from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver, positive
-from compute.commands.subject import add_subject_arguments, open_subject
-from compute.first_filters import (
-    BY_FILTER,
-    SCALINGS,
-    filter_sheet,
-    first_filters,
-    first_layer,
-    in_pixel_space,
-)
-from compute.pictures import to_8_bit
+from compute.commands.delivery import add_delivery_arguments, check_out, deliver, positive
+from compute.commands.subject import add_subject_arguments, open_run, open_subject
+from compute.exhibits.drawing import Drawing
+from compute.exhibits.filters import SIDE, filters_drawing, run_filters_drawing
+from compute.first_filters import BY_FILTER, SCALINGS, first_filters, first_layer
 
 DESCRIPTION = (
     "The weights of the first convolution, drawn as pictures: 0 is mid-grey, enlarged without smoothing. "
     "With other than 3 input channels, one grey picture an input channel. The array is (filters, channels, "
-    "height, width)."
+    "height, width). With --store and no --model, the filters that the store holds."
 )
 
 
@@ -39,7 +33,11 @@ def add_parser(subparsers) -> None:
         help="divide by the input's standard deviation: what a filter does to pixels",
     )
     parser.add_argument(
-        "--side", type=positive, default=64, metavar="N", help="least size of a filter in pixels (default 64)"
+        "--side",
+        type=positive,
+        default=SIDE,
+        metavar="N",
+        help="least size of a filter in pixels (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
     add_delivery_arguments(parser)
@@ -49,26 +47,16 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     check_out(args)
     started = time.monotonic()
+    drawing = _drawing(args)
+    return deliver(args, drawing, seconds=time.monotonic() - started)
+
+
+def _drawing(args: argparse.Namespace) -> Drawing:
+    asked = args.scaling, args.pixel_space, args.side
+    if args.store is not None and args.model is None:
+        return run_filters_drawing(open_run(args), *asked)
     model = open_subject(args).model
     if (reason := no_filters_because(model)) is not None:
         raise ValueError(f"filters are not available for {model.name}: {reason}")
-    weights, std = first_filters(model), model.preprocessing.std
-    in_pixels = args.pixel_space and weights.shape[1] == len(std)
-    weights = in_pixel_space(weights, std) if in_pixels else weights
-    count, channels, height, width = weights.shape
-    numbers = {
-        "model": model.name,
-        "layer": first_layer(model),
-        "filters": count,
-        "channels": channels,
-        "height": height,
-        "width": width,
-        "scaling": args.scaling,
-        "pixel_space": in_pixels,
-        "largest": float(abs(weights).max()),
-    }
-    picture = to_8_bit(filter_sheet(weights, args.scaling, args.side))
-    recipe = {**numbers, "weights_hash": model.weights_hash}
-    numbers["seconds"] = time.monotonic() - started
-    deliver(args, Delivery(picture, weights, numbers, recipe))
-    return 0
+    made_of = {"model": model.name, "layer": first_layer(model), "weights_hash": model.weights_hash}
+    return filters_drawing(made_of, first_filters(model), model.preprocessing.std, *asked)

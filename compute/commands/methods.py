@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,20 +10,21 @@ from itertools import chain
 
 import torch
 
-from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver
+from compute.commands.delivery import add_delivery_arguments, check_out, deliver
 from compute.commands.subject import (
     Subject,
     add_image_arguments,
     add_subject_arguments,
     open_subject,
-    picture_of,
     read_file,
     read_image,
 )
+from compute.exhibits.drawing import Drawing
+from compute.exhibits.originals import picture_of
+from compute.exhibits.result import result_drawing, result_recipe
 from compute.method import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods import METHODS
 from compute.methods.ascent import LOGIT
-from compute.pictures import picture, to_8_bit
 from compute.progress import Progress
 from featurestore.best_natural import strongest_activation, strongest_logit
 
@@ -116,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     step = _last(method.name, method.steps(subject.model, inputs))
     step = replace(step, numbers={**step.numbers, **_natural(subject, inputs, step)})
-    deliver(args, _delivery(args, method, subject, step, time.monotonic() - started))
-    return 0
+    seconds = time.monotonic() - started
+    return deliver(args, _drawing(args, method, subject, step), seconds=seconds)
 
 
 def _natural(subject: Subject, inputs: Inputs, step: Step) -> dict[str, float]:
@@ -164,28 +166,23 @@ def _last(name: str, steps: Iterator[Step]) -> Step:
     return step
 
 
-def _delivery(
-    args: argparse.Namespace, method: Method, subject: Subject, step: Step, seconds: float
-) -> Delivery:
-    made_from = {"method": method.name, "model": subject.model.name, "parameters": method.to_dict()}
-    numbers = {**made_from, "score": step.score, **step.numbers, "seconds": seconds}
-    recipe = made_from | {
-        name: getattr(args, name, None)
-        for name in ("image", "image_id", "target", "layer", "channel", "y", "x")
-    }
-    recipe["weights_hash"] = subject.model.weights_hash
-    array = step.data[..., 0] if step.data.ndim == 3 and step.data.shape[2] == 1 else step.data
-    return Delivery(_chosen_picture(args.picture, step), array, numbers, recipe)
+def _drawing(args: argparse.Namespace, method: Method, subject: Subject, step: Step) -> Drawing:
+    names = ("target", "layer", "channel", "y", "x", "whole")
+    inputs = {name: getattr(args, name, None) for name in names} | _digests(args, method, subject)
+    run = subject.run and subject.run.fingerprint
+    recipe = result_recipe(method, subject.model.name, subject.model.weights_hash, inputs, run)
+    said = {"method": method.name, "model": subject.model.name, "parameters": method.to_dict()}
+    return result_drawing(step, recipe, {**said, "score": step.score, **step.numbers}, args.picture)
 
 
-def _chosen_picture(name: str | None, step: Step):
-    if name is None:
-        return picture(step)
-    if name not in step.pictures:
-        raise ValueError(
-            f"no picture {name!r}; choose from {', '.join(step.pictures) or 'none but the result'}"
-        )
-    return to_8_bit(step.pictures[name])
+def _digests(args: argparse.Namespace, method: Method, subject: Subject) -> dict[str, str]:
+    """SHA-256 of the files that are read."""
+    reads, found = method.needs | method.takes, {}
+    if IMAGE in reads and (args.image is not None or args.image_id is not None):
+        found[IMAGE] = hashlib.sha256(read_image(args, subject)).hexdigest()
+    if SECOND in reads and args.second is not None:
+        found[SECOND] = hashlib.sha256(read_file(args.second, subject)).hexdigest()
+    return found
 
 
 def _plain(value) -> str:

@@ -3,29 +3,30 @@ pixels."""
 
 import argparse
 import hashlib
-import io
 import time
 
 import numpy as np
+import pyarrow as pa
 import torch
-from PIL import Image
 
-from compute.commands.delivery import Delivery, add_delivery_arguments, check_out, deliver, positive
+from compute.commands.delivery import add_delivery_arguments, check_out, deliver, positive
 from compute.commands.subject import (
     Subject,
     add_image_arguments,
     add_subject_arguments,
-    needed_run,
+    open_run,
     open_subject,
-    picture_of,
     read_image,
 )
-from compute.pictures import pixels, resized, tiled, to_8_bit
+from compute.exhibits.drawing import Drawing
+from compute.exhibits.neighbors import COUNT, SIDE, neighbors_drawing, stored_neighbors_drawing
+from compute.exhibits.originals import picture_of
+from compute.pictures import pixels
 from compute.pixel_space import pixel_vectors
 from compute.progress import Progress
 from compute.stages.neighbors import METRICS
 from compute.stages.reading import read_picture
-from featurestore.label_agreement import agreement
+from featurestore.reader import Run
 from featurestore.search import ExactSearch
 
 DESCRIPTION = (
@@ -33,7 +34,6 @@ DESCRIPTION = (
     "pixels (below), nearest first, the query at the left. The query itself and byte-identical copies are "
     "left out."
 )
-MARGIN = 8
 
 
 def add_parser(subparsers) -> None:
@@ -43,12 +43,16 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--count",
         type=positive,
-        default=10,
+        default=COUNT,
         metavar="N",
         help="neighbours a space; of the store's own images at most 20 (default: %(default)s)",
     )
     parser.add_argument(
-        "--side", type=positive, default=96, metavar="N", help="of a picture in pixels (default: %(default)s)"
+        "--side",
+        type=positive,
+        default=SIDE,
+        metavar="N",
+        help="of a picture in pixels (default: %(default)s)",
     )
     add_delivery_arguments(parser)
     parser.set_defaults(run=run)
@@ -57,60 +61,45 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     check_out(args)
     started = time.monotonic()
-    subject = open_subject(args)
-    run, data = needed_run(subject.run), read_image(args, subject)
-    image = subject.model.prepare(picture_of(data, args.image or f"image {args.image_id}"))
+    run = open_run(args)
+    data = read_image(args, Subject(None, run))
     copies = _copies(run, data)
-    label = run.image(copies[0])["label"] if copies else None
-    numbers = {"model": subject.model.name, "label": label, "copies_in_the_store": copies}
-    strips = []
-    for space in METRICS:
-        found = _nearest(subject, image, space, copies, args.count)
-        numbers[space] = found
-        if label is not None:
-            numbers[f"{space}_label_agreement"] = float(np.mean([each["label"] == label for each in found]))
-        numbers[f"{space}_label_agreement_of_the_store"] = agreement(
-            run.table("images", ["label"])["label"], run.select("neighbors", space), args.count
-        )
-        thumbnails = [_thumbnail(run, each["image_id"], args.side) for each in found]
-        strips.append(tiled([resized(pixels(image), args.side), *thumbnails], 1 + args.count))
-    gap = np.ones((MARGIN, strips[0].shape[1], 3), np.float32)
-    sheet = np.concatenate([strips[0], gap, strips[1]])
-    recipe = {**numbers, "run": run.fingerprint}
-    numbers["seconds"] = time.monotonic() - started
-    deliver(args, Delivery(to_8_bit(sheet), sheet, numbers, recipe))
-    return 0
+    drawing = _of_the_store(args, run, copies) if copies else _of_another(args, data)
+    said = {"model": run.manifest.model["name"], "copies_in_the_store": copies}
+    return deliver(args, drawing, **said, seconds=time.monotonic() - started)
 
 
-def _copies(run, data: bytes) -> list[int]:
+def _of_the_store(args: argparse.Namespace, run: Run, copies: list[int]) -> Drawing:
+    image_id = copies[0] if args.image_id is None else args.image_id
+    return stored_neighbors_drawing(run, image_id, args.count, args.side)
+
+
+def _of_another(args: argparse.Namespace, data: bytes) -> Drawing:
+    """Of an image that the store has not: searched for."""
+    subject = open_subject(args)
+    image = subject.model.prepare(picture_of(data, args.image))
+    found = {space: _search(subject, image, space, args.count) for space in METRICS}
+    digest = hashlib.sha256(data).hexdigest()
+    return neighbors_drawing(
+        subject.run, digest, None, lambda: pixels(image), found, args.count, args.side
+    )
+
+
+def _copies(run: Run, data: bytes) -> list[int]:
     """Ids of the store's images that are this file, byte for byte: the query itself, if it is one of them."""
     digests = run.table("images", ["sha256"])["sha256"].to_pylist()
     digest = hashlib.sha256(data).hexdigest()
     return [image_id for image_id, each in enumerate(digests) if each == digest]
 
 
-def _nearest(subject: Subject, image: torch.Tensor, space: str, copies: list[int], count: int) -> list[dict]:
-    """The nearest images, as rows for JSON: rank, image_id, distance, path, label; the store's own where it
-    has them."""
-    if copies:
-        found = subject.run.neighbors(space, copies[0]).slice(0, count)
-        ids, distances = found["neighbor_id"].to_numpy(), found["distance"].to_numpy()
-    else:
-        ids, distances = _search(subject, image, space, count)
-    rows = subject.run.rows("images", ids, ["image_id", "path", "label"]).to_pylist()
-    return [
-        {"rank": rank, **row, "distance": float(distance)}
-        for rank, (row, distance) in enumerate(zip(rows, distances, strict=True))
-    ]
-
-
-def _search(subject: Subject, image: torch.Tensor, space: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and distances of the images nearest to one that the store doesn't have."""
+def _search(subject: Subject, image: torch.Tensor, space: str, count: int) -> pa.Table:
+    """The images nearest to one that the store doesn't have, nearest first."""
     vectors = subject.run.features() if space == "feature" else _all_pixels(subject)
     with torch.inference_mode():
         query = subject.model.features(image[None]) if space == "feature" else pixel_vectors(image[None])
     ids, distances = ExactSearch(vectors, METRICS[space]).search(query.float().cpu().numpy(), count)
-    return ids[0][ids[0] >= 0], distances[0][ids[0] >= 0]
+    there = ids[0] >= 0
+    return pa.table({"neighbor_id": ids[0][there], "distance": distances[0][there]})
 
 
 def _all_pixels(subject: Subject) -> np.ndarray:
@@ -127,8 +116,3 @@ def _all_pixels(subject: Subject) -> np.ndarray:
             stage.advance()
     width = next((len(row) for row in rows if row is not None), 1)
     return np.stack([np.full(width, np.nan, np.float32) if row is None else row for row in rows])
-
-
-def _thumbnail(run, image_id: int, side: int) -> np.ndarray:
-    with Image.open(io.BytesIO(run.thumbnail(image_id))) as picture:
-        return resized(np.asarray(picture.convert("RGB"), np.float32) / 255, side)

@@ -1,8 +1,20 @@
-"""The questions that need no live method: first-layer filters, and two to a store."""
+"""The questions that need no live method: first-layer filters, and those to a store."""
 
-from compute.commands import filters, neighbors, patches
+from compute.commands import (
+    confusion,
+    filters,
+    grid,
+    map,
+    mistakes,
+    neighbors,
+    occlusion_map,
+    patches,
+    table,
+)
+
+QUERIES = (filters, map, grid, neighbors, patches, occlusion_map, confusion, mistakes, table)
 
 
 def add_parser(subparsers) -> None:
-    for query in (filters, neighbors, patches):
+    for query in QUERIES:
         query.add_parser(subparsers)

@@ -3,13 +3,10 @@ the store.
 """
 
 import argparse
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
-
-from compute.decoding import decode
+from compute.exhibits.originals import read_original
 from compute.images import ImageSource, open_source
 from compute.model import Model
 from compute.zoo import ModelSpec, add_model_arguments, load
@@ -18,9 +15,9 @@ from featurestore.reader import Run, Store
 
 @dataclass(frozen=True)
 class Subject:
-    """run: of the store that was named, or None."""
+    """run: of the store that was named, or None. model: None where the run alone is asked."""
 
-    model: Model
+    model: Model | None
     run: Run | None
 
     @property
@@ -30,19 +27,30 @@ class Subject:
 
     def original(self, image_id: int) -> bytes:
         """The bytes of one of the store's images; ValueError where they have changed since."""
-        row = needed_run(self.run).image(image_id)
-        data = self.images.read(row["path"])
-        if hashlib.sha256(data).hexdigest() != row["sha256"]:
-            raise ValueError(
-                f"image {image_id} ({row['path']}) is no longer the one that the store was made from"
-            )
-        return data
+        return read_original(needed_run(self.run), image_id)
 
 
 def add_subject_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
-    parser.add_argument("--store", metavar="S", help="take model, classes and images from this store")
+    add_run_arguments(parser, "take model, classes and images from this store")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, use: str, required: bool = False) -> None:
+    parser.add_argument("--store", metavar="S", required=required, help=use)
+    parser.add_argument(
+        "--run",
+        dest="fingerprint",
+        metavar="FINGERPRINT",
+        help="one of the store's runs (default: its current one)",
+    )
+
+
+def open_run(args: argparse.Namespace) -> Run:
+    """The run that --store and --run name."""
+    if args.store is None:
+        raise ValueError("this needs a store; give --store S")
+    return Store(args.store).open(args.fingerprint)
 
 
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,8 +63,10 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
 def open_subject(args: argparse.Namespace) -> Subject:
     """Raises ValueError for a store that isn't one, or whose model is no longer the one it was made with."""
     if args.store is None:
+        if args.fingerprint is not None:
+            raise ValueError("--run names a run of a store; give --store S too")
         return Subject(load(ModelSpec.from_args(args), args.device), None)
-    run = Store(args.store).open()
+    run = open_run(args)
     model = load(_spec(args, run), args.device, run.class_names)
     made_with = run.manifest.model["weights_hash"]
     if model.weights_hash != made_with:
@@ -86,13 +96,6 @@ def read_file(name: str, subject: Subject) -> bytes:
         return subject.images.read(name)
     except OSError as error:
         raise ValueError(f"neither a file nor one of the store's images: {name!r}") from error
-
-
-def picture_of(data: bytes, name: str) -> Image.Image:
-    try:
-        return decode(data)
-    except ValueError as error:
-        raise ValueError(f"{name} can't be read: {error}") from error
 
 
 def needed_run(run: Run | None) -> Run:

@@ -1,13 +1,15 @@
 """The grid of an embedding: which image lies in which cell, its seams, and the whole of it as a picture."""
 
-import io
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+import pyarrow as pa
+from PIL import Image
 
+from compute.exhibits.drawing import PNG, Drawing
+from compute.exhibits.facts import of_run
 from compute.exhibits.sprites import Sprites
 from featurestore.reader import Run
 
@@ -65,8 +67,35 @@ def grid(run: Run, method: str, kind: str) -> Grid:
 
 
 def grid_picture(run: Run, method: str, kind: str, with_seams: bool = False) -> bytes:
-    """The whole grid on white as PNG, its origin in the metadata; at most ``LARGEST_PICTURE`` pixels."""
+    """The whole grid as PNG."""
+    return grid_drawing(run, method, kind, with_seams).file(PNG)
+
+
+def grid_drawing(run: Run, method: str, kind: str, with_seams: bool = False) -> Drawing:
+    """The whole grid on white, at most ``LARGEST_PICTURE`` pixels; its cells as rows."""
     made = grid(run, method, kind)
+    rows, cols = made.image_id.shape
+    shown = {"method": method, "kind": kind, "seams": with_seams}
+    found = np.unique(made.image_id[made.image_id != EMPTY])
+    numbers = {**shown, "rows": rows, "cols": cols, "images": len(found)}
+    return Drawing(
+        {"exhibit": "grid", **shown, **of_run(run)},
+        numbers,
+        lambda: _whole(made, with_seams),
+        lambda: _cells(run, method, kind),
+    )
+
+
+def _cells(run: Run, method: str, kind: str) -> pa.Table:
+    cells = run.grid(method, kind)
+    images = run.table("images", ["path", "label", "predicted"])
+    for name in images.column_names:
+        cells = cells.append_column(name, images[name].take(cells["image_id"]))
+    return cells
+
+
+def _whole(made: Grid, with_seams: bool) -> np.ndarray:
+    """(H, W, 3) uint8."""
     rows, cols = made.image_id.shape
     level = made.pyramid.max_level
     while level and rows * cols * 4**level > LARGEST_PICTURE:
@@ -80,7 +109,7 @@ def grid_picture(run: Run, method: str, kind: str, with_seams: bool = False) -> 
         for pixels in layers:
             overlay = Image.fromarray(pixels)
             picture.paste(overlay, (0, row * cell), overlay)
-    return _png(picture, {"run": run.fingerprint, "method": method, "grid": kind, "cell": str(cell)})
+    return np.asarray(picture)
 
 
 def seams(made: Grid, rows: slice, cols: slice, z: int) -> np.ndarray:
@@ -140,12 +169,3 @@ def _strength(distances: np.ndarray) -> np.ndarray:
     middle, far = np.quantile(known, (0.5, 0.99))
     scale = max(float(far - middle), np.finfo(np.float32).tiny)
     return np.clip(np.nan_to_num((distances - middle) / scale, nan=0.0), 0, 1)
-
-
-def _png(picture: Image.Image, origin: dict[str, str]) -> bytes:
-    about = PngImagePlugin.PngInfo()
-    for name, value in origin.items():
-        about.add_text(name, value)
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=1, pnginfo=about)
-    return stream.getvalue()

@@ -1,0 +1,100 @@
+"""Who is taken for whom, as a picture and as counts; and the errors, the most confident first."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from compute.exhibits.canvas import canvas, rendered
+from compute.exhibits.confusion import confusion_counts, most_confused
+from compute.exhibits.drawing import Drawing
+from compute.exhibits.facts import IMAGE_COLUMNS, of_run
+from compute.exhibits.thumbnails import thumbnails
+from compute.pictures import tiled, to_8_bit
+from featurestore.reader import Run
+
+MOST_CLASSES = 40
+"""More can't be read in one picture; the table has them all."""
+
+SHEET, COLUMNS, SIDE = 48, 8, 96
+
+
+def confusion_drawing(run: Run, split: str = "") -> Drawing:
+    """Counts of labels (rows) and predictions (columns) of the labelled images, of one split or of all."""
+    images = labelled(run, split)
+    counts, rows, cols = confusion_counts(images, run.class_names)
+    right = pc.sum(images["correct"]).as_py() or 0
+    numbers = {"split": split or "all", "images": len(images), "right": right, "share": right / len(images)}
+    return Drawing(
+        {"exhibit": "confusion", "split": split, **of_run(run)},
+        numbers,
+        lambda: _draw(counts, rows, cols),
+        lambda: _counts_table(counts, rows, cols),
+    )
+
+
+def errors_drawing(run: Run, split: str = "", label: str = "", predicted: str = "") -> Drawing:
+    """The errors of a label taken for a prediction ("": any); the picture is a sheet of the first ones."""
+    table = errors(labelled(run, split), label, predicted)
+    asked = {"split": split, "label": label, "predicted": predicted}
+    best = table.slice(0, 1).to_pylist()
+    numbers = {**asked, "errors": len(table), "most_confident": best[0]["probability"] if best else None}
+    return Drawing(
+        {"exhibit": "mistakes", **asked, **of_run(run)}, numbers, lambda: _sheet(run, table), lambda: table
+    )
+
+
+def labelled(run: Run, split: str = "") -> pa.Table:
+    """The images that have a label and a prediction; ValueError where there are none."""
+    images = run.table("images", IMAGE_COLUMNS)
+    known = images.filter(pc.and_(pc.is_valid(images["label"]), pc.is_valid(images["predicted"])))
+    if not len(known):
+        raise ValueError("these images have no labels, so there are no mistakes to count")
+    if not split:
+        return known
+    splits = sorted(pc.unique(known["split"]).drop_null().to_pylist())
+    if split not in splits:
+        raise ValueError(f"unknown split {split!r}; choose from {', '.join(splits) or 'none, there is no split'}")
+    return known.filter(pc.equal(known["split"], split))
+
+
+def errors(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
+    """Those that are wrong, of the greatest probability first."""
+    wrong = images.filter(pc.equal(images["correct"], False))
+    for name, value in (("label", label), ("predicted", predicted)):
+        wrong = wrong.filter(pc.equal(wrong[name], value)) if value else wrong
+    return wrong.sort_by([("probability", "descending"), ("image_id", "ascending")])
+
+
+def _counts_table(counts: np.ndarray, rows: list[str], cols: list[str]) -> pa.Table:
+    """Every pair that occurs, one a row."""
+    row, col = np.nonzero(counts)
+    found = counts[row, col]
+    share = found / np.maximum(counts.sum(1), 1)[row]
+    names = {"label": [rows[i] for i in row], "predicted": [cols[i] for i in col]}
+    return pa.table({**names, "images": found, "share_of_label": share})
+
+
+def _draw(counts: np.ndarray, rows: list[str], cols: list[str]) -> np.ndarray:
+    if max(len(rows), len(cols)) > MOST_CLASSES:
+        counts, rows = most_confused(counts, rows, cols, MOST_CLASSES)
+        cols = rows
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure = canvas(max(640, 46 * len(cols) + 320), max(480, 40 * len(rows) + 200))
+    axes = figure.add_subplot()
+    drawn = axes.imshow(np.where(counts > 0, share, np.nan), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, col in np.argwhere(counts > 0):
+        ink = "white" if share[row, col] > 0.5 else "black"
+        axes.text(col, row, f"{counts[row, col]:,}", ha="center", va="center", color=ink, size=10)
+    axes.set_xticks(range(len(cols)), cols, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("label")
+    figure.colorbar(drawn, ax=axes, shrink=0.8).set_label("share of the label")
+    return rendered(figure)
+
+
+def _sheet(run: Run, table: pa.Table) -> np.ndarray:
+    if not len(table):
+        raise ValueError("there is no such error, so there is no picture of one")
+    tiles = thumbnails(run, table["image_id"].to_pylist()[:SHEET], SIDE)
+    return to_8_bit(tiled(tiles, min(COLUMNS, len(tiles))))
