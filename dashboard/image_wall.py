@@ -1,28 +1,60 @@
-"""Rows of `images` as thumbnails, page by page; a click opens the image's page."""
+"""Images as thumbnails, page by page; the page is a field of the view, so a link opens on it."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from dashboard.components import image_grid
+from dashboard import binding, data
+from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened
-from dashboard.pages import PAGES
 from dashboard.picker import grid_items
-from dashboard.tools import explaining
 
 PER_PAGE = 48
+COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probability", "loss")
+"""What is said of an image on the pages that show many."""
 
 
-def wall(opened: Opened, table: pa.Table, key: str, size: int = 84) -> None:
-    pages = -(-len(table) // PER_PAGE)
-    number = st.pagination(pages, key=f"{key} page") if pages > 1 else 1
-    shown = table.slice((number - 1) * PER_PAGE, PER_PAGE)
-    items = grid_items(opened, shown)
-    if "probability" in shown.column_names:
-        sure = [value.as_py() or 0 for value in shown["probability"]]
-        items = [replace(item, badge=f"{value:.0%}") for item, value in zip(items, sure, strict=True)]
-    clicked = image_grid(items, key=key, label="Images", size=size)
-    if clicked is not None:
-        view = explaining(opened, int(clicked))
-        st.switch_page(PAGES[view.page].file, query_params=view.to_query())
+def known(opened: Opened) -> pa.Table:
+    """COLUMNS of all images: row i is image i."""
+    return data.table(opened.run, "images", COLUMNS)
+
+
+def page_of(opened: Opened, field: str, count: int, per_page: int = PER_PAGE) -> slice:
+    """Draws what turns the pages of `count` things; the things of the page that the view's `field` says."""
+    pages = max(1, math.ceil(count / per_page))
+    key = binding.key(type(opened.view), field)
+    # A link may ask for a page of a longer list.
+    if st.session_state[key] > pages:
+        st.session_state[key] = pages
+    number = st.pagination(pages, key=key) if pages > 1 else 1
+    return slice((number - 1) * per_page, number * per_page)
+
+
+def wall(
+    opened: Opened,
+    image_ids: np.ndarray,
+    field: str,
+    *,
+    label: str,
+    badges: Sequence[str] | None = None,
+    notes: Sequence[str] | None = None,
+    selected: int | None = None,
+    on_click: Callable[[int], None] | None = None,
+) -> int | None:
+    """One page of the images (n,), in their order, as buttons; returns the image clicked in this run.
+
+    field: of the view, the number of the page. badges, notes: a text an image, upon it and below it. label:
+    the wall's name for screen readers. on_click is called before the script runs.
+    """
+    page = page_of(opened, field, len(image_ids))
+    items: list[GridItem] = grid_items(opened, known(opened).take(pa.array(image_ids[page])))
+    for name, texts in (("badge", badges), ("note", notes)):
+        if texts is not None:
+            pairs = zip(items, texts[page], strict=True)
+            items = [replace(item, **{name: text}) for item, text in pairs]
+    key = f"{opened.view.page}/{field}"
+    return image_grid(items, key=key, label=label, size=84, selected=selected, on_click=on_click)

@@ -1,5 +1,7 @@
 """All images on a plane: points by an embedding, or thumbnails in a grid; searched, and picked by a lasso."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -120,26 +122,27 @@ def _quality(opened: Opened[MapView]) -> None:
                 "–" if row["knn_preservation"] is None else f"{row['knn_preservation']:.1%}",
                 help="Share of the nearest images in feature space that are among the nearest on the map",
             )
-    unread = len(data.table(opened.run, "problems", ("image_id",))) if "problems" in opened.run.tables() else 0
-    if unread:
+    there = "problems" in opened.run.tables()
+    if there and (unread := len(data.table(opened.run, "problems", ("image_id",)))):
         st.caption(f"{unread:,} images could not be read, so they are not on the map.")
 
 
 def _hits(opened: Opened[MapView]) -> None:
     found = data.hits(opened.run, opened.view.search)
+    select, clear = _selecting(opened.store, found), lambda: binding.change(MapView, search="")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"{len(found):,} of {opened.run.image_count:,} images found", anchor=False)
         if len(found):
-            st.button("Select the hits", icon=":material/select_all:", on_click=_select, args=(opened.store, found))
-        st.button("Clear the search", icon=":material/close:", on_click=lambda: binding.change(MapView, search=""))
+            st.button("Select the hits", icon=":material/select_all:", on_click=select)
+        st.button("Clear the search", icon=":material/close:", on_click=clear)
     if len(found):
         _sheet(opened, found, "hits_page", "Images found")
     else:
         st.caption(f"No image has `{opened.view.search}`. {image_search.HELP}")
 
 
-def _select(store: str, found: np.ndarray) -> None:
-    binding.change(MapView, selection=selection.keep(store, found), selection_page=1)
+def _selecting(store: str, found: np.ndarray) -> Callable[[], None]:
+    return lambda: binding.change(MapView, selection=selection.keep(store, found), selection_page=1)
 
 
 def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:

@@ -1,33 +1,47 @@
-"""Which classes are taken for which, and the errors the network is most sure of."""
+"""Which classes are taken for which, the errors the network is most sure of, and labels that may be wrong."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from dashboard import binding, data, figures
 from compute.exhibits.confusion import confusion_counts, most_confused
+from dashboard import binding, selection
+from dashboard.class_table import class_table
+from dashboard.components import Pair, confusion_matrix
+from dashboard.disagreeing import disagreeing, label_choice
 from dashboard.header import Opened, open_page
-from dashboard.image_wall import wall
+from dashboard.image_wall import known, wall
+from dashboard.pages import PAGES
+from dashboard.tools import explaining
 from dashboard.view_state import MistakesView
 
 MOST_CLASSES = 40
 """More can't be read in one picture."""
 
-COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probability", "loss")
+TABS = {"confusion": "Confusion", "neighbors": "Neighbours disagree", "classes": "Classes"}
 
 
 def draw(opened: Opened[MistakesView]) -> None:
-    images = data.table(opened.run, "images", COLUMNS)
-    known = images.filter(pc.is_valid(images["label"]))
-    if not len(known):
-        st.info("These images have no labels, so there are no mistakes to show.", icon=":material/label_off:")
+    images = known(opened)
+    images = images.filter(pc.is_valid(images["label"]))
+    if not len(images):
+        st.info(
+            "These images have no labels, so there are no mistakes to show. Labels are the names of the folders "
+            "that the images lie in: `images/cat/1.png`, or `images/test/cat/1.png` with a split.",
+            icon=":material/label_off:",
+        )
         return
-    known = _of_split(opened.view, known)
-    matrix, errors = st.columns([3, 2], gap="large")
-    with matrix:
-        _matrix(opened, known)
-    with errors:
-        _errors(opened, known)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control("Show", list(TABS), key=_key("tab"), format_func=TABS.get, on_change=_turn_back)
+        images = _of_split(opened.view, images)
+    images = _of_selection(opened, images)
+    if not len(images):
+        st.info("None of these images has a label.", icon=":material/label_off:")
+        return
+    right = pc.sum(images["correct"]).as_py() or 0
+    st.subheader(f"{right:,} of {len(images):,} are right ({right / len(images):.1%})", anchor=False)
+    {"confusion": _confusion, "neighbors": disagreeing, "classes": _classes}[opened.view.tab](opened, images)
 
 
 def _of_split(view: MistakesView, images: pa.Table) -> pa.Table:
@@ -35,50 +49,124 @@ def _of_split(view: MistakesView, images: pa.Table) -> pa.Table:
     if len(splits) < 2:
         return images
     st.segmented_control(
-        "Split", ["", *splits], key=binding.key(MistakesView, "split"), format_func=lambda name: name or "all"
+        "Split",
+        ["", *splits],
+        key=_key("split"),
+        format_func=lambda name: name or "all",
+        on_change=_turn_back,
     )
     return images if view.split not in splits else images.filter(pc.equal(images["split"], view.split))
 
 
+def _of_selection(opened: Opened[MistakesView], images: pa.Table) -> pa.Table:
+    if not opened.view.selection:
+        return images
+    chosen = selection.read(opened.store, opened.run, opened.view.selection)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Of the **{len(chosen):,} images selected** on the map alone.", width="content")
+        st.button(
+            "All images",
+            icon=":material/close:",
+            on_click=lambda: binding.change(MistakesView, selection="", images_page=1),
+        )
+    return images.filter(np.isin(images["image_id"].to_numpy(), chosen))
+
+
+def _confusion(opened: Opened[MistakesView], images: pa.Table) -> None:
+    matrix, shown = st.columns([3, 2], gap="large")
+    with matrix:
+        _matrix(opened, images)
+    with shown:
+        _images(opened, images)
+
+
 def _matrix(opened: Opened[MistakesView], images: pa.Table) -> None:
     counts, rows, cols = confusion_counts(images, opened.run.class_names)
-    right = pc.sum(images["correct"]).as_py() or 0
-    st.subheader(f"{right:,} of {len(images):,} are right ({right / len(images):.1%})", anchor=False)
+    totals = dict(zip(rows, counts.sum(1).tolist(), strict=True))
     if max(len(rows), len(cols)) > MOST_CLASSES:
         counts, rows = most_confused(counts, rows, cols, MOST_CLASSES)
         cols = rows
-        st.caption(f"The {MOST_CLASSES} classes with most errors; choose others on the right.")
-    st.plotly_chart(figures.confusion(counts, rows, cols), alt="confusion matrix of labels and predictions")
+        st.caption(f"The {MOST_CLASSES} classes with most errors; the menus name all of them.")
+    confusion_matrix(
+        counts,
+        rows,
+        cols,
+        [totals.get(name, 0) for name in rows],
+        key="mistakes/matrix",
+        selected=Pair(opened.view.label, opened.view.predicted),
+        label="Images by label and prediction",
+        on_click=lambda pair: binding.change(MistakesView, **pair._asdict(), images_page=1),
+    )
+    st.caption("A click on a cell shows its images; on a name, those of its row or column.")
 
 
-def _errors(opened: Opened[MistakesView], images: pa.Table) -> None:
-    st.subheader("Most confident errors", anchor=False)
-    classes = sorted(pc.unique(images["label"]).to_pylist())
-    predictions = sorted(pc.unique(images["predicted"]).drop_null().to_pylist())
+def _images(opened: Opened[MistakesView], images: pa.Table) -> None:
     with st.container(horizontal=True):
-        st.selectbox(
-            "Label",
-            ["", *classes],
-            key=binding.key(MistakesView, "label"),
-            width=200,
-            format_func=lambda name: name or "any",
-        )
-        st.selectbox(
-            "Taken for",
-            ["", *predictions],
-            key=binding.key(MistakesView, "predicted"),
-            width=200,
-            format_func=lambda name: name or "any",
-        )
-    view = opened.view
-    wrong = images.filter(pc.equal(images["correct"], False))
-    for name, value in (("label", view.label), ("predicted", view.predicted)):
-        wrong = wrong.filter(pc.equal(wrong[name], value)) if value else wrong
-    if not len(wrong):
-        st.caption("There is no such error.")
+        label_choice("label", "Label", images["label"])
+        label_choice("predicted", "Predicted", images["predicted"])
+    title, order, found = _chosen(opened.view, images)
+    st.subheader(title, anchor=False)
+    if not len(found):
+        st.caption("There is no such image.")
         return
-    st.caption(f"{len(wrong):,} errors, those of the greatest probability first. A click opens the image.")
-    wall(opened, wrong.sort_by([("probability", "descending"), ("image_id", "ascending")]), "mistakes/wall")
+    st.caption(f"{len(found):,} images, the {order} sure ones first. A click opens the image.")
+    found = found.sort_by([
+        ("probability", "descending" if order == "most" else "ascending"), ("image_id", "ascending")
+    ])  # fmt: skip
+    clicked = wall(
+        opened,
+        found["image_id"].to_numpy(),
+        "images_page",
+        label=title,
+        badges=[f"{share:.0%}" for share in found["probability"].to_pylist()],
+    )
+    if clicked is not None:
+        view = explaining(opened, int(clicked))
+        st.switch_page(PAGES[view.page].file, query_params=view.to_query())
+
+
+def _chosen(view: MistakesView, images: pa.Table) -> tuple[str, str, pa.Table]:
+    """Errors, of the label and the prediction where they are chosen; of both the same, what is right."""
+    recognised = bool(view.label) and view.label == view.predicted
+    found = images.filter(pc.equal(images["correct"], recognised))
+    for column, name in (("label", view.label), ("predicted", view.predicted)):
+        found = found.filter(pc.equal(found[column], name)) if name else found
+    if recognised:
+        return f"{view.label}, recognised", "least", found
+    if view.label or view.predicted:
+        return f"{view.label or 'Any label'} taken for {view.predicted or 'another'}", "most", found
+    return "Most confident errors", "most", found
+
+
+SHARE = {"format": "percent", "min_value": 0.0, "max_value": 1.0}
+
+
+def _classes(opened: Opened[MistakesView], images: pa.Table) -> None:
+    columns = st.column_config
+    st.dataframe(
+        class_table(images, opened.run.class_names),
+        hide_index=True,
+        column_config={
+            "class": columns.TextColumn("Class", pinned=True),
+            "images": columns.NumberColumn("Images", help="With that label", format="localized"),
+            "right": columns.NumberColumn("Right", help="Of these, predicted so", format="localized"),
+            "recall": columns.ProgressColumn("Recall", help="Right, of those with the label", **SHARE),
+            "precision": columns.ProgressColumn("Precision", help="Right, of those predicted so", **SHARE),
+            "taken_for": columns.TextColumn("Most often taken for"),
+            "taken": columns.NumberColumn("How often", format="localized"),
+            "loss": columns.NumberColumn("Mean loss (nat)", format="%.3f"),
+        },
+        alt="Counts, recall and precision of each class",
+    )
+    st.caption("A click on a column's name sorts by it.")
+
+
+def _turn_back() -> None:
+    binding.change(MistakesView, images_page=1)
+
+
+def _key(name: str) -> str:
+    return binding.key(MistakesView, name)
 
 
 draw(open_page(MistakesView))

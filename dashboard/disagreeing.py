@@ -1,0 +1,106 @@
+"""The tab of Mistakes with images whose neighbours in feature space carry another label."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from dashboard import binding, data
+from dashboard.data import BY_FOLDER
+from dashboard.header import Opened
+from dashboard.image_wall import wall
+from dashboard.pages import PAGES
+from dashboard.view_state import MistakesView, NeighborsView
+from featurestore.label_agreement import disagreements
+from featurestore.reader import Run
+
+THEORY = (
+    "Where the nearest images in feature space vote for another label than an image's own, the label may be "
+    "wrong, or the image is a hard one. Such images are those that the edited nearest neighbour rule takes out "
+    "of a training set (Wilson 1972); looking at them is a way to find errors in the labels (confident "
+    "learning finds them from the predicted probabilities instead: Northcutt, Jiang and Chuang 2021)."
+)
+MOST = 20
+"""As many are in the store."""
+
+NEIGHBOR_COLUMNS = ("image_id", "rank", "neighbor_id", "distance")
+
+
+def disagreeing(opened: Opened[MistakesView], images: pa.Table) -> None:
+    """images: the labelled ones of the page's split and selection."""
+    if "neighbors" not in opened.run.tables():
+        st.info(
+            "This run has no neighbours: `python -m compute store --stages neighbors …` finds them.",
+            icon=":material/hub:",
+        )
+        return
+    st.caption(THEORY)
+    _controls(images)
+    found = _shown(opened, images)
+    if not len(found):
+        st.info("No image of this kind is outvoted by its neighbours.", icon=":material/check_circle:")
+        return
+    st.subheader(f"{len(found):,} of {len(images):,} images are outvoted", anchor=False)
+    st.caption(
+        "Those first whose neighbours carry their label least often, then the ones with the nearest "
+        "neighbours. On each image: the share of neighbours with another label; below it what they vote for. "
+        "A click shows the neighbours."
+    )
+    clicked = wall(
+        opened,
+        found["image_id"].to_numpy(),
+        "images_page",
+        label="Images that their neighbours outvote",
+        badges=[f"{share:.0%}" for share in found["share"].to_pylist()],
+        notes=[f"≠ {name}" for name in found["majority"].to_pylist()],
+    )
+    if clicked is not None:
+        view = NeighborsView(opened.store, opened.run.fingerprint, image=int(clicked), count=opened.view.k)
+        st.switch_page(PAGES[view.page].file, query_params=view.to_query())
+
+
+def _controls(images: pa.Table) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        key = binding.key(MistakesView, "k")
+        st.slider("Neighbours that vote", 1, MOST, key=key, width=320, on_change=_turn_back)
+        label_choice("label", "Label", images["label"])
+        label_choice("predicted", "Neighbours vote for", images["label"])
+
+
+def label_choice(field: str, title: str, values: pa.ChunkedArray) -> None:
+    """A class to look at, or any; what a link names and the images don't have can be seen and taken back."""
+    key = binding.key(MistakesView, field)
+    names = sorted(pc.unique(values.drop_null()).to_pylist())
+    asked = [name for name in (st.session_state[key],) if name and name not in names]
+    st.selectbox(
+        title,
+        ["", *asked, *names],
+        key=key,
+        width=200,
+        format_func=lambda name: name or "any",
+        on_change=_turn_back,
+    )
+
+
+def _turn_back() -> None:
+    binding.change(MistakesView, images_page=1)
+
+
+def _shown(opened: Opened[MistakesView], images: pa.Table) -> pa.Table:
+    view, found = opened.view, _found(opened.run, opened.view.k)
+    asked = np.zeros(opened.run.image_count, bool)
+    asked[images["image_id"].to_numpy()] = True
+    found = found.filter(asked[found["image_id"].to_numpy()])
+    for column, name in (("label", view.label), ("majority", view.predicted)):
+        found = found.filter(pc.equal(found[column], name)) if name else found
+    return found
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Counting the neighbours' labels …")
+def _found(run: Run, count: int) -> pa.Table:
+    return disagreements(data.table(run, "images", ("label",))["label"], _neighbors(run), count)
+
+
+@st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Reading the neighbours …")
+def _neighbors(run: Run) -> pa.Table:
+    return run.select("neighbors", "feature", columns=NEIGHBOR_COLUMNS)

@@ -1,0 +1,20 @@
+"""Images chosen with the lasso or by a search: their ids under the hash that a link carries."""
+
+import numpy as np
+
+from dashboard import data
+from featurestore.reader import Run
+
+
+def keep(store: str, image_ids: np.ndarray) -> str:
+    """The name of a selection in a view; "" for none of the images."""
+    ids = np.unique(np.asarray(image_ids, "<i8"))
+    return data.selections(store).add(ids.tobytes()) if len(ids) else ""
+
+
+def read(store: str, run: Run, name: str) -> np.ndarray:
+    """The image_ids (n,) int64, sorted, of those that the run has. ValueError where it is not kept any more."""
+    if not name:
+        return np.empty(0, np.int64)
+    ids = np.frombuffer(data.selections(store).read(name), "<i8")
+    return ids[(ids >= 0) & (ids < run.image_count)]
