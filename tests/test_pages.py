@@ -34,7 +34,8 @@ def serve(monkeypatch):
 
     def say(*places, **options):
         environment = {}
-        Settings(tuple(map(str, places)), "cpu", **options).write(environment)
+        # Without results kept on disk, so that no test finds another's.
+        Settings(tuple(map(str, places)), "cpu", **{"results_mb": 0} | options).write(environment)
         monkeypatch.setenv(VARIABLE, environment[VARIABLE])
         st.cache_resource.clear()
 
@@ -110,7 +111,7 @@ def test_page_offers_the_current_run_where_the_linked_one_is_gone(page, store, s
     serve(store)
     app = fine(show(page, {"store": "digits", "run": "0123456789abcdef", "image": 5}))
     assert "This run is gone" in words(app) and "0123456789abcdef" in app.warning[0].value
-    assert app.button[0].label == "Show the current run"
+    assert app.button[0].label == "Show the same view on the current run"
     app = settled(fine(app.button[0].click().run()))
     assert app.header[0].value == PAGES[page].title and query_of(app)["run"] == Store(store).current()
     assert query_of(app).get("image", "5") == "5"
@@ -152,7 +153,7 @@ def test_an_unknown_method_is_replaced_and_said(store, serve):
 def test_a_table_that_was_not_computed_is_said_with_what_to_do(page, table, copied, serve):
     forget(copied, table)
     serve(copied)
-    app = show(page)
+    app = show(page, {"tab": table} if page == "image" else None)
     assert not app.exception
     assert "compute" in words(app) and "Traceback" not in words(app)
 
@@ -206,7 +207,7 @@ def test_an_older_run_says_that_there_is_a_newer_one(copied, serve):
     serve(copied)
     app = fine(show("overview", {"store": "digits", "run": older}))
     assert "regenerated" in app.info[0].value and query_of(app)["run"] == older
-    button = next(each for each in app.button if each.label == "Show the new run")
+    button = next(each for each in app.button if each.label == "Show the same view on the new run")
     app = fine(button.click().run())
     assert query_of(app)["run"] == newer and not app.info
 
@@ -258,7 +259,7 @@ def test_guided_backprop_stands_beside_the_patches(store, serve):
 def test_the_images_prediction_and_occlusion_are_the_stores(store, serve):
     serve(store)
     run = Store(store).open()
-    app = fine(show("image", {"store": "digits", "image": 7}))
+    app = fine(show("image", {"store": "digits", "image": 7, "tab": "occlusion"}))
     row, maps = run.image(7), run.occlusion(7)
     assert f"predicted **{row['predicted']}**" in words(app)
     assert app.metric[0].value == f"{maps['unoccluded']:.1%}"
@@ -268,7 +269,7 @@ def test_the_images_prediction_and_occlusion_are_the_stores(store, serve):
 @pytest.mark.parametrize("value", ["probability", "logit", "argmax"])
 def test_every_occlusion_map_draws(value, store, serve):
     serve(store)
-    fine(show("image", {"store": "digits", "value": value, "overlay": 0}))
+    fine(show("image", {"store": "digits", "tab": "occlusion", "value": value, "overlay": 0}))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -405,6 +406,6 @@ def test_every_image_leads_to_every_tool(store, serve):
 
 def test_the_shown_link_is_the_address(store, serve):
     serve(store)
-    app = fine(show("map", {"store": "digits", "color": "loss"}))
+    app = fine(show("map", {"store": "digits", "color": "loss"}, {"map/link": True}))
     shown = dict(parse_qsl(urlparse(app.code[0].value).query))
-    assert shown == query_of(app)
+    assert shown.pop("proof") and shown == query_of(app)

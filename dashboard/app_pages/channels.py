@@ -1,28 +1,21 @@
-"""What each channel of each layer responds to."""
+"""What each channel of each layer responds to: a card a unit."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.methods import METHODS
-from dashboard import addresses, binding, data, figures, photos, pictures, tools
+from dashboard import addresses, ascent_image, binding, class_answers, data, figures, pictures, tools
+from dashboard.boundary import boundary
+from dashboard.channel_chooser import box_of, choose, key, patch_png
 from dashboard.components import GridItem, image_grid
 from dashboard.guided_patches import guided_pngs
 from dashboard.header import Opened, open_page
 from dashboard.pages import link
 from dashboard.picker import of_store
-from dashboard.view_state import ChannelsView, LabView, read_parameters
+from dashboard.view_state import ChannelsView
 
-SORTS = {
-    "channel": "Number",
-    "mean": "Mean",
-    "max": "Maximum",
-    "active_share": "Share of images",
-    "selectivity": "Class selectivity",
-}
-ONLY = {"all": "All", "live": "Live", "dead": "Dead"}
-PATCH = 92
-PER_PAGE = 60
+PATCH, COLUMNS = 128, 9
+IMAGE_COLUMNS = ("image_id", "path", "label", "width", "height")
 
 
 def draw(opened: Opened[ChannelsView]) -> None:
@@ -33,201 +26,87 @@ def draw(opened: Opened[ChannelsView]) -> None:
         )
         return
     stats = opened.run.channels(opened.view.layer)
-    _choose(opened, stats)
+    choose(opened, stats)
     row = stats.filter(pc.equal(stats["channel"], opened.view.channel)).to_pylist()[0]
-    facts, patches = st.columns([2, 7], gap="medium")
-    with facts:
-        _facts(opened, row)
-    with patches:
-        _patches(opened)
+    rows = opened.run.top_patches(opened.view.layer, opened.view.channel).to_pylist()
+    images = {
+        each["image_id"]: each
+        for each in opened.run.rows("images", [row["image_id"] for row in rows], IMAGE_COLUMNS).to_pylist()
+    }
+    with st.container(border=True):
+        _title(opened, row)
+        _patches(opened, rows, images)
+        _chosen(opened, rows[min(opened.view.rank, len(rows) - 1)])
+    with st.grid(4 if opened.view.ascent else 3, min_column_width=260, gap="medium"):
+        _below(opened, row, rows, images)
 
 
-def _choose(opened: Opened[ChannelsView], stats: pa.Table) -> None:
-    layers = data.facts(opened.run).layers
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
-            "Layer",
-            list(layers),
-            key=_key("layer"),
-            width=260,
-            format_func=lambda name: f"{name} ({layers[name]} channels)",
-            on_change=lambda: binding.change(ChannelsView, channel=0, rank=0),
-        )
-        st.number_input(
-            "Channel",
-            min_value=0,
-            max_value=layers[opened.view.layer] - 1,
-            step=1,
-            key=_key("channel"),
-            width=140,
-            on_change=lambda: binding.change(ChannelsView, rank=0),
-        )
-        all_channels = st.popover(
-            "All channels", icon=":material/apps:", key="channels/open", on_change="rerun"
-        )
-        if all_channels.open:
-            with all_channels:
-                _all(opened, stats)
-
-
-def _all(opened: Opened[ChannelsView], stats: pa.Table) -> None:
-    """Every channel by its strongest patch."""
+def _title(opened: Opened[ChannelsView], row: dict) -> None:
     view = opened.view
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Sort by", list(SORTS), key=_key("sort"), format_func=SORTS.get, width=200)
-        st.segmented_control("Channels", list(ONLY), key=_key("only"), format_func=ONLY.get)
-    order = "ascending" if view.sort == "channel" else "descending"
-    shown = stats.sort_by([(view.sort, order), ("channel", "ascending")])
-    if view.only != "all":
-        shown = shown.filter(pc.equal(shown["dead"], view.only == "dead"))
-    if not len(shown):
-        st.caption("No channel of this layer is like that.")
-        return
-    pages = -(-len(shown) // PER_PAGE)
-    number = st.pagination(pages, key="channels/page") if pages > 1 else 1
-    rows = shown.slice((number - 1) * PER_PAGE, PER_PAGE).to_pylist()
-    strongest = _strongest(opened)
-    items = [_channel_item(opened, row, strongest.get(row["channel"])) for row in rows]
-    image_grid(
-        items,
-        key="channels/all",
-        label="Channels",
-        size=64,
-        selected=view.channel,
-        on_click=lambda chosen: binding.change(ChannelsView, channel=int(chosen), rank=0),
-    )
-
-
-def _strongest(opened: Opened[ChannelsView]) -> dict[int, dict]:
-    """The first patch of each channel of the layer."""
-    rows = opened.run.select("top_patches", opened.view.layer)
-    return {row["channel"]: row for row in rows.filter(pc.equal(rows["rank"], 0)).to_pylist()}
-
-
-def _channel_item(opened: Opened[ChannelsView], row: dict, patch: dict | None) -> GridItem:
-    sort = opened.view.sort
-    note = "dead" if row["dead"] else ("" if sort == "channel" else f"{row[sort]:.3g}")
-    source = "" if patch is None else pictures.data_url(_patch_png(opened, patch, 64))
-    return GridItem(
-        row["channel"],
-        source,
-        alt=f"channel {row['channel']}",
-        caption=str(row["channel"]),
-        note=note,
-        tone="bad" if row["dead"] else "neutral",
-    )
-
-
-def _facts(opened: Opened[ChannelsView], row: dict) -> None:
-    layer = (
-        data.table(opened.run, "layers")
-        .filter(pc.equal(data.table(opened.run, "layers")["layer"], opened.view.layer))
-        .to_pylist()[0]
-    )
-    st.subheader(f"{opened.view.layer}, channel {opened.view.channel}", anchor=False)
-    if row["dead"]:
-        st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")
-    st.table(
-        {
-            "": {
-                "Responds to": f"{row['top_class'] or '–'} most, selectivity {_number(row['selectivity'])}",
-                "Active at": f"{row['active_share']:.1%} of the places of all maps",
-                "Mean, maximum": f"{_number(row['mean'])}, {_number(row['max'])}",
-                "Sees": f"{layer['rf_height']} x {layer['rf_width']} pixels",
-                "Map": f"{layer['height']} x {layer['width']}, read after {layer['tap']}",
-            }
-        },
-        border="horizontal",
-        hide_header=True,
-    )
-    st.plotly_chart(
-        figures.histogram(row["histogram"], row["histogram_low"], row["histogram_high"]),
-        config={"displayModeBar": False},
-        alt="histogram of the channel's strongest activation in each image",
-    )
-    ascent = LabView(
-        opened.store,
-        opened.run.fingerprint,
-        "ascend",
-        read_parameters("ascend", {})[0],
-        layer=opened.view.layer,
-        channel=opened.view.channel,
-    )
-    if "ascend" in METHODS:
-        link(ascent, "What it looks for (gradient ascent)")
-
-
-def _patches(opened: Opened[ChannelsView]) -> None:
-    view = opened.view
-    rows = opened.run.top_patches(view.layer, view.channel).to_pylist()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**The patches that activate it most**, and below where they lie in their images")
+        st.subheader(f"{view.layer}, channel {view.channel}", anchor=False, width="content")
+        if row["top_class"]:
+            st.badge(f"answers most to {row['top_class']}", icon=":material/label:")
         st.toggle(
             "Guided backprop",
-            key=_key("guided"),
-            help="Beside each patch, what in it the unit answers to "
+            key=key("guided"),
+            help="Below each patch, what in it the unit answers to "
             "(Springenberg et al. 2015); computed live",
         )
-    crops = [
-        GridItem(
-            row["rank"],
-            pictures.data_url(_patch_png(opened, row, PATCH)),
-            note=f"{row['value']:.3f}",
-            alt=f"patch {row['rank'] + 1}, activation {row['value']:.3f}",
+        st.toggle(
+            "Gradient ascent",
+            key=key("ascent"),
+            help="The image that the channel answers to most strongly (Olah et al. 2017); computed live, some "
+            "seconds",
         )
-        for row in rows
-    ]
-    image_grid(
-        crops,
-        key="channels/patches",
-        label="Patches",
-        size=PATCH,
-        selected=view.rank,
-        on_click=lambda rank: binding.change(ChannelsView, rank=int(rank)),
-    )
-    if view.guided:
-        _guided(opened, rows)
-    images = {
-        row["image_id"]: row
-        for row in opened.run.rows("images", [row["image_id"] for row in rows], IMAGE_COLUMNS).to_pylist()
-    }
+    if row["dead"]:
+        st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")
+
+
+def _patches(opened: Opened[ChannelsView], rows: list[dict], images: dict[int, dict]) -> None:
+    """Three rows in the same columns: each patch, what the unit answers to in it, where it lies."""
+    _row(opened, "The patches that activate it most", "patches", [_patch_item(opened, row) for row in rows])
+    if opened.view.guided:
+        with boundary():
+            _guided(opened, rows)
     wholes = [_whole_item(opened, row, images[row["image_id"]]) for row in rows]
+    _row(opened, "Where they lie in their images", "wholes", wholes)
+
+
+def _row(opened: Opened[ChannelsView], title: str, name: str, items: list[GridItem]) -> None:
+    st.caption(title)
     image_grid(
-        wholes,
-        key="channels/wholes",
-        label="Whole images with the patch marked",
+        items,
+        key=f"channels/{name}",
+        label=title,
         size=PATCH,
-        selected=view.rank,
+        columns=COLUMNS,
+        selected=opened.view.rank,
         on_click=lambda rank: binding.change(ChannelsView, rank=int(rank)),
     )
-    chosen = rows[min(view.rank, len(rows) - 1)]
-    _chosen(opened, chosen)
+
+
+def _patch_item(opened: Opened[ChannelsView], row: dict) -> GridItem:
+    return GridItem(
+        row["rank"],
+        pictures.data_url(patch_png(opened, row, PATCH)),
+        note=f"{row['value']:.3f}",
+        alt=f"patch {row['rank'] + 1}, activation {row['value']:.3f}",
+    )
 
 
 def _guided(opened: Opened[ChannelsView], rows: list[dict]) -> None:
-    view = opened.view
-    pngs = guided_pngs(opened, view.layer, view.channel, rows, PATCH)
-    if pngs is None:
-        return
-    items = [
-        GridItem(rank, pictures.data_url(png), alt=f"guided backprop of patch {rank + 1}")
-        for rank, png in pngs.items()
-    ]
-    image_grid(
-        items,
-        key="channels/guided",
-        label="Guided backprop of each patch",
-        size=PATCH,
-        selected=view.rank,
-        on_click=lambda rank: binding.change(ChannelsView, rank=int(rank)),
-    )
-
-
-IMAGE_COLUMNS = ("image_id", "path", "label", "width", "height")
+    pngs = guided_pngs(opened, opened.view.layer, opened.view.channel, rows, PATCH)
+    if pngs is not None:
+        items = [
+            GridItem(rank, pictures.data_url(png), alt=f"guided backprop of patch {rank + 1}")
+            for rank, png in pngs.items()
+        ]
+        _row(opened, "What in them it answers to (guided backprop)", "guided", items)
 
 
 def _whole_item(opened: Opened[ChannelsView], row: dict, image: dict) -> GridItem:
-    width, height, box = image["width"], image["height"], _box(row)
+    width, height, box = image["width"], image["height"], box_of(row)
     return GridItem(
         row["rank"],
         addresses.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
@@ -239,43 +118,72 @@ def _whole_item(opened: Opened[ChannelsView], row: dict, image: dict) -> GridIte
 
 def _chosen(opened: Opened[ChannelsView], row: dict) -> None:
     subject = of_store(opened, row["image_id"])
+    view = opened.view
     st.markdown(
         f"**Patch {row['rank'] + 1}**: {subject.name}, unit ({row['y']}, {row['x']}), {row['value']:.4f}"
     )
-    tools.links(opened, subject)
-    if "guided" not in METHODS:
-        return
-    guided = LabView(
-        opened.store,
-        opened.run.fingerprint,
-        "guided",
-        read_parameters("guided", {})[0],
-        live=True,
-        image=row["image_id"],
-        layer=opened.view.layer,
-        channel=opened.view.channel,
-        y=row["y"],
-        x=row["x"],
+    tools.links(opened, subject, tools.Unit(view.layer, view.channel, row["y"], row["x"]))
+
+
+def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: dict[int, dict]) -> None:
+    if opened.view.ascent:
+        with st.container(), boundary():
+            ascent_image.draw(opened)
+    with st.container():
+        _facts(opened, row)
+        if not opened.view.ascent:
+            link(ascent_image.lab_view(opened), "What it looks for (gradient ascent)")
+    with st.container():
+        st.markdown("**How strongly the images answer**")
+        st.plotly_chart(
+            figures.histogram(row["histogram"], row["histogram_low"], row["histogram_high"]),
+            config={"displayModeBar": False},
+            alt="histogram of the channel's strongest activation in each image",
+        )
+    with st.container():
+        _classes(row, rows, images)
+
+
+def _facts(opened: Opened[ChannelsView], row: dict) -> None:
+    layers: pa.Table = data.table(opened.run, "layers")
+    layer = layers.filter(pc.equal(layers["layer"], opened.view.layer)).to_pylist()[0]
+    st.markdown("**The unit**")
+    st.table(
+        {
+            "": {
+                "Active at": f"{row['active_share']:.1%} of the places of all maps",
+                "Mean, maximum": f"{_number(row['mean'])}, {_number(row['max'])}",
+                "Sees": f"{layer['rf_height']} x {layer['rf_width']} pixels",
+                "Map": f"{layer['height']} x {layer['width']}, read after {layer['tap']}",
+            }
+        },
+        border="horizontal",
+        hide_header=True,
     )
-    link(guided, "Guided backprop of this unit", ":material/gradient:")
 
 
-def _patch_png(opened: Opened[ChannelsView], row: dict, side: int) -> bytes:
-    return photos.patch(opened.run, row["image_id"], _box(row), side)
-
-
-def _box(row: dict) -> photos.Box | None:
-    """The patch in its photograph; None where the unit's receptive field is not known."""
-    box = tuple(row[edge] for edge in ("left", "top", "right", "bottom"))
-    return None if None in box else box
+def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
+    st.markdown("**Which classes it answers to**")
+    if row["selectivity"] is not None:
+        times = class_answers.times_as_strong(row["selectivity"])
+        said = "it answers in no other" if times == float("inf") else f"{times:.3g} times the mean of the others"
+        st.markdown(f"Selectivity **{row['selectivity']:.3f}**: its mean in {row['top_class']} is {said}.")
+    answers = class_answers.by_class(
+        [each["value"] for each in rows], [images[each["image_id"]]["label"] for each in rows]
+    )
+    st.plotly_chart(
+        class_answers.chart(answers),
+        config={"displayModeBar": False},
+        alt="mean activation of the strongest patches by the label of their image",
+    )
+    st.caption(
+        f"The labels of the {len(rows)} patches above, not of all images: the store keeps each channel's "
+        "strongest class and its selectivity (Morcos et al. 2018), not every class's mean."
+    )
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}"
-
-
-def _key(name: str) -> str:
-    return binding.key(ChannelsView, name)
 
 
 draw(open_page(ChannelsView))

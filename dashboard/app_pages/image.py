@@ -134,7 +134,8 @@ def _occlusion(opened: Opened[ImageView], subject: Subject) -> None:
         )
     else:
         what = "of an uploaded image" if subject.image_id is None else "of this image"
-        st.caption(f"The store holds no occlusion map {what}; this one is made live.")
+        more = "" if subject.image_id is None else " (`python -m compute store --stages occlusion …` makes them)"
+        st.caption(f"The store holds no occlusion map {what}{more}; this one is made live.")
     if stored and opened.view.source == "stored":
         stored_occlusion.draw(opened, subject.image_id)
     else:

@@ -1,0 +1,47 @@
+"""On a channel's card: the image that gradient ascent finds for it, beside the best of the store's patches."""
+
+import streamlit as st
+
+from compute.pictures import picture, png, upscaled
+from dashboard.header import Opened
+from dashboard.live_step import finished_step
+from dashboard.pages import link
+from dashboard.view_state import ChannelsView, LabView, read_parameters
+from featurestore.best_natural import strongest_activation
+
+SHORTER_SIDE = 240
+
+
+def lab_view(opened: Opened[ChannelsView], live: bool = False) -> LabView:
+    """The same ascent in the Lab, at the method's own defaults: one result for both pages."""
+    return LabView(
+        opened.store,
+        opened.run.fingerprint,
+        method="ascend",
+        parameters=read_parameters("ascend", {})[0],
+        live=live,
+        layer=opened.view.layer,
+        channel=opened.view.channel,
+    )
+
+
+def draw(opened: Opened[ChannelsView]) -> None:
+    view, shown = opened.view, lab_view(opened, live=True)
+    st.markdown("**What it looks for**")
+    step = finished_step(opened, shown)
+    if step is None:
+        return
+    st.image(
+        png(upscaled(picture(step), SHORTER_SIDE)),
+        alt=f"gradient ascent on channel {view.channel} of {view.layer}",
+        width="stretch",
+    )
+    reached, best = step.numbers["maximum"], strongest_activation(opened.run, view.layer, view.channel)
+    times = "" if not best or best <= 0 else f", **{reached / best:.1f} times** the best patch's {best:.3g}"
+    st.markdown(f"The channel reaches {reached:.3g}{times}.")
+    parameters = dict(shown.parameters)
+    st.caption(
+        f"Gradient ascent from noise: {parameters['iterations']} steps, {parameters['parameterization']} "
+        f"parameterisation, seed {parameters['seed']} (Olah et al. 2017)."
+    )
+    link(shown, "Other settings, in the Lab")

@@ -1,0 +1,67 @@
+"""Channels listed, filtered and gone through; what a channel's patches say of classes."""
+
+import pyarrow as pa
+import pytest
+
+from dashboard import channel_list, class_answers
+from dashboard.view_state import ChannelsView
+
+STATS = pa.table({
+    "channel": pa.array([0, 1, 2, 3, 4], pa.int32()),
+    "mean": pa.array([1, 5, 3, 0, 2], pa.float32()),
+    "max": pa.array([9, 8, 7, 0, 6], pa.float32()),
+    "active_share": pa.array([0.1, 0.2, 0.3, 0, 0.5], pa.float32()),
+    "dead": [False, False, False, True, False],
+    "top_class": ["ant", "bee", "ant", None, "cat"],
+    "selectivity": pa.array([0.2, 0.9, 0.4, None, 1.0], pa.float32()),
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("fields, expected", [
+    ({}, [0, 1, 2, 3, 4]),
+    ({"sort": "mean"}, [1, 2, 4, 0, 3]),
+    ({"only": "live"}, [0, 1, 2, 4]),
+    ({"only": "dead"}, [3]),
+    ({"top_class": "ant"}, [0, 2]),
+    ({"least": 0.2, "most": 0.4}, [0, 2]),
+    ({"least": 0.5}, [1, 4]),
+    ({"find": "1, 3-9"}, [1, 3, 4]),
+    ({"find": " 0 2 "}, [0, 2]),
+    ({"find": "3 - 4", "sort": "max"}, [4, 3]),
+    ({"top_class": "bee", "only": "dead"}, []),
+])  # fmt: skip
+def test_channels_that_pass_in_order(fields, expected):
+    view = ChannelsView(**fields)
+    assert channel_list.listed(STATS, view)["channel"].to_pylist() == expected
+    assert channel_list.filtered(view) == bool(set(fields) - {"sort"})
+
+
+@pytest.mark.parametrize("text", ["seven", "1-", "-3", ",", "1-2-3"])
+def test_numbers_that_can_not_be_read_are_said(text):
+    with pytest.raises(ValueError, match="numbers and ranges"):
+        channel_list.listed(STATS, ChannelsView(find=text))
+
+
+def test_next_and_previous_follow_the_list():
+    shown = channel_list.listed(STATS, ChannelsView(sort="mean", only="live"))
+    assert channel_list.beside(shown, 2) == (1, 4, 1)
+    assert channel_list.beside(shown, 1) == (None, 2, 0)
+    assert channel_list.beside(shown, 0) == (4, None, 3)
+    assert channel_list.beside(shown, 3) == (None, 1, None)
+
+
+def test_patches_are_counted_by_class():
+    found = class_answers.by_class([3.0, 2.0, 1.0, 5.0], ["ant", "bee", "ant", None])
+    assert [(each.name, each.patches, each.mean) for each in found] == [
+        ("ant", 2, 2.0),
+        ("", 1, 5.0),
+        ("bee", 1, 2.0),
+    ]
+    bars = class_answers.chart(found).data[0]
+    assert list(bars.x) == [2.0, 5.0, 2.0] and list(bars.customdata) == ["ant", "no label", "bee"]
+
+
+@pytest.mark.parametrize("top, rest", [(3.0, 1.0), (2.0, 2.0), (1.0, 0.0)])
+def test_selectivity_says_how_many_times_as_strong(top, rest):
+    expected = top / rest if rest else float("inf")
+    assert class_answers.times_as_strong((top - rest) / (top + rest)) == pytest.approx(expected)
