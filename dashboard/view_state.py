@@ -287,6 +287,7 @@ class CompareView(ViewState):
     map: str = shown("", among="maps")
     color: str = shown("label", choices=("label", "kind", "moved"))
     camera: str = shown("")
+    selection: str = shown("")
     highlight: str = shown("")
     image: int = shown(-1, among="images", optional=True)
 

@@ -1,0 +1,182 @@
+"""Two runs over the same images: what changed from the one to the other."""
+
+import dataclasses
+
+import streamlit as st
+
+from dashboard import binding, data
+from dashboard.boundary import sentence
+from dashboard.compare_tabs import channels, maps, neighbors, predictions, summary
+from dashboard.comparing import Pair
+from dashboard.header import Opened, open_page
+from dashboard.view_state import CompareView
+from featurestore.reader import Run, Store
+
+TABS = {
+    "summary": ("Summary", summary.draw),
+    "predictions": ("Predictions", predictions.draw),
+    "neighbors": ("Neighbours", neighbors.draw),
+    "channels": ("Channels", channels.draw),
+    "maps": ("Maps", maps.draw),
+}
+
+
+def complete(view: CompareView, run: Run) -> CompareView:
+    """With another store and a run of it where the address names none."""
+    listed = data.stores()
+    if not view.other_store:
+        store, fingerprint = _partner(view, run)
+        return dataclasses.replace(view, other_store=store, other_run=fingerprint)
+    if not view.other_run and view.other_store in listed:
+        fingerprint = _current(view.other_store)
+        return dataclasses.replace(view, other_run=fingerprint or "")
+    return view
+
+
+def draw(opened: Opened[CompareView]) -> None:
+    _choose(opened)
+    view = opened.view
+    try:
+        other = data.open_run(view.other_store, view.other_run)
+    except ValueError as error:
+        _gone(error)
+        return
+    pair = Pair(view, opened.run, other)
+    matched = pair.matched
+    if not len(matched):
+        _nothing_in_common(pair)
+        return
+    _say_common(pair)
+    st.segmented_control(
+        "Compare",
+        list(TABS),
+        key=binding.key(CompareView, "tab"),
+        format_func=lambda tab: TABS[tab][0],
+        label_visibility="collapsed",
+    )
+    TABS[view.tab][1](pair)
+
+
+def _choose(opened: Opened[CompareView]) -> None:
+    view, listed = opened.view, data.stores()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Compare with",
+            list(dict.fromkeys([*listed, view.other_store])),
+            key=binding.key(CompareView, "other_store"),
+            width=220,
+            help="The other store: another network's answers over the same images",
+            on_change=lambda: binding.change(CompareView, other_run=""),
+        )
+        st.selectbox(
+            "Its run",
+            _runs(view),
+            key=binding.key(CompareView, "other_run"),
+            width=480,
+            format_func=lambda fingerprint: _described(view.other_store, fingerprint),
+        )
+        st.button("Swap", icon=":material/swap_horiz:", on_click=_swap, args=(view,), help="First and other")
+    st.caption(f"First run: **{view.store}**, {_described(view.store, view.run)}")
+
+
+def _runs(view: CompareView) -> list[str]:
+    listed = data.stores()
+    found = Store(listed[view.other_store]).runs() if view.other_store in listed else []
+    return list(dict.fromkeys([*found, view.other_run]))
+
+
+def _described(store: str, fingerprint: str) -> str:
+    """A run by its network, when it was made, and how often it is right."""
+    try:
+        manifest = data.open_run(store, fingerprint).manifest
+    except ValueError:
+        return f"{fingerprint or 'no run'} (can't be read)"
+    model = manifest.model
+    right = (model.get("accuracy") or {}).get("all")
+    parts = [
+        str(model.get("name", "network")),
+        f"{manifest.images['count']:,} images" if "count" in manifest.images else "",
+        "" if right is None else f"{right:.1%} right",
+        str(manifest.notes.get("created", ""))[:16].replace("T", " "),
+        fingerprint[:6],
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def _swap(view: CompareView) -> None:
+    """The image, channel and layer are the first run's, so they are not kept."""
+    binding.change(
+        CompareView,
+        store=view.other_store,
+        run=view.other_run,
+        other_store=view.store,
+        other_run=view.run,
+        image=-1,
+        layer="",
+        channel=-1,
+        camera="",
+    )
+
+
+def _partner(view: CompareView, run: Run) -> tuple[str, str]:
+    """Another store over the same images, else another run of this one, else any store, else itself."""
+    found = [(store, _current(store)) for store in data.stores() if store != view.store]
+    others = [(store, data.open_run(store, fingerprint)) for store, fingerprint in found if fingerprint]
+    older = [each for each in Store(data.stores()[view.store]).runs() if each != run.fingerprint]
+    for name in ("hash", "spec"):
+        same = [pair for pair in others if _same(pair[1], run, name)]
+        if same:
+            return same[0][0], same[0][1].fingerprint
+    if older:
+        return view.store, older[-1]
+    return (others[0][0], others[0][1].fingerprint) if others else (view.store, run.fingerprint)
+
+
+def _same(run: Run, other: Run, name: str) -> bool:
+    return name in run.manifest.images and run.manifest.images[name] == other.manifest.images.get(name)
+
+
+def _current(store: str) -> str | None:
+    """None where the store has no run that can be read."""
+    try:
+        fingerprint = Store(data.stores()[store]).current()
+        return data.open_run(store, fingerprint).fingerprint
+    except ValueError:
+        return None
+
+
+def _gone(error: ValueError) -> None:
+    st.warning(f"The other run can't be shown: {sentence(error)}", icon=":material/history_toggle_off:")
+    st.button(
+        "Compare with another run",
+        type="primary",
+        on_click=lambda: binding.change(CompareView, other_store="", other_run=""),
+    )
+
+
+def _nothing_in_common(pair: Pair) -> None:
+    st.info(
+        f"These runs have no image in common: `{pair.view.store}` is over "
+        f"`{pair.run.manifest.images.get('spec', '?')}`, `{pair.view.other_store}` over "
+        f"`{pair.other.manifest.images.get('spec', '?')}`. Images are matched by the SHA-256 of their bytes. "
+        "Choose another store above, or make one of the other network over the same images: "
+        "`make store MODEL=… IMAGES=… STORE=…`.",
+        icon=":material/compare:",
+    )
+
+
+def _say_common(pair: Pair) -> None:
+    matched = pair.matched
+    if pair.itself:
+        st.info(
+            "This run is compared with itself, so all agrees. Choose another store or run above.",
+            icon=":material/compare:",
+        )
+    elif matched.only or matched.other_only:
+        st.caption(
+            f"{len(matched):,} images are in both and are compared; {matched.only:,} are only in the first "
+            f"run, {matched.other_only:,} only in the other. Matched by SHA-256."
+        )
+
+
+draw(open_page(CompareView, complete))

@@ -1,0 +1,1 @@
+"""What the Compare page shows of two runs, a tab a module: `draw(pair)`."""

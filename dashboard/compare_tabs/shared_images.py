@@ -1,0 +1,29 @@
+"""A wall of shared images, page by page; a click chooses one."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import streamlit as st
+
+from dashboard import addresses, binding
+from dashboard.comparing import Pair
+from dashboard.components import GridItem, image_grid
+from dashboard.view_state import CompareView
+
+PER_PAGE = 40
+SIZE = 104
+
+
+def wall(pair: Pair, rows: pa.Table, item: Callable[[dict, str], GridItem], name: str) -> None:
+    """rows: with image_id of the first run. item: a button of a row and the address of its thumbnail."""
+    pages = -(-len(rows) // PER_PAGE)
+    number = st.pagination(pages, key=f"compare/{name} page") if pages > 1 else 1
+    shown = rows.slice((number - 1) * PER_PAGE, PER_PAGE).to_pylist()
+    image_grid(
+        [item(row, addresses.thumbnail(pair.view.store, pair.view.run, row["image_id"])) for row in shown],
+        key=f"compare/{name}",
+        label="Images in both runs",
+        size=SIZE,
+        selected=pair.view.image,
+        on_click=lambda chosen: binding.change(CompareView, image=int(chosen)),
+    )

@@ -1,0 +1,252 @@
+"""What two runs over the same images say of each other: which images they share, where they differ.
+
+The run that is looked at comes first, the `other` one second; rows of a match are the images that both hold.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+KINDS = ("fixed", "broken", "both wrong", "changed", "same")
+"""Of a prediction: `fixed` is wrong in the first run and right in the other, `broken` the reverse, `both
+wrong` two different wrong classes, `changed` two classes of an image without a label, `same` one class."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Images of the same bytes. ids, other_ids: (n,) int64, rising in `ids`; row i is one image in both runs.
+
+    only, other_only: how many images of the one and of the other run have no partner.
+    """
+
+    ids: np.ndarray
+    other_ids: np.ndarray
+    only: int
+    other_only: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, image_ids: np.ndarray, other: bool = False) -> np.ndarray:
+        """Row of each image in this match, -1 for one that is not in it. Any shape, and that shape again."""
+        known = self.other_ids if other else self.ids
+        row = np.full(max(known.max(initial=-1), np.max(image_ids, initial=-1)) + 2, -1)
+        row[known] = np.arange(len(known))
+        return row[image_ids]
+
+
+def match(sha256: pa.ChunkedArray, other: pa.ChunkedArray) -> Match:
+    """Pairs the images of two runs by the SHA-256 of their bytes; a position in a column is the image_id.
+
+    Of images that occur several times, the first goes to the first, the second to the second, and so on. An
+    image without a hash (it was not found) has no partner.
+    """
+    names = pc.unique(pa.chunked_array([*sha256.chunks, *other.chunks], pa.string()).drop_null())
+    keys, other_keys = (_occurrences(pc.index_in(each, names)) for each in (sha256, other))
+    _, ids, other_ids = np.intersect1d(*_pairs(keys, other_keys), assume_unique=True, return_indices=True)
+    order = np.argsort(ids)
+    ids, other_ids = _present(keys)[ids][order], _present(other_keys)[other_ids][order]
+    return Match(ids, other_ids, len(sha256) - len(ids), len(other) - len(ids))
+
+
+def compare_predictions(images: pa.Table, other: pa.Table, matched: Match) -> pa.Table:
+    """One row a shared image that both networks could read, by image_id.
+
+    images, other: whole tables `images` with image_id, label, predicted, probability; classes are compared by
+    name. Columns: image_id, other_id, label, predicted, probability, other_predicted, other_probability, and
+    kind, one of KINDS. The label is the one that both runs give, or the only one given; where two runs give
+    two labels it is null, and such an image counts as one without.
+    """
+    mine, theirs = images.take(matched.ids), other.take(matched.other_ids)
+    label = pc.coalesce(mine["label"], theirs["label"])
+    agreed = pc.fill_null(pc.equal(mine["label"], theirs["label"]), True)
+    pairs = pa.table({
+        "image_id": mine["image_id"], "other_id": theirs["image_id"],
+        "label": pc.if_else(agreed, label, None),
+        "predicted": mine["predicted"], "probability": mine["probability"],
+        "other_predicted": theirs["predicted"], "other_probability": theirs["probability"],
+    })  # fmt: skip
+    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["predicted"]), pc.is_valid(pairs["other_predicted"])))
+    return pairs.append_column("kind", _kind(pairs))
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Both networks on the shared images that have a label.
+
+    count: how many these are. mine, theirs: share that is right, None where count is 0. broken, fixed: images
+    that only the first, only the other run has right (b and c of McNemar's table). p: McNemar's.
+    """
+
+    count: int
+    mine: float | None
+    theirs: float | None
+    broken: int
+    fixed: int
+    p: float
+
+
+def accuracies(predictions: pa.Table) -> Accuracies:
+    """Of the table that `compare_predictions` makes."""
+    known = predictions.filter(pc.is_valid(predictions["label"]))
+    right = [pc.equal(known[name], known["label"]).to_numpy() for name in ("predicted", "other_predicted")]
+    mine, theirs = (float(each.mean()) if len(each) else None for each in right)
+    broken, fixed = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    return Accuracies(len(known), mine, theirs, broken, fixed, mcnemar(broken, fixed))
+
+
+def mcnemar(b: int, c: int) -> float:
+    """Exact two-sided p value that two networks are right equally often, from the images only one has right.
+
+    2 Σ_{i ≤ min(b, c)} C(n, i) / 2^n with n = b + c, at most 1: the sign test on the discordant pairs
+    (McNemar 1947; Dietterich 1998, section 3.1). Relative error below 1e-9 up to a million images.
+    """
+    if min(b, c) < 0:
+        raise ValueError(f"counts must not be negative, not {b!r} and {c!r}")
+    n = b + c
+    i = np.arange(1, min(b, c) + 1)
+    log_binomials = np.concatenate([[0.0], np.cumsum(np.log((n - i + 1) / i))])
+    return min(1.0, 2 * math.fsum(np.exp(log_binomials - n * math.log(2))))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How far two lists of images agree, one pair of lists a row. Arrays are (rows,).
+
+    share: |A ∩ B| / k of the first k of each, NaN where k is 0. k: as many as were asked, or as both lists
+    have once images that only one run holds are left out.
+    """
+
+    share: np.ndarray
+    k: np.ndarray
+
+    @property
+    def mean(self) -> float | None:
+        """Over the rows that count."""
+        return float(np.nanmean(self.share)) if (self.k > 0).any() else None
+
+    def chance(self, candidates: int) -> float | None:
+        """Mean of k / candidates: what lists drawn at random from that many images would share."""
+        counted = self.k[self.k > 0]
+        return float(min(1.0, counted.mean() / candidates)) if len(counted) and candidates > 0 else None
+
+
+def overlap(lists: np.ndarray, other: np.ndarray, k: int) -> Overlap:
+    """Agreement of the first k of each row of two ranked lists.
+
+    lists (rows, K), other (rows, L): rows of a match (`Match.rows`), best first, -1 for what only one run
+    holds. These are left out before the first k are taken: the k best of the images both could have.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k!r}")
+    lists, other = _closed_up(lists), _closed_up(other)
+    shared = np.minimum(k, np.minimum((lists >= 0).sum(1), (other >= 0).sum(1)))
+    first = np.where(np.arange(lists.shape[1]) < shared[:, None], lists, -1)
+    second = np.where(np.arange(other.shape[1]) < shared[:, None], other, -2)
+    common = np.zeros(len(first))
+    for rank in range(min(k, other.shape[1])):
+        common += (first == second[:, [rank]]).any(1)
+    return Overlap(np.divide(common, shared, out=np.full(len(first), np.nan), where=shared > 0), shared)
+
+
+def ranked(table: pa.Table, rows: np.ndarray, column: str, count: int) -> np.ndarray:
+    """(count, K) int64: what `column` says at each rank, one row a list, -1 where a list is shorter.
+
+    table: with the columns `rank` and `column`; rows (len(table),): which list each of its rows is of, -1 for
+    none.
+    """
+    rank, values = table["rank"].to_numpy(), table[column].to_numpy()
+    result = np.full((count, rank.max(initial=-1) + 1), -1, np.int64)
+    kept = rows >= 0
+    result[rows[kept], rank[kept]] = values[kept]
+    return result
+
+
+def neighbor_overlap(neighbors: pa.Table, other: pa.Table, matched: Match, k: int) -> Overlap:
+    """Overlap@k of each shared image's neighbours, in the order of the match.
+
+    neighbors, other: image_id, rank, neighbor_id of one space. Each store keeps so many neighbours that k of
+    them may not be shared; `Overlap.k` says how many were.
+    """
+    return overlap(neighbor_rows(neighbors, matched), neighbor_rows(other, matched, True), k)
+
+
+def neighbor_rows(neighbors: pa.Table, matched: Match, other: bool = False) -> np.ndarray:
+    """(n, K): rows of the match that are each shared image's neighbours, nearest first; -1 for the others."""
+    of = matched.rows(neighbors["image_id"].to_numpy(), other)
+    found = ranked(neighbors, of, "neighbor_id", len(matched))
+    return np.where(found >= 0, matched.rows(found, other), -1)
+
+
+def channel_rows(patches: pa.Table, matched: Match, channels: int, other: bool = False) -> np.ndarray:
+    """(channels, 9): rows of the match that excite each channel of one layer most; -1 for the others.
+
+    patches: channel, rank, image_id of the layer.
+    """
+    found = ranked(patches, patches["channel"].to_numpy(), "image_id", channels)
+    return np.where(found >= 0, matched.rows(found, other), -1)
+
+
+def best_partners(lists: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each channel the one of the other run with most strongest images in common: (channels,) int64 index
+    (the first of equals) and float64 share of the channel's own list. Networks trained anew have their
+    channels in another order (Li et al. 2016, "Convergent Learning").
+    """
+    images = np.unique([*lists[lists >= 0], *other[other >= 0]])
+    common = _indicator(lists, images) @ _indicator(other, images).T
+    best = common.argmax(1)
+    own = (lists >= 0).sum(1)
+    shared = common[np.arange(len(lists)), best]
+    return best, np.divide(shared, own, out=np.full(len(lists), np.nan), where=own > 0)
+
+
+def same_layers(layers: pa.Table, other: pa.Table) -> dict[str, int]:
+    """Channels by name of the layers that have as many in both runs, in the first network's order."""
+    named = dict(zip(other["layer"].to_pylist(), other["channels"].to_pylist(), strict=True))
+    own = zip(layers["layer"].to_pylist(), layers["channels"].to_pylist(), strict=True)
+    return {layer: channels for layer, channels in own if named.get(layer) == channels}
+
+
+def _occurrences(codes: pa.ChunkedArray) -> np.ndarray:
+    """(N, 2): each image's code (-1 for none), and how many of its code came before it."""
+    code = codes.fill_null(-1).to_numpy().astype(np.int64)
+    order = np.argsort(code, kind="stable")
+    ordered = code[order]
+    before = np.empty_like(code)
+    before[order] = np.arange(len(code)) - np.searchsorted(ordered, ordered, "left")
+    return np.stack([code, before], 1)
+
+
+def _present(keys: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(keys[:, 0] >= 0)
+
+
+def _pairs(*keys: np.ndarray) -> list[np.ndarray]:
+    """Code and occurrence as one number, of the images that have a code."""
+    base = max(each[:, 1].max(initial=0) for each in keys) + 1
+    return [each[_present(each)] @ np.array([base, 1]) for each in keys]
+
+
+def _kind(pairs: pa.Table) -> pa.ChunkedArray:
+    mine, theirs = (pc.equal(pairs[name], pairs["label"]) for name in ("predicted", "other_predicted"))
+    same = pc.equal(pairs["predicted"], pairs["other_predicted"])
+    otherwise = pc.if_else(pc.is_valid(pairs["label"]), "both wrong", "changed")
+    different = pc.if_else(pc.fill_null(theirs, False), "fixed", otherwise)
+    different = pc.if_else(pc.fill_null(mine, False), "broken", different)
+    return pc.if_else(same, "same", different)
+
+
+def _closed_up(lists: np.ndarray) -> np.ndarray:
+    """Each row without its -1s, which go to its end."""
+    order = np.argsort(lists < 0, axis=1, kind="stable")
+    return np.take_along_axis(lists, order, 1)
+
+
+def _indicator(lists: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """(rows, images) float32, 1 where a row holds the image."""
+    result = np.zeros((len(lists), len(images) + 1), np.float32)
+    np.put_along_axis(result, np.where(lists < 0, len(images), np.searchsorted(images, lists)), 1, axis=1)
+    return result[:, :-1]
