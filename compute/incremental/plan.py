@@ -1,7 +1,7 @@
 """Which block of which map a group of window positions recomputes, along one axis at a time.
 
-Positions are grouped into a few contiguous segments an axis, so that the blocks of one group are of one size and run
-as one batch. The segments are chosen by least work.
+Positions are grouped into a few segments an axis, so that the blocks of one group are of one size and run as one
+batch. The segments are chosen by least work.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from compute.incremental.program import Dense, Pointwise, Program, Windowed, ext
 from compute.incremental.regions import AxisBlocks, cover, union
 
 DENSE_ABOVE = 0.9
-MAX_SEGMENTS = 4
+# More segments need fewer multiply-adds, but run in smaller batches.
+MAX_SEGMENTS = 3
+# Places among the positions, sorted by their work, where a segment may begin.
+MAX_CUTS = 24
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,13 @@ class AxisPlan:
 
     positions: tuple[int, ...]
     blocks: dict[fx.Node, AxisBlocks]
+
+    def part(self, first: int, last: int) -> "AxisPlan":
+        """The same blocks for some of the positions."""
+        blocks = {
+            node: AxisBlocks(each.starts[first:last], each.size, each.extent) for node, each in self.blocks.items()
+        }
+        return AxisPlan(self.positions[first:last], blocks)
 
 
 def axis_plan(
@@ -37,29 +47,39 @@ def axis_plan(
     return AxisPlan(positions, blocks)
 
 
-def segments(program: Program, axis: int, starts: tuple[int, ...], patch: int) -> list[AxisPlan]:
-    """At most `MAX_SEGMENTS` contiguous groups of positions with the least sum of recomputed units, by recursion."""
-    count = len(starts)
+def segments(
+    program: Program, axis: int, starts: tuple[int, ...], patch: int, positions: tuple[int, ...]
+) -> list[AxisPlan]:
+    """At most `MAX_SEGMENTS` groups of `positions` with the least sum of recomputed units, by recursion.
+
+    Blocks of one group are of one size, wherever they lie, so positions are grouped in the order of their own work:
+    the two borders go together, and so do the places in the middle.
+    """
 
     @cache
     def plan(first: int, last: int) -> AxisPlan:
-        return axis_plan(program, axis, starts, patch, tuple(range(first, last)))
+        return axis_plan(program, axis, starts, patch, tuple(sorted(order[first:last])))
 
     @cache
     def cost(first: int, last: int) -> float:
-        return (last - first) * _work(program, axis, plan(first, last))
+        return (last - first) * _work(program, plan(first, last))
 
     @cache
     def best(first: int, groups: int) -> tuple[float, tuple[tuple[int, int], ...]]:
         whole = (cost(first, count), ((first, count),))
-        if groups == 1 or count - first == 1:
+        if groups == 1 or first == cuts[-1]:
             return whole
         splits = (
             (cost(first, cut) + best(cut, groups - 1)[0], ((first, cut), *best(cut, groups - 1)[1]))
-            for cut in range(first + 1, count)
+            for cut in cuts
+            if cut > first
         )
         return min(whole, *splits)
 
+    alone = {each: _work(program, axis_plan(program, axis, starts, patch, (each,))) for each in positions}
+    order = sorted(positions, key=alone.__getitem__)
+    count = len(order)
+    cuts = sorted({round(count * each / MAX_CUTS) for each in range(MAX_CUTS)}) if count > MAX_CUTS else range(count)
     return [plan(first, last) for first, last in best(0, MAX_SEGMENTS)[1]]
 
 
@@ -78,7 +98,7 @@ def _origins(blocks: dict[fx.Node, AxisBlocks]) -> tuple[int, ...]:
     return (0,) * len(next(iter(blocks.values())).starts)
 
 
-def _work(program: Program, axis: int, plan: AxisPlan) -> float:
+def _work(program: Program, plan: AxisPlan) -> float:
     """Multiply-adds a position, taking the other axis' block to be of the same share of its map."""
     total = 0.0
     for each in program.instructions:
