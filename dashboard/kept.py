@@ -49,6 +49,7 @@ class Kept:
         content = self._shelf.read(name) if self._shelf is not None and _NAME.fullmatch(name) else None
         if content is None or _name(content) != name:
             raise ValueError(f"{self._kind} of this link is no longer kept by the server; make it again")
+        self._shelf.touch(name)
         self._remember(name, content)
         return content
 

@@ -4,87 +4,23 @@
 the digest what came out; so results of one request from two environments lie beside each other.
 """
 
-import hashlib
-import io
 import json
 import re
 import time
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from compute.deviation import Sketch, sketch
-from compute.method import Step
-from compute.pictures import picture, png, resized, to_8_bit
+from dashboard.result import ABOUT, THUMBNAIL, Result, from_file, to_file
 from dashboard.shelf import Kept, Shelf
 
-FOLDER = "results"
-SUFFIX = ".npz"
-ABOUT, THUMBNAIL, DATA, PICTURE = "about", "thumbnail", "data", "picture "
-THUMBNAIL_SIDE = 160
-DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+__all__ = ["Entry", "Result", "ResultCache", "kept_beside"]
+
+FOLDER, SUFFIX = "results", ".npz"
 
 _KEY = re.compile(r"[0-9a-f]{8,64}")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a finished live job left: its last step, what it took, where it was computed.
-
-    environment: see `compute.environment`. note: what went wrong in keeping it, for people.
-    """
-
-    step: Step
-    seconds: float = 0.0
-    environment: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
-
-    @property
-    def index(self) -> int:
-        return self.step.index
-
-    @property
-    def total(self) -> int:
-        return self.step.total
-
-    @property
-    def kind(self) -> str:
-        return self.step.kind
-
-    @property
-    def data(self) -> np.ndarray:
-        return self.step.data
-
-    @property
-    def pictures(self) -> Mapping[str, np.ndarray]:
-        return self.step.pictures
-
-    @property
-    def numbers(self) -> Mapping[str, Any]:
-        return self.step.numbers
-
-    @property
-    def score(self) -> float | None:
-        return self.step.score
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over the kind and every array's name, dtype, shape and bytes."""
-        arrays = {DATA: self.data} | {PICTURE + name: each for name, each in sorted(self.pictures.items())}
-        digest = hashlib.sha256(self.kind.encode())
-        for name, array in arrays.items():
-            digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
-
-    @cached_property
-    def sketch(self) -> Sketch:
-        return sketch(self.data)
 
 
 @dataclass(frozen=True)
@@ -119,6 +55,7 @@ class ResultCache:
         A damaged file is as if it were not there."""
         for name in self._names(lambda its_key, its_digest: its_key == key and its_digest.startswith(digest)):
             if (result := self._load(name)) is not None:
+                self._shelf.touch(name)
                 return result
         return None
 
@@ -149,11 +86,8 @@ class ResultCache:
             "page": page,
             "query": dict(query or {}),
             "facts": dict(facts or {}),
-            "environment": dict(result.environment),
-            "seconds": result.seconds,
-            "step": _without_arrays(result.step),
         }
-        content = _written(result.step, about)
+        content = to_file(result, about)
         if len(content) > self.limit_bytes:
             raise ValueError(
                 f"the result has {len(content) / 2**20:.1f} MB, more than all results may have together "
@@ -182,7 +116,7 @@ class ResultCache:
     def total_bytes(self) -> int:
         return sum(each.bytes for each in self._shelf.files())
 
-    def _names(self, wanted) -> list[str]:
+    def _names(self, wanted: Callable[[str, str], bool]) -> list[str]:
         names = [each.name for each in self._shelf.files()]
         return [name for name in names if (parts := _parts(name)) is not None and wanted(*parts)]
 
@@ -203,16 +137,16 @@ class ResultCache:
         try:
             with np.load(self._shelf.folder / name, allow_pickle=False) as file:
                 return file[member]
-        except DAMAGED:
+        except Exception:  # Whatever a damaged file makes zipfile and NumPy say.
             return None
 
     def _load(self, name: str) -> Result | None:
         content = self._shelf.read(name)
         try:
-            result = _read(content)
-        except DAMAGED:
+            result = None if content is None else from_file(content)
+        except Exception:  # As above.
             return None
-        return result if result.digest == _parts(name)[1] else None
+        return result if result is not None and result.digest == _parts(name)[1] else None
 
 
 def kept_beside(store: Path, limit_bytes: int) -> ResultCache:
@@ -230,38 +164,3 @@ def _parts(name: str) -> tuple[str, str] | None:
     """Key and digest of a file name; None for any other file."""
     key, _, digest = name.removesuffix(SUFFIX).partition("-")
     return (key, digest) if name.endswith(SUFFIX) and _KEY.fullmatch(key) and _KEY.fullmatch(digest) else None
-
-
-def _without_arrays(step: Step) -> dict[str, Any]:
-    return {
-        "index": step.index,
-        "total": step.total,
-        "kind": step.kind,
-        "score": None if step.score is None else float(step.score),
-        "numbers": dict(step.numbers),
-    }
-
-
-def _written(step: Step, about: Mapping[str, Any]) -> bytes:
-    arrays = {DATA: step.data} | {PICTURE + name: each for name, each in step.pictures.items()}
-    arrays[ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    arrays[THUMBNAIL] = np.frombuffer(_thumbnail(step), np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _thumbnail(step: Step) -> bytes:
-    drawn = picture(step)
-    drawn = np.stack([drawn] * 3, axis=2) if drawn.ndim == 2 else drawn[..., :3]
-    return png(to_8_bit(resized(drawn / np.float32(255), THUMBNAIL_SIDE)))
-
-
-def _read(content: bytes | None) -> Result:
-    if content is None:
-        raise ValueError("there is no such result")
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        about = json.loads(file[ABOUT].tobytes())
-        pictures = {name[len(PICTURE) :]: file[name] for name in file.files if name.startswith(PICTURE)}
-        step = Step(**about["step"], data=file[DATA], pictures=pictures)
-    return Result(step, about["seconds"], about["environment"])

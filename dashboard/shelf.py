@@ -1,5 +1,6 @@
 """Files of one folder that several processes share: each is whole or not there; those used longest ago go."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -36,19 +37,16 @@ class Shelf:
         self._trim(name)
 
     def read(self, name: str) -> bytes | None:
+        """None where it is not there, or can't be read."""
         try:
-            content = (self.folder / name).read_bytes()
+            return (self.folder / name).read_bytes()
         except OSError:
             return None
-        self.touch(name)
-        return content
 
     def touch(self, name: str) -> None:
-        """Note that it was used; where that can't be written it is not."""
-        try:
+        """Note that it was used, where that can be written."""
+        with contextlib.suppress(OSError):
             os.utime(self.folder / name)
-        except OSError:
-            return
 
     def remove(self, name: str) -> None:
         (self.folder / name).unlink(missing_ok=True)
@@ -64,7 +62,7 @@ class Shelf:
                 for entry in entries:
                     if not entry.name.startswith(TEMPORARY) and (kept := _kept(entry)) is not None:
                         found.append(kept)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return found
 
@@ -77,11 +75,9 @@ class Shelf:
             if size > self.limit_bytes and each.name != newest:
                 self.remove(each.name)
         for path in self.folder.glob(f"{TEMPORARY}*"):
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < time.time() - ABANDONED:
                     path.unlink()
-            except FileNotFoundError:
-                continue
 
 
 def _kept(entry: os.DirEntry) -> Kept | None:

@@ -34,8 +34,11 @@ class ShortLinks:
     def find(self, name: str) -> ViewState | None:
         """None for a name that is not there, whatever its text is."""
         content = self._shelf.read(name + SUFFIX) if _NAME.fullmatch(name) else None
+        if content is None:
+            return None
+        self._shelf.touch(name + SUFFIX)
         try:
-            said = json.loads(content or b"{}")
+            said = json.loads(content)
             return PAGES[said["page"]].view.from_query(said["query"])[0]
         except (ValueError, KeyError, TypeError, AttributeError):
             return None

@@ -41,8 +41,9 @@ def draw(opened: Opened[ResultsView]) -> None:
 
 def _totals(opened: Opened[ResultsView], cache: ResultCache, count: int) -> None:
     used, limit = cache.total_bytes(), cache.limit_bytes
-    said = f"{count:,} results of store {opened.store}: {_megabytes(used)} of {_megabytes(limit)}"
-    st.progress(min(used / limit, 1.0) if limit else 0.0, text=said)
+    with st.container(horizontal=True):
+        st.metric("Results kept", f"{count:,}", width="content")
+        st.metric("Size", f"{_megabytes(used)} of {_megabytes(limit)}", width="content")
     others = [name for name in data.stores() if name != opened.store]
     if others:
         sizes = ", ".join(f"{name} {_megabytes(data.results(name).total_bytes())}" for name in others)
