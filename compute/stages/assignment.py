@@ -1,16 +1,25 @@
 """Points to cells, each at most once, at the least total squared distance: the linear assignment problem.
 
-Up to EXACT_CELLS cells it is solved exactly. Above, a first layout (columns by x, then rows by y) is
-improved: the problem is solved exactly within windows of WINDOW x WINDOW cells, which move by half a window
-from sweep to sweep, until a sweep gains less than a thousandth. No step makes it worse."""
+Up to EXACT_CELLS cells it is solved exactly. Above, coarse to fine: groups of four neighbouring points are
+assigned to blocks of 2 x 2 cells, by the same function, and the problem is then solved exactly within windows
+of WINDOW x WINDOW cells, which move by half a window from sweep to sweep, until two sweeps gain less than
+LEAST_GAIN. No sweep makes it worse, and the same points always give the same cells. On maps of CIFAR-10 it
+ends within a few percent of the optimum (0.3 % in a full square), in a time that grows with the number of cells, an exact solution's
+with its cube (tests/benchmarks/grid.py)."""
+
+import math
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-EXACT_CELLS = 2000
-WINDOW = 20
-MAX_SWEEPS = 20
-LEAST_GAIN = 1e-3
+EXACT_CELLS = 1100
+WINDOW = 12
+"""Greater windows end closer to the optimum (20: half as far) in three times the time."""
+
+SHIFTS = ((0, 0), (WINDOW // 2, WINDOW // 2), (0, WINDOW // 2), (WINDOW // 2, 0))
+MAX_ROUNDS = 30
+LEAST_GAIN = 2e-3
+"""Share of the total distance."""
 
 
 def assign(points: np.ndarray, side: int, exact_cells: int = EXACT_CELLS) -> np.ndarray:
@@ -22,12 +31,12 @@ def assign(points: np.ndarray, side: int, exact_cells: int = EXACT_CELLS) -> np.
     if len(points) > side * side:
         raise ValueError(f"{len(points)} points don't fit into {side} x {side} cells")
     centres = cell_centres(side)
-    if side * side <= exact_cells:
+    if side * side <= max(exact_cells, 1):
         cells = np.full(side * side, -1)
         point, cell = linear_sum_assignment(_squared_distances(points, centres))
         cells[cell] = point
         return cells.reshape(side, side)
-    return _refined(_sorted_layout(points, side), points, centres)
+    return _refined(_coarse_layout(points, side, exact_cells), points, centres)
 
 
 def cell_centres(side: int) -> np.ndarray:
@@ -42,30 +51,58 @@ def total_cost(cells: np.ndarray, points: np.ndarray) -> float:
     return _cost(flat, np.arange(len(flat)), points, cell_centres(len(cells)))
 
 
-def _sorted_layout(points: np.ndarray, side: int) -> np.ndarray:
-    """Columns of equally many points by x, each from top to bottom by y, stretched over the rows."""
-    cells = np.full((side, side), -1)
-    for col, members in enumerate(np.array_split(np.argsort(points[:, 0], kind="stable"), side)):
-        members = members[np.argsort(points[members, 1], kind="stable")]
-        cells[np.arange(len(members)) * side // max(1, len(members)), col] = members
+def _coarse_layout(points: np.ndarray, side: int, exact_cells: int) -> np.ndarray:
+    groups = _fours(points, np.arange(len(points)))
+    blocks = assign(np.array([points[group].mean(0) for group in groups]), (side + 1) // 2, exact_cells)
+    cells, left_over = np.full((side, side), -1), []
+    for row, col in np.argwhere(blocks >= 0):
+        block, group = cells[2 * row : 2 * row + 2, 2 * col : 2 * col + 2], groups[blocks[row, col]]
+        spots = np.argwhere(block < 0)[: len(group)]
+        block[spots[:, 0], spots[:, 1]] = group[: len(spots)]
+        left_over.extend(group[len(spots) :])
+    empty = np.flatnonzero(cells < 0)
+    point, cell = linear_sum_assignment(_squared_distances(points[left_over], cell_centres(side)[empty]))
+    cells.reshape(-1)[empty[cell]] = np.array(left_over, int)[point]
     return cells
+
+
+def _fours(points: np.ndarray, members: np.ndarray) -> list[np.ndarray]:
+    """Groups of four points that lie together; the last one may have fewer."""
+    if len(members) <= 4:
+        return [members]
+    axis = np.argmax(np.ptp(points[members], axis=0))
+    members = members[np.argsort(points[members, axis], kind="stable")]
+    middle = 4 * math.ceil(len(members) / 8)
+    return _fours(points, members[:middle]) + _fours(points, members[middle:])
 
 
 def _refined(cells: np.ndarray, points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     side = len(cells)
-    flat, numbers = cells.reshape(-1), np.arange(side * side).reshape(side, side)
+    flat = cells.reshape(-1)
+    sweeps = [_windows(side, down, right) for down, right in SHIFTS]
+    solved = [np.full(len(flat), -2) for _ in sweeps]
     before = total_cost(cells, points)
-    for sweep in range(MAX_SWEEPS):
-        shift = (sweep % 2) * (WINDOW // 2)
-        for top in range(-shift, side, WINDOW):
-            for left in range(-shift, side, WINDOW):
-                rows, cols = (slice(max(0, start), max(0, start + WINDOW)) for start in (top, left))
-                _solve_within(flat, numbers[rows, cols].reshape(-1), points, centres)
+    for _ in range(MAX_ROUNDS):
+        for windows, known in zip(sweeps, solved, strict=True):
+            for window in windows:
+                if not np.array_equal(flat[window], known[window]):
+                    _solve_within(flat, window, points, centres)
+            known[:] = flat
         after = total_cost(cells, points)
-        if sweep % 2 and before - after <= LEAST_GAIN * before:
+        if before - after <= LEAST_GAIN * before:
             break
-        before = after if sweep % 2 else before
+        before = after
     return cells
+
+
+def _windows(side: int, down: int, right: int) -> list[np.ndarray]:
+    """Numbers of the cells of each window that tile the square, moved up and left by so many cells."""
+    numbers = np.arange(side * side).reshape(side, side)
+    rows, cols = (
+        [slice(max(0, start), start + WINDOW) for start in range(-shift, side, WINDOW)]
+        for shift in (down, right)
+    )
+    return [numbers[row, col].reshape(-1) for row in rows for col in cols]
 
 
 def _solve_within(flat: np.ndarray, window: np.ndarray, points: np.ndarray, centres: np.ndarray) -> None:
