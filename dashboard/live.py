@@ -1,7 +1,5 @@
-"""Live methods on the page: starting or attaching to a job, its progress, its result, what to take along."""
+"""Live methods on the page: starting or attaching to a job, its progress, its result."""
 
-import io
-import json
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from compute.method import Step
-from compute.pictures import picture, png, to_8_bit, upscaled
+from compute.pictures import picture, to_8_bit, upscaled
 from dashboard import binding, data, figures, photos
 from dashboard.boundary import boundary, sentence
 from dashboard.controls import spoken
@@ -20,6 +18,7 @@ from dashboard.live_request import Request, request
 from dashboard.live_results import find, keeping, result_of
 from dashboard.photos import Subject
 from dashboard.results import Result
+from dashboard.take_along import take_along
 from dashboard.view_state import LiveView
 from featurestore.best_natural import strongest_activation
 
@@ -83,7 +82,7 @@ def owner() -> str:
 
 
 def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
-    step, recipe = job.step, recipe_of(wanted, opened)
+    step = job.step
     _say_once(step)
     left, right = st.columns([3, 2])
     with left:
@@ -93,7 +92,7 @@ def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
         numbers(step.numbers)
         _curves(step.numbers)
         _made(opened.view, wanted, job)
-        _take_along(step, wanted, recipe, str(data.stores()[opened.store]))
+        take_along(opened)
 
 
 def _made(view: LiveView, wanted: Request, job: Job) -> None:
@@ -117,21 +116,6 @@ def _say_once(result: Result) -> None:
     """Why it could not be kept; the same holds for the next ones."""
     if result.note and st.session_state.setdefault(SAID, result.digest) == result.digest:
         st.warning(sentence(ValueError(result.note)), icon=":material/save:")
-
-
-def recipe_of(wanted: Request, opened: Opened[LiveView]) -> dict[str, str]:
-    """What goes into a picture's metadata: enough to make it again."""
-    said = {
-        "method": wanted.method.name,
-        "parameters": wanted.method.to_dict(),
-        "image": wanted.image and wanted.image[0],
-        "second": wanted.second and wanted.second[0],
-        **{name: getattr(wanted, name) for name in ("target", "layer", "channel", "y", "x", "whole")},
-        "run": wanted.run,
-        "weights": wanted.weights,
-        "network": opened.run.manifest.model["name"],
-    }
-    return {"featurescope": json.dumps(said)}
 
 
 def numbers(values: Mapping[str, Any]) -> None:
@@ -279,45 +263,6 @@ def _scale(step: Step) -> str:
 
 def _enlarged(image: np.ndarray) -> np.ndarray:
     return upscaled(image, SHORTER_SIDE)
-
-
-def _take_along(step: Step, wanted: Request, recipe: dict[str, str], store: str) -> None:
-    name = wanted.method.name
-    with st.container(horizontal=True):
-        st.download_button(
-            "PNG",
-            png(picture(step), recipe),
-            f"{name}.png",
-            "image/png",
-            icon=":material/download:",
-            help="The picture at the network's input size, with its recipe in the metadata",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Array",
-            _npy(step.data),
-            f"{name}.npy",
-            "application/octet-stream",
-            icon=":material/download:",
-            help="The numbers, float32, as NumPy's .npy",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Numbers",
-            json.dumps(dict(step.numbers), indent=1),
-            f"{name}.json",
-            "application/json",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-    with st.expander("The same on the command line", icon=":material/terminal:"):
-        st.code(wanted.command(store), language="shell", wrap_lines=True)
-
-
-def _npy(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
 
 
 def _written(value: Any) -> str:

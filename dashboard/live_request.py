@@ -67,6 +67,7 @@ class Request:
         """The command line that makes the same picture."""
         inputs = {
             "store": store,
+            "run": self.run,
             "image": self.image and self.image[1],
             "second": self.second and self.second[1],
         }

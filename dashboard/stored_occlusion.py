@@ -13,6 +13,7 @@ from dashboard import binding, figures, photos
 from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
 from dashboard.pictures import data_url
+from dashboard.take_along import take_along
 from dashboard.view_state import ImageView
 from featurestore.reader import Run
 
@@ -41,6 +42,7 @@ def draw(opened: Opened[ImageView], image_id: int) -> None:
             required=True,
         )
         st.toggle("Over the image", key=binding.key(ImageView, "overlay"))
+        take_along(opened)
     chart, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
     chart.plotly_chart(
         _figure(run, view, image_id, maps),

@@ -15,6 +15,8 @@ from tiny_models import tiny_image, tiny_model
 from compute.__main__ import main
 from compute.commands import filters, methods, neighbors, patches, subject
 from compute.commands.delivery import finite
+from compute.exhibits import neighbors as neighbors_sheet
+from compute.exhibits import patches as patches_sheet
 from compute.images import open_source
 from compute.method import Inputs
 from compute.methods import METHODS
@@ -56,7 +58,8 @@ def store(tmp_path_factory, folder, model):
     for table, rows in _tables(model, source, data, crops).items():
         writer.write_shard(table, 0, _arrow(table, rows))
     writer.commit({
-        "model": {"name": model.name, "weights_hash": model.weights_hash, "spec": {"model": "tiny.py:plain"}},
+        "model": {"name": model.name, "weights_hash": model.weights_hash, "spec": {"model": "tiny.py:plain"},
+                  "preprocessing": model.preprocessing.to_dict()},
         "images": {"spec": str(folder), "count": COUNT}, "parameters": {}, "versions": {}, "device": "cpu",
         "dtype": "float32", "threads": 1, "class_names": model.classes,
     })  # fmt: skip
@@ -210,7 +213,7 @@ def test_progress_goes_to_the_standard_error(compute, folder):
         (("saliency", "--image", "{image}", "--target", "unicorn"), "unknown class 'unicorn'"),
         (("saliency", "--image", "{image}", "--variant", "best"), "smoothgrad, integrated, gradcam"),
         (("saliency", "--image", "{image}", "--samples", "0"), "samples is 0"),
-        (("saliency", "--image", "{image}", "--out", "x.jpg"), ".png or .npy"),
+        (("saliency", "--image", "{image}", "--out", "x.jpg"), ".csv or .parquet"),
         (("saliency", "--image", "{image}", "--out", "nowhere/x.png"), "nowhere"),
         (("saliency", "--image", "{text}"), "can't be read"),
         (("saliency", "--image", "{image}", "--image-id", "3"), "one of them"),
@@ -288,7 +291,7 @@ def test_patches_with_their_guided_pictures(compute, model, store, tmp_path):
         (r["value"] for r in numbers["patches"]), reverse=True
     )
     block = 3 * 20 + 2 * 2
-    assert Image.open(tmp_path / "p.png").size == (2 * block + patches.MARGIN, block)
+    assert Image.open(tmp_path / "p.png").size == (2 * block + patches_sheet.MARGIN, block)
     for row in numbers["patches"]:
         left, top, right, bottom = row["gradient_energy_box"]
         assert row["left"] <= left < right <= row["right"] and row["top"] <= top < bottom <= row["bottom"]
@@ -308,7 +311,7 @@ def test_neighbors_of_a_stores_image_are_the_stores(compute, store, tmp_path):
     assert code == 0 and [row["image_id"] for row in numbers["feature"]] == [0, 1, 3, 4]
     assert numbers["label"] == "a" and numbers["feature_label_agreement"] == 1.0
     assert 0 <= numbers["pixel_label_agreement_of_the_store"] <= 1
-    assert Image.open(tmp_path / "n.png").size == (5 * 18 - 2, 2 * 16 + neighbors.MARGIN)
+    assert Image.open(tmp_path / "n.png").size == (5 * 18 - 2, 2 * 16 + neighbors_sheet.MARGIN)
 
 
 def test_neighbors_of_another_image_are_searched(compute, model, store, folder, tmp_path):

@@ -1,6 +1,7 @@
 """The HTTP routes on a small real store: right bytes, kept for ever, and one line for what is not there."""
 
 import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -157,7 +158,8 @@ def test_picture_to_save_is_whole_and_says_where_it_is_from(client):
     assert response.headers["content-disposition"] == 'attachment; filename="grid-pca-unique.png"'
     saved = Image.open(io.BytesIO(response.content))
     assert saved.size == (SIDE * 32, SIDE * 32)
-    assert saved.text == {"run": FINGERPRINT, "method": "pca", "grid": "unique", "cell": "32"}
+    recipe = json.loads(saved.text["featurescope"])
+    assert (recipe["run"], recipe["method"], recipe["kind"]) == (FINGERPRINT, "pca", "unique")
     assert saved.getpixel((SIDE * 32 - 1, SIDE * 32 - 1)) == (255, 255, 255)
     with_seams = picture(client.get("/" + addresses.grid_picture(*MAP, "unique", with_seams=True)))
     assert tuple(with_seams[16, 32 * 5, :3]) != saved.getpixel((32 * 5, 16))

@@ -1,5 +1,8 @@
 """Who is taken for whom, as a picture and as counts; and the errors, the most confident first."""
 
+import hashlib
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,40 +15,51 @@ from compute.exhibits.thumbnails import thumbnails
 from compute.pictures import tiled, to_8_bit
 from featurestore.reader import Run
 
+Ids = Sequence[int] | np.ndarray | None
+
 MOST_CLASSES = 40
 """More can't be read in one picture; the table has them all."""
 
 SHEET, COLUMNS, SIDE = 48, 8, 96
 
 
-def confusion_drawing(run: Run, split: str = "") -> Drawing:
-    """Counts of labels (rows) and predictions (columns) of the labelled images, of one split or of all."""
-    images = labelled(run, split)
+def confusion_drawing(run: Run, split: str = "", ids: Ids = None) -> Drawing:
+    """Counts of labels (rows) and predictions (columns) of the labelled images, of one split or of all.
+
+    ids: of these images alone.
+    """
+    images = labelled(run, split, ids)
     counts, rows, cols = confusion_counts(images, run.class_names)
     right = pc.sum(images["correct"]).as_py() or 0
     numbers = {"split": split or "all", "images": len(images), "right": right, "share": right / len(images)}
     return Drawing(
-        {"exhibit": "confusion", "split": split, **of_run(run)},
+        {"exhibit": "confusion", "split": split, **_of_ids(ids), **of_run(run)},
         numbers,
         lambda: _draw(counts, rows, cols),
         lambda: _counts_table(counts, rows, cols),
     )
 
 
-def errors_drawing(run: Run, split: str = "", label: str = "", predicted: str = "") -> Drawing:
-    """The errors of a label taken for a prediction ("": any); the picture is a sheet of the first ones."""
-    table = errors(labelled(run, split), label, predicted)
+def errors_drawing(
+    run: Run, split: str = "", label: str = "", predicted: str = "", ids: Ids = None
+) -> Drawing:
+    """The errors of a label taken for a prediction ("": any); the picture is a sheet of the first ones.
+
+    Of a label and the same prediction: what is right, the least sure first.
+    """
+    table = cell(labelled(run, split, ids), label, predicted)
     asked = {"split": split, "label": label, "predicted": predicted}
-    best = table.slice(0, 1).to_pylist()
-    numbers = {**asked, "errors": len(table), "most_confident": best[0]["probability"] if best else None}
+    first = table.slice(0, 1).to_pylist()
+    numbers = {**asked, "images": len(table), "first_probability": first[0]["probability"] if first else None}
     return Drawing(
-        {"exhibit": "mistakes", **asked, **of_run(run)}, numbers, lambda: _sheet(run, table), lambda: table
+        {"exhibit": "mistakes", **asked, **_of_ids(ids), **of_run(run)}, numbers, lambda: _sheet(run, table), lambda: table
     )
 
 
-def labelled(run: Run, split: str = "") -> pa.Table:
+def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
     """The images that have a label and a prediction; ValueError where there are none."""
     images = run.table("images", IMAGE_COLUMNS)
+    images = images if ids is None else images.take(np.sort(np.asarray(ids)))
     known = images.filter(pc.and_(pc.is_valid(images["label"]), pc.is_valid(images["predicted"])))
     if not len(known):
         raise ValueError("these images have no labels, so there are no mistakes to count")
@@ -57,12 +71,22 @@ def labelled(run: Run, split: str = "") -> pa.Table:
     return known.filter(pc.equal(known["split"], split))
 
 
-def errors(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
-    """Those that are wrong, of the greatest probability first."""
-    wrong = images.filter(pc.equal(images["correct"], False))
+def cell(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
+    """Those that are wrong, of the greatest probability first; on the diagonal those that are right, of the
+    least first."""
+    right = bool(label) and label == predicted
+    found = images.filter(pc.equal(images["correct"], right))
     for name, value in (("label", label), ("predicted", predicted)):
-        wrong = wrong.filter(pc.equal(wrong[name], value)) if value else wrong
-    return wrong.sort_by([("probability", "descending"), ("image_id", "ascending")])
+        found = found.filter(pc.equal(found[name], value)) if value else found
+    order = "ascending" if right else "descending"
+    return found.sort_by([("probability", order), ("image_id", "ascending")])
+
+
+def _of_ids(ids: Ids) -> dict[str, str]:
+    """Which images, in a recipe."""
+    if ids is None:
+        return {}
+    return {"selection": hashlib.sha256(np.sort(np.asarray(ids, "<i8")).tobytes()).hexdigest()}
 
 
 def _counts_table(counts: np.ndarray, rows: list[str], cols: list[str]) -> pa.Table:
@@ -95,6 +119,6 @@ def _draw(counts: np.ndarray, rows: list[str], cols: list[str]) -> np.ndarray:
 
 def _sheet(run: Run, table: pa.Table) -> np.ndarray:
     if not len(table):
-        raise ValueError("there is no such error, so there is no picture of one")
+        raise ValueError("there is no such image, so there is no picture of one")
     tiles = thumbnails(run, table["image_id"].to_pylist()[:SHEET], SIDE)
     return to_8_bit(tiled(tiles, min(COLUMNS, len(tiles))))

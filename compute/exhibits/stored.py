@@ -1,7 +1,9 @@
 """A table of the run as it is, or a layer's part of it: numbers that no picture shows better."""
 
+import numpy as np
+
 from compute.exhibits.drawing import Drawing
-from compute.exhibits.facts import of_run
+from compute.exhibits.facts import IMAGE_COLUMNS, of_run
 from featurestore.reader import Run
 from featurestore.schemas import SORT_KEYS, check_table
 
@@ -20,6 +22,12 @@ def table_drawing(run: Run, name: str, layer: str | None = None) -> Drawing:
     asked = {"table": name} | ({} if layer is None else {"layer": layer})
     recipe = {"exhibit": "table", **asked, **of_run(run)}
     return Drawing(recipe, {**asked, "rows": len(rows)}, None, lambda: rows)
+
+
+def images_drawing(run: Run, ids: np.ndarray) -> Drawing:
+    """What the run says of some of its images."""
+    recipe = {"exhibit": "images", "image_ids": [int(each) for each in ids], **of_run(run)}
+    return Drawing(recipe, {"images": len(ids)}, None, lambda: run.rows("images", ids, IMAGE_COLUMNS))
 
 
 def _of_layer(run: Run, name: str, layer: str):

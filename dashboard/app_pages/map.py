@@ -14,6 +14,7 @@ from dashboard.header import Opened, open_page
 from dashboard.image_wall import known, wall
 from dashboard.pages import link
 from dashboard.photos import Subject
+from dashboard.take_along import take_along
 from dashboard.view_state import MapView, MistakesView
 
 SHOWN = {"points": "Points", "grid": "Grid"}
@@ -66,6 +67,7 @@ def _controls(opened: Opened[MapView]) -> None:
                 key=_key("seams"),
                 help="A line between neighbouring cells, red where they are far apart in feature space",
             )
+        take_along(opened)
         st.text_input(
             "Search",
             key=_key("search"),

@@ -13,6 +13,7 @@ from dashboard.disagreeing import disagreeing, label_choice
 from dashboard.header import Opened, open_page
 from dashboard.image_wall import known, wall
 from dashboard.pages import PAGES
+from dashboard.take_along import take_along
 from dashboard.tools import explaining
 from dashboard.view_state import MistakesView
 
@@ -27,14 +28,15 @@ def draw(opened: Opened[MistakesView]) -> None:
     images = images.filter(pc.is_valid(images["label"]))
     if not len(images):
         st.info(
-            "These images have no labels, so there are no mistakes to show. Labels are the names of the folders "
-            "that the images lie in: `images/cat/1.png`, or `images/test/cat/1.png` with a split.",
+            "These images have no labels, so there are no mistakes to show. Labels are the names of the "
+            "folders that the images lie in: `images/cat/1.png`, or `images/test/cat/1.png` with a split.",
             icon=":material/label_off:",
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Show", list(TABS), key=_key("tab"), format_func=TABS.get, on_change=_turn_back)
         images = _of_split(opened.view, images)
+        take_along(opened)
     images = _of_selection(opened, images)
     if not len(images):
         st.info("None of these images has a label.", icon=":material/label_off:")

@@ -9,6 +9,7 @@ from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened, open_page
 from dashboard.photos import Subject, crop
 from dashboard.picker import choose, pick
+from dashboard.take_along import take_along
 from dashboard.view_state import NeighborsView
 from featurestore.label_agreement import agreement
 
@@ -29,6 +30,7 @@ def draw(opened: Opened[NeighborsView]) -> None:
             label = _describe(opened, subject)
             st.slider("Neighbours", 1, MOST, key=binding.key(NeighborsView, "count"), width=320)
             tools.links(opened, subject)
+            take_along(opened)
     for column, space in zip(st.columns(2, gap="medium"), SPACES, strict=True):
         with column:
             _space(opened, subject, space, label)

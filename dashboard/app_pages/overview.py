@@ -10,6 +10,7 @@ from dashboard.components import GridItem, image_grid
 from dashboard.filter_pictures import filter_pictures
 from dashboard.header import open_page
 from dashboard.pages import link
+from dashboard.take_along import take_along
 from dashboard.view_state import ChannelsView, OverviewView
 from featurestore.reader import Run
 
@@ -184,6 +185,7 @@ def _few(values) -> str:
 opened = open_page(OverviewView)
 numbers(opened.run)
 cards(opened.run)
+take_along(opened)
 filters(opened.run, opened.view)
 layers(opened.run, opened.view)
 st.subheader("What can be shown of this network", anchor=False)

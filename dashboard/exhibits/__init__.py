@@ -1,0 +1,33 @@
+"""What of each page can be taken along: made from its view and its run alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dashboard.exhibits import channels, image, live, map, mistakes, neighbors, overview
+from dashboard.exhibits.exhibit import Exhibit
+from dashboard.results import Result
+from dashboard.view_state import ViewState
+from featurestore.reader import Run
+
+Exhibits = tuple[Exhibit, ...]
+
+PAGES: dict[str, Callable[[ViewState, Run, Path, Result | None], Exhibits]] = {
+    "overview": overview.exhibits,
+    "map": map.exhibits,
+    "neighbors": neighbors.exhibits,
+    "channels": channels.exhibits,
+    "image": image.exhibits,
+    "mistakes": mistakes.exhibits,
+    "lab": live.exhibits,
+}
+
+
+def exhibits_of(view: ViewState, run: Run, store: Path, result: Result | None = None) -> Exhibits:
+    """The page's main picture first; empty where it has none. result: the live one that it shows."""
+    make = PAGES.get(view.page)
+    return () if make is None else make(view, run, store, result)
+
+
+def exhibit_of(view: ViewState, run: Run, store: Path, result: Result | None = None) -> Exhibit | None:
+    """The page's main picture."""
+    return next(iter(exhibits_of(view, run, store, result)), None)

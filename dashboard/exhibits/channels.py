@@ -1,0 +1,72 @@
+"""Channels: the patches that activate one most, and the statistics of its layer's channels."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute.exhibits.drawing import Drawing
+from compute.exhibits.patches import patches_drawing
+from compute.exhibits.stored import table_drawing
+from compute.guided_backprop import undefined_because
+from dashboard import data
+from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line, own_code
+from dashboard.jobs import State
+from dashboard.results import Result
+from dashboard.view_state import ChannelsView
+from featurestore.reader import Run
+
+PATIENCE = 120.0
+"""Seconds that a download waits for its turn in the queue."""
+
+OWNER = "downloads"
+"""Their place in the queue, which is fair between owners."""
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The one step of a job."""
+
+    drawing: Drawing
+    index: int = 1
+    total: int = 1
+
+
+def exhibits(view: ChannelsView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+    if not view.layer:
+        return ()
+    name = f"patches-{view.layer}-{view.channel}"
+    asked = {"layer": view.layer, "channel": view.channel, "guided": view.guided}
+    asked |= {"model": own_code(run)} if view.guided else {}
+    patches = Exhibit(
+        name,
+        "The patches" + (" and their guided backprop" if view.guided else ""),
+        lambda: _patches(view, run),
+        command_line("patches", store, run, f"{name}.png", **asked),
+    )
+    statistics = Exhibit(
+        f"channels-{view.layer}",
+        f"All channels of {view.layer}",
+        lambda: table_drawing(run, "channels", view.layer),
+        command_line("table", store, run, f"channels-{view.layer}.csv", name="channels", layer=view.layer),
+        NUMBERS,
+    )
+    return patches, statistics
+
+
+def _patches(view: ChannelsView, run: Run) -> Drawing:
+    if not view.guided:
+        return patches_drawing(run, view.layer, view.channel, read=data.original)
+    said = f"patches to take along {run.fingerprint} {view.layer} {view.channel}"
+    key = hashlib.sha256(said.encode()).hexdigest()
+    data.jobs().submit(key, f"Patches of {view.layer}, channel {view.channel}", OWNER, lambda: _guided(view, run))
+    job = data.jobs().wait(key, PATIENCE)
+    if job is None or job.state is not State.DONE:
+        raise ValueError((job and job.message) or "the queue is long; try again later")
+    return job.step.drawing
+
+
+def _guided(view: ChannelsView, run: Run) -> Iterator[_Drawn]:
+    model = data.model(run)
+    able = model if undefined_because(model) is None else None
+    yield _Drawn(patches_drawing(run, view.layer, view.channel, model=able, read=data.original))

@@ -1,0 +1,47 @@
+"""Map: the points, or the grid."""
+
+from pathlib import Path
+
+from compute.exhibits.grid import grid_drawing
+from compute.exhibits.scatter import scatter_drawing
+from compute.exhibits.stored import images_drawing
+from dashboard import selection
+from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line
+from dashboard.results import Result
+from dashboard.view_state import MapView
+from featurestore.reader import Run
+
+
+def exhibits(view: MapView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+    if not view.map:
+        return ()
+    plane = _points(view, run, store) if view.show == "points" else _grid(view, run, store)
+    return (plane, _selection(view, run)) if view.selection else (plane,)
+
+
+def _selection(view: MapView, run: Run) -> Exhibit:
+    """The images within the lasso; no command line knows them."""
+    ids = selection.read(view.store, run, view.selection)
+    name = f"selection-{view.selection[:12]}"
+    return Exhibit(name, "The selected images", lambda: images_drawing(run, ids), None, NUMBERS)
+
+
+def _points(view: MapView, run: Run, store: Path) -> Exhibit:
+    name = f"map-{view.map}-{view.color}"
+    return Exhibit(
+        name,
+        "The map",
+        lambda: scatter_drawing(run, view.map, view.color),
+        command_line("map", store, run, f"{name}.png", method=view.map, color=view.color),
+    )
+
+
+def _grid(view: MapView, run: Run, store: Path) -> Exhibit:
+    name = f"grid-{view.map}-{view.kind}"
+    asked = {"method": view.map, "kind": view.kind, "seams": view.seams}
+    return Exhibit(
+        name,
+        "The grid",
+        lambda: grid_drawing(run, view.map, view.kind, view.seams),
+        command_line("grid", store, run, f"{name}.png", **asked),
+    )

@@ -1,0 +1,25 @@
+"""Neighbours: both spaces in one sheet, of one of the run's images."""
+
+from pathlib import Path
+
+from compute.exhibits.neighbors import stored_neighbors_drawing
+from dashboard import data
+from dashboard.exhibits.exhibit import Exhibit, command_line
+from dashboard.results import Result
+from dashboard.view_state import ImageView, NeighborsView
+from featurestore.reader import Run
+
+
+def exhibits(view: NeighborsView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+    """None of an uploaded image: its neighbours are found live, and its file is not the store's."""
+    return () if view.upload else (of_image(view, run, store, view.count),)
+
+
+def of_image(view: NeighborsView | ImageView, run: Run, store: Path, count: int) -> Exhibit:
+    name = f"neighbors-{view.image}"
+    return Exhibit(
+        name,
+        "The nearest images",
+        lambda: stored_neighbors_drawing(run, view.image, count, read=data.original),
+        command_line("neighbors", store, run, f"{name}.png", image_id=view.image, count=count),
+    )

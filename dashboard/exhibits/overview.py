@@ -1,0 +1,27 @@
+"""Overview: the first layer's filters, and the layers."""
+
+from pathlib import Path
+
+from compute.exhibits.filters import run_filters_drawing
+from compute.exhibits.stored import table_drawing
+from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line
+from dashboard.results import Result
+from dashboard.view_state import OverviewView
+from featurestore.reader import Run
+
+
+def exhibits(view: OverviewView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+    filters = Exhibit(
+        "filters",
+        "First-layer filters",
+        lambda: run_filters_drawing(run, view.scaling),
+        command_line("filters", store, run, "filters.png", scaling=view.scaling),
+    )
+    layers = Exhibit(
+        "layers",
+        "Layers",
+        lambda: table_drawing(run, "layers"),
+        command_line("table", store, run, "layers.csv", name="layers"),
+        NUMBERS,
+    )
+    return (*((filters,) if "filters" in run.tables() else ()), layers)
