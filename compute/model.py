@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from compute.folding import FoldedNetwork
 from compute.graph import FEATURES, LOGITS, TracedNetwork
 from compute.hooked import HookedNetwork
 from compute.near_names import did_you_mean
@@ -157,7 +158,7 @@ class Model:
             images = images.detach().to(self.device).requires_grad_(True)
             score = self.score(images, objective)
             (gradient,) = torch.autograd.grad(score.sum(), images)
-        return gradient, score.detach()
+        return gradient.contiguous(), score.detach()
 
     @cached_property
     def capabilities(self) -> dict[str, str | None]:
@@ -185,11 +186,13 @@ class Model:
 
     def _traced_or_hooked(self) -> TracedNetwork | HookedNetwork:
         example = _example(self.preprocessing, self.device)
-        try:
-            return TracedNetwork(self.module, example)
-        except ValueError as reason:
-            self.not_traced_because = str(reason)
-            return HookedNetwork(self.module, example)
+        for kind in (FoldedNetwork, TracedNetwork):
+            try:
+                return kind(self.module, example)
+            except ValueError as error:
+                reason = str(error)
+        self.not_traced_because = reason
+        return HookedNetwork(self.module, example)
 
 
 def count_scores(module: nn.Module, preprocessing: Preprocessing) -> int:
