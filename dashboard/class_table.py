@@ -11,8 +11,8 @@ def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
 
     class, images (with that label), right (of them), recall (right / images), precision (right / images with
     that prediction), taken_for (the most frequent wrong prediction, the first in the network's order of
-    equals; null without errors), taken (how often), loss (mean, in nat). Null where there is nothing to divide
-    by. Images without label or prediction don't count.
+    equals; null without errors), taken (how often), loss (mean, in nat). Null where there is nothing to
+    divide by. Images without label or prediction don't count.
     """
     counts, rows, cols = confusion_counts(images, classes)
     names = list(dict.fromkeys([*rows, *cols]))

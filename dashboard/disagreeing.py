@@ -16,8 +16,8 @@ from featurestore.reader import Run
 
 THEORY = (
     "Where the nearest images in feature space vote for another label than an image's own, the label may be "
-    "wrong, or the image is a hard one. Such images are those that the edited nearest neighbour rule takes out "
-    "of a training set (Wilson 1972); looking at them is a way to find errors in the labels (confident "
+    "wrong, or the image is a hard one. Such images are those that the edited nearest neighbour rule takes "
+    "out of a training set (Wilson 1972); looking at them is a way to find errors in the labels (confident "
     "learning finds them from the predicted probabilities instead: Northcutt, Jiang and Chuang 2021)."
 )
 MOST = 20
@@ -52,7 +52,8 @@ def disagreeing(opened: Opened[MistakesView], images: pa.Table) -> None:
         "images_page",
         label="Images that their neighbours outvote",
         badges=[f"{share:.0%}" for share in found["share"].to_pylist()],
-        notes=[f"≠ {name}" for name in found["majority"].to_pylist()],
+        notes=[f"vote: {name}" for name in found["majority"].to_pylist()],
+        judged=False,
     )
     if clicked is not None:
         view = NeighborsView(opened.store, opened.run.fingerprint, image=int(clicked), count=opened.view.k)

@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 from compute import palettes
 
 SEQUENTIAL, DIVERGING = "Viridis", "RdBu"
-COUNTS = "Blues"
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
@@ -145,37 +144,6 @@ def curves(shares: Sequence[float], lines: Mapping[str, Sequence[float]], x: str
     figure.update_layout(margin=MARGIN, height=260, legend={"orientation": "h", "y": 1.15})
     figure.update_xaxes(title=x, tickformat=".0%")
     figure.update_yaxes(title=y, range=[0, 1.02])
-    return figure
-
-
-def confusion(counts: np.ndarray, rows: Sequence[str], cols: Sequence[str]) -> go.Figure:
-    """Images by label (rows) and prediction (columns); each row is coloured by its share."""
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    cells = len(rows) * len(cols)
-    figure = go.Figure(
-        go.Heatmap(
-            z=np.where(counts > 0, share, np.nan),
-            x=list(cols),
-            y=list(rows),
-            colorscale=COUNTS,
-            zmin=0,
-            zmax=1,
-            xgap=1,
-            ygap=1,
-            customdata=counts,
-            text=np.where(counts > 0, counts.astype(str), ""),
-            texttemplate="%{text}" if cells <= 900 else None,
-            colorbar={
-                "title": {"text": "share of the label", "side": "right"},
-                "thickness": 14,
-                "tickformat": ".0%",
-            },
-            hovertemplate="%{y} taken for %{x}<br>%{customdata} images, %{z:.1%} of the label<extra></extra>",
-        )
-    )
-    figure.update_layout(margin=MARGIN, height=max(360, 22 * len(rows) + 140))
-    figure.update_xaxes(title="predicted", tickangle=-45)
-    figure.update_yaxes(title="label", autorange="reversed")
     return figure
 
 

@@ -42,13 +42,15 @@ def wall(
     label: str,
     badges: Sequence[str] | None = None,
     notes: Sequence[str] | None = None,
+    judged: bool = True,
     selected: int | None = None,
     on_click: Callable[[int], None] | None = None,
 ) -> int | None:
     """One page of the images (n,), in their order, as buttons; returns the image clicked in this run.
 
-    field: of the view, the number of the page. badges, notes: a text an image, upon it and below it. label:
-    the wall's name for screen readers. on_click is called before the script runs.
+    field: of the view, the number of the page. badges, notes: a text an image, upon it and below it. judged:
+    whether the badge's colour says if the prediction is right. label: the wall's name for screen readers.
+    on_click is called before the script runs.
     """
     page = page_of(opened, field, len(image_ids))
     items: list[GridItem] = grid_items(opened, known(opened).take(pa.array(image_ids[page])))
@@ -56,5 +58,7 @@ def wall(
         if texts is not None:
             pairs = zip(items, texts[page], strict=True)
             items = [replace(item, **{name: text}) for item, text in pairs]
+    if not judged:
+        items = [replace(item, tone="neutral") for item in items]
     key = f"{opened.view.page}/{field}"
     return image_grid(items, key=key, label=label, size=84, selected=selected, on_click=on_click)

@@ -13,7 +13,7 @@ def keep(store: str, image_ids: np.ndarray) -> str:
 
 
 def read(store: str, run: Run, name: str) -> np.ndarray:
-    """The image_ids (n,) int64, sorted, of those that the run has. ValueError where it is not kept any more."""
+    """The image_ids (n,) int64, sorted, that the run has. ValueError where it is not kept any more."""
     if not name:
         return np.empty(0, np.int64)
     ids = np.frombuffer(data.selections(store).read(name), "<i8")

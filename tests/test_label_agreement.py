@@ -13,8 +13,10 @@ def slow(labels, neighbors, count):
     """One image after another, by the words of the docstring."""
     found = []
     for image_id, own in enumerate(labels):
-        rows = sorted((r["rank"], r["neighbor_id"], r["distance"]) for r in neighbors if r["image_id"] == image_id)
-        voters = [(labels[other], far) for rank, other, far in rows if rank < count and labels[other] is not None]
+        mine = [row for row in neighbors if row["image_id"] == image_id and row["rank"] < count]
+        mine.sort(key=lambda row: row["rank"])
+        voters = [(labels[row["neighbor_id"]], row["distance"]) for row in mine]
+        voters = [(label, far) for label, far in voters if label is not None]
         votes = Counter(label for label, _ in voters)
         if own is None or not voters or votes[own] == max(votes.values()):
             continue
@@ -67,6 +69,6 @@ def test_a_draw_goes_to_the_own_label_then_to_the_nearest():
 
 @pytest.mark.parametrize("labels", [["ant", "ant"], [None, None]])
 def test_without_neighbors_or_labels_there_are_none(labels):
-    columns = {"image_id": pa.int64(), "rank": pa.int32(), "neighbor_id": pa.int64(), "distance": pa.float32()}
-    table = pa.schema(columns).empty_table()
+    ids = {"image_id": pa.int64(), "rank": pa.int32(), "neighbor_id": pa.int64()}
+    table = pa.schema(ids | {"distance": pa.float32()}).empty_table()
     assert len(disagreements(pa.chunked_array([labels], pa.string()), table, 5)) == 0

@@ -67,7 +67,6 @@ def _controls(opened: Opened[MapView]) -> None:
                 key=_key("seams"),
                 help="A line between neighbouring cells, red where they are far apart in feature space",
             )
-        take_along(opened)
         st.text_input(
             "Search",
             key=_key("search"),
@@ -77,6 +76,7 @@ def _controls(opened: Opened[MapView]) -> None:
             help=image_search.HELP,
             on_change=lambda: binding.change(MapView, hits_page=1),
         )
+        take_along(opened)
 
 
 def _segments(label: str, name: str, options: list[str], words: dict[str, str]) -> None:

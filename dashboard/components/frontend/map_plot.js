@@ -3,8 +3,8 @@ import { mix } from "./point_data.js"
 
 const DIMMED = 0.85
 const FILL = 0.3
-/** The least size of a point that a search found, in CSS pixels. */
-const HIT = 7
+/** Diameter in CSS pixels of a point that a search found. */
+const LARGEST_HIT = 7
 const NEEDED = ["OES_texture_float", "OES_element_index_uint"]
 
 /** Whether this browser draws with WebGL as the plot needs it. */
@@ -13,6 +13,11 @@ export function hasWebGL() {
   const able = Boolean(context) && NEEDED.every(name => context.getExtension(name))
   release(context)
   return able
+}
+
+/** The diameter of each of `count` points, in CSS pixels. */
+function sizeOf(count) {
+  return Math.min(9, Math.max(1.5, 9 * (500 / count) ** 0.2))
 }
 
 /** Gives a context back at once: a browser has few, and would take one in use before it collects garbage. */
@@ -59,9 +64,7 @@ export class MapPlot {
     this.points = points
     this.indices = indices
     this.hits = hits
-    const pointSize = Math.min(9, Math.max(1.5, 9 * (500 / points.count) ** 0.2))
-    const sizes = { pointSize: Array(colors).fill(Math.max(pointSize, HIT)).concat(Array(colors).fill(pointSize)) }
-    this.plot.set({ pointOrder: null, ...(hits ? { ...sizes, sizeBy: "valueA" } : { pointSize, sizeBy: null }) })
+    this.plot.set({ pointOrder: null, ...(hits ? this.#found(colors) : this.#alike()) })
     // The colours are there twice: as they are, and receded for what the search did not find.
     const valueA = hits ? indices.map((color, index) => (hits[index] ? color : color + colors)) : indices
     const columns = { x: points.x, y: points.y, valueA }
@@ -170,6 +173,19 @@ export class MapPlot {
       this.#lasso = [...indices]
       this.#handlers.lassoed(this.#lasso)
     }
+  }
+
+  /** One size for all points; they are the fainter the denser they lie. */
+  #alike() {
+    return { pointSize: sizeOf(this.points.count), sizeBy: null, opacityBy: "density" }
+  }
+
+  /** What a search found is larger and opaque; for each colour, then for each receded one. */
+  #found(colors) {
+    const size = sizeOf(this.points.count)
+    const large = Math.max(size, Math.min(LARGEST_HIT, sizeOf(this.hits.reduce((sum, hit) => sum + hit, 0))))
+    const each = (found, other) => [...Array(colors).fill(found), ...Array(colors).fill(other)]
+    return { pointSize: each(large, size), sizeBy: "valueA", opacity: each(1, FILL), opacityBy: "valueA" }
   }
 
   /** The order to draw in: what is highlighted, and found, lies in front. */
