@@ -12,6 +12,7 @@ from dashboard.guided_patches import guided_pngs
 from dashboard.header import Opened, open_page
 from dashboard.pages import link
 from dashboard.picker import of_store
+from dashboard.take_along import take_along
 from dashboard.view_state import ChannelsView
 
 PATCH, COLUMNS = 128, 9
@@ -59,6 +60,7 @@ def _title(opened: Opened[ChannelsView], row: dict) -> None:
             help="The image that the channel answers to most strongly (Olah et al. 2017); computed live, some "
             "seconds",
         )
+        take_along(opened)
     if row["dead"]:
         st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")
 

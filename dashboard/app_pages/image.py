@@ -21,6 +21,7 @@ from dashboard.neighbor_strips import SPACES, strip
 from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.picker import pick
+from dashboard.take_along import take_along
 from dashboard.view_state import ImageView, NeighborsView
 
 SOURCES = {"stored": "From the store", "live": "Live"}
@@ -149,6 +150,7 @@ def _neighbors(opened: Opened[ImageView], subject: Subject) -> None:
         opened.store, opened.run.fingerprint, image=max(subject.image_id or 0, 0), upload=subject.upload
     )
     link(view, "All neighbours, and how many share the label")
+    take_along(opened)
 
 
 def _others(opened: Opened[ImageView], subject: Subject) -> None:
