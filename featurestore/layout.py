@@ -9,6 +9,9 @@ from pathlib import Path
 CURRENT = "CURRENT"
 RUNS = "runs"
 MANIFEST = "manifest.json"
+CACHE = "cache"
+"""Folder of what is made from runs and can be made again (`vector_cache`)."""
+
 TEMPORARY = ".tmp-"
 """How names of files begin that are being written: no reader looks at them."""
 

@@ -1,7 +1,7 @@
 """Reading a store: a `Store` is a folder of runs, a `Run` is one of them, pinned."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from numbers import Integral
 from pathlib import Path
@@ -158,6 +158,11 @@ class Run:
     def features(self) -> np.ndarray:
         """(N, D) float32, row i of image i; rows of NaN where the image could not be read."""
         return matrix(self.table("features", ["feature"])["feature"])
+
+    def feature_blocks(self) -> Iterator[np.ndarray]:
+        """The rows of `features` a row group at a time: (n, D) float32 each, in order."""
+        for file, group in self._groups("features").places:
+            yield matrix(self._shard(file).read_group(group, ["feature"])["feature"])
 
     def channels(self, layer: str) -> pa.Table:
         """Statistics of a layer's channels, one row each."""
