@@ -138,7 +138,7 @@ def compare(proof: Proof, now: Proof, kept: ResultCache | None = None, result: R
         return _of_run(changes)
     if proof.result == now.result:
         how = "the result has the same bytes"
-        return Verdict("differs", f"Differs by {', '.join(changes)}; {how}") if changes else Verdict(
+        return Verdict("differs", f"Differs by {'; '.join(changes)}; {how}") if changes else Verdict(
             "reproduced", f"Reproduced: the same run, and {how}"
         )
     exact, amount = _deviation(proof, now, kept, result)
@@ -155,7 +155,7 @@ def compare(proof: Proof, now: Proof, kept: ResultCache | None = None, result: R
         if proof.environment != now.environment
         else " in the same environment"
     )
-    return Verdict("differs", f"Differs by {', '.join([*changes, f'the result: {by}{environments}'])}")
+    return Verdict("differs", f"Differs by {'; '.join([*changes, f'the result: {by}{environments}'])}")
 
 
 def spoken(environment: str) -> str:
@@ -168,7 +168,7 @@ def spoken(environment: str) -> str:
 
 def _of_run(changes: list[str]) -> Verdict:
     if changes:
-        return Verdict("differs", f"Differs by {', '.join(changes)}")
+        return Verdict("differs", f"Differs by {'; '.join(changes)}")
     return Verdict("reproduced", "Reproduced: the same run, from the same bytes")
 
 

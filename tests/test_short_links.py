@@ -1,0 +1,146 @@
+"""Short links are looked up, never a path; selections survive a restart."""
+
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from dashboard import addresses
+from dashboard.kept import Kept
+from dashboard.link_routes import link_routes
+from dashboard.shelf import Shelf
+from dashboard.short_links import ShortLinks
+from dashboard.view_state import LabView, MapView, OverviewView
+
+VIEW = MapView("mine", "0123abcd", map="tsne", camera="1,2,3,4", selection="ab" * 8, proof="1~abc")
+
+
+@pytest.fixture
+def stores(tmp_path):
+    return {name: tmp_path / name for name in ("mine", "other", "a & b")}
+
+
+@pytest.fixture
+def client(stores):
+    def open_links(name):
+        if name not in stores:
+            raise ValueError(f"unknown store {name!r}")
+        return ShortLinks(stores[name])
+
+    return TestClient(Starlette(routes=link_routes(open_links)), follow_redirects=False)
+
+
+def led_to(client, store, name, prefix="http://host/some/prefix/"):
+    """Page and query to which a browser is led, behind a proxy's prefix."""
+    address = addresses.short_link(store, name)
+    response = client.get("/" + address)
+    assert response.status_code == 307
+    location = response.headers["location"]
+    assert "://" not in location
+    target = urlsplit(urljoin(prefix + address, location))
+    assert target.path.startswith("/some/prefix/")
+    return target.path.removeprefix("/some/prefix/"), dict(parse_qsl(target.query))
+
+
+def test_a_short_link_leads_to_the_whole_view(client, stores):
+    name = ShortLinks(stores["mine"]).add(VIEW)
+    assert led_to(client, "mine", name) == ("map", VIEW.to_query())
+    assert len(addresses.short_link("mine", name)) < 30
+    assert ShortLinks(stores["mine"]).add(VIEW) == name
+    assert ShortLinks(stores["mine"]).add(MapView("mine")) != name
+
+
+def test_the_first_page_has_no_path(client, stores):
+    view = OverviewView("mine", "0123abcd")
+    assert led_to(client, "mine", ShortLinks(stores["mine"]).add(view)) == ("", view.to_query())
+
+
+def test_a_renamed_store_is_led_to_by_its_present_name(client, stores):
+    name = ShortLinks(stores["a & b"]).add(VIEW)
+    page, query = led_to(client, "a & b", name)
+    assert page == "map" and query == {**VIEW.to_query(), "store": "a & b"}
+
+
+@pytest.mark.parametrize("name", ["aaaaaaaaaa", "AAAAAAAAAA", "..", "%2e%2e", "..%2Fmine", "x", "a" * 500, "\0", "é"])
+def test_unknown_names_are_not_found(client, stores, name):
+    ShortLinks(stores["mine"]).add(VIEW)
+    assert client.get(f"/s/mine/{name}".replace("\0", "%00")).status_code == 404
+
+
+def test_another_stores_name_is_not_found(client, stores):
+    name = ShortLinks(stores["mine"]).add(VIEW)
+    assert client.get(f"/s/other/{name}").status_code == 404
+    assert client.get(f"/s/nobodys/{name}").status_code == 404
+    assert client.get(f"/s/../{name}").status_code == 404
+
+
+def test_nothing_outside_of_the_folder_is_read(stores):
+    links = ShortLinks(stores["mine"])
+    links.add(VIEW)
+    (stores["mine"] / "aaaaaaaaaa.json").write_text('{"page": "map", "query": {}}')
+    for name in ("../aaaaaaaaaa", "aaaaaaaaaa", f"../links/{links.add(VIEW)}", str(stores["mine"] / "aaaaaaaaaa")):
+        assert links.find(name) is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"page": "map"}', '{"page": "gone", "query": {}}', '{"page": [], "query": 1}',
+                '{"page": "map", "query": {"image": 3}}']
+)  # fmt: skip
+def test_a_damaged_link_is_not_found(client, stores, content):
+    name = ShortLinks(stores["mine"]).add(VIEW)
+    (stores["mine"] / "links" / f"{name}.json").write_text(content)
+    assert client.get(f"/s/mine/{name}").status_code == 404
+
+
+def test_a_kept_link_goes_through_the_views_own_bounds(client, stores):
+    links = ShortLinks(stores["mine"])
+    name = links.add(LabView("mine", method="fool"))
+    path = stores["mine"] / "links" / f"{name}.json"
+    path.write_text('{"page": "lab", "query": {"method": "fool", "evil": "javascript:", "p.seed": "x"}}')
+    _, query = led_to(client, "mine", name)
+    assert "evil" not in query and query["p.seed"].isdecimal()
+
+
+def test_a_store_that_cannot_be_written_has_no_short_form(stores):
+    stores["mine"].mkdir()
+    (stores["mine"] / "links").write_text("in the way")
+    with pytest.raises(OSError):
+        ShortLinks(stores["mine"]).add(VIEW)
+
+
+IDS = np.arange(1000, dtype="<i8").tobytes()
+
+
+def test_a_selection_survives_a_restart(tmp_path):
+    name = Kept("the selection", shelf=Shelf(tmp_path, 2**20)).add(IDS)
+    assert Kept("the selection", shelf=Shelf(tmp_path, 2**20)).read(name) == IDS
+
+
+def test_an_upload_does_not_and_that_is_said(tmp_path):
+    name = Kept("the uploaded image").add(IDS)
+    with pytest.raises(ValueError, match="the uploaded image of this link is no longer kept"):
+        Kept("the uploaded image").read(name)
+
+
+@pytest.mark.parametrize("name", ["../secret", "", "0123456789abcdef", "/etc/passwd", "." * 16])
+def test_a_selections_name_never_becomes_a_path(tmp_path, name):
+    (tmp_path / "secret").write_text("secret")
+    kept = Kept("the selection", shelf=Shelf(tmp_path / "selections", 2**20))
+    kept.add(IDS)
+    with pytest.raises(ValueError, match="no longer kept"):
+        kept.read(name)
+
+
+def test_a_damaged_selection_is_as_if_gone(tmp_path):
+    name = Kept("the selection", shelf=Shelf(tmp_path, 2**20)).add(IDS)
+    (tmp_path / name).write_bytes(IDS[:-8])
+    with pytest.raises(ValueError, match="no longer kept"):
+        Kept("the selection", shelf=Shelf(tmp_path, 2**20)).read(name)
+
+
+def test_a_selection_on_a_full_disk_is_kept_in_memory(tmp_path):
+    (tmp_path / "selections").write_text("in the way")
+    kept = Kept("the selection", shelf=Shelf(tmp_path / "selections", 2**20))
+    assert kept.read(kept.add(IDS)) == IDS
