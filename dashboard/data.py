@@ -23,7 +23,9 @@ from dashboard.settings import Settings, find_stores
 from dashboard.shelf import Shelf
 from dashboard.short_links import ShortLinks
 from dashboard.view_state import Facts
+from featurestore import vector_cache
 from featurestore.reader import Run, Store
+from featurestore.search import ExactSearch
 
 SELECTION_BYTES = 256 * 1024 * 1024
 BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
@@ -61,7 +63,13 @@ def facts(run: Run) -> Facts:
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner=False)
 def features(run: Run) -> np.ndarray:
-    return run.features()
+    """Read-only, mapped from the store's cache."""
+    return vector_cache.features(run)
+
+
+@st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner=False)
+def feature_search(run: Run) -> ExactSearch:
+    return ExactSearch(features(run), "cosine")
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)

@@ -46,7 +46,7 @@ def feature_neighbors(run: Run, upload: str, count: int) -> pa.Table:
     model = data.model(run)
     with torch.inference_mode():
         query = model.features(_image(run, model, upload)[None]).float().cpu().numpy()
-    ids, distances = ExactSearch(data.features(run), "cosine").search(query, count, [copies(run, upload)])
+    ids, distances = data.feature_search(run).search(query, count, [copies(run, upload)])
     return _table(ids[0], distances[0])
 
 

@@ -12,6 +12,9 @@ MANIFEST = "manifest.json"
 CACHE = "cache"
 """Folder of what is made from runs and can be made again (`vector_cache`)."""
 
+BESIDE_RUNS = (CACHE, "results", "links", "selections")
+"""Folders of a store that hold no runs: the cache, and what the dashboard keeps."""
+
 TEMPORARY = ".tmp-"
 """How names of files begin that are being written: no reader looks at them."""
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from . import vector_cache
 from .errors import Damaged
-from .layout import CURRENT, MANIFEST, RUNS, parse_shard_file
+from .layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, parse_shard_file
 from .manifest import read_manifest
 from .reader import Run, Store
 from .references import CHECKS
@@ -40,7 +41,7 @@ def verify(path: str | os.PathLike, fingerprint: str | None = None) -> list[Find
 
 def _verify_top(store):
     findings = [Finding(entry.name, "unknown file") for entry in sorted(store.path.iterdir())
-                if entry.name not in (CURRENT, RUNS)]
+                if entry.name not in (CURRENT, RUNS, *BESIDE_RUNS)]
     findings += [Finding(f"{RUNS}/{entry.name}", "unknown file")
                  for entry in sorted((store.path / RUNS).iterdir()) if not entry.is_dir()]
     try:
@@ -67,6 +68,9 @@ def _verify_run(folder):
     for check in CHECKS:
         if damaged.isdisjoint(check.tables) and set(check.tables) <= set(run.tables()):
             findings += [Finding(f"{place}: {check.tables[0]}", fault) for fault in check.faults(run)]
+    if "features" in run.tables() and "features" not in damaged:
+        cache = vector_cache.cache_path(run).relative_to(folder.parents[1])
+        findings += [Finding(str(cache), fault) for fault in vector_cache.faults(run)]
     return findings
 
 

@@ -4,8 +4,8 @@ Up to EXACT_CELLS cells it is solved exactly. Above, coarse to fine: groups of f
 assigned to blocks of 2 x 2 cells, by the same function, and the problem is then solved exactly within windows
 of WINDOW x WINDOW cells, which move by half a window from sweep to sweep, until two sweeps gain less than
 LEAST_GAIN. No sweep makes it worse, and the same points always give the same cells. On maps of CIFAR-10 it
-ends within a few percent of the optimum (0.3 % in a full square), in a time that grows with the number of cells, an exact solution's
-with its cube (tests/benchmarks/grid.py)."""
+ends within a few percent of the optimum (0.3 % in a full square), in a time that grows with the number of
+cells, an exact solution's with its cube (tests/benchmarks/grid.py)."""
 
 import math
 
