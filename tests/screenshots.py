@@ -23,6 +23,7 @@ VIEWS = {
     "image": "/image?store={store}&image={image}",
     "saliency": "/image?store={store}&image={image}&tab=live&p.variant=smoothgrad",
     "mistakes": "/mistakes?store={store}",
+    "compare": "/compare?store={store}&other_store={other}&tab=maps&map=tsne&image={image}",
     "lab": "/lab?store={store}&method=fool&image={image}&target={target}&live=1",
     "about": "/about?store={store}",
 }
@@ -35,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--stores", default="stores", help="as for python -m dashboard (default: %(default)s)"
     )
     parser.add_argument("--store", default="demo", help="the one to show (default: %(default)s)")
+    parser.add_argument(
+        "--other", default="", help="store to compare it with (default: one over the same images)"
+    )
     parser.add_argument("--image", default="1212")
     parser.add_argument("--layer", default="conv3")
     parser.add_argument("--target", default="rocket")

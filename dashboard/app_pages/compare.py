@@ -156,8 +156,8 @@ def _gone(error: ValueError) -> None:
 
 def _nothing_in_common(pair: Pair) -> None:
     st.info(
-        f"These runs have no image in common: `{pair.view.store}` is over "
-        f"`{pair.run.manifest.images.get('spec', '?')}`, `{pair.view.other_store}` over "
+        f"These runs have no image in common: store `{pair.view.store}` is over the images "
+        f"`{pair.run.manifest.images.get('spec', '?')}`, store `{pair.view.other_store}` over "
         f"`{pair.other.manifest.images.get('spec', '?')}`. Images are matched by the SHA-256 of their bytes. "
         "Choose another store above, or make one of the other network over the same images: "
         "`make store MODEL=… IMAGES=… STORE=…`.",
