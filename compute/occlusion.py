@@ -3,23 +3,24 @@
 
     map[r, c] = score_target(image with pixels ys[r] … ys[r]+P-1, xs[c] … xs[c]+P-1 replaced by the baseline)
 
-Dense and exact: every position is one forward pass of the whole network, in float32, many positions a batch.
+Exact: every position is a forward pass, in float32, many positions a batch; of the network only what the patch can
+change is computed again where that saves work (`compute.occluders`).
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from compute.batches import in_batches
 from compute.graph import LOGITS
+from compute.occluders import occluder
+from compute.refinement import Stage, interpolated, new_grids, stages
 from compute.vision import transforms
 
 LEVELS = {"black": 0.0, "grey": 0.5, "white": 1.0}
 BASELINES = ("mean", *LEVELS, "blurred")
-BATCH = 32
 BLUR = 1 / 20
 
 
@@ -28,8 +29,9 @@ class OcclusionMaps:
     """Scores of one class at every patch position, and without a patch.
 
     ys, xs: first row and column of the patches, in pixels. probability (after softmax), logit (before it):
-    float32 (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there. done: how many
-    positions, row-major, are computed; the others still hold the unoccluded values.
+    float32 (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there. exact: bool (rows,
+    cols), which positions are computed; the others are interpolated from the last stage that is complete, and hold
+    the unoccluded values before that. stages: in which order the positions come. way: how they are run.
     """
 
     patch: int
@@ -42,11 +44,22 @@ class OcclusionMaps:
     unoccluded_probability: float
     unoccluded_logit: float
     unoccluded_argmax: int
-    done: int
+    exact: np.ndarray
+    stages: tuple[Stage, ...] = ()
+    way: str = ""
+
+    @property
+    def done(self) -> int:
+        return int(self.exact.sum())
 
     @property
     def total(self) -> int:
         return len(self.ys) * len(self.xs)
+
+    @property
+    def complete_stages(self) -> int:
+        """How many stages are all exact."""
+        return sum(bool(self.exact[np.ix_(each.rows, each.cols)].all()) for each in self.stages)
 
 
 def windows(size: int, patch: int, stride: int) -> tuple[int, ...]:
@@ -83,7 +96,7 @@ def occlusion_maps(
     patch: int,
     stride: int,
     baseline: str = "mean",
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> OcclusionMaps:
     """The complete maps for `image` (C, H, W) in [0, 1] and class index `target`; see
     `occlusion_progress`."""
@@ -98,60 +111,43 @@ def occlusion_progress(
     patch: int,
     stride: int,
     baseline: str = "mean",
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> Iterator[OcclusionMaps]:
-    """The maps so far, after each batch of at most `batch` positions; the last ones are complete.
+    """The maps so far, after each batch of positions: coarse first, refined in place, the last ones exact.
 
-    patch, stride: pixels. Where memory runs out, the batch is halved and the work goes on. Raises ValueError
-    for a patch that is larger than the image and for an unknown baseline or class.
+    patch, stride: pixels. batch: most positions at once; left out, what suits the device. Where memory runs out, it
+    is halved and the work goes on. Raises ValueError for a patch that is larger than the image and for an unknown
+    baseline or class.
     """
     if not 0 <= target < len(model.classes):
         raise ValueError(f"class {target} is not one of the {len(model.classes)} classes")
-    height, width = image.shape[1:]
-    ys, xs = windows(height, patch, stride), windows(width, patch, stride)
-    corners = [(y, x) for y in ys for x in xs]
-    occluder = _Occluder(model, image, patch, baseline)
-    clean = _scores(occluder.logits([]), target)
-    scores = [np.repeat(values, len(corners)) for values in clean]
-    for start, done, logits in in_batches(len(corners), batch, lambda a, b: occluder.logits(corners[a:b])):
-        for values, found in zip(scores, _scores(logits, target), strict=True):
-            values[start:done] = found
-        probability, logit, argmax = (values.copy().reshape(len(ys), len(xs)) for values in scores)
-        unoccluded = float(clean[0][0]), float(clean[1][0]), int(clean[2][0])
-        yield OcclusionMaps(patch, stride, ys, xs, probability, logit, argmax, *unoccluded, done)
+    ys, xs = (windows(size, patch, stride) for size in image.shape[1:])
+    levels = stages(len(ys), len(xs))
+    with torch.inference_mode():
+        clean, hidden = (model.normalize(each[None]) for each in (image, baseline_image(model, image, baseline)))
+        unoccluded = _scores(model.network.run(clean, {LOGITS})[LOGITS].float().cpu(), target)
+    way = occluder(model, image.shape[1:], (ys, xs), patch, new_grids(levels), batch)
+    known = [np.full((len(ys), len(xs)), each.item(), each.dtype) for each in unoccluded]
+    exact = np.zeros((len(ys), len(xs)), bool)
+    for rows, cols, logits in way.steps(clean, hidden):
+        for values, found in zip(known, _scores(logits[0], target), strict=True):
+            values[rows, cols] = found
+        exact[rows, cols] = True
+        yield _refined(OcclusionMaps(
+            patch, stride, ys, xs, *known, *(each.item() for each in unoccluded), exact.copy(), levels, way.way
+        ))  # fmt: skip
 
 
-class _Occluder:
-    """Normalised copies of one image in one buffer, whose patches are drawn in and taken out again."""
+def _refined(maps: OcclusionMaps) -> OcclusionMaps:
+    """A copy in which positions that are not yet exact are interpolated from the last complete stage."""
+    count = maps.complete_stages
 
-    def __init__(self, model, image: torch.Tensor, patch: int, baseline: str):
-        self.network, self.patch = model.network, patch
-        with torch.inference_mode():
-            self.clean = model.normalize(image[None])
-            self.hidden = model.normalize(baseline_image(model, image, baseline)[None])[0]
-        self.buffer: torch.Tensor | None = None
+    def fill(values: np.ndarray) -> np.ndarray:
+        if count == 0:
+            return values.copy()
+        return np.where(maps.exact, values, interpolated(values, maps.stages[count - 1], maps.ys, maps.xs))
 
-    def logits(self, corners: list[tuple[int, int]]) -> torch.Tensor:
-        """(len(corners), classes) on the CPU, one patch an image; of the image as it is, where there is no
-        corner."""
-        with torch.inference_mode():
-            if not corners:
-                return self._run(self.clean)
-            if self.buffer is None or len(self.buffer) < len(corners):
-                self.buffer = self.clean.repeat(len(corners), 1, 1, 1)
-            try:
-                self._draw(corners, self.hidden)
-                return self._run(self.buffer[: len(corners)])
-            finally:
-                self._draw(corners, self.clean[0])
-
-    def _draw(self, corners: list[tuple[int, int]], source: torch.Tensor) -> None:
-        for copy, (y, x) in zip(self.buffer, corners, strict=False):
-            area = (slice(None), slice(y, y + self.patch), slice(x, x + self.patch))
-            copy[area] = source[area]
-
-    def _run(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.network.run(inputs, {LOGITS})[LOGITS].float().cpu()
+    return replace(maps, **{name: fill(getattr(maps, name)) for name in ("probability", "logit", "argmax")})
 
 
 def _scores(logits: torch.Tensor, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,9 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from compute.graph import LOGITS, TracedNetwork
-from compute.incremental import IncrementalInference
+from compute.incremental import IncrementalInference, folded_logits
 from compute.incremental.regions import AxisBlocks, Window, cover, union
 from compute.occlusion import windows
+from compute.refinement import new_grids, stages
 from compute.vision import models
 
 ARCHITECTURES = (
@@ -63,16 +64,21 @@ def dense_logits(module: nn.Module, images, fill, ys, xs, patch) -> torch.Tensor
     return torch.stack(rows, 1).unflatten(1, (len(ys), len(xs)))
 
 
-def check(module: nn.Module, size: tuple[int, int], patch: int, stride: int, images: int = 2) -> IncrementalInference:
+def check(
+    module: nn.Module, size: tuple[int, int], patch: int, stride: int, images: int = 2, batch: int | None = None
+) -> IncrementalInference:
     torch.manual_seed(1)
     inputs, fill = torch.randn(2, images, 3, *size)
     ys, xs = windows(size[0], patch, stride), windows(size[1], patch, stride)
-    inference = IncrementalInference(TracedNetwork(module, inputs[:1]), ys, xs, patch)
+    order = new_grids(stages(len(ys), len(xs))) if batch else None
+    inference = IncrementalInference(TracedNetwork(module, inputs[:1]), ys, xs, patch, order, batch)
     with torch.inference_mode():
         expected = dense_logits(module, inputs, fill, ys, xs, patch)
         found = inference.logits(inputs, fill)
+        folded, plain = folded_logits(inference.program, inputs), module(inputs)
     assert found.shape == expected.shape
     assert (found - expected).abs().max() <= 1e-4 * expected.std()
+    assert (folded - plain).abs().max() <= 1e-4 * expected.std()
     return inference
 
 
@@ -85,6 +91,13 @@ def test_equals_dense_on_architectures(name):
         int(torch.randint(low, high, (), generator=generator)) for low, high in ((65, 90), (65, 90), (7, 24), (17, 25))
     )
     check(module, (height, width), patch, stride)
+
+
+@pytest.mark.parametrize("batch", [1, 5, 64])
+def test_coarse_first_with_batch_remainders_equals_dense(batch):
+    inference = check(seeded(Functional), (37, 45), 6, 5, batch=batch)
+    assert max(map(len, inference.groups)) <= batch
+    assert [group.stage for group in inference.groups] == sorted(group.stage for group in inference.groups)
 
 
 @pytest.mark.parametrize(("size", "patch", "stride"), [((33, 47), 5, 7), ((40, 40), 1, 13), ((31, 31), 31, 1)])

@@ -5,9 +5,16 @@ import pytest
 import torch
 from torch import nn
 
+from compute.incremental import IncrementalInference
+from compute.method import Inputs
+from compute.methods.occlusion import Occlusion
 from compute.model import Model
+from compute.occluders import occluder
 from compute.occlusion import BASELINES, baseline_image, occlusion_maps, occlusion_progress, windows
 from compute.preprocessing import Preprocessing
+from compute.refinement import interpolated
+from compute.vision import models
+from tests import tiny_models as tiny_networks
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -92,25 +99,92 @@ def test_unknown_class_is_an_error(model, image):
         occlusion_maps(model, image, 4, 3, 3)
 
 
-def test_progress_fills_the_maps_in_place(model, image):
-    whole = occlusion_maps(model, image, 0, 5, 4)
-    states = list(occlusion_progress(model, image, 0, 5, 4, batch=6))
-    assert whole.total == 24 and [state.done for state in states] == [6, 12, 18, 24]
-    first = states[0]
-    assert np.allclose(first.logit.ravel()[:6], whole.logit.ravel()[:6], atol=1e-6)
-    assert (first.logit.ravel()[6:] == np.float32(first.unoccluded_logit)).all()
+def test_progress_is_coarse_first_and_refined_in_place(model, image):
+    whole = occlusion_maps(model, image, 0, 3, 2)
+    assert whole.exact.all() and [len(each) for each in whole.stages] == [6, 12, 30, 88]
+    states = list(occlusion_progress(model, image, 0, 3, 2, batch=7))
+    assert [state.done for state in states] == sorted({state.done for state in states})
+    assert {6, 12, 30, 88} <= {state.done for state in states}
+    for state in states:
+        for name in ("probability", "logit"):
+            found, expected = (getattr(each, name) for each in (state, whole))
+            assert np.allclose(found[state.exact], expected[state.exact], atol=1e-6)
+            if state.complete_stages:
+                coarse = interpolated(expected, whole.stages[state.complete_stages - 1], whole.ys, whole.xs)
+                assert np.allclose(found[~state.exact], coarse[~state.exact], atol=1e-6)
+            else:
+                assert (found[~state.exact] == np.float32(getattr(state, f"unoccluded_{name}"))).all()
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
-    ],
-)
+def test_finished_map_says_how_far_off_its_stages_were(model, image):
+    *_, before, last = Occlusion(patch=3, stride=2, value="logit").steps(model, Inputs(image=image, target=1))
+    maps = occlusion_maps(model, image, 1, 3, 2)
+    said = last.numbers["stages_against_exact"]
+    assert list(said) == ["6 positions", "12 positions", "30 positions"] and last.numbers["exact_positions"] == "88 of 88"
+    for stage, errors in zip(maps.stages, said.values(), strict=False):
+        difference = np.abs(interpolated(maps.logit, stage, maps.ys, maps.xs) - maps.logit)
+        assert errors["mean error"] == pytest.approx(difference.mean(), abs=1e-6)
+        assert errors["maximum error"] == pytest.approx(difference.max(), abs=1e-6)
+        assert errors["share"] == len(stage) / 88
+        assert -1 <= errors["rank correlation"] <= 1
+    assert "stages_against_exact" not in before.numbers and "stages_against_exact_so_far" in before.numbers
+
+
+def test_stages_of_classes_are_nearest_and_count_what_is_wrong(model, image):
+    last = Occlusion(patch=3, stride=2, value="argmax").run(model, Inputs(image=image))
+    for errors in last.numbers["stages_against_exact"].values():
+        assert set(errors) == {"share", "wrong share"} and 0 <= errors["wrong share"] <= 1
+
+
+@pytest.mark.parametrize(("name", "way"), [("plain", "incremental, "), ("untraceable", "dense because the network can't")])
+def test_numbers_say_which_way_was_taken(name, way):
+    model = tiny_networks.tiny_model(name)
+    step = Occlusion(patch=6).run(model, Inputs(image=tiny_networks.tiny_image(model)))
+    assert step.numbers["computed"].startswith(way)
+
+
+def test_dense_where_more_work_or_another_size(model, image):
+    starts = ((0,), (0,))
+    assert occluder(tiny_model(17, 17), (17, 17), starts, 17).way.startswith("dense because 100% of the multiply-adds")
+    assert "another size" in occluder(model, (18, 23), starts, 4).way
+    larger = torch.rand(3, 20, 25)
+    assert occlusion_maps(model, larger, 0, 4, 4).logit.shape == (5, 7)
+
+
+def test_gated_network_says_so():
+    module = models.mobilenet_v3_small(weights=None, num_classes=2).eval()
+    gated = Model(module, Preprocessing((64, 64), None, MEAN, STD), "ab", "gated")
+    starts = windows(64, 24, 20)
+    assert "gated" in occluder(gated, (64, 64), (starts, starts), 24).way
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
 def test_out_of_memory_halves_the_batch(model, image, error, monkeypatch):
+    whole, sizes, run = occlusion_maps(model, image, 0, 3, 2), [], IncrementalInference._run
+
+    def small_memory(self, groups, maps, fill):
+        sizes.append(sum(map(len, groups)))
+        if sizes[-1] > 3:
+            raise error
+        return run(self, groups, maps, fill)
+
+    monkeypatch.setattr(IncrementalInference, "_run", small_memory)
+    maps = occlusion_maps(model, image, 0, 3, 2)
+    assert max(sizes) > 3 and sizes[-1] <= 3
+    assert np.allclose(maps.logit, whole.logit, atol=1e-6) and maps.exact.all()
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_out_of_memory_halves_the_dense_batch(image, error, monkeypatch):
+    model = tiny_networks.tiny_model("untraceable")
+    image, run, sizes = tiny_networks.tiny_image(model), model.network.run, []
     whole = occlusion_maps(model, image, 0, 5, 4)
-    run, sizes = model.network.run, []
 
     def small_memory(inputs, sites):
         sizes.append(len(inputs))
@@ -119,16 +193,16 @@ def test_out_of_memory_halves_the_batch(model, image, error, monkeypatch):
         return run(inputs, sites)
 
     monkeypatch.setattr(model.network, "run", small_memory)
-    maps = occlusion_maps(model, image, 0, 5, 4, batch=16)
-    assert sizes[1:5] == [16, 8, 4, 2]
+    maps = occlusion_maps(model, image, 0, 5, 4)
+    assert max(sizes) > 3 and sizes[-1] <= 3
     assert np.allclose(maps.logit, whole.logit, atol=1e-6)
 
 
 def test_other_errors_are_not_swallowed(model, image, monkeypatch):
-    def broken(inputs, sites):
+    def broken(*_):
         raise RuntimeError("weights on another device")
 
-    monkeypatch.setattr(model.network, "run", broken)
+    monkeypatch.setattr(IncrementalInference, "_run", broken)
     with pytest.raises(RuntimeError, match="another device"):
         occlusion_maps(model, image, 0, 5, 4)
 

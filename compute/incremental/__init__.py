@@ -2,9 +2,11 @@
 
 Only the part of each feature map that the occluded window can change is computed again; the rest comes from the clean
 image's activations. `regions` says what a window changes, `program` turns a traced network into instructions,
-`plan` lays out which block of which map each group of windows recomputes, `inference` runs it.
+`plan` and `groups` lay out which block of which map each group of windows recomputes, `gather` cuts blocks out with their
+surroundings, `inference` runs it; `folded` is the dense pass over the same instructions.
 """
 
+from compute.incremental.folded import folded_logits
 from compute.incremental.inference import IncrementalInference
 
-__all__ = ["IncrementalInference"]
+__all__ = ["IncrementalInference", "folded_logits"]

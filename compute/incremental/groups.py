@@ -1,7 +1,7 @@
 """Groups of windows that run as one batch, and what each instruction reads for them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from torch import fx
@@ -24,6 +24,7 @@ class Group:
 
     y: AxisPlan
     x: AxisPlan
+    stage: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -42,20 +43,26 @@ class Group:
         """Two groups of half the windows each, cut across the longer axis."""
         down, across = self.shape
         if down >= across:
-            return Group(self.y.part(0, down // 2), self.x), Group(self.y.part(down // 2, down), self.x)
-        return Group(self.y, self.x.part(0, across // 2)), Group(self.y, self.x.part(across // 2, across))
+            return tuple(replace(self, y=self.y.part(*each)) for each in ((0, down // 2), (down // 2, down)))
+        return tuple(replace(self, x=self.x.part(*each)) for each in ((0, across // 2), (across // 2, across)))
 
 
 def groups_of(
-    program: Program, starts: tuple[Positions, Positions], patch: int, grids: Sequence[Grid], most: int
+    program: Program, starts: tuple[Positions, Positions], patch: int, stages: Sequence[Sequence[Grid]], most: int
 ) -> list[Group]:
-    """Groups of at most `most` windows, grid after grid. starts: first pixels of the windows along both axes."""
+    """Groups of at most `most` windows, stage after stage. starts: first pixels of the windows along both axes."""
 
     @cache
     def along(axis: int, positions: Positions) -> list[AxisPlan]:
         return segments(program, axis, starts[axis], patch, positions)
 
-    whole = [Group(y, x) for rows, columns in grids for y in along(0, rows) for x in along(1, columns)]
+    whole = [
+        Group(y, x, stage)
+        for stage, grids in enumerate(stages)
+        for rows, columns in grids
+        for y in along(0, rows)
+        for x in along(1, columns)
+    ]
     return [part for group in whole for part in parts(group, most)]
 
 

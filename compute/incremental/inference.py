@@ -1,9 +1,10 @@
 """Scores of one or more images with a window replaced, for every window, computing only what the window changes."""
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-import numpy as np
 import torch
 from torch import fx
 
@@ -12,7 +13,7 @@ from compute.graph import TracedNetwork
 from compute.incremental.folded import drop, run_whole, with_last_reads
 from compute.incremental.gather import Maps, area, clean_maps, row_indices
 from compute.incremental.groups import Grid, Group, Positions, groups_of, runs_whole, wanted_of
-from compute.incremental.program import Instruction, Program, Windowed, compile_program, extent, is_tensor
+from compute.incremental.program import Dense, Instruction, Program, Windowed, compile_program, extent, is_tensor
 
 BATCH = 64
 """Windows that run together once every map is whole: wide linear layers are bound by reading their weights."""
@@ -26,8 +27,8 @@ Found = tuple[Positions, Positions, torch.Tensor]
 class IncrementalInference:
     """Windows of `patch` pixels at `ys` x `xs` over images of the size that the network was traced with.
 
-    grids: in which order, as products of indices into `ys` and `xs`; every window in one grid. The plan belongs to
-    the geometry alone and is used again for every image.
+    stages: in which order, each some products of indices into `ys` and `xs`; every window occurs in one of them.
+    batch: most windows that are kept at once. The plan belongs to the geometry alone and serves every image.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class IncrementalInference:
         ys: tuple[int, ...],
         xs: tuple[int, ...],
         patch: int,
-        grids: Sequence[Grid] | None = None,
+        stages: Sequence[Sequence[Grid]] | None = None,
+        batch: int | None = None,
     ):
         self.program: Program = compile_program(network)
-        self.ys, self.xs = ys, xs
-        grids = grids or [(tuple(range(len(ys))), tuple(range(len(xs))))]
-        self.groups = groups_of(self.program, (ys, xs), patch, grids, BATCH)
+        self.ys, self.xs, self.batch = ys, xs, batch or BATCH
+        stages = stages or [[(tuple(range(len(ys))), tuple(range(len(xs))))]]
+        self.groups = groups_of(self.program, (ys, xs), patch, stages, self.batch)
         head, tail = _split(self.program, self.groups)
         self._head, self._tail = with_last_reads(head, tail), with_last_reads(tail, ())
         self._indices: dict[tuple, torch.Tensor] = {}
@@ -56,21 +58,21 @@ class IncrementalInference:
     def logits(self, images: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
         """(N, rows, columns, classes) for normalised `images` (N, C, H, W) and `fill`, broadcastable to them."""
         result = None
-        for ys, xs, scores in self.steps(images, fill):
+        for ys, xs, scores in chain.from_iterable(self.batches(images, fill)):
             if result is None:
                 result = scores.new_empty(len(images), len(self.ys), len(self.xs), scores.shape[-1])
             result[:, torch.tensor(ys)[:, None], torch.tensor(xs)] = scores
         return result
 
-    def steps(self, images: torch.Tensor, fill: torch.Tensor) -> Iterator[Found]:
-        """Group after group: positions down, positions across, scores (N, down, across, classes).
+    def batches(self, images: torch.Tensor, fill: torch.Tensor) -> Iterator[list[Found]]:
+        """Batch after batch, none across stages: positions down, positions across, scores (N, down, across, classes).
 
         Where memory runs out, groups are halved and the work goes on; with a single window the error stands.
         """
         with torch.inference_mode():
             maps = self._clean_maps(images.contiguous(memory_format=torch.channels_last))
             fill = fill.expand_as(images)
-        queue, most = deque(self.groups), BATCH
+        queue, most = deque(self.groups), self.batch
         while queue:
             taken = _take(queue, most, len(images))
             try:
@@ -83,7 +85,7 @@ class IncrementalInference:
                 most = max(1, windows // 2)
                 queue.extendleft(reversed(taken))
                 continue
-            yield from found
+            yield found
 
     def _clean_maps(self, images: torch.Tensor) -> dict[fx.Node, Maps]:
         values, maps = {self.program.start: images}, {}
@@ -168,22 +170,20 @@ class IncrementalInference:
 
     def _macs(self, group: Group | None) -> float:
         """Multiply-adds of one window; of a whole pass where group is None."""
-        return sum(
-            each.macs_a_unit * (np.prod(extent(each.output)) if group is None else _units(each, group))
-            for each in self.program.instructions
-            if isinstance(each, Windowed)
-        )
+        return sum(_macs(each, group) for each in self.program.instructions)
 
 
-def _units(each: Windowed, group: Group) -> float:
-    blocks = group.blocks(each.output)
-    return np.prod(extent(each.output)) if blocks is None else area(blocks)
+def _macs(each: Instruction, group: Group | None) -> float:
+    if not isinstance(each, Windowed):
+        return each.macs if isinstance(each, Dense) else 0.0
+    blocks = None if group is None else group.blocks(each.output)
+    return each.macs_a_unit * (math.prod(extent(each.output)) if blocks is None else area(blocks))
 
 
 def _take(queue: deque[Group], most: int, images: int) -> list[Group]:
-    """The next groups: pieces of at most `most` windows, as many as it takes to fill a batch of the tail."""
-    taken = []
-    while queue and (not taken or sum(map(len, taken)) * images < most):
+    """The next groups of one stage: pieces of at most `most` windows, as many as fill a batch of the tail."""
+    taken, stage = [], queue[0].stage
+    while queue and queue[0].stage == stage and (not taken or sum(map(len, taken)) * images < most):
         while len(queue[0]) > most:
             queue.extendleft(reversed(queue.popleft().halves()))
         taken.append(queue.popleft())

@@ -50,11 +50,12 @@ class Pointwise:
 
 @dataclass(frozen=True)
 class Dense:
-    """Anything else: needs whole maps, gives a whole result."""
+    """Anything else: needs whole maps, gives a whole result. macs: multiply-adds of one image's pass."""
 
     output: fx.Node
     inputs: tuple[fx.Node, ...]
     run: Callable[..., torch.Tensor]
+    macs: float = 0.0
 
 
 Instruction = Windowed | Pointwise | Dense
@@ -67,6 +68,10 @@ class Program:
     instructions: tuple[Instruction, ...]
     start: fx.Node
     end: fx.Node
+
+    def first_gate(self) -> str | None:
+        """Name of the first product that weighs whole maps by what depends on all of the image (squeeze-and-excite)."""
+        return next((each.output.name for each in self.instructions if _is_gate(each)), None)
 
 
 def compile_program(network: TracedNetwork) -> Program:
@@ -81,6 +86,11 @@ def compile_program(network: TracedNetwork) -> Program:
             if instruction is not None:
                 instructions.append(instruction)
     return Program(tuple(instructions), start, network.logits_node)
+
+
+def _is_gate(each: Instruction) -> bool:
+    product = called_name(each.output) == "mul" or each.output.target in (operator.mul, torch.mul)
+    return isinstance(each, Dense) and product and (extent(each.output) or (1, 1)) != (1, 1)
 
 
 def is_tensor(node: fx.Node) -> bool:
@@ -177,7 +187,7 @@ class _Compiler:
 
     def _dense(self, node: fx.Node) -> Dense:
         inputs = tuple(each for each in node.all_input_nodes if each in self.varies)
-        return Dense(node, inputs, self._runner(node, inputs))
+        return Dense(node, inputs, self._runner(node, inputs), _macs(node, self.network.module_of(node)))
 
     def _runner(self, node: fx.Node, inputs: tuple[fx.Node, ...]) -> Callable[..., torch.Tensor]:
         module = self.network.module_of(node)
@@ -208,6 +218,13 @@ class _Compiler:
         self.absorbed.add(node)
         self.varies.add(node)
         return node
+
+
+def _macs(node: fx.Node, module: nn.Module | None) -> float:
+    """Multiply-adds of a convolution or linear layer for one image."""
+    if not isinstance(module, nn.Conv2d | nn.Linear):
+        return 0.0
+    return float(node.meta["val"][0].numel() * module.weight[0].numel())
 
 
 def _call(node: fx.Node, module: nn.Module | None, known: dict[fx.Node, object]) -> object:

@@ -1,4 +1,4 @@
-"""Occlusion, live: the map of a class's score under a patch, growing batch by batch (numerics:
+"""Occlusion, live: the map of a class's score under a patch, coarse first and refined batch by batch (numerics:
 `compute.occlusion`)."""
 
 from collections import Counter
@@ -12,6 +12,7 @@ from compute.method import IMAGE, TARGET, Inputs, Method, Step, parameter
 from compute.methods.explained import explained_class
 from compute.occlusion import BASELINES, OcclusionMaps, occlusion_progress
 from compute.pictures import RESULT, heatmap, overlay, pixels
+from compute.refinement import stage_error
 
 PROBABILITY, LOGIT, ARGMAX = "probability", "logit", "argmax"
 PATCH_SHARE = 4
@@ -66,7 +67,7 @@ class Occlusion(Method):
         stride = self.stride or max(1, patch // STRIDE_SHARE)
         for maps in occlusion_progress(model, inputs.image, explained.index, patch, stride, self.baseline):
             data = at_pixels(getattr(maps, self.value), maps, inputs.image.shape[1:])
-            numbers = explained.numbers() | _numbers(model, maps)
+            numbers = explained.numbers() | _numbers(model, maps, self.value)
             yield Step(
                 maps.done,
                 maps.total,
@@ -109,9 +110,9 @@ def class_colours(classes: np.ndarray) -> np.ndarray:
     return palette[np.vectorize(places.__getitem__)(classes) % len(palette)]
 
 
-def _numbers(model, maps: OcclusionMaps) -> dict:
+def _numbers(model, maps: OcclusionMaps, value: str) -> dict:
     lowest = np.unravel_index(maps.probability.argmin(), maps.probability.shape)
-    winners = Counter(maps.argmax.ravel()[: maps.done].tolist()).most_common()
+    winners = Counter(maps.argmax[maps.exact].tolist()).most_common()
     return {
         "unoccluded_probability": maps.unoccluded_probability,
         "unoccluded_logit": maps.unoccluded_logit,
@@ -119,7 +120,28 @@ def _numbers(model, maps: OcclusionMaps) -> dict:
         "stride": maps.stride,
         "rows": len(maps.ys),
         "cols": len(maps.xs),
+        "computed": maps.way,
+        "exact_positions": f"{maps.done} of {maps.total}",
         "lowest_probability": float(maps.probability[lowest]),
         "lowest_at": [maps.ys[lowest[0]], maps.xs[lowest[1]]],
         "winning_classes": {model.classes[index]: count / maps.done for index, count in winners},
+        **stage_numbers(maps, value),
     }
+
+
+def stage_numbers(maps: OcclusionMaps, value: str) -> dict[str, dict]:
+    """Of every coarse stage that is complete: its share of the positions, and how far it was from the exact map.
+
+    Before all is exact, that is measured at the positions that have become exact since.
+    """
+    coarse = maps.stages[: min(maps.complete_stages, len(maps.stages) - 1)]
+    numbers = {}
+    for stage in coarse:
+        known = maps.exact.copy()
+        if maps.done < maps.total:
+            known[np.ix_(stage.rows, stage.cols)] = False
+        if known.any():
+            error = stage_error(getattr(maps, value), stage, maps.ys, maps.xs, known)
+            numbers[f"{len(stage)} positions"] = {"share": len(stage) / maps.total, **error}
+    name = "stages_against_exact" if maps.done == maps.total else "stages_against_exact_so_far"
+    return {name: numbers} if numbers else {}

@@ -7,13 +7,10 @@ import pyarrow as pa
 import torch
 
 from compute.graph import LOGITS
-from compute.incremental import IncrementalInference
 from compute.model import Model
-from compute.occlusion import OcclusionMaps, occlusion_maps, windows
+from compute.occluders import Incremental, every_logit, occluder
+from compute.occlusion import OcclusionMaps, windows
 from compute.stages.activations import batch_size
-
-LARGEST_SHARE = 0.9
-"""Of the dense multiplications, up to which incremental inference is worth its copying."""
 
 
 def default_patch(size: tuple[int, int]) -> int:
@@ -33,29 +30,23 @@ class Occluder:
     (`compute.incremental`), and densely where it doesn't or the network could not be traced."""
 
     def __init__(self, model: Model, patch: int, stride: int):
-        height, width = model.input_size
         self.model, self.patch, self.stride = model, patch, stride
-        self.ys, self.xs = windows(height, patch, stride), windows(width, patch, stride)
-        self._incremental = self._worth_while() if model.graph is not None else None
+        self.ys, self.xs = (windows(size, patch, stride) for size in model.input_size)
+        self._way = occluder(model, model.input_size, (self.ys, self.xs), patch)
 
     @property
     def images_at_once(self) -> int:
-        return 1 if self._incremental is None else max(1, min(8, batch_size(self.model) // 8))
+        return max(1, min(8, batch_size(self.model) // 8)) if isinstance(self._way, Incremental) else 1
 
     def maps(self, crops: Sequence[torch.Tensor], targets: Sequence[str]) -> list[OcclusionMaps]:
         """Of each crop (C, H, W) in [0, 1], for a class by name."""
         if not len(crops):
             return []
         indices = [self.model.class_index(target) for target in targets]
-        if self._incremental is None:
-            return [
-                occlusion_maps(self.model, crop, index, self.patch, self.stride)
-                for crop, index in zip(crops, indices, strict=True)
-            ]
         with torch.inference_mode():
             images = self.model.normalize(torch.stack(tuple(crops)))
             hidden = images.new_zeros(1, images.shape[1], 1, 1)  # the normalisation mean
-            scores = self._incremental.logits(images, hidden).float().cpu()
+            scores = every_logit(self._way, images, hidden, (len(self.ys), len(self.xs)))
             clean = self.model.network.run(images, {LOGITS})[LOGITS].float().cpu()
         return [self._of_one(*each) for each in zip(scores, clean, indices, strict=True)]
 
@@ -65,12 +56,8 @@ class Occluder:
             self.patch, self.stride, self.ys, self.xs,
             scores.softmax(2)[:, :, index].numpy(), scores[:, :, index].numpy(),
             scores.argmax(2).int().numpy(), clean.softmax(0)[index].item(), clean[index].item(),
-            clean.argmax().item(), len(self.ys) * len(self.xs),
+            clean.argmax().item(), np.ones(scores.shape[:2], bool),
         )  # fmt: skip
-
-    def _worth_while(self) -> IncrementalInference | None:
-        incremental = IncrementalInference(self.model.network, self.ys, self.xs, self.patch)
-        return incremental if incremental.share < LARGEST_SHARE else None
 
 
 def occlusion_table(

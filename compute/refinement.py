@@ -1,0 +1,91 @@
+"""A map that is made coarse first and refined in place: which positions come when, and how far off a stage is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+
+FIRST_SHARE = 1 / 8
+FIRST_MOST = 256
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything at `rows` x `cols` is known: ascending indices of positions, the first and last among them."""
+
+    rows: tuple[int, ...]
+    cols: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows) * len(self.cols)
+
+
+Grid = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def stages(rows: int, cols: int) -> tuple[Stage, ...]:
+    """Every 2^k-th position of a rows x cols map, then every 2^(k-1)-th, … then all.
+
+    The first stage has at most an eighth of the positions and at most 256. A map of which the four corners are more
+    than that is made in one stage.
+    """
+    found = [Stage(_every(1, rows), _every(1, cols))]
+    most = min(FIRST_SHARE * rows * cols, FIRST_MOST)
+    step = 1
+    while len(found[0]) > most and step < max(rows, cols):
+        step *= 2
+        found.insert(0, Stage(_every(step, rows), _every(step, cols)))
+    return tuple(found) if len(found[0]) <= most else (found[-1],)
+
+
+def new_grids(stages: Sequence[Stage]) -> list[list[Grid]]:
+    """What each stage adds to the one before it, as products of rows and columns."""
+    grids, rows, cols = [], (), ()
+    for stage in stages:
+        new_rows, new_cols = (_without(*each) for each in ((stage.rows, rows), (stage.cols, cols)))
+        grids.append([(down, across) for down, across in ((new_rows, stage.cols), (rows, new_cols)) if down and across])
+        rows, cols = stage.rows, stage.cols
+    return grids
+
+
+def interpolated(values: np.ndarray, stage: Stage, ys: Sequence[int], xs: Sequence[int]) -> np.ndarray:
+    """The whole map from its values at the stage's positions: linear along both axes; classes (whole numbers) from
+    the nearest. ys, xs: where the positions lie, in pixels."""
+    known = values[np.ix_(stage.rows, stage.cols)]
+    weights = [_weights(at, chosen) for at, chosen in ((ys, stage.rows), (xs, stage.cols))]
+    if np.issubdtype(values.dtype, np.integer):
+        return known[np.ix_(*(each.argmax(1) for each in weights))]
+    return (weights[0] @ known @ weights[1].T).astype(values.dtype)
+
+
+def stage_error(
+    values: np.ndarray, stage: Stage, ys: Sequence[int], xs: Sequence[int], exact: np.ndarray
+) -> dict[str, float]:
+    """How far the stage's interpolated map is from what is exact by now (bool, rows x cols).
+
+    Mean and maximum of the absolute difference and Spearman's rank correlation over those positions; of classes, the
+    share that is wrong.
+    """
+    coarse, found = interpolated(values, stage, ys, xs)[exact], values[exact]
+    if np.issubdtype(values.dtype, np.integer):
+        return {"wrong share": float((coarse != found).mean())}
+    difference = np.abs(coarse - found)
+    errors = {"mean error": float(difference.mean()), "maximum error": float(difference.max())}
+    if np.ptp(coarse) > 0 and np.ptp(found) > 0:
+        errors["rank correlation"] = float(spearmanr(coarse, found).statistic)
+    return errors
+
+
+def _every(step: int, count: int) -> tuple[int, ...]:
+    return tuple(sorted({*range(0, count, step), count - 1}))
+
+
+def _without(positions: tuple[int, ...], known: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(positions) - set(known)))
+
+
+def _weights(at: Sequence[int], chosen: Sequence[int]) -> np.ndarray:
+    """(positions, chosen): what linear interpolation along one axis takes of each chosen position."""
+    places = np.asarray(at, float)
+    return np.stack([np.interp(places, places[list(chosen)], each) for each in np.eye(len(chosen))], 1)
