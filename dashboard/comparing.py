@@ -89,7 +89,7 @@ def accuracies(run: Run, other: Run) -> Accuracies:
     return comparison.accuracies(predictions(run, other))
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Comparing the neighbours …")
+@st.cache_resource(max_entries=4, hash_funcs=BY_FOLDER, show_spinner="Comparing the neighbours …")
 def neighbor_rows(run: Run, other: Run) -> tuple[np.ndarray, np.ndarray]:
     """Feature neighbours of each shared image as rows of the match, in the one run and in the other."""
     columns = ("image_id", "rank", "neighbor_id")

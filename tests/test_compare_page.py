@@ -33,6 +33,11 @@ def second(tmp_path_factory):
     return write_served_store(path, "--limit", str(FEW), "--stages", "activations,neighbors,embeddings")
 
 
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    return write_served_store(tmp_path_factory.mktemp("compare") / "single", "--limit", "1")
+
+
 @pytest.fixture
 def pair(store, second, serve):  # noqa: F811
     serve(store, second)
@@ -86,6 +91,13 @@ def test_runs_without_a_common_image_say_what_to_do(tab, store, serve, tmp_path)
     assert "no image in common" in app.info[0].value and "make store" in app.info[0].value
     app = fine(show("compare", {"store": "small", "other_store": "small", "tab": tab}))
     assert "compared with itself" in app.info[0].value
+
+
+@pytest.mark.parametrize("tab", ["summary", "predictions", "neighbors", "channels"])
+def test_one_common_image_is_enough(tab, single, store, serve):  # noqa: F811
+    serve(store, single)
+    app = fine(show("compare", {"store": "digits", "other_store": "single", "tab": tab}))
+    assert "1 images are in both" in words(app)
 
 
 @pytest.mark.parametrize("gone", [{"other_store": "nowhere"}, {"other_store": "second", "other_run": "0" * 20}])

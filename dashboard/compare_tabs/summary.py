@@ -5,6 +5,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from dashboard import comparing
+from dashboard.boundary import sentence
 from dashboard.comparing import Pair
 
 MAPS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
@@ -136,20 +137,23 @@ def _channels(pair: Pair) -> Numbers:
 
 
 def _maps(pair: Pair) -> Numbers:
-    numbers = []
-    for name in common_maps(pair):
+    return [_map(pair, name) for name in common_maps(pair)]
+
+
+def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:
+    label = f"{MAPS.get(name, name)} residual"
+    try:
         aligned = comparing.moved(*pair.runs, name).aligned
-        numbers.append(
-            (
-                f"{MAPS.get(name, name)} residual",
-                f"{aligned.residual:.3f}",
-                f"half moved over {np.median(aligned.moved):.2f}",
-                "What is left after the other map was moved, turned or mirrored, and scaled to lie best upon "
-                "the first: 0 is the same map, 1 nothing in common. Moves are in units of the map's spread. "
-                "*Schönemann 1966; Gower 1975*",
-            )
-        )
-    return numbers
+    except ValueError as error:
+        return label, "–", None, sentence(error)
+    return (
+        label,
+        f"{aligned.residual:.3f}",
+        f"half moved over {np.median(aligned.moved):.2f}",
+        "What is left after the other map was moved, turned or mirrored, and scaled to lie best upon the first: "
+        "0 is the same map, 1 nothing in common. Moves are in units of the map's spread. "
+        "*Schönemann 1966; Gower 1975*",
+    )
 
 
 def common_maps(pair: Pair) -> list[str]:
