@@ -23,13 +23,14 @@ STORES ?= stores
 HOST   ?= 127.0.0.1
 PORT   ?= 8501
 TRUST  ?=
+FINDINGS ?= findings
 RESULTS_MB ?=
 
 INSTALLED := $(VENV)/.installed
 option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
 
 .DEFAULT_GOAL := run
-.PHONY: run help install store store-digits dashboard test bench gallery screenshots clean
+.PHONY: run help install store store-digits dashboard findings test bench gallery screenshots clean
 
 run: stores/demo/CURRENT ## install, build the demo store, serve the dashboard
 	@$(MAKE) --no-print-directory dashboard
@@ -59,9 +60,13 @@ store: install ## build a store: MODEL= WEIGHTS= CHECKPOINT= CLASSES= SIZE= MEAN
 store-digits: ## build the store of the one-channel demo: scikit-learn's handwritten digits
 	@$(MAKE) --no-print-directory store MODEL=digits IMAGES=digits STORE=stores/digits
 
-dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py RESULTS_MB=1024
+dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py FINDINGS= RESULTS_MB=1024
 	$(PY) -m dashboard --stores "$(STORES)" --device "$(DEVICE)" --host "$(HOST)" --port "$(PORT)" \
-	  $(call option,trust-model,TRUST) $(call option,results-mb,RESULTS_MB)
+	  --findings "$(FINDINGS)" $(call option,trust-model,TRUST) $(call option,results-mb,RESULTS_MB)
+
+findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TRUST= ARGS=--current
+	$(PY) -m dashboard.findings --stores "$(STORES)" --findings "$(FINDINGS)" --device "$(DEVICE)" \
+	  $(call option,trust-model,TRUST) $(ARGS)
 
 test: install ## run the tests
 	$(PY) -m pytest tests

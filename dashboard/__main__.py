@@ -36,6 +36,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="MB",
         help="size of the live results kept beside each store, 0 for none (default: %(default)s)",
     )
+    result.add_argument(
+        "--findings",
+        default="findings",
+        metavar="DIR",
+        help="folder of the findings that are pinned, to keep in git (default: %(default)s)",
+    )
     return result
 
 
@@ -48,7 +54,8 @@ def _whole(text: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     places = tuple(place for place in options.stores.split(",") if place)
-    Settings(places, options.device, tuple(options.trust_model), options.results_mb).write()
+    trusted = tuple(options.trust_model)
+    Settings(places, options.device, trusted, options.results_mb, options.findings).write()
     names = ", ".join(find_stores(places)) or "none yet, the page says how to make one"
     print(f"Featurescope on http://{options.host}:{options.port} (stores: {names})", flush=True)
     serve(options.host, options.port)

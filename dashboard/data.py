@@ -16,6 +16,7 @@ from compute.exhibits.coloring import Coloring
 from compute.exhibits.coloring import coloring as coloring_of
 from compute.model import Model
 from dashboard import image_search
+from dashboard.findings.folder import Folder
 from dashboard.jobs import JobQueue
 from dashboard.kept import Kept
 from dashboard.results import ResultCache, kept_beside
@@ -129,6 +130,11 @@ def short_links(store: str) -> ShortLinks:
     return ShortLinks(Path(_folder(store)))
 
 
+def findings() -> Folder:
+    """Not cached: git may change the folder at any time."""
+    return Folder(Path(settings().findings))
+
+
 def _folder(name: str) -> str:
     """ValueError for a store that is not served."""
     listed = stores()
@@ -164,6 +170,7 @@ def read_facts(run: Run) -> Facts:
         classes=run.class_names,
         maps=tuple(maps),
         grids={name: tuple(each["kind"] for each in kinds if each["method"] == name) for name in maps},
+        occlusion="occlusion" in tables,
     )
 
 

@@ -14,6 +14,7 @@ from dashboard.binding import View
 from dashboard.link_panel import draw_link, draw_verdict, proof_of
 from dashboard.live_results import result_of
 from dashboard.pages import PAGES, link
+from dashboard.pinning import draw_pin
 from dashboard.results import Result
 from dashboard.view_state import Facts
 from featurestore.reader import Run, Store
@@ -97,6 +98,7 @@ def _draw(opened: Opened, listed: list[str]) -> None:
     with controls.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         _choose_store(type(view), listed)
         draw_link(view, opened.run, opened.result)
+        draw_pin(view, opened.run, opened.result)
 
 
 def _choose_store(cls: type[View], listed: list[str]) -> None:

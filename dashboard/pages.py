@@ -8,6 +8,7 @@ from dashboard.view_state import (
     AboutView,
     ChannelsView,
     CompareView,
+    FindingsView,
     ImageView,
     LabView,
     MapView,
@@ -89,6 +90,12 @@ PAGES = {
             "Results",
             ":material/inventory_2:",
             "The live results that are kept beside the store, so that links open on them at once.",
+        ),
+        PageEntry(
+            FindingsView,
+            "Findings",
+            ":material/keep:",
+            "What was pinned: views with a note and their numbers, and whether they still hold.",
         ),
         PageEntry(
             AboutView,

@@ -14,13 +14,14 @@ class Settings:
     """stores: stores, or folders of stores. device: as in `compute.zoo.resolve_device`.
 
     trusted: files of the user's own networks that a live method may run. results_mb: megabytes of live results
-    that are kept beside a store; 0 keeps none.
+    that are kept beside a store; 0 keeps none. findings: folder of the findings that are pinned.
     """
 
     stores: tuple[str, ...] = ("stores",)
     device: str = "auto"
     trusted: tuple[str, ...] = ()
     results_mb: int = 1024
+    findings: str = "findings"
 
     def write(self, environment: MutableMapping[str, str] = os.environ) -> None:
         environment[VARIABLE] = json.dumps(asdict(self))

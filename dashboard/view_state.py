@@ -22,13 +22,17 @@ PARAMETER = "p."
 
 @dataclass(frozen=True)
 class Facts:
-    """What a run has to choose from. layers: name -> number of channels. grids: map -> kinds of its grid."""
+    """What a run has to choose from. layers: name -> number of channels. grids: map -> kinds of its grid.
+
+    occlusion: whether there are occlusion maps of its images.
+    """
 
     images: int = 0
     layers: Mapping[str, int] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     maps: tuple[str, ...] = ()
     grids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    occlusion: bool = True
 
 
 def shown(
@@ -247,6 +251,12 @@ class ImageView(LiveView):
     def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
         return super().from_query(image_tabs.agreeing(query, cls.method, PARAMETER))
 
+    def fitted(self, facts: Facts) -> tuple[Self, Notes]:
+        """Live occlusion where the store can't hold maps of the image."""
+        view, notes = super().fitted(facts)
+        missing = view.tab == image_tabs.OCCLUSION and bool(view.upload or not facts.occlusion)
+        return (dataclasses.replace(view, source="live") if missing else view), notes
+
     @property
     def shows_result(self) -> bool:
         return image_tabs.shows_result(self.tab, self.source == "live")
@@ -299,6 +309,14 @@ class ResultsView(ViewState):
     page: ClassVar[str] = "results"
     method: str = shown("", choices=("", *METHODS))
     sort: str = shown("used", choices=("used", "made", "size"))
+
+
+@dataclass(frozen=True)
+class FindingsView(ViewState):
+    """What was pinned. find: words that a finding's title or note has."""
+
+    page: ClassVar[str] = "findings"
+    find: str = shown("")
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,9 @@ def test_the_command_line_makes_the_same_picture(tmp_path):
     run = Store(store).open()
     model = load_model(run, Settings(device="cpu"))
     row = run.image(5)
-    wanted = asked("saliency", image=(row["sha256"], row["path"]), target="8")
+    wanted = dataclasses.replace(
+        asked("saliency", image=(row["sha256"], row["path"]), target="8"), run=run.fingerprint
+    )
     from compute.decoding import decode
 
     *_, step = wanted.steps(model, lambda _: model.prepare(decode(read_original(run, 5))))

@@ -1,0 +1,126 @@
+"""What was pinned: views with a note and their numbers, and whether they still hold."""
+
+import streamlit as st
+
+from dashboard import binding, data
+from dashboard.boundary import sentence
+from dashboard.findings.folder import Folder, Kept
+from dashboard.findings.recheck import Check, recheck, view_of
+from dashboard.findings.record import Finding, Value
+from dashboard.header import Opened, open_page
+from dashboard.live_results import result_of
+from dashboard.pages import PAGES, link
+from dashboard.view_state import FindingsView, LiveView
+
+PER_PAGE = 12
+SHOWN = 60
+"""Characters of a number's text."""
+
+MARKS = {
+    "holds": ":green-badge[:material/verified: holds]",
+    "differs": ":red-badge[:material/difference: differs]",
+    "unchecked": ":gray-badge[:material/help: not checked]",
+}
+
+
+def draw(opened: Opened[FindingsView]) -> None:
+    folder = data.findings()
+    everything = folder.all()
+    if not everything:
+        st.info(
+            f"There is no finding in `{folder.path}` yet. **Pin** at the top of a page keeps what it shows, with "
+            "a note and its numbers, as a text file there; keep the folder in git.",
+            icon=":material/keep:",
+        )
+        return
+    st.text_input(
+        "Find",
+        key=binding.key(FindingsView, "find"),
+        icon=":material/search:",
+        placeholder="words of a title, a note, a page or a store",
+        width=420,
+    )
+    shown = [each for each in everything if _has(each, opened.view.find)]
+    st.caption(
+        f"{len(shown):,} of {len(everything):,} findings in `{folder.path}`. `make findings` computes all of "
+        "them again, live ones too."
+    )
+    pages = -(-len(shown) // PER_PAGE)
+    number = st.pagination(pages, key="findings/page") if pages > 1 else 1
+    for kept in shown[(number - 1) * PER_PAGE : number * PER_PAGE]:
+        with st.container(border=True):
+            _card(folder, kept)
+
+
+def _has(kept: Kept, find: str) -> bool:
+    finding = kept.finding
+    said = [kept.slug] if finding is None else [kept.slug, finding.title, finding.note, finding.page, finding.store]
+    text = "\n".join(said).casefold()
+    return all(word in text for word in find.casefold().split())
+
+
+def _card(folder: Folder, kept: Kept) -> None:
+    if kept.finding is None:
+        st.error(f"`{kept.slug}.toml` can't be read: {sentence(ValueError(kept.problem))}", icon=":material/error:")
+        return
+    finding, thumbnail = kept.finding, folder.thumbnail(kept.slug)
+    picture, words, numbers = st.columns([2, 4, 3], gap="medium")
+    if thumbnail is not None:
+        picture.image(thumbnail, alt=f"thumbnail of {finding.title}", width="stretch")
+    else:
+        picture.caption("No picture.")
+    with words:
+        st.subheader(_plain(finding.title), anchor=False)
+        if finding.note:
+            st.text(finding.note)
+        _state(finding)
+        st.caption(f"{finding.created:%Y-%m-%d %H:%M} UTC, `{kept.slug}.toml`")
+    with numbers:
+        _numbers(finding)
+
+
+def _state(finding: Finding) -> None:
+    try:
+        view, _ = view_of(finding)
+    except ValueError as error:
+        st.markdown(MARKS["unchecked"])
+        st.caption(_plain(sentence(error)))
+        return
+    check = _stored(finding, _runs(finding)) if not isinstance(view, LiveView) else recheck(finding, result_of)
+    gone = " :orange-badge[:material/history_toggle_off: run gone]" if check.run_gone else ""
+    st.markdown(f"{MARKS[check.kind]}{gone}")
+    st.caption(_plain(sentence(ValueError(check.sentence))))
+    if finding.store in data.stores():
+        link(view, f"Open {PAGES[view.page].title}")
+
+
+@st.cache_data(max_entries=256, show_spinner="Checking …", hash_funcs={Finding: Finding.to_toml})
+def _stored(finding: Finding, runs: tuple[str, ...]) -> Check:
+    """Of what is read from the store; once for its runs, as these never change."""
+    return recheck(finding, result_of)
+
+
+def _runs(finding: Finding) -> tuple[str, ...]:
+    return tuple(data.run_names(finding.store)) if finding.store in data.stores() else ()
+
+
+def _numbers(finding: Finding) -> None:
+    st.caption(f"Store {_plain(finding.store)}, {_plain(finding.model.get('name', 'its network'))}")
+    with st.expander(f"{len(finding.numbers)} numbers", icon=":material/numbers:"):
+        rows = [{"Number": name, "Value": _written(value)} for name, value in finding.numbers.items()]
+        st.dataframe(rows, hide_index=True)
+
+
+def _written(value: Value) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is markup: what is in the folder may be anybody's."""
+    return "".join(f"\\{each}" if each in MARKUP else each for each in text.replace("\n", " "))
+
+
+MARKUP = "\\`*_{}[]()<>#+-.!|~:$^"
+
+draw(open_page(FindingsView))

@@ -1,0 +1,77 @@
+"""`python -m dashboard.findings`: which findings still hold, which don't and by how much.
+
+Exit status: 0 where every one that could be checked holds, 1 where one differs or can't be read.
+"""
+
+import argparse
+import logging
+import sys
+from collections import Counter
+
+from dashboard.settings import Settings
+
+MOST_DIFFERENCES = 8
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="python -m dashboard.findings", description=__doc__)
+    result.add_argument("--stores", default="stores", metavar="DIR[,DIR…]", help="stores, or folders of stores")
+    result.add_argument("--findings", default="findings", metavar="DIR", help="default: %(default)s")
+    result.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where live methods run"
+    )
+    result.add_argument(
+        "--trust-model",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file of your own network that may be run; may be given several times",
+    )
+    result.add_argument(
+        "--current", action="store_true", help="against each store's current run, not the one it was pinned on"
+    )
+    return result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    places = tuple(place for place in options.stores.split(",") if place)
+    Settings(places, options.device, tuple(options.trust_model), findings=options.findings).write()
+    # Streamlit's caches work without a page, and say so at every use.
+    logging.getLogger("streamlit").setLevel(logging.ERROR)
+    return _report(options)
+
+
+def _report(options: argparse.Namespace) -> int:
+    # Imported late: the caches read the settings that `main` has just written.
+    from dashboard import data
+    from dashboard.findings.again import computed
+    from dashboard.findings.recheck import recheck
+
+    counted: Counter[str] = Counter()
+    for kept in data.findings().all():
+        if kept.finding is None:
+            counted["unreadable"] += 1
+            print(f"can't be read  {kept.slug}: {kept.problem}")
+            continue
+        check = recheck(kept.finding, computed, options.current)
+        counted[check.kind] += 1
+        print(f"{WORDS[check.kind]:13}  {kept.slug}: {check.sentence}")
+        for each in check.differences[1:MOST_DIFFERENCES]:
+            print(f"{'':15}{each}")
+    print(_summary(counted, options.findings))
+    return int(bool(counted["differs"] or counted["unreadable"]))
+
+
+WORDS = {"holds": "holds", "differs": "differs", "unchecked": "not checked"}
+
+
+def _summary(counted: Counter, folder: str) -> str:
+    if not counted:
+        return f"there is no finding in {folder}; pin one on a page of the dashboard"
+    said = WORDS | {"unreadable": "can't be read"}
+    return ", ".join(f"{counted[kind]} {word}" for kind, word in said.items() if counted[kind])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The folder of findings: `<slug>.toml` and beside it `<slug>.png`. Its files are anybody's."""
+
+import contextlib
+import io
+import os
+import re
+import unicodedata
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from dashboard.findings.record import Finding
+from featurestore.atomic import fsync_folder, make_folder, publish
+
+TOML, PNG = ".toml", ".png"
+LARGEST_TEXT, LARGEST_PICTURE = 256 * 1024, 2 * 1024 * 1024
+"""Bytes; larger files are not read."""
+
+MOST = 1_000
+"""Findings that are listed."""
+
+LONGEST_SLUG = 60
+SIDE = 360
+"""Longer side of a thumbnail, in pixels."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file of the folder: a finding, or why it can't be read."""
+
+    slug: str
+    finding: Finding | None
+    problem: str = ""
+
+
+class Folder:
+    def __init__(self, path: Path):
+        self.path = path
+
+    def all(self) -> list[Kept]:
+        """The latest first, then what can't be read, by name."""
+        files = sorted(self.path.glob(f"*{TOML}"))[:MOST] if self.path.is_dir() else []
+        kept = [_read(file) for file in files]
+        found = [each for each in kept if each.finding is not None]
+        return sorted(found, key=lambda each: each.finding.created, reverse=True) + [
+            each for each in kept if each.finding is None
+        ]
+
+    def thumbnail(self, slug: str) -> bytes | None:
+        """PNG of a listed finding; None where there is none, or it is none."""
+        file = self.path / f"{slug}{PNG}"
+        try:
+            if file.stat().st_size > LARGEST_PICTURE:
+                return None
+            content = file.read_bytes()
+            with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
+                return content if max(picture.size) <= 2 * SIDE else None
+        except (OSError, ValueError, Image.DecompressionBombError):
+            return None
+
+    def add(self, finding: Finding, picture: bytes | None) -> str:
+        """The slug that it got; one that is taken is never written over. OSError where it can't be written."""
+        make_folder(self.path)
+        slug = _claim(self.path, slug_of(finding.title), finding.to_toml())
+        if picture is not None:
+            publish(self.path / f"{slug}{PNG}", lambda file: file.write(thumbnail_of(picture)))
+        return slug
+
+
+def slug_of(title: str) -> str:
+    """Lower-case letters, digits and dashes."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "finding"
+
+
+def thumbnail_of(picture: bytes) -> bytes:
+    with Image.open(io.BytesIO(picture)) as opened:
+        small = opened.convert("RGB")
+        small.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    small.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _claim(folder: Path, slug: str, text: str) -> str:
+    """Writes the text under the first free name: a link, unlike a rename, replaces nothing."""
+    temporary = folder / f".{uuid.uuid4().hex}"
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        for number in range(1, MOST):
+            name = slug if number == 1 else f"{slug}-{number}"
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, folder / f"{name}{TOML}")
+                fsync_folder(folder)
+                return name
+        raise OSError(f"there are {MOST} findings named {slug!r} already")
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(file: Path) -> Kept:
+    try:
+        if file.stat().st_size > LARGEST_TEXT:
+            raise ValueError(f"it has more than {LARGEST_TEXT // 1024} KB")
+        return Kept(file.stem, Finding.from_toml(file.read_text(encoding="utf-8")))
+    except UnicodeDecodeError:
+        return Kept(file.stem, None, "it is not UTF-8 text")
+    except (OSError, ValueError) as error:
+        return Kept(file.stem, None, str(error))

@@ -1,0 +1,166 @@
+"""Whether a finding still holds: its view's numbers read or computed again, beside those it was pinned with."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dashboard import data
+from dashboard.exhibits import exhibits_of
+from dashboard.findings.record import Finding, Value, flat
+from dashboard.pages import PAGES
+from dashboard.proof import TOLERANCE, Proof, compare, prove
+from dashboard.results import Result
+from dashboard.view_state import ChannelsView, LiveView, ViewState
+from featurestore.reader import Run, Store
+
+Kind = Literal["holds", "differs", "unchecked"]
+Compute = Callable[[LiveView, Run], Result | None]
+"""The result of a live view; None where it is not at hand."""
+
+UNSAID = ("seconds",)
+"""Numbers that are of the computation, not of the finding."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """sentence: why, for people. differences: one a number that changed. run_gone: the finding's own run is no
+    longer in its store, so that the current one was asked."""
+
+    kind: Kind
+    sentence: str
+    differences: tuple[str, ...] = ()
+    run_gone: bool = False
+
+
+def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
+    """Against the finding's own run, or, where that is gone or `current` is asked for, the store's current."""
+    try:
+        run, gone = _run_of(finding, current)
+        view, notes = view_of(finding, run)
+        if notes:
+            return Check("unchecked", f"its view is not there any more: {'; '.join(notes)}", run_gone=gone)
+        result, wanting = _result(view, run, compute)
+        if wanting:
+            return Check("unchecked", wanting, run_gone=gone)
+        environment = environment_of(run, result)
+        now = numbers_of(view, run, result)
+        verdict = _compared(finding, now, environment, prove(view, run, result))
+    except (ValueError, OSError) as error:
+        return Check("unchecked", str(error))
+    return dataclasses.replace(
+        verdict, run_gone=gone, sentence=f"{verdict.sentence}{_where(finding, run)}"
+    )
+
+
+def view_of(finding: Finding, run: Run | None = None) -> tuple[ViewState, tuple[str, ...]]:
+    """The view, on `run` if given, and what of it can't be honoured. ValueError for a page there is not."""
+    if finding.page not in PAGES:
+        raise ValueError(f"there is no page {finding.page!r} any more")
+    view, notes = PAGES[finding.page].view.from_query({**finding.query, "store": finding.store})
+    view = dataclasses.replace(view, proof="", run=finding.run if run is None else run.fingerprint)
+    if run is None:
+        return view, notes
+    fitted, more = view.fitted(data.facts(run))
+    return fitted, notes + more
+
+
+def numbers_of(view: ViewState, run: Run, result: Result | None) -> dict[str, Value]:
+    """What the page of a view says in numbers, of its main picture first; nothing of live additions to it."""
+    store = data.stores()[view.store]
+    view = dataclasses.replace(view, guided=False) if isinstance(view, ChannelsView) else view
+    found: dict[str, Value] = {}
+    for exhibit in exhibits_of(view, run, store, result):
+        said = {name: value for name, value in exhibit.numbers.items() if name not in UNSAID}
+        numbers = flat(said)
+        if not found:
+            found = numbers
+        elif not numbers.items() <= found.items():
+            found |= flat(said, exhibit.name)
+    return found
+
+
+def environment_of(run: Run, result: Result | None) -> dict[str, str]:
+    """Where the numbers of a view were computed."""
+    if result is not None:
+        return {name: str(value) for name, value in result.environment.items()}
+    manifest = run.manifest
+    said = {"device": manifest.device, "dtype": manifest.dtype, "threads": str(manifest.threads)}
+    return said | {name: str(value) for name, value in manifest.versions.items()}
+
+
+def differences(before: Mapping[str, Value], now: Mapping[str, Value], tolerance: float) -> Iterator[str]:
+    """One text a number that is not the same; tolerance: relative, of floats."""
+    for name, old in before.items():
+        if name not in now:
+            yield f"{name} is gone (it was {_spoken(old)})"
+        elif not _same(old, now[name], tolerance):
+            yield f"{name} was {_spoken(old)} and is {_spoken(now[name])}{_by(old, now[name])}"
+
+
+def _run_of(finding: Finding, current: bool) -> tuple[Run, bool]:
+    listed = data.stores()
+    if finding.store not in listed:
+        raise ValueError(f"its store {finding.store!r} is not served; there are {', '.join(listed) or 'none'}")
+    path = listed[finding.store]
+    store = Store(path)
+    gone = finding.run not in store.runs()
+    return data.run_at(str(path), store.current() if gone or current else finding.run), gone
+
+
+def _result(view: ViewState, run: Run, compute: Compute) -> tuple[Result | None, str]:
+    """The live result that the view shows; or why there is none."""
+    if not (isinstance(view, LiveView) and view.shows_result and view.live):
+        return None, ""
+    if view.upload:
+        return None, "its image was uploaded, which only the dashboard that got it has"
+    result = compute(view, run)
+    return result, "" if result is not None else "its result is not at hand; open it, or run `make findings`"
+
+
+def _compared(finding: Finding, now: dict[str, Value], environment: dict[str, str], proof: Proof) -> Check:
+    same = environment == dict(finding.environment)
+    found = tuple(differences(finding.numbers, now, 0.0 if same else TOLERANCE))
+    if found:
+        more = f", and {len(found) - 1} more numbers" if len(found) > 1 else ""
+        return Check("differs", f"{found[0]}{more}", found)
+    verdict = compare(Proof.from_text(finding.proof), proof) if finding.proof else None
+    if verdict is not None and verdict.kind == "differs" and proof.result:
+        return Check("differs", verdict.sentence)
+    how = "the same numbers" if same else f"within {TOLERANCE:.0%}, computed in another environment"
+    if finding.numbers:
+        return Check("holds", f"{len(finding.numbers)} numbers read or computed again: {how}")
+    if verdict is None:
+        return Check("unchecked", "it has neither numbers nor a proof to hold it against")
+    return Check("differs" if verdict.kind == "differs" else "holds", verdict.sentence)
+
+
+def _where(finding: Finding, run: Run) -> str:
+    return "" if run.fingerprint == finding.run else f" (on run {run.fingerprint}, pinned on {finding.run})"
+
+
+def _same(old: Value, new: Value, tolerance: float) -> bool:
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(_same(*pair, tolerance) for pair in zip(old, new, strict=True))
+    if isinstance(old, float) and isinstance(new, float | int) and not isinstance(new, bool):
+        return math.isclose(old, new, rel_tol=tolerance, abs_tol=tolerance * 1e-3)
+    return type(old) is type(new) and old == new
+
+
+def _by(old: Value, new: Value) -> str:
+    """By how much, of numbers and of lists of them."""
+    if isinstance(old, list) and isinstance(new, list):
+        changed = sum(not _same(*pair, 0.0) for pair in zip(old, new, strict=False)) + abs(len(old) - len(new))
+        return f" ({changed} of {max(len(old), len(new))} changed)"
+    if isinstance(old, bool | str | list) or isinstance(new, bool | str | list):
+        return ""
+    share = f", {(new - old) / abs(old):+.2%}" if old else ""
+    return f" ({new - old:+.4g}{share})"
+
+
+def _spoken(value: Value) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_spoken, value[:4])) + (", …]" if len(value) > 4 else "]")
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
