@@ -35,7 +35,7 @@ def draw(opened: Opened[ImageView], subject: Subject) -> None:
         st.info(sentence(ValueError(refused)), icon=":material/lock:")
     link(shown_on(opened.view, NEIGHBORS), TABS[NEIGHBORS], PAGES["neighbors"].icon)
     if subject.image_id is not None or refused is None:
-        strip(opened, subject, "feature", NEIGHBORS_SHOWN)
+        strip(opened, subject, "feature", NEIGHBORS_SHOWN, size=84)
 
 
 def shown_on(view: ImageView, tab: str) -> ImageView:

@@ -1,11 +1,13 @@
 """A live method's result for a page that draws it in its own way: started by itself, shared by its key with
-the Lab and with everybody's links."""
+the Lab and with everybody's links, and kept like theirs."""
 
 from typing import Any
 
 from dashboard import data, live, photos
 from dashboard.header import Opened
-from dashboard.live_request import request
+from dashboard.jobs import Job, State
+from dashboard.live_request import Request, request
+from dashboard.live_results import find, keeping
 from dashboard.photos import Subject
 from dashboard.view_state import LiveView
 from featurestore.reader import Run
@@ -14,20 +16,15 @@ from featurestore.reader import Run
 def finished_step(opened: Opened, view: LiveView, subject: Subject | None = None) -> Any | None:
     """The result of `view`'s method; None while it is made (progress is drawn).
 
-    ValueError where the method is not available, failed, or its network may not be loaded.
+    ValueError where the method is not available, failed, or its network may not be loaded. A result that is
+    kept needs no network.
     """
-    model, method = data.model(opened.run), type(view.built())
-    if (reason := method.unavailable_because(model)) is not None:
-        raise ValueError(f"{method.title} is not available for {model.name}: {reason}")
     named = subject and (subject.sha256, subject.name)
-    wanted = request(view, model.weights_hash, named, None)
-    # Read here, where an image that is gone is said at once, and not in the queue.
-    photograph = subject and photos.photograph(opened.run, subject.image_id or 0, subject.upload)
-
-    def prepared(_: str) -> Any:
-        return model.prepare(photograph)
-
-    job = live.attach(wanted.key, wanted.title, lambda: wanted.steps(model, prepared))
+    wanted = request(view, opened.run.manifest.model["weights_hash"], named, None)
+    job = find(view.store, wanted)
+    if job is not None and job.state is State.DONE:
+        return job.step
+    job = _attached(opened, view, wanted, subject)
     return None if job is None else job.step
 
 
@@ -38,3 +35,16 @@ def refusal(run: Run) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def _attached(opened: Opened, view: LiveView, wanted: Request, subject: Subject | None) -> Job | None:
+    model, method = data.model(opened.run), type(wanted.method)
+    if (reason := method.unavailable_because(model)) is not None:
+        raise ValueError(f"{method.title} is not available for {model.name}: {reason}")
+    # Read here, where an image that is gone is said at once, and not in the queue.
+    photograph = subject and photos.photograph(opened.run, subject.image_id or 0, subject.upload)
+
+    def steps():
+        return wanted.steps(model, lambda _: model.prepare(photograph))
+
+    return live.attach(wanted.key, wanted.title, keeping(steps, view, wanted, model.device))

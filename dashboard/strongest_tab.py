@@ -30,7 +30,9 @@ def draw(opened: Opened[ImageView], subject: Subject) -> None:
     if not shown:
         st.caption("No channel of this layer answers to this image.")
         return
-    chosen = next((each for each, _ in shown if each.name == opened.view.strong), shown[0][0])
+    answers = [answer for answer, _ in shown]
+    rarest = min(answers, key=lambda each: (each.share, -each.value / each.maximum))
+    chosen = next((each for each in answers if each.name == opened.view.strong), rarest)
     _chosen(opened, chosen)
     for layer in layers:
         of_layer = [(answer, png) for answer, png in shown if answer.layer == layer]
@@ -49,7 +51,9 @@ def _explain(layers: tuple[str, ...]) -> None:
     )
     st.caption(
         "Each channel's strongest answer in this image and where it is, ranked by how few of the store's images "
-        "make it answer more strongly. That means the same for every channel, whatever its unit."
+        "make it answer more strongly, which means the same for every channel, whatever its unit. Below each "
+        "patch: the channel with that share, its value and the store's maximum; on it, its place where it is "
+        "among the channel's strongest patches of the store."
     )
 
 
@@ -102,9 +106,9 @@ def _layer(
         GridItem(
             answer.name,
             pictures.data_url(png),
-            alt=f"what channel {answer.channel} of {layer} sees of the image where it answers most",
-            caption=f"channel {answer.channel}",
-            note=f"{answer.value:.3g} of {answer.maximum:.3g}, {_place(answer)}",
+            alt=f"where channel {answer.channel} of {layer} answers most: {answer.value:.3g}, {_place(answer)}",
+            caption=f"{answer.channel}: {_place(answer)}",
+            note=f"{answer.value:.3g} of {answer.maximum:.3g}",
             badge="" if answer.rank is None else f"{answer.rank + 1}",
         )
         for answer, png in shown
@@ -138,4 +142,4 @@ def _chosen(opened: Opened[ImageView], answer: Answer) -> None:
 
 
 def _place(answer: Answer) -> str:
-    return "the strongest" if answer.share == 0 else f"top {max(answer.share, 0.001):.1%}"
+    return "strongest" if answer.share == 0 else f"top {max(answer.share, 0.001):.1%}"

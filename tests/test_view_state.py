@@ -149,6 +149,13 @@ def test_older_links_to_an_image_find_their_tab(link, shown):
     assert view.method != link.get("method") or view.to_query().items() >= parameters.items()
 
 
+def test_occlusion_is_live_where_the_store_can_not_hold_it():
+    view = ImageView.from_query({"tab": "occlusion"})[0]
+    assert view.fitted(FACTS)[0].source == "stored"
+    assert view.fitted(dataclasses.replace(FACTS, occlusion=False))[0].source == "live"
+    assert dataclasses.replace(view, upload="ab").fitted(FACTS)[0].source == "live"
+
+
 def test_what_is_out_of_range_is_clamped_and_said():
     view, notes = ChannelsView(layer="stem", channel=9).fitted(FACTS)
     assert view.channel == 3 and notes == ("channel of stem 9 is above 3; 3 is taken",)

@@ -82,19 +82,19 @@ def _tab(opened: Opened[ImageView], subject: Subject) -> None:
 
 def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
     run, view = opened.run, opened.view
-    left, right = st.columns(2, wrap=False)
-    left.image(
-        photos.whole(run, view.image, subject.upload),
-        caption="The photograph",
-        alt=f"photograph {subject.name}",
-        width="stretch",
-    )
-    right.image(
-        photos.crop(run, view.image, subject.upload),
-        caption="What the network sees",
-        alt="the crop at the network's input size",
-        width="stretch",
-    )
+    with st.grid(2, min_column_width=80, gap="small"):
+        st.image(
+            photos.whole(run, view.image, subject.upload),
+            caption="The photograph",
+            alt=f"photograph {subject.name}",
+            width="stretch",
+        )
+        st.image(
+            photos.crop(run, view.image, subject.upload),
+            caption="What the network sees",
+            alt="the crop at the network's input size",
+            width="stretch",
+        )
 
 
 def _prediction(opened: Opened[ImageView], subject: Subject) -> None:
