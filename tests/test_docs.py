@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from compute.__main__ import build_parser
+from compute.commands import queries
 from compute.demo_networks import demo_metadata
 from compute.methods import METHODS
 from featurestore.schemas import TABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-QUERIES = {"filters", "neighbors", "patches"}
+QUERIES = {query.__name__.rpartition(".")[2].replace("_", "-") for query in queries.QUERIES}
 
 
 def rows(first_cell: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from PIL import Image
 from tiny_models import tiny_image, tiny_model
 
 from compute.__main__ import main
-from compute.commands import filters, methods, neighbors, patches, subject
+from compute.commands import methods, queries, subject
 from compute.commands.delivery import finite
 from compute.exhibits import neighbors as neighbors_sheet
 from compute.exhibits import patches as patches_sheet
@@ -148,11 +148,16 @@ def test_every_parameter_is_an_option_with_unit_default_and_source(name):
     assert {"--store", "--model", "--seed", "--out", "--json", "--device"} <= options
 
 
-@pytest.mark.parametrize("name", ["store", *sorted(METHODS), "filters", "neighbors", "patches"])
+OF_A_MODEL = ["store", *sorted(METHODS), "filters", "neighbors", "patches"]
+OF_A_STORE = ["map", "grid", "occlusion-map", "confusion", "mistakes", "table"]
+
+
+@pytest.mark.parametrize("name", [*OF_A_MODEL, *OF_A_STORE])
 def test_help_is_printed(name, capsys):
     with pytest.raises(SystemExit) as stop:
         main([name, "--help"])
-    assert stop.value.code == 0 and "--model" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert stop.value.code == 0 and "--store" in out and ("--model" in out) == (name in OF_A_MODEL)
 
 
 def test_array_and_picture_are_what_the_method_gives(compute, model, folder, tmp_path):
@@ -353,6 +358,5 @@ def test_json_has_no_nan():
 def test_query_modules_are_listed():
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers()
-    for module in (filters, neighbors, patches):
-        module.add_parser(subparsers)
-    assert set(subparsers.choices) == {"filters", "neighbors", "patches"}
+    queries.add_parser(subparsers)
+    assert set(subparsers.choices) == {"filters", "neighbors", "patches", *OF_A_STORE}
