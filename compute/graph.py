@@ -113,16 +113,21 @@ class TracedNetwork:
                 self._programs[sites] = self._build(sites)
             return self._programs[sites]
 
-    def _build(self, sites: frozenset[str]) -> fx.GraphModule:
+    def copied(self, sites: Iterable[str]) -> tuple[fx.Graph, dict[str, fx.Node]]:
+        """A copy of what `sites` need of the graph, still without an output, and each site's node in it."""
         graph, copies = fx.Graph(), {}
         nodes = {site: self.node(site) for site in sorted(sites)}
         needed = ancestors(nodes.values())
         for node in self.graph.nodes:
             if node in needed or node.op == "placeholder":
                 copies[node] = graph.node_copy(node, copies.__getitem__)
-        outputs = {site: copies[node] for site, node in nodes.items()}
-        if FEATURES in sites and self._pooled_over:
-            outputs[FEATURES] = graph.call_method("mean", (outputs[FEATURES], self._pooled_over))
+        found = {site: copies[node] for site, node in nodes.items()}
+        if FEATURES in nodes and self._pooled_over:
+            found[FEATURES] = graph.call_method("mean", (found[FEATURES], self._pooled_over))
+        return graph, found
+
+    def _build(self, sites: frozenset[str]) -> fx.GraphModule:
+        graph, outputs = self.copied(sites)
         graph.output(outputs)
         return executable(graph, self.module, self.modules)
 

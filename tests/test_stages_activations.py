@@ -7,7 +7,7 @@ from PIL import Image
 
 from compute.images import Item
 from compute.pixel_space import pixel_vectors
-from compute.stages.activations import batch_size, feature_rows, forward, image_rows
+from compute.stages.activations import OnePass, batch_size, feature_rows, image_rows
 from compute.stages.layers import filters_table, layers_table
 from compute.stages.reading import Picture, ahead, thumbnail
 from tests.tiny_models import CLASSES, NETWORKS, tiny_model
@@ -22,7 +22,7 @@ def crops(model, number=5, seed=0):
 def test_every_value_is_what_the_model_gives_for_the_image_alone(name):
     model = tiny_model(name)
     images = crops(model)
-    found = forward(model, images, 8)
+    found = OnePass(model, 8).values(images)
     assert found.finite.all()
     for index, image in enumerate(images):
         with torch.inference_mode():
@@ -44,7 +44,8 @@ def expect(found, expected):
 def test_results_do_not_depend_on_how_full_the_batch_is():
     model = tiny_model()
     images = crops(model, 6)
-    whole, part = forward(model, images, 6), forward(model, images[:2], 6)
+    one_pass = OnePass(model, 6)
+    whole, part = one_pass.values(images), one_pass.values(images[:2])
     assert np.array_equal(whole.logits[:2], part.logits)
     assert np.array_equal(whole.channels.rows(slice(0, 2)).maximum, part.channels.maximum)
 
@@ -88,7 +89,7 @@ def test_values_that_are_not_finite_are_noticed():
     model = tiny_model()
     images = crops(model, 3)
     images[1] = torch.nan
-    assert forward(model, images, 4).finite.tolist() == [True, False, True]
+    assert OnePass(model, 4).values(images).finite.tolist() == [True, False, True]
 
 
 def test_filters_are_the_stems_weights():

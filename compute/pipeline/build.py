@@ -3,7 +3,7 @@
 A run that was interrupted goes on where it was, and its tables are the same bytes as an uninterrupted one's.
 """
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from os import PathLike
@@ -16,7 +16,13 @@ from threadpoolctl import threadpool_limits
 
 from compute.pipeline.job import Job
 from compute.pipeline.open_run import OpenRun
-from compute.pipeline.shards import OCCLUSION_SHARD_IMAGES, activations_shard, occlusion_shard, shard_ids
+from compute.pipeline.shards import (
+    OCCLUSION_SHARD_IMAGES,
+    activations_shard,
+    occlusion_shard,
+    read_ahead,
+    shard_ids,
+)
 from compute.progress import Progress
 from compute.stages import embeddings, grid, neighbors
 from compute.stages.channels import channels_table, top_patches_table
@@ -87,12 +93,17 @@ def fixed_threads(number: int):
 def _activations(run: OpenRun, progress: Progress) -> None:
     pixels_used = "neighbors" not in run.job.parameters.stages or run.has("neighbors", shard=PIXEL_SHARD)
     summarised = run.has(*SUMMARIES) and pixels_used
-    with progress.stage("activations", len(run.job.items)) as stage:
-        for shard, ids in enumerate(run.shards):
-            if run.has("images", "features", shard=shard) and (summarised or run.has_partial(shard)):
-                stage.skip(len(ids))
-                continue
-            made = activations_shard(run.job, ids, stage.advance)
+    there = {
+        shard
+        for shard in range(len(run.shards))
+        if run.has("images", "features", shard=shard) and (summarised or run.has_partial(shard))
+    }
+    missing = [shard for shard in range(len(run.shards)) if shard not in there]
+    pictures = read_ahead(run.job, [run.shards[shard] for shard in missing])
+    with progress.stage("activations", len(run.job.items)) as stage, closing(pictures):
+        stage.skip(sum(len(run.shards[shard]) for shard in there))
+        for shard in missing:
+            made = activations_shard(run.job, run.shards[shard], pictures, stage.advance)
             run.write_partial(shard, made)
             run.write("features", made.features, shard)
             run.write("images", made.images, shard)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,11 +17,12 @@ from compute.images import ImageSource, Item, class_names
 from compute.model import Model
 from compute.pixel_space import pixel_vectors
 from compute.progress import StageProgress
+from compute.stages.activations import OnePass, pass_batch
 from compute.stages.occlusion import Occluder, default_patch, default_stride
 from compute.stages.reading import ahead
 from featurestore.schemas import SCHEMA_VERSION
 
-PIPELINE_VERSION = 1
+PIPELINE_VERSION = 2
 """Raised when a stage computes something else than before from the same input."""
 
 NEEDS = {
@@ -43,7 +45,8 @@ LIBRARIES = (
     "umap-learn",
     "openTSNE",
 )
-READERS = 4
+READERS = min(32, max(4, os.cpu_count() or 1))
+"""Threads that read and decode images ahead of the network; results don't depend on their number."""
 
 MAX_SEED = 2**31 - 1
 """What every library takes."""
@@ -144,6 +147,10 @@ class Job:
     def pixel_dim(self) -> int:
         """Length of a vector in pixel space."""
         return pixel_vectors(torch.zeros(1, self.model.in_channels, *self.model.input_size)).shape[1]
+
+    @cached_property
+    def one_pass(self) -> OnePass:
+        return OnePass(self.model, pass_batch(self.model))
 
     @cached_property
     def occluder(self) -> Occluder:

@@ -15,14 +15,17 @@ import torch
 from compute.occlusion import OcclusionMaps
 from compute.pipeline.job import READERS, Job
 from compute.pixel_space import pixel_vectors
-from compute.stages.activations import UNREADABLE_SCORES, batch_size, feature_rows, forward, image_rows
-from compute.stages.channels import Summary, merge, summarise
+from compute.stages.activations import UNREADABLE_SCORES, feature_rows, image_rows
+from compute.stages.channels import ChannelValues, Summary, merge, summarise
 from compute.stages.occlusion import occlusion_table
 from compute.stages.reading import Picture, ahead, read_picture
 
 SHARD_IMAGES = 512
 OCCLUSION_SHARD_IMAGES = 128
 """Fewer: the network runs some fifty times for each."""
+
+SUMMARISED_AT_ONCE = 128
+"""Images; a summary costs as much for one as for many."""
 
 Advance = Callable[[int], None]
 """Called with the number of images just done."""
@@ -45,40 +48,51 @@ class ActivationsShard:
 
 @dataclass(frozen=True)
 class _Batch:
-    """pictures: without their crops. logits, features: rows of NaN where there are none. pixels: of the
-    others.
-    """
+    """pictures: without their crops. logits, features: rows of NaN where there are none. good: (m,) the others'
+    image_ids, with their pixels and channels."""
 
     pictures: tuple[Picture, ...]
     logits: np.ndarray
     features: np.ndarray
+    good: np.ndarray
     pixels: np.ndarray
-    summary: Summary | None
+    channels: ChannelValues | None
 
 
 def shard_ids(number: int, size: int) -> list[range]:
     """The image_ids of each shard."""
-    return [range(start, min(start + size, number)) for start in range(0, number, size)]
+    return _ranges(range(number), size)
 
 
-def activations_shard(job: Job, ids: range, advance: Advance) -> ActivationsShard:
-    """One forward pass over the images `ids`."""
-    size = batch_size(job.model)
-    batches = []
-    for rows, pictures in _read(job, ids, size):
-        batches.append(_run(job, rows, pictures, size))
+def activations_shard(job: Job, ids: range, pictures: Iterator[Picture], advance: Advance) -> ActivationsShard:
+    """One forward pass over the images `ids`, whose pictures come next."""
+    batches, summaries, waiting = [], [], []
+    for rows in _ranges(ids, job.one_pass.batch):
+        batch = _run(job, rows, [next(pictures) for _ in rows])
+        waiting.append(batch)
+        if sum(len(each.good) for each in waiting) >= SUMMARISED_AT_ONCE or rows.stop == ids.stop:
+            summaries += _summaries(job, waiting)
+            waiting = []
+        batches.append(replace(batch, channels=None))
         advance(len(rows))
-    pictures = [picture for batch in batches for picture in batch.pictures]
-    logits = np.concatenate([batch.logits for batch in batches])
-    summaries = [batch.summary for batch in batches if batch.summary is not None]
+    seen = [picture for batch in batches for picture in batch.pictures]
     return ActivationsShard(
-        image_rows(ids.start, job.items[ids.start : ids.stop], pictures, logits, job.model.classes),
-        feature_rows(ids.start, np.concatenate([batch.features for batch in batches])),
+        image_rows(
+            ids.start, job.items[ids.start : ids.stop], seen, _joined(batches, "logits"), job.model.classes
+        ),
+        feature_rows(ids.start, _joined(batches, "features")),
         reduce(merge, summaries) if summaries else None,
-        ids.start + np.flatnonzero(~np.isnan(logits).any(1)),
-        np.concatenate([batch.pixels for batch in batches]),
-        tuple((row, picture.reason) for row, picture in zip(ids, pictures, strict=True) if picture.reason),
+        _joined(batches, "good"),
+        _joined(batches, "pixels"),
+        tuple((row, picture.reason) for row, picture in zip(ids, seen, strict=True) if picture.reason),
     )
+
+
+def read_ahead(job: Job, shards: Sequence[range]) -> Iterator[Picture]:
+    """The pictures of all these shards in order, read and decoded ahead of the network."""
+    items = (job.items[row] for ids in shards for row in ids)
+    depth = 2 * job.one_pass.batch + READERS
+    return ahead(lambda item: read_picture(job.source, item, job.model.preprocessing), items, READERS, depth)
 
 
 def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance: Advance) -> pa.Table:
@@ -87,7 +101,7 @@ def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance
     On a CPU several batches run side by side, and are meant to be on one thread each: its many small
     operations would wait for each other's threads more than they compute."""
     size = job.occluder.images_at_once
-    batches = [range(start, min(start + size, ids.stop)) for start in range(ids.start, ids.stop, size)]
+    batches = _ranges(ids, size)
     there, chosen, maps = [], [], []
 
     def occlude(rows: range) -> tuple[list[int], list[str], list[OcclusionMaps]]:
@@ -104,39 +118,41 @@ def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance
     return occlusion_table(there, chosen, maps)
 
 
-def _read(job: Job, ids: range, size: int) -> Iterator[tuple[range, list[Picture]]]:
-    """Batches of `size` images, read and decoded ahead of the network."""
-    items = job.items[ids.start : ids.stop]
-    pictures = ahead(
-        lambda item: read_picture(job.source, item, job.model.preprocessing),
-        items,
-        READERS,
-        2 * size + READERS,
-    )
-    for start in range(ids.start, ids.stop, size):
-        rows = range(start, min(start + size, ids.stop))
-        yield rows, [next(pictures) for _ in rows]
-
-
-def _run(job: Job, ids: range, pictures: Sequence[Picture], size: int) -> _Batch:
+def _run(job: Job, ids: range, pictures: Sequence[Picture]) -> _Batch:
     logits = np.full((len(ids), len(job.model.classes)), np.nan, np.float32)
     features = np.full((len(ids), job.feature_dim), np.nan, np.float32)
     readable = np.array([place for place, picture in enumerate(pictures) if picture.reason is None], np.int64)
     if not len(readable):
-        return _Batch(tuple(pictures), logits, features, np.zeros((0, job.pixel_dim), np.float32), None)
+        return _Batch(
+            tuple(pictures), logits, features, readable, np.zeros((0, job.pixel_dim), np.float32), None
+        )
     crops = torch.stack([pictures[place].crop for place in readable])
-    values = forward(job.model, crops, size)
+    values = job.one_pass.values(crops)
     good, failed = readable[values.finite], set(readable[~values.finite].tolist())
     logits[good], features[good] = values.logits[values.finite], values.features[values.finite]
-    summary = None
-    if values.channels is not None and len(good):
-        summary = summarise(
-            values.channels.rows(values.finite), ids.start + good, job.groups(ids.start + good, logits[good])
-        )
     return _Batch(
         tuple(_without_crop(picture, place in failed) for place, picture in enumerate(pictures)),
-        logits, features, pixel_vectors(crops[torch.from_numpy(values.finite)]).numpy(), summary,
+        logits, features, ids.start + good, pixel_vectors(crops[torch.from_numpy(values.finite)]).numpy(),
+        None if values.channels is None else values.channels.rows(values.finite),
     )  # fmt: skip
+
+
+def _summaries(job: Job, batches: Sequence[_Batch]) -> list[Summary]:
+    """The one summary of the batches' images; none where there is nothing to summarise."""
+    some = [batch for batch in batches if batch.channels is not None and len(batch.good)]
+    if not some:
+        return []
+    known = np.concatenate([batch.logits[~np.isnan(batch.logits).any(1)] for batch in some])
+    ids = _joined(some, "good")
+    return [summarise(ChannelValues.joined([batch.channels for batch in some]), ids, job.groups(ids, known))]
+
+
+def _joined(batches: Sequence[_Batch], name: str) -> np.ndarray:
+    return np.concatenate([getattr(batch, name) for batch in batches])
+
+
+def _ranges(ids: range, size: int) -> list[range]:
+    return [range(start, min(start + size, ids.stop)) for start in range(ids.start, ids.stop, size)]
 
 
 def _without_crop(picture: Picture, failed: bool) -> Picture:

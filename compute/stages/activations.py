@@ -12,16 +12,21 @@ import pyarrow as pa
 import torch
 from torch.nn import functional as F
 
+from compute.folding import channels_last
 from compute.graph import FEATURES, LOGITS
 from compute.images import Item
 from compute.model import Model
+from compute.reading import reading_program
 from compute.stages.channels import ChannelValues
+from compute.stages.map_statistics import Statistics, map_statistics
 from compute.stages.reading import Picture
 from featurestore.arrays import vectors
 
 LARGEST_BATCH = 64
 BATCH_BYTES = 256 * 2**20
-"""Of all layers' maps together: they live at the same time."""
+"""Of all layers' maps together: where they live at the same time."""
+CACHED_BYTES = 24 * 2**20
+"""Of the largest layer's maps on a CPU: what is read of them should find them in the cache."""
 
 UNREADABLE_SCORES = "the network's values for it are not finite numbers"
 
@@ -39,27 +44,46 @@ class BatchValues:
 
 def batch_size(model: Model) -> int:
     """A power of two, at most 64, for which the maps of all layers stay within 256 MiB."""
-    floats = sum(layer.channels * layer.height * layer.width for layer in model.layers.values())
-    batch = LARGEST_BATCH
-    while batch > 1 and batch * floats * 4 > BATCH_BYTES:
-        batch //= 2
-    return batch
+    return _power_of_two(sum(_map_bytes(model)), BATCH_BYTES)
 
 
-def forward(model: Model, crops: torch.Tensor, batch: int) -> BatchValues:
-    """One pass over at most `batch` crops (N, C, H, W), padded with zeros to exactly `batch`: a kernel is
-    chosen by its shapes, and so the same images always go through the same ones.
+def pass_batch(model: Model) -> int:
+    """Images at once in the one pass, a power of two, at most 64: on a CPU the largest map stays in the cache; a
+    network that can't be traced keeps all of its maps."""
+    if model.graph is None or model.device.type != "cpu":
+        return batch_size(model)
+    return _power_of_two(max(_map_bytes(model), default=1), CACHED_BYTES)
+
+
+class OnePass:
+    """Everything that is read of a model in one forward pass, each layer as soon as it is computed.
+
+    batch: images at once; fewer are padded with zeros, since a kernel is chosen by its shapes, and so the same
+    images always go through the same ones.
     """
-    number = len(crops)
-    padded = F.pad(crops, (0, 0) * 3 + (0, batch - number))
-    with torch.inference_mode():
-        values = model.activations(padded, {LOGITS, FEATURES, *model.layers})
-        logits, features = (values[site][:number].float().cpu().numpy() for site in (LOGITS, FEATURES))
-        channels = _channel_values([values[name][:number] for name in model.layers])
-    finite = np.isfinite(logits).all(1) & np.isfinite(features).all(1)
-    if channels is not None:
-        finite &= np.isfinite(channels.maximum).all(1)
-    return BatchValues(logits, features.reshape(number, -1), channels, finite)
+
+    def __init__(self, model: Model, batch: int):
+        self.model, self.batch = model, batch
+        self._traced = None if model.graph is None else reading_program(model.network, model.layers, map_statistics)
+
+    def values(self, crops: torch.Tensor) -> BatchValues:
+        """Of at most `batch` crops (N, C, H, W)."""
+        number = len(crops)
+        padded = F.pad(crops, (0, 0) * 3 + (0, self.batch - number))
+        with torch.inference_mode():
+            found = self._read(channels_last(self.model.normalize(padded)))
+            logits, features = (found[site][:number].float().cpu().numpy() for site in (LOGITS, FEATURES))
+        channels = _channel_values([found[name] for name in self.model.layers], number)
+        finite = np.isfinite(logits).all(1) & np.isfinite(features).all(1)
+        if channels is not None:
+            finite &= np.isfinite(channels.maximum).all(1) & np.isfinite(channels.mean).all(1)
+        return BatchValues(logits, features.reshape(number, -1), channels, finite)
+
+    def _read(self, inputs: torch.Tensor) -> dict:
+        if self._traced is not None:
+            return self._traced(inputs)
+        found = self.model.network.run(inputs, {LOGITS, FEATURES, *self.model.layers})
+        return {site: map_statistics(value) if site in self.model.layers else value for site, value in found.items()}
 
 
 def image_rows(
@@ -106,18 +130,23 @@ def feature_rows(first_id: int, features: np.ndarray) -> pa.Table:
     )
 
 
-def _channel_values(maps: list[torch.Tensor]) -> ChannelValues | None:
-    if not maps:
+def _map_bytes(model: Model) -> list[int]:
+    """Of one image, each layer's."""
+    return [4 * layer.channels * layer.height * layer.width for layer in model.layers.values()]
+
+
+def _power_of_two(bytes_an_image: int, limit: int) -> int:
+    batch = LARGEST_BATCH
+    while batch > 1 and batch * bytes_an_image > limit:
+        batch //= 2
+    return batch
+
+
+def _channel_values(layers: list[Statistics], number: int) -> ChannelValues | None:
+    """Of the first `number` images of a batch; None for a network without layers."""
+    if not layers:
         return None
-    columns = [_reduced(each.flatten(2).float()) for each in maps]
-    return ChannelValues(*(torch.cat(parts, 1).cpu().numpy() for parts in zip(*columns, strict=True)))
-
-
-def _reduced(maps: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """(N, channels, positions) -> maximum, first position of it, mean, share above 0; (N, channels) each."""
-    maximum, position = maps.max(2)
-    above = torch.gt(maps, 0, out=torch.empty_like(maps))
-    return maximum, position, maps.mean(2), above.mean(2)
+    return ChannelValues(*(np.concatenate(parts, 1)[:number] for parts in zip(*layers, strict=True)))
 
 
 def _predictions(logits: np.ndarray, known: np.ndarray, classes: tuple[str, ...]):

@@ -3,7 +3,7 @@
 All layers' channels stand side by side on one axis of T channels, in the order of the network.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -14,6 +14,7 @@ from compute.model import Layer
 from compute.preprocessing import Preprocessing
 from compute.stages import histograms
 from compute.stages.histograms import Histograms
+from compute.stages.map_statistics import keep_strongest
 from featurestore.arrays import vectors
 
 NONLINEARITIES = {each.__name__.lower() for each in NONLINEAR_MODULES} | NONLINEAR_NAMES
@@ -34,6 +35,11 @@ class ChannelValues:
 
     def rows(self, chosen: np.ndarray) -> "ChannelValues":
         return ChannelValues(*(getattr(self, each.name)[chosen] for each in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence["ChannelValues"]) -> "ChannelValues":
+        """Of all their images, one after the other."""
+        return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
 
 
 @dataclass(frozen=True)
@@ -169,15 +175,10 @@ def top_patches_table(
 
 def _strongest(values: np.ndarray, images: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:
     """The 9 greatest of each column of (N, T), rows by ascending image: ties go to the earlier one."""
-    left, columns = values.copy(), np.arange(values.shape[1])
     shape = (TOP, values.shape[1])
     value = np.full(shape, -np.inf, np.float32)
     image, position = np.full(shape, NOBODY, np.int64), np.zeros(shape, np.int64)
-    for rank in range(min(TOP, len(values))):
-        row = left.argmax(0)
-        value[rank], position[rank] = left[row, columns], positions[row, columns]
-        image[rank] = np.where(np.isneginf(value[rank]), NOBODY, images[row, columns])
-        left[row, columns] = -np.inf
+    keep_strongest(value, image, position, values, images, positions)
     return value, image, position
 
 

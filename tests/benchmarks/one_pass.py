@@ -1,0 +1,220 @@
+"""The one pass over all images against the bare forward of the same network, and that against plain PyTorch.
+
+    plain   the network as torchvision makes it, eager
+    bare    our program of it, batch norms folded, channels last, without reading anything but the scores
+    pass    the same with all that the stage does: normalising, features, every channel's maximum, position, mean and
+            active share, histograms, the running top 9, pixel vectors, and the shard's rows written as Parquet
+
+The same decoded batches for all, random weights, 224x224. Predictions, features and top 9 are checked against plain
+PyTorch's before time is taken; runs alternate in one process. Decoding, which overlaps, is timed on its own.
+
+    python -m tests.benchmarks.one_pass [NETWORK ...] [--images 128] [--rounds 5] [--write]
+"""
+
+import argparse
+import io
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from compute.folding import channels_last
+from compute.graph import LOGITS
+from compute.images import Item
+from compute.model import Model
+from compute.pipeline.job import Job, parameters
+from compute.pipeline.open_run import OpenRun
+from compute.pipeline.shards import ActivationsShard, activations_shard
+from compute.preprocessing import Preprocessing
+from compute.reading import reading_program
+from compute.stages.map_statistics import map_statistics
+from compute.stages.reading import Picture, read_picture, thumbnail
+from compute.vision import models
+from tests.benchmarks import report
+
+NETWORKS = ("resnet18", "resnet50", "squeezenet1_1")
+SIZE, PHOTO = (224, 224), (500, 375)
+PREPROCESSING = Preprocessing(SIZE, 256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLASSES = tuple(f"class {index}" for index in range(1000))
+TOLERANCE = 1e-4
+COLUMNS = ("network", "plain ms an image", "bare ms", "pass ms", "plain / bare", "pass / bare", "error / std")
+GOALS = "goals: pass / bare at most 1.10 (SqueezeNet 1.35), plain / bare at least 1.15 (SqueezeNet 2)."
+
+
+class Photos:
+    """An image source of `number` photographs that are all of camera size, and not all the same."""
+
+    spec, root = "benchmark", None
+
+    def __init__(self, number: int):
+        self.items = tuple(Item(f"{index:05}.jpg", CLASSES[index % 10], None) for index in range(number))
+
+    def read(self, path: str) -> bytes:
+        rng = np.random.default_rng(int(path.split(".")[0]))
+        coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(PHOTO)
+        noisy = np.asarray(coarse, np.int16) + rng.integers(-12, 13, (*PHOTO[::-1], 3))
+        buffer = io.BytesIO()
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+        return buffer.getvalue()
+
+
+def a_model(name: str, module: nn.Module) -> Model:
+    return Model(module, PREPROCESSING, CLASSES, name)
+
+
+def a_module(name: str) -> nn.Module:
+    """Random weights, batch norms that do something."""
+    torch.manual_seed(0)
+    module = models.get_model(name, weights=None).eval().requires_grad_(False)
+    for each in module.modules():
+        if isinstance(each, nn.BatchNorm2d):
+            nn.init.normal_(each.running_mean, std=0.1)
+            nn.init.uniform_(each.running_var, 0.8, 1.2)
+    return module
+
+
+def compared(name: str, photos: Photos, pictures: list[Picture], rounds: int) -> tuple[list, dict]:
+    """One network's row of the table, and its raw times."""
+    module = a_module(name)
+    model = a_model(name, module)
+    job = Job(model, {"model": name}, photos, photos.items, (None,) * len(pictures), parameters(model, ("activations",)))
+    batches = torch.stack([picture.crop for picture in pictures]).split(job.one_pass.batch)
+    bare = reading_program(model.network, (), map_statistics)
+    error = checked(job, module, pictures, batches)
+
+    def plain() -> None:
+        with torch.inference_mode():
+            for batch in batches:
+                module(PREPROCESSING.normalize(batch))
+
+    def folded() -> None:
+        with torch.inference_mode():
+            for batch in batches:
+                bare(channels_last(PREPROCESSING.normalize(batch)))[LOGITS]
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = OpenRun(job, folder)
+
+        def ours() -> None:
+            write(run, the_pass(job, pictures))
+
+        taken = report.alternately({"plain": plain, "bare": folded, "pass": ours}, rounds)
+    a, b, c = (1000 * statistics.median(times) / len(pictures) for times in taken.values())
+    ratios = [statistics.median(ratio(taken[x], taken[y])) for x, y in (("plain", "bare"), ("pass", "bare"))]
+    return [name, a, b, c, *ratios, error], {"seconds": taken, "batch": job.one_pass.batch}
+
+
+def the_pass(job: Job, pictures: list[Picture]) -> ActivationsShard:
+    return activations_shard(job, range(len(pictures)), iter(pictures), lambda number: None)
+
+
+def write(run: OpenRun, made: ActivationsShard) -> None:
+    run.write_partial(0, made)
+    run.write("features", made.features, 0)
+    run.write("images", made.images, 0)
+
+
+def checked(job: Job, module: nn.Module, pictures: list[Picture], batches) -> float:
+    """The largest error of logits and features in standard deviations. ValueError where a prediction that isn't a tie
+    or a channel's strongest image differs from plain PyTorch's."""
+    made, layer = the_pass(job, pictures), next(iter(job.model.layers))
+    maxima, logits, features = plain_values(module, layer, batches)
+    found = np.stack(made.features["feature"].to_pylist())
+    error = float(np.abs(found - features).max() / features.std())
+    top = made.summary.top_value[:, : maxima.shape[1]]
+    expected = -np.sort(-maxima, axis=0)[: len(top)]
+    if error > TOLERANCE or not np.allclose(top, expected, rtol=TOLERANCE, atol=TOLERANCE * expected.std()):
+        raise ValueError(f"{job.model.name}: the pass and plain PyTorch differ ({error:.1e})")
+    predicted = [CLASSES[index] for index in logits.argmax(1)]
+    best = -np.sort(-logits, axis=1)
+    clear = best[:, 0] - best[:, 1] > TOLERANCE * logits.std()
+    if any(a != b for a, b, sure in zip(predicted, made.images["predicted"].to_pylist(), clear, strict=True) if sure):
+        raise ValueError(f"{job.model.name}: predictions differ from plain PyTorch's")
+    return error
+
+
+def plain_values(module: nn.Module, layer: str, batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By forward hooks: the first layer's channel maxima (after norm and ReLU), logits, and the features."""
+    seen: dict[str, list] = {"maxima": [], "features": [], "logits": []}
+    norm = getattr(module, "bn1", None) or module.get_submodule(layer)
+    handles = [norm.register_forward_hook(lambda _, __, out: seen["maxima"].append(out.relu().amax((2, 3))))]
+    classifier = getattr(module, "fc", None) or module.classifier[1]
+    handles.append(
+        classifier.register_forward_pre_hook(
+            lambda _, given: seen["features"].append(given[0].mean((2, 3)) if given[0].ndim == 4 else given[0])
+        )
+    )
+    with torch.inference_mode():
+        for batch in batches:
+            seen["logits"].append(module(PREPROCESSING.normalize(batch)))
+    for handle in handles:
+        handle.remove()
+    return tuple(torch.cat(seen[name]).numpy() for name in ("maxima", "logits", "features"))
+
+
+def ratio(one: list[float], other: list[float]) -> list[float]:
+    """Round by round: what ran right after each other saw the same machine."""
+    return [a / b for a, b in zip(one, other, strict=True)]
+
+
+def decoding_ms(photos: Photos, number: int = 24) -> float:
+    """Milliseconds of one core for one photograph: decoding, hashing, cropping, and its thumbnail."""
+    stored = Stored({item.path: photos.read(item.path) for item in photos.items[:number]})
+
+    def work() -> None:
+        for item in photos.items[:number]:
+            read_picture(stored, item, PREPROCESSING)
+
+    return 1000 * min(report.seconds(work) for _ in range(5)) / number
+
+
+class Stored:
+    """An image source in memory."""
+
+    def __init__(self, data: dict[str, bytes]):
+        self.read = data.__getitem__
+
+
+def random_pictures(photos: Photos) -> list[Picture]:
+    """Decoded pictures as the readers hand them on."""
+    generator = torch.Generator().manual_seed(0)
+    small = thumbnail(Image.effect_noise(PHOTO, 40).convert("RGB"))
+    coarse = torch.rand(len(photos.items), 3, 14, 14, generator=generator)
+    crops = nn.functional.interpolate(coarse, SIZE, mode="bilinear")
+    levels = (crops * 255).round() / 255
+    blank = Picture("0" * 64, *PHOTO, small)
+    return [replace(blank, crop=crop) for crop in levels]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", default=NETWORKS)
+    parser.add_argument("--images", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help="keep the result in results/one_pass.json")
+    chosen = parser.parse_args()
+    photos = Photos(chosen.images)
+    pictures, decoding = random_pictures(photos), decoding_ms(photos)
+    rows, details = [], {"decoding ms an image and core": decoding}
+    for name in chosen.networks:
+        row, details[name] = compared(name, photos, pictures, chosen.rounds)
+        rows.append(row)
+        print("  ".join(f"{cell:.3g}" if isinstance(cell, float) else f"{cell:<14}" for cell in row), flush=True)
+    note = (
+        f"Medians of {chosen.rounds} alternating rounds over {chosen.images} decoded images; ratios within a round; "
+        f"{GOALS} Decoding a {PHOTO[0]}x{PHOTO[1]} JPEG with hash, crop and thumbnail: {decoding:.1f} ms of one core, so a "
+        f"device that passes f images a second wants f * {decoding / 1000:.4f} decoding cores."
+    )
+    print(note)
+    if chosen.write:
+        report.write("one_pass", "The one pass", COLUMNS, rows, [note], details)
+
+
+if __name__ == "__main__":
+    main()
