@@ -43,10 +43,10 @@ def _totals(opened: Opened[ResultsView], cache: ResultCache, count: int) -> None
     used, limit = cache.total_bytes(), cache.limit_bytes
     with st.container(horizontal=True):
         st.metric("Results kept", f"{count:,}", width="content")
-        st.metric("Size", f"{_megabytes(used)} of {_megabytes(limit)}", width="content")
+        st.metric("Size", f"{_spoken(used)} of {_spoken(limit)}", width="content")
     others = [name for name in data.stores() if name != opened.store]
     if others:
-        sizes = ", ".join(f"{name} {_megabytes(data.results(name).total_bytes())}" for name in others)
+        sizes = ", ".join(f"{name} {_spoken(data.results(name).total_bytes())}" for name in others)
         st.caption(f"Other stores: {sizes}.")
     st.caption(
         "Those opened longest ago go when the limit is reached (`--results-mb`, for each store); their links "
@@ -89,7 +89,7 @@ def _card(opened: Opened[ResultsView], cache: ResultCache, entry: Entry, runs: s
         st.markdown(f"**{entry.title}**")
         made = datetime.fromtimestamp(entry.made, UTC)
         where = entry.environment.get("device", "")
-        st.caption(f"{made:%Y-%m-%d %H:%M} UTC, {_megabytes(entry.bytes)}, {where}")
+        st.caption(f"{made:%Y-%m-%d %H:%M} UTC, {_spoken(entry.bytes)}, {where}")
         st.space("stretch")
         _ways(opened, cache, entry, runs)
 
@@ -126,9 +126,10 @@ def _try(change) -> None:
         )
 
 
-def _megabytes(count: int) -> str:
+def _spoken(count: int) -> str:
+    """Bytes in kB or MB of 1024, as the limit is."""
     size = count / 2**20
-    return f"{size:.1f} MB" if size < 10 else f"{size:,.0f} MB"
+    return f"{size * 1024:,.0f} kB" if size < 1 else f"{size:,.1f} MB" if size < 10 else f"{size:,.0f} MB"
 
 
 draw(open_page(ResultsView))
