@@ -79,7 +79,7 @@ def finding_of(view: ViewState, run: Run, result: Result | None, title: str, not
         store=view.store,
         run=run.fingerprint,
         model=_texts(manifest.model, "name", "weights_hash"),
-        images=_texts(manifest.images, "spec", "hash"),
+        images=_texts(manifest.images, "hash"),
         environment=environment_of(run, result),
         numbers=numbers_of(view, run, result),
         proof=shown.proof,

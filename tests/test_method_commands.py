@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import torch
 from PIL import Image
@@ -230,6 +231,7 @@ def test_progress_goes_to_the_standard_error(compute, folder):
         (("guided", "--image", "{image}", "--layer", "3", "--channel", "1", "--y", "1"), "both y and x"),
         (("occlusion", "--image", "{image}", "--patch", "99"), "larger than the image"),
         (("neighbors", "--image", "{image}"), "--store"),
+        (("saliency", "--image", "{image}", "--run", "abc"), "--store"),
         (("patches", "--layer", "3", "--channel", "2"), "--store"),
     ],
 )  # fmt: skip
@@ -360,3 +362,16 @@ def test_query_modules_are_listed():
     subparsers = parser.add_subparsers()
     queries.add_parser(subparsers)
     assert set(subparsers.choices) == {"filters", "neighbors", "patches", *OF_A_STORE}
+
+
+@pytest.mark.parametrize("name", ["map", "grid", "confusion", "table"])
+def test_a_run_that_is_not_there_is_said(name, store, compute):
+    more = ("--name", "images") if name == "table" else ()
+    code, out, error = compute(name, "--store", store, "--run", "other", *more)
+    assert code == 2 and "'other'" in error and "tiny-run" in error and not out
+
+
+def test_a_pinned_run_is_the_one_that_is_read(compute, store, tmp_path):
+    out = tmp_path / "images.parquet"
+    code, *_ = compute("table", "--name", "images", "--store", store, "--run", "tiny-run", "--out", out)
+    assert code == 0 and pa.parquet.read_table(out).num_rows == COUNT

@@ -21,6 +21,7 @@ MOST_CLASSES = 40
 """More can't be read in one picture; the table has them all."""
 
 SHEET, COLUMNS, SIDE = 48, 8, 96
+MOST_PAIRS = 8
 
 
 def confusion_drawing(run: Run, split: str = "", ids: Ids = None) -> Drawing:
@@ -32,6 +33,7 @@ def confusion_drawing(run: Run, split: str = "", ids: Ids = None) -> Drawing:
     counts, rows, cols = confusion_counts(images, run.class_names)
     right = pc.sum(images["correct"]).as_py() or 0
     numbers = {"split": split or "all", "images": len(images), "right": right, "share": right / len(images)}
+    numbers["most_confused"] = _most_confused_pairs(counts, rows, cols)
     return Drawing(
         {"exhibit": "confusion", "split": split, **_of_ids(ids), **of_run(run)},
         numbers,
@@ -96,6 +98,16 @@ def _counts_table(counts: np.ndarray, rows: list[str], cols: list[str]) -> pa.Ta
     share = found / np.maximum(counts.sum(1), 1)[row]
     names = {"label": [rows[i] for i in row], "predicted": [cols[i] for i in col]}
     return pa.table({**names, "images": found, "share_of_label": share})
+
+
+def _most_confused_pairs(counts: np.ndarray, rows: list[str], cols: list[str]) -> list[dict]:
+    """The pairs of different classes with most images; among equal ones, in the network's order."""
+    pairs = [
+        {"label": rows[row], "predicted": cols[col], "images": int(counts[row, col])}
+        for row, col in np.argwhere(counts > 0)
+        if rows[row] != cols[col]
+    ]
+    return sorted(pairs, key=lambda pair: -pair["images"])[:MOST_PAIRS]
 
 
 def _draw(counts: np.ndarray, rows: list[str], cols: list[str]) -> np.ndarray:

@@ -13,6 +13,9 @@ from dashboard.pages import PAGES, link
 from dashboard.view_state import FindingsView, LiveView
 
 PER_PAGE = 12
+FIRST = 4
+"""Numbers that are shown at once."""
+
 SHOWN = 60
 """Characters of a number's text."""
 
@@ -105,10 +108,14 @@ def _runs(finding: Finding) -> tuple[str, ...]:
 
 
 def _numbers(finding: Finding) -> None:
-    st.caption(f"Store {_plain(finding.store)}, {_plain(finding.model.get('name', 'its network'))}")
-    with st.expander(f"{len(finding.numbers)} numbers", icon=":material/numbers:"):
-        rows = [{"Number": name, "Value": _written(value)} for name, value in finding.numbers.items()]
-        st.dataframe(rows, hide_index=True)
+    st.caption(f"Store {_plain(finding.store)}, network {_plain(finding.model.get('name', 'unknown'))}")
+    rows = {_plain(name): _plain(_written(value)) for name, value in finding.numbers.items()}
+    first = dict(list(rows.items())[:FIRST])
+    if first:
+        st.table({"": first}, border="horizontal", hide_header=True)
+    if len(rows) > FIRST:
+        with st.popover(f"All {len(rows)} numbers", icon=":material/numbers:"):
+            st.table({"": rows}, border="horizontal", hide_header=True)
 
 
 def _written(value: Value) -> str:

@@ -22,7 +22,7 @@ Value = bool | int | float | str | list
 @dataclass(frozen=True)
 class Finding:
     """page, query: the view, as its address says it. store, run: where it was seen. model: name and
-    weights_hash. images: spec and hash. environment: where the numbers were computed. numbers: what the view
+    weights_hash. images: hash of the set. environment: where the numbers were computed. numbers: what the view
     said, flat. proof: text of `dashboard.proof`."""
 
     title: str

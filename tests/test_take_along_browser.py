@@ -1,0 +1,41 @@
+"""In Chromium: what is downloaded is what the command line beside it writes; what is pinned is listed."""
+
+import shlex
+
+import pytest
+from served_dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
+from served_store import served_store
+
+from compute.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def page():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, dashboard(str(served_store())) as address:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = browser.new_page(base_url=address)
+        opened.set_default_timeout(PATIENCE)
+        yield opened
+        browser.close()
+
+
+@pytest.mark.parametrize("view", ["mistakes", "map?map=pca&color=probability", "image?image=3&tab=occlusion"])
+def test_a_download_has_the_bytes_of_its_command(page, view, tmp_path):
+    page.goto(f"/{view}")
+    ready(page)
+    page.get_by_role("button", name="Take along").click()
+    command = page.get_by_test_id("stCode").first
+    command.wait_for()
+    words = shlex.split(command.inner_text())
+    assert words[:3] == ["python", "-m", "compute"]
+    for label, suffix in (("PNG", ".png"), ("CSV", ".csv"), ("Parquet", ".parquet")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=label, exact=True).first.click()
+        download.value.save_as(tmp_path / f"page{suffix}")
+        words[-1] = str(tmp_path / f"command{suffix}")
+        assert main(words[3:]) == 0
+        assert (tmp_path / f"page{suffix}").read_bytes() == (tmp_path / f"command{suffix}").read_bytes()
