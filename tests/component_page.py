@@ -6,13 +6,23 @@ Its last line is all that came back so far, as JSON.
 import json
 import os
 
+import numpy as np
 import streamlit as st
 from small_store import FINGERPRINT, SIDE
 
+from compute.exhibits.coloring import Coloring, coloring
 from compute.exhibits.grid import grid
 from dashboard import addresses
-from dashboard.components import Bounds, Camera, GridItem, deep_zoom, image_grid, scatter
-from dashboard.points import coloring
+from dashboard.components import (
+    Bounds,
+    Camera,
+    GridItem,
+    Pair,
+    confusion_matrix,
+    deep_zoom,
+    image_grid,
+    scatter,
+)
 from featurestore.reader import Store
 
 GRID = ("small", FINGERPRINT, "pca", "unique")
@@ -41,9 +51,12 @@ def show_image_grid():
 
 def show_scatter():
     camera = numbers("camera")
+    color = asked.get("color", "label")
+    many = Coloring("label", None, tuple(f"name {number}" for number in range(100)))
+    made = many if color == "many" else coloring(run, color)
     scatter(
-        addresses.scatter_map("small", FINGERPRINT, "pca", asked.get("color", "label")),
-        coloring(run, asked.get("color", "label")),
+        addresses.scatter_map("small", FINGERPRINT, "pca", made.column, asked.get("search", "")),
+        made,
         key="map",
         camera=came.get("camera", Camera(*camera) if camera else None),
         selected=came.get("clicked", 14 if "selected" in asked else None),
@@ -68,5 +81,18 @@ def show_deep_zoom():
     )
 
 
-{"image_grid": show_image_grid, "scatter": show_scatter, "deep_zoom": show_deep_zoom}[asked["show"]]()
+def show_confusion_matrix():
+    counts, names = np.array([[7, 2, 0], [1, 5, 0]]), ("ant", "bee", "cow")
+    selected = Pair(*came.get("clicked", ("", "")))
+    confusion_matrix(counts, names[:2], names, (9, 12), key="matrix", selected=selected,
+                     on_click=lambda pair: came.update(clicked=pair))  # fmt: skip
+
+
+SHOWN = {
+    "image_grid": show_image_grid,
+    "scatter": show_scatter,
+    "deep_zoom": show_deep_zoom,
+    "confusion_matrix": show_confusion_matrix,
+}
+SHOWN[asked["show"]]()
 st.text(json.dumps(came))

@@ -1,5 +1,6 @@
 """The components in a real Chromium: what a person does comes back, what Python sets is shown."""
 
+import io
 import json
 import math
 import os
@@ -11,7 +12,9 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from small_store import CLASSES, SIDE, write_store
 
 from compute import palettes
@@ -201,6 +204,53 @@ def test_scatter_highlights_a_class_and_works_by_keyboard(visit):
         page.keyboard.press(key)
     # A quarter of the height of what is seen to the right of the middle: between the columns 3 and 4.
     assert came_back(page, "clicked") % SIDE in (3, 4)
+
+
+def saturation(page, image):
+    """Of the map's pixel at an image, 0 for greys."""
+    x, y = place(page, image)
+    shot = page.screenshot(clip={"x": round(x) - 1, "y": round(y) - 1, "width": 3, "height": 3})
+    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("HSV"))
+    return float(pixels[..., 1].mean() / 255)
+
+
+def test_scatter_shows_what_a_search_found_and_lets_the_others_recede(visit):
+    page = visit("scatter", DRAWN, search=f"label:{CLASSES[1]}")
+    page.wait_for_timeout(500)
+    found, others = ([saturation(page, image) for image in images] for images in ((10, 13, 16), (9, 11, 12)))
+    assert min(found) > 0.4 > 0.25 > max(others)
+
+
+def test_legend_of_many_classes_is_searched(visit):
+    page = visit("scatter", DRAWN, color="many")
+    assert page.locator(".legend .entries button").count() == 60
+    page.locator(".legend >> text=and 40 less frequent").wait_for()
+    page.get_by_label("Find in 100 colours").fill("NAME 99")
+    entry = page.locator(".legend .entries button")
+    assert entry.inner_text().split("\n")[0] == "name 99"
+    entry.click()
+    assert came_back(page, "highlight") == "name 99"
+
+
+def test_confusion_matrix_returns_the_cell_clicked_and_takes_it_back(visit):
+    page = visit("confusion_matrix", "table button")
+    page.get_by_label("ant taken for bee: 2 images, 22% of the label").click()
+    assert came_back(page, "clicked") == ["ant", "bee"]
+    page.wait_for_selector("td button[aria-pressed=true]")
+    page.get_by_label("ant taken for bee").click()
+    page.wait_for_function("document.querySelector('[data-testid=stText]').innerText.includes('[\"\", \"\"]')")
+
+
+def test_confusion_matrix_is_one_tab_stop_and_moves_by_arrow_keys(visit):
+    page = visit("confusion_matrix", "table button")
+    assert page.locator("table button[tabindex='0']").count() == 1
+    page.get_by_label("label bee").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    assert came_back(page, "clicked") == ["bee", "bee"]
+    page.get_by_label("predicted cow").click()
+    page.wait_for_selector("thead button[aria-pressed=true]")
+    assert json.loads(page.get_by_test_id("stText").inner_text())["clicked"] == ["", "cow"]
 
 
 def test_scatter_has_a_scale_for_values(visit):
