@@ -1,4 +1,4 @@
-"""On a channel's card: the image that gradient ascent finds for it, beside the best of the store's patches."""
+"""On a channel's card: the image that gradient ascent finds for it, and how far it gets."""
 
 import streamlit as st
 

@@ -1,5 +1,4 @@
-"""The controls above a channel's card: layer, number, the next and the one before, and all of them to sort and
-filter."""
+"""The controls above a channel's card: layer, number, the one before and after, all of them to filter."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -83,7 +82,8 @@ def _neighbors(opened: Opened[ChannelsView], shown: pa.Table) -> None:
             label, icon=icon, shortcut=shortcut, disabled=target is None, on_click=show, args=(target,)
         )
     if channel_list.filtered(opened.view):
-        where = f"{len(shown)} pass the filters" if place is None else f"{place + 1} of {len(shown)} that pass"
+        count = len(shown)
+        where = f"{count} pass the filters" if place is None else f"{place + 1} of {count} that pass"
         st.button(
             where,
             icon=":material/filter_alt_off:",

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from dashboard.view_state import ChannelsView
 
 RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+HOW = "write numbers and ranges: 3, 17, 40-50"
 UNFILTERED = {"only": "all", "top_class": "", "find": "", "least": 0.0, "most": 1.0}
 
 
@@ -30,7 +31,8 @@ def listed(stats: pa.Table, view: ChannelsView) -> pa.Table:
         shown = shown.filter(pc.and_(pc.greater_equal(selectivity, least), pc.less_equal(selectivity, most)))
     if view.find.strip():
         wanted, channel = numbers(view.find), shown["channel"].to_numpy()
-        shown = shown.filter(np.any([(first <= channel) & (channel <= last) for first, last in wanted], axis=0))
+        inside = [(first <= channel) & (channel <= last) for first, last in wanted]
+        shown = shown.filter(np.any(inside, axis=0))
     return shown
 
 
@@ -44,16 +46,17 @@ def numbers(text: str) -> list[tuple[int, int]]:
     for part in re.sub(r"\s*[-–]\s*", "-", text).replace(",", " ").split():
         found = RANGE.fullmatch(part)
         if found is None:
-            raise ValueError(f"channels {text!r} can't be read at {part!r}; write numbers and ranges: 3, 17, 40-50")
+            raise ValueError(f"channels {text!r} can't be read at {part!r}; {HOW}")
         first = int(found[1])
         ranges.append((first, int(found[2] or first)))
     if not ranges:
-        raise ValueError(f"channels {text!r} names none; write numbers and ranges: 3, 17, 40-50")
+        raise ValueError(f"channels {text!r} names none; {HOW}")
     return ranges
 
 
 def beside(shown: pa.Table, channel: int) -> tuple[int | None, int | None, int | None]:
-    """The channels before and after one in a list, and its place from 0; the first follows what isn't listed."""
+    """The channels before and after one in a list, and its place from 0. What isn't listed has no place, and
+    the first comes after it."""
     order = shown["channel"].to_pylist()
     if channel not in order:
         return None, next(iter(order), None), None

@@ -31,7 +31,7 @@ def by_class(values: Sequence[float], labels: Sequence[str | None]) -> list[Clas
 
 
 def times_as_strong(selectivity: float) -> float:
-    """m / r of the selectivity (m - r) / (m + r): the mean in the channel's class over the mean in the others."""
+    """m / r of the selectivity (m - r) / (m + r): the mean in its class over that in the others."""
     return float("inf") if selectivity >= 1 else (1 + selectivity) / (1 - selectivity)
 
 

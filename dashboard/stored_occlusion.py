@@ -53,8 +53,8 @@ def draw(opened: Opened[ImageView], image_id: int) -> None:
         st.metric("Unoccluded logit", f"{maps['unoccluded_logit']:.3f}")
         st.caption(
             f"A grey square of {maps['patch']} x {maps['patch']} pixels covers the image at every "
-            f"{maps['stride']} pixels; values are drawn at its centre. Where they fall, what lay there speaks "
-            "for the class (Zeiler and Fergus 2014)."
+            f"{maps['stride']} pixels; values are drawn at its centre. Where they fall, what lay there "
+            "speaks for the class (Zeiler and Fergus 2014)."
         )
 
 

@@ -100,7 +100,7 @@ def strongest(
 
 
 def stored(run: Run, image_id: int) -> list[Answer]:
-    """What the store alone knows: the channels among whose top patches the image is, the highest ranks first."""
+    """What the store alone knows: the channels that have the image among their top patches, by its rank."""
     table = data.table(run, "top_patches", COLUMNS)
     rows = table.filter(pc.equal(table["image_id"], image_id)).to_pylist()
     greatest = {layer: _greatest(table, layer) for layer in {row["layer"] for row in rows}}

@@ -50,8 +50,8 @@ def _explain(layers: tuple[str, ...]) -> None:
         on_change=lambda: binding.change(ImageView, strong="", channel=-1),
     )
     st.caption(
-        "Each channel's strongest answer in this image and where it is, ranked by how few of the store's images "
-        "make it answer more strongly, which means the same for every channel, whatever its unit. Below each "
+        "Each channel's strongest answer in this image and where it is, ranked by how few of the store's "
+        "images make it answer more strongly, which means the same for every channel, whatever its unit. Below each "
         "patch: the channel with that share, its value and the store's maximum; on it, its place where it is "
         "among the channel's strongest patches of the store."
     )
@@ -106,7 +106,7 @@ def _layer(
         GridItem(
             answer.name,
             pictures.data_url(png),
-            alt=f"where channel {answer.channel} of {layer} answers most: {answer.value:.3g}, {_place(answer)}",
+            alt=f"where channel {answer.channel} of {layer} answers most, {_place(answer)}",
             caption=f"{answer.channel}: {_place(answer)}",
             note=f"{answer.value:.3g} of {answer.maximum:.3g}",
             badge="" if answer.rank is None else f"{answer.rank + 1}",

@@ -78,7 +78,8 @@ def explaining(opened: Opened, image: int, upload: str = "", tab: str = ImageVie
     """The view of one image, with its default method."""
     method = ImageView.method
     parameters = read_parameters(method, {})[0]
-    return ImageView(**_where(opened), method=method, parameters=parameters, image=image, upload=upload, tab=tab)
+    shown = {"image": image, "upload": upload, "tab": tab}
+    return ImageView(**_where(opened), method=method, parameters=parameters, **shown)
 
 
 def _where(opened: Opened) -> dict[str, str]:

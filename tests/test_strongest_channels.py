@@ -1,5 +1,7 @@
 """Strongest channels: peaks and their place among a store's values, held against slow counting."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -85,7 +87,7 @@ def test_fewer_images_than_are_kept_and_channels_without_a_positive_maximum():
     distribution = known(values)
     padded = np.full((3, KEPT), -np.inf, np.float32)
     padded[:, :2] = distribution.strongest
-    short = Distribution(distribution.counts, distribution.low, distribution.high, padded, distribution.maximum)
+    short = dataclasses.replace(distribution, strongest=padded)
     found = standing(np.array([2.0, -1.5, 0.0], np.float32), short)
     assert found.share.tolist() == [0.5, 0.5, 0.0]
     assert np.isnan(found.ratio[1:]).all() and found.ratio[0] == pytest.approx(2 / 3)

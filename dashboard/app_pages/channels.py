@@ -1,5 +1,7 @@
 """What each channel of each layer responds to: a card a unit."""
 
+from math import isinf
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
@@ -57,8 +59,7 @@ def _title(opened: Opened[ChannelsView], row: dict) -> None:
         st.toggle(
             "Gradient ascent",
             key=key("ascent"),
-            help="The image that the channel answers to most strongly (Olah et al. 2017); computed live, some "
-            "seconds",
+            help="An image that the channel answers to strongly (Olah et al. 2017); computed live, some seconds",
         )
         take_along(opened)
     if row["dead"]:
@@ -168,8 +169,9 @@ def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
     st.markdown("**Which classes it answers to**")
     if row["selectivity"] is not None:
         times = class_answers.times_as_strong(row["selectivity"])
-        said = "it answers in no other" if times == float("inf") else f"{times:.3g} times the mean of the others"
-        st.markdown(f"Selectivity **{row['selectivity']:.3f}**: its mean in {row['top_class']} is {said}.")
+        said = "and it is 0 in all others" if isinf(times) else f"{times:.3g} times that in the others"
+        greatest = f"its mean is greatest in {row['top_class']}, {said}"
+        st.markdown(f"Selectivity **{row['selectivity']:.3f}**: {greatest}.")
     answers = class_answers.by_class(
         [each["value"] for each in rows], [images[each["image_id"]]["label"] for each in rows]
     )

@@ -4,7 +4,18 @@ import streamlit as st
 
 from compute.method import IMAGE, SECOND
 from compute.methods import METHODS
-from dashboard import binding, data, figures, glance, live, photos, stored_occlusion, strongest_tab, tools, uploaded
+from dashboard import (
+    binding,
+    data,
+    figures,
+    glance,
+    live,
+    photos,
+    stored_occlusion,
+    strongest_tab,
+    tools,
+    uploaded,
+)
 from dashboard.controls import input_controls, parameter_controls
 from dashboard.header import Opened, open_page
 from dashboard.image_tabs import (
@@ -135,7 +146,8 @@ def _occlusion(opened: Opened[ImageView], subject: Subject) -> None:
         )
     else:
         what = "of an uploaded image" if subject.image_id is None else "of this image"
-        more = "" if subject.image_id is None else " (`python -m compute store --stages occlusion …` makes them)"
+        stage = "`python -m compute store --stages occlusion …`"
+        more = "" if subject.image_id is None else f" ({stage} makes them)"
         st.caption(f"The store holds no occlusion map {what}{more}; this one is made live.")
     if stored and opened.view.source == "stored":
         stored_occlusion.draw(opened, subject.image_id)
