@@ -79,10 +79,10 @@ def address_has(page, text):
 
 def test_a_link_shows_the_same_to_everybody(visit):
     mine = visit("/image?image=7&tab=live&method=saliency")
-    mine.get_by_text("Compute again").wait_for()
+    mine.get_by_role("button", name="Compute again").wait_for()
     assert "run=" in mine.url and "p.variant=gradient" in mine.url
     yours = visit(mine.url)
-    yours.get_by_text("Compute again").wait_for()
+    yours.get_by_role("button", name="Compute again").wait_for()
     assert yours.url == mine.url
     shows_image(yours, "7")
     shows_image(mine, "7")
@@ -135,7 +135,7 @@ def test_a_job_started_here_is_watched_and_cancelled_there(visit):
 def test_a_live_result_finishes(visit):
     page = visit("/lab?image=4&method=ascend&target=3&p.iterations=150")
     page.get_by_role("button", name="Start").click()
-    page.get_by_text("Compute again").wait_for()
+    page.get_by_role("button", name="Compute again").wait_for()
     shows_image(page, "4")
     assert "live=1" in page.url
 

@@ -1,0 +1,100 @@
+"""Links in a real Chromium: the proof's verdict, the same picture bytes after a restart, both runs' offers."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+from served_dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
+from served_store import served_store, write_served_store
+from test_browser import REQUIRED, pictures
+
+from featurestore.reader import Store
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not REQUIRED,
+    reason="no chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)",
+)
+AGAIN = "Compute again"
+"""The button beside every result."""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser):
+    contexts = []
+
+    def open_page(address):
+        context = browser.new_context(
+            viewport={"width": 1400, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(address)
+        return ready(page)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return shutil.copytree(served_store(), tmp_path / "digits", ignore=shutil.ignore_patterns("results"))
+
+
+def copied(page, button):
+    """What a button of the link panel puts onto the clipboard."""
+    if not page.get_by_role("button", name=button, exact=True).nth(1 if button == "Copy link" else 0).is_visible():
+        page.get_by_test_id("stPopover").filter(has_text="Copy link").get_by_role("button").first.click()
+    inside = page.get_by_test_id("stPopoverBody")
+    inside.get_by_role("button", name=button, exact=True).click()
+    inside.get_by_role("button", name="Copied").first.wait_for()
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_store(visit, store):
+    with dashboard(str(store)) as server:
+        mine = visit(f"{server}/lab?image=7&method=saliency&live=1&p.variant=smoothgrad")
+        mine.get_by_role("button", name=AGAIN).wait_for()
+        shown = pictures(mine)
+        link, short = copied(mine, "Copy link"), copied(mine, "Copy short link")
+        assert "proof=" in link and "proof=" not in mine.url and len(link) < 2000 and len(short) < 60
+        yours = visit(short)
+        yours.get_by_text("Reproduced: the same run, and the result has the same bytes").wait_for()
+        assert pictures(yours) == shown and yours.url == link
+    write_served_store(store, "--seed", "1")
+    with dashboard(str(store)) as again:
+        later = visit(link.replace(server, again))
+        # The kept result: nothing is computed, so there is never a progress bar.
+        later.get_by_text("Reproduced: the same run, and the result has the same bytes").wait_for()
+        assert pictures(later) == shown
+        later.get_by_role("button", name="Show the same view on the new run").click()
+        later.get_by_text("Differs by").wait_for()
+        assert f"run={Store(store).current()}" in later.url
+        later.get_by_role("button", name="Show the old run").click()
+        later.get_by_text("Reproduced:").wait_for()
+        later.get_by_role("button", name=AGAIN).wait_for()
+        assert pictures(ready(later)) == shown
+        later.go_back()
+        later.get_by_text("Differs by").wait_for()
+
+
+def test_clicking_elsewhere_does_not_end_a_job(visit, store):
+    with dashboard(str(store)) as server:
+        page = visit(f"{server}/lab?image=2&method=invert&p.iterations=200&live=1")
+        page.get_by_role("button", name="Cancel").wait_for()
+        link = page.url
+        page.get_by_role("link", name="About").first.click()
+        page.wait_for_function("() => location.pathname.endsWith('/about')")
+        page.context.close()
+        watched = visit(link)
+        watched.get_by_role("button", name=AGAIN).wait_for()
+        assert pictures(watched)
