@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from compute.batches import in_batches
 from dashboard.jobs import OUT_OF_MEMORY, JobQueue, State, size_of
 
 SOON = 10
@@ -154,6 +155,8 @@ def test_a_cancelled_job_starts_anew(queue):
     [
         (ValueError("epsilon is 300; it must be at most 255"), "epsilon is 300; it must be at most 255"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), OUT_OF_MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OUT_OF_MEMORY),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), OUT_OF_MEMORY),
         (MemoryError(), OUT_OF_MEMORY),
     ],
 )
@@ -224,3 +227,37 @@ def test_ten_owners_at_once_mix_nothing(queue):
         for number in range(3):
             job = ended(queue, f"{owner}-{number}")
             assert job.state is State.DONE and (job.step.data == hash(job.key) % 1000).all()
+
+
+def test_a_kept_result_is_adopted_as_finished_and_computed_anew_on_demand(queue):
+    kept, steps = Step(3, 3), Steps(1)
+    job = queue.adopt("k", "a title", kept, 2.5)
+    assert (job.state, job.seconds, job.share) == (State.DONE, 2.5, 1.0) and queue.find("k").step is kept
+    assert queue.submit("k", "", "me", steps).step is kept and not steps.begun.is_set()
+    assert not queue.submit("k", "", "me", steps, anew=True).ended
+    steps.let(1)
+    assert ended(queue, "k").step is not kept
+
+
+def test_what_runs_here_goes_before_a_kept_result(queue):
+    steps = Steps(1)
+    queue.submit("k", "", "me", steps)
+    assert steps.begun.wait(SOON)
+    assert queue.adopt("k", "", Step(1, 1), 0.0).state is State.RUNNING
+    steps.let(1)
+    assert ended(queue, "k").step.index == 1
+
+
+@pytest.mark.parametrize("words", ["CUDA out of memory", "DefaultCPUAllocator: no", "CUBLAS_STATUS_ALLOC_FAILED"])
+def test_out_of_memory_makes_the_batch_smaller(words):
+    largest, done = 3, []
+
+    def work(start, stop):
+        if stop - start > largest:
+            raise RuntimeError(words)
+        done.extend(range(start, stop))
+
+    sizes = [stop - start for start, stop, _ in in_batches(20, 16, work)]
+    assert done == list(range(20)) and max(sizes) <= largest
+    with pytest.raises(RuntimeError, match="shape"):
+        list(in_batches(2, 2, lambda *_: (_ for _ in ()).throw(RuntimeError("shape"))))
