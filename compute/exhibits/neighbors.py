@@ -1,6 +1,6 @@
 """The nearest images in feature space above those in pixel space, as a sheet and as rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +18,14 @@ COUNT, SIDE, MARGIN = 10, 96, 8
 
 
 def stored_neighbors_drawing(
-    run: Run, image_id: int, count: int = COUNT, side: int = SIDE, read: Originals = read_original
+    run: Run,
+    image_id: int,
+    count: int = COUNT,
+    side: int = SIDE,
+    read: Originals = read_original,
+    of_all: bool = True,
 ) -> Drawing:
-    """Of one of the run's images, by the run's own neighbours."""
+    """Of one of the run's images, by the run's own neighbours. of_all: see `neighbors_drawing`."""
     found = {space: run.neighbors(space, image_id).slice(0, count) for space in SPACES}
 
     def query() -> np.ndarray:
@@ -28,14 +33,22 @@ def stored_neighbors_drawing(
         return pixels(preprocessing_of(run).tensor(picture))
 
     row = run.image(image_id)
-    return neighbors_drawing(run, row["sha256"], row["label"], query, found, count, side)
+    return neighbors_drawing(run, row["sha256"], row["label"], query, found, count, side, of_all)
 
 
 def neighbors_drawing(
-    run: Run, sha256: str, label: str | None, query, found: Mapping[str, pa.Table], count: int, side: int
+    run: Run,
+    sha256: str,
+    label: str | None,
+    query: Callable[[], np.ndarray],
+    found: Mapping[str, pa.Table],
+    count: int,
+    side: int,
+    of_all: bool = True,
 ) -> Drawing:
     """sha256, label: of the image asked about. query: draws its crop (H, W, C) in [0, 1]. found: by space,
-    neighbor_id and distance, nearest first."""
+    neighbor_id and distance, nearest first. of_all: also how many neighbours of all images share the label,
+    which reads the whole table."""
     tables = {space: _described(run, space, found[space]) for space in SPACES}
     numbers = {"label": label}
     for space, table in tables.items():
@@ -43,9 +56,10 @@ def neighbors_drawing(
         numbers[space] = rows
         if label is not None:
             numbers[f"{space}_label_agreement"] = float(np.mean([row["label"] == label for row in rows] or [0]))
-        numbers[f"{space}_label_agreement_of_the_store"] = agreement(
-            run.table("images", ["label"])["label"], run.select("neighbors", space), count
-        )
+        if of_all:
+            numbers[f"{space}_label_agreement_of_the_store"] = agreement(
+                run.table("images", ["label"])["label"], run.select("neighbors", space), count
+            )
     return Drawing(
         {"exhibit": "neighbors", "image": sha256, "count": count, "side": side, **of_run(run)},
         numbers,

@@ -20,6 +20,6 @@ def of_image(view: NeighborsView | ImageView, run: Run, store: Path, count: int)
     return Exhibit(
         name,
         "The nearest images",
-        lambda: stored_neighbors_drawing(run, view.image, count, read=data.original),
+        lambda: stored_neighbors_drawing(run, view.image, count, read=data.original, of_all=False),
         command_line("neighbors", store, run, f"{name}.png", image_id=view.image, count=count),
     )
