@@ -153,7 +153,7 @@ def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:
         st.subheader(f"{len(chosen):,} images selected", anchor=False)
         link(MistakesView(view.store, view.run, selection=view.selection), "Their mistakes")
         st.button("Clear", icon=":material/close:", on_click=lambda: binding.change(MapView, selection=""))
-    st.markdown(_summary(known(opened).take(pa.array(chosen))))
+    st.markdown(_summary(known(opened).select(["label", "predicted", "correct"]).take(pa.array(chosen))))
     _sheet(opened, chosen, "selection_page", "Selected images")
 
 
