@@ -1,12 +1,14 @@
-"""python -m featurestore {info, verify} STORE [--json]"""
+"""python -m featurestore {info, verify, prune} STORE [--json]"""
 
 import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from .layout import RUNS
 from .manifest import read_manifest
+from .prune import prune
 from .reader import Store
 from .verify import verify
 
@@ -24,14 +26,35 @@ def main(arguments=None) -> int:
 
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m featurestore", description="Looks into a store.")
-    commands = parser.add_subparsers(required=True, metavar="{info,verify}")
+    commands = parser.add_subparsers(required=True, metavar="{info,verify,prune}")
     for name, run, text in (("info", _info, "what is in a store: runs, tables, rows, bytes"),
-                            ("verify", _verify, "check every checksum and every cross-reference")):
+                            ("verify", _verify, "check every checksum and every cross-reference"),
+                            ("prune", _prune, "remove old runs, and what killed processes left")):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("store", help="folder of the store")
         command.add_argument("--json", action="store_true", help="machine-readable output")
         command.set_defaults(run=run)
+    _add_prune_options(command)
     return parser
+
+
+def _add_prune_options(command):
+    command.description = ("Removes runs of a store, never one that is current, open in a dashboard, being "
+                           "written, or named by a finding or a short link.")
+    command.add_argument("--dry-run", action="store_true", help="only say what would go, and how many bytes")
+    command.add_argument("--keep", type=_count, default=1, metavar="N",
+                         help="the newest runs stay, so many at least (default: %(default)s)")
+    command.add_argument("--findings", type=Path, metavar="DIR",
+                         help="runs that its *.toml name stay (default: findings, where there is one)")
+    command.add_argument("--linked-too", action="store_true", help="also runs that only short links name")
+    command.add_argument("--older-than", type=float, default=24, metavar="HOURS",
+                         help="age at which unfinished runs and temporary files go (default: %(default)s)")
+
+
+def _count(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs: 0, 1, 2, ...")
+    return int(text)
 
 
 def _info(options):
@@ -88,6 +111,24 @@ def _verify(options):
             print(f"{finding.where}: {finding.what}")
         print(f"{len(findings)} findings in {len(runs)} runs of {options.store}")
     return 1 if findings else 0
+
+
+def _prune(options):
+    if options.findings is not None and not options.findings.is_dir():
+        raise ValueError(f"there is no folder of findings {str(options.findings)!r}")
+    done = prune(options.store, options.keep, options.findings or Path("findings"), not options.linked_too,
+                 options.older_than * 3600, options.dry_run)
+    if options.json:
+        print(json.dumps({"store": options.store, "dry_run": options.dry_run, "bytes": done.bytes,
+                          "removed": [asdict(each) for each in done.removed], "kept": done.kept}, indent=1))
+        return 0
+    for name, why in sorted(done.kept.items()):
+        print(f"keeps runs/{name}: {why}")
+    verb = "would remove" if options.dry_run else "removed"
+    for each in done.removed:
+        print(f"{verb} {each.where}: {each.why}, {each.bytes:,} bytes")
+    print(f"{verb} {done.bytes:,} bytes in {len(done.removed)} places of {options.store}")
+    return 0
 
 
 if __name__ == "__main__":

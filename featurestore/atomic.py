@@ -1,23 +1,26 @@
 """Files that are either wholly there or not at all, also after a power cut."""
 
+import errno
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from .errors import NoRoom
 from .layout import TEMPORARY
 
 
 def publish(path: Path, write: Callable[[BinaryIO], object], scratch: Path | None = None) -> None:
     """Write to a temporary name, fsync, rename to `path`, fsync the folder.
 
-    `write` gets the open file. Whatever it raises (a full disk) leaves `path` as it was. The temporary file
-    lies in the folder `scratch`, on the same file system; without one, beside `path`.
+    `write` gets the open file. Whatever it raises leaves `path` as it was; a full disk is `NoRoom`. The
+    temporary file lies in the folder `scratch`, on the same file system; without one, beside `path`.
     """
     temporary = (scratch or path.parent) / f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}"
     try:
-        with open(temporary, "xb") as file:
+        with _room_for(path), open(temporary, "xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -33,7 +36,8 @@ def make_folder(path: Path) -> None:
     if path.is_dir():
         return
     make_folder(path.parent)
-    path.mkdir(exist_ok=True)
+    with _room_for(path):
+        path.mkdir(exist_ok=True)
     fsync_folder(path.parent)
 
 
@@ -43,3 +47,17 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoRoom(
+            error.errno,
+            f"No space left on the disk for {path}: make room, then give the same command again; it goes on where "
+            "it stopped (`python -m featurestore prune STORE --dry-run` lists old runs that could go)",
+        ) from error

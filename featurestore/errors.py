@@ -1,4 +1,4 @@
-"""What can be wrong with a store. All are ValueErrors, so that a caller may catch just that."""
+"""What can be wrong with a store. All but a full disk are ValueErrors, so that a caller may catch just that."""
 
 
 class NotComputed(ValueError):
@@ -7,3 +7,10 @@ class NotComputed(ValueError):
 
 class Damaged(ValueError):
     """Bytes on disk that are not the bytes that were committed."""
+
+
+class NoRoom(OSError):
+    """The disk is full, or the user's share of it. What was there before is as it was."""
+
+    def __str__(self):
+        return self.strerror

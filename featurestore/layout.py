@@ -12,7 +12,10 @@ MANIFEST = "manifest.json"
 CACHE = "cache"
 """Folder of what is made from runs and can be made again (`vector_cache`)."""
 
-BESIDE_RUNS = (CACHE, "results", "links", "selections")
+LINKS = "links"
+"""Folder of the dashboard's short links, JSON files that name runs."""
+
+BESIDE_RUNS = (CACHE, LINKS, "results", "selections")
 """Folders of a store that hold no runs: the cache, and what the dashboard keeps."""
 
 TEMPORARY = ".tmp-"

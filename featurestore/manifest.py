@@ -97,13 +97,14 @@ class Manifest:
         """Damaged where the bytes are not a whole manifest; ValueError for another schema version."""
         try:
             record = json.loads(data)
+            text = _text(record)
             version = record["schema_version"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Damaged(f"{origin} is no manifest: {error!r}; {REGENERATE}") from error
         if version != SCHEMA_VERSION:
             raise ValueError(f"{origin} has schema version {version!r}, this program reads "
                              f"{SCHEMA_VERSION}; {REGENERATE}")
-        if record.pop("checksum", None) != _checksum(record):
+        if record.pop("checksum", None) != _checksum(record) or _dense(text) != _dense(data):
             raise Damaged(f"{origin} is not as it was written (its checksum differs); {REGENERATE}")
         try:
             return cls(**record | {"files": _parse_files(record["files"])})
@@ -121,8 +122,16 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _checksum(record):
-    text = json.dumps(record, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(_text(record)).hexdigest()
+
+
+def _text(record):
+    return json.dumps(record, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def _dense(text):
+    """Without white space: 1E-05 for 1e-05 is no number that was written, though it has the same value."""
+    return text.translate(None, b" \n")
 
 
 def _parse_files(record):

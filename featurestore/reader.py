@@ -1,8 +1,9 @@
 """Reading a store: a `Store` is a folder of runs, a `Run` is one of them, pinned."""
 
 import os
+import weakref
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from numbers import Integral
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from . import locks
 from .arrays import matrix
 from .errors import NotComputed
 from .layout import CURRENT, MANIFEST, RUNS, check_fingerprint
@@ -42,23 +44,31 @@ class Store:
 
     def current(self) -> str:
         """Fingerprint of the run to show, read anew at each call."""
+        named = self._named()
+        while True:
+            try:
+                return self._check_run(named)
+            except ValueError as error:
+                before, named = named, self._named()
+                if named == before:  # else it was replaced, and pruned, just now
+                    raise ValueError(f"{self.path / CURRENT} is wrong: {error}") from error
+
+    def open(self, fingerprint: str | None = None) -> "Run":
+        """One run, pinned: what is written to the store later does not change it, nor does `prune` remove it."""
+        while True:
+            chosen = self.current() if fingerprint is None else self._check_run(fingerprint)
+            try:
+                return Run(self.path / RUNS / chosen)
+            except FileNotFoundError:
+                if fingerprint is not None or self._named() == chosen:
+                    raise self._gone(chosen) from None
+
+    def _named(self):
         try:
-            fingerprint = (self.path / CURRENT).read_text(errors="replace").strip()
+            return (self.path / CURRENT).read_text(errors="replace").removesuffix("\n")
         except FileNotFoundError:
             raise ValueError(f"store {self.path} has no finished run yet; `make store STORE={self.path}` "
                              "goes on where it was interrupted") from None
-        try:
-            return self._check_run(fingerprint)
-        except ValueError as error:
-            raise ValueError(f"{self.path / CURRENT} is wrong: {error}") from error
-
-    def open(self, fingerprint: str | None = None) -> "Run":
-        """One run, pinned: what is written to the store later does not change it."""
-        fingerprint = self.current() if fingerprint is None else self._check_run(fingerprint)
-        try:
-            return Run(self.path / RUNS / fingerprint)
-        except FileNotFoundError:
-            raise self._gone(fingerprint) from None
 
     def _check_run(self, fingerprint):
         if check_fingerprint(fingerprint) not in self.runs():
@@ -73,16 +83,20 @@ class Store:
 class Run:
     """One committed run. Every method may be called from many threads at once.
 
+    It shares the lock on its folder for as long as it lives: nobody prunes what is being looked at.
+
     All raise ValueErrors: NotComputed for a table the run lacks, Damaged for bytes that are not what was
     written, and plain ones for an image, layer, column ... that there is not, naming the choices.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
+        weakref.finalize(self, os.close, locks.shared(folder))
         self.manifest: Manifest = read_manifest(folder)
-        self._shard = lru_cache(OPEN_FILES)(self._open_shard)
-        self._files = lru_cache(None)(self._list_files)
-        self._groups = lru_cache(None)(lambda table: RowGroups(self.manifest, self._files(table)))
+        # None of these holds the run itself: it is let go, and its lock with it, with the last reference.
+        self._shard = lru_cache(OPEN_FILES)(partial(_open_shard, folder, self.manifest))
+        self._files = lru_cache(None)(partial(_list_files, folder, self.manifest))
+        self._groups = lru_cache(None)(partial(_row_groups, self.manifest, self._files))
 
     @property
     def fingerprint(self) -> str:
@@ -210,16 +224,6 @@ class Run:
         of = f" of {', '.join(map(str, key[:depth]))}" if depth else ""
         raise ValueError(f"unknown {column} {value!r}{of} in table {name!r}; there are {_shorten(choices)}")
 
-    def _list_files(self, name):
-        files = self.manifest.table_files(check_table(name))
-        if not files:
-            raise NotComputed(
-                f"table {name!r} is not computed in run {self.fingerprint}; there are: "
-                f"{', '.join(self.tables()) or 'none'}. Make it with "
-                f"`make store STORE={self.folder.parents[1]}` "
-                f"(python -m compute store --stages {STAGES.get(name, 'activations')} ...)")
-        return files
-
     def _check_columns(self, name, columns):
         names = self._shard(self._files(name)[0]).schema.names
         if columns is None:
@@ -229,15 +233,30 @@ class Run:
             raise ValueError(f"table {name!r} has no column {unknown[0]!r}; columns are {', '.join(names)}")
         return list(columns)
 
-    def _open_shard(self, file):
-        return Shard(self.folder / file, self.manifest.files[file])
-
     def _read_groups(self, name, indices, columns, keep):
         """Rows that `keep` leaves of each of these row groups; one group at a time is in memory."""
         places = self._groups(name).places
         tables = (self._shard(places[i][0]).read_group(places[i][1], columns) for i in indices)
         empty = self._shard(self._files(name)[0]).schema.empty_table()
         return pa.concat_tables([empty if columns is None else empty.select(columns), *map(keep, tables)])
+
+
+def _open_shard(folder, manifest, file):
+    return Shard(folder / file, manifest.files[file])
+
+
+def _list_files(folder, manifest, name):
+    files = manifest.table_files(check_table(name))
+    if not files:
+        raise NotComputed(
+            f"table {name!r} is not computed in run {manifest.fingerprint}; there are: "
+            f"{', '.join(manifest.tables) or 'none'}. Make it with `make store STORE={folder.parents[1]}` "
+            f"(python -m compute store --stages {STAGES.get(name, 'activations')} ...)")
+    return files
+
+
+def _row_groups(manifest, files, name):
+    return RowGroups(manifest, files(name))
 
 
 def _check_key(name, key):

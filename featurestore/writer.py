@@ -5,7 +5,6 @@ the same way, and then CURRENT. So a run that has a manifest is complete, at eve
 The same rows give the same bytes, so two writers of one run can only agree.
 """
 
-import fcntl
 import os
 import weakref
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from . import locks
 from .atomic import make_folder, publish
 from .errors import Damaged
 from .layout import CURRENT, MANIFEST, TEMPORARY, parse_shard_file, run_folder, shard_file
@@ -33,8 +33,10 @@ class RunWriter:
     def __init__(self, store_path: str | os.PathLike, fingerprint: str):
         self.store_path, self.fingerprint = Path(store_path), fingerprint
         self.folder = run_folder(self.store_path, fingerprint)
-        make_folder(self.folder)
-        self._share_folder()
+        self._descriptor = self._open_folder()
+        if locks.claim(self._descriptor):
+            self._remove_left_overs()
+        locks.share(self._descriptor)
 
     def drop_unreadable_manifest(self) -> bool:
         """Remove a manifest that is damaged or of another schema version; True where there was one.
@@ -86,19 +88,25 @@ class RunWriter:
                 scratch=self.folder)
         return manifest
 
-    def _share_folder(self):
-        """Lock the folder, shared; who finds no other writer first clears away what killed ones left.
+    def is_alone(self) -> bool:
+        """Whether no other process reads or writes this run at this moment."""
+        alone = locks.claim(self._descriptor)
+        locks.share(self._descriptor)
+        return alone
 
-        Where the file system has no locks on folders (NFS), left-overs stay: they are never read.
-        """
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        weakref.finalize(self, os.close, descriptor)
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left_over in self.folder.glob(f"{TEMPORARY}*"):
-                left_over.unlink()
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+    def _open_folder(self):
+        """Descriptor of the run's folder, shared; made anew where `prune` removed it at the same time."""
+        while True:
+            make_folder(self.folder)
+            with suppress(FileNotFoundError):
+                descriptor = locks.shared(self.folder)
+                weakref.finalize(self, os.close, descriptor)
+                return descriptor
+
+    def _remove_left_overs(self):
+        """What killed writers left; nobody ever reads it."""
+        for left_over in self.folder.glob(f"{TEMPORARY}*"):
+            left_over.unlink()
 
     def _describe(self, name):
         """The file's entry. A damaged file is removed, or every later commit would fail on it."""
