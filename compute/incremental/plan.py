@@ -15,6 +15,7 @@ from compute.incremental.regions import AxisBlocks, cover, union
 DENSE_ABOVE = 0.9
 # More segments need fewer multiply-adds, but run in smaller batches.
 MAX_SEGMENTS = 3
+POSITIONS_A_SEGMENT = 3
 # Places among the positions, sorted by their work, where a segment may begin.
 MAX_CUTS = 24
 
@@ -79,8 +80,9 @@ def segments(
     alone = {each: _work(program, axis_plan(program, axis, starts, patch, (each,))) for each in positions}
     order = sorted(positions, key=alone.__getitem__)
     count = len(order)
+    most = max(1, min(MAX_SEGMENTS, count // POSITIONS_A_SEGMENT))
     cuts = sorted({round(count * each / MAX_CUTS) for each in range(MAX_CUTS)}) if count > MAX_CUTS else range(count)
-    return [plan(first, last) for first, last in best(0, MAX_SEGMENTS)[1]]
+    return [plan(first, last) for first, last in best(0, most)[1]]
 
 
 def _blocks(each: Windowed | Pointwise | Dense, axis: int, blocks: dict[fx.Node, AxisBlocks]) -> AxisBlocks | None:
