@@ -9,6 +9,7 @@ from dashboard import addresses, data
 from dashboard.components.copy_button import copy_button
 from dashboard.proof import Proof, compare, prove
 from dashboard.results import Result
+from dashboard.shelf import reason
 from dashboard.view_state import MethodView, ViewState
 from featurestore.reader import Run
 
@@ -44,7 +45,7 @@ def _links(linked: ViewState) -> None:
     try:
         short = short_address(linked)
     except OSError as error:
-        st.caption(f"There is no short form: it could not be kept beside the store ({error.strerror}).")
+        st.caption(f"There is no short form: it could not be kept beside the store ({reason(error)}).")
         return
     copy_button(short, label="Copy short link", key=f"{linked.page}/copy short link")
     st.code(short, language=None, wrap_lines=True)

@@ -12,6 +12,7 @@ from dashboard import data
 from dashboard.jobs import Job, State, Work
 from dashboard.live_request import Request, request
 from dashboard.results import Result, ResultCache
+from dashboard.shelf import reason
 from dashboard.view_state import LiveView, ViewState
 from featurestore.reader import Run
 
@@ -71,7 +72,7 @@ def _keep(cache: ResultCache, view: LiveView, wanted: Request, result: Result) -
         return str(error)
     except OSError as error:
         return (
-            f"this result could not be kept beside the store ({error.strerror or error}), so that it is gone "
+            f"this result could not be kept beside the store ({reason(error)}), so that it is gone "
             "once the server ends. Free some space or make the store's folder writable, or start the dashboard "
             "with --results-mb 0, which keeps none"
         )

@@ -80,6 +80,11 @@ class Shelf:
                     path.unlink()
 
 
+def reason(error: OSError) -> str:
+    """Why a file could not be written, in the system's own few words."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
 def _kept(entry: os.DirEntry) -> Kept | None:
     """None where another process has removed it meanwhile, or it is no file."""
     try:

@@ -12,6 +12,7 @@ import pytest
 
 from compute.method import Step
 from dashboard.results import Result, ResultCache
+from dashboard.shelf import reason
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 MEGABYTE = 2**20
@@ -168,8 +169,9 @@ def test_a_full_disk_leaves_no_half_file(cache, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError) as raised:
         cache.put(KEY, "", result())
+    assert reason(raised.value) == "No space left on device"
     assert list(cache._shelf.folder.iterdir()) == []
 
 

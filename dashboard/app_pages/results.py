@@ -10,6 +10,7 @@ from dashboard.boundary import sentence
 from dashboard.header import Opened, open_page
 from dashboard.pages import PAGES, link
 from dashboard.results import Entry, ResultCache
+from dashboard.shelf import reason
 from dashboard.view_state import LiveView, ResultsView
 
 PER_PAGE = 24
@@ -122,7 +123,7 @@ def _try(change) -> None:
         change()
     except OSError as error:
         st.session_state[FAILED] = sentence(
-            ValueError(f"it could not be removed ({error.strerror}); make the store's folder results/ writable")
+            ValueError(f"it could not be removed ({reason(error)}); make the store's folder results/ writable")
         )
 
 
