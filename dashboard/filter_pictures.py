@@ -1,8 +1,8 @@
 """First-layer filters of a store as pictures: symmetric about 0, which is mid-grey."""
 
-import numpy as np
 import pyarrow as pa
 
+from compute.exhibits.filters import stored_filters
 from compute.first_filters import filter_tiles, in_pixel_space
 from compute.pictures import png, to_8_bit
 
@@ -21,10 +21,3 @@ def filter_pictures(filters: pa.Table, scaling: str) -> list[tuple[str, bytes]]:
         names = [f"{name}/{channel}" for name in names for channel in range(channels)]
     tiles = filter_tiles(in_pixel_space(weights, std), scaling, SIDE)
     return [(str(name), png(to_8_bit(tile))) for name, tile in zip(names, tiles, strict=True)]
-
-
-def stored_filters(filters: pa.Table) -> tuple[np.ndarray, tuple[float, ...]]:
-    """(filters, in_channels, height, width) as learnt, and the input's std."""
-    first = filters.slice(0, 1).to_pylist()[0]
-    shape = (len(filters), first["in_channels"], first["height"], first["width"])
-    return np.asarray(filters["weight"].to_pylist(), np.float32).reshape(shape), tuple(first["std"])

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
-from compute.guided_backprop import guided_gradients, undefined_because
+from compute.exhibits.patches import guided_tiles
+from compute.guided_backprop import undefined_because
 from compute.model import Model
-from compute.pictures import pixels, png, resized, signed, to_8_bit, window
+from compute.pictures import png, to_8_bit
 from dashboard import data, live, photos
 from dashboard.header import Opened
 from featurestore.reader import Run
@@ -47,12 +47,8 @@ def guided_pngs(
 def _steps(
     run: Run, model: Model, layer: str, channel: int, rows: Sequence[dict], side: int
 ) -> Iterator[GuidedPatches]:
-    crops = torch.stack([model.prepare(photos.photograph(run, row["image_id"])) for row in rows])
-    found = guided_gradients(model, crops, layer, channel, [(row["y"], row["x"]) for row in rows])
-    field_of_view = model.layer(layer).receptive_field
-    pictures = {}
-    for row, guided in zip(rows, found, strict=True):
-        picture = signed(pixels(guided.gradient))
-        seen = picture if field_of_view is None else window(picture, field_of_view.box(guided.y, guided.x))
-        pictures[row["rank"]] = resized(seen, side)
+    photographs = [photos.photograph(run, row["image_id"]) for row in rows]
+    units = [(row["y"], row["x"]) for row in rows]
+    tiles, _ = guided_tiles(model, layer, channel, photographs, units, side)
+    pictures = {row["rank"]: tile for row, tile in zip(rows, tiles, strict=True)}
     yield GuidedPatches(pictures=pictures)

@@ -4,9 +4,10 @@ Exit status: 0 where every one that could be checked holds, 1 where one differs 
 """
 
 import argparse
-import logging
 import sys
 from collections import Counter
+
+from streamlit.logger import set_log_level
 
 from dashboard.settings import Settings
 
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     places = tuple(place for place in options.stores.split(",") if place)
     Settings(places, options.device, tuple(options.trust_model), findings=options.findings).write()
     # Streamlit's caches work without a page, and say so at every use.
-    logging.getLogger("streamlit").setLevel(logging.ERROR)
+    set_log_level("ERROR")
     return _report(options)
 
 
