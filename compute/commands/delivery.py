@@ -15,7 +15,7 @@ def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help=".png: the picture; .npy: the array, float32, as computed; .csv or .parquet: the numbers as rows",
+        help=".png: the picture; .npy: the array, float32, as computed; .csv, .parquet: the numbers as rows",
     )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
 

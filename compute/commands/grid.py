@@ -7,7 +7,7 @@ from compute.commands.subject import add_run_arguments, open_run
 from compute.exhibits.grid import grid_drawing
 
 DESCRIPTION = (
-    "The grid of one of the store's maps as one picture of thumbnails. As a table: the image of each cell and "
+    "The grid of one of the store's maps as one sheet of thumbnails. As a table: the image of each cell and "
     "how far its neighbours are in feature space."
 )
 
@@ -19,7 +19,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--kind",
         default="unique",
-        help="unique: each image at most once; nearest: the nearest image to each cell (default: %(default)s)",
+        help="unique: each image at most once; nearest: the nearest image a cell (default: %(default)s)",
     )
     parser.add_argument(
         "--seams",

@@ -7,7 +7,7 @@ from compute.commands.subject import add_run_arguments, open_run
 from compute.exhibits.matrix import SHEET, errors_drawing
 
 DESCRIPTION = (
-    f"The store's errors, those of the greatest probability first: the picture is a sheet of the first {SHEET}, "
+    f"The store's errors, the most probable first: the picture is a sheet of the first {SHEET}, "
     "the table has them all."
 )
 

@@ -86,7 +86,7 @@ def finite(value: Any) -> Any:
 
 
 def array_table(array: np.ndarray) -> pa.Table:
-    """Pixel by pixel: y, x and the value (H, W), or red, green and blue (H, W, 3); other channels by number."""
+    """Pixel by pixel: y, x and the value (H, W), or red, green and blue (H, W, 3); others by number."""
     values = array[..., None] if array.ndim == 2 else array
     height, width, channels = values.shape
     names = {1: ("value",), 3: ("red", "green", "blue")}.get(channels, [f"c{i}" for i in range(channels)])

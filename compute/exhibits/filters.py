@@ -21,7 +21,9 @@ def stored_filters(filters: pa.Table) -> tuple[np.ndarray, tuple[float, ...]]:
     return np.asarray(filters["weight"].to_pylist(), np.float32).reshape(shape), tuple(first["std"])
 
 
-def run_filters_drawing(run: Run, scaling: str = BY_FILTER, in_pixels: bool = True, side: int = SIDE) -> Drawing:
+def run_filters_drawing(
+    run: Run, scaling: str = BY_FILTER, in_pixels: bool = True, side: int = SIDE
+) -> Drawing:
     """The filters that the run holds."""
     weights, std = stored_filters(run.filters())
     layers = run.table("layers", ["position", "layer"]).sort_by("position")["layer"].to_pylist()

@@ -54,7 +54,10 @@ def errors_drawing(
     first = table.slice(0, 1).to_pylist()
     numbers = {**asked, "images": len(table), "first_probability": first[0]["probability"] if first else None}
     return Drawing(
-        {"exhibit": "mistakes", **asked, **_of_ids(ids), **of_run(run)}, numbers, lambda: _sheet(run, table), lambda: table
+        {"exhibit": "mistakes", **asked, **_of_ids(ids), **of_run(run)},
+        numbers,
+        lambda: _sheet(run, table),
+        lambda: table,
     )
 
 
@@ -69,7 +72,7 @@ def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
         return known
     splits = sorted(pc.unique(known["split"]).drop_null().to_pylist())
     if split not in splits:
-        raise ValueError(f"unknown split {split!r}; choose from {', '.join(splits) or 'none, there is no split'}")
+        raise ValueError(f"unknown split {split!r}; choose from {', '.join(splits) or 'none'}")
     return known.filter(pc.equal(known["split"], split))
 
 

@@ -55,7 +55,8 @@ def neighbors_drawing(
         rows = table.select(["rank", "image_id", "distance", "path", "label"]).to_pylist()
         numbers[space] = rows
         if label is not None:
-            numbers[f"{space}_label_agreement"] = float(np.mean([row["label"] == label for row in rows] or [0]))
+            same = [row["label"] == label for row in rows]
+            numbers[f"{space}_label_agreement"] = float(np.mean(same or [0]))
         if of_all:
             numbers[f"{space}_label_agreement_of_the_store"] = agreement(
                 run.table("images", ["label"])["label"], run.select("neighbors", space), count

@@ -88,7 +88,9 @@ def _rows(run: Run, maps: dict, size: tuple[int, int]) -> pa.Table:
     )
 
 
-def _draw(run: Run, image_id: int, maps: dict, asked: dict, size: tuple[int, int], read: Originals) -> np.ndarray:
+def _draw(
+    run: Run, image_id: int, maps: dict, asked: dict, size: tuple[int, int], read: Originals
+) -> np.ndarray:
     figure = canvas(WIDTH, HEIGHT)
     axes = figure.add_subplot()
     height, width = size

@@ -22,7 +22,7 @@ def read_original(run: Run, image_id: int, source: ImageSource | None = None) ->
     except OSError as error:
         raise ValueError(f"image {image_id} ({row['path']}) is no longer where the run read it") from error
     if hashlib.sha256(content).hexdigest() != row["sha256"]:
-        raise ValueError(f"image {image_id} ({row['path']}) is no longer the one that the store was made from")
+        raise ValueError(f"image {image_id} ({row['path']}) is no longer the one that made the store")
     return content
 
 

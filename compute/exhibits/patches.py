@@ -31,7 +31,7 @@ def patches_drawing(
     model: Model | None = None,
     read: Originals = read_original,
 ) -> Drawing:
-    """model: given, each patch's guided-backprop picture is beside it; ValueError where that isn't defined."""
+    """model: given, each patch's guided-backprop picture is beside it; ValueError where it isn't defined."""
     patches = with_images(run.top_patches(layer, channel).slice(0, count), run)
     rows = patches.to_pylist()
     photographs = _photographs(run, rows, read)

@@ -1,4 +1,4 @@
-"""What a live method made: its picture, its array pixel by pixel, and a recipe that says all it depends on."""
+"""What a live method made: its picture, its array pixel by pixel, and a recipe of all it depends on."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -89,4 +89,5 @@ def _categories(axes, points, colors: Coloring, style: dict) -> None:
     more = [f"… {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
     said = [*map(str, names[:MOST_NAMES]), *more]
     dots += [matplotlib.lines.Line2D([], [], linestyle="")] * len(more)
-    axes.figure.legend(dots, said, title=colors.column, title_fontsize=26, fontsize=20, loc="outside right upper")
+    style = {"title_fontsize": 26, "fontsize": 20, "loc": "outside right upper"}
+    axes.figure.legend(dots, said, title=colors.column, **style)

@@ -31,8 +31,8 @@ def draw(opened: Opened[FindingsView]) -> None:
     everything = folder.all()
     if not everything:
         st.info(
-            f"There is no finding in `{folder.path}` yet. **Pin** at the top of a page keeps what it shows, with "
-            "a note and its numbers, as a text file there; keep the folder in git.",
+            f"There is no finding in `{folder.path}` yet. **Pin** at the top of a page keeps what it shows, "
+            "with a note and its numbers, as a text file there; keep the folder in git.",
             icon=":material/keep:",
         )
         return
@@ -57,14 +57,15 @@ def draw(opened: Opened[FindingsView]) -> None:
 
 def _has(kept: Kept, find: str) -> bool:
     finding = kept.finding
-    said = [kept.slug] if finding is None else [kept.slug, finding.title, finding.note, finding.page, finding.store]
-    text = "\n".join(said).casefold()
+    said = () if finding is None else (finding.title, finding.note, finding.page, finding.store)
+    text = "\n".join([kept.slug, *said]).casefold()
     return all(word in text for word in find.casefold().split())
 
 
 def _card(folder: Folder, kept: Kept) -> None:
     if kept.finding is None:
-        st.error(f"`{kept.slug}.toml` can't be read: {sentence(ValueError(kept.problem))}", icon=":material/error:")
+        why = sentence(ValueError(kept.problem))
+        st.error(f"`{kept.slug}.toml` can't be read: {why}", icon=":material/error:")
         return
     finding, thumbnail = kept.finding, folder.thumbnail(kept.slug)
     picture, words, numbers = st.columns([2, 4, 3], gap="medium")
@@ -89,7 +90,8 @@ def _state(finding: Finding) -> None:
         st.markdown(MARKS["unchecked"])
         st.caption(_plain(sentence(error)))
         return
-    check = _stored(finding, _runs(finding)) if not isinstance(view, LiveView) else recheck(finding, result_of)
+    live = isinstance(view, LiveView)
+    check = recheck(finding, result_of) if live else _stored(finding, _runs(finding))
     gone = " :orange-badge[:material/history_toggle_off: run gone]" if check.run_gone else ""
     st.markdown(f"{MARKS[check.kind]}{gone}")
     st.caption(_plain(sentence(ValueError(check.sentence))))

@@ -59,7 +59,8 @@ def _patches(view: ChannelsView, run: Run) -> Drawing:
         return patches_drawing(run, view.layer, view.channel, read=data.original)
     said = f"patches to take along {run.fingerprint} {view.layer} {view.channel}"
     key = hashlib.sha256(said.encode()).hexdigest()
-    data.jobs().submit(key, f"Patches of {view.layer}, channel {view.channel}", OWNER, lambda: _guided(view, run))
+    title = f"Patches of {view.layer}, channel {view.channel}"
+    data.jobs().submit(key, title, OWNER, lambda: _guided(view, run))
     job = data.jobs().wait(key, PATIENCE)
     if job is None or job.state is not State.DONE:
         raise ValueError((job and job.message) or "the queue is long; try again later")

@@ -51,7 +51,7 @@ class Exhibit:
 
 
 def command_line(command: str, store: Path, run: Run, out: str, **options: Any) -> str:
-    """`python -m compute …` on this very run. options: None is left out; True and False are --x and --no-x."""
+    """`python -m compute …` on this very run. options: None is left out; True and False: --x, --no-x."""
     asked = {"store": store, "run": run.fingerprint, **options}
     words = [word for name, value in asked.items() for word in _option(name.replace("_", "-"), value)]
     return shlex.join(["python", "-m", "compute", command, *words, "--out", out])

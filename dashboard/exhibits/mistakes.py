@@ -30,7 +30,7 @@ def exhibits(view: MistakesView, run: Run, store: Path, result: Result | None) -
     )
     errors = Exhibit(
         "mistakes",
-        "The images of the chosen cell" if view.label or view.predicted else "The errors, most confident first",
+        "Images of the chosen cell" if view.label or view.predicted else "The errors, most confident first",
         lambda: errors_drawing(run, **asked, ids=ids),
         None if view.selection else command_line("mistakes", store, run, "mistakes.png", **asked),
     )

@@ -1,1 +1,1 @@
-"""Findings: a view with a note and its numbers, as text that a team keeps in git, and whether it still holds."""
+"""Findings: a view with a note and its numbers, as text that a team keeps in git; does it hold?"""

@@ -16,7 +16,9 @@ MOST_DIFFERENCES = 8
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m dashboard.findings", description=__doc__)
-    result.add_argument("--stores", default="stores", metavar="DIR[,DIR…]", help="stores, or folders of stores")
+    result.add_argument(
+        "--stores", default="stores", metavar="DIR[,DIR…]", help="stores, or folders of stores"
+    )
     result.add_argument("--findings", default="findings", metavar="DIR", help="default: %(default)s")
     result.add_argument(
         "--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where live methods run"
@@ -29,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         help="a Python file of your own network that may be run; may be given several times",
     )
     result.add_argument(
-        "--current", action="store_true", help="against each store's current run, not the one it was pinned on"
+        "--current", action="store_true", help="against each store's current run, not the pinned one"
     )
     return result
 

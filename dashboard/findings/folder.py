@@ -61,7 +61,7 @@ class Folder:
             return None
 
     def add(self, finding: Finding, picture: bytes | None) -> str:
-        """The slug that it got; one that is taken is never written over. OSError where it can't be written."""
+        """The slug that it got; one that is taken is never written over. OSError where it can't be."""
         make_folder(self.path)
         slug = _claim(self.path, slug_of(finding.title), finding.to_toml())
         if picture is not None:

@@ -1,4 +1,4 @@
-"""Whether a finding still holds: its view's numbers read or computed again, beside those it was pinned with."""
+"""Whether a finding still holds: its view's numbers read or computed again, beside those it has."""
 
 import dataclasses
 import math
@@ -26,8 +26,8 @@ UNSAID = ("seconds",)
 
 @dataclass(frozen=True)
 class Check:
-    """sentence: why, for people. differences: one a number that changed. run_gone: the finding's own run is no
-    longer in its store, so that the current one was asked."""
+    """sentence: why, for people. differences: one a number that changed. run_gone: its own run is no longer
+    in its store, so that the current one was asked."""
 
     kind: Kind
     sentence: str
@@ -36,7 +36,7 @@ class Check:
 
 
 def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
-    """Against the finding's own run, or, where that is gone or `current` is asked for, the store's current."""
+    """Against the finding's own run, or, where that is gone or `current` is asked, the store's current."""
     try:
         run, gone = _run_of(finding, current)
         view, notes = view_of(finding, run)
@@ -103,7 +103,7 @@ def differences(before: Mapping[str, Value], now: Mapping[str, Value], tolerance
 def _run_of(finding: Finding, current: bool) -> tuple[Run, bool]:
     listed = data.stores()
     if finding.store not in listed:
-        raise ValueError(f"its store {finding.store!r} is not served; there are {', '.join(listed) or 'none'}")
+        raise ValueError(f"its store {finding.store!r} is not served; choose from {', '.join(listed)}")
     path = listed[finding.store]
     store = Store(path)
     gone = finding.run not in store.runs()
@@ -152,7 +152,8 @@ def _same(old: Value, new: Value, tolerance: float) -> bool:
 def _by(old: Value, new: Value) -> str:
     """By how much, of numbers and of lists of them."""
     if isinstance(old, list) and isinstance(new, list):
-        changed = sum(not _same(*pair, 0.0) for pair in zip(old, new, strict=False)) + abs(len(old) - len(new))
+        changed = sum(not _same(*pair, 0.0) for pair in zip(old, new, strict=False))
+        changed += abs(len(old) - len(new))
         return f" ({changed} of {max(len(old), len(new))} changed)"
     if isinstance(old, bool | str | list) or isinstance(new, bool | str | list):
         return ""

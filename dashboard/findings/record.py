@@ -22,7 +22,7 @@ Value = bool | int | float | str | list
 @dataclass(frozen=True)
 class Finding:
     """page, query: the view, as its address says it. store, run: where it was seen. model: name and
-    weights_hash. images: hash of the set. environment: where the numbers were computed. numbers: what the view
+    weights_hash. images: hash of the set. environment: where they were computed. numbers: what the view
     said, flat. proof: text of `dashboard.proof`."""
 
     title: str
@@ -126,5 +126,5 @@ def _numbers(said: Mapping[str, Any]) -> dict[str, Value]:
     for name, each in value.items():
         values = each if isinstance(each, list) else [each]
         if len(values) > MOST_VALUES or not all(isinstance(one, bool | int | float | str) for one in values):
-            raise ValueError(f"its number {name[:60]!r} is neither a number or text, nor a short list of them")
+            raise ValueError(f"its number {name[:60]!r} is no number, text or short list of them")
     return value
