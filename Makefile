@@ -71,8 +71,8 @@ findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TR
 test: install ## run the tests
 	$(PY) -m pytest tests
 
-bench: install ## time occlusion against Captum and against a dense loop, in one process
-	$(PY) -m tests.benchmarks.occlusion
+bench: install ## run the benchmarks that need no data, each against its peer: ARGS="one_pass live" for some
+	$(PY) -m tests.benchmarks $(ARGS)
 
 gallery: stores/demo/CURRENT ## make README's gallery from the demo store, one picture a method
 	$(PY) docs/gallery.py stores/demo docs/gallery

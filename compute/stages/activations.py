@@ -25,7 +25,7 @@ from featurestore.arrays import vectors
 LARGEST_BATCH = 64
 BATCH_BYTES = 256 * 2**20
 """Of all layers' maps together: where they live at the same time."""
-CACHED_BYTES = 24 * 2**20
+CACHED_BYTES = 32 * 2**20
 """Of the largest layer's maps on a CPU: what is read of them should find them in the cache."""
 
 UNREADABLE_SCORES = "the network's values for it are not finite numbers"
@@ -69,7 +69,7 @@ class OnePass:
     def values(self, crops: torch.Tensor) -> BatchValues:
         """Of at most `batch` crops (N, C, H, W)."""
         number = len(crops)
-        padded = F.pad(crops, (0, 0) * 3 + (0, self.batch - number))
+        padded = F.pad(crops, (0, 0) * 3 + (0, self.batch - number)) if number < self.batch else crops
         with torch.inference_mode():
             found = self._read(channels_last(self.model.normalize(padded)))
             logits, features = (found[site][:number].float().cpu().numpy() for site in (LOGITS, FEATURES))

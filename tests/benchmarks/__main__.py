@@ -1,0 +1,42 @@
+"""Runs the benchmarks that need no data of yours, one after the other, each in a process of its own.
+
+    python -m tests.benchmarks [NAME ...]
+
+Each writes `results/NAME.json`; `python -m tests.benchmarks.table` then makes README's tables from them. Some need
+data and are run by hand: `growth` (a folder of images and a model), `dashboard` (a store).
+"""
+
+import argparse
+import subprocess
+import sys
+
+WITHOUT_DATA: dict[str, tuple[str, ...]] = {
+    "occlusion": (),
+    "one_pass": ("--write",),
+    "live": ("--write",),
+    "search": (),
+    "features": (),
+    "grid": (),
+}
+"""Each benchmark's name and its options."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(WITHOUT_DATA)} (default: all)")
+    names = parser.parse_args().names or tuple(WITHOUT_DATA)
+    if unknown := sorted(set(names) - set(WITHOUT_DATA)):
+        parser.error(f"unknown benchmark {unknown[0]!r}; choose from {', '.join(WITHOUT_DATA)}")
+    failed = [name for name in names if _run(name) != 0]
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def _run(name: str) -> int:
+    print(f"== {name}", flush=True)
+    return subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}", *WITHOUT_DATA[name]]).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
