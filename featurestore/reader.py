@@ -23,6 +23,9 @@ from .shard import Shard
 OPEN_FILES = 128
 """Handles that a run keeps: a store of many shards must not use up the process's descriptors."""
 
+KEPT_IMAGES = 1024
+"""Rows of `images` that a run keeps: a page asks for the same one again and again."""
+
 
 class Store:
     """A folder of runs. ValueError where `path` is not a store."""
@@ -95,6 +98,7 @@ class Run:
         self.manifest: Manifest = read_manifest(folder)
         # None of these holds the run itself: it is let go, and its lock with it, with the last reference.
         self._shard = lru_cache(OPEN_FILES)(partial(_open_shard, folder, self.manifest))
+        self._image = lru_cache(KEPT_IMAGES, typed=True)(partial(_read_image, weakref.proxy(self)))
         self._files = lru_cache(None)(partial(_list_files, folder, self.manifest))
         self._groups = lru_cache(None)(partial(_row_groups, self.manifest, self._files))
 
@@ -159,8 +163,7 @@ class Run:
 
     def image(self, image_id: int) -> dict:
         """The row of `images` as a dict, without the thumbnail."""
-        columns = [name for name in schema("images").names if name != "thumbnail"]
-        return self.rows("images", [image_id], columns).to_pylist()[0]
+        return dict(self._image(image_id))
 
     def thumbnail(self, image_id: int) -> bytes:
         """The encoded thumbnail (PNG or JPEG). ValueError where the image could not be read."""
@@ -239,6 +242,11 @@ class Run:
         tables = (self._shard(places[i][0]).read_group(places[i][1], columns) for i in indices)
         empty = self._shard(self._files(name)[0]).schema.empty_table()
         return pa.concat_tables([empty if columns is None else empty.select(columns), *map(keep, tables)])
+
+
+def _read_image(run, image_id):
+    columns = [name for name in schema("images").names if name != "thumbnail"]
+    return run.rows("images", [image_id], columns).to_pylist()[0]
 
 
 def _open_shard(folder, manifest, file):

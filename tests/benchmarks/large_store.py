@@ -4,10 +4,12 @@
 
 Everything of the network (layers, channels, patches, filters) is that of the store `--like`; images, features,
 maps, neighbours and grids are drawn from a seed, in the sizes and row groups of a real store. Neighbours are
-any images, features are class centres with noise, so the pages show nonsense, as fast or slow as sense.
+any images, features are class centres with noise, so the pages show nonsense, as fast or slow as sense. The
+images' files are few (PATH-images), each of them many images of the store.
 """
 
 import argparse
+import hashlib
 import io
 import sys
 from dataclasses import fields
@@ -27,7 +29,7 @@ from featurestore.writer import RunWriter
 SHARD = 50_000
 NEIGHBORS = 20
 SIDE = 16
-THUMBNAILS = 256
+FILES = 4096
 MAPS = ("pca", "tsne")
 NETWORK = ("layers", "channels", "top_patches", "filters")
 DRAWN = ("fingerprint", "files", "schema_version")
@@ -47,8 +49,10 @@ def write_store(path: Path, number: int, like: Run) -> Run:
     writer = RunWriter(path, f"large-{number}")
     classes, width = like.class_names, like.manifest.model["feature_dim"]
     write_features(writer, number, width, len(classes))
+    folder, pictures = path.with_name(f"{path.name}-images"), drawn_pictures()
+    write_files(folder, pictures)
     for shard, ids in enumerate(shards(number)):
-        writer.write_shard("images", shard, image_rows(ids, classes))
+        writer.write_shard("images", shard, image_rows(ids, classes, pictures))
     spaces = [(space, ids) for space in ("feature", "pixel") for ids in shards(number)]
     for shard, (space, ids) in enumerate(spaces):
         writer.write_shard("neighbors", shard, neighbor_rows(space, ids, number))
@@ -56,7 +60,8 @@ def write_store(path: Path, number: int, like: Run) -> Run:
     for table in NETWORK:
         writer.write_shard(table, 0, like.table(table))
     kept = {each.name: getattr(like.manifest, each.name) for each in fields(Manifest) if each.name not in DRAWN}
-    writer.commit(kept | {"images": {**kept["images"], "count": number, "problems": 0}})
+    images = {"count": number, "problems": 0, "spec": str(folder), "root": str(folder)}
+    writer.commit(kept | {"images": {**kept["images"], **images}})
     return Store(path).open()
 
 
@@ -74,18 +79,28 @@ def shards(number: int) -> list[np.ndarray]:
     return [np.arange(start, min(start + SHARD, number)) for start in range(0, number, SHARD)]
 
 
-def image_rows(ids: np.ndarray, classes: tuple[str, ...]) -> pa.Table:
+def write_files(folder: Path, pictures: list[bytes]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, content in zip(map(file_name, range(len(pictures))), pictures, strict=True):
+        (folder / name).write_bytes(content)
+
+
+def file_name(image_id: int) -> str:
+    return f"{image_id % FILES:04d}.png"
+
+
+def image_rows(ids: np.ndarray, classes: tuple[str, ...], pictures: list[bytes]) -> pa.Table:
     """Table `images`: labels in turn, one prediction in ten wrong."""
     names, number, random = pa.array(classes), len(ids), np.random.default_rng(ids[0])
     correct = random.random(number) > 0.1
     label, probability = ids % len(classes), random.uniform(0.2, 1, number).astype(np.float32)
     predicted = (label + ~correct) % len(classes)
-    pictures = _thumbnails()
-    thumbnails = pa.array([{"bytes": pictures[each % THUMBNAILS], "path": None} for each in ids])
+    thumbnails = pa.array([{"bytes": pictures[each % FILES], "path": None} for each in ids])
+    digests = pa.array([hashlib.sha256(picture).hexdigest() for picture in pictures])
     top = pa.StructArray.from_arrays([names.take(predicted), pa.array(probability)], ["class", "probability"])
     return pa.table({
-        "image_id": ids, "path": [f"{classes[at]}/{each:08d}.png" for at, each in zip(label, ids, strict=True)],
-        "sha256": [f"{each:064x}" for each in ids], "label": names.take(label), "split": ["test"] * number,
+        "image_id": ids, "path": [file_name(each) for each in ids],
+        "sha256": digests.take(ids % FILES), "label": names.take(label), "split": ["test"] * number,
         "width": np.full(number, SIDE, np.int32), "height": np.full(number, SIDE, np.int32),
         "thumbnail": thumbnails, "predicted": names.take(predicted), "probability": probability,
         "top5": pa.ListArray.from_arrays(np.arange(number + 1, dtype=np.int32), top),
@@ -126,9 +141,9 @@ def _write_maps(writer: RunWriter, number: int, width: int) -> None:
     }))  # fmt: skip
 
 
-def _thumbnails() -> list[bytes]:
+def drawn_pictures() -> list[bytes]:
     """PNGs of SIDE x SIDE pixels, each of a colour of its own."""
-    colors = np.random.default_rng(3).integers(0, 256, (THUMBNAILS, 3), np.uint8)
+    colors = np.random.default_rng(3).integers(0, 256, (FILES, 3), np.uint8)
     encoded = []
     for color in colors:
         stream = io.BytesIO()
