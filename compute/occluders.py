@@ -10,7 +10,7 @@ from compute.graph import LOGITS
 from compute.incremental import IncrementalInference, folded_logits
 from compute.refinement import Grid
 
-LARGEST_SHARE = 0.9
+LARGEST_SHARE = 0.8
 """Of the dense multiply-adds, up to which incremental inference is worth its copying."""
 
 DENSE_BATCH = {"cpu": 16}
@@ -28,7 +28,8 @@ class Incremental:
         self.way = f"incremental, {inference.share:.0%} of the dense multiply-adds"
 
     def steps(self, images: torch.Tensor, fill: torch.Tensor) -> Iterator[Scored]:
-        """Batch after batch, stage after stage. images: normalised, (N, C, H, W). fill: broadcastable to them."""
+        """Batch after batch, stage after stage. images: normalised, (N, C, H, W). fill: broadcastable to
+        them."""
         for batch in self.inference.batches(images, fill):
             pairs = [np.meshgrid(ys, xs, indexing="ij") for ys, xs, _ in batch]
             rows, cols = (np.concatenate([pair[axis].reshape(-1) for pair in pairs]) for axis in (0, 1))
@@ -62,13 +63,17 @@ class Dense:
             for start, stop, logits in found:
                 yield rows[start:stop], cols[start:stop], logits
 
-    def _logits(self, images: torch.Tensor, fill: torch.Tensor, rows: np.ndarray, cols: np.ndarray) -> torch.Tensor:
+    def _logits(
+        self, images: torch.Tensor, fill: torch.Tensor, rows: np.ndarray, cols: np.ndarray
+    ) -> torch.Tensor:
         (ys, xs), side = self.starts, self.patch
         with torch.inference_mode():
             found = []
             for image, hidden in zip(images, fill, strict=True):
                 copies = image[None].repeat(len(rows), 1, 1, 1)
-                for copy, y, x in zip(copies, (ys[each] for each in rows), (xs[each] for each in cols), strict=True):
+                for copy, y, x in zip(
+                    copies, (ys[each] for each in rows), (xs[each] for each in cols), strict=True
+                ):
                     copy[:, y : y + side, x : x + side] = hidden[:, y : y + side, x : x + side]
                 found.append(self.run(copies).float().cpu())
             return torch.stack(found)
@@ -85,10 +90,11 @@ def occluder(
     stages: Sequence[Sequence[Grid]] | None = None,
     batch: int | None = None,
 ) -> Occluder:
-    """The quicker way for windows at `starts` (down, across; pixels) of images of `size`, in the order of `stages`.
+    """The quicker way for windows at `starts` (down, across; pixels) of images of `size`, in the order of
+    `stages`.
 
-    batch: of the dense way, and the most windows at once of the incremental one; left out, what suits the device.
-    Scores agree within rounding, whichever way is taken.
+    batch: of the dense way, and the most windows at once of the incremental one; left out, what suits the
+    device. Scores agree within rounding, whichever way is taken.
     """
     stages = stages or [[tuple(tuple(range(len(each))) for each in starts)]]
     dense_batch = batch or DENSE_BATCH.get(model.device.type, DENSE_BATCH_ELSEWHERE)
@@ -97,19 +103,29 @@ def occluder(
         return Dense(run, starts, patch, stages, dense_batch, reason)
 
     if model.graph is None:
-        return dense(lambda images: _plain(model, images), f"the network can't be traced: {model.not_traced_because}")
+        return dense(
+            lambda images: _plain(model, images), f"the network can't be traced: {model.not_traced_because}"
+        )
     if tuple(size) != tuple(model.input_size):
-        return dense(lambda images: _plain(model, images), "the image has another size than the network's input")
+        return dense(
+            lambda images: _plain(model, images), "the image has another size than the network's input"
+        )
     inference = IncrementalInference(model.network, *starts, patch, stages, batch)
     if inference.share < LARGEST_SHARE:
         return Incremental(inference)
     gate = inference.program.first_gate()
     saved = f"{inference.share:.0%} of the multiply-adds would remain"
-    reason = saved if gate is None else f"the network is gated ({gate}): every window changes all of each map there"
+    reason = (
+        saved
+        if gate is None
+        else f"the network is gated ({gate}): every window changes all of each map there"
+    )
     return dense(lambda images: folded_logits(inference.program, images), reason)
 
 
-def every_logit(way: Occluder, images: torch.Tensor, fill: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+def every_logit(
+    way: Occluder, images: torch.Tensor, fill: torch.Tensor, shape: tuple[int, int]
+) -> torch.Tensor:
     """(images, rows, cols, classes) for normalised images (N, C, H, W); shape: rows and cols."""
     result = None
     for rows, cols, logits in way.steps(images, fill):

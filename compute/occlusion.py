@@ -3,8 +3,8 @@
 
     map[r, c] = score_target(image with pixels ys[r] … ys[r]+P-1, xs[c] … xs[c]+P-1 replaced by the baseline)
 
-Exact: every position is a forward pass, in float32, many positions a batch; of the network only what the patch can
-change is computed again where that saves work (`compute.occluders`).
+Exact: every position is a forward pass, in float32, many positions a batch; of the network only what the
+patch can change is computed again where that saves work (`compute.occluders`).
 """
 
 import math
@@ -29,9 +29,10 @@ class OcclusionMaps:
     """Scores of one class at every patch position, and without a patch.
 
     ys, xs: first row and column of the patches, in pixels. probability (after softmax), logit (before it):
-    float32 (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there. exact: bool (rows,
-    cols), which positions are computed; the others are interpolated from the last stage that is complete, and hold
-    the unoccluded values before that. stages: in which order the positions come. way: how they are run.
+    float32 (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there. exact: bool
+    (rows, cols), which positions are computed; the others are interpolated from the last stage that is
+    complete, and hold the unoccluded values before that. stages: in which order the positions come. way: how
+    they are run.
     """
 
     patch: int
@@ -115,16 +116,18 @@ def occlusion_progress(
 ) -> Iterator[OcclusionMaps]:
     """The maps so far, after each batch of positions: coarse first, refined in place, the last ones exact.
 
-    patch, stride: pixels. batch: most positions at once; left out, what suits the device. Where memory runs out, it
-    is halved and the work goes on. Raises ValueError for a patch that is larger than the image and for an unknown
-    baseline or class.
+    patch, stride: pixels. batch: most positions at once; left out, what suits the device. Where memory runs
+    out, it is halved and the work goes on. Raises ValueError for a patch that is larger than the image and
+    for an unknown baseline or class.
     """
     if not 0 <= target < len(model.classes):
         raise ValueError(f"class {target} is not one of the {len(model.classes)} classes")
     ys, xs = (windows(size, patch, stride) for size in image.shape[1:])
     levels = stages(len(ys), len(xs))
     with torch.inference_mode():
-        clean, hidden = (model.normalize(each[None]) for each in (image, baseline_image(model, image, baseline)))
+        clean, hidden = (
+            model.normalize(each[None]) for each in (image, baseline_image(model, image, baseline))
+        )
         unoccluded = _scores(model.network.run(clean, {LOGITS})[LOGITS].float().cpu(), target)
     way = occluder(model, image.shape[1:], (ys, xs), patch, new_grids(levels), batch)
     known = [np.full((len(ys), len(xs)), each.item(), each.dtype) for each in unoccluded]
@@ -134,7 +137,8 @@ def occlusion_progress(
             values[rows, cols] = found
         exact[rows, cols] = True
         yield _refined(OcclusionMaps(
-            patch, stride, ys, xs, *known, *(each.item() for each in unoccluded), exact.copy(), levels, way.way
+            patch, stride, ys, xs, *known, *(each.item() for each in unoccluded), exact.copy(), levels,
+            way.way,
         ))  # fmt: skip
 
 

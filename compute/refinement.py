@@ -1,4 +1,5 @@
-"""A map that is made coarse first and refined in place: which positions come when, and how far off a stage is."""
+"""A map that is made coarse first and refined in place: which positions come when, and how far off a stage
+is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ FIRST_MOST = 256
 
 @dataclass(frozen=True)
 class Stage:
-    """Everything at `rows` x `cols` is known: ascending indices of positions, the first and last among them."""
+    """Everything at `rows` x `cols` is known: ascending indices of positions, the first and last among
+    them."""
 
     rows: tuple[int, ...]
     cols: tuple[int, ...]
@@ -27,8 +29,8 @@ Grid = tuple[tuple[int, ...], tuple[int, ...]]
 def stages(rows: int, cols: int) -> tuple[Stage, ...]:
     """Every 2^k-th position of a rows x cols map, then every 2^(k-1)-th, … then all.
 
-    The first stage has at most an eighth of the positions and at most 256. A map of which the four corners are more
-    than that is made in one stage.
+    The first stage has at most an eighth of the positions and at most 256. A map of which the four corners
+    are more than that is made in one stage.
     """
     found = [Stage(_every(1, rows), _every(1, cols))]
     most = min(FIRST_SHARE * rows * cols, FIRST_MOST)
@@ -44,14 +46,16 @@ def new_grids(stages: Sequence[Stage]) -> list[list[Grid]]:
     grids, rows, cols = [], (), ()
     for stage in stages:
         new_rows, new_cols = (_without(*each) for each in ((stage.rows, rows), (stage.cols, cols)))
-        grids.append([(down, across) for down, across in ((new_rows, stage.cols), (rows, new_cols)) if down and across])
+        grids.append(
+            [(down, across) for down, across in ((new_rows, stage.cols), (rows, new_cols)) if down and across]
+        )
         rows, cols = stage.rows, stage.cols
     return grids
 
 
 def interpolated(values: np.ndarray, stage: Stage, ys: Sequence[int], xs: Sequence[int]) -> np.ndarray:
-    """The whole map from its values at the stage's positions: linear along both axes; classes (whole numbers) from
-    the nearest. ys, xs: where the positions lie, in pixels."""
+    """The whole map from its values at the stage's positions: linear along both axes; classes (whole numbers)
+    from the nearest. ys, xs: where the positions lie, in pixels."""
     known = values[np.ix_(stage.rows, stage.cols)]
     weights = [_weights(at, chosen) for at, chosen in ((ys, stage.rows), (xs, stage.cols))]
     if np.issubdtype(values.dtype, np.integer):
@@ -64,8 +68,8 @@ def stage_error(
 ) -> dict[str, float]:
     """How far the stage's interpolated map is from what is exact by now (bool, rows x cols).
 
-    Mean and maximum of the absolute difference and Spearman's rank correlation over those positions; of classes, the
-    share that is wrong.
+    Mean and maximum of the absolute difference and Spearman's rank correlation over those positions; of
+    classes, the share that is wrong.
     """
     coarse, found = interpolated(values, stage, ys, xs)[exact], values[exact]
     if np.issubdtype(values.dtype, np.integer):

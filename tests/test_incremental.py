@@ -1,4 +1,5 @@
-"""Incremental inference gives the scores of the dense network, for any architecture, patch, stride and size."""
+"""Incremental inference gives the scores of the dense network, for any architecture, patch, stride and
+size."""
 
 import pytest
 import torch
@@ -19,7 +20,8 @@ ARCHITECTURES = (
 
 
 class Functional(nn.Module):
-    """What module walks miss: functional and re-used ReLU, strided slices, padded channels, pools of several kinds."""
+    """What module walks miss: functional and re-used ReLU, strided slices, padded channels, pools of several
+    kinds."""
 
     def __init__(self):
         super().__init__()
@@ -65,7 +67,12 @@ def dense_logits(module: nn.Module, images, fill, ys, xs, patch) -> torch.Tensor
 
 
 def check(
-    module: nn.Module, size: tuple[int, int], patch: int, stride: int, images: int = 2, batch: int | None = None
+    module: nn.Module,
+    size: tuple[int, int],
+    patch: int,
+    stride: int,
+    images: int = 2,
+    batch: int | None = None,
 ) -> IncrementalInference:
     torch.manual_seed(1)
     inputs, fill = torch.randn(2, images, 3, *size)
@@ -88,7 +95,8 @@ def test_equals_dense_on_architectures(name):
     module = seeded(lambda: models.get_model(name, weights=None, num_classes=7, **options))
     generator = torch.Generator().manual_seed(sum(map(ord, name)))
     height, width, patch, stride = (
-        int(torch.randint(low, high, (), generator=generator)) for low, high in ((65, 90), (65, 90), (7, 24), (17, 25))
+        int(torch.randint(low, high, (), generator=generator))
+        for low, high in ((65, 90), (65, 90), (7, 24), (17, 25))
     )
     check(module, (height, width), patch, stride)
 
@@ -100,7 +108,9 @@ def test_coarse_first_with_batch_remainders_equals_dense(batch):
     assert [group.stage for group in inference.groups] == sorted(group.stage for group in inference.groups)
 
 
-@pytest.mark.parametrize(("size", "patch", "stride"), [((33, 47), 5, 7), ((40, 40), 1, 13), ((31, 31), 31, 1)])
+@pytest.mark.parametrize(
+    ("size", "patch", "stride"), [((33, 47), 5, 7), ((40, 40), 1, 13), ((31, 31), 31, 1)]
+)
 def test_equals_dense_on_functional_network(size, patch, stride):
     check(seeded(Functional), size, patch, stride)
 
@@ -139,7 +149,9 @@ def test_plan_serves_one_image_after_the_other():
         assert not torch.equal(before[0, 0, 0], network.run(second, {LOGITS})[LOGITS][0])
 
 
-@pytest.mark.parametrize("window", [Window(3, 1, 1), Window(7, 2, 3), Window(3, 2, 0, 2), Window(1, 4), Window(2, 2)])
+@pytest.mark.parametrize(
+    "window", [Window(3, 1, 1), Window(7, 2, 3), Window(3, 2, 0, 2), Window(1, 4), Window(2, 2)]
+)
 def test_touched_is_exactly_what_reads(window):
     size = 23
     outputs = (size + 2 * window.padding - (window.kernel - 1) * window.dilation - 1) // window.stride + 1

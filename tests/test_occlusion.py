@@ -120,7 +120,10 @@ def test_finished_map_says_how_far_off_its_stages_were(model, image):
     *_, before, last = Occlusion(patch=3, stride=2, value="logit").steps(model, Inputs(image=image, target=1))
     maps = occlusion_maps(model, image, 1, 3, 2)
     said = last.numbers["stages_against_exact"]
-    assert list(said) == ["6 positions", "12 positions", "30 positions"] and last.numbers["exact_positions"] == "88 of 88"
+    assert (
+        list(said) == ["6 positions", "12 positions", "30 positions"]
+        and last.numbers["exact_positions"] == "88 of 88"
+    )
     for stage, errors in zip(maps.stages, said.values(), strict=False):
         difference = np.abs(interpolated(maps.logit, stage, maps.ys, maps.xs) - maps.logit)
         assert errors["mean error"] == pytest.approx(difference.mean(), abs=1e-6)
@@ -136,7 +139,9 @@ def test_stages_of_classes_are_nearest_and_count_what_is_wrong(model, image):
         assert set(errors) == {"share", "wrong share"} and 0 <= errors["wrong share"] <= 1
 
 
-@pytest.mark.parametrize(("name", "way"), [("plain", "incremental, "), ("untraceable", "dense because the network can't")])
+@pytest.mark.parametrize(
+    ("name", "way"), [("plain", "incremental, "), ("untraceable", "dense because the network can't")]
+)
 def test_numbers_say_which_way_was_taken(name, way):
     model = tiny_networks.tiny_model(name)
     step = Occlusion(patch=6).run(model, Inputs(image=tiny_networks.tiny_image(model)))
@@ -145,7 +150,9 @@ def test_numbers_say_which_way_was_taken(name, way):
 
 def test_dense_where_more_work_or_another_size(model, image):
     starts = ((0,), (0,))
-    assert occluder(tiny_model(17, 17), (17, 17), starts, 17).way.startswith("dense because 100% of the multiply-adds")
+    assert occluder(tiny_model(17, 17), (17, 17), starts, 17).way.startswith(
+        "dense because 100% of the multiply-adds"
+    )
     assert "another size" in occluder(model, (18, 23), starts, 4).way
     larger = torch.rand(3, 20, 25)
     assert occlusion_maps(model, larger, 0, 4, 4).logit.shape == (5, 7)

@@ -13,7 +13,8 @@ ZERO_ROW, LOWEST_ROW, FIRST_ROW = 0, 1, 2
 
 @dataclass
 class Maps:
-    """A node's clean maps and the current group's blocks as rows of channels: padding, clean places, block places.
+    """A node's clean maps and the current group's blocks as rows of channels: padding, clean places, block
+    places.
 
     rows: (2 + images * H * W + most block places, C). filled: the group whose blocks are in the tail.
     """
@@ -48,8 +49,11 @@ def area(blocks: tuple[AxisBlocks, AxisBlocks] | None) -> int:
     return 0 if blocks is None else blocks[0].size * blocks[1].size
 
 
-def row_indices(have: tuple[AxisBlocks, AxisBlocks], wanted: Region, lowest: bool, images: int) -> torch.Tensor:
-    """Rows of `Maps.rows` that make up the wanted regions, image by image, position by position, place by place."""
+def row_indices(
+    have: tuple[AxisBlocks, AxisBlocks], wanted: Region, lowest: bool, images: int
+) -> torch.Tensor:
+    """Rows of `Maps.rows` that make up the wanted regions, image by image, position by position, place by
+    place."""
     (rows, columns), height, width = have, have[0].extent, have[1].extent
     y, dirty_y = _coordinates(wanted[0], rows)
     x, dirty_x = _coordinates(wanted[1], columns)

@@ -44,13 +44,20 @@ class Group:
         down, across = self.shape
         if down >= across:
             return tuple(replace(self, y=self.y.part(*each)) for each in ((0, down // 2), (down // 2, down)))
-        return tuple(replace(self, x=self.x.part(*each)) for each in ((0, across // 2), (across // 2, across)))
+        return tuple(
+            replace(self, x=self.x.part(*each)) for each in ((0, across // 2), (across // 2, across))
+        )
 
 
 def groups_of(
-    program: Program, starts: tuple[Positions, Positions], patch: int, stages: Sequence[Sequence[Grid]], most: int
+    program: Program,
+    starts: tuple[Positions, Positions],
+    patch: int,
+    stages: Sequence[Sequence[Grid]],
+    most: int,
 ) -> list[Group]:
-    """Groups of at most `most` windows, stage after stage. starts: first pixels of the windows along both axes."""
+    """Groups of at most `most` windows, stage after stage. starts: first pixels of the windows along both
+    axes."""
 
     @cache
     def along(axis: int, positions: Positions) -> list[AxisPlan]:
@@ -74,7 +81,8 @@ def parts(group: Group, most: int) -> list[Group]:
 
 
 def wanted_of(each: Instruction, group: Group) -> dict[fx.Node, Region | None]:
-    """For each input: the region that the instruction reads, (starts, length) an axis, or None if it is the block."""
+    """For each input: the region that the instruction reads, (starts, length) an axis, or None if it is the
+    block."""
     return {node: _region(node, each, group) for node in each.inputs}
 
 

@@ -1,4 +1,5 @@
-"""Scores of one or more images with a window replaced, for every window, computing only what the window changes."""
+"""Scores of one or more images with a window replaced, for every window, computing only what the window
+changes."""
 
 import math
 from collections import deque
@@ -13,10 +14,19 @@ from compute.graph import TracedNetwork
 from compute.incremental.folded import drop, run_whole, with_last_reads
 from compute.incremental.gather import Maps, area, clean_maps, row_indices
 from compute.incremental.groups import Grid, Group, Positions, groups_of, runs_whole, wanted_of
-from compute.incremental.program import Dense, Instruction, Program, Windowed, compile_program, extent, is_tensor
+from compute.incremental.program import (
+    Dense,
+    Instruction,
+    Program,
+    Windowed,
+    compile_program,
+    extent,
+    is_tensor,
+)
 
 BATCH = 64
-"""Windows that run together once every map is whole: wide linear layers are bound by reading their weights."""
+"""Windows that run together once every map is whole: wide linear layers are bound by reading their
+weights."""
 
 MOST_INDICES = 2**24
 """Gather indices kept for the next image: 128 MiB."""
@@ -27,8 +37,9 @@ Found = tuple[Positions, Positions, torch.Tensor]
 class IncrementalInference:
     """Windows of `patch` pixels at `ys` x `xs` over images of the size that the network was traced with.
 
-    stages: in which order, each some products of indices into `ys` and `xs`; every window occurs in one of them.
-    batch: most windows that are kept at once. The plan belongs to the geometry alone and serves every image.
+    stages: in which order, each some products of indices into `ys` and `xs`; every window occurs in one of
+    them. batch: most windows that are kept at once. The plan belongs to the geometry alone and serves every
+    image.
     """
 
     def __init__(
@@ -56,7 +67,8 @@ class IncrementalInference:
         return done / (len(self.ys) * len(self.xs) * self._macs(None))
 
     def logits(self, images: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
-        """(N, rows, columns, classes) for normalised `images` (N, C, H, W) and `fill`, broadcastable to them."""
+        """(N, rows, columns, classes) for normalised `images` (N, C, H, W) and `fill`, broadcastable to
+        them."""
         result = None
         for ys, xs, scores in chain.from_iterable(self.batches(images, fill)):
             if result is None:
@@ -65,7 +77,8 @@ class IncrementalInference:
         return result
 
     def batches(self, images: torch.Tensor, fill: torch.Tensor) -> Iterator[list[Found]]:
-        """Batch after batch, none across stages: positions down, positions across, scores (N, down, across, classes).
+        """Batch after batch, none across stages: positions down, positions across, scores (N, down, across,
+        classes).
 
         Where memory runs out, groups are halved and the work goes on; with a single window the error stands.
         """
@@ -115,7 +128,9 @@ class IncrementalInference:
             for group, each in zip(groups, scores, strict=True)
         ]
 
-    def _run_head(self, group: Group, maps: dict[fx.Node, Maps], fill: torch.Tensor) -> dict[fx.Node, torch.Tensor]:
+    def _run_head(
+        self, group: Group, maps: dict[fx.Node, Maps], fill: torch.Tensor
+    ) -> dict[fx.Node, torch.Tensor]:
         """Values that the tail reads, for all windows of the group."""
         values = {self.program.start: self._filled_windows(group, fill)}
         for each, done in self._head:
@@ -141,7 +156,11 @@ class IncrementalInference:
         lowest = isinstance(each, Windowed) and each.pad_value != 0
         indices = self._row_indices((node, wanted, group, lowest, images)).to(maps.rows.device)
         height, width = wanted[0][1], wanted[1][1]
-        return maps.rows.index_select(0, indices).view(images * len(group), height, width, -1).permute(0, 3, 1, 2)
+        return (
+            maps.rows.index_select(0, indices)
+            .view(images * len(group), height, width, -1)
+            .permute(0, 3, 1, 2)
+        )
 
     def _row_indices(self, key: tuple) -> torch.Tensor:
         node, wanted, group, lowest, images = key
@@ -155,7 +174,9 @@ class IncrementalInference:
     def _filled_windows(self, group: Group, fill: torch.Tensor) -> torch.Tensor:
         """(images * positions, C, patch, patch): what stands in each window."""
         rows, columns = group.blocks(self.program.start)
-        windows = [fill[:, :, y : y + rows.size, x : x + columns.size] for y in rows.starts for x in columns.starts]
+        windows = [
+            fill[:, :, y : y + rows.size, x : x + columns.size] for y in rows.starts for x in columns.starts
+        ]
         stacked = torch.stack(windows, 1).flatten(0, 1)
         return stacked.contiguous(memory_format=torch.channels_last)
 
@@ -191,7 +212,8 @@ def _take(queue: deque[Group], most: int, images: int) -> list[Group]:
 
 
 def _split(program: Program, groups: list[Group]) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
-    """Head and tail: the tail begins where everything that is still read is one whole tensor for every group."""
+    """Head and tail: the tail begins where everything that is still read is one whole tensor for every
+    group."""
     instructions = program.instructions
     first = next(
         first

@@ -1,7 +1,7 @@
 """Which block of which map a group of window positions recomputes, along one axis at a time.
 
-Positions are grouped into a few segments an axis, so that the blocks of one group are of one size and run as one
-batch. The segments are chosen by least work.
+Positions are grouped into a few segments an axis, so that the blocks of one group are of one size and run as
+one batch. The segments are chosen by least work.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ MAX_CUTS = 24
 
 @dataclass(frozen=True)
 class AxisPlan:
-    """positions: indices into the axis' window starts. blocks: by node; nodes without a map or beyond are missing."""
+    """positions: indices into the axis' window starts. blocks: by node; nodes without a map or beyond are
+    missing."""
 
     positions: tuple[int, ...]
     blocks: dict[fx.Node, AxisBlocks]
@@ -30,7 +31,8 @@ class AxisPlan:
     def part(self, first: int, last: int) -> "AxisPlan":
         """The same blocks for some of the positions."""
         blocks = {
-            node: AxisBlocks(each.starts[first:last], each.size, each.extent) for node, each in self.blocks.items()
+            node: AxisBlocks(each.starts[first:last], each.size, each.extent)
+            for node, each in self.blocks.items()
         }
         return AxisPlan(self.positions[first:last], blocks)
 
@@ -38,7 +40,8 @@ class AxisPlan:
 def axis_plan(
     program: Program, axis: int, starts: tuple[int, ...], patch: int, positions: tuple[int, ...]
 ) -> AxisPlan:
-    """Blocks of every map for windows [start, start + patch) at `positions` of `starts`; axis 0 is vertical."""
+    """Blocks of every map for windows [start, start + patch) at `positions` of `starts`; axis 0 is
+    vertical."""
     size = extent(program.start)[axis]
     windows = [(starts[each], min(starts[each] + patch, size)) for each in positions]
     blocks = {program.start: cover(windows, size, 2.0)}
@@ -53,8 +56,8 @@ def segments(
 ) -> list[AxisPlan]:
     """At most `MAX_SEGMENTS` groups of `positions` with the least sum of recomputed units, by recursion.
 
-    Blocks of one group are of one size, wherever they lie, so positions are grouped in the order of their own work:
-    the two borders go together, and so do the places in the middle.
+    Blocks of one group are of one size, wherever they lie, so positions are grouped in the order of their own
+    work: the two borders go together, and so do the places in the middle.
     """
 
     @cache
@@ -81,11 +84,17 @@ def segments(
     order = sorted(positions, key=alone.__getitem__)
     count = len(order)
     most = max(1, min(MAX_SEGMENTS, count // POSITIONS_A_SEGMENT))
-    cuts = sorted({round(count * each / MAX_CUTS) for each in range(MAX_CUTS)}) if count > MAX_CUTS else range(count)
+    cuts = (
+        sorted({round(count * each / MAX_CUTS) for each in range(MAX_CUTS)})
+        if count > MAX_CUTS
+        else range(count)
+    )
     return [plan(first, last) for first, last in best(0, most)[1]]
 
 
-def _blocks(each: Windowed | Pointwise | Dense, axis: int, blocks: dict[fx.Node, AxisBlocks]) -> AxisBlocks | None:
+def _blocks(
+    each: Windowed | Pointwise | Dense, axis: int, blocks: dict[fx.Node, AxisBlocks]
+) -> AxisBlocks | None:
     shape = extent(each.output)
     if isinstance(each, Dense) or any(node not in blocks for node in each.inputs):
         return None if shape is None else AxisBlocks(_origins(blocks), shape[axis], shape[axis])

@@ -1,7 +1,7 @@
 """A traced network as a list of instructions: windowed, pointwise, or dense.
 
-Batch norms are folded into the convolutions before them. Each instruction knows how to run on a block that was cut
-out with its halo (no padding) and on a whole map.
+Batch norms are folded into the convolutions before them. Each instruction knows how to run on a block that
+was cut out with its halo (no padding) and on a whole map.
 """
 
 import math
@@ -28,7 +28,8 @@ POOLS = {F.max_pool2d: nn.MaxPool2d, torch.max_pool2d: nn.MaxPool2d, F.avg_pool2
 
 @dataclass(frozen=True)
 class Windowed:
-    """A convolution or pooling. valid: runs on a block with its halo; whole: runs on whole maps, with padding."""
+    """A convolution or pooling. valid: runs on a block with its halo; whole: runs on whole maps, with
+    padding."""
 
     output: fx.Node
     inputs: tuple[fx.Node]
@@ -70,7 +71,8 @@ class Program:
     end: fx.Node
 
     def first_gate(self) -> str | None:
-        """Name of the first product that weighs whole maps by what depends on all of the image (squeeze-and-excite)."""
+        """Name of the first product that weighs whole maps by what depends on all of the image
+        (squeeze-and-excite)."""
         return next((each.output.name for each in self.instructions if _is_gate(each)), None)
 
 
@@ -171,7 +173,9 @@ class _Compiler:
         if isinstance(module, (*NONLINEAR_MODULES, *IDENTITY_MODULES, nn.BatchNorm2d)):
             return True
         if node.op == "call_method":
-            return node.target in NONLINEAR_NAMES or (node.target in BINARY_METHODS and self._flat_constants(node))
+            return node.target in NONLINEAR_NAMES or (
+                node.target in BINARY_METHODS and self._flat_constants(node)
+            )
         if node.op != "call_function":
             return False
         if node.target is torch.cat:
@@ -207,7 +211,11 @@ class _Compiler:
         follower = self._sole_user(node)
         if follower is None:
             return None
-        is_relu = type(self.network.module_of(follower)) is nn.ReLU or follower.target in (F.relu, torch.relu, "relu")
+        is_relu = type(self.network.module_of(follower)) is nn.ReLU or follower.target in (
+            F.relu,
+            torch.relu,
+            "relu",
+        )
         return follower if is_relu else None
 
     def _sole_user(self, node: fx.Node) -> fx.Node | None:

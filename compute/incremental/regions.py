@@ -1,4 +1,5 @@
-"""Intervals of a feature map along one axis: what a change touches, and what must be read to compute it again."""
+"""Intervals of a feature map along one axis: what a change touches, and what must be read to compute it
+again."""
 
 from dataclasses import dataclass
 
@@ -25,14 +26,17 @@ class Window:
 
     def read(self, start: int, length: int) -> tuple[int, int]:
         """First input and number of inputs that outputs [start, start + length) read; may pass the border."""
-        return start * self.stride - self.padding, (length - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
+        return start * self.stride - self.padding, (length - 1) * self.stride + (
+            self.kernel - 1
+        ) * self.dilation + 1
 
 
 @dataclass(frozen=True)
 class AxisBlocks:
     """For each window position of a group: where the recomputed block of a map starts along one axis.
 
-    size: its length, the same for all positions. extent: the map's. A block covers all that the window changes.
+    size: its length, the same for all positions. extent: the map's. A block covers all that the window
+    changes.
     """
 
     starts: tuple[int, ...]
@@ -48,7 +52,8 @@ class AxisBlocks:
 
 
 def cover(intervals: list[tuple[int, int]], extent: int, dense_above: float) -> AxisBlocks:
-    """Blocks of one length that cover the intervals; the whole map where they'd be more than `dense_above` of it."""
+    """Blocks of one length that cover the intervals; the whole map where they'd be more than `dense_above` of
+    it."""
     size = max(1, *(end - start for start, end in intervals))
     if size >= dense_above * extent:
         size = extent

@@ -1,5 +1,5 @@
-"""Occlusion, live: the map of a class's score under a patch, coarse first and refined batch by batch (numerics:
-`compute.occlusion`)."""
+"""Occlusion, live: the map of a class's score under a patch, coarse first and refined batch by batch
+(numerics: `compute.occlusion`)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -130,7 +130,8 @@ def _numbers(model, maps: OcclusionMaps, value: str) -> dict:
 
 
 def stage_numbers(maps: OcclusionMaps, value: str) -> dict[str, dict]:
-    """Of every coarse stage that is complete: its share of the positions, and how far it was from the exact map.
+    """Of every coarse stage that is complete: its share of the positions, and how far it was from the exact
+    map.
 
     Before all is exact, that is measured at the positions that have become exact since.
     """

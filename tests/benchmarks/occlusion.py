@@ -1,92 +1,169 @@
-"""Occlusion maps: incremental inference against Captum's `Occlusion` and against a dense batched loop.
+"""Occlusion maps: ours against Captum's `Occlusion` and against a dense batched loop.
 
-The same work for all: one image of 224x224, patch 32, stride 16, random weights with batch norms as at the start.
-Results are checked for equality before time is taken; runs alternate in one process; medians and ratios are printed.
+The same work for all: one image of 224x224, patch 32, stride 16, random weights. The dense loop is our own
+fallback, at its best batch: batch norms folded, channels last. Captum runs at its best batch as well. Results
+are checked for equality before time is taken; runs alternate in one process, warm.
 
-    python -m tests.benchmarks.occlusion [NETWORK ...]
+    python -m tests.benchmarks.occlusion [--threads N] [--clock wall|cpu] [NETWORK ...]   # writes
+    results/occlusion.json
 """
 
+import argparse
 import statistics
-import sys
-import time
 from collections.abc import Callable
+from time import perf_counter, process_time
 
-import numpy as np
 import torch
 from captum.attr import Occlusion
 
-from compute.graph import LOGITS, TracedNetwork
-from compute.incremental import IncrementalInference
+from compute.incremental import IncrementalInference, folded_logits
+from compute.model import Model
+from compute.occluders import Dense, Incremental, every_logit, occluder
 from compute.occlusion import windows
+from compute.preprocessing import Preprocessing
 from compute.vision import models
+from tests.benchmarks.report import RESULTS, alternately, load, read, seconds, spread, write
 
-SIZE, PATCH, STRIDE, ROUNDS = 224, 32, 16, 3
-NETWORKS = ("vgg16", "squeezenet1_1", "resnet18", "mobilenet_v3_small")
-CAPTUM_BATCHES = (1, 4, 16)
-DENSE_BATCH = 16
-TARGET = 3
+SIZE, PATCH, STRIDE, TARGET = 224, 32, 16, 3
+ROUNDS = {"vgg16": 2, "squeezenet1_1": 5, "resnet18": 5, "mobilenet_v3_small": 5}
+CAPTUM_BATCHES, DENSE_BATCHES = (1, 4, 8, 16), (4, 8, 16)
+SAMPLE = 2
+"""Of the windows along each axis, every second finds the best batch."""
+
+COLUMNS = (
+    "224x224, patch 32, stride 16", "ours, s", "dense loop, s", "Captum, s", "dense / ours", "Captum / ours",
+    "limit by multiply-adds", "way", "error / std of logits",
+)  # fmt: skip
+CLOCKS = {"wall": perf_counter, "cpu": process_time}
+CLOCK_NAMES = {"wall": "wall time", "cpu": "CPU time of the process, since others used the machine too"}
 
 
-def main(names: tuple[str, ...]) -> None:
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {SIZE}x{SIZE}, {PATCH}/{STRIDE}")
-    print("network              ours s   dense s  captum s  /dense /captum  MACs/ours  error/std")
-    for name in names or NETWORKS:
-        print(compared(name), flush=True)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("networks", nargs="*", default=list(ROUNDS))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    measured = {}
+    for name in args.networks:
+        row, taken = compared(name, CLOCKS[args.clock])
+        measured[name] = {"row": row, "load": load(), "clock": args.clock, "seconds": taken}
+        print(*row, f"load {load():.1f}", sep="  ", flush=True)
+        keep(measured)
 
 
-def compared(name: str) -> str:
-    """One network's line of the table."""
+def keep(measured: dict[str, dict]) -> None:
+    """Writes the result; networks that were not measured now keep their last row."""
+    path = RESULTS / "occlusion.json"
+    earlier = dict(read("occlusion").details) if path.exists() else {}
+    details = {name: {**earlier, **measured}[name] for name in ROUNDS if name in {**earlier, **measured}}
+    clocks = sorted({CLOCK_NAMES[each["clock"]] for each in details.values()})
+    notes = [
+        f"Medians (least-most) of {min(ROUNDS.values())} to {max(ROUNDS.values())} alternating runs, random",
+        f"weights, {' and '.join(clocks)}; the dense loop has folded batch norms and channels last; it and",
+        "Captum run at their best batch of several.",
+    ]
+    rows = [each["row"] for each in details.values()]
+    mean_load = statistics.mean(each["load"] for each in details.values())
+    write("occlusion", "Occlusion maps", COLUMNS, rows, notes, details, load=mean_load)
+
+
+def compared(name: str, clock: Callable[[], float]) -> tuple[list[str | float], dict]:
+    """One network's row of the table, and its times."""
     torch.manual_seed(0)
-    module = models.get_model(name, weights=None).eval().requires_grad_(False)
-    image = torch.randn(1, 3, SIZE, SIZE)
-    network, starts = TracedNetwork(module, image), windows(SIZE, PATCH, STRIDE)
-    inference = IncrementalInference(network, starts, starts, PATCH)
-    zero = torch.zeros(1, 3, 1, 1)
+    module = models.get_model(name, weights=None)
+    model = Model(
+        module, Preprocessing((SIZE, SIZE), None, (0, 0, 0), (1, 1, 1)), map(str, range(1000)), name
+    )
+    image, starts = torch.randn(1, 3, SIZE, SIZE), windows(SIZE, PATCH, STRIDE)
+    way = occluder(model, (SIZE, SIZE), (starts, starts), PATCH)
+    loop = best_dense(model, image, clock)
+    batch = best_captum(module, image, clock)
+    expected, found = one_by_one(model, image, starts), logits(way, image, len(starts))
+    error = ((found - expected).abs().max() / expected.std()).item()
+    spread_out = attribution(module(image)[0, TARGET] - expected[0, :, :, TARGET], starts)
+    difference = (captum(module, image, batch, STRIDE)[0, 0] - spread_out).abs().max() / expected.std()
+    if max(error, difference) > 1e-4:
+        raise ValueError(
+            f"{name}: logits differ by {error:.1e} of their std, from Captum's by {difference:.1e}"
+        )
+    taken = alternately(
+        {
+            "ours": lambda: logits(way, image, len(starts)),
+            "dense": lambda: logits(loop, image, len(starts)),
+            "captum": lambda: captum(module, image, batch, STRIDE),
+        },
+        ROUNDS.get(name, 3),
+        clock,
+    )
+    ours, dense, peer = (statistics.median(each) for each in taken.values())
+    limit = 1 / way.inference.share if isinstance(way, Incremental) else 1.0
+    said = "incremental" if isinstance(way, Incremental) else "dense"
+    row = [name, *map(spread, taken.values()), dense / ours, peer / ours, limit, said, f"{error:.1e}"]
+    return row, {**taken, "captum_batch": batch, "dense_batch": loop.batch, "way": way.way}
 
-    def ours() -> torch.Tensor:
-        return inference.logits(image, zero).flatten(0, 2)
 
-    def dense() -> torch.Tensor:
-        return dense_logits(network, image, starts)
-
-    error = ((ours() - dense()).abs().max() / dense().std()).item()
-    batch = min(CAPTUM_BATCHES, key=lambda each: seconds(lambda: captum(module, image, each)))
-    runs = {"ours": ours, "dense": dense, "captum": lambda: captum(module, image, batch)}
-    taken = {each: [] for each in runs}
-    for _ in range(ROUNDS):
-        for each, work in runs.items():
-            taken[each].append(seconds(work))
-    a, b, c = (statistics.median(taken[each]) for each in runs)
-    return f"{name:<20} {a:6.2f}  {b:8.2f}  {c:8.2f}  {b / a:6.2f} {c / a:7.2f}  {1 / inference.share:9.2f}  {error:9.1e}"
+def logits(way: Incremental | Dense, image: torch.Tensor, count: int) -> torch.Tensor:
+    with torch.inference_mode():
+        return every_logit(way, image, image.new_zeros(1, 3, 1, 1), (count, count))
 
 
-def dense_logits(network: TracedNetwork, image: torch.Tensor, starts: tuple[int, ...]) -> torch.Tensor:
-    """(windows, classes): every window is a pass of the whole network, many a batch."""
-    corners = [(y, x) for y in starts for x in starts]
+def one_by_one(model: Model, image: torch.Tensor, starts: tuple[int, ...]) -> torch.Tensor:
+    """(rows, cols, classes) of the untouched module, one window after the other."""
     scores = []
     with torch.inference_mode():
-        for first in range(0, len(corners), DENSE_BATCH):
-            chosen = corners[first : first + DENSE_BATCH]
-            batch = image.repeat(len(chosen), 1, 1, 1)
-            for copy, (y, x) in zip(batch, chosen, strict=True):
-                copy[:, y : y + PATCH, x : x + PATCH] = 0
-            scores.append(network.run(batch, {LOGITS})[LOGITS])
-    return torch.cat(scores)
+        for y in starts:
+            for x in starts:
+                hidden = image.clone()
+                hidden[:, :, y : y + PATCH, x : x + PATCH] = 0
+                scores.append(model.module(hidden)[0])
+    return torch.stack(scores).unflatten(0, (len(starts), len(starts)))[None]
 
 
-def captum(module: torch.nn.Module, image: torch.Tensor, batch: int) -> np.ndarray:
+def attribution(drops: torch.Tensor, starts: tuple[int, ...]) -> torch.Tensor:
+    """Captum's form of the map: every pixel has the mean drop of the windows that cover it; (H, W)."""
+    total, covered = torch.zeros(2, SIZE, SIZE)
+    for y, row in zip(starts, drops, strict=True):
+        for x, drop in zip(starts, row, strict=True):
+            total[y : y + PATCH, x : x + PATCH] += drop
+            covered[y : y + PATCH, x : x + PATCH] += 1
+    return total / covered
+
+
+def best_dense(model: Model, image: torch.Tensor, clock: Callable[[], float]) -> Dense:
+    """Our dense loop over all windows, at the batch that is quickest for some of them."""
+    starts = windows(SIZE, PATCH, STRIDE)
+    program = IncrementalInference(model.network, starts, starts, PATCH).program
+
+    def loop(starts: tuple[int, ...], batch: int) -> Dense:
+        stages = [[(tuple(range(len(starts))),) * 2]]
+        return Dense(
+            lambda images: folded_logits(program, images), (starts, starts), PATCH, stages, batch, "asked"
+        )
+
+    some = starts[::SAMPLE]
+    return loop(
+        starts, quickest(DENSE_BATCHES, lambda batch: logits(loop(some, batch), image, len(some)), clock)
+    )
+
+
+def best_captum(module: torch.nn.Module, image: torch.Tensor, clock: Callable[[], float]) -> int:
+    return quickest(CAPTUM_BATCHES, lambda batch: captum(module, image, batch, SAMPLE * STRIDE), clock)
+
+
+def quickest(batches: tuple[int, ...], work: Callable[[int], object], clock: Callable[[], float]) -> int:
+    """The batch that takes the least time."""
+    return min(batches, key=lambda batch: seconds(lambda: work(batch), clock))
+
+
+def captum(module: torch.nn.Module, image: torch.Tensor, batch: int, stride: int) -> torch.Tensor:
     """Captum's map of one class; SIZE - PATCH is a multiple of STRIDE, so its windows are ours."""
     with torch.inference_mode():
         return Occlusion(module).attribute(
-            image, (3, PATCH, PATCH), (3, STRIDE, STRIDE), target=TARGET, perturbations_per_eval=batch
-        ).numpy()
-
-
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+            image, (3, PATCH, PATCH), (3, stride, stride), target=TARGET, perturbations_per_eval=batch
+        )
 
 
 if __name__ == "__main__":
-    main(tuple(sys.argv[1:]))
+    main()

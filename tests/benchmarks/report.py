@@ -1,4 +1,5 @@
-"""What a benchmark leaves: one JSON file of one shared form in `results/`, from which README's tables are made.
+"""What a benchmark leaves: one JSON file of one shared form in `results/`, from which README's tables are
+made.
 
     {"title", "columns", "rows", "machine", "date", "notes"} and, if a benchmark likes, "details" (raw times)
 """
@@ -23,8 +24,8 @@ RESULTS = Path(__file__).parent / "results"
 class Report:
     """rows: one list a line of the table; floats are shown with three significant digits, text as it is.
 
-    machine: see `machine`. date: ISO, UTC. notes: sentences that stand below the table. details: anything more,
-    ready for JSON, which no table shows.
+    machine: see `machine`. date: ISO, UTC. notes: sentences that stand below the table. details: anything
+    more, ready for JSON, which no table shows.
     """
 
     title: str
@@ -52,8 +53,8 @@ def write(
 ) -> Path:
     """Writes `results/<name>.json` with this machine and today's date.
 
-    device: an accelerator's name, where one was used. load: the mean load while it ran (1 minute, from `load`);
-    the present one if left out.
+    device: an accelerator's name, where one was used. load: the mean load while it ran (1 minute, from
+    `load`); the present one if left out.
     """
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     report = Report(title, columns, rows, machine(device, load), date, notes, details or {})
@@ -89,18 +90,23 @@ def load() -> float:
     return os.getloadavg()[0]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    started = perf_counter()
+def seconds(work: Callable[[], object], clock: Callable[[], float] = perf_counter) -> float:
+    started = clock()
     work()
-    return perf_counter() - started
+    return clock() - started
 
 
-def alternately(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each run, `rounds` times, one run after the other, so that a busy moment hits all alike."""
+def alternately(
+    runs: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of each run, `rounds` times, one run after the other, so that a busy moment hits all alike.
+
+    clock: wall time; `time.process_time` where others share the machine.
+    """
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, work in runs.items():
-            taken[name].append(seconds(work))
+            taken[name].append(seconds(work, clock))
     return taken
 
 
@@ -124,8 +130,8 @@ def _measured_on(report: Report) -> str:
     said = report.machine
     device = "" if said["device"] == "cpu" else f"{said['device']}, "
     return (
-        f"{device}{said['processor']}, {said['cores']} cores, {said['threads']} threads, load {said['load']} with "
-        f"the benchmark's own, torch {said['torch']}, {report.date}."
+        f"{device}{said['processor']}, {said['cores']} cores, {said['threads']} threads, "
+        f"load {said['load']} with the benchmark's own, torch {said['torch']}, {report.date}."
     )
 
 
