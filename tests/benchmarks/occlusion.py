@@ -64,6 +64,8 @@ def keep(measured: dict[str, dict]) -> None:
         f"weights, {' and '.join(clocks)}; the dense loop has folded batch norms and channels last; it and",
         "Captum run at their best batch of several.",
     ]
+    if missing := [name for name in ROUNDS if name not in details]:
+        notes.append(f"Not measured yet: {', '.join(missing)}.")
     rows = [each["row"] for each in details.values()]
     mean_load = statistics.mean(each["load"] for each in details.values())
     write("occlusion", "Occlusion maps", COLUMNS, rows, notes, details, load=mean_load)
