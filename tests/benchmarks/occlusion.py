@@ -59,8 +59,9 @@ def keep(measured: dict[str, dict]) -> None:
     earlier = dict(read("occlusion").details) if path.exists() else {}
     details = {name: {**earlier, **measured}[name] for name in ROUNDS if name in {**earlier, **measured}}
     clocks = sorted({CLOCK_NAMES[each["clock"]] for each in details.values()})
+    rounds = sorted({len(each["seconds"]["ours"]) for each in details.values()})
     notes = [
-        f"Medians (least-most) of {min(ROUNDS.values())} to {max(ROUNDS.values())} alternating runs, random",
+        f"Medians (least-most) of {' or '.join(map(str, rounds))} alternating runs, random",
         f"weights, {' and '.join(clocks)}; the dense loop has folded batch norms and channels last; it and",
         "Captum run at their best batch of several.",
     ]
