@@ -4,7 +4,9 @@ Only the formats of FORMATS are tried, the size is checked before any pixel is d
 ValueError with the reason.
 """
 
+import contextlib
 import io
+import threading
 import warnings
 
 import numpy as np
@@ -24,10 +26,18 @@ EXTENSIONS = tuple(extension for extensions in FORMATS.values() for extension in
 MAX_PIXELS = 100_000_000
 """Of one picture: 300 MB as RGB. A PNG of a few kilobytes can claim any size."""
 
+LARGE_PIXELS = 16_000_000
+"""From here on one picture is decoded at a time, whatever the number of threads: one takes up to 1.6 GB."""
+
+ROWS = 256
+"""Rows of deep values that are scaled together."""
+
 SIXTEEN_BIT_FORMATS = ("PNG", "PPM")
 """Formats without 32-bit integers: Pillow may hand out their 16-bit values as such."""
 
 BACKGROUND = "white"
+
+_one_large = threading.Lock()
 
 # Pillow only warns from 89 megapixels on; our own limit is checked as soon as the header is read.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -42,10 +52,13 @@ def decode(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
             _check_size(image)
-            image.load()
-            return _flat(_to_8_bits(_upright(image), image.format))
+            with _one_large if image.width * image.height > LARGE_PIXELS else contextlib.nullcontext():
+                image.load()
+                return _flat(_to_8_bits(_upright(image), image.format))
     except Image.UnidentifiedImageError as error:
         raise ValueError(f"not an image, or none of {', '.join(FORMATS)}") from error
+    except MemoryError as error:
+        raise ValueError("there is not enough memory to decode it") from error
     except Exception as error:  # a decoder raises whatever it stumbles over
         raise ValueError(str(error) or type(error).__name__) from error
 
@@ -61,16 +74,20 @@ def _to_8_bits(image: Image.Image, file_format: str) -> Image.Image:
     """
     if not image.mode.startswith(("I", "F")):
         return image
-    values = np.asarray(image, dtype=np.float64)
+    values = np.asarray(image)
     if not np.isfinite(values).all():
         raise ValueError("it has pixels that are not finite numbers")
     low, high = _range(image.mode, file_format, values)
-    return Image.fromarray(np.round((values - low) * (255 / (high - low))).astype(np.uint8))
+    scaled = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), ROWS):
+        rows = slice(start, start + ROWS)
+        scaled[rows] = np.round((values[rows].astype(np.float64) - low) * (255 / (high - low)))
+    return Image.fromarray(scaled)
 
 
 def _range(mode: str, file_format: str, values: np.ndarray) -> tuple[float, float]:
     """What becomes 0 and what becomes 255."""
-    low, high = values.min(), values.max()
+    low, high = float(values.min()), float(values.max())
     if mode.startswith("I;16") or (mode == "I" and file_format in SIXTEEN_BIT_FORMATS):
         return 0, 65535
     if low >= 0 and high <= 255:
@@ -79,10 +96,10 @@ def _range(mode: str, file_format: str, values: np.ndarray) -> tuple[float, floa
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # an EXIF block that can't be parsed says nothing about the picture's orientation
-        return image
+    # An EXIF block that can't be parsed says nothing about the picture's orientation.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -48,10 +48,9 @@ def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) 
     digest = hashlib.sha256(data).hexdigest()
     try:
         image = decode(data)
-        crop = preprocessing.tensor(image)
-    except (ValueError, MemoryError) as error:
-        return Picture(digest, reason=str(error) or type(error).__name__)
-    return Picture(digest, image.width, image.height, thumbnail(image), crop)
+        return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
+    except (ValueError, MemoryError, RuntimeError) as error:  # torch says RuntimeError where memory is short
+        return Picture(digest, reason=str(error) or "there is not enough memory for it")
 
 
 def thumbnail(image: Image.Image) -> bytes:
