@@ -6,7 +6,8 @@ from compute.pictures import picture, png, upscaled
 from dashboard.header import Opened
 from dashboard.live_step import finished_step
 from dashboard.pages import link
-from dashboard.view_state import ChannelsView, LabView, read_parameters
+from dashboard.view_state import read_parameters
+from dashboard.views import ChannelsView, LabView
 from featurestore.best_natural import strongest_activation
 
 SHORTER_SIDE = 240

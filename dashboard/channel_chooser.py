@@ -8,7 +8,7 @@ from dashboard import binding, channel_list, data, photos, pictures
 from dashboard.boundary import sentence
 from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened
-from dashboard.view_state import ChannelsView
+from dashboard.views import ChannelsView
 
 SORTS = {
     "channel": "Number",

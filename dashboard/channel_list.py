@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dashboard.view_state import ChannelsView
+from dashboard.views import ChannelsView
 
 RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 HOW = "write numbers and ranges: 3, 17, 40-50"

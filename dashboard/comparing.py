@@ -13,7 +13,7 @@ import streamlit as st
 from compute.exhibits.coloring import Coloring
 from dashboard import data
 from dashboard.data import BY_FOLDER
-from dashboard.view_state import CompareView
+from dashboard.views import CompareView
 from featurestore import comparison, similarity
 from featurestore.comparison import Accuracies, Match, Overlap
 from featurestore.reader import Run

@@ -10,7 +10,7 @@ from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
 from dashboard.image_wall import wall
 from dashboard.pages import PAGES
-from dashboard.view_state import MistakesView, NeighborsView
+from dashboard.views import MistakesView, NeighborsView
 from featurestore.label_agreement import disagreements
 from featurestore.reader import Run
 

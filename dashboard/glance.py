@@ -15,7 +15,8 @@ from dashboard.neighbor_strips import strip
 from dashboard.pages import PAGES, link
 from dashboard.photos import Subject
 from dashboard.stored_occlusion import PREVIEW
-from dashboard.view_state import ImageView, read_parameters
+from dashboard.view_state import read_parameters
+from dashboard.views import ImageView
 
 NEIGHBORS_SHOWN = 8
 

@@ -8,7 +8,7 @@ from compute.exhibits.coloring import color_title
 from dashboard import addresses, binding, data, selection
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, scatter
 from dashboard.header import Opened
-from dashboard.view_state import MapView
+from dashboard.views import MapView
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 HEIGHT = 620

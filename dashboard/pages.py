@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.view_state import (
+from dashboard.view_state import ViewState
+from dashboard.views import (
     AboutView,
     ChannelsView,
     CompareView,
@@ -16,7 +17,6 @@ from dashboard.view_state import (
     NeighborsView,
     OverviewView,
     ResultsView,
-    ViewState,
 )
 
 

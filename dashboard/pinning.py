@@ -13,7 +13,8 @@ from dashboard.findings.recheck import environment_of, numbers_of
 from dashboard.link_panel import proved
 from dashboard.pages import PAGES
 from dashboard.results import Result
-from dashboard.view_state import AboutView, FindingsView, ResultsView, ViewState
+from dashboard.view_state import ViewState
+from dashboard.views import AboutView, FindingsView, ResultsView
 from featurestore.reader import Run
 
 NOTHING_TO_PIN = (AboutView, FindingsView, ResultsView)

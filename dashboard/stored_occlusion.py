@@ -14,7 +14,7 @@ from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
 from dashboard.pictures import data_url
 from dashboard.take_along import take_along
-from dashboard.view_state import ImageView
+from dashboard.views import ImageView
 from featurestore.reader import Run
 
 VALUES = {"probability": "Probability", "logit": "Logit", "argmax": "Prediction"}

@@ -10,7 +10,7 @@ from dashboard.header import Opened
 from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.strongest import Answer
-from dashboard.view_state import ChannelsView, ImageView
+from dashboard.views import ChannelsView, ImageView
 from featurestore.reader import Run
 
 EACH_LAYER, ONE_LAYER = 6, 24

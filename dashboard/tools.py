@@ -11,15 +11,8 @@ from dashboard import data, image_tabs
 from dashboard.header import Opened
 from dashboard.pages import link
 from dashboard.photos import Subject
-from dashboard.view_state import (
-    ImageView,
-    LabView,
-    MapView,
-    MistakesView,
-    NeighborsView,
-    ViewState,
-    read_parameters,
-)
+from dashboard.view_state import ViewState, read_parameters
+from dashboard.views import ImageView, LabView, MapView, MistakesView, NeighborsView
 
 
 @dataclass(frozen=True)

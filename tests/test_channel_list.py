@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from dashboard import channel_list, class_answers
-from dashboard.view_state import ChannelsView
+from dashboard.views import ChannelsView
 
 STATS = pa.table({
     "channel": pa.array([0, 1, 2, 3, 4], pa.int32()),

@@ -14,7 +14,7 @@ from dashboard import comparing
 from dashboard.comparison_routes import address, comparison_routes
 from dashboard.components import Camera
 from dashboard.plane import Frame
-from dashboard.view_state import CompareView
+from dashboard.views import CompareView
 from featurestore.reader import Store
 
 FEW = 20

@@ -22,7 +22,8 @@ from dashboard.live_results import requested
 from dashboard.photos import photograph
 from dashboard.results import Result
 from dashboard.settings import VARIABLE, Settings
-from dashboard.view_state import (
+from dashboard.view_state import read_parameters
+from dashboard.views import (
     AboutView,
     ChannelsView,
     ImageView,
@@ -31,7 +32,6 @@ from dashboard.view_state import (
     MistakesView,
     NeighborsView,
     OverviewView,
-    read_parameters,
 )
 from featurestore.reader import Store
 

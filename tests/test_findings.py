@@ -22,7 +22,8 @@ from dashboard.findings.record import MOST_VALUES, Finding, flat
 from dashboard.live_results import result_of
 from dashboard.pinning import finding_of, picture_of
 from dashboard.settings import VARIABLE, Settings
-from dashboard.view_state import (
+from dashboard.view_state import read_parameters
+from dashboard.views import (
     ChannelsView,
     ImageView,
     LabView,
@@ -30,7 +31,6 @@ from dashboard.view_state import (
     MistakesView,
     NeighborsView,
     OverviewView,
-    read_parameters,
 )
 from featurestore.reader import Store
 

@@ -14,7 +14,8 @@ from compute.pictures import picture
 from dashboard.data import load_model, read_original
 from dashboard.live_request import request
 from dashboard.settings import Settings
-from dashboard.view_state import LabView, read_parameters
+from dashboard.view_state import read_parameters
+from dashboard.views import LabView
 from featurestore.reader import Store
 
 IMAGE, SECOND = ("a" * 64, "some/image.png"), ("b" * 64, "other/image.png")

@@ -16,7 +16,8 @@ from compute.methods import METHODS
 from dashboard.address_text import abbreviated
 from dashboard.proof import TOLERANCE, Proof, compare, prove, spoken
 from dashboard.results import Result, ResultCache
-from dashboard.view_state import Facts, ImageView, LabView
+from dashboard.view_state import Facts
+from dashboard.views import ImageView, LabView
 from featurestore.manifest import MANIFEST, Manifest
 from featurestore.reader import Store
 

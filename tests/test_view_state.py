@@ -9,17 +9,8 @@ from compute.methods import METHODS
 from dashboard import binding
 from dashboard.image_tabs import METHOD_OF_TAB
 from dashboard.pages import PAGES
-from dashboard.view_state import (
-    ChannelsView,
-    Facts,
-    ImageView,
-    LabView,
-    MapView,
-    MethodView,
-    OverviewView,
-    ViewState,
-    read_parameters,
-)
+from dashboard.view_state import Facts, MethodView, ViewState, read_parameters
+from dashboard.views import ChannelsView, ImageView, LabView, MapView, OverviewView
 
 FACTS = Facts(
     images=50,

@@ -7,15 +7,8 @@ from compute.methods import METHODS
 from dashboard.capability_list import reason
 from dashboard.header import Opened, open_page
 from dashboard.pages import PAGES, link
-from dashboard.view_state import (
-    AboutView,
-    ChannelsView,
-    LabView,
-    MapView,
-    NeighborsView,
-    OverviewView,
-    read_parameters,
-)
+from dashboard.view_state import read_parameters
+from dashboard.views import AboutView, ChannelsView, LabView, MapView, NeighborsView, OverviewView
 
 STORED = (
     (

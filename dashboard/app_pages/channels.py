@@ -15,7 +15,7 @@ from dashboard.header import Opened, open_page
 from dashboard.pages import link
 from dashboard.picker import of_store
 from dashboard.take_along import take_along
-from dashboard.view_state import ChannelsView
+from dashboard.views import ChannelsView
 
 PATCH, COLUMNS = 128, 9
 IMAGE_COLUMNS = ("image_id", "path", "label", "width", "height")

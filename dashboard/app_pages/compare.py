@@ -9,7 +9,7 @@ from dashboard.boundary import sentence
 from dashboard.compare_tabs import channels, maps, neighbors, predictions, summary
 from dashboard.comparing import Pair
 from dashboard.header import Opened, open_page
-from dashboard.view_state import CompareView
+from dashboard.views import CompareView
 from featurestore.reader import Run, Store
 
 TABS = {

@@ -10,7 +10,8 @@ from dashboard.findings.record import Finding, Value
 from dashboard.header import Opened, open_page
 from dashboard.live_results import result_of
 from dashboard.pages import PAGES, link
-from dashboard.view_state import FindingsView, LiveView
+from dashboard.view_state import LiveView
+from dashboard.views import FindingsView
 
 PER_PAGE = 12
 FIRST = 4

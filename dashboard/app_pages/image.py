@@ -33,7 +33,7 @@ from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.picker import pick
 from dashboard.take_along import take_along
-from dashboard.view_state import ImageView, NeighborsView
+from dashboard.views import ImageView, NeighborsView
 
 SOURCES = {"stored": "From the store", "live": "Live"}
 NEIGHBORS_SHOWN = 12

@@ -9,7 +9,7 @@ from dashboard.controls import input_controls, parameter_controls
 from dashboard.header import Opened, open_page
 from dashboard.photos import Subject
 from dashboard.picker import pick, pick_second
-from dashboard.view_state import LabView
+from dashboard.views import LabView
 
 
 def draw(opened: Opened[LabView]) -> None:

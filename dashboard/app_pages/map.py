@@ -15,7 +15,7 @@ from dashboard.image_wall import known, wall
 from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.take_along import take_along
-from dashboard.view_state import MapView, MistakesView
+from dashboard.views import MapView, MistakesView
 
 SHOWN = {"points": "Points", "grid": "Grid"}
 KINDS = {"unique": "Each image at most once", "nearest": "Nearest image to each cell"}

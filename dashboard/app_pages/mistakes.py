@@ -15,7 +15,7 @@ from dashboard.image_wall import known, wall
 from dashboard.pages import PAGES
 from dashboard.take_along import take_along
 from dashboard.tools import explaining
-from dashboard.view_state import MistakesView
+from dashboard.views import MistakesView
 
 MOST_CLASSES = 40
 """More can't be read in one picture."""

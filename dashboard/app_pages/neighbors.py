@@ -10,7 +10,7 @@ from dashboard.header import Opened, open_page
 from dashboard.photos import Subject, crop
 from dashboard.picker import choose, pick
 from dashboard.take_along import take_along
-from dashboard.view_state import NeighborsView
+from dashboard.views import NeighborsView
 from featurestore.label_agreement import agreement
 
 MOST = 20

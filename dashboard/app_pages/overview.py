@@ -11,7 +11,7 @@ from dashboard.filter_pictures import filter_pictures
 from dashboard.header import open_page
 from dashboard.pages import link
 from dashboard.take_along import take_along
-from dashboard.view_state import ChannelsView, OverviewView
+from dashboard.views import ChannelsView, OverviewView
 from featurestore.reader import Run
 
 SCALINGS = {"filter": "Each filter by its own range", "all": "All by one range"}

@@ -11,7 +11,8 @@ from dashboard.header import Opened, open_page
 from dashboard.pages import PAGES, link
 from dashboard.results import Entry, ResultCache
 from dashboard.shelf import reason
-from dashboard.view_state import LiveView, ResultsView
+from dashboard.view_state import LiveView
+from dashboard.views import ResultsView
 
 PER_PAGE = 24
 ORDERS = {"used": "Opened last", "made": "Made last", "size": "Largest"}

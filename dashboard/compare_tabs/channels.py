@@ -7,7 +7,7 @@ from dashboard import binding, comparing, photos, pictures
 from dashboard.comparing import Channels, Pair
 from dashboard.components import GridItem, image_grid
 from dashboard.pages import link
-from dashboard.view_state import ChannelsView, CompareView
+from dashboard.views import ChannelsView, CompareView
 from featurestore.reader import Run
 
 SORTS = {"overlap": "Overlap, least first", "partner": "Best partner, least first", "channel": "Number"}

@@ -5,7 +5,8 @@ import streamlit as st
 from dashboard import figures
 from dashboard.comparing import Pair
 from dashboard.pages import link
-from dashboard.view_state import ImageView, MapView, NeighborsView, ViewState, read_parameters
+from dashboard.view_state import ViewState, read_parameters
+from dashboard.views import ImageView, MapView, NeighborsView
 from featurestore.reader import Run
 
 

@@ -14,7 +14,7 @@ from dashboard.comparing import Moved, Pair
 from dashboard.comparison_routes import address
 from dashboard.components import Camera, GridItem, ScatterEvents, scatter
 from dashboard.plane import Frame
-from dashboard.view_state import CompareView
+from dashboard.views import CompareView
 
 COLORS = {"label": "Label", "kind": "What the prediction became", "moved": "How far it moved"}
 KIND_COLORS = ("#2ca25f", "#e0435a", "#d6a800", "#9467d8", "#9aa0a6")

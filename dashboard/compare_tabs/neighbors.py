@@ -8,7 +8,7 @@ from dashboard import addresses, binding, comparing, figures
 from dashboard.compare_tabs import chosen, shared_images
 from dashboard.comparing import Pair
 from dashboard.components import GridItem, image_grid
-from dashboard.view_state import CompareView
+from dashboard.views import CompareView
 from featurestore.comparison import Overlap
 from featurestore.reader import Run
 

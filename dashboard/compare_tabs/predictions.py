@@ -8,7 +8,7 @@ from dashboard import binding, comparing
 from dashboard.compare_tabs import chosen, shared_images
 from dashboard.comparing import Pair
 from dashboard.components import GridItem
-from dashboard.view_state import CompareView
+from dashboard.views import CompareView
 
 KINDS = {
     "all": "All changed",

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import addresses, binding
 from dashboard.comparing import Pair
 from dashboard.components import GridItem, image_grid
-from dashboard.view_state import CompareView
+from dashboard.views import CompareView
 
 PER_PAGE = 40
 SIZE = 104

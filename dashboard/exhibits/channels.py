@@ -13,7 +13,7 @@ from dashboard import data
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line, own_code
 from dashboard.jobs import State
 from dashboard.results import Result
-from dashboard.view_state import ChannelsView
+from dashboard.views import ChannelsView
 from featurestore.reader import Run
 
 PATIENCE = 120.0

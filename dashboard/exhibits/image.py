@@ -9,7 +9,7 @@ from dashboard.exhibits.exhibit import Exhibit, command_line
 from dashboard.exhibits.neighbors import of_image
 from dashboard.image_tabs import GLANCE, NEIGHBORS, OCCLUSION
 from dashboard.results import Result
-from dashboard.view_state import ImageView
+from dashboard.views import ImageView
 from featurestore.reader import Run
 
 NEIGHBORS_SHOWN = 12

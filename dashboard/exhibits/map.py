@@ -8,7 +8,7 @@ from compute.exhibits.stored import images_drawing
 from dashboard import selection
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line
 from dashboard.results import Result
-from dashboard.view_state import MapView
+from dashboard.views import MapView
 from featurestore.reader import Run
 
 

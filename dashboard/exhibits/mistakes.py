@@ -11,7 +11,7 @@ from compute.exhibits.matrix import confusion_drawing, errors_drawing
 from dashboard import data, selection
 from dashboard.exhibits.exhibit import Exhibit, command_line
 from dashboard.results import Result
-from dashboard.view_state import MistakesView
+from dashboard.views import MistakesView
 from featurestore.reader import Run
 
 

@@ -6,7 +6,7 @@ from compute.exhibits.neighbors import stored_neighbors_drawing
 from dashboard import data
 from dashboard.exhibits.exhibit import Exhibit, command_line
 from dashboard.results import Result
-from dashboard.view_state import ImageView, NeighborsView
+from dashboard.views import ImageView, NeighborsView
 from featurestore.reader import Run
 
 

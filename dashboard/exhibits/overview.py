@@ -6,7 +6,7 @@ from compute.exhibits.filters import run_filters_drawing
 from compute.exhibits.stored import table_drawing
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line
 from dashboard.results import Result
-from dashboard.view_state import OverviewView
+from dashboard.views import OverviewView
 from featurestore.reader import Run
 
 

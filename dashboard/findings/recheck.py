@@ -13,7 +13,8 @@ from dashboard.findings.record import Finding, Value, flat
 from dashboard.pages import PAGES
 from dashboard.proof import TOLERANCE, Proof, compare, prove
 from dashboard.results import Result
-from dashboard.view_state import ChannelsView, LiveView, ViewState
+from dashboard.view_state import LiveView, ViewState
+from dashboard.views import ChannelsView
 from featurestore.reader import Run, Store
 
 Kind = Literal["holds", "differs", "unchecked"]
