@@ -3,8 +3,8 @@ maps with their channels last in memory.
 
     s (W * x + b - m) + t  =  (s W) * x + s (b - m) + t,      s = g / sqrt(v + eps)
 
-(g, t: the norm's weight and bias; m, v: its running mean and variance.) A layer's value before its nonlinearity is
-the folded convolution's own, so that every site stays, equal but for rounding.
+(g, t: the norm's weight and bias; m, v: its running mean and variance.) A layer's value before its
+nonlinearity is the folded convolution's own, so that every site stays, equal but for rounding.
 """
 
 import copy
@@ -22,8 +22,8 @@ TOLERANCE = {"cpu": 1e-4, "cuda": 1e-3}
 
 
 class FoldedNetwork(TracedNetwork):
-    """A `TracedNetwork` whose own graph and modules are folded copies; `module` and what `convolution` gives are the
-    network's as they were.
+    """A `TracedNetwork` whose own graph and modules are folded copies; `module` and what `convolution` gives
+    are the network's as they were.
 
     Raises ValueError where the folded network doesn't give the same scores for the example.
     """
@@ -80,7 +80,8 @@ class FoldedNetwork(TracedNetwork):
             with torch.no_grad():
                 found = self.run(example, {LOGITS})[LOGITS]
         except RuntimeError as error:
-            raise ValueError(f"{type(self.module).__name__} doesn't run with channels last: {error}") from error
+            name = type(self.module).__name__
+            raise ValueError(f"{name} doesn't run with channels last: {error}") from error
         limit = TOLERANCE.get(example.device.type, 1e-3) * float(expected.nan_to_num().abs().max())
         if not torch.allclose(found, expected, rtol=0, atol=limit, equal_nan=True):
             raise ValueError(f"{type(self.module).__name__} doesn't give the same scores once it is folded")
@@ -119,7 +120,8 @@ def _scale_and_shift(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _is_plain(convolution: nn.Conv2d) -> bool:
-    """Whether its weights are all that there is to it: no subclass, no parametrisation, no hook that sets them."""
+    """Whether its weights are all that there is to it: no subclass, no parametrisation, no hook that sets
+    them."""
     return type(convolution) is nn.Conv2d and not (
         convolution._forward_pre_hooks or convolution._forward_hooks
     )

@@ -1,7 +1,7 @@
 """A network's forward pass as a program that reads every layer's value on the way and lets it go at once.
 
-Nothing is differentiated, so that nonlinearities and sums may write over what nobody reads any more: no map is kept,
-and the memory for the next one is still in the cache.
+Nothing is differentiated, so that nonlinearities and sums may write over what nobody reads any more: no map
+is kept, and the memory for the next one is still in the cache.
 """
 
 import copy
@@ -29,8 +29,8 @@ FRESH_MODULES = (
 def reading_program(
     network: TracedNetwork, layers: Iterable[str], read: Callable[[torch.Tensor], object]
 ) -> fx.GraphModule:
-    """Maps normalised images to {"logits", "features", each layer: read(its value)}. To be run in inference mode;
-    `read` must not keep its argument."""
+    """Maps normalised images to {"logits", "features", each layer: read(its value)}. To be run in inference
+    mode; `read` must not keep its argument."""
     layers = tuple(layers)
     graph, nodes = network.copied({LOGITS, FEATURES, *layers})
     outputs = {site: nodes[site] for site in (LOGITS, FEATURES)}

@@ -34,7 +34,9 @@ def same_values(module: nn.Module, images: torch.Tensor) -> FoldedNetwork:
     for site in sites:
         error = (found[site] - expected[site]).abs().max()
         assert error <= 1e-5 * max(1e-3, float(expected[site].abs().max())), site
-    assert {name: folded.tap(name) for name in folded.names} == {name: plain.tap(name) for name in plain.names}
+    assert [(name, folded.tap(name)) for name in folded.names] == [
+        (name, plain.tap(name)) for name in plain.names
+    ]
     return folded
 
 

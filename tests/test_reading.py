@@ -1,4 +1,5 @@
-"""The program that reads every layer on the way gives what the network gives, though it writes over its maps."""
+"""The program that reads every layer on the way gives what the network gives, though it writes over its
+maps."""
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from compute.reading import reading_program
 from compute.stages.map_statistics import _by_torch, map_statistics
 from compute.vision import models
 
-ARCHITECTURES = ("resnet18", "squeezenet1_1", "mobilenet_v3_small", "densenet121", "googlenet", "shufflenet_v2_x0_5")
+ARCHITECTURES = (
+    "resnet18", "squeezenet1_1", "mobilenet_v3_small", "densenet121", "googlenet", "shufflenet_v2_x0_5",
+)  # fmt: skip
 
 
 class Viewed(Base):

@@ -48,8 +48,8 @@ class ActivationsShard:
 
 @dataclass(frozen=True)
 class _Batch:
-    """pictures: without their crops. logits, features: rows of NaN where there are none. good: (m,) the others'
-    image_ids, with their pixels and channels."""
+    """pictures: without their crops. logits, features: rows of NaN where there are none. good: (m,) the
+    others' image_ids, with their pixels and channels."""
 
     pictures: tuple[Picture, ...]
     logits: np.ndarray
@@ -64,7 +64,9 @@ def shard_ids(number: int, size: int) -> list[range]:
     return _ranges(range(number), size)
 
 
-def activations_shard(job: Job, ids: range, pictures: Iterator[Picture], advance: Advance) -> ActivationsShard:
+def activations_shard(
+    job: Job, ids: range, pictures: Iterator[Picture], advance: Advance
+) -> ActivationsShard:
     """One forward pass over the images `ids`, whose pictures come next."""
     batches, summaries, waiting = [], [], []
     for rows in _ranges(ids, job.one_pass.batch):

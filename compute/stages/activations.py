@@ -48,8 +48,8 @@ def batch_size(model: Model) -> int:
 
 
 def pass_batch(model: Model) -> int:
-    """Images at once in the one pass, a power of two, at most 64: on a CPU the largest map stays in the cache; a
-    network that can't be traced keeps all of its maps."""
+    """Images at once in the one pass, a power of two, at most 64: on a CPU the largest map stays in the
+    cache; a network that can't be traced keeps all of its maps."""
     if model.graph is None or model.device.type != "cpu":
         return batch_size(model)
     return _power_of_two(max(_map_bytes(model), default=1), CACHED_BYTES)
@@ -58,13 +58,15 @@ def pass_batch(model: Model) -> int:
 class OnePass:
     """Everything that is read of a model in one forward pass, each layer as soon as it is computed.
 
-    batch: images at once; fewer are padded with zeros, since a kernel is chosen by its shapes, and so the same
-    images always go through the same ones.
+    batch: images at once; fewer are padded with zeros, since a kernel is chosen by its shapes, and so the
+    same images always go through the same ones.
     """
 
     def __init__(self, model: Model, batch: int):
         self.model, self.batch = model, batch
-        self._traced = None if model.graph is None else reading_program(model.network, model.layers, map_statistics)
+        self._traced = None
+        if model.graph is not None:
+            self._traced = reading_program(model.network, model.layers, map_statistics)
 
     def values(self, crops: torch.Tensor) -> BatchValues:
         """Of at most `batch` crops (N, C, H, W)."""
@@ -83,7 +85,7 @@ class OnePass:
         if self._traced is not None:
             return self._traced(inputs)
         found = self.model.network.run(inputs, {LOGITS, FEATURES, *self.model.layers})
-        return {site: map_statistics(value) if site in self.model.layers else value for site, value in found.items()}
+        return found | {name: map_statistics(found[name]) for name in self.model.layers}
 
 
 def image_rows(

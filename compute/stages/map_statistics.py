@@ -1,7 +1,8 @@
 """What is kept of each feature map: its maximum and where it is, its mean, and the share of it above 0.
 
-On a CPU all four come from one reading of the map while it is still in the cache, compiled by numba, images shared
-out over torch's number of threads. An image's values don't depend on the others, so they are the same for any number.
+On a CPU all four come from one reading of the map while it is still in the cache, compiled by numba, images
+shared out over torch's number of threads. An image's values don't depend on the others, so they are the same
+for any number.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,13 @@ import torch
 
 Statistics = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 BLOCK = 64
-"""Positions that are added in float32 before their sum goes to float64: a map of 100,000 stays exact to 1e-6."""
+"""Positions that are added in float32 before their sum goes to float64: a map of 100,000 stays exact to
+1e-6."""
 
 
 def map_statistics(maps: torch.Tensor) -> Statistics:
-    """(N, C, H, W) -> maximum (float32), its first row-major position (int32), mean and share above 0 (float32), each
-    (N, C). A map with a value that is not a number has a mean that is none."""
+    """(N, C, H, W) -> maximum (float32), its first row-major position (int32), mean and share above 0
+    (float32), each (N, C). A map with a value that is not a number has a mean that is none."""
     if maps.device.type != "cpu" or maps.dtype != torch.float32:
         return _by_torch(maps)
     channels_last = maps.permute(0, 2, 3, 1).contiguous().flatten(1, 2).numpy()
@@ -72,8 +74,8 @@ def _read(maps, maximum, position, mean, active):  # maps: (N, positions, C)
 
 @numba.njit(nogil=True, cache=True)
 def keep_strongest(value, image, position, new_value, new_image, new_position):
-    """Puts rows (N, T), weaker or later than what is equal to them, into the running strongest (9, T), in place:
-    among equals the earlier row stays first."""
+    """Puts rows (N, T), weaker or later than what is equal to them, into the running strongest (9, T), in
+    place: among equals the earlier row stays first."""
     ranks, channels = value.shape
     for row in range(len(new_value)):
         for channel in range(channels):

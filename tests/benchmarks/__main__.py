@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks [NAME ...]
 
-Each writes `results/NAME.json`; `python -m tests.benchmarks.table` then makes README's tables from them. Some need
-data and are run by hand: `growth` (a folder of images and a model), `dashboard` (a store).
+Each writes `results/NAME.json`; `python -m tests.benchmarks.table` then makes README's tables from them. Some
+need data and are run by hand: `growth` (a folder of images and a model), `dashboard` (a store).
 """
 
 import argparse
@@ -22,8 +22,8 @@ WITHOUT_DATA: dict[str, tuple[str, ...]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(WITHOUT_DATA)} (default: all)")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(WITHOUT_DATA)}; all of them")
     names = parser.parse_args().names or tuple(WITHOUT_DATA)
     if unknown := sorted(set(names) - set(WITHOUT_DATA)):
         parser.error(f"unknown benchmark {unknown[0]!r}; choose from {', '.join(WITHOUT_DATA)}")

@@ -1,11 +1,12 @@
 """How a store's cost grows with its number of images: each size is built in a process of its own.
 
-    python -m tests.benchmarks.growth --images FOLDER --model MODEL [--weights …] [--checkpoint …] [--size …] …
-        [--counts 5000 10000 20000 50000] [--stages activations neighbors embeddings grid] [--threads N] [--clock cpu]
-        [--write]
+    python -m tests.benchmarks.growth --images FOLDER --model MODEL [--checkpoint …] [--size …] …
+    [--counts 5000 10000 20000 50000] [--stages activations neighbors embeddings grid] [--threads N]
+    [--clock cpu] [--write]
 
-FOLDER has at least as many images as the largest count; the model is chosen as in `python -m compute store`. Peak memory
-is the resident set of the whole process; kNN is of features and of pixels, with nothing else in the stage.
+FOLDER has at least as many images as the largest count; the model is chosen as in `python -m compute store`.
+Peak memory is the resident set of the whole process; kNN is of features and of pixels, with nothing else in
+the stage.
 """
 
 import argparse
@@ -33,13 +34,13 @@ STAGES = ("activations", "neighbors", "embeddings")
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 COLUMNS = ("images", "activations images/s", "peak MB after activations", "kNN s", "maps s", "peak MB in all")
 GOALS = (
-    "goals: images a second of the sharded stage within 10 % of each other, its peak memory flat; kNN grows with the "
-    "square of the images, the maps a little more than in proportion."
+    "goals: images a second of the sharded stage within 10 % of each other, its peak memory flat; kNN grows "
+    "with the square of the images, the maps a little more than in proportion."
 )
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     zoo.add_model_arguments(parser)
     parser.add_argument("--images", required=True)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
@@ -90,8 +91,8 @@ def peak_mb() -> float:
 def row(count: int, found: dict) -> list:
     seconds, peaks = found["seconds"], found["peak_mb"]
     return [
-        count, count / seconds["activations"], peaks["activations"], seconds.get("neighbors", 0.0),
-        seconds.get("embeddings", 0.0), max(peaks.values()),
+        count, count / seconds["activations"], peaks["activations"], seconds.get("neighbors", "–"),
+        seconds.get("embeddings", "–"), max(peaks.values()),
     ]  # fmt: skip
 
 
@@ -109,7 +110,8 @@ def main() -> None:
         details[str(count)] = found | {"load": report.load()}
         print(f"{count}: {json.dumps(details[str(count)])}", flush=True)
     if chosen.write:
-        report.write("growth", "Growth with the number of images", COLUMNS, rows, [f"{chosen.clock} time; {GOALS}"], details)
+        notes = [f"{chosen.clock} time; {GOALS}"]
+        report.write("growth", "Growth with the number of images", COLUMNS, rows, notes, details)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
     PGD        one step of projected gradient descent at the scores
     dream      one DeepDream step, half the squared norm of a layer in the middle
 
-Naive PyTorch: torchvision's eager network with hooks, its parameters requiring gradients as they do when it is
-loaded, the whole forward pass. Gradients are checked for equality before time is taken; runs alternate in one process.
+Naive PyTorch: torchvision's eager network with hooks, its parameters requiring gradients as they do when it
+is loaded, the whole forward pass. Gradients are checked for equality before time is taken; runs alternate in
+one process.
 
     python -m tests.benchmarks.live [NETWORK ...] [--rounds 15] [--threads N] [--clock cpu] [--write]
 """
@@ -24,13 +25,16 @@ from compute.objectives import energy, logit
 from tests.benchmarks import report
 from tests.benchmarks.one_pass import PREPROCESSING, a_model, a_module, ratio
 
-MIDDLE = {"resnet18": "layer2.1.conv1", "resnet50": "layer2.3.conv2", "squeezenet1_1": "features.7.expand3x3", "vgg16": "features.14"}
+MIDDLE = {
+    "resnet18": "layer2.1.conv1", "resnet50": "layer2.3.conv2", "squeezenet1_1": "features.7.expand3x3",
+    "vgg16": "features.14",
+}  # fmt: skip
 TARGET, STEP, EPSILON = 3, 1 / 255, 8 / 255
 TOLERANCE = 1e-2
 """Of the norm: rounding switches some ReLUs that are all but 0, and the gradient jumps there."""
 COLUMNS = (
-    "network", "bare forward ms", "saliency / bare", "PGD step ms", "naive ms", "naive / ours", "middle layer",
-    "dream step ms", "naive ms", "naive / ours",
+    "network", "bare forward ms", "saliency / bare", "PGD step ms", "naive ms", "naive / ours",
+    "middle layer", "dream step ms", "naive ms", "naive / ours",
 )  # fmt: skip
 GOALS = "goals: saliency at most 2.5 bare forwards, naive / ours at least 2."
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -41,6 +45,7 @@ def compared(name: str, rounds: int, clock: Callable[[], float]) -> tuple[list, 
     model, naive = a_model(name, a_module(name)), a_module(name).requires_grad_(True)
     image = torch.rand(1, 3, *PREPROCESSING.size, generator=torch.Generator().manual_seed(0))
     layer = MIDDLE[name]
+    behind = relu_behind(naive, layer)
     check(model, naive, image, layer)
 
     def bare() -> None:
@@ -54,7 +59,7 @@ def compared(name: str, rounds: int, clock: Callable[[], float]) -> tuple[list, 
             "pgd": lambda: pgd_step(image, model.gradient(image, logit(TARGET))[0]),
             "naive pgd": lambda: pgd_step(image, naive_gradient(naive, image)),
             "dream": lambda: dream_step(image, model.gradient(image, energy(layer))[0]),
-            "naive dream": lambda: dream_step(image, naive_dream_gradient(naive, image, relu_behind(naive, layer))),
+            "naive dream": lambda: dream_step(image, naive_dream_gradient(naive, image, behind)),
         },
         rounds,
         clock,
@@ -65,8 +70,8 @@ def compared(name: str, rounds: int, clock: Callable[[], float]) -> tuple[list, 
         for pair in (("saliency", "bare"), ("naive pgd", "pgd"), ("naive dream", "dream"))
     }
     saliency, pgd, dream = over.values()
-    row = [name, ms["bare"], saliency, ms["pgd"], ms["naive pgd"], pgd, layer, ms["dream"], ms["naive dream"], dream]
-    return row, {"seconds": taken}
+    gradient = [ms["bare"], saliency, ms["pgd"], ms["naive pgd"], pgd]
+    return [name, *gradient, layer, ms["dream"], ms["naive dream"], dream], {"seconds": taken}
 
 
 def naive_gradient(module: nn.Module, image: Tensor) -> Tensor:
@@ -90,7 +95,8 @@ def naive_dream_gradient(module: nn.Module, image: Tensor, at: nn.Module) -> Ten
 
 
 def relu_behind(module: nn.Module, layer: str) -> nn.Module:
-    """What gives the layer's value before its ReLU: the batch norm behind a ResNet's convolution, or itself."""
+    """What gives the layer's value before its ReLU: the batch norm behind a ResNet's convolution, or
+    itself."""
     norm = layer.replace("conv", "bn")
     return module.get_submodule(norm if norm in dict(module.named_modules()) else layer)
 
@@ -108,17 +114,20 @@ def check(model: Model, naive: nn.Module, image: Tensor, layer: str) -> None:
     """ValueError where our gradients and naive PyTorch's differ by more than a hundredth in norm."""
     pairs = {
         "score": (model.gradient(image, logit(TARGET))[0], naive_gradient(naive, image)),
-        layer: (model.gradient(image, energy(layer))[0], naive_dream_gradient(naive, image, relu_behind(naive, layer))),
+        layer: (
+            model.gradient(image, energy(layer))[0],
+            naive_dream_gradient(naive, image, relu_behind(naive, layer)),
+        ),
         LOGITS: (model.logits(image), naive(PREPROCESSING.normalize(image)).detach()),
     }
     for name, (found, expected) in pairs.items():
         error = float((found - expected).norm() / expected.norm())
         if error > TOLERANCE:
-            raise ValueError(f"{model.name}, {name}: ours and naive PyTorch's differ by {error:.1e} of their norm")
+            raise ValueError(f"{model.name}, {name}: ours and naive PyTorch's differ by {error:.1e} in norm")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", default=tuple(MIDDLE), help=", ".join(MIDDLE))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -131,7 +140,7 @@ def main() -> None:
         row, details[name] = compared(name, chosen.rounds, CLOCKS[chosen.clock])
         rows.append(row)
         print("  ".join(f"{cell:.3g}" if isinstance(cell, float) else f"{cell}" for cell in row), flush=True)
-    note = f"One image of 224x224, medians of {chosen.rounds} alternating rounds, {chosen.clock} time; {GOALS}"
+    note = f"One image of 224x224, medians of {chosen.rounds} rounds, {chosen.clock} time; {GOALS}"
     print(note)
     if chosen.write:
         report.write("live", "Live methods", COLUMNS, rows, [note], details)

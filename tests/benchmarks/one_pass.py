@@ -2,13 +2,16 @@
 
     plain   the network as torchvision makes it, eager
     bare    our program of it, batch norms folded, channels last, without reading anything but the scores
-    pass    the same with all that the stage does: normalising, features, every channel's maximum, position, mean and
-            active share, histograms, the running top 9, pixel vectors, and the shard's rows written as Parquet
+    pass    the same with all that the stage does: normalising, features, every channel's maximum, position,
+    mean and active share, histograms, the running top 9, pixel vectors, and the shard's rows written as
+    Parquet
 
-The same decoded batches for all, random weights, 224x224. Predictions, features and top 9 are checked against plain
-PyTorch's before time is taken; runs alternate in one process. Decoding, which overlaps, is timed on its own.
+The same decoded batches for all, random weights, 224x224. Predictions, features and top 9 are checked against
+plain PyTorch's before time is taken; runs alternate in one process. Decoding, which overlaps, is timed on its
+own.
 
-    python -m tests.benchmarks.one_pass [NETWORK ...] [--images 128] [--rounds 5] [--threads N] [--clock cpu] [--write]
+    python -m tests.benchmarks.one_pass [NETWORK ...] [--images 128] [--rounds 5] [--threads N] [--clock cpu]
+    [--write]
 """
 
 import argparse
@@ -84,7 +87,8 @@ def compared(name: str, photos: Photos, pictures: list[Picture], rounds: int, cl
     """One network's row of the table, and its raw times."""
     module = a_module(name)
     model = a_model(name, module)
-    job = Job(model, {"model": name}, photos, photos.items, (None,) * len(pictures), parameters(model, ("activations",)))
+    wanted, digests = parameters(model, ("activations",)), (None,) * len(pictures)
+    job = Job(model, {"model": name}, photos, photos.items, digests, wanted)
     batches = torch.stack([picture.crop for picture in pictures]).split(job.one_pass.batch)
     bare = reading_program(model.network, (), map_statistics)
     error = checked(job, module, pictures, batches)
@@ -122,8 +126,8 @@ def write(run: OpenRun, made: ActivationsShard) -> None:
 
 
 def checked(job: Job, module: nn.Module, pictures: list[Picture], batches) -> float:
-    """The largest error of logits and features in standard deviations. ValueError where a prediction that isn't a tie
-    or a channel's strongest image differs from plain PyTorch's."""
+    """The largest error of the features in standard deviations. ValueError where a prediction that
+    isn't a tie or a channel's strongest image differs from plain PyTorch's."""
     made, layer = the_pass(job, pictures), next(iter(job.model.layers))
     maxima, logits, features = plain_values(module, layer, batches)
     found = np.stack(made.features["feature"].to_pylist())
@@ -135,7 +139,8 @@ def checked(job: Job, module: nn.Module, pictures: list[Picture], batches) -> fl
     predicted = [CLASSES[index] for index in logits.argmax(1)]
     best = -np.sort(-logits, axis=1)
     clear = best[:, 0] - best[:, 1] > TOLERANCE * logits.std()
-    if any(a != b for a, b, sure in zip(predicted, made.images["predicted"].to_pylist(), clear, strict=True) if sure):
+    ours = made.images["predicted"].to_pylist()
+    if any(a != b for a, b, sure in zip(predicted, ours, clear, strict=True) if sure):
         raise ValueError(f"{job.model.name}: predictions differ from plain PyTorch's")
     return error
 
@@ -148,7 +153,7 @@ def plain_values(module: nn.Module, layer: str, batches) -> tuple[np.ndarray, np
     classifier = getattr(module, "fc", None) or module.classifier[1]
     handles.append(
         classifier.register_forward_pre_hook(
-            lambda _, given: seen["features"].append(given[0].mean((2, 3)) if given[0].ndim == 4 else given[0])
+            lambda _, given: seen["features"].append(given[0].reshape(*given[0].shape[:2], -1).mean(2))
         )
     )
     with torch.inference_mode():
@@ -194,7 +199,7 @@ def random_pictures(photos: Photos) -> list[Picture]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", default=NETWORKS)
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
@@ -209,11 +214,12 @@ def main() -> None:
     for name in chosen.networks:
         row, details[name] = compared(name, photos, pictures, chosen.rounds, CLOCKS[chosen.clock])
         rows.append(row)
-        print("  ".join(f"{cell:.3g}" if isinstance(cell, float) else f"{cell:<14}" for cell in row), flush=True)
+        print(*(f"{cell:.3g}" if isinstance(cell, float) else cell for cell in row), sep="  ", flush=True)
     note = (
-        f"Medians of {chosen.rounds} alternating rounds over {chosen.images} decoded images; ratios within a round; "
-        f"{chosen.clock} time; {GOALS} Decoding a {PHOTO[0]}x{PHOTO[1]} JPEG with hash, crop and thumbnail: {decoding:.1f} ms of one core, so a "
-        f"device that passes f images a second wants f * {decoding / 1000:.4f} decoding cores."
+        f"Medians of {chosen.rounds} alternating rounds over {chosen.images} decoded images; ratios within a "
+        f"round; {chosen.clock} time; {GOALS} Decoding a {PHOTO[0]}x{PHOTO[1]} JPEG with hash, crop and "
+        f"thumbnail: {decoding:.1f} ms of one core, so a device that passes f images a second wants "
+        f"f * {decoding / 1000:.4f} decoding cores."
     )
     print(note)
     if chosen.write:
