@@ -95,7 +95,8 @@ def _whole_store(opened: Opened[NeighborsView], space: str) -> float | None:
 
 @st.cache_data(max_entries=64, hash_funcs=data.BY_FOLDER, show_spinner=False)
 def _agreement(run, space: str, count: int) -> float | None:
-    return agreement(data.table(run, "images", ("label",))["label"], run.select("neighbors", space), count)
+    neighbors = run.select("neighbors", space, columns=("image_id", "rank", "neighbor_id"))
+    return agreement(data.table(run, "images", ("label",))["label"], neighbors, count)
 
 
 def _item(opened: Opened[NeighborsView], row: dict, distance: float, label: str | None) -> GridItem:
