@@ -55,7 +55,7 @@ MAX_SEED = 2**31 - 1
 @dataclass(frozen=True)
 class Parameters:
     """What a store is computed with. occlusion_patch, occlusion_stride: pixels of the network's input.
-    threads: of every library; results may depend on their number.
+    threads: of every library, in each process; results may depend on their number.
     """
 
     stages: tuple[str, ...]
@@ -68,10 +68,10 @@ class Parameters:
 
 def parameters(
     model: Model, stages: tuple[str, ...] | None = None, seed: int = 0, limit: int | None = None,
-    occlusion_patch: int | None = None, occlusion_stride: int | None = None,
+    occlusion_patch: int | None = None, occlusion_stride: int | None = None, threads: int | None = None,
 ) -> Parameters:  # fmt: skip
-    """With the defaults that depend on the model: a patch of a quarter and a stride of an eighth of its
-    input.
+    """With the defaults that depend on the model, a patch of a quarter and a stride of an eighth of its input, and
+    on the machine: as many threads as torch takes by itself.
     """
     patch = default_patch(model.input_size) if occlusion_patch is None else occlusion_patch
     stride = default_stride(model.input_size) if occlusion_stride is None else occlusion_stride
@@ -79,7 +79,9 @@ def parameters(
         raise ValueError(f"occlusion patch {patch} must lie between 1 and {min(model.input_size)} pixels")
     if stride < 1:
         raise ValueError(f"occlusion stride {stride} must be at least 1 pixel")
-    return Parameters(complete_stages(stages), seed, limit, patch, stride, torch.get_num_threads())
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}; a shard needs at least 1")
+    return Parameters(complete_stages(stages), seed, limit, patch, stride, threads or torch.get_num_threads())
 
 
 def check_seed(seed: int) -> None:

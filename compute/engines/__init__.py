@@ -1,0 +1,9 @@
+"""Where shards are computed: in this process, in worker processes of this machine, or on a Ray cluster.
+
+engine      what the pipeline asks of each of them
+local       this process
+dispatch    shards to workers, and again where a worker died
+processes   workers that are processes of this machine
+ray_tasks   workers that are Ray actors
+choice      from the command line's options to an engine
+"""
