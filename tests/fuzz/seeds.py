@@ -1,0 +1,42 @@
+"""Whole image files of every format, mode and oddity that the decoder knows: what mutations start from."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+HEIGHT, WIDTH = 24, 31
+
+
+def image_seeds() -> tuple[bytes, ...]:
+    rng = np.random.default_rng(0)
+    photo = Image.fromarray(rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+    grey, palette, clear = photo.convert("L"), photo.quantize(32), photo.convert("RGBA")
+    clear.putalpha(grey)
+    deep = Image.fromarray(rng.integers(0, 65536, (HEIGHT, WIDTH), dtype=np.uint16))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    kinds = [
+        *((photo, each, {}) for each in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")),
+        (photo, "JPEG", {"progressive": True, "exif": exif}), (grey, "JPEG", {}),
+        (photo.convert("CMYK"), "JPEG", {}), (photo.convert("CMYK"), "TIFF", {}),
+        (photo, "PNG", {"exif": exif}), (palette, "PNG", {"transparency": 3}), (clear, "PNG", {}),
+        (clear.convert("LA"), "PNG", {}), (grey.convert("1"), "PNG", {}), (deep, "PNG", {}),
+        (clear, "WEBP", {"lossless": True}), (palette, "BMP", {}), (grey.convert("1"), "PPM", {}),
+        (palette, "GIF", {"save_all": True, "append_images": [palette.rotate(90)], "transparency": 0}),
+        (photo, "WEBP", {"save_all": True, "append_images": [photo.rotate(180)]}),
+        (photo, "PNG", {"save_all": True, "append_images": [photo.rotate(180)]}),
+        (photo, "TIFF", {"compression": "tiff_lzw"}), (photo, "TIFF", {"compression": "jpeg"}),
+        (photo, "TIFF", {"compression": "tiff_deflate", "exif": exif}),
+        (photo, "TIFF", {"save_all": True, "append_images": [grey]}),
+        (grey.convert("1"), "TIFF", {"compression": "group4"}), (deep, "TIFF", {}), (deep, "PPM", {}),
+        (grey.convert("F"), "TIFF", {}), (grey.convert("I"), "TIFF", {}),
+        (Image.new("RGB", (1, 1)), "PNG", {}), (Image.new("L", (3000, 1)), "PNG", {}),
+    ]  # fmt: skip
+    return tuple(_file(*kind) for kind in kinds)
+
+
+def _file(image: Image.Image, file_format: str, options: dict) -> bytes:
+    buffer = io.BytesIO()
+    image.copy().save(buffer, file_format, **options)
+    return buffer.getvalue()
