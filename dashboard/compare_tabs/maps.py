@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import addresses, binding, comparing, selection
 from dashboard.addresses import MapAddresses
 from dashboard.compare_tabs import chosen, shared_images
-from dashboard.compare_tabs.summary import MAPS, common_maps
+from dashboard.compare_tabs.summary import MAPS
 from dashboard.comparing import Moved, Pair
 from dashboard.comparison_routes import address
 from dashboard.components import Camera, GridItem, ScatterEvents, scatter
@@ -23,7 +23,7 @@ WHOLE = Camera(0, 0, 1)
 
 
 def draw(pair: Pair) -> None:
-    maps = common_maps(pair)
+    maps = comparing.compared(*pair.runs).maps
     if not maps:
         st.info(
             "The runs have no map by the same method: `python -m compute store --stages embeddings …` makes "

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.exhibits.compared import PATCHES
 from dashboard import comparing
 from dashboard.boundary import sentence
 from dashboard.comparing import Pair
@@ -125,8 +126,8 @@ def _channels(pair: Pair) -> Numbers:
         (
             layer,
             _share(found.overlap.mean),
-            f"best partners {_share(_mean(found.partner_share))}",
-            f"Share of the {comparing.PATCHES} images that excite a channel most that are the same in both "
+            f"best partners {_share(found.partner_mean)}",
+            f"Share of the {PATCHES} images that excite a channel most that are the same in both "
             f"runs, mean over {count} channels. Best partners: with, for each channel, the channel of the "
             "other run that has most in common (networks trained anew have theirs in another order). "
             "*Li et al. 2016*",
@@ -137,7 +138,7 @@ def _channels(pair: Pair) -> Numbers:
 
 
 def _maps(pair: Pair) -> Numbers:
-    return [_map(pair, name) for name in common_maps(pair)]
+    return [_map(pair, name) for name in comparing.compared(*pair.runs).maps]
 
 
 def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:
@@ -156,17 +157,5 @@ def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:
     )
 
 
-def common_maps(pair: Pair) -> list[str]:
-    if not pair.have("maps", "embeddings"):
-        return []
-    other = pair.other.table("maps", ["method"])["method"].to_pylist()
-    return [name for name in pair.run.table("maps", ["method"])["method"].to_pylist() if name in other]
-
-
 def _share(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}%}"
-
-
-def _mean(shares: np.ndarray) -> float | None:
-    known = shares[~np.isnan(shares)]
-    return float(known.mean()) if len(known) else None
