@@ -59,22 +59,73 @@ def add_parser(subparsers) -> None:
         metavar="S",
         help="pixels between patches (default: an eighth of the network's input)",
     )
+    _add_engine_arguments(parser)
+
+
+def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the shards are computed. Of these only --threads has a say in the result."""
+    group = parser.add_argument_group("where it is computed")
+    group.add_argument(
+        "--engine",
+        default="local",
+        metavar="E",
+        help="local: this process; processes: workers on this machine; ray: workers on a Ray cluster, which needs "
+        "requirements-ray.txt (default: %(default)s)",
+    )
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="how many (default: as many as GPUs or cores / threads allow)"
+    )
+    group.add_argument(
+        "--address", metavar="A", help="of the Ray cluster, host:port or auto (default: a new one on this machine)"
+    )
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="of each worker, and of this process; the bytes may depend on it (default: this machine's cores, or "
+        "OMP_NUM_THREADS)",
+    )
+    group.add_argument(
+        "--shards",
+        metavar="I/N",
+        help="compute only the I-th of N parts of the shards and commit nothing; the same command without it does "
+        "the rest and commits (needs --threads)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
+    from compute.engines.choice import open_engine
     from compute.pipeline import build
     from compute.progress import Progress
 
     progress = Progress()
+    engine, part = open_engine(args.engine, args.workers, args.address), _part(args)
     job = _job(args, progress)
     manifest = build.finished(job, args.store)
     if manifest is not None:
         print(f"run {manifest.fingerprint} is complete already: nothing to compute")
+    elif part is not None:
+        build.build_part(job, args.store, progress, part, engine)
+        print(f"part {args.shards} of run {job.fingerprint} is there; the same command without --shards commits")
+        return 0
     else:
-        manifest = build.build(job, args.store, progress)
+        manifest = build.build(job, args.store, progress, engine)
     for line in _summary(manifest, args.store):
         print(line)
     return 0
+
+
+def _part(args: argparse.Namespace):
+    """The part that --shards names; None without it."""
+    from compute.pipeline.part import Part
+
+    if args.shards is None:
+        return None
+    if args.threads is None:
+        raise ValueError(
+            "--shards needs --threads N, the same for all parts and for the last command: the run follows from it"
+        )
+    return Part.parse(args.shards)
 
 
 def _job(args: argparse.Namespace, progress):
@@ -89,7 +140,7 @@ def _job(args: argparse.Namespace, progress):
     spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
     model = zoo.load(spec, args.device, images.class_names(source.items))
     chosen = parameters(
-        model, args.stages, args.seed, args.limit, args.occlusion_patch, args.occlusion_stride
+        model, args.stages, args.seed, args.limit, args.occlusion_patch, args.occlusion_stride, args.threads
     )
     progress.note(f"{model.name} on {model.device.type}, {len(items):,} images of {source.spec}")
     with progress.stage("reading", len(items)) as stage:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -120,6 +121,7 @@ def _device(kind: str, worker: int) -> str:
 def _work(connection: Connection, order: WorkOrder, device: str) -> None:
     """A worker's life: opens the job, then computes what it is given until nobody is at the other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who started it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # and removes the file that it is writing
     try:
         run = order.open(device)
         connection.send(("ready", None))

@@ -3,7 +3,6 @@
 A run that was interrupted goes on where it was, and its tables are the same bytes as an uninterrupted one's.
 """
 
-from contextlib import closing, contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from os import PathLike
@@ -11,60 +10,68 @@ from os import PathLike
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
-from threadpoolctl import threadpool_limits
 
+from compute.engines.engine import Engine
+from compute.engines.local import Local
 from compute.pipeline.job import Job
 from compute.pipeline.open_run import OpenRun
-from compute.pipeline.shards import (
-    OCCLUSION_SHARD_IMAGES,
-    activations_shard,
-    occlusion_shard,
-    read_ahead,
-    shard_ids,
-)
+from compute.pipeline.part import WHOLE, Part
+from compute.pipeline.threads import fixed_threads
+from compute.pipeline.units import OF_ALL_IMAGES, SHARDED, images_of
 from compute.progress import Progress
 from compute.stages import embeddings, grid, neighbors
 from compute.stages.channels import channels_table, top_patches_table
 from compute.stages.layers import filters_table, layers_table
-from featurestore.layout import parse_shard_file
 from featurestore.manifest import Manifest
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
 
-PIXEL_SHARD = list(neighbors.METRICS).index("pixel")
-SUMMARIES = ("channels", "top_patches", "layers", "filters", "problems")
+LOCAL = Local()
+OF_THE_NETWORK = ("layers", "filters")
 
 
 def finished(job: Job, store: str | PathLike) -> Manifest | None:
     """The manifest of the job's run, now the store's current, where it is complete and undamaged, or None."""
     run = OpenRun(job, store)
-    run.writer.drop_unreadable_manifest()
-    shown = Store(store)
-    if job.fingerprint not in shown.runs():
-        return None
-    manifest = shown.open(job.fingerprint).manifest
-    if not all(run.writer.has_shard(*parse_shard_file(name)) for name in manifest.files):
+    if run.writer.damaged() or (manifest := run.writer.committed()) is None:
         return None
     run.remove_partials()
-    return manifest if _is_current(shown, job.fingerprint) else run.writer.commit(_fields(manifest))
+    return manifest if _is_current(Store(store), job.fingerprint) else run.writer.commit(_fields(manifest))
 
 
-def build(job: Job, store: str | PathLike, progress: Progress) -> Manifest:
-    """Computes what is missing of the job's run and commits it. ValueError where no image can be read."""
+def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = LOCAL) -> Manifest:
+    """Computes what is missing or damaged of the job's run and commits it. ValueError where no image can be read.
+
+    What runs the network comes first, on the engine, whose workers end then; the rest is done by this process.
+
+    A committed run that is repaired gets its very bytes back, manifest included.
+    """
     run = OpenRun(job, store)
-    for stage in job.parameters.stages:
+    damaged = run.writer.drop_damaged()
+    for name in damaged:
+        progress.note(f"{name} is damaged or missing: made again")
+    with engine:
+        _activations(run, progress, engine)
+        if "occlusion" in job.parameters.stages:
+            _sharded(run, "occlusion", progress, engine)
+    for stage in (name for name in job.parameters.stages if name in STAGES):
         with fixed_threads(job.parameters.threads):  # anew: numba sets OpenMP's number for all
             STAGES[stage](run, progress)
-    images = run.read_all("images", ["split", "correct"])
-    problems = run.read("problems", ["image_id"], 0).num_rows
-    notes = {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "timings": {stage: round(seconds, 2) for stage, seconds in progress.seconds.items()},
-    }
-    manifest = run.writer.commit(job.manifest_fields(accuracy(images), problems, notes))
     run.remove_partials()
+    before = run.writer.committed()
+    manifest = run.writer.commit(_new_fields(run, progress) if before is None else _fields(before))
+    if damaged:
+        progress.note(f"repaired {len(damaged)} files of run {job.fingerprint}: {', '.join(damaged)}")
     return manifest
+
+
+def build_part(job: Job, store: str | PathLike, progress: Progress, part: Part, engine: Engine = LOCAL) -> None:
+    """Computes what is missing of one part of the job's shards, as one of several processes that don't know of each
+    other; `build` then does the rest and commits."""
+    run = OpenRun(job, store)
+    with engine:
+        for stage in (name for name in SHARDED if name in job.parameters.stages):
+            _sharded(run, stage, progress, engine, part)
 
 
 def accuracy(images: pa.Table) -> dict[str, float]:
@@ -78,58 +85,46 @@ def accuracy(images: pa.Table) -> dict[str, float]:
     return {**splits, "all": pc.mean(shares["share"]).as_py()}
 
 
-@contextmanager
-def fixed_threads(number: int):
-    """Every numerical library on `number` threads: sums are then always taken in the same order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        with threadpool_limits(number):
-            yield
-    finally:
-        torch.set_num_threads(before)
+def _activations(run: OpenRun, progress: Progress, engine: Engine) -> None:
+    _sharded(run, "activations", progress, engine)
+    if not run.has(*OF_ALL_IMAGES):
+        with fixed_threads(run.job.parameters.threads):
+            run.write_missing(_of_all_images(run))
+    if not run.has(*OF_THE_NETWORK):
+        run.write_missing(_of_the_network(run))
 
 
-def _activations(run: OpenRun, progress: Progress) -> None:
-    pixels_used = "neighbors" not in run.job.parameters.stages or run.has("neighbors", shard=PIXEL_SHARD)
-    summarised = run.has(*SUMMARIES) and pixels_used
-    there = {
-        shard
-        for shard in range(len(run.shards))
-        if run.has("images", "features", shard=shard) and (summarised or run.has_partial(shard))
-    }
-    missing = [shard for shard in range(len(run.shards)) if shard not in there]
-    pictures = read_ahead(run.job, [run.shards[shard] for shard in missing])
-    with progress.stage("activations", len(run.job.items)) as stage, closing(pictures):
-        stage.skip(sum(len(run.shards[shard]) for shard in there))
-        for shard in missing:
-            made = activations_shard(run.job, run.shards[shard], pictures, stage.advance)
-            run.write_partial(shard, made)
-            run.write("features", made.features, shard)
-            run.write("images", made.images, shard)
-    if not run.has(*SUMMARIES):
-        _summaries(run)
+def _sharded(run: OpenRun, name: str, progress: Progress, engine: Engine, part: Part = WHOLE) -> None:
+    """What is missing of the part's shards of a stage, wherever the engine computes it."""
+    shards = part.shards(run, name)
+    absent = [shard for shard in shards if not SHARDED[name].is_there(run, shard)]
+    total, left = (images_of(run, name, each) for each in (shards, absent))
+    with progress.stage(name, total) as stage:
+        stage.skip(total - left)
+        if absent:
+            engine.compute(run, name, absent, stage.advance)
 
 
-def _summaries(run: OpenRun) -> None:
-    """The tables that are merged from all shards."""
-    job, model = run.job, run.job.model
-    layers = model.layers.values()
-    made = {name: TABLES[name].empty_table() for name in SUMMARIES}
+def _of_all_images(run: OpenRun) -> dict[str, pa.Table]:
+    job, layers = run.job, run.job.model.layers.values()
+    made = {name: TABLES[name].empty_table() for name in OF_ALL_IMAGES}
     if run.readable.size and (summary := run.summary()) is not None:
         images = run.read_all("images", ["width", "height"])
         sizes = np.stack([images[side].fill_null(0).to_numpy() for side in ("width", "height")], 1)
-        made["layers"] = layers_table(layers)
         made["channels"] = channels_table(summary, layers, job.group_names)
-        made["top_patches"] = top_patches_table(summary, layers, model.preprocessing, sizes)
-        made["filters"] = filters_table(model)
+        made["top_patches"] = top_patches_table(summary, layers, job.model.preprocessing, sizes)
     problems = [
         {"image_id": row, "path": job.items[row].path, "reason": reason} for row, reason in run.problems()
     ]
     made["problems"] = pa.Table.from_pylist(problems, TABLES["problems"])
-    for name, table in made.items():
-        if not run.has(name):
-            run.write(name, table)
+    return made
+
+
+def _of_the_network(run: OpenRun) -> dict[str, pa.Table]:
+    model = run.job.model
+    if not model.layers:
+        return {name: TABLES[name].empty_table() for name in OF_THE_NETWORK}
+    return {"layers": layers_table(model.layers.values()), "filters": filters_table(model)}
 
 
 def _neighbors(run: OpenRun, progress: Progress) -> None:
@@ -162,8 +157,7 @@ def _embeddings(run: OpenRun, progress: Progress) -> None:
             method = tuple(embeddings.METHODS)[shard]
             made = embeddings.embed(method, points)
             rows = embeddings.embeddings_table(method, len(run.job.items), run.readable, made.coordinates)
-            run.write("embeddings", rows, shard)
-            run.write("maps", embeddings.maps_table(method, points, made), shard)
+            run.write_missing({"embeddings": rows, "maps": embeddings.maps_table(method, points, made)}, shard)
             stage.advance()
 
 
@@ -181,24 +175,12 @@ def _grid(run: OpenRun, progress: Progress) -> None:
             stage.advance()
 
 
-def _occlusion(run: OpenRun, progress: Progress) -> None:
-    targets = run.read_all("images", ["predicted"])["predicted"].to_pylist()
-    with progress.stage("occlusion", len(targets)) as stage, fixed_threads(1):
-        for shard, ids in enumerate(shard_ids(len(targets), OCCLUSION_SHARD_IMAGES)):
-            if run.has("occlusion", shard=shard):
-                stage.skip(len(ids))
-            else:
-                rows = occlusion_shard(run.job, ids, targets[ids.start : ids.stop], stage.advance)
-                run.write("occlusion", rows, shard)
-
-
 STAGES = {
-    "activations": _activations,
     "neighbors": _neighbors,
     "embeddings": _embeddings,
     "grid": _grid,
-    "occlusion": _occlusion,
 }
+"""Those that need all images at once."""
 
 
 def _is_current(store: Store, fingerprint: str) -> bool:
@@ -206,6 +188,16 @@ def _is_current(store: Store, fingerprint: str) -> bool:
         return store.current() == fingerprint
     except ValueError:
         return False
+
+
+def _new_fields(run: OpenRun, progress: Progress) -> dict:
+    images = run.read_all("images", ["split", "correct"])
+    problems = run.read("problems", ["image_id"], 0).num_rows
+    notes = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "timings": {stage: round(seconds, 2) for stage, seconds in progress.seconds.items()},
+    }
+    return run.job.manifest_fields(accuracy(images), problems, notes)
 
 
 def _fields(manifest: Manifest) -> dict:

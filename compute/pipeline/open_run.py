@@ -2,8 +2,13 @@
 
 import io
 import json
+import os
 import shutil
-from collections.abc import Callable
+import weakref
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -13,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from compute.pipeline.job import Job
-from compute.pipeline.shards import SHARD_IMAGES, ActivationsShard, shard_ids
+from compute.pipeline.shards import OCCLUSION_SHARD_IMAGES, SHARD_IMAGES, ActivationsShard, shard_ids
 from compute.stages.channels import Summary, merge
 from compute.stages.embeddings import GRAPH_NEIGHBORS, normalised
 from compute.stages.neighbors import METRICS, Graph, nearest
+from featurestore import locks
 from featurestore.arrays import matrix
 from featurestore.atomic import make_folder, publish
 from featurestore.layout import shard_file
@@ -42,6 +48,12 @@ class OpenRun:
     def write(self, table: str, rows: pa.Table, shard: int = 0) -> None:
         self.writer.write_shard(table, shard, rows)
 
+    def write_missing(self, tables: Mapping[str, pa.Table], shard: int = 0) -> None:
+        """Those that are there and sound stay as they are."""
+        for name, rows in tables.items():
+            if not self.has(name, shard=shard):
+                self.write(name, rows, shard)
+
     def read(self, table: str, columns: list[str], shard: int) -> pa.Table:
         return pq.read_table(
             self.writer.folder / shard_file(table, shard), columns=columns, partitioning=None
@@ -54,6 +66,21 @@ class OpenRun:
     @cached_property
     def shards(self) -> list[range]:
         return shard_ids(len(self.job.items), SHARD_IMAGES)
+
+    @cached_property
+    def occlusion_shards(self) -> list[range]:
+        return shard_ids(len(self.job.items), OCCLUSION_SHARD_IMAGES)
+
+    def targets(self, ids: range) -> list[str | None]:
+        """The predicted classes of these images, None for one that can't be read; their shards are there."""
+        overlap = self.shards_with(ids)
+        rows = pa.concat_tables(self.read("images", ["predicted"], shard) for shard in overlap)
+        return rows["predicted"].slice(ids.start - self.shards[overlap[0]].start, len(ids)).to_pylist()
+
+    def shards_with(self, ids: range) -> range:
+        """The shards of `images` that these images are in."""
+        size = len(self.shards[0])
+        return range(ids.start // size, (ids.stop - 1) // size + 1)
 
     @cached_property
     def readable(self) -> np.ndarray:
@@ -107,17 +134,37 @@ class OpenRun:
         return [tuple(problem) for text in texts for problem in json.loads(text)]
 
     def has_partial(self, shard: int) -> bool:
-        return self._partial_file(shard).is_file()
+        """False also for a damaged one: it is made again."""
+        _ = self._sharing
+        try:
+            with zipfile.ZipFile(self._partial_file(shard)) as archive:
+                return archive.testzip() is None
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError):
+            return False
 
     def write_partial(self, shard: int, made: ActivationsShard) -> None:
         summary = {} if made.summary is None else made.summary.to_dict()
-        make_folder(self.partials)
+        _ = self._sharing
         buffer = io.BytesIO()
         np.savez(buffer, pixels=made.pixels, problems=json.dumps(made.problems), **summary)
         publish(self._partial_file(shard), lambda file: file.write(buffer.getbuffer()))
 
     def remove_partials(self) -> None:
-        shutil.rmtree(self.partials, ignore_errors=True)
+        """Unless another process is at this run: it may still need them, and removes them itself."""
+        if not self.partials.is_dir():
+            return
+        self._sharing()
+        with suppress(FileNotFoundError), locks.claimed(self.partials) as alone:
+            if alone:
+                shutil.rmtree(self.partials)
+
+    @cached_property
+    def _sharing(self) -> weakref.finalize:
+        """The lock on the partials' folder; ends when called, or with this object."""
+        while True:
+            make_folder(self.partials)
+            with suppress(FileNotFoundError):
+                return weakref.finalize(self, os.close, locks.shared(self.partials))
 
     def _partial(self, shard: int, name: str) -> np.ndarray:
         with self._open_partial(shard) as arrays:

@@ -92,9 +92,9 @@ def activations_shard(
 
 def read_ahead(job: Job, shards: Sequence[range]) -> Iterator[Picture]:
     """The pictures of all these shards in order, read and decoded ahead of the network."""
-    items = (job.items[row] for ids in shards for row in ids)
+    rows = (row for ids in shards for row in ids)
     depth = 2 * job.one_pass.batch + READERS
-    return ahead(lambda item: read_picture(job.source, item, job.model.preprocessing), items, READERS, depth)
+    return ahead(lambda row: _picture(job, row), rows, READERS, depth)
 
 
 def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance: Advance) -> pa.Table:
@@ -108,7 +108,7 @@ def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance
 
     def occlude(rows: range) -> tuple[list[int], list[str], list[OcclusionMaps]]:
         wanted = {row: target for row in rows if (target := targets[row - ids.start]) is not None}
-        pictures = [read_picture(job.source, job.items[row], job.model.preprocessing) for row in wanted]
+        pictures = [_picture(job, row) for row in wanted]
         names = list(wanted.values())
         return list(wanted), names, job.occluder.maps([picture.crop for picture in pictures], names)
 
@@ -118,6 +118,17 @@ def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance
             kept += new
         advance(len(rows))
     return occlusion_table(there, chosen, maps)
+
+
+def _picture(job: Job, row: int) -> Picture:
+    """ValueError where the image is not what it was when the job began, or isn't there for this machine."""
+    picture = read_picture(job.source, job.items[row], job.model.preprocessing)
+    if picture.sha256 != job.digests[row]:
+        what = "its bytes are others" if picture.sha256 else picture.reason
+        raise ValueError(
+            f"{job.items[row].path} in {job.source.root} is not what it was when the run began: {what}"
+        )
+    return picture
 
 
 def _run(job: Job, ids: range, pictures: Sequence[Picture]) -> _Batch:
