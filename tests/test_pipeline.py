@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     monkeypatch.setattr(open_run, "SHARD_IMAGES", 10)
-    monkeypatch.setattr(pipeline, "OCCLUSION_SHARD_IMAGES", 9)
+    monkeypatch.setattr(open_run, "OCCLUSION_SHARD_IMAGES", 9)
 
 
 def a_job(folder, model=None, **options):
@@ -81,7 +81,7 @@ def table_bytes(store, fingerprint):
 def built(folder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(open_run, "SHARD_IMAGES", 10)
-        patch.setattr(pipeline, "OCCLUSION_SHARD_IMAGES", 9)
+        patch.setattr(open_run, "OCCLUSION_SHARD_IMAGES", 9)
         store = tmp_path_factory.mktemp("store")
         job = a_job(folder)
         return job, store, build(job, store)
@@ -230,7 +230,7 @@ class TestResume:
         code = (
             "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
             "from tests import test_pipeline as t\n"
-            "t.open_run.SHARD_IMAGES, t.pipeline.OCCLUSION_SHARD_IMAGES = 10, 9\n"
+            "t.open_run.SHARD_IMAGES, t.open_run.OCCLUSION_SHARD_IMAGES = 10, 9\n"
             "job = t.a_job(Path(sys.argv[2]), stages=('neighbors', 'occlusion'))\n"
             "t.pipeline.build(job, Path(sys.argv[3]), t.quiet())\n"
         )
