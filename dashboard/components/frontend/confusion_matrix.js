@@ -6,6 +6,8 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 const STRONGEST = 75
 /** Classes up to which the cells carry their counts. */
 const FEW = 25
+/** Of the row names and of a cell that carries its count; cells shrink to fit the page. */
+const WIDEST = { names: "9rem", cell: "3rem" }
 
 /**
  * Images by label (rows) and prediction (columns); a click on a cell, or on a row's or a column's name, chooses
@@ -45,6 +47,7 @@ class ConfusionMatrix {
   #draw({ counts, rows, cols, totals, colors, label }) {
     this.table.setAttribute("aria-label", label)
     this.table.classList.toggle("many", Math.max(rows.length, cols.length) > FEW)
+    this.table.style.setProperty("--widest", `calc(${WIDEST.names} + ${cols.length} * ${WIDEST.cell})`)
     const shares = counts.map((row, r) => row.map(count => count / (totals[r] || 1)))
     const wrong = shares.flatMap((row, r) => row.filter((_, c) => rows[r] !== cols[c]))
     const most = Math.max(...wrong, 0)
