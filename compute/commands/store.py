@@ -76,7 +76,7 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, metavar="N", help="how many (default: as many as GPUs or cores / threads allow)"
     )
     group.add_argument(
-        "--address", metavar="A", help="of the Ray cluster, host:port or auto (default: a new one on this machine)"
+        "--address", metavar="A", help="of the running Ray cluster: host:port, or auto"
     )
     group.add_argument(
         "--threads",

@@ -6,7 +6,8 @@ ENGINES = ("local", "processes", "ray")
 
 
 def open_engine(name: str = "local", workers: int | None = None, address: str | None = None) -> Engine:
-    """workers: how many, for those that have any. address: of a running Ray cluster, "auto" or host:port.
+    """workers: how many, for those that have any. address: of a running Ray cluster, "auto" or host:port. None is
+    started here, since Ray listens on all of a machine's interfaces and lets whoever reaches it run programs.
 
     Raises ValueError for options that don't go together, or where Ray isn't installed."""
     if name not in ENGINES:
@@ -22,9 +23,24 @@ def open_engine(name: str = "local", workers: int | None = None, address: str | 
 
         return Processes(workers)
     if name == "ray":
-        from compute.engines.ray_tasks import RayTasks
-
-        return RayTasks(workers, address)
+        return _ray(workers, address)
     from compute.engines.local import Local
 
     return Local()
+
+
+def _ray(workers: int | None, address: str | None) -> Engine:
+    if address is None:
+        raise ValueError(
+            "--engine ray needs --address, auto or host:port of a running cluster (`ray start --head`); on one machine "
+            "take --engine processes"
+        )
+    try:
+        from compute.engines.ray_tasks import RayTasks
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ValueError(
+            "--engine ray needs Ray on every node: python -m pip install -r requirements-ray.txt"
+        ) from error
+    return RayTasks(address, workers)

@@ -1,10 +1,12 @@
 """Shards to workers, one at a time each; the shard of a worker that died goes to another one."""
 
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+LOG = logging.getLogger(__name__)
 TRIES = 3
 """Workers that a shard may cost, or that may die one after the other before any was ready."""
 
@@ -105,6 +107,7 @@ class Dispatcher:
         self._idle.discard(worker)
         shard, lost = work.give_up(worker)
         self._deaths[shard] += 1
+        LOG.warning("worker %d died, %s; its shard of %s: %s", worker, how, work.stage, "none" if shard is None else shard)
         if self._deaths[shard] >= TRIES:
             what = "starting" if shard is None else f"at shard {shard} of {work.stage}"
             raise ValueError(

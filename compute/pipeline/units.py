@@ -32,7 +32,9 @@ def images_of(run: OpenRun, stage: str, shards: Sequence[int]) -> int:
 
 def compute_shard(run: OpenRun, stage: str, shard: int, advance: Advance) -> None:
     """One shard, where it isn't there: the same bytes from every process of one environment."""
-    if not SHARDED[stage].is_there(run, shard):
+    if SHARDED[stage].is_there(run, shard):
+        advance(images_of(run, stage, [shard]))
+    else:
         compute_shards(run, stage, [shard], advance)
 
 
