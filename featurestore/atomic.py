@@ -4,10 +4,11 @@ import errno
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from . import locks
 from .errors import NoRoom
 from .layout import TEMPORARY
 
@@ -20,7 +21,7 @@ def publish(path: Path, write: Callable[[BinaryIO], object], scratch: Path | Non
     """
     temporary = (scratch or path.parent) / f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}"
     try:
-        with _room_for(path), open(temporary, "xb") as file:
+        with _room_for(path), _new_file(temporary) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -29,6 +30,14 @@ def publish(path: Path, write: Callable[[BinaryIO], object], scratch: Path | Non
         temporary.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Remove the temporary files of writers that were killed; those that are being written stay."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        with suppress(FileNotFoundError), open(path, "rb") as file:
+            if locks.claim(file.fileno()):
+                path.unlink()
 
 
 def make_folder(path: Path) -> None:
@@ -47,6 +56,16 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Open for writing and locked, so that it is not taken for a left-over."""
+    while True:
+        file = open(path, "xb")
+        locks.share(file.fileno())
+        if os.fstat(file.fileno()).st_nlink:  # else it was taken for one before it was locked
+            return file
+        file.close()
 
 
 @contextmanager

@@ -1,12 +1,14 @@
-"""Locks on a run's folder: shared by who reads or writes the run, whole by who clears something away.
+"""Locks on files and folders: shared by who uses them, claimed by who clears them away.
 
-The kernel drops a lock with the process that holds it, so none is ever left over. Where the file system has no
-locks on folders (NFS), those who share go on without one, and nobody gets a folder to himself.
+A run's folder is shared by its readers and writers, a temporary file by its writer. The kernel drops a lock with
+the process that holds it, so none is ever left over. Where the file system has no such locks (NFS), those who
+share go on without one, and nothing can be claimed.
 """
 
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -33,15 +35,22 @@ def share(descriptor: int) -> None:
 
 
 def claim(descriptor: int) -> bool:
-    """Whether nobody else has a lock; the folder is this descriptor's alone then, until `share` or its close.
-
-    A lock that it shared before may be lost where this is False: `share` again.
-    """
+    """Whether nobody else has a lock; it is this descriptor's alone then, until its close."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Whether nobody else has a lock on the folder; then nobody gets one before the block ends."""
+    descriptor = opened(folder)
+    try:
+        yield claim(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_still(descriptor, folder):

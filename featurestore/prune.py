@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +84,7 @@ def _named(runs, files, kind):
 def _prune_run(store, name, kept, older_than, dry_run):
     """The removal of one run; None, with the reason in `kept`, where it is in use or too young."""
     folder = store.path / RUNS / name
-    with _claimed(folder) as alone:
+    with locks.claimed(folder) as alone:
         if not alone:
             kept[name] = "open, or being written"
             return None
@@ -125,15 +123,6 @@ def _prune_rest(store, removed, older_than, dry_run):
             yield Removal(str(file.relative_to(store.path)), "left by a killed process", file.stat().st_size)
             if not dry_run:
                 file.unlink()
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[bool]:
-    descriptor = locks.opened(folder)
-    try:
-        yield locks.claim(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _size(folder):

@@ -4,6 +4,7 @@ A check never stops at the first fault: it returns a list of findings, empty whe
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def _verify_run(folder):
     run = Run(folder)
     for check in CHECKS:
         if damaged.isdisjoint(check.tables) and set(check.tables) <= set(run.tables()):
-            findings += [Finding(f"{place}: {check.tables[0]}", fault) for fault in check.faults(run)]
+            with suppress(Damaged):  # of a table that it reads where there is one: that is a finding already
+                findings += [Finding(f"{place}: {check.tables[0]}", fault) for fault in check.faults(run)]
     if "features" in run.tables() and "features" not in damaged:
         cache = vector_cache.cache_path(run).relative_to(folder.parents[1])
         findings += [Finding(str(cache), fault) for fault in vector_cache.faults(run)]

@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import locks
-from .atomic import make_folder, publish
+from .atomic import make_folder, publish, remove_left_overs
 from .errors import Damaged
-from .layout import CURRENT, MANIFEST, TEMPORARY, parse_shard_file, run_folder, shard_file
+from .layout import CURRENT, MANIFEST, parse_shard_file, run_folder, shard_file
 from .manifest import Manifest, read_manifest
 from .schemas import ROWS_PER_GROUP, SORT_KEYS, check_table, conform
 from .shard import describe, sha256
@@ -33,33 +33,46 @@ class RunWriter:
     def __init__(self, store_path: str | os.PathLike, fingerprint: str):
         self.store_path, self.fingerprint = Path(store_path), fingerprint
         self.folder = run_folder(self.store_path, fingerprint)
-        self._descriptor = self._open_folder()
-        if locks.claim(self._descriptor):
-            self._remove_left_overs()
-        locks.share(self._descriptor)
+        self._share_folder()
+        remove_left_overs(self.folder)
 
-    def drop_unreadable_manifest(self) -> bool:
-        """Remove a manifest that is damaged or of another schema version; True where there was one.
+    def committed(self) -> Manifest | None:
+        """The manifest as it is now; None where there is none. ValueError where it can't be read."""
+        try:
+            return read_manifest(self.folder)
+        except FileNotFoundError:
+            return None
 
-        The run is unfinished then: its shards are kept, and read back and checked by the next commit.
+    def damaged(self) -> list[str]:
+        """Names of files that are not as they were committed, and of those not committed that can't be read back.
+
+        A manifest that is damaged, or of another schema version, is one of them; nothing is committed then.
         """
         try:
-            read_manifest(self.folder)
-        except FileNotFoundError:
-            return False
+            found, entries = [], self._committed_files()
         except ValueError:
-            (self.folder / MANIFEST).unlink()
-            return True
-        return False
+            found, entries = [MANIFEST], {}
+        found += [name for name, entry in entries.items() if not self._is_as_committed(name, entry)]
+        return found + [name for name in self._shard_files() if name not in entries and not self._is_readable(name)]
+
+    def drop_damaged(self) -> list[str]:
+        """Makes `has_shard` say no of all that is `damaged`, and returns their names.
+
+        Committed files stay until they are written again: their sound row groups can be read meanwhile. Without
+        its manifest the run is unfinished.
+        """
+        names = self.damaged()
+        entries = {} if MANIFEST in names else self._committed_files()
+        for name in names:
+            if name not in entries:
+                (self.folder / name).unlink()
+        return names
 
     def has_shard(self, table: str, shard: int) -> bool:
         """Whether the shard is there; where the run is committed, with the bytes it was committed with."""
         name = shard_file(check_table(table), shard)
-        path = self.folder / name
-        if not path.is_file():
-            return False
         entry = self._committed_files().get(name)
-        return entry is None or (path.stat().st_size == entry.bytes and sha256(path) == entry.sha256)
+        return (self.folder / name).is_file() if entry is None else self._is_as_committed(name, entry)
 
     def write_shard(self, table: str, shard: int, rows: pa.Table) -> None:
         """Write one shard, or replace it.
@@ -78,8 +91,7 @@ class RunWriter:
         manifest_fields: the fields of `Manifest` except fingerprint, files and schema_version. A committed
         run may be committed again with further tables; ValueError where one of its files has changed.
         """
-        names = sorted(path.name for path in self.folder.iterdir() if parse_shard_file(path.name))
-        files = {name: self._describe(name) for name in names}
+        files = {name: self._describe(name) for name in self._shard_files()}
         manifest = _manifest(self.fingerprint, manifest_fields, files)
         _check_tables(self.folder, manifest)
         self._check_unchanged(manifest)
@@ -88,25 +100,13 @@ class RunWriter:
                 scratch=self.folder)
         return manifest
 
-    def is_alone(self) -> bool:
-        """Whether no other process reads or writes this run at this moment."""
-        alone = locks.claim(self._descriptor)
-        locks.share(self._descriptor)
-        return alone
-
-    def _open_folder(self):
-        """Descriptor of the run's folder, shared; made anew where `prune` removed it at the same time."""
+    def _share_folder(self):
+        """For as long as this writer lives. It is made anew where `prune` removes it at the same time."""
         while True:
             make_folder(self.folder)
             with suppress(FileNotFoundError):
-                descriptor = locks.shared(self.folder)
-                weakref.finalize(self, os.close, descriptor)
-                return descriptor
-
-    def _remove_left_overs(self):
-        """What killed writers left; nobody ever reads it."""
-        for left_over in self.folder.glob(f"{TEMPORARY}*"):
-            left_over.unlink()
+                weakref.finalize(self, os.close, locks.shared(self.folder))
+                return
 
     def _describe(self, name):
         """The file's entry. A damaged file is removed, or every later commit would fail on it."""
@@ -116,11 +116,23 @@ class RunWriter:
             (self.folder / name).unlink()
             raise Damaged(f"{error}; it is removed: write it again") from error
 
-    def _committed_files(self):
+    def _is_readable(self, name):
         try:
-            return read_manifest(self.folder).files
-        except FileNotFoundError:
-            return {}
+            describe(self.folder / name, SORT_KEYS[check_table(parse_shard_file(name)[0])])
+        except ValueError:
+            return False
+        return True
+
+    def _is_as_committed(self, name, entry):
+        path = self.folder / name
+        return path.is_file() and path.stat().st_size == entry.bytes and sha256(path) == entry.sha256
+
+    def _shard_files(self):
+        return sorted(path.name for path in self.folder.iterdir() if parse_shard_file(path.name))
+
+    def _committed_files(self):
+        manifest = self.committed()
+        return {} if manifest is None else manifest.files
 
     def _check_unchanged(self, manifest):
         for name, entry in self._committed_files().items():

@@ -138,6 +138,13 @@ def test_a_manifest_of_another_run(store):
         Store(store).open("copy")
 
 
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_verify_finds_damage_of_any_one_table(store, table):
+    victim = folder_of(store) / f"{table}-00000.parquet"
+    damage(victim, lambda data: data[:-1] + b"2")
+    assert victim.name in {finding.where.split("/")[-1] for finding in verify(store)}
+
+
 def test_verify_goes_on_after_a_finding(store):
     damage(folder_of(store) / "filters-00000.parquet", lambda data: data[:100])
     damage(folder_of(store) / "features-00001.parquet", lambda data: data + b"x")

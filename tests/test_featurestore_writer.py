@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from full_store import CLASSES, FIELDS, FINGERPRINT, full_run, rows_of, write_full_store
 
+from featurestore import atomic, locks
 from featurestore import writer as writing
+from featurestore.atomic import publish
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.verify import verify
@@ -197,15 +199,31 @@ def test_order_of_system_calls(tmp_path, monkeypatch):
                      *published("manifest.json", "a"), *published("CURRENT", tmp_path.name)]
 
 
-def test_left_over_files_go_only_when_no_writer_is_left(tmp_path):
-    first = RunWriter(tmp_path, "a")
-    left_over = first.folder / ".tmp-images-00000.parquet-0"
+def test_left_over_files_go_and_those_that_are_being_written_stay(tmp_path):
+    folder = RunWriter(tmp_path, "a").folder
+    left_over = folder / ".tmp-images-00000.parquet-0"
     left_over.write_bytes(b"half")
-    second = RunWriter(tmp_path, "a")
-    assert left_over.exists()
-    del first, second
-    RunWriter(tmp_path, "a")
-    assert not left_over.exists()
+
+    def write(file):
+        RunWriter(tmp_path, "a")
+        assert [path.name for path in folder.iterdir()] == [Path(file.name).name]
+        file.write(b"whole")
+
+    publish(folder / "published", write)
+    assert (folder / "published").read_bytes() == b"whole" and not left_over.exists()
+
+
+def test_a_file_that_was_taken_for_a_left_over_before_it_was_locked_is_begun_anew(tmp_path, monkeypatch):
+    share, taken = locks.share, []
+
+    def late(descriptor):
+        if not taken:
+            taken.append(atomic.remove_left_overs(tmp_path))
+        share(descriptor)
+
+    monkeypatch.setattr(locks, "share", late)
+    publish(tmp_path / "published", lambda file: file.write(b"whole"))
+    assert taken and (tmp_path / "published").read_bytes() == b"whole"
 
 
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
@@ -356,8 +374,22 @@ def test_a_run_whose_manifest_cannot_be_read_is_finished_anew(tmp_path, whole, d
     manifest = tmp_path / "runs" / FINGERPRINT / "manifest.json"
     manifest.write_bytes(damage)
     writer = RunWriter(tmp_path, FINGERPRINT)
-    assert writer.drop_unreadable_manifest() and not manifest.exists()
+    assert writer.damaged() == writer.drop_damaged() == ["manifest.json"] and not manifest.exists()
     assert writer.has_shard("images", 0)
     write_full_store(tmp_path)
     assert contents(tmp_path) == whole
-    assert not writer.drop_unreadable_manifest()
+    assert writer.drop_damaged() == []
+
+
+def test_damaged_files_are_named_and_the_committed_ones_stay_until_written_again(tmp_path, whole):
+    write_full_store(tmp_path)
+    writer = RunWriter(tmp_path, FINGERPRINT)
+    (writer.folder / "maps-00000.parquet").unlink()
+    for name in ("channels-00000.parquet", "layers-00001.parquet"):
+        (writer.folder / name).write_bytes(b"PAR1")
+    names = ["channels-00000.parquet", "maps-00000.parquet", "layers-00001.parquet"]
+    assert writer.damaged() == writer.drop_damaged() == names
+    assert (writer.folder / names[0]).exists() and not (writer.folder / names[2]).exists()
+    assert not writer.has_shard("channels", 0) and not writer.has_shard("layers", 1)
+    write_full_store(tmp_path)
+    assert contents(tmp_path) == whole

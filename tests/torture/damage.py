@@ -14,7 +14,7 @@ from featurestore.verify import verify
 from tests.torture.outcome import Outcome
 from tests.torture.stores import FORKS, contents, write
 
-BLOCK, SECTOR = 4096, 512
+BLOCK = 4096
 
 Change = tuple[str, str, int, bytes]
 """File, what is done, the first byte that changes, the file's bytes afterwards."""
@@ -31,7 +31,7 @@ def cuts(work: Path, stride: int = 1) -> Outcome:
 
 
 def zeros(work: Path, stride: int = 1) -> Outcome:
-    """Each sector of 512 bytes and each block of 4 KiB of each file zeroed."""
+    """Each block of 4 KiB of each file zeroed."""
     return _tortured(work, "zeroed blocks", _zeros, stride)
 
 
@@ -73,14 +73,13 @@ def _cuts(files: dict[str, bytes], stride: int) -> Iterator[Change]:
 
 
 def _zeros(files: dict[str, bytes], stride: int) -> Iterator[Change]:
-    places = [(name, start, size) for name, data in sorted(files.items()) for size in (SECTOR, BLOCK)
-              for start in range(0, len(data), size)]
-    for name, start, size in places[::stride]:
+    places = [(name, start) for name, data in sorted(files.items()) for start in range(0, len(data), BLOCK)]
+    for name, start in places[::stride]:
         whole = files[name]
-        data = whole[:start] + bytes(len(whole[start:start + size])) + whole[start + size:]
+        data = whole[:start] + bytes(len(whole[start:start + BLOCK])) + whole[start + BLOCK:]
         if data != whole:
             first = next(at for at in range(start, len(whole)) if data[at] != whole[at])
-            yield name, f"{size} bytes zeroed from {start}", first, data
+            yield name, f"zeroed from {start}", first, data
 
 
 def _faults(path, name, place, data):
