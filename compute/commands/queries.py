@@ -1,6 +1,7 @@
 """The questions that need no live method: first-layer filters, and those to a store."""
 
 from compute.commands import (
+    compare,
     confusion,
     filters,
     grid,
@@ -12,7 +13,7 @@ from compute.commands import (
     table,
 )
 
-QUERIES = (filters, map, grid, neighbors, patches, occlusion_map, confusion, mistakes, table)
+QUERIES = (filters, map, grid, neighbors, patches, occlusion_map, confusion, mistakes, compare, table)
 
 
 def add_parser(subparsers) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
+from compute.exhibits.compare_pictures import KIND_COLORS
 from dashboard import addresses, binding, comparing, selection
 from dashboard.addresses import MapAddresses
 from dashboard.compare_tabs import chosen, shared_images
@@ -17,7 +18,6 @@ from dashboard.plane import Frame
 from dashboard.views import CompareView
 
 COLORS = {"label": "Label", "kind": "What the prediction became", "moved": "How far it moved"}
-KIND_COLORS = ("#2ca25f", "#e0435a", "#d6a800", "#9467d8", "#9aa0a6")
 HEIGHT = 480
 WHOLE = Camera(0, 0, 1)
 
