@@ -30,7 +30,7 @@ INSTALLED := $(VENV)/.installed
 option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
 
 .DEFAULT_GOAL := run
-.PHONY: run help install store store-digits dashboard findings test bench gallery screenshots clean
+.PHONY: run help install store store-digits dashboard findings test torture bench gallery screenshots clean
 
 run: stores/demo/CURRENT ## install, build the demo store, serve the dashboard
 	@$(MAKE) --no-print-directory dashboard
@@ -70,6 +70,9 @@ findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TR
 
 test: install ## run the tests
 	$(PY) -m pytest tests
+
+torture: install ## kill, fill, damage and race stores at full count (a quarter of an hour and more)
+	$(PY) -m tests.torture
 
 bench: install ## run the benchmarks that need no data, each against its peer: ARGS="one_pass live" for some
 	$(PY) -m tests.benchmarks $(ARGS)

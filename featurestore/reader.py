@@ -50,7 +50,7 @@ class Store:
         named = self._named()
         while True:
             try:
-                return self._check_run(named)
+                return self._check_run(_whole_line(named))
             except ValueError as error:
                 before, named = named, self._named()
                 if named == before:  # else it was replaced, and pruned, just now
@@ -63,12 +63,12 @@ class Store:
             try:
                 return Run(self.path / RUNS / chosen)
             except FileNotFoundError:
-                if fingerprint is not None or self._named() == chosen:
+                if fingerprint is not None or self._named() == f"{chosen}\n":
                     raise self._gone(chosen) from None
 
     def _named(self):
         try:
-            return (self.path / CURRENT).read_text(errors="replace").removesuffix("\n")
+            return (self.path / CURRENT).read_text(errors="replace")
         except FileNotFoundError:
             raise ValueError(f"store {self.path} has no finished run yet; `make store STORE={self.path}` "
                              "goes on where it was interrupted") from None
@@ -126,14 +126,21 @@ class Run:
         columns = self._check_columns(name, columns)
         names = _check_key(name, key)
         wanted = None if columns is None else list(dict.fromkeys([*names, *columns]))
-
-        def keep(rows):
-            for column, value in zip(names, key, strict=True):
-                rows = rows.filter(pc.equal(rows[column], value))
-            return rows
-
+        keep = _with_key(names, key)
         rows = self._read_groups(name, self._groups(name).starting_with(key), wanted, keep)
         return rows if columns is None else rows.select(columns)
+
+    def spread(self, name: str, *key, most: int, columns: Sequence[str]) -> pa.Table:
+        """About `most` of the rows whose sort key begins with `key`, in blocks that lie evenly over them; all where
+        there are no more."""
+        columns = self._check_columns(name, columns)
+        names = _check_key(name, key)
+        groups = self._groups(name)
+        there = np.asarray(groups.starting_with(key))
+        kept = -(-len(there) * most // max(1, sum(groups.rows[group] for group in there)))
+        chosen = there[np.linspace(0, len(there) - 1, min(kept, len(there))).round().astype(int)]
+        wanted = list(dict.fromkeys([*names, *columns]))
+        return self._read_groups(name, chosen, wanted, _with_key(names, key)).select(columns)
 
     def rows(self, name: str, image_ids: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
         """Rows of the images, in the order asked, for the tables keyed by image_id.
@@ -242,6 +249,21 @@ class Run:
         tables = (self._shard(places[i][0]).read_group(places[i][1], columns) for i in indices)
         empty = self._shard(self._files(name)[0]).schema.empty_table()
         return pa.concat_tables([empty if columns is None else empty.select(columns), *map(keep, tables)])
+
+
+def _with_key(names, key):
+    """The rows of a table whose first columns, `names`, are `key`."""
+    def keep(rows):
+        for column, value in zip(names, key, strict=True):
+            rows = rows.filter(pc.equal(rows[column], value))
+        return rows
+    return keep
+
+
+def _whole_line(text):
+    if not text.endswith("\n"):
+        raise ValueError(f"{text!r} is cut off: it has no end of line")
+    return text[:-1]
 
 
 def _read_image(run, image_id):

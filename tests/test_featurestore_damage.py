@@ -132,6 +132,30 @@ def test_a_manifest_that_is_none(store, data):
     assert [f.where for f in verify(store)] == [f"runs/{FINGERPRINT}/manifest.json"]
 
 
+@pytest.mark.parametrize("text", [b"", b"\n", FINGERPRINT.encode(), f"{FINGERPRINT}\v".encode(), b"full-rul\n"])
+def test_a_damaged_current(store, text):
+    (store / "CURRENT").write_bytes(text)
+    with pytest.raises(ValueError, match=r"CURRENT is wrong"):
+        Store(store).current()
+    assert Store(store).open(FINGERPRINT).image_count == 60
+    assert [finding.where for finding in verify(store)] == ["CURRENT"]
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: text.replace(b'"seed": 1e-05', b'"seed": 1E-05'), lambda text: text[:-1],
+    lambda text: text.replace(b"tiny", b"tinz"), lambda text: text[:-2],
+])  # fmt: skip
+def test_a_manifest_is_held_to_its_very_text(tmp_path, change):
+    writer = RunWriter(tmp_path, "a")
+    writer.write_shard("problems", 0, rows_of("problems"))
+    writer.commit(FIELDS | {"parameters": {"seed": 1e-5}})
+    manifest = writer.folder / "manifest.json"
+    text = manifest.read_bytes()
+    manifest.write_bytes(change(text))
+    with pytest.raises(Damaged, match=r"manifest\.json"):
+        Store(tmp_path).open()
+
+
 def test_a_manifest_of_another_run(store):
     shutil.copytree(folder_of(store), store / "runs" / "copy")
     with pytest.raises(Damaged, match="is of run 'full-run', not of 'copy'"):
