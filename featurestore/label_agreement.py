@@ -10,16 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def agreement(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> float | None:
-    """Share of the first `count` neighbours of all images that have the image's own label.
+def agreements(labels: pa.ChunkedArray, neighbors: pa.Table) -> np.ndarray:
+    """Share of the first 1, 2, … neighbours of all images in `neighbors` that have the image's own label.
 
-    labels: by image_id, null where there is none; such images don't count. None where no image counts.
+    labels: by image_id, null where there is none; such images don't count. (most ranks,) float64, empty where no
+    image counts.
     """
     codes = _codes(labels)
-    first = neighbors.filter(pc.less(neighbors["rank"], count))
-    own, other = (codes[first[name].to_numpy()] for name in ("image_id", "neighbor_id"))
+    own, other = (codes[neighbors[name].to_numpy()] for name in ("image_id", "neighbor_id"))
     labelled = own >= 0
-    return float((own == other)[labelled].mean()) if labelled.any() else None
+    ranks, same = neighbors["rank"].to_numpy()[labelled], (own == other)[labelled]
+    return np.cumsum(np.bincount(ranks, same)) / np.cumsum(np.bincount(ranks))
+
+
+def agreement(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> float | None:
+    """The share among the first `count`, see `agreements`; None where no image counts."""
+    shares = agreements(labels, neighbors)
+    return float(shares[min(count, len(shares)) - 1]) if len(shares) else None
 
 
 def disagreements(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> pa.Table:

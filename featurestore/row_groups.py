@@ -9,12 +9,16 @@ from .manifest import Manifest
 
 
 class RowGroups:
-    """Row groups of a table, the shards `files` in order: `places` (file, index in it), keys ascending."""
+    """Row groups of a table, the shards `files` in order: `places` (file, index in it), keys ascending.
+
+    rows: how many each has.
+    """
 
     def __init__(self, manifest: Manifest, files: list[str]):
         self.places = [(file, index) for file in files
                        for index in range(len(manifest.files[file].row_groups))]
         groups = [manifest.files[file].row_groups[index] for file, index in self.places]
+        self.rows = [group.rows for group in groups]
         self._first, self._last = [group.first for group in groups], [group.last for group in groups]
 
     def starting_with(self, key: tuple) -> range:

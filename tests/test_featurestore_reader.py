@@ -83,6 +83,17 @@ def test_typed_queries_equal_a_scan(run):
     assert run.filters().to_pylist() == rows_of("filters").to_pylist()
 
 
+def test_a_spread_of_rows_lies_evenly_over_them(run):
+    columns = ("image_id", "rank", "neighbor_id")
+    whole = run.select("neighbors", "pixel", columns=columns)
+    assert run.spread("neighbors", "pixel", most=len(whole), columns=columns).equals(whole)
+    some = run.spread("neighbors", "pixel", most=len(whole) // 4, columns=columns)
+    assert abs(len(some) - len(whole) // 4) <= 14
+    assert {tuple(row.values()) for row in some.to_pylist()} <= {tuple(row.values()) for row in whole.to_pylist()}
+    thirds = np.histogram(some["image_id"].to_numpy(), 3, (0, run.image_count))[0]
+    assert thirds.min() > 0.4 * thirds.mean()
+
+
 def test_occlusion_maps_are_matrices(run):
     row = run.occlusion(33)
     expected = next(r for r in rows_of("occlusion").to_pylist() if r["image_id"] == 33)

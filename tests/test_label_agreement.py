@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from featurestore.label_agreement import disagreements
+from featurestore.label_agreement import agreement, agreements, disagreements
 
 
 def slow(labels, neighbors, count):
@@ -72,3 +72,24 @@ def test_without_neighbors_or_labels_there_are_none(labels):
     ids = {"image_id": pa.int64(), "rank": pa.int32(), "neighbor_id": pa.int64()}
     table = pa.schema(ids | {"distance": pa.float32()}).empty_table()
     assert len(disagreements(pa.chunked_array([labels], pa.string()), table, 5)) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_agreements_are_shares_of_the_first_neighbours(seed):
+    labels, neighbors = drawn(seed)
+    found = agreements(pa.chunked_array([labels]), pa.Table.from_pylist(neighbors))
+    for count, share in enumerate(found, 1):
+        same = [
+            labels[row["image_id"]] == labels[row["neighbor_id"]]
+            for row in neighbors
+            if row["rank"] < count and labels[row["image_id"]] is not None
+        ]
+        assert share == pytest.approx(sum(same) / len(same))
+        assert agreement(pa.chunked_array([labels]), pa.Table.from_pylist(neighbors), count) == share
+
+
+def test_agreements_of_no_labels_are_none():
+    labels, neighbors = pa.chunked_array([[None, None]], pa.string()), pa.Table.from_pylist(
+        [{"image_id": 0, "rank": 0, "neighbor_id": 1}]
+    )
+    assert len(agreements(labels, neighbors)) == 0 and agreement(labels, neighbors, 3) is None

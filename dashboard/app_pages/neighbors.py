@@ -11,10 +11,14 @@ from dashboard.photos import Subject, crop
 from dashboard.picker import choose, pick
 from dashboard.take_along import take_along
 from dashboard.views import NeighborsView
-from featurestore.label_agreement import agreement
+from featurestore.label_agreement import agreements
+from featurestore.reader import Run
 
 MOST = 20
 """As many are in the store."""
+
+SAMPLED = 50_000
+"""Images from which the whole store's share is counted: of more, blocks that lie evenly over them."""
 
 SPACES = {
     "feature": ("By what the network sees", "Cosine distance of the last linear layer's input."),
@@ -68,7 +72,8 @@ def _space(opened: Opened[NeighborsView], subject: Subject, space: str, label: s
             st.metric(
                 "Same label, whole store",
                 f"{whole:.0%}" if whole is not None else "–",
-                help="Share of all images' neighbours, of as many each, that have the image's own label",
+                help="Share of the neighbours, of as many each, that have the image's own label, over "
+                + _over(opened.run),
             )
     distances = found["distance"].to_pylist()
     items = [_item(opened, *pair, label) for pair in zip(rows, distances, strict=True)]
@@ -90,13 +95,19 @@ def _neighbors(opened: Opened[NeighborsView], subject: Subject, space: str) -> p
 
 
 def _whole_store(opened: Opened[NeighborsView], space: str) -> float | None:
-    return _agreement(opened.run, space, opened.view.count)
+    shares = _agreements(opened.run, space)
+    return float(shares[min(opened.view.count, len(shares)) - 1]) if len(shares) else None
+
+
+def _over(run: Run) -> str:
+    return "all images" if run.image_count <= SAMPLED else f"an even sample of about {SAMPLED:,} images"
 
 
 @st.cache_data(max_entries=64, hash_funcs=data.BY_FOLDER, show_spinner=False)
-def _agreement(run, space: str, count: int) -> float | None:
-    neighbors = run.select("neighbors", space, columns=("image_id", "rank", "neighbor_id"))
-    return agreement(data.table(run, "images", ("label",))["label"], neighbors, count)
+def _agreements(run: Run, space: str) -> np.ndarray:
+    columns = ("image_id", "rank", "neighbor_id")
+    neighbors = run.spread("neighbors", space, most=SAMPLED * MOST, columns=columns)
+    return agreements(data.table(run, "images", ("label",))["label"], neighbors)
 
 
 def _item(opened: Opened[NeighborsView], row: dict, distance: float, label: str | None) -> GridItem:
