@@ -9,6 +9,7 @@ from dashboard import addresses, data
 from dashboard.components.copy_button import copy_button
 from dashboard.proof import Proof, compare, prove
 from dashboard.results import Result
+from dashboard.second_run import second_run
 from dashboard.shelf import reason
 from dashboard.view_state import MethodView, ViewState
 from featurestore.reader import Run
@@ -57,7 +58,7 @@ def proved(view: ViewState, run: Run, result: Result | None) -> ViewState:
     shown = dataclasses.replace(view, proof="")
     if result is not None and isinstance(view, MethodView):
         shown = dataclasses.replace(shown, live=True)
-    return dataclasses.replace(shown, proof=prove(shown, run, result).to_text())
+    return dataclasses.replace(shown, proof=prove(shown, run, result, second_run(view)).to_text())
 
 
 def address(view: ViewState) -> str:
@@ -88,7 +89,7 @@ def proof_of(view: ViewState) -> tuple[Proof | None, tuple[str, ...]]:
 
 def draw_verdict(proof: Proof, view: ViewState, run: Run, result: Result | None) -> None:
     """One small line."""
-    verdict = compare(proof, prove(view, run, result), data.results(view.store), result)
+    verdict = compare(proof, prove(view, run, result, second_run(view)), data.results(view.store), result)
     later = " The result is compared once it is there." if proof.result and result is None else ""
     st.caption(f"{MARKS[verdict.kind]} {verdict.sentence}.{later}")
 

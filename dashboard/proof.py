@@ -42,7 +42,8 @@ ABSENT = "-" * TABLE
 class Proof:
     """view: hash of the view, store and run left out. run: its fingerprint's beginning. manifest: of all that the run is,
     but not of when it was made. parts: hash of model, images, parameters, versions. tables: hash a table.
-    result, environment, sketch: of a live result, else "" and None."""
+    result, environment, sketch: of a live result, else "" and None. other: of a view of two runs, what the
+    second one is; of neither a view nor a result."""
 
     view: str
     run: str
@@ -52,11 +53,12 @@ class Proof:
     result: str = ""
     environment: str = ""
     sketch: Sketch | None = None
+    other: "Proof | None" = None
 
     def to_text(self) -> str:
-        fields = [VERSION, self.view, self.run, self.manifest]
-        fields += ["".join(self.parts[name] for name in PARTS)]
-        fields += ["".join(self.tables.get(name, ABSENT) for name in TABLES)]
+        fields = [VERSION, self.view, *self._run_fields()]
+        if self.other:
+            fields += [OTHER, *self.other._run_fields()]
         if self.result:
             fields += [self.result, self.environment, _base64(self.sketch.to_bytes())]
         return SEPARATOR.join(fields)
@@ -70,17 +72,19 @@ class Proof:
         said = match.groupdict("")
         return cls(
             said["view"],
-            said["run"],
-            said["manifest"],
-            dict(zip(PARTS, _cut(said["parts"], PART), strict=True)),
-            {name: each for name, each in zip(TABLES, _cut(said["tables"], TABLE), strict=True) if each != ABSENT},
+            *_run_said(said),
             said["result"],
             said["environment"],
             Sketch.from_bytes(_bytes(said["sketch"])) if said["result"] else None,
+            cls("", *_run_said(said, OTHER)) if said[f"{OTHER}run"] else None,
         )
 
+    def _run_fields(self) -> tuple[str, ...]:
+        parts = "".join(self.parts[name] for name in PARTS)
+        return self.run, self.manifest, parts, "".join(self.tables.get(name, ABSENT) for name in TABLES)
+
     def is_for(self, view: ViewState) -> bool:
-        """Whether it was made for this view, whatever its store and run."""
+        """Whether it was made for this view, whatever its stores and runs."""
         return self.view == _view_hash(view)
 
     def is_of(self, run: Run) -> bool:
@@ -93,19 +97,31 @@ class Proof:
 PARTS = ("model", "images", "parameters", "versions")
 
 _B64 = "[A-Za-z0-9_-]"
+OTHER = "other"
+"""What a second run's fields begin with."""
+
+
+def _run_pattern(prefix: str = "") -> str:
+    fields = [
+        f"(?P<{prefix}run>[0-9A-Za-z_-]{{1,{LONGEST_RUN}}})",
+        f"(?P<{prefix}manifest>{_B64}{{{WHOLE}}})",
+        f"(?P<{prefix}parts>{_B64}{{{PART * len(PARTS)}}})",
+        f"(?P<{prefix}tables>{_B64}{{{TABLE * len(TABLES)}}})",
+    ]
+    return SEPARATOR.join(fields)
+
+
+def _run_said(said: Mapping[str, str], prefix: str = "") -> tuple[str, str, dict[str, str], dict[str, str]]:
+    tables = zip(TABLES, _cut(said[f"{prefix}tables"], TABLE), strict=True)
+    parts = dict(zip(PARTS, _cut(said[f"{prefix}parts"], PART), strict=True))
+    known = {name: each for name, each in tables if each != ABSENT}
+    return said[f"{prefix}run"], said[f"{prefix}manifest"], parts, known
+
+
 _TEXT = re.compile(
-    SEPARATOR.join(
-        [
-            VERSION,
-            f"(?P<view>{_B64}{{{PART}}})",
-            f"(?P<run>[0-9A-Za-z_-]{{1,{LONGEST_RUN}}})",
-            f"(?P<manifest>{_B64}{{{WHOLE}}})",
-            f"(?P<parts>{_B64}{{{PART * len(PARTS)}}})",
-            f"(?P<tables>{_B64}{{{TABLE * len(TABLES)}}})",
-        ]
-    )
-    + f"(?:~(?P<result>[0-9a-f]{{{RESULT}}})~(?P<environment>[A-Za-z0-9._-]{{0,{LONGEST_ENVIRONMENT}}})"
-    + f"~(?P<sketch>{_B64}{{{-(-BYTES * 4 // 3)}}}))?"
+    f"{VERSION}~(?P<view>{_B64}{{{PART}}})~{_run_pattern()}(?:~{OTHER}~{_run_pattern(OTHER)})?"
+    f"(?:~(?P<result>[0-9a-f]{{{RESULT}}})~(?P<environment>[A-Za-z0-9._-]{{0,{LONGEST_ENVIRONMENT}}})"
+    f"~(?P<sketch>{_B64}{{{-(-BYTES * 4 // 3)}}}))?"
 )
 
 
@@ -117,9 +133,10 @@ class Verdict:
     sentence: str
 
 
-def prove(view: ViewState, run: Run, result: Result | None) -> Proof:
-    """Of what the page shows now."""
-    proof = dataclasses.replace(_of_all_views(run), view=_view_hash(view))
+def prove(view: ViewState, run: Run, result: Result | None, other: Run | None = None) -> Proof:
+    """Of what the page shows now. other: the second run of a view of two."""
+    second = None if other is None else _of_all_views(other)
+    proof = dataclasses.replace(_of_all_views(run), view=_view_hash(view), other=second)
     if result is None:
         return proof
     return dataclasses.replace(
@@ -133,9 +150,9 @@ def compare(proof: Proof, now: Proof, kept: ResultCache | None = None, result: R
     kept, result: where the link's original may lie, and what is shown, for the exact deviation in place of
     the sketches' estimate.
     """
-    changes = _run_changes(proof, now)
+    changes = [*_run_changes(proof, now), *_other_changes(proof.other, now.other)]
     if not proof.result or not now.result:
-        return _of_run(changes)
+        return _of_runs(changes, proof.other is not None)
     if proof.result == now.result:
         how = "the result has the same bytes"
         return Verdict("differs", f"Differs by {'; '.join(changes)}; {how}") if changes else Verdict(
@@ -166,10 +183,22 @@ def spoken(environment: str) -> str:
     return f"{device.replace('-', ' ')} ({threads} threads, torch {torch}, code {code})"
 
 
-def _of_run(changes: list[str]) -> Verdict:
+def _of_runs(changes: list[str], two: bool) -> Verdict:
     if changes:
         return Verdict("differs", f"Differs by {'; '.join(changes)}")
-    return Verdict("reproduced", "Reproduced: the same run, from the same bytes")
+    return Verdict("reproduced", f"Reproduced: the same {'two runs' if two else 'run'}, from the same bytes")
+
+
+def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
+    """What of the second run differs."""
+    if proof is None and now is None:
+        return []
+    if proof is None:
+        return ["the other run, of which the link says nothing"]
+    if now is None:
+        return ["the other run, which can't be read"]
+    changes = _run_changes(proof, now)
+    return [f"the other run: {', '.join(changes)}"] if changes else []
 
 
 def _run_changes(proof: Proof, now: Proof) -> list[str]:
@@ -211,7 +240,7 @@ def _percent(share: float) -> str:
 
 
 def _view_hash(view: ViewState) -> str:
-    left_out = ("store", "run", "proof")
+    left_out = ("store", "run", "other_store", "other_run", "proof")
     return _hash({name: text for name, text in view.to_query().items() if name not in left_out}, PART)
 
 

@@ -1,13 +1,11 @@
 """The files of what a page shows, made when they are asked for, and the command line that makes the same."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from compute.exhibits.drawing import CSV, NPY, PARQUET, PNG
 from dashboard import data
 from dashboard.exhibits import exhibits_of
-from dashboard.exhibits.exhibit import Exhibit
+from dashboard.exhibits.exhibit import Exhibit, path_said
 from dashboard.header import Opened
 
 FILES = {
@@ -21,7 +19,7 @@ FILES = {
 def take_along(opened: Opened) -> None:
     """A menu of the page's pictures; nothing where there is none."""
     view = opened.view
-    exhibits = exhibits_of(view, opened.run, _said(data.stores()[opened.store]), opened.result)
+    exhibits = exhibits_of(view, opened.run, path_said(data.stores()[opened.store]), opened.result)
     if not exhibits:
         return
     menu = st.popover(
@@ -35,12 +33,6 @@ def take_along(opened: Opened) -> None:
         with menu:
             for exhibit in exhibits:
                 _draw(exhibit, view.page)
-
-
-def _said(store: Path) -> Path:
-    """As a command line in the server's folder names it."""
-    here = Path.cwd()
-    return store.relative_to(here) if store.is_relative_to(here) else store
 
 
 def _draw(exhibit: Exhibit, page: str) -> None:

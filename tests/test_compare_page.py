@@ -55,7 +55,7 @@ def test_the_other_run_is_found_and_written_into_the_address(pair):
     common = len(comparing.match(*pair))
     assert common == FEW
     assert f"{FEW} images are in both" in words(app)
-    assert f"{IMAGES - FEW} are only in the first" in words(app)
+    assert f"{IMAGES - FEW} images are only in the first" in words(app)
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -97,7 +97,7 @@ def test_runs_without_a_common_image_say_what_to_do(tab, store, serve, tmp_path)
 def test_one_common_image_is_enough(tab, single, store, serve):  # noqa: F811
     serve(store, single)
     app = fine(show("compare", {"store": "digits", "other_store": "single", "tab": tab}))
-    assert "1 images are in both" in words(app)
+    assert "1 image is in both" in words(app)
 
 
 @pytest.mark.parametrize("gone", [{"other_store": "nowhere"}, {"other_store": "second", "other_run": "0" * 20}])

@@ -83,7 +83,7 @@ def by_command(exhibit, suffix, folder):
     return out.read_bytes()
 
 
-STORE_COMMANDS = {"map", "grid", "confusion", "mistakes", "occlusion-map", "table"}
+STORE_COMMANDS = {"compare", "map", "grid", "confusion", "mistakes", "occlusion-map", "table"}
 
 
 @pytest.mark.parametrize("name", STORED)

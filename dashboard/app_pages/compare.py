@@ -4,11 +4,12 @@ import dataclasses
 
 import streamlit as st
 
-from dashboard import binding, data
+from dashboard import binding, data, second_run
 from dashboard.boundary import sentence
 from dashboard.compare_tabs import channels, maps, neighbors, predictions, summary
 from dashboard.comparing import Pair
 from dashboard.header import Opened, open_page
+from dashboard.take_along import take_along
 from dashboard.views import CompareView
 from featurestore.reader import Run, Store
 
@@ -24,6 +25,7 @@ TABS = {
 def complete(view: CompareView, run: Run) -> CompareView:
     """With another store and a run of it where the address names none."""
     listed = data.stores()
+    view = dataclasses.replace(view, other_store=second_run.other_store(view))
     if not view.other_store:
         store, fingerprint = _partner(view, run)
         return dataclasses.replace(view, other_store=store, other_run=fingerprint)
@@ -39,14 +41,16 @@ def draw(opened: Opened[CompareView]) -> None:
     try:
         other = data.open_run(view.other_store, view.other_run)
     except ValueError as error:
-        _gone(error)
+        second_run.gone(view, sentence(error))
         return
+    second_run.offer(view, other)
     pair = Pair(view, opened.run, other)
     matched = pair.matched
     if not len(matched):
         _nothing_in_common(pair)
         return
     _say_common(pair)
+    take_along(opened)
     st.segmented_control(
         "Compare",
         list(TABS),
@@ -145,15 +149,6 @@ def _current(store: str) -> str | None:
         return None
 
 
-def _gone(error: ValueError) -> None:
-    st.warning(f"The other run can't be shown: {sentence(error)}", icon=":material/history_toggle_off:")
-    st.button(
-        "Compare with another run",
-        type="primary",
-        on_click=lambda: binding.change(CompareView, other_store="", other_run=""),
-    )
-
-
 def _nothing_in_common(pair: Pair) -> None:
     st.info(
         f"These runs have no image in common: store `{pair.view.store}` is over the images "
@@ -174,9 +169,13 @@ def _say_common(pair: Pair) -> None:
         )
     elif matched.only or matched.other_only:
         st.caption(
-            f"{len(matched):,} images are in both and are compared; {matched.only:,} are only in the first "
-            f"run, {matched.other_only:,} only in the other. Matched by SHA-256."
+            f"{_counted(len(matched))} in both and compared; {_counted(matched.only)} only in the first run, "
+            f"{_counted(matched.other_only)} only in the other. Matched by SHA-256."
         )
+
+
+def _counted(images: int) -> str:
+    return f"{images:,} {'image is' if images == 1 else 'images are'}"
 
 
 draw(open_page(CompareView, complete))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from dashboard.exhibits import channels, image, live, map, mistakes, neighbors, overview
+from dashboard.exhibits import channels, compare, image, live, map, mistakes, neighbors, overview
 from dashboard.exhibits.exhibit import Exhibit
 from dashboard.results import Result
 from dashboard.view_state import ViewState
@@ -18,6 +18,7 @@ PAGES: dict[str, Callable[[ViewState, Run, Path, Result | None], Exhibits]] = {
     "channels": channels.exhibits,
     "image": image.exhibits,
     "mistakes": mistakes.exhibits,
+    "compare": compare.exhibits,
     "lab": live.exhibits,
 }
 

@@ -57,6 +57,12 @@ def command_line(command: str, store: Path, run: Run, out: str, **options: Any) 
     return shlex.join(["python", "-m", "compute", command, *words, "--out", out])
 
 
+def path_said(store: Path) -> Path:
+    """As a command line in the server's folder names it."""
+    here = Path.cwd()
+    return store.relative_to(here) if store.is_relative_to(here) else store
+
+
 def own_code(run: Run) -> str | None:
     """What --model must name so that the command line runs the network, where it is code of the user's."""
     spec = ModelSpec.from_dict(run.manifest.model["spec"])

@@ -13,6 +13,7 @@ from dashboard.findings.record import Finding, Value, flat
 from dashboard.pages import PAGES
 from dashboard.proof import TOLERANCE, Proof, compare, prove
 from dashboard.results import Result
+from dashboard.second_run import second_run
 from dashboard.view_state import LiveView, ViewState
 from dashboard.views import ChannelsView
 from featurestore.reader import Run, Store
@@ -48,7 +49,7 @@ def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
             return Check("unchecked", wanting, run_gone=gone)
         environment = environment_of(run, result)
         now = numbers_of(view, run, result)
-        verdict = _compared(finding, now, environment, prove(view, run, result))
+        verdict = _compared(finding, now, environment, prove(view, run, result, second_run(view)))
     except (ValueError, OSError) as error:
         return Check("unchecked", str(error))
     return dataclasses.replace(
