@@ -2,6 +2,7 @@
 model once and keeps its GPU, while Ray ends the process of a plain task with a GPU after each."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ CODE = Path(__file__).resolve().parents[2]
 
 END_SECONDS = 10
 """For idle workers to let go of the run."""
+KNOCK_SECONDS = 10
 
 
 class RayTasks(AbstractContextManager):
@@ -64,7 +66,7 @@ class _Pool:
     """Actors by number, each with a GPU or `threads` cores to itself; `Workers` of the dispatcher."""
 
     def __init__(self, order: WorkOrder, address: str):
-        self._connect(address)
+        _connect(address)
         self._order = ray.put(order)
         self._cpus, self._gpus = order.parameters.threads, int(order.device == "cuda")
         self._actor = ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=0)(_Worker)
@@ -122,12 +124,21 @@ class _Pool:
         cpus = node.get("CPU", 0) // self._cpus
         return min(cpus, node.get("GPU", 0)) if self._gpus else cpus
 
-    @staticmethod
-    def _connect(address: str) -> None:
-        path = os.pathsep.join(filter(None, [str(CODE), os.environ.get("PYTHONPATH")]))
-        try:
-            ray.init(
-                address, runtime_env={"env_vars": {"PYTHONPATH": path}}, log_to_driver=False, logging_level="ERROR"
-            )
-        except (ConnectionError, RuntimeError) as error:
-            raise ValueError(f"no Ray cluster answers at {address!r}: {error}") from error
+
+def _connect(address: str) -> None:
+    """To the cluster; ValueError where there is none."""
+    path = os.pathsep.join(filter(None, [str(CODE), os.environ.get("PYTHONPATH")]))
+    try:
+        _knock(address)
+        ray.init(
+            address, runtime_env={"env_vars": {"PYTHONPATH": path}}, log_to_driver=False, logging_level="ERROR"
+        )
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"no Ray cluster answers at {address!r}: {error}") from error
+
+
+def _knock(address: str) -> None:
+    """OSError at once where nobody listens at host:port: Ray itself would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
