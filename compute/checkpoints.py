@@ -5,7 +5,6 @@ Only tensors are read, never code: `torch.load(weights_only=True)`.
 
 import pickle
 import pickletools
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,16 +17,6 @@ SAFETENSORS_SUFFIX = ".safetensors"
 NESTED_UNDER = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 LISTED = 10
-DAMAGE = (
-    RuntimeError,
-    EOFError,
-    OSError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
 
 StateDict = dict[str, Tensor]
 
@@ -87,10 +76,17 @@ def _read_pickle(path: Path) -> object:
                 f"checkpoint {str(path)!r} holds Python objects besides tensors, and loading them could "
                 f"run code; save `network.state_dict()` instead"
             ) from error
-        raise ValueError(f"checkpoint {str(path)!r} is damaged or not a torch.save file") from error
-    except DAMAGE as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"checkpoint {str(path)!r} is damaged or not a torch.save file: {reason}") from error
+        raise ValueError(_damaged(path)) from error
+    except Exception as error:  # the unpickler raises whatever it stumbles over
+        raise ValueError(_damaged(path)) from error
+
+
+def _damaged(path: Path) -> str:
+    """torch's own words are of its pickle reader: a number, or advice to run what the file says."""
+    return (
+        f"checkpoint {str(path)!r} is damaged or was not written by torch.save; copy or download it again, "
+        f"or save `network.state_dict()` anew"
+    )
 
 
 def _names_code(error: pickle.UnpicklingError) -> bool:
@@ -104,7 +100,7 @@ def _is_plain_pickle(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return all(True for _ in pickletools.genops(file))
-    except ValueError:
+    except Exception:  # as above
         return False
 
 

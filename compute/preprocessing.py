@@ -98,8 +98,12 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, fields: dict) -> "Preprocessing":
-        lists = {name: tuple(fields[name]) for name in ("size", "mean", "std")}
-        return cls(**{**fields, **lists})
+        """ValueError for anything but `to_dict`."""
+        try:
+            lists = {name: tuple(fields[name]) for name in ("size", "mean", "std")}
+            return cls(**{**fields, **lists})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"{fields!r} is no preprocessing: {error!r}") from error
 
     def _geometry(self, width: int, height: int) -> tuple[float, float, int, int]:
         """Original pixels a crop pixel, and where in the scaled picture the crop starts."""

@@ -66,8 +66,15 @@ class ModelSpec:
 
     @classmethod
     def from_dict(cls, values: dict) -> "ModelSpec":
-        lists = {name: tuple(values[name]) for name in ("mean", "std") if values.get(name) is not None}
-        return cls(**{**values, **lists})
+        """ValueError for anything but `to_dict`."""
+        try:
+            lists = {name: tuple(values[name]) for name in ("mean", "std") if values.get(name) is not None}
+            spec = cls(**{**values, **lists})
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"{values!r} does not say which model: {error}") from error
+        if not isinstance(spec.model, str):
+            raise ValueError(f"{spec.model!r} is no model's name")
+        return spec
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
