@@ -77,6 +77,6 @@ def _room_for(path: Path) -> Iterator[None]:
             raise
         raise NoRoom(
             error.errno,
-            f"No space left on the disk for {path}: make room, then give the same command again; it goes on where "
-            "it stopped (`python -m featurestore prune STORE --dry-run` lists old runs that could go)",
+            f"No space left on the disk for {path}: make room, then give the same command again; it goes on "
+            "where it stopped (`python -m featurestore prune STORE --dry-run` lists old runs that could go)",
         ) from error

@@ -1,4 +1,4 @@
-"""What can be wrong with a store. All but a full disk are ValueErrors, so that a caller may catch just that."""
+"""What can be wrong with a store. All but a full disk are ValueErrors: a caller may catch just that."""
 
 
 class NotComputed(ValueError):

@@ -1,8 +1,8 @@
 """Clearing a store of old runs, and of what killed processes left.
 
 A run stays if it is current, among the newest, open somewhere (its folder is locked, `locks`), or named by a
-finding or a short link: by its fingerprint, anywhere in that file's text. Otherwise its manifest goes first, so
-that after a crash in the middle it is an unfinished run, which no reader sees and the next `prune` removes.
+finding or a short link: by its fingerprint, anywhere in that file's text. Otherwise its manifest goes first,
+so that after a crash in the middle it is an unfinished run, which no reader sees and a later `prune` removes.
 """
 
 import os
@@ -45,10 +45,10 @@ def prune(
 ) -> Pruning:  # fmt: skip
     """Removes old runs of the store at `path`, or only says which.
 
-    keep: newest runs that stay, at least. findings: folder whose `*.toml` name runs that stay. links: whether the
-    store's short links do, too. older_than: seconds after which an unfinished run or a temporary file counts as
-    left behind. ValueError where it can't be told which run is current, OSError where a file that may name a run
-    can't be read: then nothing is removed.
+    keep: newest runs that stay, at least. findings: folder whose `*.toml` name runs that stay. links: whether
+    the store's short links do, too. older_than: seconds after which an unfinished run or a temporary file counts
+    as left behind. ValueError where it can't be told which run is current, OSError where a file that may name a
+    run can't be read: then nothing is removed.
     """
     store = Store(path)
     kept = _reasons(store, keep, findings, links)

@@ -57,7 +57,7 @@ class Store:
                     raise ValueError(f"{self.path / CURRENT} is wrong: {error}") from error
 
     def open(self, fingerprint: str | None = None) -> "Run":
-        """One run, pinned: what is written to the store later does not change it, nor does `prune` remove it."""
+        """One run, pinned: what is written to the store later does not change it, and `prune` lets it be."""
         while True:
             chosen = self.current() if fingerprint is None else self._check_run(fingerprint)
             try:

@@ -44,7 +44,7 @@ class RunWriter:
             return None
 
     def damaged(self) -> list[str]:
-        """Names of files that are not as they were committed, and of those not committed that can't be read back.
+        """Names of files that are not as they were committed, or, not committed yet, can't be read back.
 
         A manifest that is damaged, or of another schema version, is one of them; nothing is committed then.
         """
@@ -53,13 +53,14 @@ class RunWriter:
         except ValueError:
             found, entries = [MANIFEST], {}
         found += [name for name, entry in entries.items() if not self._is_as_committed(name, entry)]
-        return found + [name for name in self._shard_files() if name not in entries and not self._is_readable(name)]
+        others = [name for name in self._shard_files() if name not in entries]
+        return found + [name for name in others if not self._is_readable(name)]
 
     def drop_damaged(self) -> list[str]:
         """Makes `has_shard` say no of all that is `damaged`, and returns their names.
 
-        Committed files stay until they are written again: their sound row groups can be read meanwhile. Without
-        its manifest the run is unfinished.
+        Committed files stay until they are written again: their sound row groups can be read meanwhile.
+        Without its manifest the run is unfinished.
         """
         names = self.damaged()
         entries = {} if MANIFEST in names else self._committed_files()

@@ -121,7 +121,8 @@ def test_temporary_files_go_once_they_are_old(store):
         (store / place / ".tmp-old").write_bytes(b"12345")
         grow_old(store / place)
         (store / place / ".tmp-new").write_bytes(b"1")
-    assert removed(store, keep=4) == [f"{place}/.tmp-old" for place in ("cache/run4", "runs/run4", "selections")]
+    left = [f"{place}/.tmp-old" for place in ("cache/run4", "runs/run4", "selections")]
+    assert removed(store, keep=4) == left
     assert len(list(store.rglob(".tmp-new"))) == 3
 
 

@@ -187,7 +187,10 @@ def test_damaged_bytes_are_said_not_shown(copied, serve):
         path.write_bytes(content)
     serve(copied)
     app = show("neighbors")
-    assert not app.exception and app.error
+    assert not app.exception
+    assert "neighbors-0000" in app.error[0].value and "row group" in app.error[0].value
+    fine(show("overview"))
+    fine(show("mistakes"))
 
 
 def test_a_program_error_is_shown_by_its_number_alone(store, serve, monkeypatch, caplog):

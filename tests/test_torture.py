@@ -25,7 +25,9 @@ def test_a_store_stands_it(part, tmp_path):
     assert outcome.tried and outcome.failures == ()
 
 
-WRITTEN = [("write", ("/s/.tmp-a",)), ("fsync", ("/s/.tmp-a",)), ("rename", ("/s/.tmp-a", "/s/a")), ("fsync", ("/s",))]
+WRITTEN = [
+    ("write", ("/s/.tmp-a",)), ("fsync", ("/s/.tmp-a",)), ("rename", ("/s/.tmp-a", "/s/a")), ("fsync", ("/s",)),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("calls", "fault"), [

@@ -40,10 +40,10 @@ def finished(job: Job, store: str | PathLike) -> Manifest | None:
 
 
 def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = LOCAL) -> Manifest:
-    """Computes what is missing or damaged of the job's run and commits it. ValueError where no image can be read.
+    """Computes what is missing or damaged of the job's run and commits it. ValueError where no image can be
+    read.
 
     What runs the network comes first, on the engine, whose workers end then; the rest is done by this process.
-
     A committed run that is repaired gets its very bytes back, manifest included.
     """
     run = OpenRun(job, store)
@@ -157,7 +157,8 @@ def _embeddings(run: OpenRun, progress: Progress) -> None:
             method = tuple(embeddings.METHODS)[shard]
             made = embeddings.embed(method, points)
             rows = embeddings.embeddings_table(method, len(run.job.items), run.readable, made.coordinates)
-            run.write_missing({"embeddings": rows, "maps": embeddings.maps_table(method, points, made)}, shard)
+            quality = embeddings.maps_table(method, points, made)
+            run.write_missing({"embeddings": rows, "maps": quality}, shard)
             stage.advance()
 
 

@@ -38,7 +38,9 @@ def main() -> int:
 def _keep(outcomes):
     from tests.benchmarks import report
 
-    rows = [[each.what, f"{each.tried:,}", str(len(each.failures)), each.skipped or each.detail] for each in outcomes]
+    rows = [
+        [each.what, f"{each.tried:,}", str(len(each.failures)), each.skipped or each.detail] for each in outcomes
+    ]
     report.write("torture", "Stores under torture", ["what", "times", "failures", "more"], rows)
 
 

@@ -1,4 +1,4 @@
-"""Flipped bits, cut and zeroed files: all noticed by the reader, who names the place, and found by `verify`."""
+"""Flipped bits, cut and zeroed files: noticed by the reader, who names the place, and by `verify`."""
 
 import os
 import random
@@ -52,7 +52,8 @@ def _apply(path, changes, arguments, part, parts):
     for number, (name, done, first, data) in enumerate(changes(contents(path), *arguments)):
         if number % parts == part:
             tried += 1
-            failures += [f"{name}, {done}: {fault}" for fault in _faults(path, name, places[name](first, data), data)]
+            faults = _faults(path, name, places[name](first, data), data)
+            failures += [f"{name}, {done}: {fault}" for fault in faults]
     return tried, failures
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full after so many bytes: a clear error, nothing visible by halves, and on once there is room.
+"""A disk that is full after so many bytes: a clear error, nothing seen by halves, and on once there is room.
 
 The disks are small tmpfs in a user and mount namespace of their own (`unshare -Urm`), which needs no rights.
 """
@@ -32,8 +32,8 @@ def run(work: Path, sizes: int) -> Outcome:
 def _missing():
     """Why there are no small disks here, or nothing."""
     try:
-        done = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True,
-                              check=False)
+        command = [*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return "there is no `unshare`"
     return "" if done.returncode == 0 else f"no tmpfs in a namespace of one's own: {done.stderr.strip()}"
@@ -46,7 +46,8 @@ def _inside(work: Path, number: int) -> None:
     blocks = sum(-(-len(data) // BLOCK) for data in whole.values())
     sizes = sorted({1 + round(place * (blocks - 2) / max(1, number - 1)) for place in range(number)})
     failures = [failure for size in sizes for failure in _fill(work / "disk", size, whole)]
-    detail = f"Disks of {BLOCK // 1024} to {sizes[-1] * BLOCK // 1024} KiB, for a store of {blocks * BLOCK // 1024} KiB."
+    smallest, largest, needed = (number * BLOCK // 1024 for number in (sizes[0], sizes[-1], blocks))
+    detail = f"Disks of {smallest} to {largest} KiB, for a store of {needed} KiB."
     print(json.dumps({"tried": len(sizes), "failures": failures, "detail": detail}))
 
 

@@ -1,4 +1,4 @@
-"""kill -9 of a writer at each of its system calls and at random moments; the next writer ends with the same bytes."""
+"""kill -9 of a writer at each of its calls and at random moments; the next one ends with the same bytes."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from unittest import mock
 
 from featurestore import atomic
 from tests.torture.outcome import Outcome
-from tests.torture.stores import FORKS, contents, half_visible, write
+from tests.torture.stores import FORKS, contents, half_visible, write, write_apart
 
 CALLS = ("write", "fsync", "rename", "mkdir")
 RESUMED_AFTER = 4
@@ -25,7 +25,8 @@ def at_each_call(work: Path, stride: int = 1) -> Outcome:
     stride: only every `stride`-th one.
     """
     whole = _whole(work)
-    counts = _count(work / "counted")
+    with FORKS.Pool(1) as pool:
+        counts = pool.apply(_count, (work / "counted",))
     moments = [(call, number) for call in CALLS for number in range(1, counts[call] + 1)][::stride]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda moment: _killed_at(work, moment, whole), moments)
@@ -41,16 +42,21 @@ def at_random_moments(work: Path, kills: int, seed: int = 0) -> Outcome:
     _child(_write_quickly, work / "timed")
     duration = time.monotonic() - started
     shares = [kills // os.cpu_count() + (worker < kills % os.cpu_count()) for worker in range(os.cpu_count())]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda each: _random_kills(work / f"random{each[0]}", each[1], duration, whole,
-                                                         random.Random(f"{seed} {each[0]}")), enumerate(shares)))
+
+    def work_off(worker):
+        folder, dice = work / f"random{worker}", random.Random(f"{seed} {worker}")
+        return _random_kills(folder, shares[worker], duration, whole, dice)
+
+    with ThreadPoolExecutor(len(shares)) as pool:
+        found = list(pool.map(work_off, range(len(shares))))
     failures = tuple(failure for each, _ in found for failure in each)
     finished = sum(number for _, number in found)
-    return Outcome("kill -9 at random moments", kills, failures, f"{finished} stores were finished from them.")
+    said = f"{finished} stores were finished from them."
+    return Outcome("kill -9 at random moments", kills, failures, said)
 
 
 def _whole(work):
-    write(work / "whole")
+    write_apart(work / "whole")
     return contents(work / "whole")
 
 
@@ -81,7 +87,7 @@ def _visible(path, whole, when):
 
 
 def _finished(path, whole, when):
-    write(path)
+    write_apart(path)
     return [] if contents(path) == whole else [f"{when}: resumed, the store has other bytes"]
 
 
@@ -135,6 +141,8 @@ def _counted(moment):
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().write(data)
 
-    opened = mock.patch.object(atomic, "open", lambda *arguments: io.BufferedWriter(File(*arguments)), create=True)
-    with opened, mock.patch.multiple(os, **{call: counting(call, getattr(os, call)) for call in CALLS[1:]}):
+    def opened(*arguments):
+        return io.BufferedWriter(File(*arguments)) if "x" in arguments[1] else open(*arguments)
+
+    with mock.patch.object(atomic, "open", opened, create=True), mock.patch.multiple(os, **{call: counting(call, getattr(os, call)) for call in CALLS[1:]}):
         yield counts

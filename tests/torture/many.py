@@ -14,14 +14,14 @@ from featurestore.verify import verify
 from featurestore.writer import RunWriter
 from tests.full_store import FIELDS, FINGERPRINT
 from tests.torture.outcome import Outcome
-from tests.torture.stores import FORKS, contents, write
+from tests.torture.stores import FORKS, contents, write, write_apart
 
 ROWS, SHARDS, WIDTH = 40, 2, 4
 PRUNED_EVERY = 5
 
 
 def readers(work: Path, reads: int, publishes: int) -> Outcome:
-    """One process publishes runs and prunes old ones, while this one reads the current run again and again."""
+    """One process publishes runs and prunes old ones, while this one reads the current run."""
     _publish(work, 0)
     done = FORKS.Value("q", 0)
     publisher = FORKS.Process(target=_publish_all, args=(work, reads, publishes, done))
@@ -40,7 +40,7 @@ def readers(work: Path, reads: int, publishes: int) -> Outcome:
 def writers(work: Path, pairs: int) -> Outcome:
     """Two at once: of the same run, and as often of two runs."""
     whole = work / "whole"
-    write(whole)
+    write_apart(whole)
     expected = contents(whole)
     failures = []
     for pair in range(pairs):
@@ -95,7 +95,8 @@ def _read(store, seen):
         run = store.open()
         number = int(run.fingerprint.removeprefix("run"))
         seen.add(number)
-        said = {*run.table("problems", ["reason"])["reason"].to_pylist(), run.image(2 * ROWS - 1)["path"].split("/")[0]}
+        reasons = run.table("problems", ["reason"])["reason"].to_pylist()
+        said = {*reasons, run.image(SHARDS * ROWS - 1)["path"].split("/")[0]}
         if said != {str(number)} or (run.features() != number).any():
             return [f"run {number} has values of {said}"]
     except Exception as error:

@@ -17,4 +17,5 @@ class Outcome:
         if self.skipped:
             return f"{self.what}: skipped, {self.skipped}"
         said = "\n".join(f"  {failure}" for failure in self.failures[:20])
-        return f"{self.what}: {self.tried:,} times, {len(self.failures)} failures. {self.detail}\n{said}".rstrip()
+        counts = f"{self.tried:,} times, {len(self.failures)} failures"
+        return f"{self.what}: {counts}. {self.detail}\n{said}".rstrip()

@@ -1,6 +1,5 @@
 """The real `python -m compute store`: killed a dozen times, then damaged file by file and repaired."""
 
-import os
 import random
 import subprocess
 import sys
@@ -13,8 +12,8 @@ from featurestore.reader import Store
 from featurestore.verify import verify
 from tests.torture.outcome import Outcome
 
-COMMAND = (sys.executable, "-m", "compute", "store", "--model", "digits", "--images", "digits", "--device", "cpu",
-           "--limit", "60")  # fmt: skip
+JOB = ("store", "--model", "digits", "--images", "digits", "--device", "cpu", "--limit", "60")
+COMMAND = (sys.executable, "-m", "compute", *JOB)
 REPAIR = """
 import sys
 from compute.__main__ import main
@@ -25,7 +24,7 @@ for number in range(int(sys.argv[1])):
 
 
 def kills(work: Path, number: int) -> Outcome:
-    """kill -9 once so many files are there, each time some more, and a moment later; the last one may finish."""
+    """kill -9 once so many files are there, each time some more, and a moment later."""
     whole, killed = work / "whole", work / "killed"
     _finish(whole)
     expected = _shards(whole)
@@ -37,16 +36,17 @@ def kills(work: Path, number: int) -> Outcome:
     _finish(killed)
     if _shards(killed) != expected or _without_notes(killed) != _without_notes(whole) or verify(killed):
         failures.append("resumed, the store has other bytes")
-    return Outcome("kill -9 of `compute store`", number, tuple(failures), f"{len(expected)} files, one store.")
+    detail = f"{len(expected)} files, one store."
+    return Outcome("kill -9 of `compute store`", number, tuple(failures), detail)
 
 
 def repairs(work: Path) -> Outcome:
-    """Each file damaged, in turn in one of four ways; the same command writes that file alone, and its very bytes."""
+    """Each file damaged, in turn in one of four ways: the same command writes that one's very bytes, no other."""
     store = work / "repaired"
     _finish(store)
     folder = store / "runs" / Store(store).current()
     names = [*sorted(read_manifest(folder).files), "../../CURRENT"]
-    arguments = [*COMMAND[3:], "--store", str(store)]
+    arguments = [*JOB, "--store", str(store)]
     with subprocess.Popen([sys.executable, "-c", REPAIR, str(len(names)), *arguments], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         failures = [failure for number, name in enumerate(names)
@@ -85,7 +85,8 @@ def _damage(file, whole, kind):
 
 
 def _kill_after(store, files, delay):
-    with subprocess.Popen([*COMMAND, "--store", store], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*COMMAND, "--store", store], **quiet) as process:
         while len(list(store.glob("runs/*/*.parquet"))) < files and process.poll() is None:
             time.sleep(0.001)
         time.sleep(delay)
@@ -93,7 +94,7 @@ def _kill_after(store, files, delay):
 
 
 def _finish(store):
-    subprocess.run([*COMMAND, "--store", store], check=True, capture_output=True, env={**os.environ})
+    subprocess.run([*COMMAND, "--store", store], check=True, capture_output=True)
 
 
 def _shards(store):

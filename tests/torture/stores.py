@@ -30,13 +30,23 @@ def _with_thumbnails(rows: pa.Table) -> pa.Table:
 
 
 SHARDS = [
-    (table, shard, _with_thumbnails(rows()) if table == "images" else rows()) for table, shard, rows in full_run()
+    (table, shard, _with_thumbnails(rows()) if table == "images" else rows())
+    for table, shard, rows in full_run()
 ]
 """(table, shard, rows) of all that is in the run."""
 
 
+def write_apart(path: Path) -> None:
+    """`write` in a process of its own."""
+    child = FORKS.Process(target=write, args=(path,))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise RuntimeError(f"writing {path} ended with {child.exitcode}")
+
+
 def write(path: Path, fingerprint: str = FINGERPRINT) -> None:
-    """What is missing of the run, and its commit; the same bytes each time."""
+    """What is missing of the run, and its commit; the same bytes each time. Changes the process's row groups."""
     writing.ROWS_PER_GROUP = ROWS_PER_GROUP
     writer = RunWriter(path, fingerprint)
     for table, shard, rows in SHARDS:
@@ -51,7 +61,7 @@ def contents(path: Path) -> dict[str, bytes]:
 
 
 def half_visible(path: Path, whole: dict[str, bytes]) -> list[str]:
-    """Runs that a reader sees though they are not the whole run; only what is being written may be beside it."""
+    """Runs that a reader sees though they are not the whole run; temporary files may be beside it."""
     seen = Store(path).runs() if (path / "runs").is_dir() else []
     found = {name: data for name, data in contents(path).items() if f"/{TEMPORARY}" not in name}
     return [run for run in seen if _of(run, found) != _of(run, whole)]
