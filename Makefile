@@ -26,6 +26,10 @@ TRUST  ?=
 FINDINGS ?= findings
 RESULTS_MB ?=
 
+# Fuzzing.
+COUNT ?= 100000
+RUNS  ?= 1000000
+
 INSTALLED := $(VENV)/.installed
 option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
 
@@ -70,6 +74,11 @@ findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TR
 
 test: install ## run the tests
 	$(PY) -m pytest tests
+
+fuzz: install ## 100,000 damaged images in small processes, a million atheris runs on each parser: COUNT= RUNS=
+	$(PY) -m tests.fuzz.images --count $(COUNT)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r tests/fuzz/requirements.txt
+	for parser in decoding manifest link finding; do $(PY) -m tests.fuzz.parsers $$parser --runs $(RUNS) || exit 1; done
 
 torture: install ## kill, fill, damage and race stores at full count (a quarter of an hour and more)
 	$(PY) -m tests.torture

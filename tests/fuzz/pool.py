@@ -9,9 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
 BLOCK = 250
 """Cases that are handed out together."""
+
+STALLED = 10
+"""Times the limit of work, by the clock, after which a worker that does nothing counts as hung."""
 
 Case = Callable[[int], str]
 """The number of a case to what became of it, in a word or two."""
@@ -38,11 +42,21 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(theirs, make, megabytes), daemon=True)
         self.process.start()
         theirs.close()
-        self.heard = time.monotonic()
+        self.ready = False
+        self.heard()
 
     def hand(self, start: int, stop: int) -> None:
         self.start, self.stop = start, stop
         self.connection.send((start, stop))
+
+    def heard(self) -> None:
+        self._since = time.monotonic(), _seconds_run(self.process.pid)
+
+    def hangs(self, seconds: float) -> bool:
+        """No answer after so many seconds of its own work, or many more by the clock: others may use the machine."""
+        clock, run = self._since
+        late = time.monotonic() - clock > STALLED * seconds
+        return late or (self.ready and _seconds_run(self.process.pid) - run > seconds)
 
     def end(self) -> int | None:
         self.process.kill()
@@ -53,7 +67,7 @@ class _Worker:
 
 def run(make: Callable[[], Case], first: int, count: int, workers: int, megabytes: int, seconds: float) -> Outcome:
     """Cases first … first + count - 1. make: called in each worker. megabytes: that a worker may take on top of what
-    it has after `make`. seconds: without an answer, after which it counts as hung."""
+    it has after `make`. seconds: of work without an answer, after which it counts as hung."""
     outcome = Outcome()
     todo = [(start, min(start + BLOCK, first + count)) for start in range(first, first + count, BLOCK)][::-1]
     busy = {}
@@ -65,7 +79,7 @@ def run(make: Callable[[], Case], first: int, count: int, workers: int, megabyte
         for connection in wait(list(busy), timeout=1):
             _hear(busy, connection, outcome, todo)
         for connection, worker in list(busy.items()):
-            if time.monotonic() - worker.heard > seconds:
+            if worker.hangs(seconds):
                 outcome.hangs.append(worker.start)
                 _replace(busy, connection, todo)
     return outcome
@@ -74,13 +88,17 @@ def run(make: Callable[[], Case], first: int, count: int, workers: int, megabyte
 def _hear(busy: dict[Connection, _Worker], connection: Connection, outcome: Outcome, todo: list) -> None:
     worker = busy[connection]
     try:
-        outcome.rows[connection.recv()] += 1
+        answer = connection.recv()
     except (EOFError, ConnectionResetError):
         worker.process.join()
         outcome.deaths.append((worker.start, worker.process.exitcode))
         _replace(busy, connection, todo)
         return
-    worker.heard = time.monotonic()
+    worker.heard()
+    if not worker.ready:
+        worker.ready = True
+        return
+    outcome.rows[answer] += 1
     worker.start += 1
     if worker.start == worker.stop and todo:
         worker.hand(*todo.pop())
@@ -104,6 +122,7 @@ def _serve(connection: Connection, make: Callable[[], Case], megabytes: int) -> 
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
+        connection.send("ready")
         while True:
             for number in range(*connection.recv()):
                 connection.send(case(number))
@@ -111,7 +130,15 @@ def _serve(connection: Connection, make: Callable[[], Case], megabytes: int) -> 
         return
 
 
+def _seconds_run(pid: int) -> float:
+    """Of a processor, so far; 0 where it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _address_space() -> int:
     """Bytes that this process has mapped."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
