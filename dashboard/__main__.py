@@ -1,9 +1,22 @@
 """`python -m dashboard --stores stores`: serves the stores on http://127.0.0.1:8501."""
 
 import argparse
+import os
+import re
 import sys
+from urllib.parse import urlsplit
 
 from dashboard.settings import Settings, find_stores
+
+SAFE = {
+    "server.headless": True,
+    "server.enableCORS": True,
+    "server.enableXsrfProtection": True,
+    "client.showErrorDetails": "none",
+    "client.toolbarMode": "minimal",
+    "browser.gatherUsageStats": False,
+}
+"""Of Streamlit, wherever the server is started: its own file of settings is read in the project's folder alone."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,7 +55,41 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of the findings that are pinned, to keep in git (default: %(default)s)",
     )
+    visitors = result.add_argument_group("visitors", "what they may do, and how they get here")
+    visitors.add_argument(
+        "--read-only", action="store_true", help="visitors pin no findings, remove no results and upload no images"
+    )
+    visitors.add_argument(
+        "--no-live", action="store_true", help="no live method runs; results that are kept still open"
+    )
+    visitors.add_argument(
+        "--jobs-per-minute",
+        type=_whole,
+        default=30,
+        metavar="N",
+        help="live jobs that one visitor (a session, an address) may start, 0 for no limit (default: %(default)s)",
+    )
+    visitors.add_argument(
+        "--public-url",
+        type=_url,
+        default="",
+        metavar="URL",
+        help="where visitors find the server behind a proxy, such as https://example.org/featurescope/",
+    )
+    visitors.add_argument(
+        "--trust-proxy",
+        default="",
+        metavar="ADDRESS[,ADDRESS…]",
+        help="proxies whose X-Forwarded-For says the visitor's address (default: none)",
+    )
     return result
+
+
+def _url(text: str) -> str:
+    """With a host and a path of plain letters; "" for none."""
+    if text and not re.fullmatch(r"https?://[\w.-]+(:\d+)?(/[\w.~-]+)*/?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like https://example.org/featurescope/")
+    return text
 
 
 def _whole(text: str) -> int:
@@ -55,18 +102,36 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     places = tuple(place for place in options.stores.split(",") if place)
     trusted = tuple(options.trust_model)
-    Settings(places, options.device, trusted, options.results_mb, options.findings).write()
+    settings = Settings(
+        places,
+        options.device,
+        trusted,
+        options.results_mb,
+        options.findings,
+        options.host,
+        options.public_url,
+        options.read_only,
+        not options.no_live,
+        options.jobs_per_minute,
+    )
+    settings.write()
     names = ", ".join(find_stores(places)) or "none yet, the page says how to make one"
-    print(f"Featurescope on http://{options.host}:{options.port} (stores: {names})", flush=True)
-    serve(options.host, options.port)
+    address = options.public_url or f"http://{options.host}:{options.port}"
+    print(f"Featurescope on {address} (stores: {names})", flush=True)
+    # What uvicorn reads; its own default trusts whatever runs on this machine.
+    os.environ["FORWARDED_ALLOW_IPS"] = options.trust_proxy
+    serve(settings, options.port)
     return 0
 
 
-def serve(host: str, port: int) -> None:
+def serve(settings: Settings, port: int) -> None:
     # Imported late: the app reads the settings that `main` has just written.
     from dashboard.app import app
 
-    app.run(config={"server.address": host, "server.port": port, "server.headless": True})
+    where = {"server.address": settings.host, "server.port": port, "server.baseUrlPath": settings.base_path}
+    if settings.public_url:
+        where["browser.serverAddress"] = urlsplit(settings.public_url).hostname
+    app.run(config=SAFE | where)
 
 
 if __name__ == "__main__":

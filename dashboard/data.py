@@ -102,7 +102,7 @@ def original(run: Run, image_id: int) -> bytes:
 
 @st.cache_resource(show_spinner=False)
 def jobs() -> JobQueue:
-    return JobQueue()
+    return JobQueue(jobs_per_minute=settings().jobs_per_minute)
 
 
 @st.cache_resource(show_spinner=False)
@@ -175,7 +175,10 @@ def read_facts(run: Run) -> Facts:
 
 
 def load_model(run: Run, known: Settings) -> Model:
-    """ValueError for a user's own network that the command line did not name, saying how to allow it."""
+    """ValueError where live methods are off, and for a user's own network that the command line did not name,
+    saying how to allow it."""
+    if not known.live:
+        raise ValueError("live methods are turned off on this server (--no-live); results that are kept still open")
     spec = zoo.ModelSpec.from_dict(run.manifest.model["spec"])
     if spec.runs_user_code:
         file = spec.model.rpartition(":")[0]

@@ -17,12 +17,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from compute.batches import is_out_of_memory
+from dashboard.starts import Refused, Starts
 
 log = logging.getLogger(__name__)
 
 KEPT_BYTES = 256 * 1024 * 1024
 WAITING_EACH = 16
 """Jobs that one owner may have waiting."""
+WAITING_ALL = 256
+"""Jobs that all owners together may have waiting."""
 
 OUT_OF_MEMORY = (
     "the device's memory is used up; try a smaller batch or image, or run on the cpu (--device cpu)"
@@ -98,8 +101,16 @@ class _Entry:
 class JobQueue:
     """Runs works one at a time. Methods may be called from any thread, and return at once."""
 
-    def __init__(self, kept_bytes: int = KEPT_BYTES, waiting_each: int = WAITING_EACH):
-        self._kept_bytes, self._waiting_each = kept_bytes, waiting_each
+    def __init__(
+        self,
+        kept_bytes: int = KEPT_BYTES,
+        waiting_each: int = WAITING_EACH,
+        waiting_all: int = WAITING_ALL,
+        jobs_per_minute: int = 0,
+    ):
+        """jobs_per_minute: that one owner, and one address, may start; 0 for no limit."""
+        self._kept_bytes, self._waiting_each, self._waiting_all = kept_bytes, waiting_each, waiting_all
+        self._starts = Starts(jobs_per_minute)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
         self._changed = threading.Condition()
@@ -107,17 +118,20 @@ class JobQueue:
         self._worker = threading.Thread(target=self._serve, name="jobs", daemon=True)
         self._worker.start()
 
-    def submit(self, key: str, title: str, owner: str, work: Work, anew: bool = False) -> Job:
+    def submit(
+        self, key: str, title: str, owner: str, work: Work, anew: bool = False, address: str | None = None
+    ) -> Job:
         """Start `work`, or attach to what has this key; failed and cancelled ones start anew, and with `anew`
         finished ones too.
 
-        Raises ValueError where the owner has too many waiting.
+        address: the owner's, where it is known; it counts what all owners there start. Raises Refused, a
+        ValueError, where too many wait or the owner has started too many; attaching is always possible.
         """
         with self._changed:
             entry = self._entries.get(key)
             over = (State.FAILED, State.CANCELLED, *([State.DONE] if anew else []))
             if entry is None or entry.job.state in over:
-                entry = self._add(key, title, owner, work)
+                entry = self._add(key, title, owner, work, address)
             self._entries.move_to_end(key)
             return entry.now()
 
@@ -170,11 +184,14 @@ class JobQueue:
             self._changed.notify_all()
         self._worker.join()
 
-    def _add(self, key: str, title: str, owner: str, work: Work) -> _Entry:
-        queue = self._waiting.setdefault(owner, deque())
-        if len(queue) >= self._waiting_each:
-            raise ValueError(f"you have {len(queue)} jobs waiting; cancel one, or wait until one has ended")
-        queue.append(key)
+    def _add(self, key: str, title: str, owner: str, work: Work, address: str | None) -> _Entry:
+        own, everyone = len(self._waiting.get(owner, ())), sum(map(len, self._waiting.values()))
+        if own >= self._waiting_each:
+            raise Refused(f"you have {own} jobs waiting; cancel one, or wait until one has ended")
+        if everyone >= self._waiting_all:
+            raise Refused(f"{everyone} jobs of all visitors are waiting; try again in some minutes")
+        self._starts.take(owner, *([f"address {address}"] if address else []))
+        self._waiting.setdefault(owner, deque()).append(key)
         self._entries[key] = entry = _Entry(Job(key, title), work)
         self._changed.notify_all()
         return entry

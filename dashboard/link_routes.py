@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboard.pages import PAGES
+from dashboard.routes import PLAIN
 from dashboard.short_links import ShortLinks
 from dashboard.view_state import ViewState
 
@@ -25,7 +26,7 @@ def link_routes(open_links: Callable[[str], ShortLinks]) -> list[Route]:
         except ValueError:
             view = None
         if view is None:
-            return PlainTextResponse(UNKNOWN, status_code=404)
+            return PlainTextResponse(UNKNOWN, status_code=404, headers=PLAIN)
         # The folder may have another name here than where the link was made.
         return RedirectResponse(_relative(replace(view, store=store)), headers={"Cache-Control": "no-cache"})
 

@@ -1,6 +1,5 @@
 """Live methods on the page: starting or attaching to a job, its progress, its result."""
 
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ import streamlit as st
 
 from compute.method import Step
 from compute.pictures import picture, to_8_bit, upscaled
-from dashboard import binding, data, figures, photos
+from dashboard import binding, data, figures, photos, visitor
 from dashboard.boundary import boundary, sentence
 from dashboard.controls import spoken
 from dashboard.header import Opened
@@ -18,6 +17,7 @@ from dashboard.live_request import Request, request
 from dashboard.live_results import find, keeping, result_of
 from dashboard.photos import Subject
 from dashboard.results import Result
+from dashboard.starts import Refused
 from dashboard.take_along import take_along
 from dashboard.view_state import LiveView
 from featurestore.best_natural import strongest_activation
@@ -48,7 +48,12 @@ def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subjec
         if not again and (job is not None or not view.live):
             _offer(view, wanted, job)
             return
-        _submit(opened, wanted, subject, second, anew=again)
+        try:
+            _submit(opened, wanted, subject, second, anew=again)
+        except Refused as refused:
+            st.warning(sentence(refused), icon=":material/hourglass_top:")
+            _offer(view, wanted, job)
+            return
     job = data.jobs().wait(wanted.key, AT_ONCE)
     if job is None or not job.ended:
         watch(wanted.key)
@@ -66,7 +71,7 @@ def attach(key: str, title: str, work: Work) -> Job | None:
 
     ValueError where it failed.
     """
-    data.jobs().submit(key, title, owner(), work)
+    data.jobs().submit(key, title, visitor.session(), work, address=visitor.address())
     job = data.jobs().wait(key, AT_ONCE)
     if job is None or not job.ended:
         watch(key, pictured=False)
@@ -74,11 +79,6 @@ def attach(key: str, title: str, work: Work) -> Job | None:
     if job.state is not State.DONE:
         raise ValueError(job.message or f"{title} was cancelled")
     return job
-
-
-def owner() -> str:
-    """This visitor's name in the queue."""
-    return st.session_state.setdefault("owner", uuid.uuid4().hex)
 
 
 def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
@@ -177,7 +177,7 @@ def _submit(
         )
 
     work = keeping(lambda: wanted.steps(model, read), opened.view, wanted, model.device)
-    data.jobs().submit(wanted.key, wanted.title, owner(), work, anew)
+    data.jobs().submit(wanted.key, wanted.title, visitor.session(), work, anew, visitor.address())
 
 
 def _offer(view: LiveView, wanted: Request, job: Job | None) -> None:
@@ -240,6 +240,8 @@ def _pictures(step: Step, wanted: Request) -> None:
                 caption=caption,
                 alt=f"{name} of {wanted.title}",
                 width="stretch" if len(shown) > 1 else SINGLE,
+                # Streamlit's own choice is JPEG, which changes the pixels.
+                output_format="PNG",
             )
 
 

@@ -34,8 +34,9 @@ def pick(opened: Opened, optional: bool = False) -> Subject | None:
         if browser.open:
             with browser:
                 _browse(opened)
-        with st.popover("Upload", icon=":material/upload:"):
-            _upload(cls)
+        if data.settings().uploads:
+            with st.popover("Upload", icon=":material/upload:"):
+                _upload(cls)
         if view.upload:
             st.button(
                 "Back to the store", icon=":material/undo:", on_click=lambda: binding.change(cls, upload="")

@@ -21,8 +21,8 @@ NOTHING_TO_PIN = (AboutView, FindingsView, ResultsView)
 
 
 def draw_pin(view: ViewState, run: Run, result: Result | None) -> None:
-    """The button, and its form once it is opened."""
-    if isinstance(view, NOTHING_TO_PIN):
+    """The button, and its form once it is opened; nothing where visitors may not pin."""
+    if isinstance(view, NOTHING_TO_PIN) or data.settings().read_only:
         return
     panel = st.popover(
         "Pin",

@@ -26,7 +26,9 @@ from featurestore.reader import Run
 OpenRun = Callable[[str, str], Run]
 """(store's listed name, fingerprint) -> Run; ValueError or LookupError for one that is not there."""
 
-KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+# Private: a cache that several people share must not answer those who have not logged in.
+KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+PLAIN = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 NOT_FOUND = "no such store, run or item"
 BROKEN = "this store can't be read: run `python -m featurestore verify` on it"
 
@@ -58,6 +60,15 @@ def make_routes(open_run: OpenRun) -> list[Route]:
     return [Route("/frontend/{digest}/{name}.js", _frontend), *routes]
 
 
+def beneath(base_path: str, routes: list[Route]) -> list[Route]:
+    """These routes below a proxy's prefix such as "/featurescope", and "not found" for all else beside them, which
+    Streamlit would answer with its page."""
+    closed = sorted({route.path.split("/")[1] for route in routes})
+    all_routes = [(route.path, route.endpoint) for route in routes]
+    all_routes += [(f"/{first}/{{rest:path}}", _not_found) for first in closed]
+    return [Route(base_path + path, endpoint) for path, endpoint in all_routes]
+
+
 def endpoint_of(open_run: OpenRun, answer: Callable[..., Payload]) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         parameters = dict(request.path_params)
@@ -65,9 +76,9 @@ def endpoint_of(open_run: OpenRun, answer: Callable[..., Payload]) -> Callable[[
             run = open_run(parameters.pop("store"), parameters.pop("fingerprint"))
             payload = answer(run, **parameters)
         except (Damaged, pa.ArrowException, OSError):
-            return PlainTextResponse(BROKEN, status_code=500)
-        except (ValueError, LookupError):
-            return PlainTextResponse(NOT_FOUND, status_code=404)
+            return PlainTextResponse(BROKEN, status_code=500, headers=PLAIN)
+        except (ValueError, LookupError, OverflowError):
+            return _not_found(request)
         return _respond(payload, request.headers)
 
     return endpoint
@@ -83,11 +94,15 @@ def _respond(payload: Payload, asked: Mapping[str, str]) -> Response:
     return Response(payload.content, media_type=payload.media_type, headers=headers)
 
 
+def _not_found(_: Request) -> Response:
+    return PlainTextResponse(NOT_FOUND, status_code=404, headers=PLAIN)
+
+
 def _frontend(request: Request) -> Response:
     name = request.path_params["name"]
     content = loader.bundle(name) if name in loader.NAMES else None
     if content is None:
-        return PlainTextResponse(NOT_FOUND, status_code=404)
+        return _not_found(request)
     return _respond(Payload(content, "text/javascript"), request.headers)
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 VARIABLE = "FEATURESCOPE_SETTINGS"
 
@@ -15,6 +16,9 @@ class Settings:
 
     trusted: files of the user's own networks that a live method may run. results_mb: megabytes of live results
     that are kept beside a store; 0 keeps none. findings: folder of the findings that are pinned.
+    host: address that is listened on. public_url: where visitors find the server behind a proxy, "" without one.
+    read_only: visitors pin, remove and upload nothing. live: whether live methods run. jobs_per_minute: live jobs
+    that one visitor may start; 0 for no limit.
     """
 
     stores: tuple[str, ...] = ("stores",)
@@ -22,6 +26,11 @@ class Settings:
     trusted: tuple[str, ...] = ()
     results_mb: int = 1024
     findings: str = "findings"
+    host: str = "127.0.0.1"
+    public_url: str = ""
+    read_only: bool = False
+    live: bool = True
+    jobs_per_minute: int = 30
 
     def write(self, environment: MutableMapping[str, str] = os.environ) -> None:
         environment[VARIABLE] = json.dumps(asdict(self))
@@ -33,6 +42,16 @@ class Settings:
         return cls(
             **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
         )
+
+    @property
+    def uploads(self) -> bool:
+        """Whether visitors may upload an image: it is asked of the network, and takes memory."""
+        return self.live and not self.read_only
+
+    @property
+    def base_path(self) -> str:
+        """Of all addresses: "/featurescope", or "" at the top."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     def trusts(self, file: str) -> bool:
         """Whether the command line named this file."""

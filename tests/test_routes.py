@@ -51,7 +51,7 @@ def test_thumbnail_is_the_stored_one_and_is_kept(client):
     response = client.get("/" + addresses.thumbnail("small", FINGERPRINT, 7))
     assert response.content == thumbnail(7)
     assert response.headers["content-type"] == "image/png"
-    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert response.headers["cache-control"] == "private, max-age=31536000, immutable"
     again = client.get(response.url.path, headers={"If-None-Match": response.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     other = client.get("/" + addresses.thumbnail("small", FINGERPRINT, 8))

@@ -69,6 +69,8 @@ def _controls(cache: ResultCache, entries: list[Entry]) -> None:
         st.segmented_control(
             "Order", list(ORDERS), key=binding.key(ResultsView, "sort"), format_func=ORDERS.get
         )
+        if data.settings().read_only:
+            return
         with st.popover("Remove all", icon=":material/delete_sweep:"):
             st.caption("Links to them go on working: they compute the results again.")
             st.button(
@@ -103,6 +105,8 @@ def _ways(opened: Opened[ResultsView], cache: ResultCache, entry: Entry, runs: s
             link(view, "Open", ":material/open_in_new:")
         else:
             st.caption("Its run is gone.")
+        if data.settings().read_only:
+            return
         st.button(
             "Remove",
             icon=":material/delete:",

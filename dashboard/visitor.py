@@ -1,0 +1,35 @@
+"""Who asks: a session, and the address behind it where it is known."""
+
+import ipaddress
+import uuid
+
+import streamlit as st
+
+NETWORK_BITS = 64
+"""Of an IPv6 address, what one subscriber has; the rest is theirs to choose."""
+
+
+def session() -> str:
+    """This visitor's name in the queue: of one browser tab."""
+    return st.session_state.setdefault("owner", uuid.uuid4().hex)
+
+
+def address() -> str | None:
+    """Of the connection, or the one a trusted proxy forwards; None on this machine, where all have the same."""
+    said = st.context.ip_address
+    return None if said is None else network(said)
+
+
+def network(said: str) -> str | None:
+    """The part of an address that one visitor can't choose freely; None for what is no address."""
+    try:
+        found = ipaddress.ip_address(said)
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    if found.is_loopback:
+        return None
+    if found.version == 4:
+        return str(found)
+    return str(ipaddress.ip_network((found.packed, NETWORK_BITS), strict=False))
