@@ -16,7 +16,7 @@ from tests import sharded_job
 from tests.sharded_job import make_store, shards
 
 ISOLATED = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-SECONDS = 400
+SECONDS = 240
 """Of which some twenty are needed on an idle machine."""
 
 
