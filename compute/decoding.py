@@ -43,15 +43,15 @@ _one_large = threading.Lock()
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def decode(data: bytes) -> Image.Image:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The picture in a file's bytes, as 8-bit "RGB" or, where it has no colours, "L".
 
     EXIF rotation is applied, of an animation the first frame is taken, transparent parts lie on white. Deeper
     values are scaled to 0..255, never clipped (see `_to_8_bits`). Raises ValueError with the reason for what
-    is not one of FORMATS, is damaged or cut short, or has more than MAX_PIXELS pixels."""
+    is not one of FORMATS, is damaged or cut short, or has more than `max_pixels`."""
     try:
         with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
-            _check_size(image)
+            _check_size(image, max_pixels)
             with _one_large if image.width * image.height > LARGE_PIXELS else contextlib.nullcontext():
                 image.load()
                 return _flat(_to_8_bits(_upright(image), image.format))
@@ -63,9 +63,9 @@ def decode(data: bytes) -> Image.Image:
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        raise ValueError(f"{image.width} x {image.height} pixels are more than {max_pixels:,}")
 
 
 def _to_8_bits(image: Image.Image, file_format: str) -> Image.Image:

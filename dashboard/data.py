@@ -23,6 +23,7 @@ from dashboard.results import ResultCache, kept_beside
 from dashboard.settings import Settings, find_stores
 from dashboard.shelf import Shelf
 from dashboard.short_links import ShortLinks
+from dashboard.uploads import Uploads
 from dashboard.view_state import Facts
 from featurestore import vector_cache
 from featurestore.reader import Run, Store
@@ -106,8 +107,8 @@ def jobs() -> JobQueue:
 
 
 @st.cache_resource(show_spinner=False)
-def uploads() -> Kept:
-    return Kept("the uploaded image")
+def uploads() -> Uploads:
+    return Uploads()
 
 
 def run_names(store: str) -> list[str]:

@@ -53,6 +53,11 @@ class Kept:
         self._remember(name, content)
         return content
 
+    def remove(self, name: str) -> None:
+        """From memory; a shelf keeps it."""
+        with self._lock:
+            self._contents.pop(name, None)
+
     def _remember(self, name: str, content: bytes) -> None:
         with self._lock:
             self._contents[name] = content

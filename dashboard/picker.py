@@ -3,7 +3,6 @@
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.decoding import decode
 from dashboard import addresses, binding, data
 from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened
@@ -129,7 +128,7 @@ def _browse(opened: Opened) -> None:
 def _upload(cls: type[ViewState]) -> None:
     name = f"{cls.page}/upload"
     st.file_uploader("An image of your own", type=TYPES, key=name, on_change=lambda: _receive(cls, name))
-    st.caption("It stays in this server's memory and is seen by whoever has the link.")
+    st.caption("It stays in this server's memory while a page shows it, and is seen by whoever has the link.")
     if problem := st.session_state.pop(f"{name} problem", None):
         st.error(problem, icon=":material/broken_image:")
 
@@ -139,7 +138,6 @@ def _receive(cls: type[ViewState], name: str) -> None:
     if file is None:
         return
     try:
-        decode(file.getvalue())
         binding.change(cls, upload=data.uploads().add(file.getvalue()))
     except ValueError as error:
         st.session_state[f"{name} problem"] = f"{file.name}: {error}"
