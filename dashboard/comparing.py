@@ -60,7 +60,7 @@ def accuracies(run: Run, other: Run) -> Accuracies:
     return compared(run, other).accuracies
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+@st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner=False)
 def changed(run: Run, other: Run, kind: str, label: str) -> pa.Table:
     """Sorted as they are shown."""
     return compared(run, other).changed(kind, label)

@@ -36,6 +36,12 @@ class Moved:
     here: np.ndarray
     aligned: Alignment
 
+    @cached_property
+    def farthest(self) -> pa.Table:
+        """image_id and moved, those that moved the most first."""
+        order = np.lexsort([self.ids, -self.aligned.moved])
+        return pa.table({"image_id": self.ids[order], "moved": self.aligned.moved[order]})
+
 
 @dataclass(frozen=True)
 class Cka:

@@ -50,14 +50,15 @@ def draw(opened: Opened[CompareView]) -> None:
         _nothing_in_common(pair)
         return
     _say_common(pair)
-    take_along(opened)
-    st.segmented_control(
-        "Compare",
-        list(TABS),
-        key=binding.key(CompareView, "tab"),
-        format_func=lambda tab: TABS[tab][0],
-        label_visibility="collapsed",
-    )
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.segmented_control(
+            "Compare",
+            list(TABS),
+            key=binding.key(CompareView, "tab"),
+            format_func=lambda tab: TABS[tab][0],
+            label_visibility="collapsed",
+        )
+        take_along(opened)
     TABS[view.tab][1](pair)
 
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import streamlit as st
 
 from compute.exhibits.compare_pictures import KIND_COLORS
@@ -48,7 +47,7 @@ def draw(pair: Pair) -> None:
     _plots(pair, method, found)
     chosen.show(pair)
     st.subheader("Images that moved the most", anchor=False)
-    shared_images.wall(pair, _farthest(found), _item, "moved")
+    shared_images.wall(pair, found.farthest, _item, "moved")
 
 
 def _plots(pair: Pair, method: str, found: Moved) -> None:
@@ -111,11 +110,6 @@ def _camera(text: str) -> Camera | None:
         return Camera(*map(float, text.split(",")))
     except (ValueError, TypeError):
         return None
-
-
-def _farthest(found: Moved) -> pa.Table:
-    order = np.lexsort([found.ids, -found.aligned.moved])
-    return pa.table({"image_id": found.ids[order], "moved": found.aligned.moved[order]})
 
 
 def _item(row: dict, thumbnail: str) -> GridItem:

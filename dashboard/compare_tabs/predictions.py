@@ -22,7 +22,7 @@ TONES = {"fixed": "good", "broken": "bad"}
 
 def draw(pair: Pair) -> None:
     table = comparing.predictions(*pair.runs)
-    changed = table.filter(pc.not_equal(table["kind"], "same"))
+    changed = comparing.changed(*pair.runs, "all", "")
     if not len(changed):
         st.success(
             f"Both networks predict the same class for all {len(table):,} images.", icon=":material/check:"
@@ -61,11 +61,7 @@ def _chosen_of(pair: Pair, changed: pa.Table) -> pa.Table:
             format_func=lambda name: name or "any",
             width=220,
         )
-    if view.kind != "all":
-        changed = changed.filter(pc.equal(changed["kind"], view.kind))
-    if view.label:
-        changed = changed.filter(pc.equal(changed["label"], view.label))
-    return changed.sort_by([("other_probability", "descending"), ("image_id", "ascending")])
+    return comparing.changed(*pair.runs, view.kind, view.label)
 
 
 def _item(row: dict, thumbnail: str) -> GridItem:
