@@ -12,21 +12,21 @@ from unittest import mock
 
 from featurestore import atomic
 from tests.torture.outcome import Outcome
-from tests.torture.stores import FORKS, contents, half_visible, write, write_apart
+from tests.torture.stores import FORKS, contents, half_visible, small_groups, write
 
 CALLS = ("write", "fsync", "rename", "mkdir")
 RESUMED_AFTER = 4
 """Kills, one after the other, that a store sees at random moments before it is finished."""
 
 
+@small_groups()
 def at_each_call(work: Path, stride: int = 1) -> Outcome:
     """One kill right before every write (half of which is done), fsync, rename and mkdir of a run.
 
     stride: only every `stride`-th one.
     """
     whole = _whole(work)
-    with FORKS.Pool(1) as pool:
-        counts = pool.apply(_count, (work / "counted",))
+    counts = _count(work / "counted")
     moments = [(call, number) for call in CALLS for number in range(1, counts[call] + 1)][::stride]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda moment: _killed_at(work, moment, whole), moments)
@@ -35,6 +35,7 @@ def at_each_call(work: Path, stride: int = 1) -> Outcome:
     return Outcome("kill -9 at each call of a run", len(moments), failures, f"One run makes {said}.")
 
 
+@small_groups()
 def at_random_moments(work: Path, kills: int, seed: int = 0) -> Outcome:
     """So many real kills, spread evenly over a writer's time; stores are finished after every few of them."""
     whole = _whole(work)
@@ -56,7 +57,7 @@ def at_random_moments(work: Path, kills: int, seed: int = 0) -> Outcome:
 
 
 def _whole(work):
-    write_apart(work / "whole")
+    write(work / "whole")
     return contents(work / "whole")
 
 
@@ -87,7 +88,7 @@ def _visible(path, whole, when):
 
 
 def _finished(path, whole, when):
-    write_apart(path)
+    write(path)
     return [] if contents(path) == whole else [f"{when}: resumed, the store has other bytes"]
 
 

@@ -14,7 +14,7 @@ from featurestore.verify import verify
 from featurestore.writer import RunWriter
 from tests.full_store import FIELDS, FINGERPRINT
 from tests.torture.outcome import Outcome
-from tests.torture.stores import FORKS, contents, write, write_apart
+from tests.torture.stores import FORKS, contents, write
 
 ROWS, SHARDS, WIDTH = 40, 2, 4
 PRUNED_EVERY = 5
@@ -40,7 +40,7 @@ def readers(work: Path, reads: int, publishes: int) -> Outcome:
 def writers(work: Path, pairs: int) -> Outcome:
     """Two at once: of the same run, and as often of two runs."""
     whole = work / "whole"
-    write_apart(whole)
+    write(whole)
     expected = contents(whole)
     failures = []
     for pair in range(pairs):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 
@@ -36,23 +37,19 @@ SHARDS = [
 """(table, shard, rows) of all that is in the run."""
 
 
-def write_apart(path: Path) -> None:
-    """`write` in a process of its own."""
-    child = FORKS.Process(target=write, args=(path,))
-    child.start()
-    child.join()
-    if child.exitcode:
-        raise RuntimeError(f"writing {path} ended with {child.exitcode}")
+def small_groups():
+    """Around what writes in several threads, each of which would else put the number back for all."""
+    return mock.patch.object(writing, "ROWS_PER_GROUP", ROWS_PER_GROUP)
 
 
 def write(path: Path, fingerprint: str = FINGERPRINT) -> None:
-    """What is missing of the run, and its commit; the same bytes each time. Changes the process's row groups."""
-    writing.ROWS_PER_GROUP = ROWS_PER_GROUP
-    writer = RunWriter(path, fingerprint)
-    for table, shard, rows in SHARDS:
-        if not writer.has_shard(table, shard):
-            writer.write_shard(table, shard, rows)
-    writer.commit(FIELDS)
+    """What is missing of the run, and its commit; the same bytes each time."""
+    with small_groups():
+        writer = RunWriter(path, fingerprint)
+        for table, shard, rows in SHARDS:
+            if not writer.has_shard(table, shard):
+                writer.write_shard(table, shard, rows)
+        writer.commit(FIELDS)
 
 
 def contents(path: Path) -> dict[str, bytes]:
