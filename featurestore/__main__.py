@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,12 @@ def main(arguments=None) -> int:
     """0: all is well, 1: findings, 2: no answer (not a store, an unreadable folder)."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads it, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as error:
         print(json.dumps({"error": str(error)}) if options.json else f"error: {error}",
               file=sys.stdout if options.json else sys.stderr)
