@@ -127,6 +127,10 @@ class Method:
         _check_ranges(model, inputs)
         return inputs
 
+    def unused(self, inputs: Inputs) -> tuple[str, ...]:
+        """Names of the inputs and parameters that were given and that this result does not depend on."""
+        return ()
+
     def to_dict(self) -> dict[str, Any]:
         """Every parameter, defaults included: what a link carries."""
         return dataclasses.asdict(self)

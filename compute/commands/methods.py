@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import hashlib
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -115,6 +116,8 @@ def run(args: argparse.Namespace) -> int:
     method = args.method(**{each.name: getattr(args, each.name) for each in args.method.parameters()})
     subject = open_subject(args)
     inputs = method.checked(subject.model, _inputs(args, method, subject))
+    if unused := method.unused(inputs):
+        print(f"note: not used here: {', '.join(map(option, unused))}", file=sys.stderr)
     started = time.monotonic()
     step = _last(method.name, method.steps(subject.model, inputs))
     step = replace(step, numbers={**step.numbers, **_natural(subject, inputs, step)})

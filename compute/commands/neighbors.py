@@ -3,6 +3,7 @@ pixels."""
 
 import argparse
 import hashlib
+import sys
 import time
 
 import numpy as np
@@ -19,7 +20,7 @@ from compute.commands.subject import (
     read_image,
 )
 from compute.exhibits.drawing import Drawing
-from compute.exhibits.neighbors import COUNT, SIDE, neighbors_drawing, stored_neighbors_drawing
+from compute.exhibits.neighbors import COUNT, SIDE, SPACES, neighbors_drawing, stored_neighbors_drawing
 from compute.exhibits.originals import picture_of
 from compute.pictures import pixels
 from compute.pixel_space import pixel_vectors
@@ -71,6 +72,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _of_the_store(args: argparse.Namespace, run: Run, copies: list[int]) -> Drawing:
     image_id = copies[0] if args.image_id is None else args.image_id
+    held = len(run.neighbors(SPACES[0], image_id))
+    if args.count > held:
+        print(f"note: the store has {held} neighbours of each image, fewer than --count", file=sys.stderr)
     return stored_neighbors_drawing(run, image_id, args.count, args.side)
 
 

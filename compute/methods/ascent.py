@@ -43,6 +43,16 @@ NEEDED = {
     DIRECTION: "a direction (--layer, --image)",
 }
 
+READ = {
+    LOGIT: ("target",),
+    CHANNEL: ("layer", "channel"),
+    NEURON: ("layer", "channel", "y", "x"),
+    DIRECTION: ("layer", "image", "y", "x"),
+}
+"""The inputs that each objective depends on."""
+
+READS = ("image", "target", "layer", "channel", "y", "x")
+
 
 @dataclass(frozen=True)
 class Ascent(Method):
@@ -146,6 +156,10 @@ class Ascent(Method):
         inputs = super().checked(model, inputs)
         self.chosen(inputs)
         return inputs
+
+    def unused(self, inputs: Inputs) -> tuple[str, ...]:
+        read = READ[self.chosen(inputs)]
+        return tuple(name for name in READS if name not in read and getattr(inputs, name) is not None)
 
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         kind = self.chosen(inputs)

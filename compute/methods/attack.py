@@ -115,6 +115,12 @@ class Attack(Method):
             return "it knows one class only, so there is no other to take an image for"
         return no_picture_because(model)
 
+    def unused(self, inputs: Inputs) -> tuple[str, ...]:
+        """The lecture's step has no ball, and FGSM's one step starts at the picture."""
+        ball, walk = self.attack != GRADIENT, self.attack in (PGD_LINF, PGD_L2)
+        lost = {"minimum": self.minimum and not ball, "random_start": self.random_start and not walk}
+        return tuple(name for name, is_lost in lost.items() if is_lost)
+
     @property
     def requested(self) -> float:
         """Epsilon in 1/255."""

@@ -96,6 +96,9 @@ class Saliency(Method):
     )
     seed: int = parameter(0, "of the noise and of the random weights", low=0, high=2**31 - 1, source="ours")
 
+    def unused(self, inputs: Inputs) -> tuple[str, ...]:
+        return ("layer",) if inputs.layer is not None and self.variant != GRADCAM else ()
+
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)
         passes = {SMOOTHGRAD: self.samples, INTEGRATED: self.points}.get(self.variant, 1)
