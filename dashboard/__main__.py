@@ -15,6 +15,7 @@ SAFE = {
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
     "browser.gatherUsageStats": False,
+    "runner.magicEnabled": False,
     "server.maxUploadSize": 30,
 }
 """Of Streamlit, wherever the server is started: its own file of settings is read in the project's folder alone."""
