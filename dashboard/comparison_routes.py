@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from starlette.routing import Route
 
-from dashboard import comparing
+from dashboard import comparing, data
 from dashboard.routes import OpenRun, Payload, endpoint_of
 from featurestore.reader import Run
 
@@ -49,6 +49,8 @@ def _points(run: Run, other: Run, method: str, side: str) -> Payload:
 
 
 def _colors(run: Run, other: Run, method: str, column: str) -> Payload:
+    if method not in data.facts(run).maps:
+        raise ValueError(f"unknown map {method!r}")
     values = comparing.coloring(run, other, method, column).values
     return Payload(values.tobytes(), "application/octet-stream")
 

@@ -1,13 +1,17 @@
 """A dashboard of its own on a free port, and the Chromium that looks at it."""
 
 import contextlib
+import hashlib
+import math
 import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -20,23 +24,45 @@ FLAGS = [
     "--disable-sync",
 ]
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
-PATIENCE = 60_000
+PATIENCE = 120_000
 """Milliseconds, for a machine that is busy."""
+DRAWN = ".stage[data-state=drawn]"
+"""A map or grid that has drawn all that it has."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """pid: of the server's process."""
+
+    address: str
+    pid: int
 
 
 @contextlib.contextmanager
 def dashboard(stores: str) -> Iterator[str]:
     """The address of a dashboard that serves `stores` while the context lasts."""
-    port = _free_port()
+    with serving(stores) as served:
+        yield served.address
+
+
+@contextlib.contextmanager
+def serving(
+    stores: str, log: Path | None = None, options: Sequence[str] = (), base_path: str = ""
+) -> Iterator[Served]:
+    """log: what the server writes to its standard output and error. options: of its command line, which may
+    put it below a base_path."""
+    port = free_port()
     command = [sys.executable, "-m", "dashboard", "--stores", stores, "--device", "cpu", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(process, f"{address}/_stcore/health")
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
+    command += options
+    address = f"http://127.0.0.1:{port}{base_path}"
+    with contextlib.nullcontext(subprocess.DEVNULL) if log is None else log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+        try:
+            _wait_for(process, f"{address}/_stcore/health")
+            yield Served(address, process.pid)
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def ready(page):
@@ -48,7 +74,44 @@ def ready(page):
     return page
 
 
-def _free_port() -> int:
+def pictures(page) -> dict[str, str]:
+    """Digests of all pictures that the page shows, by their description."""
+    images = page.locator("[data-testid=stImage] img")
+    images.first.wait_for()
+    shown = [(image.get_attribute("alt"), image.evaluate("image => image.src")) for image in images.all()]
+    return {alt: hashlib.sha256(page.request.get(source).body()).hexdigest() for alt, source in shown}
+
+
+def shows_image(page, image: str) -> None:
+    """Waits until the first number field has this image's number."""
+    page.wait_for_function(
+        "image => document.querySelector('[data-testid=stNumberInputField]').value === image", arg=image
+    )
+
+
+def address_has(page, text: str):
+    """The page once its address has this text and it is drawn."""
+    page.wait_for_function("text => location.href.includes(text)", arg=text)
+    return ready(page)
+
+
+def draw_lasso(page) -> None:
+    """Around most points of the map."""
+    page.get_by_role("button", name="Lasso (or hold Shift)").click()
+    box = page.locator(".view").bounding_box()
+    x, y, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.4 * box["height"]
+    page.mouse.move(x + radius, y)
+    page.mouse.down()
+    for step in range(1, 25):
+        angle = math.tau * step / 25
+        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
+        page.wait_for_timeout(25)
+    page.mouse.up()
+    address_has(page, "selection=")
+    page.get_by_text("images selected").wait_for()
+
+
+def free_port() -> int:
     with contextlib.closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]

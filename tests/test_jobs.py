@@ -8,6 +8,8 @@ import pytest
 
 from compute.batches import in_batches
 from dashboard.jobs import OUT_OF_MEMORY, JobQueue, State, size_of
+from dashboard.starts import Refused, Starts
+from dashboard.visitor import network
 
 SOON = 10
 """Seconds after which a test has failed."""
@@ -261,3 +263,37 @@ def test_out_of_memory_makes_the_batch_smaller(words):
     assert done == list(range(20)) and max(sizes) <= largest
     with pytest.raises(RuntimeError, match="shape"):
         list(in_batches(2, 2, lambda *_: (_ for _ in ()).throw(RuntimeError("shape"))))
+
+
+def test_starts_are_counted_a_session_and_an_address():
+    now = [0.0]
+    starts = Starts(2, clock=lambda: now[0])
+    starts.take("mine", "address a")
+    now[0] = 10.0
+    starts.take("yours", "address a")
+    with pytest.raises(Refused, match="the next may start in 50 s"):
+        starts.take("another", "address a")
+    starts.take("another", "address b")
+    now[0] = 60.0
+    starts.take("mine", "address a")
+
+
+def test_attaching_is_no_start_and_all_together_may_wait_for_so_many():
+    queue, work = JobQueue(waiting_all=2, jobs_per_minute=3), Steps()
+    queue.submit("running", "", "a", work)
+    assert work.begun.wait(SOON)
+    queue.submit("first", "", "a", quick())
+    queue.submit("second", "", "b", quick())
+    with pytest.raises(Refused, match="2 jobs of all visitors"):
+        queue.submit("third", "", "c", quick())
+    assert all(queue.submit("first", "", "c", quick()).key == "first" for _ in range(9))
+    work.let(3)
+    queue.close()
+
+
+@pytest.mark.parametrize(("said", "network_of"), [
+    ("127.0.0.1", None), ("::1", None), ("nonsense", None), ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"),
+    ("2001:db8::1", "2001:db8::/64"),
+])  # fmt: skip
+def test_an_address_is_what_a_visitor_cant_choose(said, network_of):
+    assert network(said) == network_of
