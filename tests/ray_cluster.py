@@ -1,6 +1,6 @@
 """Makes a store on a Ray cluster of two nodes on this host, one of which is killed while it is at a shard.
 
-python -m tests.ray_cluster FOLDER STORE, in a network namespace of its own, since Ray listens on all interfaces:
+python -m tests.ray_cluster FOLDER STORE, in a network namespace, since Ray listens on all interfaces:
 unshare -rn sh -c "ip link set lo up && exec python -m tests.ray_cluster FOLDER STORE"
 """
 

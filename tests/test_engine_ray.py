@@ -1,6 +1,6 @@
 """The Ray engine on two nodes of one host, one of them killed in mid-job: the job ends, with the same bytes.
 
-Ray listens on all interfaces, so it runs only in a network namespace of its own, where there is none but loopback."""
+Ray listens on all interfaces, so it runs only in a network namespace, where loopback is the only one."""
 
 import importlib.util
 import os
@@ -48,8 +48,8 @@ def folder(tmp_path_factory) -> Path:
 def test_a_node_is_killed_in_mid_job_and_the_bytes_are_the_same(folder, tmp_path):
     done = isolated("tests.ray_cluster", folder, tmp_path / "ray")
     assert done.returncode == 0, done.stderr[-4000:]
-    assert re.search(r"worker \d died, with its process or its node; its shard of (activations|occlusion): \d",
-                     done.stderr)  # fmt: skip
+    said = r"worker \d died, with its process or its node; its shard of (activations|occlusion): \d"
+    assert re.search(said, done.stderr)
     assert make_store(folder, tmp_path / "local") == 0
     assert shards(tmp_path / "ray") == shards(tmp_path / "local")
     assert (tmp_path / "ray" / "CURRENT").read_bytes() == (tmp_path / "local" / "CURRENT").read_bytes()

@@ -69,27 +69,28 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine",
         default="local",
         metavar="E",
-        help="local: this process; processes: workers on this machine; ray: workers on a Ray cluster, which needs "
-        "requirements-ray.txt (default: %(default)s)",
+        help="local: this process; processes: workers on this machine; ray: workers on a Ray cluster, which "
+        "needs requirements-ray.txt (default: %(default)s)",
     )
     group.add_argument(
-        "--workers", type=int, metavar="N", help="how many (default: as many as GPUs or cores / threads allow)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="how many (default: as many as GPUs or cores / threads allow)",
     )
-    group.add_argument(
-        "--address", metavar="A", help="of the running Ray cluster: host:port, or auto"
-    )
+    group.add_argument("--address", metavar="A", help="of the running Ray cluster: host:port, or auto")
     group.add_argument(
         "--threads",
         type=int,
         metavar="N",
-        help="of each worker, and of this process; the bytes may depend on it (default: this machine's cores, or "
-        "OMP_NUM_THREADS)",
+        help="of each worker, and of this process; the bytes may depend on it (default: this machine's "
+        "cores, or OMP_NUM_THREADS)",
     )
     group.add_argument(
         "--shards",
         metavar="I/N",
-        help="compute only the I-th of N parts of the shards and commit nothing; the same command without it does "
-        "the rest and commits (needs --threads)",
+        help="compute only the I-th of N parts of the shards and commit nothing; the same command without it "
+        "does the rest and commits (needs --threads)",
     )
 
 
@@ -106,7 +107,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"run {manifest.fingerprint} is complete already: nothing to compute")
     elif part is not None:
         build.build_part(job, args.store, progress, part, engine)
-        print(f"part {args.shards} of run {job.fingerprint} is there; the same command without --shards commits")
+        print(
+            f"part {args.shards} of run {job.fingerprint} is there; the same command without --shards commits"
+        )
         return 0
     else:
         manifest = build.build(job, args.store, progress, engine)
@@ -123,7 +126,7 @@ def _part(args: argparse.Namespace):
         return None
     if args.threads is None:
         raise ValueError(
-            "--shards needs --threads N, the same for all parts and for the last command: the run follows from it"
+            "--shards needs --threads N, the same for all parts and the last command: the run follows from it"
         )
     return Part.parse(args.shards)
 

@@ -6,8 +6,8 @@ ENGINES = ("local", "processes", "ray")
 
 
 def open_engine(name: str = "local", workers: int | None = None, address: str | None = None) -> Engine:
-    """workers: how many, for those that have any. address: of a running Ray cluster, "auto" or host:port. None is
-    started here, since Ray listens on all of a machine's interfaces and lets whoever reaches it run programs.
+    """workers: how many, for those that have any. address: of a running Ray cluster, "auto" or host:port.
+    None is started here: Ray listens on all of a machine's interfaces and runs anybody's programs.
 
     Raises ValueError for options that don't go together, or where Ray isn't installed."""
     if name not in ENGINES:
@@ -32,8 +32,8 @@ def open_engine(name: str = "local", workers: int | None = None, address: str | 
 def _ray(workers: int | None, address: str | None) -> Engine:
     if address is None:
         raise ValueError(
-            "--engine ray needs --address, auto or host:port of a running cluster (`ray start --head`); on one machine "
-            "take --engine processes"
+            "--engine ray needs --address, auto or host:port of a running cluster (`ray start --head`); on "
+            "one machine take --engine processes"
         )
     try:
         from compute.engines.ray_tasks import RayTasks

@@ -67,7 +67,7 @@ class Dispatcher:
         self._deaths: Counter[int | None] = Counter()
 
     def compute(self, stage: str, shards: Sequence[int], most: int, advance: Callable[[int], None]) -> None:
-        """All `shards` of a stage, on at most `most` workers. ValueError where one shard cost `TRIES` workers."""
+        """All `shards` of a stage, on at most `most` workers; ValueError where one cost `TRIES` of them."""
         for worker in set(range(min(most, len(shards)))) - self._started:
             self._start(worker)
         work = _Work(stage, shards)
@@ -107,7 +107,7 @@ class Dispatcher:
         self._idle.discard(worker)
         shard, lost = work.give_up(worker)
         self._deaths[shard] += 1
-        LOG.warning("worker %d died, %s; its shard of %s: %s", worker, how, work.stage, "none" if shard is None else shard)
+        LOG.warning("worker %d died, %s; its shard of %s: %s", worker, how, work.stage, shard)
         if self._deaths[shard] >= TRIES:
             what = "starting" if shard is None else f"at shard {shard} of {work.stage}"
             raise ValueError(
@@ -118,7 +118,7 @@ class Dispatcher:
 
 
 class _Work:
-    """Of one stage: shards that wait, and those that workers are at, with how many images of them are done."""
+    """Of one stage: shards that wait, and those that workers are at, and their images that are done."""
 
     def __init__(self, stage: str, shards: Sequence[int]):
         self.stage, self.waiting = stage, deque(shards)
@@ -137,7 +137,7 @@ class _Work:
         del self.at[worker]
 
     def give_up(self, worker: int) -> tuple[int | None, int]:
-        """The shard that the worker was at, next again, and how many images of it were done; None between two."""
+        """The shard that the worker was at (None between two), next again, and its images that were done."""
         if worker not in self.at:
             return None, 0
         shard = self.at.pop(worker)

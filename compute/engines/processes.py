@@ -6,7 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -75,10 +75,8 @@ class _Pool:
         self._workers[worker] = _Worker(process, ours)
 
     def give(self, worker: int, stage: str, shard: int) -> None:
-        try:
+        with suppress(BrokenPipeError):  # it just died: its end of the pipe says so to `reports`
             self._workers[worker].connection.send((stage, shard))
-        except BrokenPipeError:
-            pass  # it just died: its end of the pipe says so to `reports`
 
     def reports(self) -> Iterator[Report]:
         numbers = {each.connection: number for number, each in self._workers.items()}

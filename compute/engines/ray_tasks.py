@@ -1,5 +1,5 @@
-"""Shards as tasks of a Ray cluster. The tasks are an actor's, one actor a GPU or some cores, because an actor loads the
-model once and keeps its GPU, while Ray ends the process of a plain task with a GPU after each."""
+"""Shards as tasks of a Ray cluster. The tasks are an actor's, one actor a GPU or some cores, because an actor
+loads the model once and keeps its GPU, while Ray ends the process of a plain task with a GPU after each."""
 
 import os
 import socket
@@ -24,8 +24,8 @@ KNOCK_SECONDS = 10
 
 
 class RayTasks(AbstractContextManager):
-    """The engine of a running Ray cluster. address: "auto" or host:port. workers: how many; as many as the cluster's
-    GPUs or cores allow without it."""
+    """The engine of a running Ray cluster. address: "auto" or host:port. workers: how many; as many as the
+    cluster's GPUs or cores allow without it."""
 
     def __init__(self, address: str, workers: int | None = None):
         self.address, self.workers = address, workers
@@ -131,7 +131,10 @@ def _connect(address: str) -> None:
     try:
         _knock(address)
         ray.init(
-            address, runtime_env={"env_vars": {"PYTHONPATH": path}}, log_to_driver=False, logging_level="ERROR"
+            address,
+            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            log_to_driver=False,
+            logging_level="ERROR",
         )
     except (OSError, RuntimeError) as error:
         raise ValueError(f"no Ray cluster answers at {address!r}: {error}") from error

@@ -43,7 +43,7 @@ def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = 
     """Computes what is missing or damaged of the job's run and commits it. ValueError where no image can be
     read.
 
-    What runs the network comes first, on the engine, whose workers end then; the rest is done by this process.
+    What runs the network comes first, on the engine, whose workers end then; this process does the rest.
     A committed run that is repaired gets its very bytes back, manifest included.
     """
     run = OpenRun(job, store)
@@ -65,9 +65,11 @@ def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = 
     return manifest
 
 
-def build_part(job: Job, store: str | PathLike, progress: Progress, part: Part, engine: Engine = LOCAL) -> None:
-    """Computes what is missing of one part of the job's shards, as one of several processes that don't know of each
-    other; `build` then does the rest and commits."""
+def build_part(
+    job: Job, store: str | PathLike, progress: Progress, part: Part, engine: Engine = LOCAL
+) -> None:
+    """Computes what is missing of one part of the job's shards, as one of several processes that don't know
+    of each other; `build` then does the rest and commits."""
     run = OpenRun(job, store)
     with engine:
         for stage in (name for name in SHARDED if name in job.parameters.stages):

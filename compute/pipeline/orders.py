@@ -13,11 +13,11 @@ from compute.pipeline.open_run import OpenRun
 
 @dataclass(frozen=True)
 class WorkOrder:
-    """All that a process needs to compute shards of a job. Paths are whole; whoever opens it sees the same files
-    under them.
+    """All that a process needs to compute shards of a job. Paths are whole; whoever opens it sees the same
+    files under them.
 
-    fingerprint: of the run. spec: of the model (`zoo.ModelSpec`). classes: the model's. images: of the source.
-    store: its folder. The others as in `Job`."""
+    fingerprint: of the run. spec: of the model (`zoo.ModelSpec`). classes: the model's. images: the source's
+    spec. store: its folder. The others as in `Job`."""
 
     fingerprint: str
     spec: Mapping[str, Any]
@@ -33,8 +33,8 @@ class WorkOrder:
     def of(cls, run: OpenRun) -> "WorkOrder":
         job = run.job
         return cls(
-            job.fingerprint, dict(job.spec), job.model.device.type, job.model.classes, job.source.spec, job.items,
-            job.digests, job.parameters, str(Path(run.writer.store_path).resolve()),
+            job.fingerprint, dict(job.spec), job.model.device.type, job.model.classes, job.source.spec,
+            job.items, job.digests, job.parameters, str(Path(run.writer.store_path).resolve()),
         )  # fmt: skip
 
     def open(self, device: str | None = None) -> OpenRun:
@@ -45,7 +45,7 @@ class WorkOrder:
         job = Job(model, self.spec, open_source(self.images), self.items, self.digests, self.parameters)
         if job.fingerprint != self.fingerprint:
             raise ValueError(
-                f"here the job is run {job.fingerprint}, not {self.fingerprint}: Python, the libraries' versions, "
-                "the model's file or its weights are not those of the process that began it"
+                f"here the job is run {job.fingerprint}, not {self.fingerprint}: Python, the libraries' "
+                "versions, the model's file or its weights are not those of the process that began it"
             )
         return OpenRun(job, self.store)

@@ -18,12 +18,12 @@ class Part:
         """From such as "3/16"; ValueError for anything else."""
         number, _, count = text.partition("/")
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-            raise ValueError(f"part {text!r} must be such as 3/16: the third of sixteen parts, counted from 1")
+            raise ValueError(f"part {text!r} must be such as 3/16: the third of sixteen, counted from 1")
         return cls(int(number), int(count))
 
     def shards(self, run: OpenRun, stage: str) -> list[int]:
-        """Its shards of a stage: those whose images all lie in its shards of images. A shard that lies across two
-        parts is nobody's, and left to `build`."""
+        """Its shards of a stage: those whose images all lie in its shards of images. A shard that lies across
+        two parts is nobody's, and left to `build`."""
         return [
             shard
             for shard, ids in enumerate(SHARDED[stage].shards(run))

@@ -1,5 +1,5 @@
-"""The stages that are computed shard by shard, each shard by whoever gets it: this process, another one, another
-machine. A shard is written as soon as it is done, and skipped where it is there already."""
+"""The stages that are computed shard by shard, each shard by whoever gets it: this process, another one,
+another machine. A shard is written as soon as it is done, and skipped where it is there already."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,8 +16,8 @@ OF_ALL_IMAGES = ("channels", "top_patches", "problems")
 
 
 class ShardedStage(NamedTuple):
-    """shards: the image_ids of each. is_there: whether one has to be computed no more. compute: these shards, in
-    order; calls `Advance` as it goes."""
+    """shards: the image_ids of each. is_there: whether one has to be computed no more. compute: these shards,
+    in order; calls `Advance` as it goes."""
 
     shards: Callable[[OpenRun], list[range]]
     is_there: Callable[[OpenRun, int], bool]
@@ -55,9 +55,7 @@ def _activations(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
         for shard in shards:
             made = activations_shard(run.job, run.shards[shard], pictures, advance)
             run.write_partial(shard, made)
-            for name, rows in (("features", made.features), ("images", made.images)):
-                if not run.has(name, shard=shard):
-                    run.write(name, rows, shard)
+            run.write_missing({"features": made.features, "images": made.images}, shard)
 
 
 def _occlusion(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
