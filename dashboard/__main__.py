@@ -18,7 +18,7 @@ SAFE = {
     "runner.magicEnabled": False,
     "server.maxUploadSize": 30,
 }
-"""Of Streamlit, wherever the server is started: its own file of settings is read in the project's folder alone."""
+"""Of Streamlit, from wherever the server is started: its file of settings is read in the project's folder."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
     )
     visitors = result.add_argument_group("visitors", "what they may do, and how they get here")
     visitors.add_argument(
-        "--read-only", action="store_true", help="visitors pin no findings, remove no results and upload no images"
+        "--read-only",
+        action="store_true",
+        help="visitors pin no findings, remove no results and upload no images",
     )
     visitors.add_argument(
         "--no-live", action="store_true", help="no live method runs; results that are kept still open"
@@ -69,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         type=_whole,
         default=30,
         metavar="N",
-        help="live jobs that one visitor (a session, an address) may start, 0 for no limit (default: %(default)s)",
+        help="live jobs that a session, and an address, may start; 0 for no limit (default: %(default)s)",
     )
     visitors.add_argument(
         "--public-url",

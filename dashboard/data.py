@@ -179,7 +179,7 @@ def load_model(run: Run, known: Settings) -> Model:
     """ValueError where live methods are off, and for a user's own network that the command line did not name,
     saying how to allow it."""
     if not known.live:
-        raise ValueError("live methods are turned off on this server (--no-live); results that are kept still open")
+        raise ValueError("live methods are turned off on this server (--no-live); kept results still open")
     spec = zoo.ModelSpec.from_dict(run.manifest.model["spec"])
     if spec.runs_user_code:
         file = spec.model.rpartition(":")[0]

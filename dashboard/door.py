@@ -1,8 +1,8 @@
 """At the server's door: which names and origins may ask, what they may send, the headers of every answer.
 
 Streamlit's own protection (XSRF tokens for uploads, an origin check of the websocket) stays on behind this.
-It lets pages of any other server on the same machine open the websocket, and asks a service on the internet for
-this machine's address before it refuses a stranger's; here a foreign origin is refused by its name alone.
+It lets pages of any other server on the same machine open the websocket, and asks a service on the internet
+for this machine's address before it refuses a stranger's; here a foreign origin is refused by its name alone.
 """
 
 import ipaddress
@@ -28,9 +28,9 @@ INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def content_policy(page: bytes) -> str:
-    """The Content-Security-Policy under which Streamlit's own page runs: scripts of this server alone, and those
-    that stand in the page itself, by their hash. Its styles are made in the browser, and the map's drawing commands
-    are compiled there (regl), hence the evaluation."""
+    """The Content-Security-Policy under which Streamlit's own page runs: scripts of this server alone, and
+    those that stand in the page itself, by their hash. Its styles are made in the browser, and the map's drawing
+    commands are compiled there (regl), hence the evaluation."""
     digests = (b64encode(sha256(script).digest()).decode() for script in INLINE.findall(page))
     inline = " ".join(f"'sha256-{digest}'" for digest in digests)
     return "; ".join(
@@ -81,7 +81,7 @@ class Policy:
 
     @classmethod
     def of(cls, host: str, public_url: str, takes_uploads: bool) -> "Policy":
-        """A server that listens on loopback alone is known by that; any other name is an attack by DNS rebinding."""
+        """A server on loopback alone is known by that; any other name would be DNS rebinding."""
         public = urlsplit(public_url)
         names = None
         if public.hostname or is_loopback(host):

@@ -14,11 +14,11 @@ VARIABLE = "FEATURESCOPE_SETTINGS"
 class Settings:
     """stores: stores, or folders of stores. device: as in `compute.zoo.resolve_device`.
 
-    trusted: files of the user's own networks that a live method may run. results_mb: megabytes of live results
-    that are kept beside a store; 0 keeps none. findings: folder of the findings that are pinned.
-    host: address that is listened on. public_url: where visitors find the server behind a proxy, "" without one.
-    read_only: visitors pin, remove and upload nothing. live: whether live methods run. jobs_per_minute: live jobs
-    that one visitor may start; 0 for no limit.
+    trusted: files of the user's own networks that a live method may run. results_mb: megabytes of live
+    results that are kept beside a store; 0 keeps none. findings: folder of the findings that are pinned.
+    host: address that is listened on. public_url: where visitors find the server behind a proxy, or "".
+    read_only: visitors pin, remove and upload nothing. live: whether live methods run. jobs_per_minute: live
+    jobs that one visitor may start; 0 for no limit.
     """
 
     stores: tuple[str, ...] = ("stores",)

@@ -15,7 +15,7 @@ def session() -> str:
 
 
 def address() -> str | None:
-    """Of the connection, or the one a trusted proxy forwards; None on this machine, where all have the same."""
+    """Of the connection, or as a trusted proxy forwards it; None on this machine, where all have the same."""
     said = st.context.ip_address
     return None if said is None else network(said)
 

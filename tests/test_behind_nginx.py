@@ -1,4 +1,4 @@
-"""Behind Debian's nginx, with a password and below a prefix: pages, routes, websocket, links; nothing without it."""
+"""Behind Debian's nginx, with a password, below a prefix: pages, routes, websocket, links; else nothing."""
 
 import base64
 import os
@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from served_dashboard import DRAWN, PATIENCE, address_has, free_port, ready, serving
@@ -31,7 +32,7 @@ def address(tmp_path_factory):
     options = ["--public-url", public, "--trust-proxy", "127.0.0.1", "--findings", str(folder / "findings")]
     with serving(str(store), folder / "log", options, "/featurescope") as served:
         text = (Path(__file__).parent / "nginx.conf").read_text()
-        filled = {"folder": str(folder), "port": str(port), "server": served.address.split(":")[2].split("/")[0]}
+        filled = {"folder": str(folder), "port": str(port), "server": str(urlsplit(served.address).port)}
         for name, value in filled.items():
             text = text.replace(f"@{name}@", value)
         (folder / "nginx.conf").write_text(text)
@@ -39,8 +40,8 @@ def address(tmp_path_factory):
         (folder / "htpasswd").write_text(f"{user}:{{PLAIN}}{password}\n")
         # Its workers give up root's rights where a test run has them.
         os.chmod(folder, 0o755)
-        process = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log"), "-g",
-                                    "" if os.getuid() else "user root;"])  # fmt: skip
+        files = ["-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
+        process = subprocess.Popen([NGINX, *files, "-g", "" if os.getuid() else "user root;"])
         try:
             _wait(public)
             yield public
@@ -92,7 +93,7 @@ def test_pages_pictures_and_links_below_the_prefix(address, browser):
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     missing = []
-    page.on("response", lambda answer: answer.status >= 400 and "_stcore" not in answer.url and missing.append(answer.url))
+    page.on("response", lambda answer: answer.status >= 400 and missing.append(answer.url))
     for path in ("", "map", "neighbors?image=3", "image?image=7"):
         page.goto(address + path)
         ready(page)
@@ -110,5 +111,6 @@ def test_pages_pictures_and_links_below_the_prefix(address, browser):
     assert page.url.startswith(f"{address}lab?")
     page.goto(f"{address}map")
     page.wait_for_selector(DRAWN)
-    assert missing == []
+    # Streamlit looks for its own addresses below each page first.
+    assert [url for url in missing if "/_stcore/" not in url] == []
     context.close()

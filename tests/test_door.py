@@ -20,9 +20,10 @@ from dashboard.routes import BROKEN
 from featurestore.reader import Store
 
 HOSTILE = (
-    "..", "../..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "%2Fetc%2Fpasswd", "a%2Fb", "%00", "1%00", "%0d%0aX:1", "\\..\\",
-    "C:", "-1", "1.5", "1e9", "NaN", "null", "true", "[]", "{}", "9" * 18, "9" * 19, "9" * 40, "9" * 6000, "-" + "9" * 30,
-    "A" * 20000, quote("٣" * 30), quote("\u202e\ud7ff"), "%ff%fe", "%", "%zz", "'%20OR%201=1", "<script>", "${7*7}", " ",
+    "..", "../..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "%2Fetc%2Fpasswd", "a%2Fb", "%00", "1%00", "%0d%0aX:1",
+    "\\..\\", "C:", "-1", "1.5", "1e9", "NaN", "null", "true", "[]", "{}", "9" * 18, "9" * 19, "9" * 40,
+    "9" * 6000, "-" + "9" * 30, "A" * 20000, quote("٣" * 30), quote("\u202e\ud7ff"), "%ff%fe", "%", "%zz",
+    "'%20OR%201=1", "<script>", "${7*7}", " ",
 )  # fmt: skip
 SECONDS = 5
 """Within which every answer is there, on a machine that is busy."""
@@ -52,9 +53,9 @@ def ask(server, path, method="GET", **headers):
 def known():
     run = Store(served_store()).current()
     return {
-        "store": "digits", "other_store": "digits", "fingerprint": run, "other_fingerprint": run, "image_id": "1",
-        "method": "pca", "side": "here", "column": "label", "kind": "nearest", "layer": "picture", "z": "5", "x": "0",
-        "y": "0", "name": "scatter", "digest": "0", "text": "word",
+        "store": "digits", "other_store": "digits", "fingerprint": run, "other_fingerprint": run, 
+        "image_id": "1", "method": "pca", "side": "here", "column": "label", "kind": "nearest", "layer": "picture",
+        "z": "5", "x": "0", "y": "0", "name": "scatter", "digest": "0", "text": "word",
     }  # fmt: skip
 
 
@@ -77,16 +78,20 @@ def test_hostile_paths_are_refused_in_a_word(server, log):
         response, content = ask(server, path)
         assert time.monotonic() - began < SECONDS, path[:200]
         if "/frontend/" in path and response.status == 200:
-            assert path.endswith("/scatter.js")  # a bundle's digest is for the browser's cache alone
+            # A bundle's digest is for the browser's cache alone.
+            assert path.endswith("/scatter.js")
             continue
         assert response.status in (400, 404), (path[:200], content[:200])
-        assert len(content) < 200 and b"Traceback" not in content and b"/" not in content.replace(b"text/", b"")
-        assert response.getheader("X-Content-Type-Options") in ("nosniff", None if response.status == 400 else 0)
+        assert len(content) < 200 and b"Traceback" not in content and b"/" not in content
+        # An address that is no HTTP at all is uvicorn's own 400.
+        sniffed = response.getheader("X-Content-Type-Options") != "nosniff"
+        assert not sniffed or response.status == 400
     assert "Traceback" not in log.read_text()
 
 
 def test_only_reading(server):
-    for path, method in itertools.product(["/thumbnail/digits/x/1", "/s/digits/x"], ["POST", "PUT", "DELETE", "PATCH"]):
+    changing = ("POST", "PUT", "DELETE", "PATCH")
+    for path, method in itertools.product(["/thumbnail/digits/x/1", "/s/digits/x"], changing):
         assert ask(server, path, method)[0].status == 405
 
 
