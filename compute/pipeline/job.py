@@ -70,7 +70,7 @@ def parameters(
     model: Model, stages: tuple[str, ...] | None = None, seed: int = 0, limit: int | None = None,
     occlusion_patch: int | None = None, occlusion_stride: int | None = None, threads: int | None = None,
 ) -> Parameters:  # fmt: skip
-    """With the defaults that depend on the model, a patch of a quarter and a stride of an eighth of its input,
+    """With the defaults that depend on the model, a patch of a quarter and a stride of an eighth of its size,
     and on the machine: as many threads as torch takes by itself.
     """
     patch = default_patch(model.input_size) if occlusion_patch is None else occlusion_patch
