@@ -29,8 +29,8 @@ INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 def content_policy(page: bytes) -> str:
     """The Content-Security-Policy under which Streamlit's own page runs: scripts of this server alone, and
-    those that stand in the page itself, by their hash. Its styles are made in the browser, and the map's drawing
-    commands are compiled there (regl), hence the evaluation."""
+    those that stand in the page itself, by their hash. Its styles are made in the browser, and the map's
+    drawing commands are compiled there (regl), hence the evaluation."""
     digests = (b64encode(sha256(script).digest()).decode() for script in INLINE.findall(page))
     inline = " ".join(f"'sha256-{digest}'" for digest in digests)
     return "; ".join(
