@@ -17,18 +17,16 @@ def served_store() -> Path:
 
 
 def write_served_store(path: Path, *options: str) -> Path:
-    arguments = [
-        "store",
-        "--model",
-        "digits",
-        "--images",
-        "digits",
-        "--limit",
-        str(IMAGES),
-        "--device",
-        "cpu",
-    ]
     coarse = ["--occlusion-patch", "14", "--occlusion-stride", "14"]
-    if main([*arguments, *coarse, "--store", str(path), *options]) != 0:
+    return _write(path, "--model", "digits", "--images", "digits", "--limit", str(IMAGES), *coarse, *options)
+
+
+def write_other_store(path: Path) -> Path:
+    """Of another network over other images, and with fewer tables: no maps, no occlusion."""
+    return _write(path, "--model", "demo", "--images", "demo", "--limit", "17", "--stages", "activations,neighbors")
+
+
+def _write(path: Path, *options: str) -> Path:
+    if main(["store", "--device", "cpu", "--store", str(path), *options]) != 0:
         raise ValueError(f"the store {path} could not be made")
     return path

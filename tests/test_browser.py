@@ -1,80 +1,6 @@
 """The dashboard in a real Chromium: a link shows all the same, Back and Forward work, jobs are shared."""
 
-import hashlib
-import os
-
-import pytest
-from served_dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
-from served_store import served_store
-
-REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not REQUIRED,
-    reason="no chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)",
-)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with dashboard(str(served_store())) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser, server):
-    """Opens an address in a browser context of its own; nothing may be asked from elsewhere."""
-    contexts, foreign = [], []
-
-    def open_page(path):
-        context = browser.new_context(viewport={"width": 1400, "height": 1000})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on(
-            "request",
-            lambda request: foreign.append(request.url) if is_foreign(request.url, server) else None,
-        )
-        page.goto(path if path.startswith("http") else server + path)
-        return ready(page)
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert foreign == []
-
-
-def is_foreign(url, server):
-    return not url.startswith((server, server.replace("http", "ws"), "data:", "blob:"))
-
-
-def pictures(page):
-    """Digests of all pictures that the page shows, by their description."""
-    images = page.locator("[data-testid=stImage] img")
-    images.first.wait_for()
-    shown = [(image.get_attribute("alt"), image.evaluate("image => image.src")) for image in images.all()]
-    return {alt: hashlib.sha256(page.request.get(source).body()).hexdigest() for alt, source in shown}
-
-
-def shows_image(page, image):
-    page.wait_for_function(
-        "image => document.querySelector('[data-testid=stNumberInputField]').value === image", arg=image
-    )
-
-
-def address_has(page, text):
-    page.wait_for_function("text => location.href.includes(text)", arg=text)
-    return ready(page)
+from served_dashboard import DRAWN, address_has, pictures, ready, shows_image
 
 
 def test_a_link_shows_the_same_to_everybody(visit):
@@ -142,16 +68,17 @@ def test_a_live_result_finishes(visit):
 
 def test_a_point_of_the_map_leads_to_its_image(visit):
     page = visit("/map")
-    canvas = page.locator("canvas").first
-    canvas.wait_for()
-    page.wait_for_timeout(1500)
-    box = canvas.bounding_box()
-    for x, y in [(x, y) for y in range(6, 95, 6) for x in range(20, 95, 6)]:
-        page.mouse.click(box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100)
-        page.wait_for_timeout(60)
-        if "image=-1" not in page.url:
+    page.wait_for_selector(DRAWN)
+    box = page.locator(".view").bounding_box()
+    card = page.locator(".card")
+    places = ((x, y) for y in range(6, 95, 3) for x in range(6, 95, 3))
+    for x, y in places:
+        page.mouse.move(box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100)
+        if card.is_visible():
             break
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_function("() => !location.href.includes('image=-1')")
     ready(page)
-    assert "image=-1" not in page.url
     page.get_by_role("link", name="Explain").first.click()
     address_has(page, "/image")

@@ -3,46 +3,13 @@
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
-from served_dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
+from served_dashboard import dashboard, pictures, ready
 from served_store import served_store, write_served_store
-from test_browser import REQUIRED, pictures
 
 from featurestore.reader import Store
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not REQUIRED,
-    reason="no chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)",
-)
 AGAIN = "Compute again"
 """The button beside every result."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser):
-    contexts = []
-
-    def open_page(address):
-        context = browser.new_context(
-            viewport={"width": 1400, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(address)
-        return ready(page)
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture
@@ -87,14 +54,13 @@ def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_s
         later.get_by_text("Differs by").wait_for()
 
 
-def test_clicking_elsewhere_does_not_end_a_job(visit, store):
-    with dashboard(str(store)) as server:
-        page = visit(f"{server}/lab?image=2&method=invert&p.iterations=200&live=1")
-        page.get_by_role("button", name="Cancel").wait_for()
-        link = page.url
-        page.get_by_role("link", name="About").first.click()
-        page.wait_for_function("() => location.pathname.endsWith('/about')")
-        page.context.close()
-        watched = visit(link)
-        watched.get_by_role("button", name=AGAIN).wait_for()
-        assert pictures(watched)
+def test_clicking_elsewhere_does_not_end_a_job(visit):
+    page = visit("/lab?image=2&method=invert&p.iterations=200&live=1")
+    page.get_by_role("button", name="Cancel").wait_for()
+    link = page.url
+    page.get_by_role("link", name="About").first.click()
+    page.wait_for_function("() => location.pathname.endsWith('/about')")
+    page.context.close()
+    watched = visit(link)
+    watched.get_by_role("button", name=AGAIN).wait_for()
+    assert pictures(watched)

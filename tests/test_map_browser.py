@@ -1,35 +1,17 @@
 """Map and Mistakes in a real Chromium: search, lasso to a tool, a cell of the confusion matrix to its images."""
 
-import math
-import shutil
-
 import pyarrow.compute as pc
 import pytest
-from served_dashboard import dashboard
-from served_store import IMAGES, served_store
-from test_browser import address_has, browser, pytestmark, visit  # noqa: F401
+from served_dashboard import DRAWN, address_has, draw_lasso
+from served_store import IMAGES
 
 from dashboard.image_search import search
 from featurestore.reader import Store
 
-DRAWN = ".stage[data-state=drawn]"
-
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """Of this test's own: selections are kept beside it."""
-    return shutil.copytree(served_store(), tmp_path_factory.mktemp("served") / "digits")
-
-
-@pytest.fixture(scope="module")
-def server(store):
-    with dashboard(str(store)) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def images(store):
-    return Store(store).open().table("images")
+def images(stores):
+    return Store(stores / "digits").open().table("images")
 
 
 def buttons(page):
@@ -59,18 +41,7 @@ def test_a_search_marks_its_hits_and_lists_them(visit, images):
 def test_a_lasso_leads_to_its_images_and_to_their_tools(visit):
     page = visit("/map?map=pca")
     page.wait_for_selector(DRAWN)
-    page.get_by_role("button", name="Lasso (or hold Shift)").click()
-    box = page.locator(".view").bounding_box()
-    x, y, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.4 * box["height"]
-    page.mouse.move(x + radius, y)
-    page.mouse.down()
-    for step in range(1, 25):
-        angle = math.tau * step / 25
-        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
-        page.wait_for_timeout(25)
-    page.mouse.up()
-    address_has(page, "selection=")
-    page.get_by_text("images selected").wait_for()
+    draw_lasso(page)
     picked = buttons(page).locator("img").evaluate_all("images => images.map(image => image.src)")
     assert 2 < len(picked) < IMAGES
     again = visit(page.url)

@@ -1,36 +1,15 @@
 """In Chromium: what is downloaded is what the command line beside it writes; what is pinned is listed."""
 
-import os
 import shlex
 
 import pytest
-from served_dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
-from served_store import served_store
 
 from compute.__main__ import main
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") != "1",
-    reason="no chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)",
-)
-
-
-@pytest.fixture(scope="module")
-def page():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright, dashboard(str(served_store())) as address:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = browser.new_page(base_url=address)
-        opened.set_default_timeout(PATIENCE)
-        yield opened
-        browser.close()
-
 
 @pytest.mark.parametrize("view", ["mistakes", "map?map=pca&color=probability", "image?image=3&tab=occlusion"])
-def test_a_download_has_the_bytes_of_its_command(page, view, tmp_path):
-    page.goto(f"/{view}")
-    ready(page)
+def test_a_download_has_the_bytes_of_its_command(visit, view, tmp_path):
+    page = visit(f"/{view}")
     page.get_by_role("button", name="Take along").click()
     command = page.get_by_test_id("stCode").first
     command.wait_for()

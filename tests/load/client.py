@@ -1,0 +1,83 @@
+"""A visitor without a browser: Streamlit's own messages over a websocket, so that dozens fit on two cores."""
+
+import asyncio
+import time
+import urllib.request
+from urllib.parse import urlencode, urlsplit
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
+
+from featurestore.reader import Run
+from tests.load.asked import ROUND, address, shown_picture
+from tests.load.seen import Seen, digest
+
+LARGEST = 64 * 2**20
+"""Bytes of one message."""
+PATIENCE, PAUSE = 180, 0.5
+"""Seconds that a job may take, and between two looks at it."""
+PAGES = ("map", "neighbors", "channels", "image", "mistakes", "overview", "results", "about", "findings", "compare")
+
+
+async def visit(server: str, run: Run, store: str, number: int, end: float) -> Seen:
+    """Until the time `end` (of time.monotonic), each turn on a connection of its own."""
+    seen, turn = Seen(), 0
+    while time.monotonic() < end and turn < ROUND:
+        try:
+            stream = f"{server.replace('http', 'ws')}/_stcore/stream"
+            async with connect(stream, subprotocols=["streamlit"], max_size=LARGEST) as connection:
+                await _turn(connection, server, address(run, store, number, turn), seen)
+                for step in range(3):
+                    page = PAGES[(number + 3 * turn + step) % len(PAGES)]
+                    await _show(connection, page, urlencode({"store": store, "image": turn % run.image_count}))
+                    seen.walked += 1
+        except Exception as error:
+            seen.errors.append(f"client {number}, turn {turn}: {type(error).__name__}: {error}")
+        turn += 1
+    return seen
+
+
+async def _turn(connection: ClientConnection, server: str, asked: str, seen: Seen) -> None:
+    started, query = time.monotonic(), urlsplit(asked).query
+    while True:
+        images, query = await _show(connection, "lab", query)
+        results = [image.url for image in images if image.alt.startswith("Result of")]
+        if results:
+            break
+        if time.monotonic() > started + PATIENCE:
+            raise ValueError(f"{asked} has no result after {PATIENCE} seconds")
+        await asyncio.sleep(PAUSE)
+    seen.waits.append(time.monotonic() - started)
+    content = await asyncio.to_thread(lambda: urllib.request.urlopen(server + results[0]).read())
+    seen.results[f"/lab?{query}"] = digest(shown_picture(content))
+
+
+async def _show(connection: ClientConnection, page: str, query: str) -> tuple[list, str]:
+    """The images that a page draws, and its query once it is drawn. ValueError where it shows an error."""
+    message = BackMsg()
+    message.rerun_script.page_name, message.rerun_script.query_string = page, query
+    await connection.send(message.SerializeToString())
+    images = []
+    while True:
+        async with asyncio.timeout(PATIENCE):
+            answer = ForwardMsg.FromString(await connection.recv())
+        kind = answer.WhichOneof("type")
+        if kind == "new_session":
+            images = []
+        elif kind == "page_info_changed":
+            query = answer.page_info_changed.query_string
+        elif kind == "delta":
+            images += _drawn(answer.delta.new_element)
+        elif kind == "script_finished" and answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+            return images, query
+
+
+def _drawn(element) -> list:
+    """Its images; what is an error is raised."""
+    kind = element.WhichOneof("type")
+    if kind == "exception":
+        raise ValueError(f"the page shows an exception: {element.exception.message}")
+    if kind == "alert" and element.alert.format == element.alert.ERROR:
+        raise ValueError(f"the page says: {element.alert.body}")
+    return list(element.imgs.imgs) if kind == "imgs" else []
