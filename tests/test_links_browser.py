@@ -37,6 +37,7 @@ def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_s
         yours = visit(short)
         yours.get_by_text("Reproduced: the same run, and the result has the same bytes").wait_for()
         assert pictures(yours) == shown and yours.url == link
+        mine.context.close(), yours.context.close()
     write_served_store(store, "--seed", "1")
     with dashboard(str(store)) as again:
         later = visit(link.replace(server, again))
@@ -52,6 +53,7 @@ def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_s
         assert pictures(ready(later)) == shown
         later.go_back()
         later.get_by_text("Differs by").wait_for()
+        later.context.close()
 
 
 def test_clicking_elsewhere_does_not_end_a_job(visit):

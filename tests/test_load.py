@@ -9,7 +9,7 @@ from served_store import served_store
 
 from tests.load.load import Load, put_on
 
-SECONDS = 6.0
+SECONDS = 3.0
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
