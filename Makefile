@@ -34,7 +34,7 @@ INSTALLED := $(VENV)/.installed
 option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
 
 .DEFAULT_GOAL := run
-.PHONY: run help install store store-digits dashboard findings test torture bench gallery screenshots clean
+.PHONY: run help install store store-digits dashboard findings test torture load bench gallery screenshots clean
 
 run: stores/demo/CURRENT ## install, build the demo store, serve the dashboard
 	@$(MAKE) --no-print-directory dashboard
@@ -82,6 +82,9 @@ fuzz: install ## 100,000 damaged images in small processes, a million atheris ru
 
 torture: install ## kill, fill, damage and race stores at full count (a quarter of an hour and more)
 	$(PY) -m tests.torture
+
+load: install ## visitors at once, every live result computed again: ARGS="--browsers 10 --clients 0 --minutes 3"
+	$(PY) -m tests.load $(ARGS)
 
 bench: install ## run the benchmarks that need no data, each against its peer: ARGS="one_pass live" for some
 	$(PY) -m tests.benchmarks $(ARGS)
