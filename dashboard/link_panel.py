@@ -20,6 +20,8 @@ MARKS = {
     "differs": ":orange[:material/difference:]",
 }
 
+ALTERED = "the link differs from the one that was copied: its address was changed, so it proves nothing"
+
 
 def draw_link(view: ViewState, run: Run, result: Result | None) -> None:
     """The button; what it opens is made only then."""
@@ -77,19 +79,25 @@ def _here() -> str:
 
 
 def proof_of(view: ViewState) -> tuple[Proof | None, tuple[str, ...]]:
-    """The proof that the view's link carries, None where it carries none of this view; what can't be read."""
+    """The proof that the view's link carries, None where it carries none of this view; what is to be said of it."""
     if not view.proof:
         return None, ()
     try:
         proof = Proof.from_text(view.proof)
     except ValueError as error:
         return None, (str(error),)
-    return (proof if proof.is_for(view) else None), ()
+    if proof.is_for(view):
+        return proof, ()
+    return None, (ALTERED,)
 
 
 def draw_verdict(proof: Proof, view: ViewState, run: Run, result: Result | None) -> None:
     """One small line."""
     verdict = compare(proof, prove(view, run, result, second_run(view)), data.results(view.store), result)
-    later = " The result is compared once it is there." if proof.result and result is None else ""
+    later = ""
+    if isinstance(view, MethodView) and view.shows_result and not proof.result:
+        later = " The link was copied before there was a result, so it says nothing of the picture."
+    elif proof.result and result is None:
+        later = " The result is compared once it is there."
     st.caption(f"{MARKS[verdict.kind]} {verdict.sentence}.{later}")
 

@@ -1,5 +1,7 @@
 """The map's two planes, points and a grid of thumbnails, and what is done in them."""
 
+import math
+
 import numpy as np
 import streamlit as st
 
@@ -99,6 +101,7 @@ def _text(numbers: tuple[float, ...]) -> str:
 def _numbers(text: str, kind: type[Camera] | type[Bounds]) -> Camera | Bounds | None:
     """A camera or bounds as a link writes them; None where there is none, or it can't be read."""
     try:
-        return kind(*map(float, text.split(",")))
+        numbers = tuple(map(float, text.split(",")))
+        return kind(*numbers) if all(map(math.isfinite, numbers)) else None
     except (ValueError, TypeError):
         return None

@@ -24,6 +24,9 @@ from featurestore.schemas import TABLES
 TOLERANCE = 0.01
 """Deviation (root mean square of the difference over that of the original) up to which results are close."""
 
+SMALLEST = 0.0005
+"""Deviation below which no number is said."""
+
 VERSION, SEPARATOR = "1", "~"
 WHOLE, PART, TABLE = 16, 4, 3
 """Characters of base64: of the manifest's digest, of what names a difference, of a table's."""
@@ -159,7 +162,7 @@ def compare(proof: Proof, now: Proof, kept: ResultCache | None = None, result: R
             "reproduced", f"Reproduced: the same run, and {how}"
         )
     exact, amount = _deviation(proof, now, kept, result)
-    said = f"{'' if exact else 'about '}{_percent(amount)}"
+    said = _percent(amount) if exact or amount < SMALLEST else f"about {_percent(amount)}"
     if not changes and amount <= TOLERANCE:
         return Verdict(
             "close",
@@ -186,7 +189,7 @@ def spoken(environment: str) -> str:
 def _of_runs(changes: list[str], two: bool) -> Verdict:
     if changes:
         return Verdict("differs", f"Differs by {'; '.join(changes)}")
-    return Verdict("reproduced", f"Reproduced: the same {'two runs' if two else 'run'}, from the same bytes")
+    return Verdict("reproduced", f"Reproduced: the same {'two runs' if two else 'run'}, by the checksums that all reading is held to")
 
 
 def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
@@ -236,7 +239,7 @@ def _of_all_views(run: Run) -> Proof:
 
 
 def _percent(share: float) -> str:
-    return "less than 0.05 %" if share < 0.0005 else f"{100 * share:.2g} %"
+    return f"less than {100 * SMALLEST:.2g} %" if share < SMALLEST else f"{100 * share:.2g} %"
 
 
 def _view_hash(view: ViewState) -> str:

@@ -13,6 +13,7 @@ from dashboard import binding, figures, photos
 from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
 from dashboard.pictures import data_url
+from dashboard.plain_text import plain
 from dashboard.take_along import take_along
 from dashboard.views import ImageView
 from featurestore.reader import Run
@@ -49,7 +50,7 @@ def draw(opened: Opened[ImageView], image_id: int) -> None:
         alt=f"{view.value} of {maps['target']} by where the grey patch lies",
     )
     with words:
-        st.metric(f"Unoccluded probability of {maps['target']}", f"{maps['unoccluded']:.1%}")
+        st.metric(f"Unoccluded probability of {plain(maps['target'])}", f"{maps['unoccluded']:.1%}")
         st.metric("Unoccluded logit", f"{maps['unoccluded_logit']:.3f}")
         st.caption(
             f"A grey square of {maps['patch']} x {maps['patch']} pixels covers the image at every "

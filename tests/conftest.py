@@ -14,8 +14,8 @@ REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
 NOT_OURS = ("WebGL", "GPU stall", "GL Driver", "Failed to load resource", "Image source error")
 """In messages of Chromium about its own software rendering, and of what `watch` reads from the answers."""
 EXPECTED = ("/_stcore/", "/media/")
-"""May be refused: Streamlit's front end looks for the first below each page's path before it finds it at the root,
-and a running job's picture is gone once the next one is there. Tests that want a picture's bytes read them."""
+"""May be refused: Streamlit's front end looks for the first below each page's path before it finds it at the
+root, and a running job's picture is gone once the next one is there."""
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +48,8 @@ def browser():
 
 @pytest.fixture
 def visit(browser, request):
-    """Opens an address, each time in a browser of its own. Nothing may be asked from elsewhere, and nothing may
-    go wrong in the browser."""
+    """Opens an address, each time in a browser of its own. Nothing may be asked from elsewhere, and nothing
+    may go wrong in the browser."""
     contexts, wrong = [], []
 
     def open_page(address):

@@ -82,10 +82,10 @@ def pictures(page) -> dict[str, str]:
     return {alt: hashlib.sha256(page.request.get(source).body()).hexdigest() for alt, source in shown}
 
 
-def shows_image(page, image: str) -> None:
-    """Waits until the first number field has this image's number."""
+def shows_number(page, number: str) -> None:
+    """Waits until the first number field, the page's image or channel, has this number."""
     page.wait_for_function(
-        "image => document.querySelector('[data-testid=stNumberInputField]').value === image", arg=image
+        "number => document.querySelector('[data-testid=stNumberInputField]').value === number", arg=number
     )
 
 

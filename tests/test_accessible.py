@@ -1,4 +1,4 @@
-"""Every page by keyboard and for screen readers: Tab reaches every control, every picture says what it shows."""
+"""Every page by keyboard and for screen readers: Tab reaches every control, every picture has a text."""
 
 import pytest
 
@@ -23,10 +23,10 @@ CONTROLS = """
 const deep = root => [...root.querySelectorAll('*')].flatMap(
   each => each.shadowRoot ? [each, ...deep(each.shadowRoot)] : [each])
 const shown = each => each.checkVisibility({ visibilityProperty: true }) && each.getClientRects().length > 0
-const said = each => [each.tagName, each.getAttribute('aria-label') ?? each.innerText ?? '', each.type ?? ''].join(' ')
+const said = each => `${each.tagName} ${each.getAttribute('aria-label') ?? each.innerText} ${each.type ?? ''}`
 """
 NAMELESS = "() => {" + CONTROLS + """
-  return deep(document).filter(each => each.matches('img') && shown(each) && !each.closest('[aria-hidden=true]'))
+  return deep(document).filter(each => each.matches('img:not([aria-hidden=true] *)') && shown(each))
     .filter(each => !each.getAttribute('alt')).map(each => each.src)
 }"""
 # An event of a move within a shadow root is not seen outside of it.
@@ -38,10 +38,12 @@ LISTEN = "() => {" + CONTROLS + """
 }"""
 # One Tab stop stands for a group inside which the arrow keys move, and for a number with its two steps.
 UNREACHED = "() => {" + CONTROLS + """
-  const group = each => each.closest('[role=group], [role=radiogroup], [role=grid], [role=toolbar], [role=tablist]')
+  const roles = ['group', 'radiogroup', 'grid', 'toolbar', 'tablist']
+  const group = each => each.closest(roles.map(role => `[role=${role}]`))
   const groups = new Set([...reached].map(group).filter(Boolean))
-  return deep(document).filter(each => each.matches('button, input, select, textarea, a[href]') && shown(each))
-    .filter(each => !each.disabled && !each.matches('[data-testid^=stNumberInputStep]'))
+  const controls = deep(document).filter(each => each.matches('button, input, select, textarea, a[href]'))
+  const reachable = controls.filter(each => shown(each) && !each.disabled)
+  return reachable.filter(each => !each.matches('[data-testid^=stNumberInputStep]'))
     .filter(each => !reached.has(each) && !groups.has(group(each))).map(said)
 }"""
 

@@ -1,6 +1,6 @@
 """The dashboard in a real Chromium: a link shows all the same, Back and Forward work, jobs are shared."""
 
-from served_dashboard import DRAWN, address_has, pictures, ready, shows_image
+from served_dashboard import DRAWN, address_has, pictures, ready, shows_number
 
 
 def test_a_link_shows_the_same_to_everybody(visit):
@@ -10,8 +10,8 @@ def test_a_link_shows_the_same_to_everybody(visit):
     yours = visit(mine.url)
     yours.get_by_role("button", name="Compute again").wait_for()
     assert yours.url == mine.url
-    shows_image(yours, "7")
-    shows_image(mine, "7")
+    shows_number(yours, "7")
+    shows_number(mine, "7")
     assert pictures(yours) == pictures(mine) and len(pictures(mine)) >= 4
 
 
@@ -27,7 +27,7 @@ def test_back_and_forward_walk_through_the_changes(visit):
     for step, image in ((page.go_back, "4"), (page.go_back, "3"), (page.go_forward, "4")):
         step()
         address_has(page, f"image={image}")
-        shows_image(page, image)
+        shows_number(page, image)
         assert pictures(page) == shown[image]
     assert page.evaluate("history.length") == entries
 
@@ -41,7 +41,7 @@ def test_the_navigation_is_one_entry_and_carries_the_image(visit):
     page.go_back()
     address_has(page, "/neighbors")
     assert "image=6" in page.url and "count=9" in page.url
-    shows_image(page, "6")
+    shows_number(page, "6")
 
 
 def test_a_job_started_here_is_watched_and_cancelled_there(visit):
@@ -62,7 +62,7 @@ def test_a_live_result_finishes(visit):
     page = visit("/lab?image=4&method=ascend&target=3&p.iterations=150")
     page.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="Compute again").wait_for()
-    shows_image(page, "4")
+    shows_number(page, "4")
     assert "live=1" in page.url
 
 

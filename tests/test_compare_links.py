@@ -50,7 +50,7 @@ def verdict(view, before, after):
 
 
 def test_both_runs_are_proved(view, runs):
-    assert verdict(view, runs, runs).sentence == "Reproduced: the same two runs, from the same bytes"
+    assert verdict(view, runs, runs).sentence == "Reproduced: the same two runs, by the checksums that all reading is held to"
     changed = altered(runs[1], model={"name": "tiny", "weights_hash": "1" * 64})
     found = verdict(view, runs, (runs[0], changed))
     assert (found.kind, found.sentence.split(":")[0]) == ("differs", "Differs by the other run")

@@ -6,7 +6,7 @@ import shlex
 import numpy as np
 import pytest
 from PIL import Image
-from served_dashboard import DRAWN, address_has, draw_lasso, pictures, ready, shows_image
+from served_dashboard import DRAWN, address_has, draw_lasso, pictures, ready, shows_number
 from served_store import write_other_store
 
 from compute.__main__ import main
@@ -26,6 +26,11 @@ def photograph():
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def asked(page, name):
+    """What the address has of that name."""
+    return page.evaluate("name => new URLSearchParams(location.search).get(name)", name)
 
 
 def follow(page, name, path):
@@ -69,7 +74,7 @@ def test_from_a_lasso_over_its_grid_and_an_image_to_a_channel_and_its_patch(visi
     badge.click()
     address_has(page, "strong=")
     follow(page, "Open this channel", "channels?")
-    layer, channel = (page.evaluate(f"new URLSearchParams(location.search).get('{name}')") for name in ("layer", "channel"))
+    layer, channel = asked(page, "layer"), asked(page, "channel")
     patch = Store(stores / "digits").open().top_patches(layer, int(channel)).to_pylist()[rank]
     assert str(patch["image_id"]) == image and f"rank={rank}" in page.url
     page.get_by_text(f"Patch {rank + 1}").wait_for()
@@ -83,7 +88,7 @@ def test_an_upload_goes_along_to_its_neighbours_and_into_the_lab(visit, stores, 
         {"name": "noise.png", "mimeType": "image/png", "buffer": photograph}
     )
     address_has(page, UPLOADED)
-    name = page.evaluate("new URLSearchParams(location.search).get('upload')")
+    name = asked(page, "upload")
     page.locator("img[alt='photograph uploaded image']").wait_for()
     page.keyboard.press("Escape")
     page.locator("input[type=file]").wait_for(state="hidden")
@@ -153,12 +158,15 @@ def test_back_and_forward_over_pages_parameters_and_the_maps_camera(visit):
     stepped("channel=1")
     assert pictures_of_grid(page) != patches
 
-    for step, index in [*(("back", index) for index in range(5, -1, -1)), *(("forward", index) for index in range(1, 6))]:
+    last = len(addresses) - 1
+    back = [("back", index) for index in range(last - 1, -1, -1)]
+    forward = [("forward", index) for index in range(1, last)]
+    for step, index in back + forward:
         page.evaluate(f"history.{step}()")
         page.wait_for_function("address => location.href === address", arg=addresses[index])
         ready(page)
         assert page.url == addresses[index]
-    page.wait_for_function("value => document.querySelector('[data-testid=stNumberInputField]').value === value", arg="0")
+    shows_number(page, "0")
     assert pictures_of_grid(page) == patches
     assert page.evaluate("history.length") == entries + len(addresses) - 1
 

@@ -1,4 +1,4 @@
-"""Links in a real Chromium: the proof's verdict, the same picture bytes after a restart, both runs' offers."""
+"""Links in a real Chromium: the proof's verdict, the same bytes after a restart, both runs offered."""
 
 import shutil
 
@@ -19,7 +19,8 @@ def store(tmp_path):
 
 def copied(page, button):
     """What a button of the link panel puts onto the clipboard."""
-    if not page.get_by_role("button", name=button, exact=True).nth(1 if button == "Copy link" else 0).is_visible():
+    inside = page.get_by_role("button", name=button, exact=True).nth(1 if button == "Copy link" else 0)
+    if not inside.is_visible():
         page.get_by_test_id("stPopover").filter(has_text="Copy link").get_by_role("button").first.click()
     inside = page.get_by_test_id("stPopoverBody")
     inside.get_by_role("button", name=button, exact=True).click()
@@ -57,7 +58,7 @@ def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_s
 
 
 def test_clicking_elsewhere_does_not_end_a_job(visit):
-    page = visit("/lab?image=2&method=invert&p.iterations=200&live=1")
+    page = visit("/lab?image=2&method=invert&p.iterations=1024&live=1")
     page.get_by_role("button", name="Cancel").wait_for()
     link = page.url
     page.get_by_role("link", name="About").first.click()

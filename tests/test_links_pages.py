@@ -56,7 +56,7 @@ def test_a_link_without_a_live_result_is_reproduced(store, serve):
     serve(store)
     link = copied_link("neighbors", {"store": "digits", "image": 5})
     app = fine(show("neighbors", link))
-    assert "Reproduced: the same run, from the same bytes" in words(app)
+    assert "Reproduced: the same run, by the checksums that all reading is held to" in words(app)
     app = fine(app.number_input(key="neighbors.image").set_value(6).run())
     assert "proof" not in query_of(app) and "Reproduced" not in words(app)
 
@@ -112,6 +112,7 @@ def test_a_proof_of_another_view_does_not_count(store, serve):
     link = copied_link("neighbors", {"store": "digits", "image": 5})
     app = fine(show("neighbors", {**link, "image": "6"}))
     assert "Reproduced" not in words(app) and "proof" not in query_of(app)
+    assert "its address was changed" in app.warning[0].value
 
 
 def test_a_regenerated_store_leads_to_the_new_run_and_back(store, serve):

@@ -361,7 +361,7 @@ def test_query_modules_are_listed():
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers()
     queries.add_parser(subparsers)
-    assert set(subparsers.choices) == {"filters", "neighbors", "patches", *OF_A_STORE}
+    assert set(subparsers.choices) == {"filters", "neighbors", "patches", "compare", *OF_A_STORE}
 
 
 @pytest.mark.parametrize("name", ["map", "grid", "confusion", "table"])

@@ -32,6 +32,7 @@ from dashboard.neighbor_strips import SPACES, strip
 from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.picker import pick
+from dashboard.plain_text import plain
 from dashboard.take_along import take_along
 from dashboard.views import ImageView, NeighborsView
 
@@ -117,12 +118,12 @@ def _prediction(opened: Opened[ImageView], subject: Subject) -> None:
         st.warning("This image could not be read when the store was made.", icon=":material/broken_image:")
         return
     verdict = {True: ":green-badge[right]", False: ":red-badge[wrong]", None: ""}[row["correct"]]
-    label = f"label **{row['label']}**" if row["label"] else "no label"
-    st.markdown(f"predicted **{row['predicted']}**, {label} {verdict}")
+    label = f"label **{plain(row['label'])}**" if row["label"] else "no label"
+    st.markdown(f"predicted **{plain(row['predicted'])}**, {label} {verdict}")
     _bars([(each["class"], each["probability"]) for each in row["top5"]])
     loss = "" if row["loss"] is None else f", loss {row['loss']:.3f} nat"
     split = f", split {row['split']}" if row["split"] else ""
-    st.caption(f"{row['path']}, {row['width']} x {row['height']} pixels{split}{loss}.")
+    st.caption(f"{plain(row['path'])}, {row['width']} x {row['height']} pixels{split}{loss}.")
 
 
 def _bars(top: list[tuple[str, float]]) -> None:

@@ -14,6 +14,7 @@ from dashboard.header import Opened, open_page
 from dashboard.image_wall import known, wall
 from dashboard.pages import link
 from dashboard.photos import Subject
+from dashboard.plain_text import plain
 from dashboard.take_along import take_along
 from dashboard.views import MapView, MistakesView
 
@@ -101,8 +102,8 @@ def _selected(opened: Opened[MapView]) -> None:
         st.warning("This image could not be read.", icon=":material/broken_image:")
         return
     st.image(run.thumbnail(view.image), width="stretch", alt=f"selected image {row['path']}")
-    st.markdown(f"**{row['label'] or 'no label'}**, predicted {row['predicted']} ({row['probability']:.0%})")
-    st.caption(f"{row['path']}, image {view.image}")
+    st.markdown(f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} ({row['probability']:.0%})")
+    st.caption(f"{plain(row['path'])}, image {view.image}")
     tools.links(opened, Subject(view.image, "", row["path"], row["sha256"] or ""))
 
 
@@ -177,7 +178,7 @@ def _sheet(opened: Opened[MapView], image_ids: np.ndarray, field: str, label: st
     if image >= 0 and image in image_ids:
         row = opened.run.image(image)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{row['label'] or row['path']}**, image {image}:", width="content")
+            st.markdown(f"**{plain(row['label'] or row['path'])}**, image {image}:", width="content")
             tools.links(opened, Subject(image, "", row["path"], row["sha256"] or ""))
     selected = image if image >= 0 else None
     wall(opened, image_ids, field, label=label, selected=selected, on_click=_choose)

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.exhibits.confusion import confusion_counts, most_confused
+from compute.exhibits.matrix import cell
 from dashboard import binding, selection
 from dashboard.class_table import class_table
 from dashboard.components import Pair, confusion_matrix
@@ -13,6 +14,7 @@ from dashboard.disagreeing import disagreeing, label_choice
 from dashboard.header import Opened, open_page
 from dashboard.image_wall import known, wall
 from dashboard.pages import PAGES
+from dashboard.plain_text import plain
 from dashboard.take_along import take_along
 from dashboard.tools import explaining
 from dashboard.views import MistakesView
@@ -41,9 +43,23 @@ def draw(opened: Opened[MistakesView]) -> None:
     if not len(images):
         st.info("None of these images has a label.", icon=":material/label_off:")
         return
-    right = pc.sum(images["correct"]).as_py() or 0
-    st.subheader(f"{right:,} of {len(images):,} are right ({right / len(images):.1%})", anchor=False)
+    _headline(images)
     {"confusion": _confusion, "neighbors": disagreeing, "classes": _classes}[opened.view.tab](opened, images)
+
+
+def _headline(images: pa.Table) -> None:
+    """How many are right, of those whose label is one of the network's classes."""
+    judged = pc.count(images["correct"]).as_py()
+    if not judged:
+        st.info(
+            "No label is one of the network's classes, so nothing is right or wrong; what each label is taken "
+            "for can be seen all the same. `make store CLASSES=…` names the classes.",
+            icon=":material/label_off:",
+        )
+        return
+    right = pc.sum(images["correct"]).as_py()
+    others = f"; {len(images) - judged:,} have a label that the network does not know" * (judged < len(images))
+    st.subheader(f"{right:,} of {judged:,} are right ({right / judged:.1%}){others}", anchor=False)
 
 
 def _of_split(view: MistakesView, images: pa.Table) -> pa.Table:
@@ -106,15 +122,13 @@ def _images(opened: Opened[MistakesView], images: pa.Table) -> None:
     with st.container(horizontal=True):
         label_choice("label", "Label", images["label"])
         label_choice("predicted", "Predicted", images["predicted"])
-    title, order, found = _chosen(opened.view, images)
-    st.subheader(title, anchor=False)
+    title, order = _chosen(opened.view)
+    found = cell(images, opened.view.label, opened.view.predicted)
+    st.subheader(plain(title), anchor=False)
     if not len(found):
         st.caption("There is no such image.")
         return
     st.caption(f"{len(found):,} images, the {order} sure ones first. A click opens the image.")
-    found = found.sort_by([
-        ("probability", "descending" if order == "most" else "ascending"), ("image_id", "ascending")
-    ])  # fmt: skip
     clicked = wall(
         opened,
         found["image_id"].to_numpy(),
@@ -127,17 +141,13 @@ def _images(opened: Opened[MistakesView], images: pa.Table) -> None:
         st.switch_page(PAGES[view.page].file, query_params=view.to_query())
 
 
-def _chosen(view: MistakesView, images: pa.Table) -> tuple[str, str, pa.Table]:
-    """Errors, of the label and the prediction where they are chosen; of both the same, what is right."""
-    recognised = bool(view.label) and view.label == view.predicted
-    found = images.filter(pc.equal(images["correct"], recognised))
-    for column, name in (("label", view.label), ("predicted", view.predicted)):
-        found = found.filter(pc.equal(found[column], name)) if name else found
-    if recognised:
-        return f"{view.label}, recognised", "least", found
+def _chosen(view: MistakesView) -> tuple[str, str]:
+    """What the images are, and whether the most or the least sure ones come first."""
+    if view.label and view.label == view.predicted:
+        return f"{view.label}, recognised", "least"
     if view.label or view.predicted:
-        return f"{view.label or 'Any label'} taken for {view.predicted or 'another'}", "most", found
-    return "Most confident errors", "most", found
+        return f"{view.label or 'Any label'} taken for {view.predicted or 'another'}", "most"
+    return "Most confident errors", "most"
 
 
 SHARE = {"format": "percent", "min_value": 0.0, "max_value": 1.0}

@@ -9,6 +9,7 @@ from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened, open_page
 from dashboard.photos import Subject, crop
 from dashboard.picker import choose, pick
+from dashboard.plain_text import plain
 from dashboard.take_along import take_along
 from dashboard.views import NeighborsView
 from featurestore.label_agreement import agreements
@@ -43,14 +44,14 @@ def draw(opened: Opened[NeighborsView]) -> None:
 def _describe(opened: Opened[NeighborsView], subject: Subject) -> str | None:
     if subject.image_id is None:
         name, probability = uploaded.top_classes(opened.run, subject.upload)[0]
-        st.markdown(f"An uploaded image, predicted **{name}** ({probability:.0%})")
+        st.markdown(f"An uploaded image, predicted **{plain(name)}** ({probability:.0%})")
         return None
     row = opened.run.image(subject.image_id)
     if row["predicted"] is None:
         raise ValueError(
             f"image {subject.image_id} ({row['path']}) could not be read, so it has no neighbours"
         )
-    st.markdown(f"**{row['label'] or 'no label'}**, predicted {row['predicted']} ({row['probability']:.0%})")
+    st.markdown(f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} ({row['probability']:.0%})")
     return row["label"]
 
 

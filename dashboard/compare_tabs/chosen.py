@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard import figures
 from dashboard.comparing import Pair
 from dashboard.pages import link
+from dashboard.plain_text import plain
 from dashboard.view_state import ViewState, read_parameters
 from dashboard.views import ImageView, MapView, NeighborsView
 from featurestore.reader import Run
@@ -33,8 +34,8 @@ def both(pair: Pair, row: int) -> None:
         image = pair.run.image(image_id)
         if image["predicted"] is not None:
             st.image(pair.run.thumbnail(image_id), width="stretch", alt=f"chosen image {image['path']}")
-        st.markdown(f"**{image['label'] or 'no label'}**")
-        st.caption(image["path"])
+        st.markdown(f"**{plain(image['label'] or 'no label')}**")
+        st.caption(plain(image["path"]))
     for column, title, run, store, number in (
         (first, "First run", pair.run, pair.view.store, image_id),
         (second, "Other run", pair.other, pair.view.other_store, other_id),

@@ -126,7 +126,8 @@ def _compared(finding: Finding, now: dict[str, Value], environment: dict[str, st
     same = environment == dict(finding.environment)
     found = tuple(differences(finding.numbers, now, 0.0 if same else TOLERANCE))
     if found:
-        more = f", and {len(found) - 1} more numbers" if len(found) > 1 else ""
+        others = len(found) - 1
+        more = f", and {others} more number{'s' if others > 1 else ''}" if others else ""
         return Check("differs", f"{found[0]}{more}", found)
     verdict = compare(Proof.from_text(finding.proof), proof) if finding.proof else None
     if verdict is not None and verdict.kind == "differs" and proof.result:

@@ -28,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m tests.load", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--browsers", type=int, default=10, help="(default: %(default)s)")
-    parser.add_argument("--clients", type=int, default=0, help="visitors without a browser (default: %(default)s)")
+    parser.add_argument(
+        "--clients", type=int, default=0, help="visitors without a browser (default: %(default)s)"
+    )
     parser.add_argument("--minutes", type=float, default=3, help="(default: %(default)s)")
     parser.add_argument("--store", type=Path, help="it is copied first (default: a small one is made)")
     options = parser.parse_args(arguments)
@@ -49,7 +51,8 @@ def said(outcome: Outcome, load: Load) -> dict:
     waits = sorted(outcome.waits)
     return {
         "browsers": load.browsers, "clients": load.clients, "seconds": load.seconds,
-        "jobs shown": len(waits), "results compared": outcome.compared, "different pictures": outcome.distinct,
+        "jobs shown": len(waits), "results compared": outcome.compared,
+        "different pictures": outcome.distinct,
         "pages walked": outcome.walked,
         "seconds of a job, median": round(waits[len(waits) // 2], 1), "at most": round(waits[-1], 1),
         "wrong results": outcome.wrong, "errors": outcome.errors,

@@ -49,8 +49,8 @@ def address(run: Run, store: str, visitor: int, turn: int) -> str:
     """Of a live result that nobody else asks for: a seed, an image and a class of the visitor's own."""
     seed = ROUND * visitor + turn
     chosen = METHODS[(visitor + turn) % len(METHODS)]
-    asked = {"store": store, "image": seed % run.image_count, "target": run.class_names[seed % len(run.class_names)]}
-    asked |= chosen | {"live": 1}
+    target = run.class_names[seed % len(run.class_names)]
+    asked = {"store": store, "image": seed % run.image_count, "target": target} | chosen | {"live": 1}
     if chosen["method"] not in ("occlusion", "guided"):
         asked["p.seed"] = seed
     if chosen["method"] in ("guided", "invert", "dream"):

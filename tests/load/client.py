@@ -10,14 +10,13 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from featurestore.reader import Run
-from tests.load.asked import ROUND, address, shown_picture
+from tests.load.asked import ROUND, address, pages, shown_picture
 from tests.load.seen import Seen, digest
 
 LARGEST = 64 * 2**20
 """Bytes of one message."""
 PATIENCE, PAUSE = 180, 0.5
 """Seconds that a job may take, and between two looks at it."""
-PAGES = ("map", "neighbors", "channels", "image", "mistakes", "overview", "results", "about", "findings", "compare")
 
 
 async def visit(server: str, run: Run, store: str, number: int, end: float) -> Seen:
@@ -28,9 +27,9 @@ async def visit(server: str, run: Run, store: str, number: int, end: float) -> S
             stream = f"{server.replace('http', 'ws')}/_stcore/stream"
             async with connect(stream, subprotocols=["streamlit"], max_size=LARGEST) as connection:
                 await _turn(connection, server, address(run, store, number, turn), seen)
-                for step in range(3):
-                    page = PAGES[(number + 3 * turn + step) % len(PAGES)]
-                    await _show(connection, page, urlencode({"store": store, "image": turn % run.image_count}))
+                query = urlencode({"store": store, "image": turn % run.image_count})
+                for _, path in pages(number, turn):
+                    await _show(connection, path.strip("/"), query)
                     seen.walked += 1
         except Exception as error:
             seen.errors.append(f"client {number}, turn {turn}: {type(error).__name__}: {error}")

@@ -38,8 +38,8 @@ class Memory:
 
 @dataclass(frozen=True)
 class Outcome:
-    """waits: seconds from an address to its finished result. compared, distinct: how many results, and how many
-    different pictures among them. wrong: addresses whose picture is not the computed one."""
+    """waits: seconds from an address to its finished result. compared, distinct: how many results, and how
+    many different pictures among them. wrong: addresses whose picture is not the computed one."""
 
     memory: list[Memory]
     waits: list[float]
@@ -62,7 +62,8 @@ async def put_on(store: Path, load: Load, log: Path) -> Outcome:
     """log: the server's own, written here."""
     run = Store(store).open()
     memory: list[Memory] = []
-    with serving(str(store), log) as served:
+    # All visitors come from one address.
+    with serving(str(store), log, ("--jobs-per-minute", "0")) as served:
         watching = asyncio.create_task(_watch(served.pid, memory))
         seen = await _visit(served.address, run, store.name, load)
         watching.cancel()

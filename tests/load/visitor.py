@@ -56,8 +56,8 @@ def _listen(page: Page, server: str, seen: Seen) -> None:
     own = (server, server.replace("http", "ws"), "data:", "blob:")
     note = seen.errors.append
     page.on("pageerror", lambda error: note(f"exception in the page: {error}"))
-    # Streamlit's front end looks for /_stcore/ below each page's path before it finds it at the root, and a running
-    # job's picture is gone once the next one is there.
+    # Streamlit's front end looks for /_stcore/ below each page's path before it finds it at the root, and a
+    # running job's picture is gone once the next one is there.
     expected = ("/_stcore/", "/media/")
     page.on(
         "response",

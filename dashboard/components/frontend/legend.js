@@ -46,13 +46,13 @@ export class Legend {
     return field
   }
 
-  /** Lists the categories with `text` in their name, the most frequent ones where there are too many. */
+  /** Lists the categories that occur and have `text` in their name, the most frequent ones of too many. */
   #list(text) {
     const { categories } = this.legend
-    const found = [...categories.keys()].filter(index => categories[index].toLowerCase().includes(text))
+    const found = [...categories.keys()].filter(index => this.counts[index] && categories[index].toLowerCase().includes(text))
     const frequent = found.toSorted((a, b) => (this.counts[b] ?? 0) - (this.counts[a] ?? 0)).slice(0, MOST)
     this.entries.replaceChildren(...frequent.sort((a, b) => a - b).map(index => this.#entry(index)))
-    if (!found.length) this.entries.append(element("p", {}, "No such name."))
+    if (!found.length) this.entries.append(element("p", {}, text ? "No such name." : "No image has one."))
     const more = found.length - frequent.length
     if (more) this.entries.append(element("p", {}, `and ${more.toLocaleString("en")} less frequent`))
     this.highlight(this.#highlighted)
