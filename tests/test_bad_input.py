@@ -22,6 +22,7 @@ def test_the_pool_names_who_dies_who_hangs_and_what_has_no_memory():
     assert outcome.rows == {"fine": 6, "no memory": 1}
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("name", TARGETS)
 def test_parsers_take_every_mutation(name):
     seeds = image_seeds() if name == "decoding" else TEXTS[name]
