@@ -10,7 +10,8 @@ from compute.exhibits.patches import guided_tiles
 from compute.guided_backprop import undefined_because
 from compute.model import Model
 from compute.pictures import png, to_8_bit
-from dashboard import data, live, photos
+from dashboard import data, photos
+from dashboard.attached import attach
 from dashboard.header import Opened
 from featurestore.reader import Run
 
@@ -34,10 +35,11 @@ def guided_pngs(
     key = hashlib.sha256(
         f"guided patches {run.fingerprint} {model.weights_hash} {layer} {channel} {side}".encode()
     )
-    job = live.attach(
+    job = attach(
         key.hexdigest(),
         f"Guided backprop of {layer}, channel {channel}",
         lambda: _steps(run, model, layer, channel, rows, side),
+        opened.view,
     )
     if job is None:
         return None

@@ -18,6 +18,7 @@ import numpy as np
 
 from compute.batches import is_out_of_memory
 from dashboard.starts import Refused, Starts
+from dashboard.view_state import ViewState
 
 log = logging.getLogger(__name__)
 
@@ -57,15 +58,17 @@ Work = Callable[[], Iterator[Stepped]]
 class Job:
     """A job at one moment. step: the latest one, the result once done. seconds: run so far, or in all.
 
-    message: why it failed, for people.
+    message: why it failed, for people. view: what opens on it. unwatched: seconds since anybody asked for it.
     """
 
     key: str
     title: str
+    view: ViewState | None = None
     state: State = State.WAITING
     step: Any = None
     seconds: float = 0.0
     message: str = ""
+    unwatched: float = 0.0
 
     @property
     def share(self) -> float:
@@ -92,10 +95,14 @@ class _Entry:
     work: Work | None
     cancelled: threading.Event = field(default_factory=threading.Event)
     started: float = 0.0
+    asked: float = field(default_factory=time.monotonic)
 
     def now(self) -> Job:
-        running = self.job.state is State.RUNNING
-        return replace(self.job, seconds=time.monotonic() - self.started) if running else self.job
+        if self.job.ended:
+            return self.job
+        now = time.monotonic()
+        seconds = now - self.started if self.job.state is State.RUNNING else 0.0
+        return replace(self.job, seconds=seconds, unwatched=now - self.asked)
 
 
 class JobQueue:
@@ -119,7 +126,14 @@ class JobQueue:
         self._worker.start()
 
     def submit(
-        self, key: str, title: str, owner: str, work: Work, anew: bool = False, address: str | None = None
+        self,
+        key: str,
+        title: str,
+        owner: str,
+        work: Work,
+        anew: bool = False,
+        address: str | None = None,
+        view: ViewState | None = None,
     ) -> Job:
         """Start `work`, or attach to what has this key; failed and cancelled ones start anew, and with `anew`
         finished ones too.
@@ -131,7 +145,7 @@ class JobQueue:
             entry = self._entries.get(key)
             over = (State.FAILED, State.CANCELLED, *([State.DONE] if anew else []))
             if entry is None or entry.job.state in over:
-                entry = self._add(key, title, owner, work, address)
+                entry = self._add(Job(key, title, view), owner, work, address)
             self._entries.move_to_end(key)
             return entry.now()
 
@@ -140,7 +154,9 @@ class JobQueue:
         with self._changed:
             entry = self._entries.get(key)
             if entry is None or entry.job.state in (State.FAILED, State.CANCELLED):
-                entry = self._entries[key] = _Entry(Job(key, title, State.DONE, step, seconds), None)
+                entry = self._entries[key] = _Entry(
+                    Job(key, title, state=State.DONE, step=step, seconds=seconds), None
+                )
             self._entries.move_to_end(key)
             self._forget()
             return entry.now()
@@ -148,7 +164,16 @@ class JobQueue:
     def find(self, key: str) -> Job | None:
         with self._changed:
             entry = self._entries.get(key)
-            return None if entry is None else entry.now()
+            if entry is None:
+                return None
+            entry.asked = time.monotonic()
+            return entry.now()
+
+    def pending(self) -> list[Job]:
+        """All that has not ended, in the order of running; to look at this list is to watch none of them."""
+        with self._changed:
+            running = [key for key, entry in self._entries.items() if entry.job.state is State.RUNNING]
+            return [self._entries[key].now() for key in running + self._order()]
 
     def wait(self, key: str, seconds: float) -> Job | None:
         """The job once it has ended, or as it is after `seconds`."""
@@ -184,15 +209,15 @@ class JobQueue:
             self._changed.notify_all()
         self._worker.join()
 
-    def _add(self, key: str, title: str, owner: str, work: Work, address: str | None) -> _Entry:
+    def _add(self, job: Job, owner: str, work: Work, address: str | None) -> _Entry:
         own, everyone = len(self._waiting.get(owner, ())), sum(map(len, self._waiting.values()))
         if own >= self._waiting_each:
             raise Refused(f"you have {own} jobs waiting; cancel one, or wait until one has ended")
         if everyone >= self._waiting_all:
             raise Refused(f"{everyone} jobs of all visitors are waiting; try again in some minutes")
         self._starts.take(owner, *([f"address {address}"] if address else []))
-        self._waiting.setdefault(owner, deque()).append(key)
-        self._entries[key] = entry = _Entry(Job(key, title), work)
+        self._waiting.setdefault(owner, deque()).append(job.key)
+        self._entries[job.key] = entry = _Entry(job, work)
         self._changed.notify_all()
         return entry
 

@@ -1,5 +1,6 @@
 """Live methods on the page: starting or attaching to a job, its progress, its result."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,14 +13,16 @@ from dashboard import binding, data, figures, photos, visitor
 from dashboard.boundary import boundary, sentence
 from dashboard.controls import spoken
 from dashboard.header import Opened
-from dashboard.jobs import Job, State, Work
+from dashboard.jobs import Job, State
 from dashboard.live_request import Request, request
 from dashboard.live_results import find, keeping, result_of
+from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.results import Result
 from dashboard.starts import Refused
 from dashboard.take_along import take_along
 from dashboard.view_state import LiveView
+from dashboard.views import ResultsView
 from featurestore.best_natural import strongest_activation
 
 STARTED, SAID = "started", "not kept, said"
@@ -64,21 +67,6 @@ def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subjec
         show_result(opened, wanted, job)
     else:
         _offer(view, wanted, job)
-
-
-def attach(key: str, title: str, work: Work) -> Job | None:
-    """A job that starts by itself and has no picture: done, or None while its progress is drawn.
-
-    ValueError where it failed.
-    """
-    data.jobs().submit(key, title, visitor.session(), work, address=visitor.address())
-    job = data.jobs().wait(key, AT_ONCE)
-    if job is None or not job.ended:
-        watch(key, pictured=False)
-        return None
-    if job.state is not State.DONE:
-        raise ValueError(job.message or f"{title} was cancelled")
-    return job
 
 
 def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
@@ -177,19 +165,26 @@ def _submit(
         )
 
     work = keeping(lambda: wanted.steps(model, read), opened.view, wanted, model.device)
-    data.jobs().submit(wanted.key, wanted.title, visitor.session(), work, anew, visitor.address())
+    view = dataclasses.replace(opened.view, live=True, proof="")
+    data.jobs().submit(wanted.key, wanted.title, visitor.session(), work, anew, visitor.address(), view)
 
 
 def _offer(view: LiveView, wanted: Request, job: Job | None) -> None:
     """The button that starts, and why it did not go well before."""
-    if job is not None and job.state is State.FAILED:
-        st.error(sentence(ValueError(job.message)), icon=":material/error:")
-    if job is not None and job.state is State.CANCELLED:
-        st.info("This was cancelled.", icon=":material/cancel:")
+    if job is not None:
+        say_why(job)
     label = "Start" if job is None else "Start again"
     st.button(
         label, type="primary", icon=":material/play_arrow:", on_click=_start, args=(type(view), wanted.key)
     )
+
+
+def say_why(job: Job) -> None:
+    """Of a job that has no result."""
+    if job.state is State.FAILED:
+        st.error(sentence(ValueError(job.message)), icon=":material/error:")
+    elif job.state is State.CANCELLED:
+        st.info("This was cancelled.", icon=":material/cancel:")
 
 
 def _start(cls: type[LiveView], key: str) -> None:
@@ -207,11 +202,13 @@ def watch(key: str, pictured: bool = True) -> None:
         if job is None or job.ended:
             binding.rerun()
         bar, button = st.columns([5, 1], vertical_alignment="center")
-        bar.progress(job.share, text=_progress(job, data.jobs().position(key)))
+        bar.progress(job.share, text=progress(job, data.jobs().position(key)))
         cancel = data.jobs().cancel
         button.button(
             "Cancel", icon=":material/stop_circle:", on_click=cancel, args=(key,), key=f"cancel {key}"
         )
+        if job.state is State.WAITING and job.view is not None:
+            link(ResultsView(job.view.store, job.view.run), "What runs and waits", ":material/list:")
         if pictured and job.step is not None:
             st.image(
                 _enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}"
@@ -220,12 +217,13 @@ def watch(key: str, pictured: bool = True) -> None:
             st.skeleton(height=SHORTER_SIDE)
 
 
-def _progress(job: Job, position: int) -> str:
+def progress(job: Job, position: int) -> str:
+    """In words. position: how many run before it does."""
     if job.state is State.WAITING:
         return f"Waiting, {position} before this one" if position else "Starting"
     if job.step is None:
         return f"Running, {job.seconds:.0f} s"
-    score = "" if job.step.score is None else f", score {job.step.score:.4g}"
+    score = "" if (value := getattr(job.step, "score", None)) is None else f", score {value:.4g}"
     return f"Step {job.step.index} of {job.step.total}, about {job.seconds_left:.0f} s left{score}"
 
 

@@ -3,7 +3,8 @@ the Lab and with everybody's links, and kept like theirs."""
 
 from typing import Any
 
-from dashboard import data, live, photos
+from dashboard import data, photos
+from dashboard.attached import attach
 from dashboard.header import Opened
 from dashboard.jobs import Job, State
 from dashboard.live_request import Request, request
@@ -14,10 +15,10 @@ from featurestore.reader import Run
 
 
 def finished_step(opened: Opened, view: LiveView, subject: Subject | None = None) -> Any | None:
-    """The result of `view`'s method; None while it is made (progress is drawn).
+    """The result of `view`'s method; None while it is made, or where it could not be (which is drawn).
 
-    ValueError where the method is not available, failed, or its network may not be loaded. A result that is
-    kept needs no network.
+    ValueError where the method is not available, or its network may not be loaded. A result that is kept
+    needs no network.
     """
     named = subject and (subject.sha256, subject.name)
     wanted = request(view, opened.run.manifest.model["weights_hash"], named, None)
@@ -47,4 +48,4 @@ def _attached(opened: Opened, view: LiveView, wanted: Request, subject: Subject 
     def steps():
         return wanted.steps(model, lambda _: model.prepare(photograph))
 
-    return live.attach(wanted.key, wanted.title, keeping(steps, view, wanted, model.device))
+    return attach(wanted.key, wanted.title, keeping(steps, view, wanted, model.device), view)

@@ -43,8 +43,9 @@ def _found(opened: Opened, subject: Subject, space: str, count: int) -> pa.Table
     """None while they are looked for. ValueError where there are none."""
     if subject.image_id is not None:
         return opened.run.neighbors(space, subject.image_id).slice(0, count)
-    look = uploaded.feature_neighbors if space == "feature" else uploaded.pixel_neighbors
-    found = look(opened.run, subject.upload, MOST)
+    if space == "feature":
+        return uploaded.feature_neighbors(opened.run, subject.upload, MOST).slice(0, count)
+    found = uploaded.pixel_neighbors(opened.run, subject.upload, MOST, opened.view)
     return None if found is None else found.slice(0, count)
 
 

@@ -89,7 +89,7 @@ PAGES = {
             ResultsView,
             "Results",
             ":material/inventory_2:",
-            "The live results that are kept beside the store, so that links open on them at once.",
+            "What runs and waits now, and the live results kept beside the store: links open on them at once.",
         ),
         PageEntry(
             FindingsView,

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from compute.strongest_channels import Distribution, Peaks, peaks, ranking, standing
-from dashboard import data, live, photos
+from dashboard import data, photos
+from dashboard.attached import attach
 from dashboard.header import Opened
 from dashboard.photos import Box, Subject
 from featurestore.reader import Run
@@ -62,7 +63,7 @@ def live_peaks(opened: Opened, subject: Subject) -> Mapping[str, Peaks] | None:
 
     text = f"strongest channels {run.fingerprint} {model.weights_hash} {subject.sha256}"
     key = hashlib.sha256(text.encode()).hexdigest()
-    job = live.attach(key, f"Channels that answer to {subject.name}", steps)
+    job = attach(key, f"Channels that answer to {subject.name}", steps, opened.view)
     return None if job is None else job.step.layers
 
 

@@ -11,8 +11,10 @@ import torch
 
 from compute.model import Model
 from compute.pixel_space import pixel_vectors
-from dashboard import data, live, photos
+from dashboard import data, photos
+from dashboard.attached import attach
 from dashboard.data import BY_FOLDER
+from dashboard.view_state import ViewState
 from featurestore.reader import Run
 from featurestore.search import ExactSearch
 
@@ -50,13 +52,19 @@ def feature_neighbors(run: Run, upload: str, count: int) -> pa.Table:
     return _table(ids[0], distances[0])
 
 
-def pixel_neighbors(run: Run, upload: str, count: int) -> pa.Table | None:
-    """By Euclidean distance of the pixels; None while the store's images are read (progress is drawn)."""
+def pixel_neighbors(run: Run, upload: str, count: int, view: ViewState | None = None) -> pa.Table | None:
+    """By Euclidean distance of the pixels; None while the store's images are read (progress is drawn).
+
+    view: what opens on them.
+    """
     model = data.model(run)
     key = hashlib.sha256(f"pixel neighbours {run.fingerprint} {upload} {count}".encode()).hexdigest()
     query = pixel_vectors(_image(run, model, upload)[None]).numpy()
-    job = live.attach(
-        key, "Reading the store's images", lambda: _compare(run, model, query, copies(run, upload), count)
+    job = attach(
+        key,
+        "Pixel neighbours of an uploaded image",
+        lambda: _compare(run, model, query, copies(run, upload), count),
+        view,
     )
     return None if job is None else _table(job.step.ids, job.step.distances)
 

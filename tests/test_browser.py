@@ -58,6 +58,17 @@ def test_a_job_started_here_is_watched_and_cancelled_there(visit):
     mine.get_by_text("This was cancelled").wait_for()
 
 
+def test_a_job_that_nobody_watches_any_more_is_listed_and_cancelled(visit):
+    page = visit("/lab?image=3&method=invert&p.iterations=4096&live=1")
+    page.get_by_text("of 4096").wait_for()
+    page.goto("about:blank")
+    page = visit("/results")
+    page.get_by_text("of 4096").wait_for()
+    assert "method=invert" in page.get_by_role("link", name="Open").first.get_attribute("href")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Nothing runs or waits").wait_for()
+
+
 def test_a_live_result_finishes(visit):
     page = visit("/lab?image=4&method=ascend&target=3&p.iterations=150")
     page.get_by_role("button", name="Start").click()

@@ -1,6 +1,7 @@
 """The queue in front of a device: turns, attaching, cancelling within a step, errors as messages."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -116,6 +117,22 @@ def test_owners_are_served_in_turn(queue):
     blocker.let(1)
     ended(queue, "me3")
     assert order == ["me1", "you1", "they1", "me2", "me3"]
+
+
+def test_what_is_pending_is_in_the_order_of_running(queue):
+    blocker = Steps(1)
+    queue.submit("block", "first", "me", blocker)
+    assert blocker.begun.wait(SOON)
+    for name, owner in (("me1", "me"), ("me2", "me"), ("you1", "you")):
+        queue.submit(name, "", owner, quick())
+    assert [(job.key, job.state.value) for job in queue.pending()] == [
+        ("block", "running"), ("me1", "waiting"), ("you1", "waiting"), ("me2", "waiting")
+    ]  # fmt: skip
+    time.sleep(0.02)
+    assert queue.pending()[0].unwatched >= 0.02 > queue.find("block").unwatched
+    blocker.let(1)
+    ended(queue, "me2")
+    assert queue.pending() == []
 
 
 def test_cancel_ends_a_running_job_within_a_step(queue):

@@ -202,7 +202,7 @@ def test_rank_correlation_of_a_map_with_itself_and_with_nothing():
 @pytest.mark.parametrize("curve", [deletion, insertion])
 def test_curves_against_one_pass_a_step(model, image, curve):
     saliency = Saliency().run(model, Inputs(image=image, target=1)).data
-    found = curve(model, image, saliency, 1, 8)
+    *_, found = curve(model, image, saliency, 1, 8)
     hidden, blurred = (baseline_image(model, image, name) for name in ("mean", "blurred"))
     before, after = (image, hidden) if curve is deletion else (blurred, image)
     order = sorted(range(saliency.size), key=lambda place: (-saliency.ravel()[place], place))

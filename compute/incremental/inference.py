@@ -13,7 +13,7 @@ from compute.batches import is_out_of_memory
 from compute.graph import TracedNetwork
 from compute.incremental.folded import drop, run_whole, with_last_reads
 from compute.incremental.gather import Maps, area, clean_maps, row_indices
-from compute.incremental.groups import Grid, Group, Positions, groups_of, runs_whole, wanted_of
+from compute.incremental.groups import Grid, Group, Positions, groups_of, parts, runs_whole, wanted_of
 from compute.incremental.program import (
     Dense,
     Instruction,
@@ -82,10 +82,9 @@ class IncrementalInference:
 
         Where memory runs out, groups are halved and the work goes on; with a single window the error stands.
         """
-        with torch.inference_mode():
-            maps = self._clean_maps(images.contiguous(memory_format=torch.channels_last))
-            fill = fill.expand_as(images)
-        queue, most = deque(self.groups), self.batch
+        groups, maps = self._with_clean_maps(images.contiguous(memory_format=torch.channels_last))
+        fill = fill.expand_as(images)
+        queue, most = deque(groups), self.batch
         while queue:
             taken = _take(queue, most, len(images))
             try:
@@ -100,18 +99,33 @@ class IncrementalInference:
                 continue
             yield found
 
-    def _clean_maps(self, images: torch.Tensor) -> dict[fx.Node, Maps]:
+    def _with_clean_maps(self, images: torch.Tensor) -> tuple[list[Group], dict[fx.Node, Maps]]:
+        """The clean maps with room for the blocks of the largest group; groups are halved until they fit."""
+        groups = self.groups
+        while True:
+            try:
+                with torch.inference_mode():
+                    return groups, self._clean_maps(images, groups)
+            except RuntimeError as error:
+                most = max(map(len, groups))
+                if most == 1 or not is_out_of_memory(error):
+                    raise
+            groups = [part for group in groups for part in parts(group, most // 2)]
+
+    def _clean_maps(self, images: torch.Tensor, groups: list[Group]) -> dict[fx.Node, Maps]:
         values, maps = {self.program.start: images}, {}
-        self._keep_clean(self.program.start, images, maps)
+        self._keep_clean(self.program.start, images, maps, groups)
         for each, done in self._head:
             values[each.output] = run_whole(each, values)
-            self._keep_clean(each.output, values[each.output], maps)
+            self._keep_clean(each.output, values[each.output], maps, groups)
             drop(values, done)
         return maps
 
-    def _keep_clean(self, node: fx.Node, value: torch.Tensor, maps: dict[fx.Node, Maps]) -> None:
+    def _keep_clean(
+        self, node: fx.Node, value: torch.Tensor, maps: dict[fx.Node, Maps], groups: list[Group]
+    ) -> None:
         if node in self._sources:
-            most = max(len(group) * area(group.blocks(node)) for group in self.groups)
+            most = max(len(group) * area(group.blocks(node)) for group in groups)
             maps[node] = clean_maps(value, len(value) * most)
 
     def _run(self, groups: list[Group], maps: dict[fx.Node, Maps], fill: torch.Tensor) -> list[Found]:

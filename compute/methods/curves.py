@@ -6,6 +6,7 @@ image; both watch the probability of the class. A good map gives a small area un
 large one under the second.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,26 +20,42 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Curve:
-    """shares: of the pixels that are changed, 0 … 1. probability: of the class. area: under it, 0 … 1."""
+    """A curve from its beginning on. shares: of the pixels that are changed, 0 … 1 where it is whole.
+    probability: of the class. area: under it, 0 … 1."""
 
     shares: tuple[float, ...]
     probability: tuple[float, ...]
     area: float
 
 
-def deletion(model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int) -> Curve:
-    """Replace the most salient pixels by the normalisation mean, `steps` times an equal share."""
+def curves(
+    model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
+) -> Iterator[dict[str, Curve]]:
+    """Deletion and then insertion, as far as they are known; after each batch."""
+    found = {}
+    for name, curve in (("deletion", deletion), ("insertion", insertion)):
+        for found[name] in curve(model, image, saliency, target, steps):
+            yield dict(found)
+
+
+def deletion(
+    model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
+) -> Iterator[Curve]:
+    """Replace the most salient pixels by the normalisation mean, `steps` times an equal share; after each
+    batch, the curve so far."""
     return _curve(model, image, baseline_image(model, image, "mean"), saliency, target, steps)
 
 
-def insertion(model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int) -> Curve:
-    """Put the most salient pixels of `image` into a blurred copy of it."""
+def insertion(
+    model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
+) -> Iterator[Curve]:
+    """Put the most salient pixels of `image` into a blurred copy of it; after each batch, the curve so far."""
     return _curve(model, baseline_image(model, image, "blurred"), image, saliency, target, steps)
 
 
 def _curve(
     model, first: torch.Tensor, last: torch.Tensor, saliency: np.ndarray, target: int, steps: int
-) -> Curve:
+) -> Iterator[Curve]:
     rank = torch.from_numpy(ranks(saliency))
     shares = torch.linspace(0, 1, steps + 1)
     limits = (shares * rank.numel()).round().view(-1, 1, 1, 1)
@@ -48,8 +65,10 @@ def _curve(
             changed = torch.where(rank < limits[start:stop], last.cpu(), first.cpu())
             return model.probabilities(changed)[:, target].float().cpu()
 
-    found = torch.cat([part for _, _, part in in_batches(steps + 1, BATCH, probabilities)]).tolist()
-    return Curve(tuple(shares.tolist()), tuple(found), float(np.trapezoid(found, dx=1 / steps)))
+    found = []
+    for _, done, part in in_batches(steps + 1, BATCH, probabilities):
+        found += part.tolist()
+        yield Curve(tuple(shares[:done].tolist()), tuple(found), float(np.trapezoid(found, dx=1 / steps)))
 
 
 def ranks(saliency: np.ndarray) -> np.ndarray:

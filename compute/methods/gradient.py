@@ -6,7 +6,7 @@ S is the pre-softmax score of the class, x the image with pixels in [0, 1] (Simo
 variants average the gradient over noisy copies, integrate it along a path, or weigh feature maps by it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from compute.graph import MAPS
 from compute.method import IMAGE, LAYER, TARGET, Inputs, Method, Step, parameter
 from compute.methods.attributions import Partial, integrated_gradients, smoothgrad
-from compute.methods.curves import deletion, insertion
+from compute.methods.curves import Curve, curves
 from compute.methods.explained import Explained, explained_class
 from compute.methods.gradcam import gradcam, last_maps
 from compute.occlusion import BASELINES, baseline_image
@@ -102,7 +102,7 @@ class Saliency(Method):
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)
         passes = {SMOOTHGRAD: self.samples, INTEGRATED: self.points}.get(self.variant, 1)
-        total = passes * (1 + self.sanity) + self.curves
+        total = passes * (1 + self.sanity) + self.curves * 2 * (self.curve_steps + 1)
         for partial in self._attributions(model, inputs, explained.index):
             saliency = self._map(partial.values)
             if partial.done < total:
@@ -117,7 +117,12 @@ class Saliency(Method):
             numbers["rank_correlation_with_random_weights"] = rank_correlation(saliency, random)
             pictures["random weights"] = heatmap(random)
         if self.curves:
-            numbers |= self._curves(model, inputs.image, saliency, explained.index)
+            importance = np.abs(saliency)
+            for found in curves(model, inputs.image, importance, explained.index, self.curve_steps):
+                done = passes * (1 + self.sanity) + sum(len(each.shares) for each in found.values())
+                if done < total:
+                    yield Step(done, total, self.output, saliency, explained.logit)
+            numbers |= _curve_numbers(found)
         yield Step(total, total, self.output, saliency, explained.logit, numbers, pictures)
 
     def _attributions(self, model, inputs: Inputs, target: int) -> Iterator[Partial]:
@@ -147,17 +152,12 @@ class Saliency(Method):
             )
         return numbers
 
-    def _curves(self, model, image: torch.Tensor, saliency: np.ndarray, target: int) -> dict:
-        importance = np.abs(saliency)
-        deleted = deletion(model, image, importance, target, self.curve_steps)
-        inserted = insertion(model, image, importance, target, self.curve_steps)
-        return {
-            "deletion_area": deleted.area,
-            "insertion_area": inserted.area,
-            "curve_shares": list(deleted.shares),
-            "deletion_curve": list(deleted.probability),
-            "insertion_curve": list(inserted.probability),
-        }
+
+def _curve_numbers(found: Mapping[str, Curve]) -> dict:
+    shares = list(next(iter(found.values())).shares)
+    areas = {f"{name}_area": curve.area for name, curve in found.items()}
+    lines = {f"{name}_curve": list(curve.probability) for name, curve in found.items()}
+    return areas | {"curve_shares": shares} | lines
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:

@@ -1,14 +1,15 @@
-"""The live results that are kept beside the store: what they are, how large, and a link to each."""
+"""What runs and waits, and the live results that are kept beside the store: how large, and a link to each."""
 
 from datetime import UTC, datetime
 
 import streamlit as st
 
 from compute.methods import METHODS
-from dashboard import binding, data
+from dashboard import binding, data, job_list
 from dashboard.boundary import sentence
 from dashboard.header import Opened, open_page
 from dashboard.pages import PAGES, link
+from dashboard.plain_text import plain
 from dashboard.results import Entry, ResultCache
 from dashboard.shelf import reason
 from dashboard.view_state import LiveView
@@ -20,6 +21,9 @@ FAILED = "results/failed"
 
 
 def draw(opened: Opened[ResultsView]) -> None:
+    if data.settings().live:
+        job_list.running_and_waiting()
+        st.subheader("Kept", anchor=False)
     cache = data.results(opened.store)
     entries = cache.entries()
     if problem := st.session_state.pop(FAILED, None):
@@ -90,7 +94,7 @@ def _card(opened: Opened[ResultsView], cache: ResultCache, entry: Entry, runs: s
     with st.container(border=True, height="stretch"):
         if (thumbnail := cache.thumbnail(entry)) is not None:
             st.image(thumbnail, alt=f"result of {entry.title}", width=160)
-        st.markdown(f"**{entry.title}**")
+        st.markdown(f"**{plain(entry.title)}**")
         made = datetime.fromtimestamp(entry.made, UTC)
         where = entry.environment.get("device", "")
         st.caption(f"{made:%Y-%m-%d %H:%M} UTC, {_spoken(entry.bytes)}, {where}")

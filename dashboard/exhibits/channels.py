@@ -60,7 +60,7 @@ def _patches(view: ChannelsView, run: Run) -> Drawing:
     said = f"patches to take along {run.fingerprint} {view.layer} {view.channel}"
     key = hashlib.sha256(said.encode()).hexdigest()
     title = f"Patches of {view.layer}, channel {view.channel}"
-    data.jobs().submit(key, title, OWNER, lambda: _guided(view, run))
+    data.jobs().submit(key, title, OWNER, lambda: _guided(view, run), view=view)
     job = data.jobs().wait(key, PATIENCE)
     if job is None or job.state is not State.DONE:
         raise ValueError((job and job.message) or "the queue is long; try again later")

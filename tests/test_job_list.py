@@ -1,0 +1,91 @@
+"""Jobs on pages: the list of all that run or wait, and those that a page starts by itself."""
+
+import threading
+
+import pytest
+from served_store import served_store
+from test_pages import fine, serve, settled, show, words  # noqa: F401  (serve is a fixture)
+
+from compute.methods import METHODS
+from dashboard import data
+from dashboard.jobs import OUT_OF_MEMORY, State
+from dashboard.views import LabView
+
+SOON = 10
+"""Seconds after which a test has failed."""
+
+
+@pytest.fixture
+def served(serve):  # noqa: F811
+    serve(served_store())
+
+
+class Held:
+    """A work that takes one step, and then waits until it is let go on."""
+
+    index, total, score = 1, 2, None
+
+    def __init__(self):
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self):
+        yield self
+        self.begun.set()
+        assert self.go_on.wait(SOON)
+        yield self
+
+
+def button(app, label):
+    return next(each for each in app.button if each.label == label)
+
+
+def test_what_runs_and_waits_is_listed_and_can_be_cancelled(served):
+    assert "Nothing runs or waits" in words(fine(show("results")))
+    held, view = Held(), LabView("digits", method="fool")
+    data.jobs().submit("running", "A *starred* title", "a", held, view=view)
+    assert held.begun.wait(SOON)
+    data.jobs().submit("waiting", "Waits", "b", Held(), view=view)
+    app = fine(show("results"))
+    assert r"\*starred\*" in words(app) and "store digits" in words(app)
+    assert [bar.proto.text for bar in app.get("progress")] == [
+        "Step 1 of 2, about 0 s left", "Waiting, 1 before this one"
+    ]  # fmt: skip
+    fine(app.button(key="listed waiting").click().run())
+    assert data.jobs().find("waiting").state is State.CANCELLED
+    fine(app.button(key="listed running").click().run())
+    held.go_on.set()
+    assert data.jobs().wait("running", SOON).state is State.CANCELLED
+    assert "Nothing runs or waits" in words(app.run())
+
+
+@pytest.mark.parametrize("error", [ValueError("out of sorts"), MemoryError()])
+def test_what_a_page_starts_by_itself_fails_once_and_is_started_again_on_demand(error, served, monkeypatch):
+    tried = []
+
+    def failing(self, model, inputs):
+        tried.append(self.name)
+        raise error
+        yield
+
+    monkeypatch.setattr(METHODS["segment"], "steps", failing)
+    app = show("image", {"store": "digits", "image": 3})
+    settled(app.run())
+    assert tried == ["segment"]
+    (said,) = app.error
+    assert said.value.lower().startswith(OUT_OF_MEMORY if isinstance(error, MemoryError) else "out of sorts")
+    monkeypatch.undo()
+    app = settled(button(app, "Start again").click().run())
+    assert not app.error and not any(each.label == "Start again" for each in app.button)
+
+
+def test_what_a_page_starts_by_itself_stays_cancelled(served, monkeypatch):
+    held = Held()
+    monkeypatch.setattr(METHODS["segment"], "steps", lambda *_: held())
+    app = show("image", {"store": "digits", "image": 3})
+    assert held.begun.wait(SOON)
+    (job,) = data.jobs().pending()
+    app = app.button(key=f"cancel {job.key}").click().run()
+    held.go_on.set()
+    data.jobs().wait(job.key, SOON)
+    app = settled(app.run())
+    assert data.jobs().pending() == [] and "This was cancelled" in words(app)
