@@ -6,7 +6,7 @@ import re
 import sys
 from urllib.parse import urlsplit
 
-from dashboard.settings import Settings, find_stores
+from dashboard.settings import Settings, check_places, find_stores
 
 SAFE = {
     "server.headless": True,
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         "--stores",
         default="stores",
         metavar="DIR[,DIR…]",
-        help="stores, or folders of stores (default: %(default)s)",
+        help="stores, or folders of stores, also as s3://bucket/prefix (default: %(default)s)",
     )
     result.add_argument(
         "--device",
@@ -119,6 +119,11 @@ def main(arguments: list[str] | None = None) -> int:
         options.jobs_per_minute,
     )
     settings.write()
+    try:
+        check_places(places)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     names = ", ".join(find_stores(places)) or "none yet, the page says how to make one"
     address = options.public_url or f"http://{options.host}:{options.port}"
     print(f"Featurescope on {address} (stores: {names})", flush=True)

@@ -26,6 +26,7 @@ from dashboard.short_links import ShortLinks
 from dashboard.uploads import Uploads
 from dashboard.view_state import Facts
 from featurestore import vector_cache
+from featurestore.places import Place, beside, place
 from featurestore.reader import Run, Store
 from featurestore.search import ExactSearch
 
@@ -38,7 +39,7 @@ def settings() -> Settings:
     return Settings.read()
 
 
-def stores() -> dict[str, Path]:
+def stores() -> dict[str, Place]:
     """Not cached: a store that was made since is picked up."""
     return find_stores(settings().stores)
 
@@ -118,17 +119,17 @@ def run_names(store: str) -> list[str]:
 
 def selections(store: str) -> Kept:
     """Image ids, as little-endian int64, kept beside the store of this listed name."""
-    return _selections(_folder(store))
+    return _selections(_beside(store))
 
 
 def results(store: str) -> ResultCache:
     """Finished live results, kept beside the store of this listed name."""
-    return _results(_folder(store))
+    return _results(_beside(store))
 
 
 def short_links(store: str) -> ShortLinks:
     """Links kept beside the store of this listed name."""
-    return ShortLinks(Path(_folder(store)))
+    return ShortLinks(Path(_beside(store)))
 
 
 def findings() -> Folder:
@@ -136,8 +137,13 @@ def findings() -> Folder:
     return Folder(Path(settings().findings))
 
 
+def _beside(name: str) -> str:
+    """The folder of this machine for what is kept beside a store."""
+    return str(beside(place(_folder(name))))
+
+
 def _folder(name: str) -> str:
-    """ValueError for a store that is not served."""
+    """Its path, or address in object storage. ValueError for a store that is not served."""
     listed = stores()
     if name not in listed:
         raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")

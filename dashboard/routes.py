@@ -20,7 +20,7 @@ from compute.exhibits.grid import grid, grid_picture
 from dashboard import image_search, points, tiles
 from dashboard.components import loader
 from dashboard.pictures import media_type
-from featurestore.errors import Damaged
+from featurestore.errors import Damaged, Unavailable
 from featurestore.reader import Run
 
 OpenRun = Callable[[str, str], Run]
@@ -75,7 +75,7 @@ def endpoint_of(open_run: OpenRun, answer: Callable[..., Payload]) -> Callable[[
         try:
             run = open_run(parameters.pop("store"), parameters.pop("fingerprint"))
             payload = answer(run, **parameters)
-        except (Damaged, pa.ArrowException, OSError):
+        except (Damaged, Unavailable, pa.ArrowException, OSError):
             return PlainTextResponse(BROKEN, status_code=500, headers=PLAIN)
         except (ValueError, LookupError, OverflowError):
             return _not_found(request)

@@ -7,12 +7,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from featurestore.errors import Unavailable
+from featurestore.layout import RUNS
+from featurestore.objects.path import ObjectPath
+from featurestore.places import Place, folders_with, place
+
 VARIABLE = "FEATURESCOPE_SETTINGS"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """stores: stores, or folders of stores. device: as in `compute.zoo.resolve_device`.
+    """stores: stores, or folders of stores, as paths or as addresses in object storage. device: as in
+    `compute.zoo.resolve_device`.
 
     trusted: files of the user's own networks that a live method may run. results_mb: megabytes of live
     results that are kept beside a store; 0 keeps none. findings: folder of the findings that are pinned.
@@ -58,26 +64,50 @@ class Settings:
         return Path(file).resolve() in {Path(each).resolve() for each in self.trusted}
 
 
-def find_stores(places: Iterable[str]) -> dict[str, Path]:
+def find_stores(places: Iterable[str]) -> dict[str, Place]:
     """Stores by the name that links carry: the folder's, with its parent's where two have the same.
 
-    Each place is a store or a folder of stores; read anew at each call, so that a new store is picked up.
+    Each place is a store or a folder of stores, on a disk or in object storage; read anew at each call, so
+    that a new store is picked up. ValueError for a malformed address.
     """
-    found = [path for place in places for path in _stores_at(Path(place))]
+    found = [path for each in places for path in _stores_at(place(each))]
     unique = list(dict.fromkeys(path.resolve() for path in found))
     names = [path.name for path in unique]
     return {_name(path, names.count(path.name) > 1): path for path in unique}
 
 
-def _stores_at(place: Path) -> list[Path]:
-    if _is_store(place):
-        return [place]
-    return sorted(path for path in place.iterdir() if _is_store(path)) if place.is_dir() else []
+def check_places(places: Iterable[str]) -> None:
+    """ValueError for a malformed address, and for a bucket that isn't there or can't be asked."""
+    for each in places:
+        if isinstance(where := place(each), ObjectPath):
+            where.bucket.check()
 
 
-def _is_store(path: Path) -> bool:
-    return (path / "runs").is_dir()
+def _stores_at(where: Place) -> list[Place]:
+    if not isinstance(where, Path):
+        return _stores_in_bucket(where)
+    if _is_store(where):
+        return [where]
+    return sorted(path for path in where.iterdir() if _is_store(path)) if where.is_dir() else []
 
 
-def _name(path: Path, ambiguous: bool) -> str:
+def _stores_in_bucket(where: ObjectPath) -> list[ObjectPath]:
+    """Those that were there last, where object storage can't be asked: whoever opens one is told why it
+    can't be. If it never could be, the place itself."""
+    try:
+        inside = [where / name for name in folders_with(where, RUNS)]
+        _found[where] = [where] if _is_store(where) else inside
+    except Unavailable:
+        return _found.get(where, [where])
+    return _found[where]
+
+
+_found: dict[ObjectPath, list[ObjectPath]] = {}
+
+
+def _is_store(path: Place) -> bool:
+    return (path / RUNS).is_dir()
+
+
+def _name(path: Place, ambiguous: bool) -> str:
     return f"{path.parent.name}-{path.name}" if ambiguous else path.name

@@ -37,7 +37,7 @@ def _parser():
                             ("verify", _verify, "check every checksum and every cross-reference"),
                             ("prune", _prune, "remove old runs, and what killed processes left")):
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("store", help="folder of the store")
+        command.add_argument("store", help="folder of the store, or s3://bucket/prefix")
         command.add_argument("--json", action="store_true", help="machine-readable output")
         command.set_defaults(run=run)
     _add_prune_options(command)
@@ -46,7 +46,8 @@ def _parser():
 
 def _add_prune_options(command):
     command.description = ("Removes runs of a store, never one that is current, open in a dashboard, being "
-                           "written, or named by a finding or a short link.")
+                           "written, or named by a finding or a short link. In object storage, where it "
+                           "can't be seen who has a run open, those that were written to of late stay.")
     command.add_argument("--dry-run", action="store_true", help="only say what would go, and how many bytes")
     command.add_argument("--keep", type=_count, default=1, metavar="N",
                          help="the newest runs stay, so many at least (default: %(default)s)")

@@ -14,3 +14,9 @@ class NoRoom(OSError):
 
     def __str__(self):
         return self.strerror
+
+
+class Unavailable(ValueError):
+    """An object store that can't be reached, or that refuses. Nothing is known to be wrong with what it
+    holds.
+    """

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from .errors import Damaged
 from .layout import MANIFEST, check_fingerprint, parse_shard_file
+from .places import Place, read_whole
 from .schemas import SCHEMA_VERSION
 
 REGENERATE = "regenerate it with `make store STORE=...` (python -m compute store --store ...)"
@@ -113,10 +113,12 @@ class Manifest:
             raise Damaged(f"{origin} is no manifest: {error!r}; {REGENERATE}") from error
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Manifest of the run in `folder`. FileNotFoundError where the run was never committed."""
+def read_manifest(folder: Place, anew: bool = False) -> Manifest:
+    """Manifest of the run in `folder`. FileNotFoundError where the run was never committed. anew: no object
+    that this machine has kept is good enough."""
     path = folder / MANIFEST
-    manifest = Manifest.from_bytes(path.read_bytes(), str(path))
+    content = path.read_bytes() if anew else read_whole(path)
+    manifest = Manifest.from_bytes(content, str(path))
     if manifest.fingerprint != folder.name:
         raise Damaged(f"{path} is of run {manifest.fingerprint!r}, not of {folder.name!r}; {REGENERATE}")
     return manifest

@@ -6,51 +6,33 @@ so that after a crash in the middle it is an unfinished run, which no reader see
 """
 
 import os
-import re
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import locks
 from .atomic import fsync_folder
 from .layout import CACHE, LINKS, MANIFEST, RUNS, TEMPORARY
+from .objects.clearing import prune_objects
+from .places import Place, place
 from .reader import Store
-
-
-@dataclass(frozen=True)
-class Removal:
-    """`where`: a path within the store."""
-
-    where: str
-    why: str
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Pruning:
-    """What was removed (in a dry run: would be), and the other runs: fingerprint -> why it stays."""
-
-    removed: tuple[Removal, ...]
-    kept: dict[str, str]
-
-    @property
-    def bytes(self) -> int:
-        return sum(each.bytes for each in self.removed)
+from .removals import Pruning, Removal, bytes_of, named_by
 
 
 def prune(
-    path: str | os.PathLike, keep: int = 1, findings: Path | None = None, links: bool = True,
+    path: str | os.PathLike | Place, keep: int = 1, findings: Path | None = None, links: bool = True,
     older_than: float = 24 * 3600, dry_run: bool = False,
 ) -> Pruning:  # fmt: skip
-    """Removes old runs of the store at `path`, or only says which.
+    """Removes old runs of the store at `path`, or only says which; in object storage see `objects.clearing`.
 
     keep: newest runs that stay, at least. findings: folder whose `*.toml` name runs that stay. links: whether
-    the store's short links do, too. older_than: seconds after which an unfinished run or a temporary file counts
-    as left behind. ValueError where it can't be told which run is current, OSError where a file that may name a
-    run can't be read: then nothing is removed.
+    the store's short links do, too. older_than: seconds after which an unfinished run or a temporary file
+    counts as left behind. ValueError where it can't be told which run is current, OSError where a file that may
+    name a run can't be read: then nothing is removed.
     """
-    store = Store(path)
+    if not isinstance(where := place(path), Path):
+        return prune_objects(where, keep, findings, links, older_than, dry_run)
+    store = Store(where)
     kept = _reasons(store, keep, findings, links)
     removed = []
     for name in [*store.runs(), *store.unfinished()]:
@@ -66,19 +48,10 @@ def _reasons(store, keep, findings, links):
     newest = sorted(runs, key=lambda name: (store.path / RUNS / name / MANIFEST).stat().st_mtime_ns)
     kept = {name: f"among the {keep} newest" for name in newest[max(0, len(newest) - keep):]}
     if links:
-        kept |= _named(runs, sorted((store.path / LINKS).glob("*.json")), "short link")
+        kept |= named_by(runs, sorted((store.path / LINKS).glob("*.json")), "short link")
     if findings is not None:
-        kept |= _named(runs, sorted(findings.glob("*.toml")), "finding")
+        kept |= named_by(runs, sorted(findings.glob("*.toml")), "finding")
     return kept | ({store.current(): "current"} if runs else {})
-
-
-def _named(runs, files, kind):
-    """Not parsed: a damaged file, or one of another format, protects what it names just as well."""
-    found = {}
-    for file in files:
-        words = set(re.findall(r"[0-9A-Za-z_-]+", file.read_text(errors="replace")))
-        found |= {name: f"named by the {kind} {file.name}" for name in words.intersection(runs)}
-    return found
 
 
 def _prune_run(store, name, kept, older_than, dry_run):
@@ -95,7 +68,7 @@ def _prune_run(store, name, kept, older_than, dry_run):
         if committed and store.current() == name:
             kept[name] = "current"
             return None
-        removal = Removal(f"{RUNS}/{name}", "old run" if committed else "unfinished run", _size(folder))
+        removal = Removal(f"{RUNS}/{name}", "old run" if committed else "unfinished run", bytes_of(folder))
         if not dry_run:
             _remove_run(folder)
         return removal
@@ -113,7 +86,7 @@ def _prune_rest(store, removed, older_than, dry_run):
     gone = [folder for folder in sorted((store.path / CACHE).glob("*")) if folder.is_dir()
             and (f"{RUNS}/{folder.name}" in removed or not (store.path / RUNS / folder.name).exists())]
     for folder in gone:
-        yield Removal(f"{CACHE}/{folder.name}", "cache of a run that is gone", _size(folder))
+        yield Removal(f"{CACHE}/{folder.name}", "cache of a run that is gone", bytes_of(folder))
         if not dry_run:
             shutil.rmtree(folder)
     elsewhere = (file for file in sorted(store.path.rglob(f"{TEMPORARY}*"))
@@ -123,10 +96,6 @@ def _prune_rest(store, removed, older_than, dry_run):
             yield Removal(str(file.relative_to(store.path)), "left by a killed process", file.stat().st_size)
             if not dry_run:
                 file.unlink()
-
-
-def _size(folder):
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
 def _age(path):

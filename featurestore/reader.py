@@ -16,6 +16,8 @@ from .arrays import matrix
 from .errors import NotComputed
 from .layout import CURRENT, MANIFEST, RUNS, check_fingerprint
 from .manifest import Manifest, read_manifest
+from .objects.shard import ObjectShard, at_once
+from .places import Place, folder_names, folders_with, place
 from .row_groups import RowGroups
 from .schemas import SORT_KEYS, STAGES, check_table, schema
 from .shard import Shard
@@ -28,22 +30,21 @@ KEPT_IMAGES = 1024
 
 
 class Store:
-    """A folder of runs. ValueError where `path` is not a store."""
+    """A folder of runs, or one in object storage. ValueError where `path` is not a store."""
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike | Place):
+        self.path = place(path)
         if not (self.path / RUNS).is_dir():
             raise ValueError(f"{self.path} is no store: it has no folder {RUNS!r}; make one with "
                              f"`make store STORE={self.path}` (python -m compute store --store ...)")
 
     def runs(self) -> list[str]:
         """Fingerprints of the committed runs, sorted. Runs that are being written are not among them."""
-        return sorted(path.parent.name for path in (self.path / RUNS).glob(f"*/{MANIFEST}"))
+        return folders_with(self.path / RUNS, MANIFEST)
 
     def unfinished(self) -> list[str]:
         """Names of run folders without a manifest: being written, or left by a killed writer."""
-        folders = {path.name for path in (self.path / RUNS).iterdir() if path.is_dir()}
-        return sorted(folders - set(self.runs()))
+        return sorted(folder_names(self.path / RUNS) - set(self.runs()))
 
     def current(self) -> str:
         """Fingerprint of the run to show, read anew at each call."""
@@ -86,16 +87,19 @@ class Store:
 class Run:
     """One committed run. Every method may be called from many threads at once.
 
-    It shares the lock on its folder for as long as it lives: nobody prunes what is being looked at.
+    It shares the lock on its folder for as long as it lives: nobody prunes what is being looked at. In object
+    storage there are no locks, and `folder` is a place there.
 
     All raise ValueErrors: NotComputed for a table the run lacks, Damaged for bytes that are not what was
     written, and plain ones for an image, layer, column ... that there is not, naming the choices.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Place):
         self.folder = folder
-        weakref.finalize(self, os.close, locks.shared(folder))
+        if isinstance(folder, Path):
+            weakref.finalize(self, os.close, locks.shared(folder))
         self.manifest: Manifest = read_manifest(folder)
+        self._each = map if isinstance(folder, Path) else at_once
         # None of these holds the run itself: it is let go, and its lock with it, with the last reference.
         self._shard = lru_cache(OPEN_FILES)(partial(_open_shard, folder, self.manifest))
         self._image = lru_cache(KEPT_IMAGES, typed=True)(partial(_read_image, weakref.proxy(self)))
@@ -116,7 +120,7 @@ class Run:
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole table, in the order of its sort keys."""
         columns = self._check_columns(name, columns)
-        return pa.concat_tables(self._shard(file).read(columns) for file in self._files(name))
+        return pa.concat_tables(self._each(lambda file: self._shard(file).read(columns), self._files(name)))
 
     def select(self, name: str, *key, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows whose sort key begins with `key`, such as (layer, channel); only their row groups are read.
@@ -244,11 +248,11 @@ class Run:
         return list(columns)
 
     def _read_groups(self, name, indices, columns, keep):
-        """Rows that `keep` leaves of each of these row groups; one group at a time is in memory."""
-        places = self._groups(name).places
-        tables = (self._shard(places[i][0]).read_group(places[i][1], columns) for i in indices)
+        """Rows that `keep` leaves of each of these row groups; one group at a time is in memory, or a few."""
+        places = (self._groups(name).places[index] for index in indices)
+        kept = self._each(lambda at: keep(self._shard(at[0]).read_group(at[1], columns)), places)
         empty = self._shard(self._files(name)[0]).schema.empty_table()
-        return pa.concat_tables([empty if columns is None else empty.select(columns), *map(keep, tables)])
+        return pa.concat_tables([empty if columns is None else empty.select(columns), *kept])
 
 
 def _with_key(names, key):
@@ -272,7 +276,8 @@ def _read_image(run, image_id):
 
 
 def _open_shard(folder, manifest, file):
-    return Shard(folder / file, manifest.files[file])
+    kind = Shard if isinstance(folder, Path) else ObjectShard
+    return kind(folder / file, manifest.files[file])
 
 
 def _list_files(folder, manifest, name):

@@ -8,6 +8,7 @@ first read, page checksums each time.
 import hashlib
 import threading
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from .errors import Damaged
 from .manifest import FileEntry, RowGroup
+from .places import Place, open_source
 
 MAGIC = b"PAR1"
 REPAIR = "`python -m featurestore verify STORE` lists all damage, `make store STORE=...` recomputes it"
@@ -27,29 +29,29 @@ class Shard:
     Its handle stays valid when the file is replaced or deleted.
     """
 
-    def __init__(self, path: Path, entry: FileEntry):
+    def __init__(self, path: Place, entry: FileEntry):
         self.path, self.entry = path, entry
         self._lock = threading.Lock()
         self._verified: set[tuple[int, int]] = set()
-        with _naming(path, "the footer"):
-            self._source = pa.OSFile(str(path))
+        with naming(path, "the footer"):
+            self._source = open_source(path)
             self._check_ends()
-            self._file = _open(self._source)
+            self._file = open_parquet(self._source)
         self.schema = self._file.schema_arrow
 
     def read_group(self, group: int, columns: list[str] | None = None) -> pa.Table:
         """Rows of one row group. Damaged names the file, the row group and, where known, the column."""
         with self._lock:
             self._check_group(group, columns)
-            with _naming(self.path, f"row group {group}"):
+            with naming(self.path, f"row group {group}"):
                 return self._file.read_row_group(group, columns=columns, use_threads=False)
 
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """All rows, through a handle of its own: look-ups beside it do not wait."""
         for group in range(len(self.entry.row_groups)):
             self._check_group(group, columns)
-        with _naming(self.path, "a row group"):
-            return _open(self._source, self._file.metadata).read(columns=columns)
+        with naming(self.path, "a row group"):
+            return open_parquet(self._source, self._file.metadata).read(columns=columns)
 
     def _check_ends(self):
         size = self._source.size()
@@ -67,19 +69,19 @@ class Shard:
                 continue
             if (group, leaf) in self._verified:
                 continue
-            with _naming(self.path, f"row group {group}, column {chunk.path_in_schema}"):
+            with naming(self.path, f"row group {group}, column {chunk.path_in_schema}"):
                 if _chunk_crc(self._source, chunk) != self.entry.row_groups[group].checksums[leaf]:
                     raise Damaged("checksum differs")
             self._verified.add((group, leaf))
 
 
-def describe(path: Path, keys: tuple[str, ...]) -> FileEntry:
+def describe(path: Place, keys: tuple[str, ...]) -> FileEntry:
     """The manifest's entry of a file as it lies on disk, all its pages read and verified on the way.
 
     `keys` are the table's sort keys, of which the first and the last of each row group are kept.
     """
-    with _naming(path, "as a whole"), pa.OSFile(str(path)) as source:
-        file = _open(source)
+    with naming(path, "as a whole"), open_source(path) as source:
+        file = open_parquet(source)
         groups = tuple(_describe_group(source, file, group, keys) for group in range(file.num_row_groups))
         size = source.size()
         footer_bytes = int.from_bytes(source.read_at(4, size - 8), "little") + 8
@@ -87,13 +89,15 @@ def describe(path: Path, keys: tuple[str, ...]) -> FileEntry:
     return FileEntry(size, sha256(path), footer_bytes, footer, groups)
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Place) -> str:
+    if not isinstance(path, Path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def _naming(path, part):
+def naming(path: Place, part: str) -> Iterator[None]:
     """Damaged, naming the place, for whatever Arrow says of broken bytes."""
     try:
         yield
@@ -111,14 +115,19 @@ def _describe_group(source, file, group, keys):
     return RowGroup(len(rows), first, last, checksums)
 
 
-def _open(source, metadata=None):
+def open_parquet(source: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    """Its pages' checksums are verified on every read."""
     return pq.ParquetFile(source, metadata=metadata, pre_buffer=False, page_checksum_verification=True)
 
 
-def _chunk_crc(source, chunk):
+def chunk_start(chunk: pq.ColumnChunkMetaData) -> int:
+    """Offset in the file of a column of a row group; it has total_compressed_size bytes."""
     start = chunk.data_page_offset
-    if chunk.has_dictionary_page:
-        start = min(start, chunk.dictionary_page_offset)
+    return min(start, chunk.dictionary_page_offset) if chunk.has_dictionary_page else start
+
+
+def _chunk_crc(source, chunk):
+    start = chunk_start(chunk)
     return _crc(source, start, start + chunk.total_compressed_size)
 
 

@@ -1,8 +1,9 @@
-"""A run's features as a file that is mapped into memory: `<store>/cache/<fingerprint>/features.f32`.
+"""A run's features as a file that is mapped into memory: `<store>/cache/<fingerprint>/features.f32`, of a
+store in object storage in a folder of this machine (`places.beside`).
 
 The Parquet stays the truth. The cache is made from it when first asked for, and again whenever it is not the
-one made from these very files; deleting it loses nothing. Where it can't be written (a read-only store, a full
-disk), the Parquet is read instead.
+one made from these very files; deleting it loses nothing. Where it can't be written (a read-only store, a
+full disk), the Parquet is read instead.
 
 The file: N x D little-endian float32, row i of image i; then JSON {shape, made_from: {Parquet file: SHA-256},
 blocks: CRC-32 of each MiB}; then the CRC-32 and the length of that JSON, and MAGIC. It appears by a rename,
@@ -29,6 +30,7 @@ import numpy as np
 from .atomic import make_folder, publish
 from .errors import Damaged
 from .layout import CACHE, TEMPORARY
+from .places import beside
 from .reader import Run
 
 FILE = "features.f32"
@@ -39,7 +41,7 @@ SAMPLE = 16
 
 
 def cache_path(run: Run) -> Path:
-    return run.folder.parents[1] / CACHE / run.fingerprint / FILE
+    return beside(run.folder.parents[1]) / CACHE / run.fingerprint / FILE
 
 
 def features(run: Run) -> np.ndarray:

@@ -14,6 +14,7 @@ from . import vector_cache
 from .errors import Damaged
 from .layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, parse_shard_file
 from .manifest import read_manifest
+from .places import Place, beside
 from .reader import Run, Store
 from .references import CHECKS
 from .schemas import NETWORK_WIDTHS, SORT_KEYS, TABLES, schema
@@ -29,7 +30,7 @@ class Finding:
     what: str
 
 
-def verify(path: str | os.PathLike, fingerprint: str | None = None) -> list[Finding]:
+def verify(path: str | os.PathLike | Place, fingerprint: str | None = None) -> list[Finding]:
     """Findings of all committed runs, or of one. ValueError where `path` is no store or the run not there."""
     store = Store(path)
     if fingerprint is not None:
@@ -41,10 +42,10 @@ def verify(path: str | os.PathLike, fingerprint: str | None = None) -> list[Find
 
 
 def _verify_top(store):
-    findings = [Finding(entry.name, "unknown file") for entry in sorted(store.path.iterdir())
+    findings = [Finding(entry.name, "unknown file") for entry in _entries(store.path)
                 if entry.name not in (CURRENT, RUNS, *BESIDE_RUNS)]
     findings += [Finding(f"{RUNS}/{entry.name}", "unknown file")
-                 for entry in sorted((store.path / RUNS).iterdir()) if not entry.is_dir()]
+                 for entry in _entries(store.path / RUNS) if not entry.is_dir()]
     try:
         store.current()
     except ValueError as error:
@@ -55,11 +56,11 @@ def _verify_top(store):
 def _verify_run(folder):
     place = f"{RUNS}/{folder.name}"
     try:
-        manifest = read_manifest(folder)
+        manifest = read_manifest(folder, anew=True)
     except ValueError as error:
         return [Finding(f"{place}/{MANIFEST}", str(error))]
     findings = [Finding(f"{place}/{entry.name}", "unknown file: not in the manifest")
-                for entry in sorted(folder.iterdir()) if entry.name not in {MANIFEST, *manifest.files}]
+                for entry in _entries(folder) if entry.name not in {MANIFEST, *manifest.files}]
     damaged = set()
     for name, entry in manifest.files.items():
         faults = _file_faults(folder / name, entry)
@@ -71,15 +72,21 @@ def _verify_run(folder):
             with suppress(Damaged):  # of a table that it reads where there is one: that is a finding already
                 findings += [Finding(f"{place}: {check.tables[0]}", fault) for fault in check.faults(run)]
     if "features" in run.tables() and "features" not in damaged:
-        cache = vector_cache.cache_path(run).relative_to(folder.parents[1])
+        cache = vector_cache.cache_path(run).relative_to(beside(folder.parents[1]))
         findings += [Finding(str(cache), fault) for fault in vector_cache.faults(run)]
     return findings
 
 
-def _file_faults(path: Path, entry):
+def _entries(folder):
+    return sorted(folder.iterdir(), key=lambda entry: entry.name)
+
+
+def _file_faults(path: Place, entry):
     """What is wrong with a file as such: its bytes, its pages, its schema, its order."""
     if not path.is_file():
         return ["file is missing"]
+    if not isinstance(path, Path):
+        path = path.loaded()
     faults = [] if sha256(path) == entry.sha256 else ["checksum (SHA-256) differs from the manifest"]
     try:
         shard = Shard(path, entry)

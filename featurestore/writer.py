@@ -33,6 +33,7 @@ class RunWriter:
     def __init__(self, store_path: str | os.PathLike, fingerprint: str):
         self.store_path, self.fingerprint = Path(store_path), fingerprint
         self.folder = run_folder(self.store_path, fingerprint)
+        self.address = str(self.store_path.resolve())
         self._share_folder()
         remove_left_overs(self.folder)
 
@@ -86,27 +87,53 @@ class RunWriter:
         check_sorted(rows, SORT_KEYS[table], name)
         publish(self.folder / name, lambda file: _write_parquet(rows, file))
 
+    def file(self, table: str, shard: int) -> Path:
+        """Where a shard that is there lies on this machine."""
+        return self.folder / shard_file(check_table(table), shard)
+
+    def give(self, name: str) -> None:
+        """Lets writers of this run on other machines `take` a file of its folder that is no shard: here they
+        see the same folder."""
+
+    def take(self, name: str) -> Path:
+        """Where such a file lies on this machine, if there is one."""
+        return self.folder / name
+
+    def take_back(self, folder: str) -> None:
+        """Nobody needs the files of this folder in the run's own any more; who has them here, removes them
+        here.
+        """
+
     def commit(self, manifest_fields: Mapping[str, Any]) -> Manifest:
         """Publish the run: read back and checksum every shard, write the manifest, then CURRENT.
 
         manifest_fields: the fields of `Manifest` except fingerprint, files and schema_version. A committed
         run may be committed again with further tables; ValueError where one of its files has changed.
         """
-        files = {name: self._describe(name) for name in self._shard_files()}
-        manifest = _manifest(self.fingerprint, manifest_fields, files)
-        _check_tables(self.folder, manifest)
+        manifest = self.draft(manifest_fields)
         self._check_unchanged(manifest)
         publish(self.folder / MANIFEST, lambda file: file.write(manifest.to_bytes()))
         publish(self.store_path / CURRENT, lambda file: file.write(f"{self.fingerprint}\n".encode()),
                 scratch=self.folder)
         return manifest
 
+    def draft(self, manifest_fields: Mapping[str, Any]) -> Manifest:
+        """What `commit` would publish, every shard read back and checksummed."""
+        files = {name: self._describe(name) for name in self._shard_files()}
+        manifest = _manifest(self.fingerprint, manifest_fields, files)
+        _check_tables(self.folder, manifest)
+        return manifest
+
+    def release(self) -> None:
+        """Ends its share of the lock on the folder."""
+        self._sharing()
+
     def _share_folder(self):
         """For as long as this writer lives. It is made anew where `prune` removes it at the same time."""
         while True:
             make_folder(self.folder)
             with suppress(FileNotFoundError):
-                weakref.finalize(self, os.close, locks.shared(self.folder))
+                self._sharing = weakref.finalize(self, os.close, locks.shared(self.folder))
                 return
 
     def _describe(self, name):

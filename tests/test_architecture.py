@@ -47,7 +47,8 @@ def forbidden(module: str) -> tuple[str, ...]:
         if module != "compute.vision":
             rules.append("torchvision")
         return tuple(rules)
-    return "compute.stages", "compute.pipeline", "featurestore.writer", "torchvision"
+    writing = "featurestore.writer", "featurestore.writers", "featurestore.objects.writer", "featurestore.objects.changes"
+    return "compute.stages", "compute.pipeline", *writing, "torchvision"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

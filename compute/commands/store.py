@@ -27,7 +27,12 @@ def add_parser(subparsers) -> None:
         help="a folder (a sub-folder a class, or flat), demo, digits or torchvision:NAME such as "
         "torchvision:CIFAR10 (default: %(default)s)",
     )
-    parser.add_argument("--store", required=True, metavar="S", help="folder of the store; made where missing")
+    parser.add_argument(
+        "--store",
+        required=True,
+        metavar="S",
+        help="folder of the store, or s3://bucket/prefix (in a bucket that is there); made where missing",
+    )
     parser.add_argument(
         "--stages",
         type=_names,
@@ -137,7 +142,7 @@ def _job(args: argparse.Namespace, progress):
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
     check_seed(args.seed)
-    _check_folder(args.store)
+    _check_place(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
     spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
@@ -151,10 +156,15 @@ def _job(args: argparse.Namespace, progress):
     return Job(model, spec.to_dict(), source, items, digests, chosen)
 
 
-def _check_folder(store: str) -> None:
+def _check_place(store: str) -> None:
     """Raises ValueError, before anything is computed, for a store that could not be made."""
-    path = Path(store)
-    if path.exists() and not path.is_dir():
+    from featurestore.places import place
+    from featurestore.writers import check_writable
+
+    path = place(store)
+    if not isinstance(path, Path):
+        check_writable(path)
+    elif path.exists() and not path.is_dir():
         raise ValueError(f"--store {store!r} is a file, not a folder")
 
 

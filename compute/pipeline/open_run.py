@@ -25,8 +25,7 @@ from compute.stages.neighbors import METRICS, Graph, nearest
 from featurestore import locks
 from featurestore.arrays import matrix
 from featurestore.atomic import make_folder, publish
-from featurestore.layout import shard_file
-from featurestore.writer import RunWriter
+from featurestore.writers import open_writer
 
 PARTIALS = "partials"
 """Folder of what is merged at the end and removed after the commit: one file a shard, no part of the store.
@@ -34,11 +33,11 @@ PARTIALS = "partials"
 
 
 class OpenRun:
-    """The folder of a job's run in the store at `store`."""
+    """A job's run in the store at `store`: a folder, or an address in object storage."""
 
     def __init__(self, job: Job, store: str | PathLike):
         self.job = job
-        self.writer = RunWriter(store, job.fingerprint)
+        self.writer = open_writer(store, job.fingerprint)
         self._graph: Graph | None = None
         self.partials: Path = self.writer.folder / PARTIALS
 
@@ -55,9 +54,7 @@ class OpenRun:
                 self.write(name, rows, shard)
 
     def read(self, table: str, columns: list[str], shard: int) -> pa.Table:
-        return pq.read_table(
-            self.writer.folder / shard_file(table, shard), columns=columns, partitioning=None
-        )
+        return pq.read_table(self.writer.file(table, shard), columns=columns, partitioning=None)
 
     def read_all(self, table: str, columns: list[str]) -> pa.Table:
         """Of a table that has a shard for each of `SHARD_IMAGES` images."""
@@ -137,7 +134,7 @@ class OpenRun:
         """False also for a damaged one: it is made again."""
         _ = self._sharing
         try:
-            with zipfile.ZipFile(self._partial_file(shard)) as archive:
+            with zipfile.ZipFile(self.writer.take(_partial_name(shard))) as archive:
                 return archive.testzip() is None
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError):
             return False
@@ -147,10 +144,12 @@ class OpenRun:
         _ = self._sharing
         buffer = io.BytesIO()
         np.savez(buffer, pixels=made.pixels, problems=json.dumps(made.problems), **summary)
-        publish(self._partial_file(shard), lambda file: file.write(buffer.getbuffer()))
+        publish(self.writer.folder / _partial_name(shard), lambda file: file.write(buffer.getbuffer()))
+        self.writer.give(_partial_name(shard))
 
     def remove_partials(self) -> None:
         """Unless another process is at this run: it may still need them, and removes them itself."""
+        self.writer.take_back(PARTIALS)
         if not self.partials.is_dir():
             return
         self._sharing()
@@ -171,7 +170,9 @@ class OpenRun:
             return arrays[name]
 
     def _open_partial(self, shard: int):
-        return np.load(self._partial_file(shard), allow_pickle=False)
+        return np.load(self.writer.take(_partial_name(shard)), allow_pickle=False)
 
-    def _partial_file(self, shard: int) -> Path:
-        return self.partials / f"activations-{shard:05d}.npz"
+
+def _partial_name(shard: int) -> str:
+    """Within the run's folder."""
+    return f"{PARTIALS}/activations-{shard:05d}.npz"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from compute import zoo
@@ -17,7 +16,7 @@ class WorkOrder:
     files under them.
 
     fingerprint: of the run. spec: of the model (`zoo.ModelSpec`). classes: the model's. images: the source's
-    spec. store: its folder. The others as in `Job`."""
+    spec. store: its folder, or address. The others as in `Job`."""
 
     fingerprint: str
     spec: Mapping[str, Any]
@@ -34,7 +33,7 @@ class WorkOrder:
         job = run.job
         return cls(
             job.fingerprint, dict(job.spec), job.model.device.type, job.model.classes, job.source.spec,
-            job.items, job.digests, job.parameters, str(Path(run.writer.store_path).resolve()),
+            job.items, job.digests, job.parameters, run.writer.address,
         )  # fmt: skip
 
     def open(self, device: str | None = None) -> OpenRun:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from compute.exhibits.drawing import CSV, PARQUET, PNG, Drawing
 from compute.zoo import ModelSpec
+from featurestore.places import Place
 from featurestore.reader import Run
 
 PICTURE_AND_NUMBERS, NUMBERS = (PNG, CSV, PARQUET), (CSV, PARQUET)
@@ -57,9 +58,11 @@ def command_line(command: str, store: Path, run: Run, out: str, **options: Any) 
     return shlex.join(["python", "-m", "compute", command, *words, "--out", out])
 
 
-def path_said(store: Path) -> Path:
+def path_said(store: Place) -> Place:
     """As a command line in the server's folder names it."""
     here = Path.cwd()
+    if not isinstance(store, Path):
+        return store
     return store.relative_to(here) if store.is_relative_to(here) else store
 
 

@@ -1,0 +1,89 @@
+"""Clearing a store in object storage of old runs.
+
+There are no locks there: who reads or writes a run on another machine can't be told. So besides what `prune`
+keeps anyway, every run stays that anything was written to of late, and only the short links that this
+machine keeps are known.
+"""
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..layout import CACHE, CURRENT, LINKS, MANIFEST, RUNS
+from ..places import beside
+from ..reader import Store
+from ..removals import Pruning, Removal, bytes_of, named_by
+from .bucket import Listed
+from .changes import Changes
+from .path import ObjectPath
+from .writer import SCRATCH
+
+
+def prune_objects(
+    place: ObjectPath, keep: int, findings: Path | None, links: bool, older_than: float, dry_run: bool
+) -> Pruning:
+    """As `prune.prune`, of a store in object storage; raises Unavailable too."""
+    place.bucket.forget()
+    store, changes = Store(place), Changes(place.bucket)
+    runs = _runs(place)
+    kept = _reasons(store, runs, keep, findings, links)
+    removed = []
+    for name, objects in runs.items():
+        if name in kept:
+            continue
+        age = time.time() - max(each.written for each in objects)
+        if age < older_than:
+            kept[name] = f"written to in the last {older_than / 3600:g} hours; who has it open can't be told"
+        elif not dry_run and _is_current(changes, place, name):
+            kept[name] = "current"
+        else:
+            why = "old run" if _manifest(objects) else "unfinished run"
+            removed.append(Removal(f"{RUNS}/{name}", why, sum(each.bytes for each in objects)))
+            if not dry_run:
+                changes.remove([each.key for each in _manifest(objects)])
+                changes.remove([each.key for each in objects])
+    left = set(runs) - {each.where.removeprefix(f"{RUNS}/") for each in removed}
+    return Pruning((*removed, *_clear_beside(beside(place), left, older_than, dry_run)), kept)
+
+
+def _runs(place):
+    """Name -> its objects, of all runs, by name."""
+    top, found = (place / RUNS).key, {}
+    for each in place.bucket.objects(top):
+        name, _, rest = each.key.removeprefix(f"{top}/").partition("/")
+        if rest:
+            found.setdefault(name, []).append(each)
+    return found
+
+
+def _reasons(store: Store, runs: Mapping[str, list[Listed]], keep: int, findings: Path | None, links: bool):
+    committed = {name: found[0].written for name, objects in runs.items() if (found := _manifest(objects))}
+    newest = sorted(committed, key=committed.get)
+    kept = {name: f"among the {keep} newest" for name in newest[max(0, len(newest) - keep):]}
+    if links:
+        kept |= named_by(runs, sorted((beside(store.path) / LINKS).glob("*.json")), "short link")
+    if findings is not None:
+        kept |= named_by(runs, sorted(findings.glob("*.toml")), "finding")
+    return kept | ({store.current(): "current"} if committed else {})
+
+
+def _manifest(objects):
+    return [each for each in objects if each.key.endswith(f"/{MANIFEST}")]
+
+
+def _is_current(changes, place, name):
+    """Asked at the last moment: a writer may just have made it so."""
+    found = changes.read((place / CURRENT).key)
+    return found is not None and found[0] == f"{name}\n".encode()
+
+
+def _clear_beside(folder: Path, left: set[str], older_than: float, dry_run: bool):
+    """What this machine has of runs that are gone: caches, and scratch that nobody has written to of late."""
+    gone = [each for each in sorted((folder / CACHE).glob("*")) if each.name not in left]
+    gone += [each for each in sorted((folder / SCRATCH / RUNS).glob("*"))
+             if time.time() - max(path.stat().st_mtime for path in (each, *each.rglob("*"))) >= older_than]
+    for each in gone:
+        yield Removal(str(each), "on this machine, of a run that is gone or left unfinished", bytes_of(each))
+        if not dry_run:
+            shutil.rmtree(each)

@@ -1,0 +1,52 @@
+"""Where a store is: in a folder, or in object storage. What differs between the two is asked here."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pyarrow as pa
+
+from .objects import kept
+from .objects.path import SCHEME, ObjectPath
+
+Place = Path | ObjectPath
+
+
+def place(where: str | os.PathLike | ObjectPath) -> Place:
+    """The place that an address or a path names. ValueError for a malformed address."""
+    if isinstance(where, ObjectPath):
+        return where
+    return ObjectPath.parse(where) if isinstance(where, str) and where.startswith(SCHEME) else Path(where)
+
+
+def beside(store: Place) -> Path:
+    """Folder on this machine for what is kept beside a store: its own, or a local one for a store in object
+    storage.
+    """
+    if isinstance(store, Path):
+        return store
+    address = f"{store.bucket.connection} {store}"
+    return kept.local_root() / f"{store.name}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+
+
+def folders_with(folder: Place, name: str) -> list[str]:
+    """Names of the folders in it that hold a file of this name, sorted."""
+    if isinstance(folder, Path):
+        return sorted(path.parent.name for path in folder.glob(f"*/{name}"))
+    return folder.bucket.lately(folder.bucket.folders_with, folder.key, name)
+
+
+def folder_names(folder: Place) -> set[str]:
+    if isinstance(folder, Path):
+        return {path.name for path in folder.iterdir() if path.is_dir()}
+    return set(folder.folders())
+
+
+def read_whole(path: Place) -> bytes:
+    """FileNotFoundError where there is none. An object is fetched only if it has changed."""
+    return path.read_bytes() if isinstance(path, Path) else path.read_kept()
+
+
+def open_source(path: Place) -> pa.NativeFile:
+    """To be read all over; an object is fetched whole. OSError where there is none."""
+    return pa.OSFile(str(path)) if isinstance(path, Path) else pa.BufferReader(path.read_bytes())

@@ -1,0 +1,26 @@
+"""Whoever writes a run, wherever its store is."""
+
+import os
+
+from .objects.changes import Changes
+from .objects.path import ObjectPath
+from .objects.writer import ObjectRunWriter
+from .places import Place, place
+from .writer import RunWriter
+
+
+def open_writer(store: str | os.PathLike | Place, fingerprint: str) -> RunWriter | ObjectRunWriter:
+    """Of the run in the store at this path or address. ValueError where object storage can't be written
+    to.
+    """
+    where = place(store)
+    kind = ObjectRunWriter if isinstance(where, ObjectPath) else RunWriter
+    return kind(where, fingerprint)
+
+
+def check_writable(store: ObjectPath) -> None:
+    """ValueError where a store in object storage could not be written to, as far as can be told
+    beforehand.
+    """
+    Changes(store.bucket)
+    store.bucket.check()
