@@ -18,6 +18,8 @@ View = TypeVar("View", bound=ViewState)
 WRITTEN, REMEMBERED, REPUBLISH = "address written", "remembered", "republish"
 CARRIED = ("store", "run", "image", "upload", "layer", "channel", "target", "map")
 """Fields that a click on the navigation carries to the next page."""
+BESIDE = ("other_store", "other_run")
+"""Fields that go with the run that they were chosen beside, and not with another one."""
 
 
 def key(cls: type[ViewState], name: str) -> str:
@@ -85,7 +87,11 @@ def following(cls: type[View], view: ViewState, session: Mapping[str, Any]) -> V
     """What the navigation shows on another page, coming from `view`: as it was left, with what is carried."""
     query = view.to_query()
     carried = {name: query[name] for name in CARRIED if name in query}
-    return cls.from_query(_remembered(cls, session) | carried)[0]
+    left = session.get(REMEMBERED, {}).get(cls.page, {})
+    other = any(left.get(name) != query.get(name) for name in ("store", "run"))
+    known = _remembered(cls, session)
+    kept = {name: text for name, text in known.items() if not (other and name in BESIDE)}
+    return cls.from_query(kept | carried)[0]
 
 
 def _remembered(cls: type[ViewState], session: Mapping[str, Any]) -> dict[str, str]:

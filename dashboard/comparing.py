@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
 from compute.exhibits.coloring import Coloring
@@ -50,6 +51,13 @@ def compared(run: Run, other: Run) -> Compared:
 @st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner="Matching the images …")
 def match(run: Run, other: Run) -> Match:
     return compared(run, other).matched
+
+
+@st.cache_resource(max_entries=512, hash_funcs=BY_FOLDER, show_spinner="Looking for the same images …")
+def in_common(run: Run, other: Run) -> bool:
+    """Whether any image is in both."""
+    hashes, others = (data.table(each, "images", ("sha256",))["sha256"] for each in (run, other))
+    return bool(pc.any(pc.is_in(hashes.drop_null(), others.drop_null())).as_py())
 
 
 def predictions(run: Run, other: Run) -> pa.Table:

@@ -1,18 +1,20 @@
 """From an image, or a patch of one, to every tool that takes it."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
 from compute.method import CHANNEL, IMAGE, LAYER, NEURON, SECOND
 from compute.methods import METHODS
-from dashboard import data, image_tabs
+from dashboard import binding, data, image_tabs
 from dashboard.header import Opened
 from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.view_state import ViewState, read_parameters
-from dashboard.views import ImageView, LabView, MapView, MistakesView, NeighborsView
+from dashboard.views import CompareView, ImageView, LabView, MapView, MistakesView, NeighborsView
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def pages(opened: Opened, subject: Subject) -> Iterator[tuple[ViewState, str]]:
     if subject.image_id is None:
         return
     yield MapView(**where, image=subject.image_id), "On the map"
+    yield compared(opened, image=subject.image_id, tab="predictions", kind="all", label=""), "Compare"
     row = opened.run.image(subject.image_id)
     if row["correct"] is False:
         yield MistakesView(**where, label=row["label"], predicted=row["predicted"]), "Mistakes like it"
@@ -65,6 +68,12 @@ def lab_views(opened: Opened, subject: Subject, unit: Unit | None = None) -> Ite
                 **where, **chosen, image=0, second=subject.image_id, method=name, parameters=parameters
             )
             yield view, f"{method.title}, this as the second image"
+
+
+def compared(opened: Opened, **shown: Any) -> CompareView:
+    """The view of two runs: beside this one, the other that was compared with it last."""
+    view = binding.following(CompareView, opened.view, st.session_state)
+    return dataclasses.replace(view, **_where(opened), **shown)
 
 
 def explaining(opened: Opened, image: int, upload: str = "", tab: str = ImageView.tab) -> ImageView:

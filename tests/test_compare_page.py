@@ -1,6 +1,8 @@
 """The Compare page through AppTest, on two stores of digits that share some images, and its routes."""
 
 import dataclasses
+import shlex
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from starlette.testclient import TestClient
 from test_pages import fine, query_of, serve, show, words  # noqa: F401  (serve is a fixture)
 
 from dashboard import comparing
+from dashboard.binding import following, remember
 from dashboard.comparison_routes import address, comparison_routes
 from dashboard.components import Camera
 from dashboard.plane import Frame
-from dashboard.views import CompareView
+from dashboard.views import CompareView, ImageView
 from featurestore.reader import Store
 
 FEW = 20
@@ -75,7 +78,7 @@ def test_one_network_twice_differs_only_in_its_maps(pair):
 
 def test_a_run_compared_with_itself_agrees_in_all(store, serve):  # noqa: F811
     serve(store)
-    app = fine(show("compare"))
+    app = fine(show("compare", {"store": "digits", "other_store": "digits"}))
     assert "compared with itself" in app.info[0].value
     shown = metrics(app)
     assert shown["PCA residual"] == "0.000" and shown["Neighbour overlap@10"] == "100.0%"
@@ -88,9 +91,44 @@ def test_runs_without_a_common_image_say_what_to_do(tab, store, serve, tmp_path)
     write_store(tmp_path / "small")
     serve(store, tmp_path / "small")
     app = fine(show("compare", {"store": "digits", "other_store": "small", "tab": tab}))
-    assert "no image in common" in app.info[0].value and "make store" in app.info[0].value
+    assert "no image in common" in app.info[0].value and app.code[0].value.startswith("make store")
     app = fine(show("compare", {"store": "small", "other_store": "small", "tab": tab}))
     assert "compared with itself" in app.info[0].value
+
+
+def test_without_another_run_over_these_images_it_says_what_to_build(store, serve, tmp_path):  # noqa: F811
+    write_store(tmp_path / "small")
+    serve(store, tmp_path / "small")
+    app = fine(show("compare", {"store": "digits"}))
+    assert query_of(app).get("other_store") is None and "nothing to compare with yet" in app.info[0].value
+    words = shlex.split(app.code[0].value)
+    assert words[:2] == ["make", "store"]
+    assert {"IMAGES=digits", f"LIMIT={IMAGES}", f"STORE={store.parent / 'digits-resnet18'}"} <= set(words)
+    app = fine(app.selectbox(key="compare.other_store").select("small").run())
+    assert "no image in common" in app.info[0].value
+
+
+def test_an_image_a_channel_and_a_map_lead_here_beside_the_run_compared_last(pair):
+    channel, image = {"layer": "conv2", "channel": 5}, {"image": 3}
+    pages = {"image": image, "channels": channel, "map": {"map": "pca", **image}}
+    tabs = {"image": "predictions", "channels": "channels", "map": "maps"}
+    for page, asked in pages.items():
+        app = fine(show(page, {"store": "digits", **asked}))
+        links = [each.proto for each in app.get("page_link") if each.proto.page == "compare"]
+        queries = [dict(parse_qsl(each.query_string)) for each in links]
+        (query,) = (each for each in queries if each["tab"] == tabs[page])
+        assert query.items() >= {name: str(value) for name, value in asked.items()}.items()
+        app = fine(show("compare", query))
+        assert query_of(app)["other_store"] == "second" and not app.info
+
+
+def test_the_other_run_goes_with_the_one_it_was_chosen_beside():
+    view = CompareView("a", "1", other_store="b", other_run="2", tab="maps")
+    session = {}
+    remember(view, session)
+    assert following(CompareView, ImageView("a", "1"), session).other_store == "b"
+    assert following(CompareView, ImageView("b", "2"), session).other_store == ""
+    assert following(CompareView, ImageView("b", "2"), session).tab == "maps"
 
 
 @pytest.mark.parametrize("tab", ["summary", "predictions", "neighbors", "channels"])

@@ -61,6 +61,7 @@ def _title(opened: Opened[ChannelsView], row: dict) -> None:
             key=key("ascent"),
             help="An image that the channel answers to strongly (Olah et al. 2017); computed live, some seconds",
         )
+        link(tools.compared(opened, tab="channels", layer=view.layer, channel=view.channel), "Compare the channel")
         take_along(opened)
     if row["dead"]:
         st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")

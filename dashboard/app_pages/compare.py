@@ -4,7 +4,7 @@ import dataclasses
 
 import streamlit as st
 
-from dashboard import binding, data, second_run
+from dashboard import binding, data, partner, second_run
 from dashboard.boundary import sentence
 from dashboard.compare_tabs import channels, maps, neighbors, predictions, summary
 from dashboard.comparing import Pair
@@ -23,14 +23,14 @@ TABS = {
 
 
 def complete(view: CompareView, run: Run) -> CompareView:
-    """With another store and a run of it where the address names none."""
+    """With another store and a run of it where the address names none, and there is one over these images."""
     listed = data.stores()
     view = dataclasses.replace(view, other_store=second_run.other_store(view))
     if not view.other_store:
-        store, fingerprint = _partner(view, run)
+        store, fingerprint = partner.partner(view, run) or ("", "")
         return dataclasses.replace(view, other_store=store, other_run=fingerprint)
     if not view.other_run and view.other_store in listed:
-        fingerprint = _current(view.other_store)
+        fingerprint = partner.current(view.other_store)
         return dataclasses.replace(view, other_run=fingerprint or "")
     return view
 
@@ -38,6 +38,9 @@ def complete(view: CompareView, run: Run) -> CompareView:
 def draw(opened: Opened[CompareView]) -> None:
     _choose(opened)
     view = opened.view
+    if not view.other_store:
+        partner.none_yet(view, opened.run)
+        return
     try:
         other = data.open_run(view.other_store, view.other_run)
     except ValueError as error:
@@ -70,17 +73,20 @@ def _choose(opened: Opened[CompareView]) -> None:
             list(dict.fromkeys([*listed, view.other_store])),
             key=binding.key(CompareView, "other_store"),
             width=220,
+            format_func=lambda name: name or "choose a store",
             help="The other store: another network's answers over the same images",
             on_change=lambda: binding.change(CompareView, other_run=""),
         )
-        st.selectbox(
-            "Its run",
-            _runs(view),
-            key=binding.key(CompareView, "other_run"),
-            width=480,
-            format_func=lambda fingerprint: _described(view.other_store, fingerprint),
-        )
-        st.button("Swap", icon=":material/swap_horiz:", on_click=_swap, args=(view,), help="First and other")
+        if view.other_store:
+            st.selectbox(
+                "Its run",
+                _runs(view),
+                key=binding.key(CompareView, "other_run"),
+                width=480,
+                format_func=lambda fingerprint: _described(view.other_store, fingerprint),
+            )
+            swap = {"on_click": _swap, "args": (view,), "help": "First and other"}
+            st.button("Swap", icon=":material/swap_horiz:", **swap)
     st.caption(f"First run: **{view.store}**, {_described(view.store, view.run)}")
 
 
@@ -123,42 +129,15 @@ def _swap(view: CompareView) -> None:
     )
 
 
-def _partner(view: CompareView, run: Run) -> tuple[str, str]:
-    """Another store over the same images, else another run of this one, else any store, else itself."""
-    found = [(store, _current(store)) for store in data.stores() if store != view.store]
-    others = [(store, data.open_run(store, fingerprint)) for store, fingerprint in found if fingerprint]
-    older = [each for each in Store(data.stores()[view.store]).runs() if each != run.fingerprint]
-    for name in ("hash", "spec"):
-        same = [pair for pair in others if _same(pair[1], run, name)]
-        if same:
-            return same[0][0], same[0][1].fingerprint
-    if older:
-        return view.store, older[-1]
-    return (others[0][0], others[0][1].fingerprint) if others else (view.store, run.fingerprint)
-
-
-def _same(run: Run, other: Run, name: str) -> bool:
-    return name in run.manifest.images and run.manifest.images[name] == other.manifest.images.get(name)
-
-
-def _current(store: str) -> str | None:
-    """None where the store has no run that can be read."""
-    try:
-        fingerprint = Store(data.stores()[store]).current()
-        return data.open_run(store, fingerprint).fingerprint
-    except ValueError:
-        return None
-
-
 def _nothing_in_common(pair: Pair) -> None:
     st.info(
         f"These runs have no image in common: store `{pair.view.store}` is over the images "
         f"`{pair.run.manifest.images.get('spec', '?')}`, store `{pair.view.other_store}` over "
         f"`{pair.other.manifest.images.get('spec', '?')}`. Images are matched by the SHA-256 of their bytes. "
-        "Choose another store above, or make one of the other network over the same images: "
-        "`make store MODEL=… IMAGES=… STORE=…`.",
+        "Choose another store above, or make one of the other network over the same images:",
         icon=":material/compare:",
     )
+    st.code(partner.command(pair.view, pair.run), language="shell", wrap_lines=True)
 
 
 def _say_common(pair: Pair) -> None:

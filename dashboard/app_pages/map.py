@@ -77,6 +77,9 @@ def _controls(opened: Opened[MapView]) -> None:
             help=image_search.HELP,
             on_change=lambda: binding.change(MapView, hits_page=1),
         )
+        view = opened.view
+        shown = {"map": view.map, "image": view.image, "selection": view.selection}
+        link(tools.compared(opened, tab="maps", **shown), "Compare the maps")
         take_along(opened)
 
 

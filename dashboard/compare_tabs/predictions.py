@@ -24,6 +24,7 @@ def draw(pair: Pair) -> None:
     table = comparing.predictions(*pair.runs)
     changed = comparing.changed(*pair.runs, "all", "")
     if not len(changed):
+        chosen.show(pair)
         st.success(
             f"Both networks predict the same class for all {len(table):,} images.", icon=":material/check:"
         )

@@ -19,7 +19,9 @@ TITLES = {
 
 
 def exhibits(view: CompareView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
-    """ValueError where the other run is gone."""
+    """None without another run; ValueError where it is gone."""
+    if not view.other_store:
+        return ()
     other = second_run.open_other(view)
     compared = comparing.compared(run, other)
     asked = _asked(view, compared)
