@@ -11,10 +11,12 @@ from dashboard.door import Door, Policy
 from dashboard.link_routes import link_routes
 from dashboard.routes import beneath, make_routes
 from dashboard.settings import Settings
+from dashboard.warm_up import warmed_up
 
 settings = Settings.read()
 app = st.App(
     Path(__file__).with_name("shell.py"),
+    lifespan=warmed_up,
     routes=beneath(
         settings.base_path,
         [*make_routes(open_run), *comparison_routes(open_run), *link_routes(short_links)],

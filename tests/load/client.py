@@ -20,9 +20,9 @@ PATIENCE, PAUSE = 180, 0.5
 
 
 async def visit(server: str, run: Run, store: str, number: int, end: float) -> Seen:
-    """Until the time `end` (of time.monotonic), each turn on a connection of its own."""
+    """Until the time `end` (of time.monotonic), at least one turn, each on a connection of its own."""
     seen, turn = Seen(), 0
-    while time.monotonic() < end and turn < ROUND:
+    while turn == 0 or (time.monotonic() < end and turn < ROUND):
         try:
             stream = f"{server.replace('http', 'ws')}/_stcore/stream"
             async with connect(stream, subprotocols=["streamlit"], max_size=LARGEST) as connection:

@@ -15,13 +15,13 @@ FAILED = "[data-testid=stAlertContentError], [data-testid=stException]"
 
 
 async def visit(context: BrowserContext, server: str, run: Run, store: str, number: int, end: float) -> Seen:
-    """Until the time `end` (of time.monotonic); a job that has begun is waited for."""
+    """Until the time `end` (of time.monotonic), at least one turn; a job that has begun is waited for."""
     seen = Seen()
     page = await context.new_page()
     page.set_default_timeout(2 * PATIENCE)
     _listen(page, server, seen)
     turn = 0
-    while time.monotonic() < end:
+    while turn == 0 or time.monotonic() < end:
         try:
             await _turn(page, server, run, store, number, turn, seen)
         except Exception as error:
