@@ -1,9 +1,6 @@
-"""An object store on loopback for tests: moto's server, which tells what was asked of it and can be told to
-fail.
-"""
+"""An object store on loopback for tests: moto's server, which tells what was asked of it and can be told to fail."""
 
 import base64
-import dataclasses
 import hashlib
 import io
 import itertools
@@ -11,16 +8,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from moto.server import ThreadedMotoServer
 
-from featurestore.layout import parse_shard_file
-from featurestore.manifest import Manifest
 from featurestore.objects.changes import Changes
 from featurestore.objects.path import ObjectPath
-from featurestore.reader import Run
-from featurestore.shard import Shard
-from featurestore.writers import open_writer
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "a key", "AWS_SECRET_ACCESS_KEY": "a secret", "AWS_REGION": "us-east-1",
@@ -28,14 +21,20 @@ CREDENTIALS = {
 }  # fmt: skip
 
 
+class Answered(NamedTuple):
+    method: str
+    path: str
+    status: int
+
+
 class ObjectStorage:
-    """asked: method and path of each request. before: called with them, the body read; what it returns, such
-    as "403 Forbidden", is answered instead."""
+    """answered: all requests, in order. before: called with each one's method and path; what it returns, such as
+    "403 AccessDenied", is answered instead."""
 
     def __init__(self, server: ThreadedMotoServer):
         host, port = server.get_host_and_port()
         self.endpoint = f"http://{host}:{port}"
-        self.asked: list[tuple[str, str]] = []
+        self.answered: list[Answered] = []
         self.before: Callable[[str, str], str | None] = lambda method, path: None
         self._answer, self._one_put = server._server.app, threading.Lock()
         self._names = itertools.count()
@@ -43,37 +42,36 @@ class ObjectStorage:
 
     def __call__(self, environ, start_response):
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        self.asked.append((method, path))
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        refusal = self.before(method, path)
-        said = environ.get("HTTP_X_AMZ_CHECKSUM_SHA256")
-        if method == "PUT" and said and said != base64.b64encode(hashlib.sha256(body).digest()).decode():
-            refusal = "400 BadDigest"  # as S3 does, and moto does not
+        refusal = self.before(method, path) or _bad_digest(environ, body)
         if refusal:
+            self.answered.append(Answered(method, path, int(refusal[:3])))
             code = refusal.partition(" ")[2]
             start_response(refusal, [("Content-Type", "application/xml")])
             return [f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()]
+
+        def start(status, *rest):
+            self.answered.append(Answered(method, path, int(status[:3])))
+            return start_response(status, *rest)
+
         environ["wsgi.input"] = io.BytesIO(body)
         if method != "PUT":
-            return self._answer(environ, start_response)
+            return self._answer(environ, start)
         with self._one_put:  # moto looks and puts in two steps, S3 in one
-            return list(self._answer(environ, start_response))
+            return list(self._answer(environ, start))
 
     def place(self, prefix: str = "store") -> ObjectPath:
-        """In a bucket of its own."""
+        """In a new bucket."""
         place = ObjectPath.parse(f"s3://bucket-{next(self._names)}/{prefix}")
         Changes(place.bucket)._client.create_bucket(Bucket=place.bucket.name)
         return place
 
-    def count(self, method: str, ending: str = "") -> int:
-        return sum(each == method and path.endswith(ending) for each, path in self.asked)
-
     @contextmanager
-    def counting(self) -> Iterator[list[tuple[str, str]]]:
-        """What is asked meanwhile."""
-        start, found = len(self.asked), []
+    def meanwhile(self) -> Iterator[list[Answered]]:
+        """The requests that were answered, once the block ends."""
+        start, found = len(self.answered), []
         yield found
-        found += self.asked[start:]
+        found += self.answered[start:]
 
 
 @contextmanager
@@ -87,16 +85,8 @@ def object_storage() -> Iterator[ObjectStorage]:
         server.stop()
 
 
-def copy_run(run: Run, place: ObjectPath, writer=None, **changed) -> Manifest:
-    """The run of a folder, written anew into object storage. changed: fields of its manifest."""
-    writer = writer or open_writer(place, run.fingerprint)
-    for name, entry in run.manifest.files.items():
-        writer.write_shard(*parse_shard_file(name), Shard(run.folder / name, entry).read())
-    return writer.commit(fields_of(run) | changed)
-
-
-def fields_of(run: Run) -> dict:
-    """What `commit` takes."""
-    of_commit = ("fingerprint", "files", "schema_version")
-    return {each.name: getattr(run.manifest, each.name) for each in dataclasses.fields(run.manifest)
-            if each.name not in of_commit}
+def _bad_digest(environ, body) -> str | None:
+    """S3 compares; moto does not."""
+    said = environ.get("HTTP_X_AMZ_CHECKSUM_SHA256")
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    return "400 BadDigest" if environ["REQUEST_METHOD"] == "PUT" and said not in (None, digest) else None

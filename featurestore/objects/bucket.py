@@ -49,9 +49,9 @@ class Bucket:
             return file.readall()
 
     def etag(self, key: str) -> str:
-        """What changes with the object's bytes. FileNotFoundError as above."""
+        """What changes with the object's bytes; "" where the server doesn't say. FileNotFoundError as above."""
         with self.connection.explained(self.address(key)), self.open(key) as file:
-            return (file.metadata() or {}).get(b"ETag", b"").decode().strip('"')
+            return (file.metadata() or {}).get("ETag", b"").decode().strip('"')
 
     def exists(self, key: str) -> bool:
         """Whether there is an object, or are objects below it."""

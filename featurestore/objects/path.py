@@ -93,14 +93,16 @@ class ObjectPath:
 
     def read_kept(self) -> bytes:
         """As `read_bytes`; from this machine's disk where the object is the one that was read before."""
-        tag = re.sub(r"[^0-9A-Za-z]", "-", self.bucket.etag(self.key))
-        where = hashlib.sha256(f"{self.bucket.connection} {self}".encode()).hexdigest()
-        found = kept.parts().get(f"{where}-{tag}", _is_whole)
-        if found is None:
-            content = self.read_bytes()
-            kept.parts().put(f"{where}-{tag}", hashlib.sha256(content).digest() + content)
-            return content
-        return found[DIGEST_BYTES:]
+        tag = self.bucket.etag(self.key)
+        if not tag:
+            return self.read_bytes()
+        name = hashlib.sha256(f"{self.bucket.connection} {self} {tag}".encode()).hexdigest()
+        found = kept.parts().get(name, _is_whole)
+        if found is not None:
+            return found[DIGEST_BYTES:]
+        content = self.read_bytes()
+        kept.parts().put(name, hashlib.sha256(content).digest() + content)
+        return content
 
     def read_text(self, errors: str = "strict") -> str:
         return self.bucket.lately(self.bucket.read, self.key).decode(errors=errors)
