@@ -92,6 +92,15 @@ def model(run: Run) -> Model:
     return load_model(run, settings())
 
 
+def refusal(run: Run) -> str | None:
+    """Why the run's network can't be used here, saying what to do about it; None where it can."""
+    try:
+        model(run)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def source(spec: str) -> images.ImageSource:
     return images.open_source(spec)

@@ -1,10 +1,10 @@
 """The tab of Mistakes with images whose neighbours in feature space carry another label."""
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.exhibits.outvoted import NEIGHBOR_COLUMNS, chosen
 from dashboard import binding, data
 from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
@@ -22,8 +22,6 @@ THEORY = (
 )
 MOST = 20
 """As many are in the store."""
-
-NEIGHBOR_COLUMNS = ("image_id", "rank", "neighbor_id", "distance")
 
 
 def disagreeing(opened: Opened[MistakesView], images: pa.Table) -> None:
@@ -88,13 +86,8 @@ def _turn_back() -> None:
 
 
 def _shown(opened: Opened[MistakesView], images: pa.Table) -> pa.Table:
-    view, found = opened.view, _found(opened.run, opened.view.k)
-    asked = np.zeros(opened.run.image_count, bool)
-    asked[images["image_id"].to_numpy()] = True
-    found = found.filter(asked[found["image_id"].to_numpy()])
-    for column, name in (("label", view.label), ("majority", view.predicted)):
-        found = found.filter(pc.equal(found[column], name)) if name else found
-    return found
+    view = opened.view
+    return chosen(_found(opened.run, view.k), images["image_id"].to_numpy(), view.label, view.predicted)
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Counting the neighbours' labels …")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from compute.methods import METHODS
 from compute.pictures import picture, png, to_8_bit, upscaled
-from dashboard import live_step, stored_occlusion
+from dashboard import data, live_step, stored_occlusion
 from dashboard.boundary import sentence
 from dashboard.header import Opened
 from dashboard.image_tabs import METHOD_OF_TAB, NEIGHBORS, OCCLUSION, SALIENCY, SEGMENTATION, TABS
@@ -22,7 +22,7 @@ NEIGHBORS_SHOWN = 8
 
 
 def draw(opened: Opened[ImageView], subject: Subject) -> None:
-    refused = live_step.refusal(opened.run)
+    refused = data.refusal(opened.run)
     parts: dict[str, Callable[[], None]] = {
         OCCLUSION: lambda: _occlusion(opened, subject, refused),
         SALIENCY: lambda: _method(opened, subject, SALIENCY, refused),

@@ -11,7 +11,6 @@ from dashboard.live_request import Request, request
 from dashboard.live_results import find, keeping
 from dashboard.photos import Subject
 from dashboard.view_state import LiveView
-from featurestore.reader import Run
 
 
 def finished_step(opened: Opened, view: LiveView, subject: Subject | None = None) -> Any | None:
@@ -27,15 +26,6 @@ def finished_step(opened: Opened, view: LiveView, subject: Subject | None = None
         return job.step
     job = _attached(opened, view, wanted, subject)
     return None if job is None else job.step
-
-
-def refusal(run: Run) -> str | None:
-    """Why the run's network can't be used here, saying what to do about it; None where it can."""
-    try:
-        data.model(run)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _attached(opened: Opened, view: LiveView, wanted: Request, subject: Subject | None) -> Job | None:

@@ -1,19 +1,25 @@
 """The tab of the Image page with the channels that answer unusually strongly to the image."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-from dashboard import binding, data, live_step, photos, pictures, strongest
+from compute.exhibits.answers import EACH_LAYER, Answer, stored, strongest
+from compute.exhibits.strongest import place
+from compute.strongest_channels import Peaks
+from dashboard import binding, data, photos, pictures
+from dashboard.attached import attach
 from dashboard.boundary import sentence
 from dashboard.components import GridItem, image_grid
 from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
 from dashboard.pages import link
 from dashboard.photos import Subject
-from dashboard.strongest import Answer
+from dashboard.strongest import search
+from dashboard.take_along import take_along
 from dashboard.views import ChannelsView, ImageView
 from featurestore.reader import Run
 
-EACH_LAYER, ONE_LAYER = 6, 24
 SIDE = 96
 Shown = tuple[tuple[Answer, bytes], ...]
 
@@ -23,8 +29,8 @@ def draw(opened: Opened[ImageView], subject: Subject) -> None:
     if not layers:
         st.info("This network has no convolution, so it has no channels.", icon=":material/view_module:")
         return
-    _explain(layers)
-    shown = _live(opened, subject, layers)
+    _explain(opened, layers)
+    shown = _live(opened, subject)
     if shown is None:
         return
     if not shown:
@@ -40,15 +46,17 @@ def draw(opened: Opened[ImageView], subject: Subject) -> None:
             _layer(opened, layer, of_layer, chosen)
 
 
-def _explain(layers: tuple[str, ...]) -> None:
-    st.selectbox(
-        "Layer",
-        ("", *layers),
-        key=binding.key(ImageView, "layer"),
-        format_func=lambda name: name or f"all, the first {EACH_LAYER} of each",
-        width=260,
-        on_change=lambda: binding.change(ImageView, strong="", channel=-1),
-    )
+def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Layer",
+            ("", *layers),
+            key=binding.key(ImageView, "layer"),
+            format_func=lambda name: name or f"all, the first {EACH_LAYER} of each",
+            width=260,
+            on_change=lambda: binding.change(ImageView, strong="", channel=-1),
+        )
+        take_along(opened)
     st.caption(
         "Each channel's strongest answer in this image and where it is, ranked by how few of the store's "
         "images make it answer more strongly, which means the same for every channel, whatever its unit. Below each "
@@ -57,9 +65,9 @@ def _explain(layers: tuple[str, ...]) -> None:
     )
 
 
-def _live(opened: Opened[ImageView], subject: Subject, layers: tuple[str, ...]) -> Shown | None:
+def _live(opened: Opened[ImageView], subject: Subject) -> Shown | None:
     """None while the network runs; the store's own top patches where the network may not be used."""
-    if (refused := live_step.refusal(opened.run)) is not None:
+    if (refused := data.refusal(opened.run)) is not None:
         st.info(
             f"{sentence(ValueError(refused))} Until then, only channels among whose top patches "
             "this image is can be shown, from the store.",
@@ -68,29 +76,21 @@ def _live(opened: Opened[ImageView], subject: Subject, layers: tuple[str, ...]) 
         if subject.image_id is None:
             return None
         return _stored(opened.run, subject.image_id, opened.view.layer)
-    found = strongest.live_peaks(opened, subject)
-    if found is None:
-        return None
-    return _ranked(opened.run, subject, opened.view.layer, layers, found)
+    wanted = search(opened.run, subject.image_id, subject.upload, subject.name, subject.sha256)
+    job = attach(wanted.key, wanted.title, wanted.work, opened.view)
+    return None if job is None else _ranked(opened.run, subject, opened.view.layer, job.step.layers)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
-def _ranked(run: Run, subject: Subject, layer: str, layers: tuple[str, ...], _found) -> Shown:
+def _ranked(run: Run, subject: Subject, layer: str, _found: Mapping[str, Peaks]) -> Shown:
     """The found peaks follow from the run and the subject."""
     image = photos.photograph(run, subject.image_id or 0, subject.upload)
-    count = ONE_LAYER if layer else EACH_LAYER
-    answers = [
-        answer
-        for name in ([layer] if layer else layers)
-        for answer in strongest.strongest(run, name, _found[name], subject.image_id, image.size, count)
-    ]
-    return _with_patches(image, answers)
+    return _with_patches(image, strongest(run, layer, _found, subject.image_id, image.size))
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def _stored(run: Run, image_id: int, layer: str) -> Shown:
-    answers = [each for each in strongest.stored(run, image_id) if layer in ("", each.layer)]
-    return _with_patches(photos.photograph(run, image_id), answers)
+    return _with_patches(photos.photograph(run, image_id), stored(run, image_id, layer))
 
 
 def _with_patches(image, answers: list[Answer]) -> Shown:
@@ -106,8 +106,8 @@ def _layer(
         GridItem(
             answer.name,
             pictures.data_url(png),
-            alt=f"where channel {answer.channel} of {layer} answers most, {_place(answer)}",
-            caption=f"{answer.channel}: {_place(answer)}",
+            alt=f"where channel {answer.channel} of {layer} answers most, {place(answer)}",
+            caption=f"{answer.channel}: {place(answer)}",
             note=f"{answer.value:.3g} of {answer.maximum:.3g}",
             badge="" if answer.rank is None else f"{answer.rank + 1}",
         )
@@ -139,7 +139,3 @@ def _chosen(opened: Opened[ImageView], answer: Answer) -> None:
             rank=answer.rank or 0,
         )
         link(channel, "Open this channel")
-
-
-def _place(answer: Answer) -> str:
-    return "strongest" if answer.share == 0 else f"top {max(answer.share, 0.001):.1%}"

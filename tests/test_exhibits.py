@@ -7,6 +7,7 @@ import shlex
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 import streamlit as st
 from full_store import write_full_store
@@ -46,7 +47,11 @@ STORED = {
     "image": ImageView(image=4, tab="occlusion"),
     "classes over the image": ImageView(image=4, tab="occlusion", value="argmax", overlay=False),
     "image's neighbours": ImageView(image=4, tab="neighbors"),
+    "strongest channels": ImageView(image=4, tab="channels"),
+    "strongest channels of a layer": ImageView(image=4, tab="channels", layer="conv2"),
     "mistakes": MistakesView(label="3", predicted="3"),
+    "outvoted": MistakesView(tab="neighbors", k=20),
+    "classes": MistakesView(tab="classes"),
 }
 LIVE = {
     "saliency": {"image": 5, "target": "8"},
@@ -83,7 +88,9 @@ def by_command(exhibit, suffix, folder):
     return out.read_bytes()
 
 
-STORE_COMMANDS = {"compare", "map", "grid", "confusion", "mistakes", "occlusion-map", "table"}
+STORE_COMMANDS = {
+    "classes", "compare", "map", "grid", "confusion", "mistakes", "occlusion-map", "outvoted", "table"
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -190,3 +197,22 @@ def test_an_arrays_table_names_its_channels():
 def test_a_format_that_is_not_there_is_said():
     with pytest.raises(ValueError, match=r"'\.png'.*\.csv"):
         Drawing({}, tabulate=lambda: array_table(np.zeros((1, 1)))).file(PNG)
+
+
+def test_without_the_network_the_strongest_channels_are_the_stores(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "refusal", lambda _: "it may not be used")
+    exhibit = exhibit_of(pinned(STORED["strongest channels"], run), run, served_store())
+    assert "--stored" in exhibit.command and exhibit.picture == by_command(exhibit, PNG, tmp_path)
+    held = run.table("top_patches").filter(pc.equal(run.table("top_patches")["image_id"], 4))
+    assert sorted(exhibit.table["value"].to_pylist()) == sorted(held["value"].to_pylist())
+
+
+def test_a_layer_that_is_not_there_and_an_image_of_no_store_are_said(tmp_path, capsys):
+    Image.new("RGB", (32, 32)).save(tmp_path / "new.png")
+    asked = ["strongest", "--store", str(served_store()), "--device", "cpu"]
+    assert main([*asked, "--image-id", "3", "--layer", "conv99"]) == 2
+    assert "choose from conv1" in capsys.readouterr().err
+    assert main([*asked, "--stored", "--image", str(tmp_path / "new.png")]) == 2
+    assert "--stored" in capsys.readouterr().err
+    assert main([*asked, "--image", str(tmp_path / "new.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["image_id"] is None

@@ -7,9 +7,9 @@ from small_store import CLASSES, COUNT, write_store
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from compute.exhibits.classes import class_table
 from compute.exhibits.coloring import COLOR_COLUMNS, TOP5, color_title, coloring
 from dashboard import addresses, routes
-from dashboard.class_table import class_table
 from dashboard.image_search import search, terms
 from featurestore.schemas import TABLES
 

@@ -149,8 +149,8 @@ def test_every_parameter_is_an_option_with_unit_default_and_source(name):
     assert {"--store", "--model", "--seed", "--out", "--json", "--device"} <= options
 
 
-OF_A_MODEL = ["store", *sorted(METHODS), "filters", "neighbors", "patches"]
-OF_A_STORE = ["map", "grid", "occlusion-map", "confusion", "mistakes", "table"]
+OF_A_MODEL = ["store", *sorted(METHODS), "filters", "neighbors", "patches", "strongest"]
+OF_A_STORE = ["map", "grid", "occlusion-map", "confusion", "mistakes", "outvoted", "classes", "table"]
 
 
 @pytest.mark.parametrize("name", [*OF_A_MODEL, *OF_A_STORE])
@@ -361,7 +361,7 @@ def test_query_modules_are_listed():
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers()
     queries.add_parser(subparsers)
-    assert set(subparsers.choices) == {"filters", "neighbors", "patches", "compare", *OF_A_STORE}
+    assert set(subparsers.choices) == {"filters", "neighbors", "patches", "strongest", "compare", *OF_A_STORE}
 
 
 @pytest.mark.parametrize("name", ["map", "grid", "confusion", "table"])

@@ -15,6 +15,7 @@ from compute.commands.subject import (
     Subject,
     add_image_arguments,
     add_subject_arguments,
+    copies,
     open_run,
     open_subject,
     read_image,
@@ -64,14 +65,14 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     run = open_run(args)
     data = read_image(args, Subject(None, run))
-    copies = _copies(run, data)
-    drawing = _of_the_store(args, run, copies) if copies else _of_another(args, data)
-    said = {"model": run.manifest.model["name"], "copies_in_the_store": copies}
+    same = copies(run, data)
+    drawing = _of_the_store(args, run, same) if same else _of_another(args, data)
+    said = {"model": run.manifest.model["name"], "copies_in_the_store": same}
     return deliver(args, drawing, **said, seconds=time.monotonic() - started)
 
 
-def _of_the_store(args: argparse.Namespace, run: Run, copies: list[int]) -> Drawing:
-    image_id = copies[0] if args.image_id is None else args.image_id
+def _of_the_store(args: argparse.Namespace, run: Run, same: list[int]) -> Drawing:
+    image_id = same[0] if args.image_id is None else args.image_id
     held = len(run.neighbors(SPACES[0], image_id))
     if args.count > held:
         print(f"note: the store has {held} neighbours of each image, fewer than --count", file=sys.stderr)
@@ -87,13 +88,6 @@ def _of_another(args: argparse.Namespace, data: bytes) -> Drawing:
     return neighbors_drawing(
         subject.run, digest, None, lambda: pixels(image), found, args.count, args.side
     )
-
-
-def _copies(run: Run, data: bytes) -> list[int]:
-    """Ids of the store's images that are this file, byte for byte: the query itself, if it is one of them."""
-    digests = run.table("images", ["sha256"])["sha256"].to_pylist()
-    digest = hashlib.sha256(data).hexdigest()
-    return [image_id for image_id, each in enumerate(digests) if each == digest]
 
 
 def _search(subject: Subject, image: torch.Tensor, space: str, count: int) -> pa.Table:

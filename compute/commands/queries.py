@@ -1,6 +1,7 @@
 """The questions that need no live method: first-layer filters, and those to a store."""
 
 from compute.commands import (
+    classes,
     compare,
     confusion,
     filters,
@@ -9,11 +10,15 @@ from compute.commands import (
     mistakes,
     neighbors,
     occlusion_map,
+    outvoted,
     patches,
+    strongest,
     table,
 )
 
-QUERIES = (filters, map, grid, neighbors, patches, occlusion_map, confusion, mistakes, compare, table)
+OF_IMAGES = (filters, map, grid, neighbors, patches, strongest, occlusion_map)
+OF_CLASSES = (confusion, mistakes, outvoted, classes)
+QUERIES = (*OF_IMAGES, *OF_CLASSES, compare, table)
 
 
 def add_parser(subparsers) -> None:

@@ -35,7 +35,7 @@ def confusion_drawing(run: Run, split: str = "", ids: Ids = None) -> Drawing:
     numbers = {"split": split or "all", "images": len(images), "right": right, "share": right / len(images)}
     numbers["most_confused"] = _most_confused_pairs(counts, rows, cols)
     return Drawing(
-        {"exhibit": "confusion", "split": split, **_of_ids(ids), **of_run(run)},
+        {"exhibit": "confusion", "split": split, **of_ids(ids), **of_run(run)},
         numbers,
         lambda: _draw(counts, rows, cols),
         lambda: _counts_table(counts, rows, cols),
@@ -54,9 +54,9 @@ def errors_drawing(
     first = table.slice(0, 1).to_pylist()
     numbers = {**asked, "images": len(table), "first_probability": first[0]["probability"] if first else None}
     return Drawing(
-        {"exhibit": "mistakes", **asked, **_of_ids(ids), **of_run(run)},
+        {"exhibit": "mistakes", **asked, **of_ids(ids), **of_run(run)},
         numbers,
-        lambda: _sheet(run, table),
+        lambda: sheet(run, table),
         lambda: table,
     )
 
@@ -87,7 +87,15 @@ def cell(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
     return found.sort_by([("probability", order), ("image_id", "ascending")])
 
 
-def _of_ids(ids: Ids) -> dict[str, str]:
+def sheet(run: Run, table: pa.Table) -> np.ndarray:
+    """Thumbnails of the first images of a table with their image_id; ValueError where it has none."""
+    if not len(table):
+        raise ValueError("there is no such image, so there is no picture of one")
+    tiles = thumbnails(run, table["image_id"].to_pylist()[:SHEET], SIDE)
+    return to_8_bit(tiled(tiles, min(COLUMNS, len(tiles))))
+
+
+def of_ids(ids: Ids) -> dict[str, str]:
     """Which images, in a recipe."""
     if ids is None:
         return {}
@@ -130,10 +138,3 @@ def _draw(counts: np.ndarray, rows: list[str], cols: list[str]) -> np.ndarray:
     axes.set_ylabel("label")
     figure.colorbar(drawn, ax=axes, shrink=0.8).set_label("share of the label")
     return rendered(figure)
-
-
-def _sheet(run: Run, table: pa.Table) -> np.ndarray:
-    if not len(table):
-        raise ValueError("there is no such image, so there is no picture of one")
-    tiles = thumbnails(run, table["image_id"].to_pylist()[:SHEET], SIDE)
-    return to_8_bit(tiled(tiles, min(COLUMNS, len(tiles))))

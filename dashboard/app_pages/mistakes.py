@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.exhibits.classes import class_table
 from compute.exhibits.confusion import confusion_counts, most_confused
 from compute.exhibits.matrix import cell
 from dashboard import binding, selection
-from dashboard.class_table import class_table
 from dashboard.components import Pair, confusion_matrix
 from dashboard.disagreeing import disagreeing, label_choice
 from dashboard.header import Opened, open_page

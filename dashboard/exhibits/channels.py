@@ -11,16 +11,10 @@ from compute.exhibits.stored import table_drawing
 from compute.guided_backprop import undefined_because
 from dashboard import data
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line, own_code
-from dashboard.jobs import State
+from dashboard.exhibits.queued import finished
 from dashboard.results import Result
 from dashboard.views import ChannelsView
 from featurestore.reader import Run
-
-PATIENCE = 120.0
-"""Seconds that a download waits for its turn in the queue."""
-
-OWNER = "downloads"
-"""Their place in the queue, which is fair between owners."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +54,7 @@ def _patches(view: ChannelsView, run: Run) -> Drawing:
     said = f"patches to take along {run.fingerprint} {view.layer} {view.channel}"
     key = hashlib.sha256(said.encode()).hexdigest()
     title = f"Patches of {view.layer}, channel {view.channel}"
-    data.jobs().submit(key, title, OWNER, lambda: _guided(view, run), view=view)
-    job = data.jobs().wait(key, PATIENCE)
-    if job is None or job.state is not State.DONE:
-        raise ValueError((job and job.message) or "the queue is long; try again later")
-    return job.step.drawing
+    return finished(key, title, lambda: _guided(view, run), view).drawing
 
 
 def _guided(view: ChannelsView, run: Run) -> Iterator[_Drawn]:

@@ -1,14 +1,18 @@
-"""Image: the stored occlusion map, the neighbours, or what the tab's method made."""
+"""Image: the stored occlusion map, the neighbours, the strongest channels, or what the tab's method made."""
 
 from pathlib import Path
 
+from compute.exhibits.drawing import Drawing
 from compute.exhibits.occlusion import occlusion_drawing
-from dashboard import data
+from compute.exhibits.strongest import strongest_drawing
+from dashboard import data, photos
 from dashboard.exhibits import live
-from dashboard.exhibits.exhibit import Exhibit, command_line
+from dashboard.exhibits.exhibit import Exhibit, command_line, own_code
 from dashboard.exhibits.neighbors import of_image
-from dashboard.image_tabs import GLANCE, NEIGHBORS, OCCLUSION
+from dashboard.image_tabs import CHANNELS, GLANCE, NEIGHBORS, OCCLUSION
+from dashboard.exhibits.queued import finished
 from dashboard.results import Result
+from dashboard.strongest import search
 from dashboard.views import ImageView
 from featurestore.reader import Run
 
@@ -22,6 +26,8 @@ def exhibits(view: ImageView, run: Run, store: Path, result: Result | None) -> t
         return ()
     if view.tab == NEIGHBORS:
         return (of_image(view, run, store, NEIGHBORS_SHOWN),)
+    if view.tab == CHANNELS:
+        return (_strongest(view, run, store),) if data.facts(run).layers else ()
     return (_occlusion(view, run, store),) if view.tab in (GLANCE, OCCLUSION) and _mapped(view, run) else ()
 
 
@@ -39,3 +45,26 @@ def _occlusion(view: ImageView, run: Run, store: Path) -> Exhibit:
         lambda: occlusion_drawing(run, view.image, view.value, view.overlay, read=data.original),
         command_line("occlusion-map", store, run, f"{name}.png", **asked),
     )
+
+
+def _strongest(view: ImageView, run: Run, store: Path) -> Exhibit:
+    """From the store alone where the network may not be used here."""
+    name = "-".join(filter(None, ("strongest", view.layer, str(view.image))))
+    stored = data.refusal(run) is not None
+    asked = {"image_id": view.image, "layer": view.layer}
+    asked |= {"stored": True} if stored else {"model": own_code(run)}
+    return Exhibit(
+        name,
+        "The channels that answer most",
+        lambda: _strongest_drawing(view, run, stored),
+        command_line("strongest", store, run, f"{name}.png", **asked),
+    )
+
+
+def _strongest_drawing(view: ImageView, run: Run, stored: bool) -> Drawing:
+    row, found = run.image(view.image), None
+    if not stored:
+        wanted = search(run, view.image, "", row["path"], row["sha256"] or "")
+        found = finished(wanted.key, wanted.title, wanted.work, view).layers
+    photograph = photos.photograph(run, view.image)
+    return strongest_drawing(run, photograph, row["sha256"], view.image, view.layer, found)

@@ -4,6 +4,17 @@ import numpy as np
 import pyarrow as pa
 
 from compute.exhibits.confusion import confusion_counts
+from compute.exhibits.drawing import Drawing
+from compute.exhibits.facts import of_run
+from compute.exhibits.matrix import Ids, labelled, of_ids
+from featurestore.reader import Run
+
+
+def classes_drawing(run: Run, split: str = "", ids: Ids = None) -> Drawing:
+    """One row a class, of the labelled images of one split or of all. ids: of these images alone."""
+    table = class_table(labelled(run, split, ids), run.class_names)
+    recipe = {"exhibit": "classes", "split": split, **of_ids(ids), **of_run(run)}
+    return Drawing(recipe, {"split": split or "all", "classes": table.to_pylist()}, None, lambda: table)
 
 
 def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
