@@ -189,8 +189,10 @@ class Run:
 
     def feature_blocks(self) -> Iterator[np.ndarray]:
         """The rows of `features` a row group at a time: (n, D) float32 each, in order."""
-        for file, group in self._groups("features").places:
-            yield matrix(self._shard(file).read_group(group, ["feature"])["feature"])
+        def read(at):
+            return matrix(self._shard(at[0]).read_group(at[1], ["feature"])["feature"])
+
+        return iter(self._each(read, self._groups("features").places))
 
     def channels(self, layer: str) -> pa.Table:
         """Statistics of a layer's channels, one row each."""

@@ -104,6 +104,9 @@ class RunWriter:
         here.
         """
 
+    def leave(self) -> None:
+        """Nothing further is written here by this writer; others go on. What only it needed goes."""
+
     def commit(self, manifest_fields: Mapping[str, Any]) -> Manifest:
         """Publish the run: read back and checksum every shard, write the manifest, then CURRENT.
 

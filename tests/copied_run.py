@@ -1,4 +1,6 @@
-"""A run written anew, wherever to: `python copied_run.py FOLDER ADDRESS` does it in a process that may be killed."""
+"""A run written anew, wherever to: `python copied_run.py FOLDER ADDRESS` does it in a process that may be
+killed.
+"""
 
 import dataclasses
 import sys
@@ -11,8 +13,8 @@ from featurestore.writers import open_writer
 
 
 def copy_run(run: Run, place, writer=None, **changed) -> Manifest:
-    """By `writer`, or by a new one for the store at `place`; shards that are there stay. changed: fields of the
-    manifest."""
+    """By `writer`, or by a new one for the store at `place`; shards that are there stay. changed: fields of
+    the manifest."""
     writer = writer or open_writer(place, run.fingerprint)
     for name, entry in run.manifest.files.items():
         if not writer.has_shard(*parse_shard_file(name)):

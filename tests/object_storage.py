@@ -1,4 +1,6 @@
-"""An object store on loopback for tests: moto's server, which tells what was asked of it and can be told to fail."""
+"""An object store on loopback for tests: moto's server, which tells what was asked of it and can be told to
+fail.
+"""
 
 import base64
 import hashlib
@@ -28,8 +30,8 @@ class Answered(NamedTuple):
 
 
 class ObjectStorage:
-    """answered: all requests, in order. before: called with each one's method and path; what it returns, such as
-    "403 AccessDenied", is answered instead."""
+    """answered: all requests, in order. before: called with each one's method and path; what it returns,
+    such as "403 AccessDenied", is answered instead."""
 
     def __init__(self, server: ThreadedMotoServer):
         host, port = server.get_host_and_port()

@@ -28,7 +28,7 @@ from dashboard.__main__ import main as serve
 from dashboard.settings import VARIABLE, Settings, find_stores
 from featurestore import __main__ as command
 from featurestore import vector_cache
-from featurestore.errors import Damaged, Unavailable
+from featurestore.errors import Damaged, NotComputed, Unavailable
 from featurestore.layout import CURRENT, MANIFEST, RUNS, parse_shard_file
 from featurestore.objects import bucket, changes, kept
 from featurestore.objects.bucket import Bucket
@@ -149,7 +149,7 @@ def test_the_pipeline_writes_the_same_bytes_and_mends_them(storage, tmp_path, ca
 
 
 @pytest.mark.parametrize("number", [1, 9, "manifest", "CURRENT"])
-def test_a_writer_killed_in_mid_upload_goes_on_on_another_machine(storage, here, monkeypatch, tmp_path, number):
+def test_a_writer_killed_in_mid_upload_goes_on_elsewhere(storage, here, monkeypatch, tmp_path, number):
     place, shards = storage.place(), len(here.manifest.files)
     at = {"manifest": shards + 1, "CURRENT": shards + 2}.get(number, number)
     killed = subprocess.Popen([sys.executable, TESTS / "copied_run.py", here.folder.parents[1], str(place)],
@@ -323,15 +323,15 @@ def test_damaged_parts_on_the_disk_are_fetched_again(storage, here, there):
 
 def test_parts_used_longest_ago_go(tmp_path):
     parts = kept.Parts(tmp_path / "parts", 1000)
-    for number in range(12):
+    for number in range(24):
         parts.put(f"{number:02}", bytes(90))
         os.utime(tmp_path / "parts" / f"{number:02}" / f"{number:02}", ns=(number, number))
-    assert parts.size() <= 1000
-    there = [number for number in range(12) if parts.get(f"{number:02}", lambda content: True) is not None]
-    assert there == list(range(12 - len(there), 12)) and len(there) >= 9
+    there = [number for number in range(24) if parts.get(f"{number:02}", lambda content: True) is not None]
+    assert there == list(range(24 - len(there), 24)) and 9 <= len(there) <= 11
+    assert parts.size() == 90 * len(there)
     parts.put("large", bytes(1001))
     assert parts.get("large", lambda content: True) is None
-    assert parts.get("11", lambda content: False) is None and not (tmp_path / "parts" / "11" / "11").exists()
+    assert parts.get("23", lambda content: False) is None and not (tmp_path / "parts" / "23" / "23").exists()
 
 
 def test_without_room_on_the_disk_it_is_read_all_the_same(here, there, tmp_path, monkeypatch):
@@ -481,3 +481,23 @@ def test_pages_and_routes_read_from_there(storage, monkeypatch):
 def test_a_dashboard_over_no_bucket_does_not_start(capsys):
     assert serve(["--stores", "s3://no-such-bucket/stores"]) == 2
     assert "error: s3://no-such-bucket: there is no such bucket" in capsys.readouterr().err
+
+
+def test_a_run_that_another_process_publishes_is_seen_within_moments(here, there, monkeypatch):
+    assert Store(there).current() == RUN
+    elsewhere = ObjectPath(Bucket(there.bucket.name, there.bucket.connection), there.key)
+    copy_run(here, elsewhere, ObjectRunWriter(elsewhere, "run2"))
+    assert Store(there).current() == RUN
+    monkeypatch.setattr(bucket, "FRESH_SECONDS", 0)
+    assert Store(there).current() == "run2" and Store(there).runs() == [RUN, "run2"]
+
+
+def test_what_is_not_computed_is_said_with_the_address(storage, here):
+    place = storage.place()
+    writer = open_writer(place, RUN)
+    writer.write_shard("images", 0, here.table("images"))
+    with pytest.raises(ValueError, match="no finished run yet"):
+        Store(place).open()
+    writer.commit(fields_of(here))
+    with pytest.raises(NotComputed, match=f"make store STORE={place}"):
+        Store(place).open().features()

@@ -36,7 +36,10 @@ def finished(job: Job, store: str | PathLike) -> Manifest | None:
     if run.writer.damaged() or (manifest := run.writer.committed()) is None:
         return None
     run.remove_partials()
-    return manifest if _is_current(Store(store), job.fingerprint) else run.writer.commit(_fields(manifest))
+    if not _is_current(Store(store), job.fingerprint):
+        return run.writer.commit(_fields(manifest))
+    run.writer.leave()
+    return manifest
 
 
 def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = LOCAL) -> Manifest:
@@ -74,6 +77,7 @@ def build_part(
     with engine:
         for stage in (name for name in SHARDED if name in job.parameters.stages):
             _sharded(run, stage, progress, engine, part)
+    run.writer.leave()
 
 
 def accuracy(images: pa.Table) -> dict[str, float]:

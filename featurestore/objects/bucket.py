@@ -49,7 +49,7 @@ class Bucket:
             return file.readall()
 
     def etag(self, key: str) -> str:
-        """What changes with the object's bytes; "" where the server doesn't say. FileNotFoundError as above."""
+        """What changes with the bytes; "" where the server doesn't say. FileNotFoundError as above."""
         with self.connection.explained(self.address(key)), self.open(key) as file:
             return (file.metadata() or {}).get("ETag", b"").decode().strip('"')
 
@@ -127,6 +127,7 @@ class Bucket:
                 region=region or fs.resolve_s3_region(self.name), endpoint_override=endpoint.netloc or None,
                 scheme=endpoint.scheme or "https", connect_timeout=CONNECT_SECONDS,
                 request_timeout=SILENCE_SECONDS, retry_strategy=patience,
+                tls_ca_file_path=self.connection.authorities or None,
             )  # fmt: skip
 
 

@@ -64,7 +64,8 @@ class Changes:
         answer = self._ask("head_object", key, ChecksumMode="ENABLED")
         if isinstance(answer, int):
             return None
-        digest = base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
+        said = answer.get("ChecksumSHA256", "")
+        digest = "" if "-" in said else base64.b64decode(said).hex()  # with one: of an upload in parts
         return Stored(answer["ETag"], answer["ContentLength"], digest)
 
     def read(self, key: str) -> tuple[bytes, str] | None:
@@ -120,10 +121,12 @@ def _client(connection: Connection):
         raise ValueError(f"to write to object storage, install what {REQUIREMENTS} names: "
                          f"pip install -r {REQUIREMENTS}") from error
     patience = Config(connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, signature_version="s3v4",
-                      retries={"mode": "standard", "total_max_attempts": ATTEMPTS}, max_pool_connections=32)
+                      retries={"mode": "standard", "total_max_attempts": ATTEMPTS}, max_pool_connections=32,
+                      s3={"addressing_style": "path" if connection.endpoint else "auto"})
     with connection.explained(str(connection)):
         return get_session().create_client("s3", region_name=connection.region or None, config=patience,
-                                           endpoint_url=connection.endpoint or None)
+                                           endpoint_url=connection.endpoint or None,
+                                           verify=connection.authorities or None)
 
 
 def _opened(content: bytes | Path) -> BinaryIO:

@@ -1,6 +1,6 @@
 """Where an object store is, and what its errors mean: the same for what pyarrow and what botocore does.
 
-AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3) names a server other than Amazon's, AWS_REGION the region.
+AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3) names a server other than Amazon's, AWS_REGION the region, AWS_CA_BUNDLE own certificates.
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and their files are read by the
 libraries themselves.
 """
@@ -26,11 +26,13 @@ _NETWORK = re.compile("network|timeout|timed out|endpoint|connect", re.IGNORECAS
 @dataclass(frozen=True)
 class Connection:
     """endpoint: URL of the server, "" for Amazon's. region: "" where it is not said. key: public part of the
-    credentials, so that others are another connection."""
+    credentials, so that others are another connection. authorities: file of the certificates that are trusted,
+    "" for the machine's own."""
 
     endpoint: str = ""
     region: str = ""
     key: str = ""
+    authorities: str = ""
 
     @classmethod
     def of_environment(cls) -> "Connection":
@@ -40,7 +42,8 @@ class Connection:
         if endpoint and (urlsplit(endpoint).scheme not in ("http", "https") or not urlsplit(endpoint).netloc):
             raise ValueError(f"AWS_ENDPOINT_URL is {endpoint!r}; it must be such as https://s3.example.org")
         region = said("AWS_REGION") or said("AWS_DEFAULT_REGION") or ("us-east-1" if endpoint else "")
-        return cls(endpoint, region, said("AWS_ACCESS_KEY_ID") or said("AWS_PROFILE") or "")
+        key = said("AWS_ACCESS_KEY_ID") or said("AWS_PROFILE") or ""
+        return cls(endpoint, region, key, said("AWS_CA_BUNDLE", ""))
 
     def __str__(self):
         return self.endpoint or "Amazon S3"

@@ -53,7 +53,7 @@ class Parts:
     def __init__(self, folder: Path, limit_bytes: int):
         self.folder, self.limit_bytes = folder, limit_bytes
         self._lock = threading.Lock()
-        self._size: int | None = None
+        self._added = limit_bytes
 
     def get(self, name: str, is_right: Callable[[bytes], bool]) -> bytes | None:
         """None where it isn't there; one that is not right is removed."""
@@ -87,18 +87,19 @@ class Parts:
         return sum(size for _, size, _ in self._files())
 
     def _make_room(self, added):
-        """Down to nine tenths, so that not every part costs a look at all."""
+        """Down to nine tenths; looked at each time that this process has added another tenth."""
         with self._lock:
-            self._size = self.size() if self._size is None else self._size + added
-            if self._size <= self.limit_bytes:
+            self._added += added
+            if self._added < self.limit_bytes / 10:
                 return
-            files, self._size = sorted(self._files()), self.size()
+            self._added, files = 0, sorted(self._files())
+            left = sum(size for _, size, _ in files)
             for _, size, path in files:
-                if self._size <= 0.9 * self.limit_bytes:
+                if left <= 0.9 * self.limit_bytes:
                     return
                 with suppress(OSError):
                     os.unlink(path)
-                self._size -= size
+                left -= size
 
     def _files(self):
         """When it was last used, bytes and path of each."""

@@ -85,18 +85,26 @@ class ObjectShard:
         return pa.BufferReader(image)
 
     def _fetch(self, ranges: list[Range]) -> dict[Range, bytes]:
-        """From this machine's disk, else from the object. One thread at a time: what the first one fetches,
-        the others find."""
-        parts, found = kept.parts(), {}
+        """From this machine's disk, else from the object. One thread at a time asks for it: what the first one
+        fetches, the others find.
+        """
+        found = self._kept(ranges)
+        if len(found) == len(ranges):
+            return found
         with self._lock:
-            for each in ranges:
-                content = parts.get(self._name(each), lambda content, each=each: _is_right(content, each))
-                if content is not None:
-                    found[each] = content
+            found |= self._kept(each for each in ranges if each not in found)
             for together in _joined(each for each in ranges if each not in found):
                 for each, content in self._request(together):
-                    parts.put(self._name(each), content)
+                    kept.parts().put(self._name(each), content)
                     found[each] = content
+        return found
+
+    def _kept(self, ranges: Iterable[Range]) -> dict[Range, bytes]:
+        parts, found = kept.parts(), {}
+        for each in ranges:
+            content = parts.get(self._name(each), lambda content, each=each: _is_right(content, each))
+            if content is not None:
+                found[each] = content
         return found
 
     def _request(self, together: list[Range]) -> Iterator[tuple[Range, bytes]]:

@@ -119,10 +119,19 @@ class ObjectRunWriter:
     def take_back(self, folder: str) -> None:
         self._changes.remove([each.key for each in self._store.bucket.objects((self._place / folder).key)])
 
+    def leave(self) -> None:
+        """Clears the scratch folder, unless another writer of this machine is at this run: it does so itself."""
+        self._scratch.release()
+        with suppress(FileNotFoundError), locks.claimed(self.folder) as alone:
+            if alone:
+                shutil.rmtree(self.folder)
+                self._alike.clear()
+
     def commit(self, manifest_fields: Mapping[str, Any]) -> Manifest:
         """As `RunWriter.commit`. Where another writer was first with the same files, its manifest is
         returned.
         """
+        self._up = -FRESH_SECONDS, set()
         for name in [path.name for path in self.folder.iterdir() if parse_shard_file(path.name)]:
             if name not in self._shards_up():
                 self._bring_up(name)
@@ -131,7 +140,7 @@ class ObjectRunWriter:
         self._make_current()
         if not (self._place / MANIFEST).is_file():
             raise ValueError(f"{self._place} was pruned just now; give the same command again")
-        self._clear_scratch()
+        self.leave()
         return manifest
 
     def _publish(self, manifest):
@@ -218,14 +227,6 @@ class ObjectRunWriter:
             found = self._store.bucket.objects(self._place.key, below=False)
             self._up = time.monotonic(), {each.key.rpartition("/")[2] for each in found}
         return self._up[1]
-
-    def _clear_scratch(self):
-        """Unless another writer of this machine is at this run: it clears it itself."""
-        self._scratch.release()
-        with suppress(FileNotFoundError), locks.claimed(self.folder) as alone:
-            if alone:
-                shutil.rmtree(self.folder)
-                self._alike.clear()
 
 
 def _at_once(do: Callable, items: Iterable) -> list:
