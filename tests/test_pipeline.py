@@ -24,6 +24,7 @@ from compute.pipeline import open_run
 from compute.progress import Progress, duration
 from featurestore.reader import Store
 from featurestore.verify import verify
+from featurestore.writer import RunWriter
 from tests.tiny_models import CLASSES, tiny_model
 
 ROOT = Path(__file__).parent.parent
@@ -251,7 +252,7 @@ class TestResume:
 def stop_at_the_second_write(patch, before):
     """Stops a build before its second shard is written, or just after."""
     writes = []
-    write = open_run.RunWriter.write_shard
+    write = RunWriter.write_shard
 
     def counted(self, *args):
         writes.append(args)
@@ -261,7 +262,7 @@ def stop_at_the_second_write(patch, before):
         if len(writes) == 2:
             raise Stopped
 
-    patch.setattr(open_run.RunWriter, "write_shard", counted)
+    patch.setattr(RunWriter, "write_shard", counted)
 
 
 class TestJob:

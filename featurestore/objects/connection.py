@@ -1,8 +1,8 @@
 """Where an object store is, and what its errors mean: the same for what pyarrow and what botocore does.
 
-AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3) names a server other than Amazon's, AWS_REGION the region, AWS_CA_BUNDLE own certificates.
-AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and their files are read by the
-libraries themselves.
+AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3) names a server other than Amazon's, AWS_REGION the region,
+AWS_CA_BUNDLE own certificates. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and
+their files are read by the libraries themselves.
 """
 
 import os
@@ -26,8 +26,8 @@ _NETWORK = re.compile("network|timeout|timed out|endpoint|connect", re.IGNORECAS
 @dataclass(frozen=True)
 class Connection:
     """endpoint: URL of the server, "" for Amazon's. region: "" where it is not said. key: public part of the
-    credentials, so that others are another connection. authorities: file of the certificates that are trusted,
-    "" for the machine's own."""
+    credentials, so that others are another connection. authorities: file of the certificates that are
+    trusted, "" for the machine's own."""
 
     endpoint: str = ""
     region: str = ""

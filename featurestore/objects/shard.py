@@ -85,8 +85,8 @@ class ObjectShard:
         return pa.BufferReader(image)
 
     def _fetch(self, ranges: list[Range]) -> dict[Range, bytes]:
-        """From this machine's disk, else from the object. One thread at a time asks for it: what the first one
-        fetches, the others find.
+        """From this machine's disk, else from the object. One thread at a time asks for it: what the first
+        one fetches, the others find.
         """
         found = self._kept(ranges)
         if len(found) == len(ranges):

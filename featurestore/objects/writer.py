@@ -120,7 +120,9 @@ class ObjectRunWriter:
         self._changes.remove([each.key for each in self._store.bucket.objects((self._place / folder).key)])
 
     def leave(self) -> None:
-        """Clears the scratch folder, unless another writer of this machine is at this run: it does so itself."""
+        """Clears the scratch folder, unless another writer of this machine is at this run: it does so
+        itself.
+        """
         self._scratch.release()
         with suppress(FileNotFoundError), locks.claimed(self.folder) as alone:
             if alone:
