@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic
 
 import streamlit as st
@@ -17,6 +16,7 @@ from dashboard.pages import PAGES, link
 from dashboard.pinning import draw_pin
 from dashboard.results import Result
 from dashboard.view_state import Facts
+from featurestore.places import Place
 from featurestore.reader import Run, Store
 
 
@@ -76,7 +76,7 @@ def _navigate(view: View, facts: Facts) -> None:
             link(binding.following(entry.view, view, st.session_state).fitted(facts)[0])
 
 
-def _open_run(view: View, listed: dict[str, Path]) -> tuple[Run, str]:
+def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:
     path = listed[view.store]
     try:
         store = Store(path)

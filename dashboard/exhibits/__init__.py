@@ -1,17 +1,17 @@
 """What of each page can be taken along: made from its view and its run alone."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from dashboard.exhibits import channels, compare, image, live, map, mistakes, neighbors, overview
 from dashboard.exhibits.exhibit import Exhibit
 from dashboard.results import Result
 from dashboard.view_state import ViewState
+from featurestore.places import Place
 from featurestore.reader import Run
 
 Exhibits = tuple[Exhibit, ...]
 
-PAGES: dict[str, Callable[[ViewState, Run, Path, Result | None], Exhibits]] = {
+PAGES: dict[str, Callable[[ViewState, Run, Place, Result | None], Exhibits]] = {
     "overview": overview.exhibits,
     "map": map.exhibits,
     "neighbors": neighbors.exhibits,
@@ -23,12 +23,12 @@ PAGES: dict[str, Callable[[ViewState, Run, Path, Result | None], Exhibits]] = {
 }
 
 
-def exhibits_of(view: ViewState, run: Run, store: Path, result: Result | None = None) -> Exhibits:
+def exhibits_of(view: ViewState, run: Run, store: Place, result: Result | None = None) -> Exhibits:
     """The page's main picture first; empty where it has none. result: the live one that it shows."""
     make = PAGES.get(view.page)
     return () if make is None else make(view, run, store, result)
 
 
-def exhibit_of(view: ViewState, run: Run, store: Path, result: Result | None = None) -> Exhibit | None:
+def exhibit_of(view: ViewState, run: Run, store: Place, result: Result | None = None) -> Exhibit | None:
     """The page's main picture."""
     return next(iter(exhibits_of(view, run, store, result)), None)

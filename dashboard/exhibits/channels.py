@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from compute.exhibits.drawing import Drawing
 from compute.exhibits.patches import patches_drawing
@@ -14,6 +13,7 @@ from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line, own_code
 from dashboard.exhibits.queued import finished
 from dashboard.results import Result
 from dashboard.views import ChannelsView
+from featurestore.places import Place
 from featurestore.reader import Run
 
 
@@ -26,7 +26,7 @@ class _Drawn:
     total: int = 1
 
 
-def exhibits(view: ChannelsView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+def exhibits(view: ChannelsView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
     if not view.layer:
         return ()
     name = f"patches-{view.layer}-{view.channel}"

@@ -1,12 +1,12 @@
 """Compare: what the tab shows of two runs."""
 
-from pathlib import Path
 
 from compute.exhibits.compare import Asked, compare_drawing
 from dashboard import comparing, data, second_run
 from dashboard.exhibits.exhibit import Exhibit, command_line, path_said
 from dashboard.results import Result
 from dashboard.views import CompareView
+from featurestore.places import Place
 from featurestore.reader import Run
 
 TITLES = {
@@ -18,7 +18,7 @@ TITLES = {
 }
 
 
-def exhibits(view: CompareView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+def exhibits(view: CompareView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
     """None without another run; ValueError where it is gone."""
     if not view.other_store:
         return ()

@@ -51,7 +51,7 @@ class Exhibit:
         return self.drawing.numbers
 
 
-def command_line(command: str, store: Path, run: Run, out: str, **options: Any) -> str:
+def command_line(command: str, store: Place, run: Run, out: str, **options: Any) -> str:
     """`python -m compute …` on this very run. options: None is left out; True and False: --x, --no-x."""
     asked = {"store": store, "run": run.fingerprint, **options}
     words = [word for name, value in asked.items() for word in _option(name.replace("_", "-"), value)]

@@ -1,6 +1,5 @@
 """Image: the stored occlusion map, the neighbours, the strongest channels, or what the tab's method made."""
 
-from pathlib import Path
 
 from compute.exhibits.drawing import Drawing
 from compute.exhibits.occlusion import occlusion_drawing
@@ -14,12 +13,13 @@ from dashboard.exhibits.queued import finished
 from dashboard.results import Result
 from dashboard.strongest import search
 from dashboard.views import ImageView
+from featurestore.places import Place
 from featurestore.reader import Run
 
 NEIGHBORS_SHOWN = 12
 
 
-def exhibits(view: ImageView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+def exhibits(view: ImageView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
     if view.shows_result:
         return live.exhibits(view, run, store, result)
     if view.upload:
@@ -36,7 +36,7 @@ def _mapped(view: ImageView, run: Run) -> bool:
     return "occlusion" in run.tables() and len(run.select("occlusion", view.image, columns=["target"])) > 0
 
 
-def _occlusion(view: ImageView, run: Run, store: Path) -> Exhibit:
+def _occlusion(view: ImageView, run: Run, store: Place) -> Exhibit:
     name = f"occlusion-{view.image}-{view.value}"
     asked = {"image_id": view.image, "value": view.value, "overlay": view.overlay}
     return Exhibit(
@@ -47,7 +47,7 @@ def _occlusion(view: ImageView, run: Run, store: Path) -> Exhibit:
     )
 
 
-def _strongest(view: ImageView, run: Run, store: Path) -> Exhibit:
+def _strongest(view: ImageView, run: Run, store: Place) -> Exhibit:
     """From the store alone where the network may not be used here."""
     name = "-".join(filter(None, ("strongest", view.layer, str(view.image))))
     stored = data.refusal(run) is not None

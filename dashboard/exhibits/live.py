@@ -1,7 +1,6 @@
 """What a live method made: the picture and the array behind it, its further pictures, its curves."""
 
 import shlex
-from pathlib import Path
 
 from compute.exhibits.drawing import NPY, PNG, Drawing
 from compute.exhibits.result import curves_table, result_drawing, result_recipe
@@ -10,12 +9,13 @@ from dashboard.live_request import Request
 from dashboard.live_results import requested
 from dashboard.results import Result
 from dashboard.view_state import LiveView
+from featurestore.places import Place
 from featurestore.reader import Run
 
 INPUTS = ("target", "layer", "channel", "y", "x", "whole")
 
 
-def exhibits(view: LiveView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+def exhibits(view: LiveView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
     """None before there is a result."""
     if result is None:
         return ()
@@ -50,7 +50,7 @@ def recipe_of(wanted: Request, run: Run) -> dict:
     return result_recipe(wanted.method, run.manifest.model["name"], wanted.weights, inputs, run.fingerprint)
 
 
-def _command(wanted: Request, run: Run, store: Path) -> str:
+def _command(wanted: Request, run: Run, store: Place) -> str:
     code, command = own_code(run), wanted.command(str(store))
     return command if code is None else f"{command} --model {shlex.quote(code)}"
 

@@ -1,6 +1,5 @@
 """Map: the points, or the grid."""
 
-from pathlib import Path
 
 from compute.exhibits.grid import grid_drawing
 from compute.exhibits.scatter import scatter_drawing
@@ -9,10 +8,11 @@ from dashboard import selection
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line
 from dashboard.results import Result
 from dashboard.views import MapView
+from featurestore.places import Place
 from featurestore.reader import Run
 
 
-def exhibits(view: MapView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+def exhibits(view: MapView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
     if not view.map:
         return ()
     plane = _points(view, run, store) if view.show == "points" else _grid(view, run, store)
@@ -26,7 +26,7 @@ def _selection(view: MapView, run: Run) -> Exhibit:
     return Exhibit(name, "The selected images", lambda: images_drawing(run, ids), None, NUMBERS)
 
 
-def _points(view: MapView, run: Run, store: Path) -> Exhibit:
+def _points(view: MapView, run: Run, store: Place) -> Exhibit:
     name = f"map-{view.map}-{view.color}"
     return Exhibit(
         name,
@@ -36,7 +36,7 @@ def _points(view: MapView, run: Run, store: Path) -> Exhibit:
     )
 
 
-def _grid(view: MapView, run: Run, store: Path) -> Exhibit:
+def _grid(view: MapView, run: Run, store: Place) -> Exhibit:
     name = f"grid-{view.map}-{view.kind}"
     asked = {"method": view.map, "kind": view.kind, "seams": view.seams}
     return Exhibit(

@@ -4,7 +4,6 @@ outvote; the classes.
 Of a selection there is no command line: it lies in the dashboard's own folder beside the store.
 """
 
-from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
@@ -16,10 +15,11 @@ from dashboard import data, selection
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line
 from dashboard.results import Result
 from dashboard.views import MistakesView
+from featurestore.places import Place
 from featurestore.reader import Run
 
 
-def exhibits(view: MistakesView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+def exhibits(view: MistakesView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
     images = data.table(run, "images", ("label", "split"))
     if images["label"].null_count == len(images):
         return ()
@@ -32,7 +32,7 @@ def exhibits(view: MistakesView, run: Run, store: Path, result: Result | None) -
     return _matrix(run, store, split, ids), _errors(view, run, store, split, ids)
 
 
-def _matrix(run: Run, store: Path, split: str, ids: np.ndarray | None) -> Exhibit:
+def _matrix(run: Run, store: Place, split: str, ids: np.ndarray | None) -> Exhibit:
     return Exhibit(
         "confusion",
         "The confusion matrix",
@@ -41,7 +41,7 @@ def _matrix(run: Run, store: Path, split: str, ids: np.ndarray | None) -> Exhibi
     )
 
 
-def _errors(view: MistakesView, run: Run, store: Path, split: str, ids: np.ndarray | None) -> Exhibit:
+def _errors(view: MistakesView, run: Run, store: Place, split: str, ids: np.ndarray | None) -> Exhibit:
     asked = {"split": split, "label": view.label, "predicted": view.predicted}
     return Exhibit(
         "mistakes",
@@ -51,7 +51,7 @@ def _errors(view: MistakesView, run: Run, store: Path, split: str, ids: np.ndarr
     )
 
 
-def _outvoted(view: MistakesView, run: Run, store: Path, split: str, ids: np.ndarray | None) -> Exhibit:
+def _outvoted(view: MistakesView, run: Run, store: Place, split: str, ids: np.ndarray | None) -> Exhibit:
     asked = {"count": view.k, "split": split, "label": view.label, "majority": view.predicted}
     return Exhibit(
         "outvoted",
@@ -61,7 +61,7 @@ def _outvoted(view: MistakesView, run: Run, store: Path, split: str, ids: np.nda
     )
 
 
-def _classes(run: Run, store: Path, split: str, ids: np.ndarray | None) -> Exhibit:
+def _classes(run: Run, store: Place, split: str, ids: np.ndarray | None) -> Exhibit:
     return Exhibit(
         "classes",
         "Recall and precision of each class",
@@ -72,6 +72,6 @@ def _classes(run: Run, store: Path, split: str, ids: np.ndarray | None) -> Exhib
 
 
 def _command(
-    name: str, store: Path, run: Run, ids: np.ndarray | None, suffix: str = ".png", **asked: str | int
+    name: str, store: Place, run: Run, ids: np.ndarray | None, suffix: str = ".png", **asked: str | int
 ) -> str | None:
     return None if ids is not None else command_line(name, store, run, f"{name}{suffix}", **asked)

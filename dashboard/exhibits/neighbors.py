@@ -1,21 +1,21 @@
 """Neighbours: both spaces in one sheet, of one of the run's images."""
 
-from pathlib import Path
 
 from compute.exhibits.neighbors import stored_neighbors_drawing
 from dashboard import data
 from dashboard.exhibits.exhibit import Exhibit, command_line
 from dashboard.results import Result
 from dashboard.views import ImageView, NeighborsView
+from featurestore.places import Place
 from featurestore.reader import Run
 
 
-def exhibits(view: NeighborsView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+def exhibits(view: NeighborsView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
     """None of an uploaded image: its neighbours are found live, and its file is not the store's."""
     return () if view.upload else (of_image(view, run, store, view.count),)
 
 
-def of_image(view: NeighborsView | ImageView, run: Run, store: Path, count: int) -> Exhibit:
+def of_image(view: NeighborsView | ImageView, run: Run, store: Place, count: int) -> Exhibit:
     name = f"neighbors-{view.image}"
     return Exhibit(
         name,

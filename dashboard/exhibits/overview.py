@@ -1,16 +1,16 @@
 """Overview: the first layer's filters, and the layers."""
 
-from pathlib import Path
 
 from compute.exhibits.filters import run_filters_drawing
 from compute.exhibits.stored import table_drawing
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line
 from dashboard.results import Result
 from dashboard.views import OverviewView
+from featurestore.places import Place
 from featurestore.reader import Run
 
 
-def exhibits(view: OverviewView, run: Run, store: Path, result: Result | None) -> tuple[Exhibit, ...]:
+def exhibits(view: OverviewView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
     filters = Exhibit(
         "filters",
         "First-layer filters",
