@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from compute.graph import TracedNetwork, ancestors
 from compute.incremental.regions import Window
+from compute.packed_convolution import packed_convolution
 from compute.tracing import NONLINEAR_MODULES, NONLINEAR_NAMES, called_name
 from compute.vision import ops
 
@@ -142,15 +143,10 @@ class _Compiler:
             output = self._absorb(activation)
         padding = _padding(module)
         windows = tuple(map(Window, module.kernel_size, module.stride, padding, module.dilation))
-        weight = weight.detach().to(memory_format=torch.channels_last)
-        bias = None if bias is None else bias.detach()
-
-        def convolve(maps: torch.Tensor, padding: tuple[int, int]) -> torch.Tensor:
-            result = F.conv2d(maps, weight, bias, module.stride, padding, module.dilation, module.groups)
-            return result if activation is None else result.relu_()
-
         if module.padding == "same" and any(_total(each) % 2 for each in windows):
             return self._dense(node)
+        bias = None if bias is None else bias.detach()
+        convolve = packed_convolution(module, weight.detach(), bias, relu=activation is not None)
         return Windowed(
             output,
             (node.args[0],),
