@@ -22,6 +22,7 @@ from compute.checkpoints import StateDict, load_weights, read_checkpoint
 from compute.demo_networks import NETWORKS
 from compute.model import Model, count_scores
 from compute.near_names import did_you_mean
+from compute.precision import insist_on_float32
 from compute.preprocessing import Preprocessing
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -109,6 +110,7 @@ def load(
     choices.
     """
     device = resolve_device(device)
+    insist_on_float32(device)
     state = read_checkpoint(spec.checkpoint) if spec.checkpoint else None
     architecture = _architecture(spec, state)
     if state is not None:

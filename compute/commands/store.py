@@ -64,6 +64,13 @@ def add_parser(subparsers) -> None:
         metavar="S",
         help="pixels between patches (default: an eighth of the network's input)",
     )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        metavar="P",
+        help="of the pass over all images: float32, or mixed, which is quicker on devices made for it and "
+        "says how far it is off; occlusion stays in float32 (default: %(default)s)",
+    )
     _add_engine_arguments(parser)
 
 
@@ -139,17 +146,20 @@ def _part(args: argparse.Namespace):
 def _job(args: argparse.Namespace, progress):
     from compute import images, zoo
     from compute.pipeline.job import Job, check_seed, complete_stages, image_digests, parameters
+    from compute.precision import check_precision
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
     check_seed(args.seed)
+    check_precision(args.precision)
     _check_place(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
     spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
     model = zoo.load(spec, args.device, images.class_names(source.items))
     chosen = parameters(
-        model, args.stages, args.seed, args.limit, args.occlusion_patch, args.occlusion_stride, args.threads
-    )
+        model, args.stages, args.seed, args.limit, args.occlusion_patch, args.occlusion_stride, args.threads,
+        args.precision,
+    )  # fmt: skip
     progress.note(f"{model.name} on {model.device.type}, {len(items):,} images of {source.spec}")
     with progress.stage("reading", len(items)) as stage:
         digests = image_digests(source, items, stage)
@@ -187,6 +197,12 @@ def _summary(manifest, store: str) -> list[str]:
     lines = [f"{images['count']:,} images, {images['problems']:,} of them unreadable (table problems)"]
     if accuracy:
         lines.append("accuracy: " + ", ".join(f"{split} {share:.3f}" for split, share in accuracy.items()))
+    if error := manifest.notes.get("precision_error"):
+        lines.append(
+            f"mixed precision, on {error['images']} images: logits are off by at most {error['logits']:.2g} of "
+            f"their standard deviation, features by {error['features']:.2g}; {error['predictions']:.1%} of the "
+            "predictions are float32's"
+        )
     return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: make dashboard STORES={store}"]
 
 

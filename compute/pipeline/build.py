@@ -22,6 +22,7 @@ from compute.progress import Progress
 from compute.stages import embeddings, grid, neighbors
 from compute.stages.channels import channels_table, top_patches_table
 from compute.stages.layers import filters_table, layers_table
+from compute.stages.precision_error import precision_error
 from featurestore.manifest import Manifest
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
@@ -204,7 +205,14 @@ def _new_fields(run: OpenRun, progress: Progress) -> dict:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "timings": {stage: round(seconds, 2) for stage, seconds in progress.seconds.items()},
     }
+    if run.job.parameters.precision != "float32":
+        notes["precision_error"] = _precision_error(run.job)
     return run.job.manifest_fields(accuracy(images), problems, notes)
+
+
+def _precision_error(job: Job) -> dict[str, float]:
+    with fixed_threads(job.parameters.threads):
+        return precision_error(job.model, job.source, job.items, job.parameters.precision)
 
 
 def _fields(manifest: Manifest) -> dict:

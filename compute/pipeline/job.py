@@ -16,13 +16,14 @@ import torch
 from compute.images import ImageSource, Item, class_names
 from compute.model import Model
 from compute.pixel_space import pixel_vectors
+from compute.precision import check_precision, dtype_name
 from compute.progress import StageProgress
 from compute.stages.activations import OnePass, pass_batch
 from compute.stages.occlusion import Occluder, default_patch, default_stride
 from compute.stages.reading import ahead
 from featurestore.schemas import SCHEMA_VERSION
 
-PIPELINE_VERSION = 2
+PIPELINE_VERSION = 3
 """Raised when a stage computes something else than before from the same input."""
 
 NEEDS = {
@@ -55,7 +56,8 @@ MAX_SEED = 2**31 - 1
 @dataclass(frozen=True)
 class Parameters:
     """What a store is computed with. occlusion_patch, occlusion_stride: pixels of the network's input.
-    threads: of every library, in each process; results may depend on their number.
+    threads: of every library, in each process; results may depend on their number. precision: of the one pass
+    (`compute.precision`); occlusion is always in float32.
     """
 
     stages: tuple[str, ...]
@@ -64,11 +66,13 @@ class Parameters:
     occlusion_patch: int
     occlusion_stride: int
     threads: int
+    precision: str = "float32"
 
 
 def parameters(
     model: Model, stages: tuple[str, ...] | None = None, seed: int = 0, limit: int | None = None,
     occlusion_patch: int | None = None, occlusion_stride: int | None = None, threads: int | None = None,
+    precision: str = "float32",
 ) -> Parameters:  # fmt: skip
     """With the defaults that depend on the model, a patch of a quarter and a stride of an eighth of its size,
     and on the machine: as many threads as torch takes by itself.
@@ -81,7 +85,9 @@ def parameters(
         raise ValueError(f"occlusion stride {stride} must be at least 1 pixel")
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; a shard needs at least 1")
-    return Parameters(complete_stages(stages), seed, limit, patch, stride, threads or torch.get_num_threads())
+    check_precision(precision)
+    stages, threads = complete_stages(stages), threads or torch.get_num_threads()
+    return Parameters(stages, seed, limit, patch, stride, threads, precision)
 
 
 def check_seed(seed: int) -> None:
@@ -152,7 +158,7 @@ class Job:
 
     @cached_property
     def one_pass(self) -> OnePass:
-        return OnePass(self.model, pass_batch(self.model))
+        return OnePass(self.model, pass_batch(self.model), self.parameters.precision)
 
     @cached_property
     def occluder(self) -> Occluder:
@@ -193,7 +199,7 @@ class Job:
             "parameters": asdict(self.parameters),
             "versions": versions(),
             "device": model.device.type,
-            "dtype": "float32",
+            "dtype": dtype_name(self.parameters.precision, model.device),
             "threads": self.parameters.threads,
             "class_names": model.classes,
             "notes": dict(notes),

@@ -16,6 +16,7 @@ from compute.folding import channels_last
 from compute.graph import FEATURES, LOGITS
 from compute.images import Item
 from compute.model import Model
+from compute.precision import arithmetic
 from compute.reading import reading_program
 from compute.stages.channels import ChannelValues
 from compute.stages.map_statistics import Statistics, map_statistics
@@ -59,11 +60,11 @@ class OnePass:
     """Everything that is read of a model in one forward pass, each layer as soon as it is computed.
 
     batch: images at once; fewer are padded with zeros, since a kernel is chosen by its shapes, and so the
-    same images always go through the same ones.
+    same images always go through the same ones. precision: of `compute.precision`.
     """
 
-    def __init__(self, model: Model, batch: int):
-        self.model, self.batch = model, batch
+    def __init__(self, model: Model, batch: int, precision: str = "float32"):
+        self.model, self.batch, self.precision = model, batch, precision
         self._traced = None
         if model.graph is not None:
             self._traced = reading_program(model.network, model.layers, map_statistics)
@@ -72,7 +73,7 @@ class OnePass:
         """Of at most `batch` crops (N, C, H, W)."""
         number = len(crops)
         padded = F.pad(crops, (0, 0) * 3 + (0, self.batch - number)) if number < self.batch else crops
-        with torch.inference_mode():
+        with torch.inference_mode(), arithmetic(self.precision, self.model.device):
             found = self._read(channels_last(self.model.normalize(padded)))
             logits, features = (found[site][:number].float().cpu().numpy() for site in (LOGITS, FEATURES))
         channels = _channel_values([found[name] for name in self.model.layers], number)

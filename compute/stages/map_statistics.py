@@ -21,9 +21,9 @@ BLOCK = 64
 def map_statistics(maps: torch.Tensor) -> Statistics:
     """(N, C, H, W) -> maximum (float32), its first row-major position (int32), mean and share above 0
     (float32), each (N, C). A map with a value that is not a number has a mean that is none."""
-    if maps.device.type != "cpu" or maps.dtype != torch.float32:
+    if maps.device.type != "cpu":
         return _by_torch(maps)
-    channels_last = maps.permute(0, 2, 3, 1).contiguous().flatten(1, 2).numpy()
+    channels_last = maps.float().permute(0, 2, 3, 1).contiguous().flatten(1, 2).numpy()
     found = tuple(np.empty(maps.shape[:2], kind) for kind in (np.float32, np.int32, np.float32, np.float32))
     threads = min(torch.get_num_threads(), len(maps))
     if threads == 1:

@@ -48,6 +48,7 @@ def cards(run: Run) -> None:
                 "Feature": f"{model.get('feature_dim', '–')} numbers, the last linear layer's input",
                 "Weights, SHA-256": f"`{model['weights_hash'][:16]}`",
                 "Computed on": f"{manifest.device}, {manifest.dtype}, {manifest.threads} threads",
+                **off_by(manifest.notes.get("precision_error")),
             }
         )
     with right.container(border=True, height="stretch"):
@@ -62,6 +63,17 @@ def cards(run: Run) -> None:
                 "Tables": ", ".join(run.tables()),
             }
         )
+
+
+def off_by(error: dict[str, float] | None) -> dict[str, str]:
+    """The row that states what mixed precision cost; none for a store in float32."""
+    if not error:
+        return {}
+    return {
+        "Off from float32": f"at most {error['logits']:.2g} standard deviations of the logits, "
+        f"{error['features']:.2g} of the features; {error['predictions']:.1%} of predictions stay "
+        f"({error['images']} images)"
+    }
 
 
 def table(rows: dict[str, str]) -> None:
