@@ -45,4 +45,6 @@ def packed_convolution(
 
 def _can_pack(weight: torch.Tensor) -> bool:
     here = weight.device.type == "cpu" and weight.dtype == torch.float32
-    return here and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    return (
+        here and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    )

@@ -17,7 +17,7 @@ def arithmetic(precision: str, device: torch.device) -> torch.autocast:
 
 
 def dtype_name(precision: str, device: torch.device) -> str:
-    """"float32", or "mixed, float16 products" on a GPU and "mixed, bfloat16 products" on a CPU."""
+    """As a manifest says it: "float32", or "mixed, float16 products" on a GPU and "mixed, bfloat16 products" on a CPU."""
     if precision == "float32":
         return precision
     return f"{precision}, {str(torch.get_autocast_dtype(device.type)).removeprefix('torch.')} products"

@@ -24,15 +24,16 @@ def test_mixed_precision_is_near_float32_and_not_it(name):
         assert found.dtype == np.float32
         off = np.abs(found - expected).max()
         assert 0 < off <= 4 * HALF * np.abs(expected).max()
-    assert np.abs(mixed.channels.maximum - exact.channels.maximum).max() <= 4 * HALF * exact.channels.maximum.max()
+    maxima = exact.channels.maximum
+    assert np.abs(mixed.channels.maximum - maxima).max() <= 4 * HALF * maxima.max()
 
 
 def test_a_store_states_the_error(tmp_path, capsys):
     path = str(tmp_path / "store")
-    options = ["--model", "digits", "--images", "digits", "--limit", "40", "--stages", "activations", "--store", path]
-    assert main(["store", *options]) == 0
+    options = ["--model", "digits", "--images", "digits", "--limit", "40", "--stages", "activations"]
+    assert main(["store", *options, "--store", path]) == 0
     plain = Store(path).open()
-    assert main(["store", *options, "--precision", "mixed"]) == 0
+    assert main(["store", *options, "--store", path, "--precision", "mixed"]) == 0
     said, mixed = capsys.readouterr().out, Store(path).open()
     error = mixed.manifest.notes["precision_error"]
     assert mixed.fingerprint != plain.fingerprint and "precision_error" not in plain.manifest.notes

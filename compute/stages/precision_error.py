@@ -24,7 +24,9 @@ def precision_error(
     crops = [picture.crop for picture in pictures if picture.reason is None]
     if not crops:
         return {}
-    exact, found = (_values(OnePass(model, pass_batch(model), each), crops) for each in ("float32", precision))
+    exact, found = (
+        _values(OnePass(model, pass_batch(model), each), crops) for each in ("float32", precision)
+    )
     same = exact[0].argmax(1) == found[0].argmax(1)
     logits, features = (float(np.abs(a - b).max() / a.std()) for a, b in zip(exact, found, strict=True))
     return {
