@@ -11,6 +11,7 @@ from dashboard.door import Door, Policy
 from dashboard.link_routes import link_routes
 from dashboard.routes import beneath, make_routes
 from dashboard.settings import Settings
+from dashboard.upload_room import UploadRoom
 from dashboard.warm_up import warmed_up
 
 settings = Settings.read()
@@ -23,5 +24,6 @@ app = st.App(
     ),
     middleware=[
         Middleware(Door, policy=Policy.of(settings.host, settings.public_url, settings.uploads)),
+        Middleware(UploadRoom),
     ],
 )

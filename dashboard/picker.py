@@ -2,6 +2,7 @@
 
 import pyarrow.compute as pc
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dashboard import addresses, binding, data
 from dashboard.components import GridItem, image_grid
@@ -135,7 +136,8 @@ def _upload(cls: type[ViewState]) -> None:
 
 def _receive(cls: type[ViewState], name: str) -> None:
     file = st.session_state[name]
-    if file is None:
+    if not isinstance(file, UploadedFile):
+        # Cleared, or gone already, where many were sent at the same time.
         return
     try:
         binding.change(cls, upload=data.uploads().add(file.getvalue()))

@@ -5,8 +5,16 @@ import time
 
 import pytest
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from dashboard import uploads
+from dashboard.upload_room import UploadRoom, make_room
 from dashboard.uploads import LARGEST_PIXELS, Uploads
 
 
@@ -75,3 +83,38 @@ def test_limits(monkeypatch):
     monkeypatch.setattr(uploads, "LARGEST_BYTES", 50)
     with pytest.raises(ValueError, match="more than the 50 of an upload"):
         kept.add(png())
+
+
+def names(files):
+    return [name for own in files.file_storage.values() for name in own]
+
+
+def keep(files, session, name, size):
+    files.add_file(session, UploadedFileRec(name, "a.png", "image/png", bytes(size)))
+
+
+def test_what_was_sent_first_goes_when_there_is_no_room():
+    files = MemoryUploadedFileManager("")
+    for session, name, size in (("anna", "a", 40), ("bert", "b", 40), ("bert", "c", 20)):
+        keep(files, session, name, size)
+    make_room(files, 100)
+    assert names(files) == ["a", "b", "c"]
+    make_room(files, 99)
+    assert names(files) == ["b", "c"]
+    make_room(files, 19)
+    assert names(files) == []
+
+
+def test_a_session_that_sends_without_end_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("dashboard.upload_room.MOST_BYTES", 100)
+    files = MemoryUploadedFileManager("")
+
+    async def put(request):
+        keep(files, request.path_params["session"], request.path_params["name"], 30)
+        return Response(status_code=204)
+
+    route = Route("/below/_stcore/upload_file/{session}/{name}", put, methods=["PUT"])
+    client = TestClient(Starlette(routes=[route], middleware=[Middleware(UploadRoom, files=lambda: files)]))
+    for number in range(10):
+        assert client.put(f"/below/_stcore/upload_file/anna/{number}").status_code == 204
+    assert names(files) == ["7", "8", "9"]
