@@ -26,15 +26,15 @@ class ShortLinks:
     def add(self, view: ViewState) -> str:
         """The view's name. OSError where it can't be written."""
         content = json.dumps({"page": view.page, "query": view.to_query()}, sort_keys=True).encode()
-        name = base64.b32encode(hashlib.sha256(content).digest()).decode().lower()[:LETTERS]
+        name = name_of(content)
         if self._shelf.read(name + SUFFIX) != content:
             self._shelf.write(name + SUFFIX, lambda file: file.write(content))
         return name
 
     def find(self, name: str) -> ViewState | None:
-        """None for a name that is not there, whatever its text is."""
+        """None for a name that is not there, whatever its text is, or whose file is not as it was written."""
         content = self._shelf.read(name + SUFFIX) if _NAME.fullmatch(name) else None
-        if content is None:
+        if content is None or name_of(content) != name:
             return None
         self._shelf.touch(name + SUFFIX)
         try:
@@ -42,3 +42,8 @@ class ShortLinks:
             return PAGES[said["page"]].view.from_query(said["query"])[0]
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def name_of(content: bytes) -> str:
+    """Under which this text is kept: what is damaged then has another one."""
+    return base64.b32encode(hashlib.sha256(content).digest()).decode().lower()[:LETTERS]

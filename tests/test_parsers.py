@@ -18,7 +18,7 @@ from dashboard import image_search
 from dashboard.findings.record import Finding
 from dashboard.pages import PAGES
 from dashboard.proof import Proof
-from dashboard.short_links import ShortLinks
+from dashboard.short_links import ShortLinks, name_of
 from featurestore.layout import check_fingerprint
 from featurestore.manifest import Manifest
 
@@ -107,8 +107,9 @@ def test_proofs(text):
 def test_short_links(tmp_path_factory, said):
     store = tmp_path_factory.getbasetemp() / "short"
     (store / "links").mkdir(parents=True, exist_ok=True)
-    (store / "links" / "aaaaaaaaaa.json").write_text(json.dumps(said))
-    view = ShortLinks(store).find("aaaaaaaaaa")
+    content = json.dumps(said).encode()
+    (store / "links" / f"{name_of(content)}.json").write_bytes(content)
+    view = ShortLinks(store).find(name_of(content))
     assert view is None or view.page in PAGES
 
 

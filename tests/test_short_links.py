@@ -11,7 +11,7 @@ from dashboard import addresses
 from dashboard.kept import Kept
 from dashboard.link_routes import link_routes
 from dashboard.shelf import Shelf
-from dashboard.short_links import ShortLinks
+from dashboard.short_links import ShortLinks, name_of
 from dashboard.views import LabView, MapView, OverviewView
 
 VIEW = MapView("mine", "0123abcd", map="tsne", camera="1,2,3,4", selection="ab" * 8, proof="1~abc")
@@ -42,6 +42,12 @@ def led_to(client, store, name, prefix="http://host/some/prefix/"):
     target = urlsplit(urljoin(prefix + address, location))
     assert target.path.startswith("/some/prefix/")
     return target.path.removeprefix("/some/prefix/"), dict(parse_qsl(target.query))
+
+
+def put(store, content):
+    """A text of anybody's, under the name that it has."""
+    (store / "links").mkdir(parents=True, exist_ok=True)
+    (store / "links" / f"{name_of(content.encode())}.json").write_text(content)
 
 
 def test_a_short_link_leads_to_the_whole_view(client, stores):
@@ -89,17 +95,27 @@ def test_nothing_outside_of_the_folder_is_read(stores):
                 '{"page": "map", "query": {"image": 3}}']
 )  # fmt: skip
 def test_a_damaged_link_is_not_found(client, stores, content):
-    name = ShortLinks(stores["mine"]).add(VIEW)
-    (stores["mine"] / "links" / f"{name}.json").write_text(content)
-    assert client.get(f"/s/mine/{name}").status_code == 404
+    put(stores["mine"], content)
+    assert client.get(f"/s/mine/{name_of(content.encode())}").status_code == 404
+
+
+def test_a_flipped_bit_leads_nowhere_else(stores):
+    links = ShortLinks(stores["mine"])
+    name = links.add(VIEW)
+    path = stores["mine"] / "links" / f"{name}.json"
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        assert links.find(name) is None
+    assert links.add(VIEW) == name and links.find(name) == VIEW
 
 
 def test_a_kept_link_goes_through_the_views_own_bounds(client, stores):
-    links = ShortLinks(stores["mine"])
-    name = links.add(LabView("mine", method="fool"))
-    path = stores["mine"] / "links" / f"{name}.json"
-    path.write_text('{"page": "lab", "query": {"method": "fool", "evil": "javascript:", "p.seed": "x"}}')
-    _, query = led_to(client, "mine", name)
+    content = '{"page": "lab", "query": {"method": "fool", "evil": "javascript:", "p.seed": "x"}}'
+    put(stores["mine"], content)
+    _, query = led_to(client, "mine", name_of(content.encode()))
     assert "evil" not in query and query["p.seed"].isdecimal()
 
 

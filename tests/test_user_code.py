@@ -16,7 +16,7 @@ from dashboard.findings.recheck import view_of
 from dashboard.findings.record import Finding
 from dashboard.pages import PAGES
 from dashboard.settings import Settings
-from dashboard.short_links import ShortLinks
+from dashboard.short_links import ShortLinks, name_of
 from dashboard.uploads import Uploads
 from featurestore.reader import Store
 
@@ -81,8 +81,9 @@ def test_a_short_link_can_not(tmp_path, harmful):
     links = ShortLinks(tmp_path)
     (tmp_path / "links").mkdir()
     said = {"page": str(harmful), "query": {"model": f"{harmful}:net"}, "model": f"{harmful}:net"}
-    (tmp_path / "links" / "aaaaaaaaaa.json").write_text(json.dumps(said))
-    assert links.find("aaaaaaaaaa") is None
+    content = json.dumps(said).encode()
+    (tmp_path / "links" / f"{name_of(content)}.json").write_bytes(content)
+    assert links.find(name_of(content)) is None
 
 
 def test_an_upload_can_not(harmful):
