@@ -35,6 +35,9 @@ ROWS = 256
 SIXTEEN_BIT_FORMATS = ("PNG", "PPM")
 """Formats without 32-bit integers: Pillow may hand out their 16-bit values as such."""
 
+PNG_END = b"IEND\xaeB`\x82"
+"""The last chunk's name and checksum."""
+
 BACKGROUND = "white"
 
 _one_large = threading.Lock()
@@ -54,6 +57,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             _check_size(image, max_pixels)
             with _one_large if image.width * image.height > LARGE_PIXELS else contextlib.nullcontext():
                 image.load()
+                _check_end(image, data)
                 return _flat(_to_8_bits(_upright(image), image.format))
     except Image.UnidentifiedImageError as error:
         raise ValueError(f"not an image, or none of {', '.join(FORMATS)}") from error
@@ -66,6 +70,12 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def _check_size(image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise ValueError(f"{image.width} x {image.height} pixels are more than {max_pixels:,}")
+
+
+def _check_end(image: Image.Image, data: bytes) -> None:
+    """Pillow takes a PNG that was cut behind its last pixel, or in its second frame."""
+    if image.format == "PNG" and PNG_END not in data:
+        raise ValueError("image file is truncated (its end is missing)")
 
 
 def _to_8_bits(image: Image.Image, file_format: str) -> Image.Image:

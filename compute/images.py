@@ -16,6 +16,9 @@ import numpy as np
 from compute.decoding import EXTENSIONS
 
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+LARGEST_BYTES = 2**30
+"""Of an image's file: more than `decoding.MAX_PIXELS` take in any format. Files are read whole."""
+
 TORCHVISION = "torchvision:"
 DATASETS = {
     "CIFAR10": ("train", True), "CIFAR100": ("train", True), "MNIST": ("train", True),
@@ -118,6 +121,8 @@ class FolderSource:
         file = self.folder / inside
         if not file.is_file():
             raise ValueError(f"no file {path!r} in {self.folder}")
+        if (size := file.stat().st_size) > LARGEST_BYTES:
+            raise ValueError(f"{path!r} has {size:,} bytes, more than the {LARGEST_BYTES:,} of an image")
         return file.read_bytes()
 
 

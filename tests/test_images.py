@@ -1,6 +1,7 @@
 """Image sources and decoding: what is listed, in which order, and what becomes of unusual files."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from compute import decoding
 from compute.decoding import decode
-from compute.images import Item, class_names, open_source, sample
+from compute.images import LARGEST_BYTES, FolderSource, Item, class_names, open_source, sample
 from compute.vision import datasets
 
 
@@ -99,6 +100,14 @@ class TestFolder:
         put(tmp_path, "secret.png", "images/cat/1.png")
         with pytest.raises(ValueError, match=r"does not lie in|no file"):
             open_source(str(tmp_path / "images")).read(path)
+
+    def test_a_file_that_is_too_large_is_not_read(self, tmp_path):
+        put(tmp_path, "small.png", "large.png")
+        os.truncate(tmp_path / "large.png", LARGEST_BYTES + 1)
+        source = FolderSource(tmp_path)
+        assert source.read("small.png")
+        with pytest.raises(ValueError, match=r"'large.png' has 1,073,741,825 bytes, more than"):
+            source.read("large.png")
 
     def test_errors_say_what_was_found_and_what_is_accepted(self, tmp_path):
         with pytest.raises(ValueError, match=r"no folder .*'demo'"):
@@ -253,6 +262,16 @@ class TestDecode:
         for length in (0, 3, len(data) // 2, len(data) * 9 // 10):
             with pytest.raises(ValueError):
                 decode(data[:length])
+
+    def test_a_png_that_was_cut_anywhere_is_an_error(self):
+        """Also behind its last pixel, and in its second frame."""
+        frames = [picture(16, 16), picture(16, 16).rotate(90)]
+        for data in (encoded(frames[0]), encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])):
+            decode(data)
+            decode(data + b"more")
+            for length in range(len(data)):
+                with pytest.raises(ValueError):
+                    decode(data[:length])
 
     def test_other_formats_are_refused(self):
         for data in (b"just text", encoded(picture(), "PDF"), encoded(picture(), "TGA")):
