@@ -39,24 +39,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.large_store", description=__doc__)
     parser.add_argument("path", type=Path)
     parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0, help="another one is another network on the same images")
     parser.add_argument("--like", default="stores/demo", help="store of the network (default: %(default)s)")
     options = parser.parse_args(arguments)
-    write_store(options.path, options.images, Store(options.like).open())
+    write_store(options.path, options.images, Store(options.like).open(), options.seed)
     return 0
 
 
-def write_store(path: Path, number: int, like: Run) -> Run:
-    writer = RunWriter(path, f"large-{number}")
+def write_store(path: Path, number: int, like: Run, seed: int = 0) -> Run:
+    writer = RunWriter(path, f"large-{number}-{seed}")
     classes, width = like.class_names, like.manifest.model["feature_dim"]
-    write_features(writer, number, width, len(classes))
+    write_features(writer, number, width, len(classes), seed)
     folder, pictures = path.with_name(f"{path.name}-images"), drawn_pictures()
     write_files(folder, pictures)
     for shard, ids in enumerate(shards(number)):
-        writer.write_shard("images", shard, image_rows(ids, classes, pictures))
+        writer.write_shard("images", shard, image_rows(ids, classes, pictures, seed))
     spaces = [(space, ids) for space in ("feature", "pixel") for ids in shards(number)]
     for shard, (space, ids) in enumerate(spaces):
-        writer.write_shard("neighbors", shard, neighbor_rows(space, ids, number))
-    _write_maps(writer, number, width)
+        writer.write_shard("neighbors", shard, neighbor_rows(space, ids, number, seed))
+    _write_maps(writer, number, width, seed)
     for table in NETWORK:
         writer.write_shard(table, 0, like.table(table))
     kept = {each.name: getattr(like.manifest, each.name) for each in fields(Manifest) if each.name not in DRAWN}
@@ -65,11 +66,11 @@ def write_store(path: Path, number: int, like: Run) -> Run:
     return Store(path).open()
 
 
-def write_features(writer: RunWriter, number: int, width: int, classes: int) -> None:
+def write_features(writer: RunWriter, number: int, width: int, classes: int, seed: int = 0) -> None:
     """Table `features`: (number, width), class centres with noise around them."""
-    centres = np.random.default_rng(0).random((classes, width), np.float32)
+    centres = np.random.default_rng(seed).random((classes, width), np.float32)
     for shard, ids in enumerate(shards(number)):
-        noise = np.random.default_rng(ids[0] + 1).standard_normal((len(ids), width), np.float32)
+        noise = np.random.default_rng([ids[0] + 1, seed]).standard_normal((len(ids), width), np.float32)
         rows = np.maximum(centres[ids % classes] + noise / 4, 0)
         writer.write_shard("features", shard, pa.table({"image_id": ids, "feature": vectors(rows)}))
 
@@ -89,9 +90,9 @@ def file_name(image_id: int) -> str:
     return f"{image_id % FILES:04d}.png"
 
 
-def image_rows(ids: np.ndarray, classes: tuple[str, ...], pictures: list[bytes]) -> pa.Table:
+def image_rows(ids: np.ndarray, classes: tuple[str, ...], pictures: list[bytes], seed: int) -> pa.Table:
     """Table `images`: labels in turn, one prediction in ten wrong."""
-    names, number, random = pa.array(classes), len(ids), np.random.default_rng(ids[0])
+    names, number, random = pa.array(classes), len(ids), np.random.default_rng([ids[0], seed])
     correct = random.random(number) > 0.1
     label, probability = ids % len(classes), random.uniform(0.2, 1, number).astype(np.float32)
     predicted = (label + ~correct) % len(classes)
@@ -109,10 +110,10 @@ def image_rows(ids: np.ndarray, classes: tuple[str, ...], pictures: list[bytes])
     })  # fmt: skip
 
 
-def neighbor_rows(space: str, ids: np.ndarray, number: int) -> pa.Table:
+def neighbor_rows(space: str, ids: np.ndarray, number: int, seed: int) -> pa.Table:
     """Table `neighbors`: any images at ascending distances."""
     ranks = min(NEIGHBORS, number - 1)
-    random = np.random.default_rng(ids[0])
+    random = np.random.default_rng([ids[0], seed])
     away = random.integers(1, number, (len(ids), ranks))
     distances = np.sort(random.random((len(ids), ranks), np.float32), 1)
     return pa.table({
@@ -122,8 +123,8 @@ def neighbor_rows(space: str, ids: np.ndarray, number: int) -> pa.Table:
     })  # fmt: skip
 
 
-def _write_maps(writer: RunWriter, number: int, width: int) -> None:
-    ids, random = np.arange(number), np.random.default_rng(2)
+def _write_maps(writer: RunWriter, number: int, width: int, seed: int) -> None:
+    ids, random = np.arange(number), np.random.default_rng([2, seed])
     centres = random.normal(size=(40, 2)) * 5
     for shard, method in enumerate(MAPS):
         places = (centres[random.integers(40, size=number)] + random.normal(size=(number, 2))).astype(np.float32)

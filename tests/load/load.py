@@ -50,12 +50,17 @@ class Outcome:
     errors: list[str]
 
     @property
-    def growth(self) -> float:
-        """Of the median of the last tenth of the time over that of the tenth after the first third."""
+    def settled(self) -> tuple[float, float]:
+        """Bytes: the median of the tenth of the time after its first third, and that of the last tenth."""
         end = self.memory[-1].seconds
         early = [each.bytes for each in self.memory if end / 3 <= each.seconds <= end * (1 / 3 + 0.1)]
         late = [each.bytes for each in self.memory if each.seconds >= 0.9 * end]
-        return statistics.median(late) / statistics.median(early) - 1
+        return statistics.median(early), statistics.median(late)
+
+    @property
+    def growth(self) -> float:
+        early, late = self.settled
+        return late / early - 1
 
 
 async def put_on(store: Path, load: Load, log: Path) -> Outcome:
