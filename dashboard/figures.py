@@ -95,6 +95,44 @@ def classes_over_image(
     return figure
 
 
+def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.Figure:
+    """The legend of a picture: `colors` at equal steps from `low` to `high`. title: what they stand for,
+    with the unit."""
+    places = np.linspace(low, high, len(colors))
+    figure = go.Figure(
+        go.Heatmap(
+            z=[places],
+            x=places,
+            y=[0],
+            zmin=low,
+            zmax=high,
+            colorscale=list(colors),
+            showscale=False,
+            hovertemplate="%{x:.4g}<extra></extra>",
+        )
+    )
+    figure.update_layout(margin={"l": 24, "r": 24, "t": 0, "b": 0}, height=76)
+    figure.update_xaxes(
+        title=title,
+        showgrid=False,
+        range=[low, high],
+        tickvals=np.linspace(low, high, 5),
+        tickformat=".2~g",
+        ticklabeloverflow="allow",
+    )
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def class_legend(names: Sequence[str], shares: Sequence[float], colors: Sequence[str]) -> go.Figure:
+    """The legend of a map of classes: a bar each, in its colour, as long as its share of the map."""
+    figure = probabilities(names, shares)
+    figure.update_traces(marker_color=list(colors), hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>")
+    figure.update_layout(height=28 * len(names) + 68)
+    figure.update_xaxes(title="share of the map")
+    return figure
+
+
 def histogram(counts: Sequence[int], low: float, high: float, unit: str = "activation") -> go.Figure:
     """Bars over equal bins from `low` to `high`."""
     edges = np.linspace(low, high, len(counts) + 1)
@@ -115,21 +153,26 @@ def histogram(counts: Sequence[int], low: float, high: float, unit: str = "activ
 
 
 def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
-    """Horizontal bars, the most probable on top."""
+    """Horizontal bars, the most probable on top. Names may be numbers, and two may be the same."""
+    places = list(range(len(names)))
     figure = go.Figure(
         go.Bar(
             x=list(values),
-            y=list(names),
+            y=places,
+            customdata=list(names),
             orientation="h",
             marker_color=palettes.CATEGORIES[0],
             text=[f"{value:.1%}" for value in values],
             textposition="auto",
-            hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+            hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
         )
     )
-    figure.update_layout(margin=MARGIN, height=36 * len(names) + 50)
-    figure.update_xaxes(range=[0, 1], title="probability", tickformat=".0%")
-    figure.update_yaxes(autorange="reversed")
+    figure.update_layout(margin=MARGIN | {"r": 24}, height=36 * len(names) + 50)
+    # The last tick is as wide as the margin, and would be left out.
+    figure.update_xaxes(
+        range=[0, 1], title="probability", tickformat=".0%", dtick=0.5, ticklabeloverflow="allow"
+    )
+    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=list(names))
     return figure
 
 

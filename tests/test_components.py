@@ -146,6 +146,16 @@ def test_image_grid_is_one_tab_stop_and_moves_by_arrow_keys(visit):
     assert came_back(page, "clicked") == 6
 
 
+def test_image_grid_has_fewer_columns_where_they_would_be_too_narrow(visit):
+    page = visit("image_grid", ".frame.loaded")
+    columns = "grid => getComputedStyle(grid).gridTemplateColumns.split(' ').map(parseFloat)"
+    assert page.locator(".grid").evaluate(columns) == [96] * 4
+    page.set_viewport_size({"width": 300, "height": 700})
+    page.wait_for_function("() => innerWidth === 300")
+    narrow = page.locator(".grid").evaluate(columns)
+    assert len(narrow) < 4 and min(narrow) >= 60
+
+
 def test_image_grid_draws_the_box_where_the_image_is(visit):
     page = visit("image_grid", ".grid button:first-child .frame.loaded")
     image = page.locator(".grid button").first.locator("img").bounding_box()

@@ -43,9 +43,10 @@ def image_grid(
 ) -> int | str | None:
     """Shows ``items`` as buttons and returns the id of the one clicked in this run, else None.
 
-    ``columns`` None fills the width; ``size`` is an image's side in CSS pixels; ``selected`` is the id shown
-    as chosen; ``pixelated`` enlarges without smoothing (filters); ``label`` names the grid for screen
-    readers. ``on_click`` is called with the id before the script runs, as Streamlit's own callbacks are.
+    ``columns`` None fills the width, and a narrow page has fewer; ``size`` is an image's side in CSS
+    pixels; ``selected`` is the id shown as chosen; ``pixelated`` enlarges without smoothing (filters);
+    ``label`` names the grid for screen readers. ``on_click`` is called with the id before the script runs,
+    as Streamlit's own callbacks are.
     """
 
     def clicked() -> None:

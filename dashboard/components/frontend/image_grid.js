@@ -20,9 +20,8 @@ class ImageGrid {
     this.#emit = emit
     this.grid.setAttribute("aria-label", data.label)
     this.grid.style.setProperty("--size", `${data.size}px`)
-    this.grid.style.gridTemplateColumns = data.columns
-      ? `repeat(${data.columns}, minmax(0, ${data.size}px))`
-      : `repeat(auto-fill, ${data.size}px)`
+    this.grid.style.setProperty("--columns", data.columns)
+    this.grid.classList.toggle("columned", Boolean(data.columns))
     this.grid.classList.toggle("pixelated", data.pixelated)
     this.#show(data.items)
     this.#select(data.selected)
