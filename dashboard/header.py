@@ -7,8 +7,8 @@ from typing import Generic
 
 import streamlit as st
 
-from dashboard import binding, data, dead_ends, regenerated
-from dashboard.address_text import resolved
+from dashboard import binding, data, dead_ends, regenerated, selection
+from dashboard.address_text import Notes, resolved
 from dashboard.binding import View
 from dashboard.link_panel import draw_link, draw_verdict, proof_of
 from dashboard.live_results import result_of
@@ -18,6 +18,8 @@ from dashboard.results import Result
 from dashboard.view_state import Facts
 from featurestore.places import Place
 from featurestore.reader import Run, Store
+
+SAID = "said of the address"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def open_page(
     run, latest = _open_run(view, listed)
     facts = data.facts(run)
     view, more = dataclasses.replace(view, run=run.fingerprint).fitted(facts)
-    view = complete(view, run)
+    view, dropped = selection.held(complete(view, run), run)
     proof, unread = proof_of(view)
     view = view if proof else dataclasses.replace(view, proof="")
     binding.settle(view)
@@ -62,9 +64,19 @@ def open_page(
     if proof:
         draw_verdict(proof, view, run, opened.result)
     regenerated.offer(view, run, latest, proof)
-    for note in notes + more + unread:
+    for note in _lasting(view, notes + more + dropped + unread):
         st.warning(f"{note[0].upper()}{note[1:]}.", icon=":material/link_off:")
     return opened
+
+
+def _lasting(view: View, notes: Notes) -> Notes:
+    """What there is to say of an address, for as long as it stays: once settled it has no fault any more,
+    and the page runs again by itself when a job ends."""
+    address = view.to_query()
+    if notes:
+        st.session_state[SAID] = address, notes
+    said, lasting = st.session_state.get(SAID, ({}, ()))
+    return lasting if said == address else ()
 
 
 def _navigate(view: View, facts: Facts) -> None:
@@ -107,7 +119,6 @@ def _choose_store(cls: type[View], listed: list[str]) -> None:
         listed,
         key=binding.key(cls, "store"),
         label_visibility="collapsed",
-        width=220,
         help="A network's answers over one set of images",
         on_change=lambda: binding.change(cls, run=""),
     )

@@ -1,8 +1,12 @@
 """Images chosen with the lasso or by a search: their ids under the hash that a link carries."""
 
+import dataclasses
+
 import numpy as np
 
 from dashboard import data
+from dashboard.address_text import Notes
+from dashboard.binding import View
 from featurestore.reader import Run
 
 
@@ -18,3 +22,12 @@ def read(store: str, run: Run, name: str) -> np.ndarray:
         return np.empty(0, np.int64)
     ids = np.frombuffer(data.selections(store).read(name), "<i8")
     return ids[(ids >= 0) & (ids < run.image_count)]
+
+
+def held(view: View, run: Run) -> tuple[View, Notes]:
+    """The view, without a selection that is not kept any more: the rest of it can be shown."""
+    try:
+        read(view.store, run, getattr(view, "selection", ""))
+    except ValueError as error:
+        return dataclasses.replace(view, selection=""), (str(error),)
+    return view, ()

@@ -132,6 +132,11 @@ def test_an_image_and_a_layer_that_are_not_there_are_replaced_and_said(store, se
     app = fine(show("image", {"store": "digits", "image": 4000}))
     assert any("4000" in each.value for each in app.warning)
     assert query_of(app)["image"] == str(IMAGES - 1)
+    # The page runs again by itself whenever a job ends.
+    app = settled(fine(app.run()))
+    assert any("4000" in each.value for each in app.warning)
+    app = fine(app.number_input(key="image.image").set_value(3).run())
+    assert not app.warning
 
 
 def test_an_unknown_method_is_replaced_and_said(store, serve):
@@ -361,10 +366,12 @@ def test_an_upload_that_is_gone_is_said(store, serve):
     assert not app.exception and "no longer kept" in app.error[0].value
 
 
-def test_a_selection_that_is_gone_is_said(store, serve):
+@pytest.mark.parametrize("page", ["map", "mistakes"])
+def test_a_selection_that_is_gone_is_said_and_the_rest_is_shown(page, store, serve):
     serve(store)
-    app = show("map", {"store": "digits", "selection": "0123456789abcdef"})
-    assert not app.exception and "no longer kept" in words(app)
+    app = fine(show(page, {"store": "digits", "selection": "0123456789abcdef"}))
+    assert "no longer kept" in app.warning[0].value and "selection" not in query_of(app)
+    assert app.get("bidi_component")
 
 
 def test_code_of_the_users_runs_only_where_it_is_trusted(store, serve, tmp_path):

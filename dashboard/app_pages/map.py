@@ -9,7 +9,6 @@ import streamlit as st
 
 from compute.exhibits.coloring import COLOR_COLUMNS, color_title
 from dashboard import binding, data, image_search, map_planes, selection, tools
-from dashboard.boundary import sentence
 from dashboard.header import Opened, open_page
 from dashboard.image_wall import known, wall
 from dashboard.pages import link
@@ -32,7 +31,7 @@ def draw(opened: Opened[MapView]) -> None:
         )
         return
     _controls(opened)
-    chosen = _selection(opened)
+    chosen = selection.read(opened.store, opened.run, opened.view.selection)
     plane, side = st.columns([3, 1], gap="medium")
     with plane:
         if opened.view.show == "points":
@@ -85,14 +84,6 @@ def _controls(opened: Opened[MapView]) -> None:
 
 def _segments(label: str, name: str, options: list[str], words: dict[str, str]) -> None:
     st.segmented_control(label, options, key=_key(name), format_func=lambda each: words.get(each, each))
-
-
-def _selection(opened: Opened[MapView]) -> np.ndarray:
-    try:
-        return selection.read(opened.store, opened.run, opened.view.selection)
-    except ValueError as error:
-        st.warning(sentence(error), icon=":material/link_off:")
-        return np.empty(0, np.int64)
 
 
 def _selected(opened: Opened[MapView]) -> None:
