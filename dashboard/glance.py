@@ -1,4 +1,5 @@
-"""One image at a glance: where occlusion and saliency point, the object cut out, the nearest images."""
+"""One image at a glance: where occlusion and saliency point, the object cut out, the nearest images, the
+channels that answer most."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,10 +8,10 @@ import streamlit as st
 
 from compute.methods import METHODS
 from compute.pictures import picture, png, to_8_bit, upscaled
-from dashboard import data, live_step, stored_occlusion
-from dashboard.boundary import sentence
+from dashboard import data, live_step, stored_occlusion, strongest_tab
+from dashboard.boundary import boundary, sentence
 from dashboard.header import Opened
-from dashboard.image_tabs import METHOD_OF_TAB, NEIGHBORS, OCCLUSION, SALIENCY, SEGMENTATION, TABS
+from dashboard.image_tabs import CHANNELS, METHOD_OF_TAB, NEIGHBORS, OCCLUSION, SALIENCY, SEGMENTATION, TABS
 from dashboard.neighbor_strips import strip
 from dashboard.pages import PAGES, link
 from dashboard.photos import Subject
@@ -18,7 +19,8 @@ from dashboard.stored_occlusion import PREVIEW
 from dashboard.view_state import read_parameters
 from dashboard.views import ImageView
 
-NEIGHBORS_SHOWN = 8
+SHOWN, SIDE = 8, 84
+"""Images in a row, and their side in CSS pixels."""
 
 
 def draw(opened: Opened[ImageView], subject: Subject) -> None:
@@ -31,12 +33,20 @@ def draw(opened: Opened[ImageView], subject: Subject) -> None:
     for column, (tab, part) in zip(st.columns(len(parts), gap="small"), parts.items(), strict=True):
         with column:
             link(shown_on(opened.view, tab), TABS[tab], ":material/open_in_full:")
-            part()
+            with boundary():
+                part()
     if refused is not None:
         st.info(sentence(ValueError(refused)), icon=":material/lock:")
     link(shown_on(opened.view, NEIGHBORS), TABS[NEIGHBORS], PAGES["neighbors"].icon)
-    if subject.image_id is not None or refused is None:
-        strip(opened, subject, "feature", NEIGHBORS_SHOWN, size=84)
+    known = subject.image_id is not None or refused is None
+    if known:
+        with boundary():
+            strip(opened, subject, "feature", SHOWN, size=SIDE)
+    if data.facts(opened.run).layers:
+        link(shown_on(opened.view, CHANNELS), TABS[CHANNELS], PAGES["channels"].icon)
+        if known:
+            with boundary():
+                strongest_tab.strip(opened, subject, SHOWN, SIDE)
 
 
 def shown_on(view: ImageView, tab: str) -> ImageView:

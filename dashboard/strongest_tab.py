@@ -13,6 +13,7 @@ from dashboard.boundary import sentence
 from dashboard.components import GridItem, image_grid
 from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
+from dashboard.image_tabs import CHANNELS
 from dashboard.pages import link
 from dashboard.photos import Subject
 from dashboard.strongest import search
@@ -37,13 +38,33 @@ def draw(opened: Opened[ImageView], subject: Subject) -> None:
         st.caption("No channel of this layer answers to this image.")
         return
     answers = [answer for answer, _ in shown]
-    rarest = min(answers, key=lambda each: (each.share, -each.value / each.maximum))
+    rarest = min(answers, key=_rarity)
     chosen = next((each for each in answers if each.name == opened.view.strong), rarest)
     _chosen(opened, chosen)
     for layer in layers:
         of_layer = [(answer, png) for answer, png in shown if answer.layer == layer]
         if of_layer:
             _layer(opened, layer, of_layer, chosen)
+
+
+def strip(opened: Opened[ImageView], subject: Subject, count: int, size: int) -> None:
+    """One row of the `count` rarest answers of all layers; a click opens the tab on one of them."""
+    shown = _found(opened, subject, "")
+    if shown is None:
+        return
+    rarest = sorted(shown, key=lambda each: _rarity(each[0]))[:count]
+    image_grid(
+        [_item(answer, png, f"{answer.channel} of {answer.layer}", place(answer)) for answer, png in rarest],
+        key="image/strongest",
+        label="Strongest channels",
+        size=size,
+        on_click=lambda name: binding.change(ImageView, tab=CHANNELS, layer="", strong=str(name)),
+    )
+
+
+def _rarity(answer: Answer) -> tuple[float, float]:
+    """Least for the answer that fewest images exceed; between equals, nearest to the channel's maximum."""
+    return answer.share, -answer.value / answer.maximum
 
 
 def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
@@ -73,12 +94,15 @@ def _live(opened: Opened[ImageView], subject: Subject) -> Shown | None:
             "this image is can be shown, from the store.",
             icon=":material/lock:",
         )
-        if subject.image_id is None:
-            return None
-        return _stored(opened.run, subject.image_id, opened.view.layer)
+    return _found(opened, subject, opened.view.layer)
+
+
+def _found(opened: Opened[ImageView], subject: Subject, layer: str) -> Shown | None:
+    if data.refusal(opened.run) is not None:
+        return None if subject.image_id is None else _stored(opened.run, subject.image_id, layer)
     wanted = search(opened.run, subject.image_id, subject.upload, subject.name, subject.sha256)
     job = attach(wanted.key, wanted.title, wanted.work, opened.view)
-    return None if job is None else _ranked(opened.run, subject, opened.view.layer, job.step.layers)
+    return None if job is None else _ranked(opened.run, subject, layer, job.step.layers)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -103,14 +127,7 @@ def _layer(
 ) -> None:
     st.markdown(f"**{layer}**")
     items = [
-        GridItem(
-            answer.name,
-            pictures.data_url(png),
-            alt=f"where channel {answer.channel} of {layer} answers most, {place(answer)}",
-            caption=f"{answer.channel}: {place(answer)}",
-            note=f"{answer.value:.3g} of {answer.maximum:.3g}",
-            badge="" if answer.rank is None else f"{answer.rank + 1}",
-        )
+        _item(answer, png, f"{answer.channel}: {place(answer)}", f"{answer.value:.3g} of {answer.maximum:.3g}")
         for answer, png in shown
     ]
     image_grid(
@@ -120,6 +137,17 @@ def _layer(
         size=SIDE,
         selected=chosen.name,
         on_click=lambda name: binding.change(ImageView, strong=str(name)),
+    )
+
+
+def _item(answer: Answer, png: bytes, caption: str, note: str) -> GridItem:
+    return GridItem(
+        answer.name,
+        pictures.data_url(png),
+        alt=f"where channel {answer.channel} of {answer.layer} answers most, {place(answer)}",
+        caption=caption,
+        note=note,
+        badge="" if answer.rank is None else f"{answer.rank + 1}",
     )
 
 
