@@ -106,6 +106,16 @@ class Method:
         """Why this method is not defined for `model`, or None if it is."""
         return None
 
+    @property
+    def unit(self) -> str:
+        """Of a heatmap's values, for its legend."""
+        return ""
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether a heatmap's values are class indices."""
+        return False
+
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         """Yields states, the result last. Holds no hook, lock or autograd graph while it yields."""
         raise NotImplementedError(f"{type(self).__name__} has no steps")

@@ -17,6 +17,9 @@ SEQUENTIAL, DIVERGING = "magma", "coolwarm"
 CLIP = 99.5
 GREY = 0.5
 COVER = 0.8
+RAMP = 101
+"""Colours of a legend; odd, so that a diverging one has its middle."""
+
 RESULT = "result"
 
 
@@ -57,22 +60,33 @@ def heatmap(values: np.ndarray, low: float | None = None, high: float | None = N
     return _coloured(unit_range(values, low, high), SEQUENTIAL)
 
 
+def ends(values: np.ndarray) -> tuple[float, float]:
+    """What the ends of `heatmap`'s scale stand for: least value and 99.5 % percentile, or symmetric about
+    0."""
+    values = np.asarray(values, np.float64)
+    if values.min() < 0:
+        scale = _magnitude(values)
+        return -scale, scale
+    return _limits(values, None, None)
+
+
+def ramp(low: float) -> tuple[str, ...]:
+    """`heatmap`'s colours as #rrggbb at equal steps of a scale that begins at `low`."""
+    colours = matplotlib.colormaps[DIVERGING if low < 0 else SEQUENTIAL]
+    return tuple(matplotlib.colors.to_hex(colours(place)) for place in np.linspace(0, 1, RAMP))
+
+
 def unit_range(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
     """Linearly to [0, 1]: `low` (the least value) becomes 0, `high` (the 99.5 % percentile) and above become
     1."""
-    low = values.min() if low is None else low
-    high = max(np.percentile(values, CLIP), low) if high is None else high
-    if high <= low:
-        high = values.max() if values.max() > low else low + 1
+    low, high = _limits(values, low, high)
     return np.clip((values - low) / (high - low), 0, 1)
 
 
 def signed(values: np.ndarray) -> np.ndarray:
     """Linearly to [0, 1], symmetric about 0, which becomes 0.5; clipped at the 99.5 % percentile of
     |values|."""
-    magnitude = np.abs(values)
-    scale = np.percentile(magnitude, CLIP) or magnitude.max() or 1.0
-    return np.clip(0.5 + 0.5 * values / scale, 0, 1)
+    return np.clip(0.5 + 0.5 * values / _magnitude(values), 0, 1)
 
 
 def overlay(
@@ -138,6 +152,19 @@ def png(image: np.ndarray, text: Mapping[str, str] | None = None) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", pnginfo=recipe)
     return buffer.getvalue()
+
+
+def _limits(values: np.ndarray, low: float | None, high: float | None) -> tuple[float, float]:
+    low = values.min() if low is None else low
+    high = max(np.percentile(values, CLIP), low) if high is None else high
+    if high <= low:
+        high = values.max() if values.max() > low else low + 1
+    return float(low), float(high)
+
+
+def _magnitude(values: np.ndarray) -> float:
+    magnitude = np.abs(values)
+    return float(np.percentile(magnitude, CLIP) or magnitude.max() or 1.0)
 
 
 def _coloured(values: np.ndarray, colours: str) -> np.ndarray:

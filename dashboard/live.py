@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from compute.method import Step
-from compute.pictures import picture, to_8_bit, upscaled
-from dashboard import binding, data, figures, photos, visitor
+from compute.pictures import picture
+from dashboard import binding, data, figures, live_pictures, photos, visitor
 from dashboard.boundary import boundary, sentence
 from dashboard.controls import spoken
 from dashboard.header import Opened
@@ -28,12 +27,6 @@ from featurestore.best_natural import strongest_activation
 STARTED, SAID = "started", "not kept, said"
 AT_ONCE = 0.4
 """Seconds that a page waits for a result before it draws its progress."""
-
-SINGLE = 480
-"""Width of a result's only picture, in CSS pixels."""
-
-SHORTER_SIDE = 320
-"""Pixels to which small results are enlarged, without smoothing."""
 
 
 def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subject | None = None) -> None:
@@ -74,7 +67,7 @@ def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
     _say_once(step)
     left, right = st.columns([3, 2])
     with left:
-        _pictures(step, wanted)
+        live_pictures.draw(opened.run, step, wanted)
     with right:
         _best_natural(opened, wanted, step)
         numbers(step.numbers)
@@ -118,7 +111,7 @@ def _flat(values: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, str
         said = f"{group}, {name}" if group else spoken(name)
         if isinstance(value, Mapping):
             yield from _flat(value, said)
-        elif not isinstance(value, list | tuple):
+        elif value is not None and not isinstance(value, list | tuple):
             yield said, _written(value)
 
 
@@ -211,10 +204,10 @@ def watch(key: str, pictured: bool = True) -> None:
             link(ResultsView(job.view.store, job.view.run), "What runs and waits", ":material/list:")
         if pictured and job.step is not None:
             st.image(
-                _enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}"
+                live_pictures.enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}"
             )
         elif pictured:
-            st.skeleton(height=SHORTER_SIDE)
+            st.skeleton(height=live_pictures.SHORTER_SIDE)
 
 
 def progress(job: Job, position: int) -> str:
@@ -225,44 +218,6 @@ def progress(job: Job, position: int) -> str:
         return f"Running, {job.seconds:.0f} s"
     score = "" if (value := getattr(job.step, "score", None)) is None else f", score {value:.4g}"
     return f"Step {job.step.index} of {job.step.total}, about {job.seconds_left:.0f} s left{score}"
-
-
-def _pictures(step: Step, wanted: Request) -> None:
-    shown = {"Result": picture(step)}
-    shown |= {spoken(name): to_8_bit(each) for name, each in step.pictures.items() if name != "result"}
-    with st.grid(min(len(shown), 3), min_column_width=240):
-        for name, each in shown.items():
-            caption = _caption(name, step)
-            st.image(
-                _enlarged(each),
-                caption=caption,
-                alt=f"{name} of {wanted.title}",
-                width="stretch" if len(shown) > 1 else SINGLE,
-                # Streamlit's own choice is JPEG, which changes the pixels.
-                output_format="PNG",
-            )
-
-
-def _caption(name: str, step: Step) -> str:
-    if name == "Result":
-        return f"{name}, {_scale(step)}"
-    if name == "Difference" and "magnification" in step.numbers:
-        return f"{name}, {step.numbers['magnification']:.3g} times, on mid-grey"
-    return name
-
-
-def _scale(step: Step) -> str:
-    """What the colours of a result mean."""
-    if step.kind == "heatmap" and step.data.min() < 0:
-        return f"blue is negative, red positive, up to {np.abs(step.data).max():.3g}"
-    if step.kind == "heatmap":
-        return f"dark {step.data.min():.3g} to bright {step.data.max():.3g}"
-    height, width = step.data.shape[:2]
-    return "mid-grey is 0" if step.kind == "gradient" else f"{height} x {width} pixels"
-
-
-def _enlarged(image: np.ndarray) -> np.ndarray:
-    return upscaled(image, SHORTER_SIDE)
 
 
 def _written(value: Any) -> str:

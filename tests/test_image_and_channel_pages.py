@@ -1,10 +1,12 @@
 """The Image and Channels pages whole: every tab of a stored and of an uploaded image, a network that may not
 be loaded, the card of a channel."""
 
-import pytest
-from test_pages import NETWORK, copied, fine, query_of, serve, settled, show, store, words, write_own_store
+import json
 
-from dashboard import data
+import pytest
+from test_pages import NETWORK, copied, fine, forget, query_of, serve, settled, show, store, words, write_own_store
+
+from dashboard import data, figures
 from dashboard.image_tabs import METHOD_OF_TAB, TABS
 from featurestore.reader import Store
 
@@ -34,7 +36,7 @@ def test_every_tab_of_a_stored_image_is_there_at_once(tab, store, serve):
     fine(app)
     assert query_of(app)["tab"] == tab and not app.warning
     assert query_of(app)["method"] == METHOD_OF_TAB.get(tab, extra.get("method", "saliency"))
-    expected = {"neighbors": 2, "glance": 1, "channels": len(data.facts(Store(store).open()).layers)}
+    expected = {"neighbors": 2, "glance": 2, "channels": len(data.facts(Store(store).open()).layers)}
     assert grids(app) == expected.get(tab, 0)
     assert not [each for each in app.button if each.label.startswith("Start")]
 
@@ -56,6 +58,44 @@ def test_a_glance_has_all_pictures_and_finds_what_a_tab_made(store, serve):
     assert len(said) == 5 and any("costs" in each for each in said)
     app = fine(show("image", {"store": "digits", "image": 6, "tab": "segmentation"}))
     assert not app.get("progress")
+
+
+def test_a_glance_goes_on_where_a_table_was_not_computed(copied, serve):
+    forget(copied, "neighbors")
+    serve(copied)
+    app = settled(show("image", {"store": "digits", "image": 6}))
+    assert "'neighbors' is not computed" in app.error[0].value and len(app.error) == 1
+    assert grids(app) == 1
+
+
+def legend(app):
+    chart = next(each for each in app.get("plotly_chart") if "colours of" in each.proto.alt)
+    return json.loads(chart.proto.spec)
+
+
+def test_a_live_maps_colours_have_a_legend_with_its_unit(store, serve):
+    serve(store)
+    link = {"store": "digits", "image": 6, "tab": "saliency", "p.channels": "sum"}
+    app = settled(fine(show("image", link)))
+    axis = legend(app)["layout"]["xaxis"]
+    assert "logits per unit" in axis["title"]["text"] and axis["range"][0] == -axis["range"][1] < 0
+    assert "None" not in [cell for table in app.table for cell in table.value.to_numpy().ravel()]
+
+
+def test_a_live_map_of_classes_names_them(store, serve):
+    serve(store)
+    link = {"store": "digits", "image": 6, "tab": "occlusion", "source": "live", "p.value": "argmax"}
+    app = settled(fine(show("image", link)))
+    drawn = legend(app)
+    names, colors = drawn["layout"]["yaxis"]["ticktext"], drawn["data"][0]["marker"]["color"]
+    assert set(names) <= set(Store(store).open().class_names)
+    assert len(set(colors)) == len(names) > 0
+
+
+def test_classes_that_are_numbers_or_have_one_name_have_a_bar_each():
+    figure = figures.probabilities(["7", "crane", "crane"], [0.5, 0.3, 0.2])
+    assert len(set(figure.data[0].y)) == 3 and list(figure.data[0].y) == list(figure.layout.yaxis.tickvals)
+    assert list(figure.layout.yaxis.ticktext) == ["7", "crane", "crane"]
 
 
 def test_a_click_on_a_tab_brings_its_method(store, serve):

@@ -10,10 +10,12 @@ from PIL import Image
 from compute.first_filters import filter_sheet, filter_tiles, in_pixel_space, scaled
 from compute.method import Step
 from compute.pictures import (
+    ends,
     heatmap,
     overlay,
     picture,
     png,
+    ramp,
     resized,
     signed,
     tiled,
@@ -49,6 +51,17 @@ def test_signed_values_are_symmetric_about_the_middle():
     assert signed(values)[0, 0] + signed(values)[0, 3] == pytest.approx(1)
     middle = heatmap(values)[0, 1]
     assert np.ptp(middle) < 0.02 and middle.mean() > 0.8
+
+
+@pytest.mark.parametrize("values", [RNG.random((50, 50)), RNG.standard_normal((50, 50))])
+def test_a_legends_ends_have_the_colours_of_the_picture(values):
+    low, high = ends(values)
+    drawn, colours = to_8_bit(heatmap(values)), ramp(low)
+    assert "#" + bytes(drawn[values >= high][0]).hex() == colours[-1]
+    middle = np.abs(values - (low + high) / 2).argmin()
+    nearest = np.array([tuple(bytes.fromhex(each[1:])) for each in colours], int)[len(colours) // 2]
+    assert np.abs(drawn.reshape(-1, 3)[middle] - nearest).max() <= 3
+    assert low == -high if values.min() < 0 else low == values.min()
 
 
 def test_one_outlier_does_not_darken_the_picture():

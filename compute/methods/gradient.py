@@ -96,6 +96,11 @@ class Saliency(Method):
     )
     seed: int = parameter(0, "of the noise and of the random weights", low=0, high=2**31 - 1, source="ours")
 
+    @property
+    def unit(self) -> str:
+        integrated = self.variant in (INTEGRATED, GRADCAM)
+        return "logits" if integrated else "logits per unit of a pixel's range [0, 1]"
+
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
         return ("layer",) if inputs.layer is not None and self.variant != GRADCAM else ()
 

@@ -61,6 +61,14 @@ class Occlusion(Method):
         source="Zeiler & Fergus 2014, figure 6 d and e",
     )
 
+    @property
+    def unit(self) -> str:
+        return {PROBABILITY: "probability", LOGIT: "logits", ARGMAX: "class"}[self.value]
+
+    @property
+    def of_classes(self) -> bool:
+        return self.value == ARGMAX
+
     def steps(self, model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)
         patch = self.patch or max(1, min(inputs.image.shape[1:]) // PATCH_SHARE)
