@@ -92,7 +92,11 @@ bench: install ## run the benchmarks that need no data, each against its peer: A
 gallery: stores/demo/CURRENT ## make README's gallery from the demo store, one picture a method
 	$(PY) docs/gallery.py stores/demo docs/gallery
 
-screenshots: stores/demo/CURRENT ## take README's screenshots of every page (needs Chromium)
+stores/demo-untrained/CURRENT:
+	@$(MAKE) --no-print-directory store MODEL=torchvision:squeezenet1_1 WEIGHTS=none SIZE=96 IMAGES=demo \
+	  STORE=stores/demo-untrained ARGS="--stages activations,neighbors,embeddings"
+
+screenshots: stores/demo/CURRENT stores/demo-untrained/CURRENT ## take README's screenshots of every page (needs Chromium)
 	$(PY) -m tests.screenshots docs
 
 clean: ## remove the virtual environment and the built front end (never a store)

@@ -127,7 +127,9 @@ def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.
 def class_legend(names: Sequence[str], shares: Sequence[float], colors: Sequence[str]) -> go.Figure:
     """The legend of a map of classes: a bar each, in its colour, as long as its share of the map."""
     figure = probabilities(names, shares)
-    figure.update_traces(marker_color=list(colors), hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>")
+    figure.update_traces(
+        marker_color=list(colors), hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>"
+    )
     figure.update_layout(height=28 * len(names) + 68)
     figure.update_xaxes(title="share of the map")
     return figure

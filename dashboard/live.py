@@ -204,7 +204,8 @@ def watch(key: str, pictured: bool = True) -> None:
             link(ResultsView(job.view.store, job.view.run), "What runs and waits", ":material/list:")
         if pictured and job.step is not None:
             st.image(
-                live_pictures.enlarged(picture(job.step)), alt=f"{job.title}, step {job.step.index} of {job.step.total}"
+                live_pictures.enlarged(picture(job.step)),
+                alt=f"{job.title}, step {job.step.index} of {job.step.total}",
             )
         elif pictured:
             st.skeleton(height=live_pictures.SHORTER_SIDE)

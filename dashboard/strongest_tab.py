@@ -127,7 +127,12 @@ def _layer(
 ) -> None:
     st.markdown(f"**{layer}**")
     items = [
-        _item(answer, png, f"{answer.channel}: {place(answer)}", f"{answer.value:.3g} of {answer.maximum:.3g}")
+        _item(
+            answer,
+            png,
+            caption=f"{answer.channel}: {place(answer)}",
+            note=f"{answer.value:.3g} of {answer.maximum:.3g}",
+        )
         for answer, png in shown
     ]
     image_grid(

@@ -2,13 +2,15 @@
 
 import argparse
 import io
+import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.served_dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
+from tests.served_dashboard import CHROMIUM, FLAGS, PATIENCE, ready, serving
 
 WIDTH, HEIGHT = 1400, 950
 COLOURS = 256
@@ -25,8 +27,12 @@ VIEWS = {
     "mistakes": "/mistakes?store={store}",
     "compare": "/compare?store={store}&other_store={other}&tab=maps&map=tsne&image={image}",
     "lab": "/lab?store={store}&method=fool&image={image}&target={target}&live=1",
+    "results": "/results?store={store}",
+    "findings": "/findings?store={store}",
     "about": "/about?store={store}",
 }
+TITLE = "A motorcycle becomes a rocket"
+NOTE = "The change is hardly visible, and does not survive saving as JPEG."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,12 +51,38 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=WIDTH)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    with dashboard(options.stores) as address, sync_playwright() as playwright:
+    # Below the git-ignored stores, by a relative path: the pictures name the folder.
+    with (
+        TemporaryDirectory(prefix="findings-", dir="stores") as findings,
+        serving(options.stores, options=["--findings", os.path.relpath(findings)]) as served,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        pin(browser, served.address + VIEWS["lab"].format(**vars(options)))
         for scheme in ("light", "dark"):
-            take(browser, address, scheme, options)
+            take(browser, served.address, scheme, options)
         browser.close()
     return 0
+
+
+def pin(browser: Browser, address: str) -> None:
+    """A finding, so that there is one to see."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    finished(page)
+    page.get_by_role("button", name="Pin").click()
+    page.get_by_label("Title").fill(TITLE)
+    page.get_by_label("Note").fill(NOTE)
+    page.locator("[data-testid=stFormSubmitButton] button").click()
+    page.get_by_text("Pinned as").wait_for()
+    page.close()
+
+
+def finished(page: Page) -> None:
+    """The page is drawn, and no job of it runs."""
+    ready(page)
+    page.wait_for_selector("[data-testid=stProgress]", state="detached")
 
 
 def take(browser: Browser, address: str, scheme: str, options: argparse.Namespace) -> None:
@@ -59,8 +91,7 @@ def take(browser: Browser, address: str, scheme: str, options: argparse.Namespac
     page.set_default_timeout(PATIENCE)
     for name, path in VIEWS.items():
         page.goto(address + path.format(**vars(options)))
-        ready(page)
-        page.wait_for_selector("[data-testid=stProgress]", state="detached")
+        finished(page)
         page.wait_for_timeout(2500)
         target = options.out / f"{name}-{scheme}.png"
         target.write_bytes(small(page.screenshot()))

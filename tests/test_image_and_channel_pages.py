@@ -4,7 +4,19 @@ be loaded, the card of a channel."""
 import json
 
 import pytest
-from test_pages import NETWORK, copied, fine, forget, query_of, serve, settled, show, store, words, write_own_store
+from test_pages import (
+    NETWORK,
+    copied,
+    fine,
+    forget,
+    query_of,
+    serve,
+    settled,
+    show,
+    store,
+    words,
+    write_own_store,
+)
 
 from dashboard import data, figures
 from dashboard.image_tabs import METHOD_OF_TAB, TABS
