@@ -9,7 +9,7 @@ import numpy as np
 class Alignment:
     """A map laid upon another.
 
-    points: (n, d) float64, the other map moved, turned or mirrored, and scaled. residual: what is left, 0
+    points: (n, d) float64, the other map moved, turned or mirrored, and scaled to the same spread. residual: what is left, 0
     (the same map) to 1. moved: (n,) distance of each point to its partner, in units of the map's spread, the
     root mean square distance of its points to their centre.
     """
@@ -20,12 +20,13 @@ class Alignment:
 
 
 def procrustes(points: np.ndarray, other: np.ndarray) -> Alignment:
-    """`other` (n, d) laid upon `points` (n, d), row by row, by the orthogonal R, scale s and shift that leave
-    the least sum of squares.
+    """`other` (n, d) laid upon `points` (n, d), row by row, by the shift, the scale |X| / |Y| and the
+    orthogonal R that leave the least sum of squares.
 
-    With X, Y centred and Yᵀ X = U Σ Vᵀ: R = U Vᵀ (Schönemann 1966), s = tr Σ / |Y|², and the residual is
-    1 - (tr Σ)² / (|X|² |Y|²), the same whichever of the two is moved (Gower 1975; Gower and Dijksterhuis
-    2004, section 4). ValueError where a map has all its points at one place.
+    With X, Y centred and Yᵀ X = U Σ Vᵀ: R = U Vᵀ (Schönemann 1966), and the residual is 1 - (tr Σ)² /
+    (|X|² |Y|²), what the best scale would leave, the same whichever of the two is moved (Gower 1975; Gower and
+    Dijksterhuis 2004, section 4). That scale is not taken: it shrinks a map that has nothing in common with
+    the other to a point. ValueError where a map has all its points at one place.
     """
     if points.shape != other.shape or points.ndim != 2:
         raise ValueError(f"maps must be two (n, d) arrays of one shape, not {points.shape} and {other.shape}")
@@ -35,7 +36,7 @@ def procrustes(points: np.ndarray, other: np.ndarray) -> Alignment:
     if not (x_square > 0 and y_square > 0):
         raise ValueError(f"a map of {len(points)} points at one place can't be aligned")
     u, sigma, v = np.linalg.svd(y.T @ x)
-    aligned = sigma.sum() / y_square * y @ (u @ v)
+    aligned = np.sqrt(x_square / y_square) * y @ (u @ v)
     moved = np.linalg.norm(aligned - x, axis=1) / np.sqrt(x_square / len(x))
     residual = 1 - sigma.sum() ** 2 / (x_square * y_square)
     return Alignment(aligned + center, float(np.clip(residual, 0, 1)), moved)
