@@ -27,7 +27,7 @@ TOLERANCE = 0.01
 SMALLEST = 0.0005
 """Deviation below which no number is said."""
 
-VERSION, SEPARATOR = "1", "~"
+VERSION, SEPARATOR = "2", "~"
 WHOLE, PART, TABLE = 16, 4, 3
 """Characters of base64: of the manifest's digest, of what names a difference, of a table's."""
 
@@ -243,8 +243,10 @@ def _percent(share: float) -> str:
 
 
 def _view_hash(view: ViewState) -> str:
+    """Of the page and what was chosen on it, so that a link holds when a later version has more to choose."""
     left_out = ("store", "run", "other_store", "other_run", "proof")
-    return _hash({name: text for name, text in view.to_query().items() if name not in left_out}, PART)
+    chosen = {name: text for name, text in view.chosen().items() if name not in left_out}
+    return _hash([view.page, chosen], PART)
 
 
 def _lasting(manifest: Manifest) -> dict[str, Any]:

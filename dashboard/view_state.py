@@ -85,6 +85,14 @@ class ViewState:
         texts = {each.name: write(getattr(self, each.name), each.metadata) for each in written}
         return {name: text for name, text in texts.items() if text}
 
+    def chosen(self) -> dict[str, str]:
+        """Of the query, what is not at its default: it stays the same when the page gets another control."""
+        usual = self._usual().to_query()
+        return {name: text for name, text in self.to_query().items() if usual.get(name) != text}
+
+    def _usual(self) -> "ViewState":
+        return type(self)()
+
     def fitted(self, facts: Facts) -> tuple[Self, Notes]:
         """This view with every choice among those the run has."""
         view, notes = self, []
@@ -116,6 +124,9 @@ class MethodView(ViewState):
 
     def to_query(self) -> dict[str, str]:
         return super().to_query() | {PARAMETER + name: write(value) for name, value in self.parameters}
+
+    def _usual(self) -> "MethodView":
+        return type(self)(parameters=read_parameters(self.method, {})[0])
 
     @property
     def shows_result(self) -> bool:
