@@ -72,7 +72,7 @@ def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]
 
 def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
     cls, query = type(view), view.to_query()
-    everything = session.pop(REPUBLISH, False)
+    everything = session.pop(REPUBLISH, False) or _is_of_other_runs(query, session)
     for name, value in _widget_values(view).items():
         if everything or name not in session or session[name] != value:
             session[name] = value
@@ -81,6 +81,13 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
     carried = known.get("*", {}) | {name: query[name] for name in CARRIED if name in query}
     left = {name: text for name, text in query.items() if name != "proof"}
     session[REMEMBERED] = {**known, cls.page: left, "*": carried}
+
+
+def _is_of_other_runs(query: Mapping[str, str], session: Mapping[str, Any]) -> bool:
+    """A browser names what is chosen by its label ("conv1 (16 channels)"), which another run may not have, and
+    would send the old label with the next click; so all values are sent to it once more."""
+    _, before = session.get(WRITTEN, ("", {}))
+    return any(query.get(name) != before.get(name) for name in ("store", "run", *BESIDE))
 
 
 def following(cls: type[View], view: ViewState, session: Mapping[str, Any]) -> View:

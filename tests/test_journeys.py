@@ -109,10 +109,38 @@ def test_an_upload_goes_along_to_its_neighbours_and_into_the_lab(visit, stores, 
     page.locator(f"img[alt^='Result of'][alt$='{image['path']}']").wait_for()
 
 
-def test_two_people_with_two_stores_each_see_their_own(visit, stores, tmp_path):
-    """The same image number, method and parameters at the same time; only the store is another."""
+@pytest.fixture
+def both_stores(stores):
+    """"digits" and "other", whose layers have the same names and other numbers of channels."""
     if not (stores / "other").exists():
         write_other_store(stores / "other")
+    return stores
+
+
+def test_another_store_keeps_the_layer_and_the_channel_also_at_the_next_click(visit, both_stores):
+    page = visit("/channels?store=digits&layer=conv3&channel=3")
+    page.get_by_test_id("stSelectbox").first.locator("input").click()
+    page.get_by_role("option", name="other").click()
+    address_has(page, "store=other")
+    layers = Store(both_stores / "other").open().table("layers").to_pylist()
+    channels = next(each["channels"] for each in layers if each["layer"] == "conv3")
+    page.wait_for_function(
+        "text => [...document.querySelectorAll('input')].some(input => input.value === text)",
+        arg=f"conv3 ({channels} channels)",
+    )
+    page.get_by_test_id("stNumberInputStepUp").first.click()
+    address_has(page, "channel=4")
+    assert (asked(page, "store"), asked(page, "layer")) == ("other", "conv3")
+    page.go_back(), page.go_back()
+    address_has(page, "store=digits")
+    page.get_by_test_id("stNumberInputStepUp").first.click()
+    address_has(page, "channel=4")
+    assert (asked(page, "store"), asked(page, "layer")) == ("digits", "conv3")
+
+
+def test_two_people_with_two_stores_each_see_their_own(visit, both_stores, tmp_path):
+    """The same image number, method and parameters at the same time; only the store is another."""
+    stores = both_stores
     ask = "/lab?store={}&image=4&method=saliency&p.variant=smoothgrad&p.samples=200&p.seed=3"
     pages = {name: visit(ask.format(name)) for name in ("digits", "other")}
     for page in pages.values():
