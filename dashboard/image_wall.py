@@ -1,6 +1,5 @@
 """Images as thumbnails, page by page; the page is a field of the view, so a link opens on it."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -8,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from dashboard import binding, data
+from dashboard import data
 from dashboard.components import GridItem, image_grid
 from dashboard.header import Opened
+from dashboard.paging import page_of
 from dashboard.picker import grid_items
 
 PER_PAGE = 48
@@ -21,17 +21,6 @@ COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probab
 def known(opened: Opened) -> pa.Table:
     """COLUMNS of all images: row i is image i."""
     return data.table(opened.run, "images", COLUMNS)
-
-
-def page_of(opened: Opened, field: str, count: int, per_page: int = PER_PAGE) -> slice:
-    """Draws what turns the pages of `count` things; the things of the page that the view's `field` says."""
-    pages = max(1, math.ceil(count / per_page))
-    key = binding.key(type(opened.view), field)
-    # A link may ask for a page of a longer list.
-    if st.session_state[key] > pages:
-        st.session_state[key] = pages
-    number = st.pagination(pages, key=key) if pages > 1 else 1
-    return slice((number - 1) * per_page, number * per_page)
 
 
 def wall(
@@ -52,7 +41,7 @@ def wall(
     whether the badge's colour says if the prediction is right. label: the wall's name for screen readers.
     on_click is called before the script runs.
     """
-    page = page_of(opened, field, len(image_ids))
+    page = page_of(type(opened.view), field, len(image_ids), PER_PAGE)
     items: list[GridItem] = grid_items(opened, known(opened).take(pa.array(image_ids[page])))
     for name, texts in (("badge", badges), ("note", notes)):
         if texts is not None:

@@ -113,7 +113,8 @@ class LabView(LiveView):
 
 @dataclass(frozen=True)
 class CompareView(ViewState):
-    """Two runs. layer, channel, map and image are of the first; -1 is no image. label: "" for any."""
+    """Two runs. layer, channel, map and image are of the first; -1 is no image. label: "" for any.
+    wall_page: of the images, or channels, that the tab lists."""
 
     page: ClassVar[str] = "compare"
     other_store: str = shown("", listed=True)
@@ -131,6 +132,7 @@ class CompareView(ViewState):
     selection: str = shown("", longest=LONGEST_NAME)
     highlight: str = shown("")
     image: int = shown(-1, among="images", optional=True)
+    wall_page: int = shown(1, low=1)
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class ResultsView(ViewState):
     page: ClassVar[str] = "results"
     method: str = shown("", choices=("", *METHODS))
     sort: str = shown("used", choices=("used", "made", "size"))
+    results_page: int = shown(1, low=1)
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,7 @@ class FindingsView(ViewState):
 
     page: ClassVar[str] = "findings"
     find: str = shown("")
+    findings_page: int = shown(1, low=1)
 
 
 @dataclass(frozen=True)

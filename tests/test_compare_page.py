@@ -15,6 +15,7 @@ from test_pages import fine, query_of, serve, show, words  # noqa: F401  (serve 
 from dashboard import comparing
 from dashboard.binding import following, remember
 from dashboard.comparison_routes import address, comparison_routes
+from dashboard.compare_tabs import shared_images
 from dashboard.components import Camera
 from dashboard.plane import Frame
 from dashboard.views import CompareView, ImageView
@@ -49,6 +50,14 @@ def pair(store, second, serve):  # noqa: F811
 
 def metrics(app):
     return {each.label: each.value for each in app.metric}
+
+
+def test_a_link_opens_on_its_page_of_the_images(pair, monkeypatch):
+    monkeypatch.setattr(shared_images, "PER_PAGE", 8)
+    app = fine(show("compare", {"store": "digits", "tab": "neighbors", "wall_page": 3}))
+    assert app.session_state["compare.wall_page"] == 3 and query_of(app)["wall_page"] == "3"
+    app = fine(app.slider(key="compare.k").set_value(5).run())
+    assert query_of(app)["wall_page"] == "1"
 
 
 def test_the_other_run_is_found_and_written_into_the_address(pair):

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from PIL import Image
 from served_store import served_store, write_served_store
-from test_pages import fine, settled, show, words
+from test_pages import fine, query_of, settled, show, words
 
 from dashboard import data
 from dashboard.exhibits import exhibit_of
@@ -236,6 +236,15 @@ def test_the_page_lists_filters_and_says_what_it_can_not_read(run, serve, tmp_pa
     assert sum("holds" in each.value for each in app.markdown) == 2
     app = fine(show("findings", {"find": "cluster"}))
     assert [each.value for each in app.subheader] == ["Clusters"]
+
+
+def test_a_link_opens_on_its_page_of_the_findings(run, serve):
+    for number in range(13):
+        pinned(VIEWS["map"], run, title=f"Finding {number:02}")
+    app = fine(show("findings", {"findings_page": 2}))
+    assert len(app.subheader) == 1 and query_of(app)["findings_page"] == "2"
+    app = fine(app.text_input(key="findings.find").input("finding 1").run())
+    assert len(app.subheader) == 4 and query_of(app)["findings_page"] == "1"
 
 
 def test_pin_writes_a_finding_and_says_where(run, serve, tmp_path):

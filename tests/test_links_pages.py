@@ -3,12 +3,15 @@
 import shutil
 from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 import pytest
 import streamlit as st
 from served_store import served_store, write_served_store
 from test_pages import fine, pictures, query_of, serve, settled, show, words
 
+from compute.method import Step
 from dashboard import data
+from dashboard.results import Result
 from featurestore.reader import Store
 
 __all__ = ["serve"]
@@ -172,6 +175,15 @@ def test_results_are_listed_opened_and_removed(store, serve):
     app = click(app, "Remove 1 results")
     assert app.metric[0].value == "0" and "No result is kept yet" in words(app)
     assert list((store / "results").iterdir()) == []
+
+
+def test_a_link_opens_on_its_page_of_the_results(store, serve):
+    serve(store, **KEEP)
+    made = Result(Step(1, 1, "image", np.zeros((4, 4, 3), np.float32)))
+    for number in range(25):
+        data.results("digits").put(f"{number:08x}", f"Result {number}", made)
+    app = fine(show("results", {"store": "digits", "results_page": 2}))
+    assert len(app.get("image")) == 1 and query_of(app)["results_page"] == "2"
 
 
 def test_a_result_of_a_run_that_is_gone_is_not_offered(store, serve):

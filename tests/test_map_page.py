@@ -45,7 +45,7 @@ def test_a_search_without_hits_says_how_to_search(copied, serve):  # noqa: F811
 
 
 def test_a_page_past_the_last_is_the_last(copied, serve, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(image_wall.page_of, "__defaults__", (5,))
+    monkeypatch.setattr(image_wall, "PER_PAGE", 5)
     serve(copied)
     app = fine(show("map", {"store": "digits", "search": "png", "hits_page": 99}))
     assert app.session_state["map.hits_page"] == -(-IMAGES // 5)

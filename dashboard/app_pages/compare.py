@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import binding, data, partner, second_run
 from dashboard.boundary import sentence
 from dashboard.compare_tabs import channels, maps, neighbors, predictions, summary
+from dashboard.compare_tabs.shared_images import turn_back
 from dashboard.comparing import Pair
 from dashboard.header import Opened, open_page
 from dashboard.take_along import take_along
@@ -60,6 +61,7 @@ def draw(opened: Opened[CompareView]) -> None:
             key=binding.key(CompareView, "tab"),
             format_func=lambda tab: TABS[tab][0],
             label_visibility="collapsed",
+            on_change=turn_back,
         )
         take_along(opened)
     TABS[view.tab][1](pair)
@@ -75,7 +77,7 @@ def _choose(opened: Opened[CompareView]) -> None:
             width=220,
             format_func=lambda name: name or "choose a store",
             help="The other store: another network's answers over the same images",
-            on_change=lambda: binding.change(CompareView, other_run=""),
+            on_change=lambda: binding.change(CompareView, other_run="", wall_page=1),
         )
         if view.other_store:
             st.selectbox(
@@ -126,6 +128,7 @@ def _swap(view: CompareView) -> None:
         layer="",
         channel=-1,
         camera="",
+        wall_page=1,
     )
 
 

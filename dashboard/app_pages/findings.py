@@ -10,6 +10,7 @@ from dashboard.findings.record import Finding, Value
 from dashboard.header import Opened, open_page
 from dashboard.live_results import result_of
 from dashboard.pages import PAGES, link
+from dashboard.paging import page_of
 from dashboard.view_state import LiveView
 from dashboard.views import FindingsView
 
@@ -43,15 +44,14 @@ def draw(opened: Opened[FindingsView]) -> None:
         icon=":material/search:",
         placeholder="words of a title, a note, a page or a store",
         width=420,
+        on_change=lambda: binding.change(FindingsView, findings_page=1),
     )
     shown = [each for each in everything if _has(each, opened.view.find)]
     st.caption(
         f"{len(shown):,} of {len(everything):,} findings in `{folder.path}`. `make findings` computes all of "
         "them again, live ones too."
     )
-    pages = -(-len(shown) // PER_PAGE)
-    number = st.pagination(pages, key="findings/page") if pages > 1 else 1
-    for kept in shown[(number - 1) * PER_PAGE : number * PER_PAGE]:
+    for kept in shown[page_of(FindingsView, "findings_page", len(shown), PER_PAGE)]:
         with st.container(border=True):
             _card(folder, kept)
 

@@ -9,6 +9,7 @@ from dashboard import binding, data, job_list
 from dashboard.boundary import sentence
 from dashboard.header import Opened, open_page
 from dashboard.pages import PAGES, link
+from dashboard.paging import page_of
 from dashboard.plain_text import plain
 from dashboard.results import Entry, ResultCache
 from dashboard.shelf import reason
@@ -37,11 +38,10 @@ def draw(opened: Opened[ResultsView]) -> None:
         return
     _controls(cache, entries)
     shown = _chosen(opened.view, entries)
-    pages = -(-len(shown) // PER_PAGE)
-    number = st.pagination(pages, key="results/page") if pages > 1 else 1
+    page = page_of(ResultsView, "results_page", len(shown), PER_PAGE)
     runs = set(data.run_names(opened.store))
     with st.grid(4, min_column_width=240):
-        for entry in shown[(number - 1) * PER_PAGE : number * PER_PAGE]:
+        for entry in shown[page]:
             _card(opened, cache, entry, runs)
 
 
@@ -69,9 +69,14 @@ def _controls(cache: ResultCache, entries: list[Entry]) -> None:
             key=binding.key(ResultsView, "method"),
             format_func=lambda name: METHODS[name].title if name else "all",
             width=240,
+            on_change=_turn_back,
         )
         st.segmented_control(
-            "Order", list(ORDERS), key=binding.key(ResultsView, "sort"), format_func=ORDERS.get
+            "Order",
+            list(ORDERS),
+            key=binding.key(ResultsView, "sort"),
+            format_func=ORDERS.get,
+            on_change=_turn_back,
         )
         if data.settings().read_only:
             return
@@ -80,6 +85,10 @@ def _controls(cache: ResultCache, entries: list[Entry]) -> None:
             st.button(
                 f"Remove {len(entries):,} results", type="primary", on_click=lambda: _try(cache.clear)
             )
+
+
+def _turn_back() -> None:
+    binding.change(ResultsView, results_page=1)
 
 
 def _chosen(view: ResultsView, entries: list[Entry]) -> list[Entry]:

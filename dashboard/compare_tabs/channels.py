@@ -4,9 +4,11 @@ import numpy as np
 import streamlit as st
 
 from dashboard import binding, comparing, photos, pictures
+from dashboard.compare_tabs.shared_images import turn_back
 from dashboard.comparing import Channels, Pair
 from dashboard.components import GridItem, image_grid
 from dashboard.pages import link
+from dashboard.paging import page_of
 from dashboard.views import ChannelsView, CompareView
 from featurestore.reader import Run
 
@@ -45,11 +47,16 @@ def _choose(pair: Pair, layers: dict[str, int], layer: str) -> None:
             key=binding.key(CompareView, "layer"),
             width=300,
             format_func=lambda name: _layer_name(pair, name or layer, layers),
-            on_change=lambda: binding.change(CompareView, channel=-1),
+            on_change=lambda: binding.change(CompareView, channel=-1, wall_page=1),
             help="Layers of the same name and number of channels in both networks",
         )
         st.selectbox(
-            "Sort by", list(SORTS), key=binding.key(CompareView, "sort"), format_func=SORTS.get, width=240
+            "Sort by",
+            list(SORTS),
+            key=binding.key(CompareView, "sort"),
+            format_func=SORTS.get,
+            width=240,
+            on_change=turn_back,
         )
 
 
@@ -111,13 +118,12 @@ def _patches(run: Run, layer: str, channel: int) -> list[GridItem]:
 
 def _all(pair: Pair, layer: str, channel: int, found: Channels) -> None:
     order = _order(found, pair.view.sort)
-    pages = -(-len(order) // PER_PAGE)
-    number = st.pagination(pages, key="compare/channels page") if pages > 1 else 1
+    page = page_of(CompareView, "wall_page", len(order), PER_PAGE)
     strongest = pair.run.select("top_patches", layer).to_pylist()
     first = {row["channel"]: row for row in strongest if row["rank"] == 0}
     items = [
         _item(pair.run, each, first.get(each), found)
-        for each in order[(number - 1) * PER_PAGE : number * PER_PAGE].tolist()
+        for each in order[page].tolist()
     ]
     image_grid(
         items,

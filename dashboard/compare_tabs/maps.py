@@ -33,7 +33,11 @@ def draw(pair: Pair) -> None:
     method = pair.view.map if pair.view.map in maps else maps[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
-            "Layout", maps, key=binding.key(CompareView, "map"), format_func=lambda name: MAPS.get(name, name)
+            "Layout",
+            maps,
+            key=binding.key(CompareView, "map"),
+            format_func=lambda name: MAPS.get(name, name),
+            on_change=shared_images.turn_back,
         )
         st.selectbox(
             "Colour by",

@@ -26,7 +26,9 @@ def draw(pair: Pair) -> None:
     found = comparing.neighbor_overlap(*pair.runs, pair.view.k)
     facts, plot = st.columns([1, 2], gap="medium")
     with facts:
-        st.slider("Neighbours, k", 1, MOST, key=binding.key(CompareView, "k"))
+        st.slider(
+            "Neighbours, k", 1, MOST, key=binding.key(CompareView, "k"), on_change=shared_images.turn_back
+        )
         _numbers(pair, found)
     with plot:
         _histogram(pair, found)

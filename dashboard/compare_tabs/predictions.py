@@ -53,6 +53,7 @@ def _chosen_of(pair: Pair, changed: pa.Table) -> pa.Table:
             key=binding.key(CompareView, "kind"),
             format_func=lambda kind: f"{KINDS[kind]} ({counts.get(kind, 0):,})",
             help="Fixed: wrong in the first run, right in the other. Broken: the reverse.",
+            on_change=shared_images.turn_back,
         )
         known = pc.unique(changed["label"].drop_null()).to_pylist()
         st.selectbox(
@@ -61,6 +62,7 @@ def _chosen_of(pair: Pair, changed: pa.Table) -> pa.Table:
             key=binding.key(CompareView, "label"),
             format_func=lambda name: name or "any",
             width=220,
+            on_change=shared_images.turn_back,
         )
     return comparing.changed(*pair.runs, view.kind, view.label)
 

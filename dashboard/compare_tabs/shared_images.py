@@ -3,22 +3,25 @@
 from collections.abc import Callable
 
 import pyarrow as pa
-import streamlit as st
 
 from dashboard import addresses, binding
 from dashboard.comparing import Pair
 from dashboard.components import GridItem, image_grid
+from dashboard.paging import page_of
 from dashboard.views import CompareView
 
 PER_PAGE = 40
 SIZE = 104
 
 
+def turn_back() -> None:
+    """For callbacks: to the first page of another list."""
+    binding.change(CompareView, wall_page=1)
+
+
 def wall(pair: Pair, rows: pa.Table, item: Callable[[dict, str], GridItem], name: str) -> None:
     """rows: with image_id of the first run. item: a button of a row and the address of its thumbnail."""
-    pages = -(-len(rows) // PER_PAGE)
-    number = st.pagination(pages, key=f"compare/{name} page") if pages > 1 else 1
-    shown = rows.slice((number - 1) * PER_PAGE, PER_PAGE).to_pylist()
+    shown = rows[page_of(CompareView, "wall_page", len(rows), PER_PAGE)].to_pylist()
     image_grid(
         [item(row, addresses.thumbnail(pair.view.store, pair.view.run, row["image_id"])) for row in shown],
         key=f"compare/{name}",
