@@ -7,17 +7,24 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from compute.batches import is_out_of_memory
+from dashboard.jobs import OUT_OF_MEMORY
+
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def boundary() -> Iterator[None]:
-    """ValueErrors are for people and shown; others are logged, and shown by their number in the log."""
+    """ValueErrors are for people and shown, and so is a device whose memory is used up; others are logged, and
+    shown by their number in the log."""
     try:
         yield
     except ValueError as error:
         st.error(sentence(error), icon=":material/error:")
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            st.error(sentence(ValueError(OUT_OF_MEMORY)), icon=":material/memory:")
+            return
         name = uuid.uuid4().hex[:8]
         log.exception("page failed, error %s", name)
         st.error(

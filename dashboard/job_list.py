@@ -38,18 +38,18 @@ def running_and_waiting() -> None:
             "nobody looks at it any more."
         )
         for position, job in enumerate(pending[:MOST]):
-            _row(job, position)
+            _row(job, position, pending[0])
         if len(pending) > MOST:
             st.caption(f"… and {len(pending) - MOST:,} more.")
 
 
-def _row(job: Job, position: int) -> None:
+def _row(job: Job, position: int, first: Job) -> None:
     with st.container(border=True):
         said, bar, ways = st.columns([4, 3, 2], vertical_alignment="center")
         with said:
             st.markdown(f"**{plain(job.title)}**")
             st.caption(_where(job))
-        bar.progress(job.share, text=progress(job, position))
+        bar.progress(job.share, text=progress(job, position, first))
         with ways.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
             if job.view is not None:
                 link(job.view, "Open", ":material/open_in_new:")

@@ -58,7 +58,7 @@ Work = Callable[[], Iterator[Stepped]]
 class Job:
     """A job at one moment. step: the latest one, the result once done. seconds: run so far, or in all.
 
-    message: why it failed, for people. view: what opens on it. unwatched: seconds since anybody asked for it.
+    message: why it failed, for people; of a result from elsewhere, why computing it again here did. view: what opens on it. unwatched: seconds since anybody asked for it.
     """
 
     key: str
@@ -150,13 +150,16 @@ class JobQueue:
             return entry.now()
 
     def adopt(self, key: str, title: str, step: Stepped, seconds: float) -> Job:
-        """A result from elsewhere as a finished job; what waits, runs or is finished here goes before it."""
+        """A result from elsewhere as a finished job; what waits, runs or is finished here goes before it.
+
+        Where it failed here, the job says why.
+        """
         with self._changed:
             entry = self._entries.get(key)
             if entry is None or entry.job.state in (State.FAILED, State.CANCELLED):
-                entry = self._entries[key] = _Entry(
-                    Job(key, title, state=State.DONE, step=step, seconds=seconds), None
-                )
+                why = "" if entry is None else entry.job.message
+                job = Job(key, title, state=State.DONE, step=step, seconds=seconds, message=why)
+                entry = self._entries[key] = _Entry(job, None)
             self._entries.move_to_end(key)
             self._forget()
             return entry.now()
@@ -174,6 +177,12 @@ class JobQueue:
         with self._changed:
             running = [key for key, entry in self._entries.items() if entry.job.state is State.RUNNING]
             return [self._entries[key].now() for key in running + self._order()]
+
+    def running(self) -> Job | None:
+        """The one that runs now."""
+        with self._changed:
+            entries = self._entries.values()
+            return next((entry.now() for entry in entries if entry.job.state is State.RUNNING), None)
 
     def wait(self, key: str, seconds: float) -> Job | None:
         """The job once it has ended, or as it is after `seconds`."""

@@ -65,6 +65,9 @@ def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subjec
 def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
     step = job.step
     _say_once(step)
+    if job.message:
+        said = f"computing it again did not work: {job.message}. This is the result that was kept"
+        st.warning(sentence(ValueError(said)), icon=":material/history:")
     left, right = st.columns([3, 2])
     with left:
         live_pictures.draw(opened.run, step, wanted)
@@ -195,7 +198,7 @@ def watch(key: str, pictured: bool = True) -> None:
         if job is None or job.ended:
             binding.rerun()
         bar, button = st.columns([5, 1], vertical_alignment="center")
-        bar.progress(job.share, text=progress(job, data.jobs().position(key)))
+        bar.progress(job.share, text=progress(job, data.jobs().position(key), data.jobs().running()))
         cancel = data.jobs().cancel
         button.button(
             "Cancel", icon=":material/stop_circle:", on_click=cancel, args=(key,), key=f"cancel {key}"
@@ -211,14 +214,20 @@ def watch(key: str, pictured: bool = True) -> None:
             st.skeleton(height=live_pictures.SHORTER_SIDE)
 
 
-def progress(job: Job, position: int) -> str:
-    """In words. position: how many run before it does."""
+def progress(job: Job, position: int, running: Job | None = None) -> str:
+    """In words. position: how many run before it does. running: the one that runs now."""
     if job.state is State.WAITING:
-        return f"Waiting, {position} before this one" if position else "Starting"
+        return f"Waiting, {position} before this one{_left(running)}" if position else "Starting"
     if job.step is None:
         return f"Running, {job.seconds:.0f} s"
     score = "" if (value := getattr(job.step, "score", None)) is None else f", score {value:.4g}"
     return f"Step {job.step.index} of {job.step.total}, about {job.seconds_left:.0f} s left{score}"
+
+
+def _left(running: Job | None) -> str:
+    """How long the device is taken by the job that runs, where that is known."""
+    seconds = None if running is None else running.seconds_left
+    return "" if seconds is None else f"; the running one has about {seconds:.0f} s left"
 
 
 def _written(value: Any) -> str:

@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+import torch
 from served_store import served_store
 from test_pages import fine, serve, settled, show, words  # noqa: F401  (serve is a fixture)
 
+from compute import zoo
 from compute.methods import METHODS
 from dashboard import data
 from dashboard.jobs import OUT_OF_MEMORY, State
@@ -48,7 +50,8 @@ def test_what_runs_and_waits_is_listed_and_can_be_cancelled(served):
     app = fine(show("results"))
     assert r"\*starred\*" in words(app) and "store digits" in words(app)
     assert [bar.proto.text for bar in app.get("progress")] == [
-        "Step 1 of 2, about 0 s left", "Waiting, 1 before this one"
+        "Step 1 of 2, about 0 s left",
+        "Waiting, 1 before this one; the running one has about 0 s left",
     ]  # fmt: skip
     fine(app.button(key="listed waiting").click().run())
     assert data.jobs().find("waiting").state is State.CANCELLED
@@ -76,6 +79,15 @@ def test_what_a_page_starts_by_itself_fails_once_and_is_started_again_on_demand(
     monkeypatch.undo()
     app = settled(button(app, "Start again").click().run())
     assert not app.error and not any(each.label == "Start again" for each in app.button)
+
+
+def test_a_network_that_does_not_fit_the_device_is_a_message(served, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(zoo, "load", full)
+    app = show("lab", {"store": "digits", "method": "saliency", "live": 1})
+    assert [each.value.lower().startswith(OUT_OF_MEMORY) for each in app.error] == [True]
 
 
 def test_what_a_page_starts_by_itself_stays_cancelled(served, monkeypatch):

@@ -258,6 +258,20 @@ def test_a_kept_result_is_adopted_as_finished_and_computed_anew_on_demand(queue)
     assert ended(queue, "k").step is not kept
 
 
+def test_a_kept_result_says_why_computing_it_again_failed(queue):
+    def work():
+        raise MemoryError
+        yield
+
+    queue.adopt("k", "", Step(1, 1), 0.0)
+    queue.submit("k", "", "me", work, anew=True)
+    assert ended(queue, "k").state is State.FAILED
+    job = queue.adopt("k", "", Step(1, 1), 0.0)
+    assert (job.state, job.message) == (State.DONE, OUT_OF_MEMORY)
+    queue.submit("k", "", "me", quick(), anew=True)
+    assert ended(queue, "k").message == ""
+
+
 def test_what_runs_here_goes_before_a_kept_result(queue):
     steps = Steps(1)
     queue.submit("k", "", "me", steps)

@@ -10,7 +10,9 @@ from served_store import served_store, write_served_store
 from test_pages import fine, pictures, query_of, serve, settled, show, words
 
 from compute.method import Step
+from compute.methods import METHODS
 from dashboard import data
+from dashboard.jobs import OUT_OF_MEMORY
 from dashboard.results import Result
 from featurestore.reader import Store
 
@@ -101,6 +103,24 @@ def alter_results(monkeypatch, share):
             yield replace(step, data=step.data * (1 + share))
 
     monkeypatch.setattr(Request, "steps", altered)
+
+
+def test_a_kept_result_stays_and_says_why_computing_it_again_failed(store, serve, monkeypatch):
+    serve(store, **KEEP)
+    app = settled(fine(show("lab", LINK)))
+    shown = pictures(app)
+
+    def full(self, model, inputs):
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(METHODS["saliency"], "steps", full)
+    next(each for each in app.button if each.label == "Compute again").click().run()
+    app = settled(app.run())
+    assert f"Computing it again did not work: {OUT_OF_MEMORY}" in words(app) and pictures(app) == shown
+    monkeypatch.undo()
+    app = settled(click(app, "Compute again"))
+    assert "did not work" not in words(app) and pictures(app) == shown
 
 
 def test_a_proof_that_was_cut_short_is_said(store, serve):
