@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         type=_whole,
         default=30,
         metavar="N",
-        help="live jobs that a session, and an address, may start; 0 for no limit (default: %(default)s)",
+        help="live jobs that a browser, and an address, may start; 0 for no limit (default: %(default)s)",
     )
     visitors.add_argument(
         "--public-url",

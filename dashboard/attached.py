@@ -22,7 +22,7 @@ def attach(key: str, title: str, work: Work, view: ViewState | None) -> Job | No
     job = data.jobs().find(key)
     if job is None or (job.state in (State.FAILED, State.CANCELLED) and key not in started):
         try:
-            data.jobs().submit(key, title, visitor.session(), work, address=visitor.address(), view=view)
+            data.jobs().submit(key, title, visitor.owner(), work, address=visitor.address(), view=view)
         except Refused as refused:
             st.warning(sentence(refused), icon=":material/hourglass_top:")
             return None

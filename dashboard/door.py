@@ -18,9 +18,12 @@ from urllib.parse import urlsplit
 import streamlit
 from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from dashboard import visitor
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +129,9 @@ class Door:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                _name_visitor(scope, headers)
             await send(message)
 
         try:
@@ -137,6 +142,14 @@ class Door:
             if not started:
                 said = f"something went wrong in the program; the server's log has it as error {name}"
                 await PlainTextResponse(said, status_code=500)(scope, receive, with_headers)
+
+
+def _name_visitor(scope: Scope, headers: MutableHeaders) -> None:
+    """With a page, a cookie for a browser that has none, by which its tabs are one visitor in the queue. Lax, since
+    a link from elsewhere would start a new visitor otherwise."""
+    is_page = headers.get("content-type", "").startswith("text/html")
+    if is_page and not visitor.is_name(HTTPConnection(scope).cookies.get(visitor.COOKIE, "")):
+        headers.append("Set-Cookie", f"{visitor.COOKIE}={visitor.new_name()}; Path=/; HttpOnly; SameSite=Lax")
 
 
 def is_loopback(host: str) -> bool:

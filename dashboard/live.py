@@ -162,7 +162,7 @@ def _submit(
 
     work = keeping(lambda: wanted.steps(model, read), opened.view, wanted, model.device)
     view = dataclasses.replace(opened.view, live=True, proof="")
-    data.jobs().submit(wanted.key, wanted.title, visitor.session(), work, anew, visitor.address(), view)
+    data.jobs().submit(wanted.key, wanted.title, visitor.owner(), work, anew, visitor.address(), view)
 
 
 def _offer(view: LiveView, wanted: Request, job: Job | None) -> None:

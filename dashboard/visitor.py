@@ -1,6 +1,7 @@
-"""Who asks: a session, and the address behind it where it is known."""
+"""Who asks: a browser, and the address behind it where it is known."""
 
 import ipaddress
+import re
 import uuid
 
 import streamlit as st
@@ -9,9 +10,25 @@ NETWORK_BITS = 64
 """Of an IPv6 address, what one subscriber has; the rest is theirs to choose."""
 
 
-def session() -> str:
-    """This visitor's name in the queue: of one browser tab."""
-    return st.session_state.setdefault("owner", uuid.uuid4().hex)
+COOKIE = "featurescope_visitor"
+"""Given with the page (`dashboard.door`); the random name that it holds says nothing of anybody."""
+
+_NAME = re.compile(r"[0-9a-f]{32}")
+
+
+def new_name() -> str:
+    return uuid.uuid4().hex
+
+
+def is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+def owner() -> str:
+    """This visitor's name in the queue: of one browser, however many tabs it has; of a tab where it keeps no
+    cookies."""
+    said = st.context.cookies.get(COOKIE, "")
+    return said if is_name(said) else st.session_state.setdefault("owner", new_name())
 
 
 def address() -> str | None:

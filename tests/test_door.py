@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import itertools
 import time
+from http.cookies import SimpleCookie
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -14,6 +15,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from dashboard import visitor
 from dashboard.app import app
 from dashboard.door import Door, Policy
 from dashboard.routes import BROKEN
@@ -104,6 +106,21 @@ def test_every_answer_has_the_headers(server):
         scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
         assert "unsafe-inline" not in scripts and "frame-ancestors 'self'" in policy
         assert response.getheader("Access-Control-Allow-Origin") is None
+
+
+def test_a_browser_gets_a_name_of_its_own_once(server):
+    names = [cookie_of(ask(server, "/map")[0]) for _ in range(2)]
+    assert all(map(visitor.is_name, names)) and names[0] != names[1]
+    given = ask(server, "/map")[0].getheader("Set-Cookie")
+    assert "HttpOnly" in given and "SameSite=Lax" in given
+    assert visitor.COOKIE not in (ask(server, "/_stcore/health")[0].getheader("Set-Cookie") or "")
+    assert cookie_of(ask(server, "/", Cookie=f"{visitor.COOKIE}={names[0]}")[0]) is None
+    assert visitor.is_name(cookie_of(ask(server, "/", Cookie=f"{visitor.COOKIE}=chosen by hand")[0]))
+
+
+def cookie_of(response):
+    found = SimpleCookie(response.getheader("Set-Cookie") or "").get(visitor.COOKIE)
+    return found and found.value
 
 
 def test_another_name_is_refused(server):

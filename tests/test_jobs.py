@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+import streamlit as st
 
 from compute.batches import in_batches
+from dashboard import visitor
 from dashboard.jobs import OUT_OF_MEMORY, JobQueue, State, size_of
 from dashboard.starts import Refused, Starts
 from dashboard.visitor import network
@@ -307,6 +309,20 @@ def test_starts_are_counted_a_session_and_an_address():
     starts.take("another", "address b")
     now[0] = 60.0
     starts.take("mine", "address a")
+
+
+def test_the_tabs_of_a_browser_are_one_owner(monkeypatch):
+    """Without a cookie each tab is one of its own."""
+    cookies, name = {}, visitor.new_name()
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
+    for given in (name, "../x", ""):
+        cookies[visitor.COOKIE] = given
+        tabs = []
+        for _ in range(2):
+            monkeypatch.setattr(st, "session_state", {})
+            tabs.append(visitor.owner())
+            assert visitor.owner() == tabs[-1] and visitor.is_name(tabs[-1])
+        assert (tabs == [name, name]) if given == name else tabs[0] != tabs[1]
 
 
 def test_attaching_is_no_start_and_all_together_may_wait_for_so_many():

@@ -8,7 +8,7 @@ from compute.exhibits.drawing import Drawing
 from compute.exhibits.patches import patches_drawing
 from compute.exhibits.stored import table_drawing
 from compute.guided_backprop import undefined_because
-from dashboard import data
+from dashboard import data, visitor
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line, own_code
 from dashboard.exhibits.queued import finished
 from dashboard.results import Result
@@ -32,10 +32,11 @@ def exhibits(view: ChannelsView, run: Run, store: Place, result: Result | None) 
     name = f"patches-{view.layer}-{view.channel}"
     asked = {"layer": view.layer, "channel": view.channel, "guided": view.guided}
     asked |= {"model": own_code(run)} if view.guided else {}
+    owner = visitor.owner()
     patches = Exhibit(
         name,
         "The patches" + (" and their guided backprop" if view.guided else ""),
-        lambda: _patches(view, run),
+        lambda: _patches(view, run, owner),
         command_line("patches", store, run, f"{name}.png", **asked),
     )
     statistics = Exhibit(
@@ -48,13 +49,13 @@ def exhibits(view: ChannelsView, run: Run, store: Place, result: Result | None) 
     return patches, statistics
 
 
-def _patches(view: ChannelsView, run: Run) -> Drawing:
+def _patches(view: ChannelsView, run: Run, owner: str) -> Drawing:
     if not view.guided:
         return patches_drawing(run, view.layer, view.channel, read=data.original)
     said = f"patches to take along {run.fingerprint} {view.layer} {view.channel}"
     key = hashlib.sha256(said.encode()).hexdigest()
     title = f"Patches of {view.layer}, channel {view.channel}"
-    return finished(key, title, lambda: _guided(view, run), view).drawing
+    return finished(key, title, lambda: _guided(view, run), view, owner).drawing
 
 
 def _guided(view: ChannelsView, run: Run) -> Iterator[_Drawn]:

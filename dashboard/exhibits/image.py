@@ -4,7 +4,7 @@
 from compute.exhibits.drawing import Drawing
 from compute.exhibits.occlusion import occlusion_drawing
 from compute.exhibits.strongest import strongest_drawing
-from dashboard import data, photos
+from dashboard import data, photos, visitor
 from dashboard.exhibits import live
 from dashboard.exhibits.exhibit import Exhibit, command_line, own_code
 from dashboard.exhibits.neighbors import of_image
@@ -50,21 +50,21 @@ def _occlusion(view: ImageView, run: Run, store: Place) -> Exhibit:
 def _strongest(view: ImageView, run: Run, store: Place) -> Exhibit:
     """From the store alone where the network may not be used here."""
     name = "-".join(filter(None, ("strongest", view.layer, str(view.image))))
-    stored = data.refusal(run) is not None
+    stored, owner = data.refusal(run) is not None, visitor.owner()
     asked = {"image_id": view.image, "layer": view.layer}
     asked |= {"stored": True} if stored else {"model": own_code(run)}
     return Exhibit(
         name,
         "The channels that answer most",
-        lambda: _strongest_drawing(view, run, stored),
+        lambda: _strongest_drawing(view, run, stored, owner),
         command_line("strongest", store, run, f"{name}.png", **asked),
     )
 
 
-def _strongest_drawing(view: ImageView, run: Run, stored: bool) -> Drawing:
+def _strongest_drawing(view: ImageView, run: Run, stored: bool, owner: str) -> Drawing:
     row, found = run.image(view.image), None
     if not stored:
         wanted = search(run, view.image, "", row["path"], row["sha256"] or "")
-        found = finished(wanted.key, wanted.title, wanted.work, view).layers
+        found = finished(wanted.key, wanted.title, wanted.work, view, owner).layers
     photograph = photos.photograph(run, view.image)
     return strongest_drawing(run, photograph, row["sha256"], view.image, view.layer, found)

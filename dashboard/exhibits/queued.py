@@ -9,13 +9,10 @@ from dashboard.view_state import ViewState
 PATIENCE = 120.0
 """Seconds that a download waits for its turn in the queue."""
 
-OWNER = "downloads"
-"""Their place in the queue, which is fair between owners."""
 
-
-def finished(key: str, title: str, work: Work, view: ViewState) -> Any:
-    """The last step of the work. ValueError where it fails, or its turn doesn't come in time."""
-    data.jobs().submit(key, title, OWNER, work, view=view)
+def finished(key: str, title: str, work: Work, view: ViewState, owner: str) -> Any:
+    """The last step of the work. owner: whose download it is, for the queue. ValueError where it fails, or its turn doesn't come in time."""
+    data.jobs().submit(key, title, owner, work, view=view)
     job = data.jobs().wait(key, PATIENCE)
     if job is None or job.state is not State.DONE:
         raise ValueError((job and job.message) or "the queue is long; try again later")
