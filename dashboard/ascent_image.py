@@ -6,28 +6,14 @@ from compute.pictures import picture, png, upscaled
 from dashboard.header import Opened
 from dashboard.live_step import finished_step
 from dashboard.pages import link
-from dashboard.view_state import read_parameters
-from dashboard.views import ChannelsView, LabView
+from dashboard.views import ChannelsView
 from featurestore.best_natural import strongest_activation
 
 SHORTER_SIDE = 240
 
 
-def lab_view(opened: Opened[ChannelsView], live: bool = False) -> LabView:
-    """The same ascent in the Lab, at the method's own defaults: one result for both pages."""
-    return LabView(
-        opened.store,
-        opened.run.fingerprint,
-        method="ascend",
-        parameters=read_parameters("ascend", {})[0],
-        live=live,
-        layer=opened.view.layer,
-        channel=opened.view.channel,
-    )
-
-
 def draw(opened: Opened[ChannelsView]) -> None:
-    view, shown = opened.view, lab_view(opened, live=True)
+    view, shown = opened.view, opened.view.in_the_lab(live=True)
     st.markdown("**What it looks for**")
     step = finished_step(opened, shown)
     if step is None:

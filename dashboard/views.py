@@ -9,7 +9,16 @@ from compute.exhibits.coloring import COLOR_COLUMNS
 from compute.methods import METHODS
 from dashboard import image_tabs
 from dashboard.address_text import Notes
-from dashboard.view_state import LONGEST_NAME, LONGEST_RUN, PARAMETER, Facts, LiveView, ViewState, shown
+from dashboard.view_state import (
+    LONGEST_NAME,
+    LONGEST_RUN,
+    PARAMETER,
+    Facts,
+    LiveView,
+    ViewState,
+    read_parameters,
+    shown,
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,12 @@ class ChannelsView(ViewState):
     rank: int = shown(0, low=0, high=99)
     guided: bool = shown(False)
     ascent: bool = shown(False)
+
+    def in_the_lab(self, live: bool = False) -> "LabView":
+        """Gradient ascent on the channel at the method's own defaults: one result for this page and the Lab."""
+        parameters = read_parameters("ascend", {})[0]
+        asked = {"method": "ascend", "parameters": parameters, "layer": self.layer, "channel": self.channel}
+        return LabView(self.store, self.run, live=live, **asked)
 
 
 @dataclass(frozen=True)

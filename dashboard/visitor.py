@@ -27,7 +27,8 @@ def is_name(text: str) -> bool:
 def owner() -> str:
     """This visitor's name in the queue: of one browser, however many tabs it has; of a tab where it keeps no
     cookies."""
-    said = st.context.cookies.get(COOKIE, "")
+    # As text: without a browser, as in AppTest, there is something else.
+    said = str(st.context.cookies.get(COOKIE, ""))
     return said if is_name(said) else st.session_state.setdefault("owner", new_name())
 
 

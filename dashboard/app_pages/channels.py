@@ -136,7 +136,7 @@ def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
     with st.container():
         _facts(opened, row)
         if not opened.view.ascent:
-            link(ascent_image.lab_view(opened), "What it looks for (gradient ascent)")
+            link(opened.view.in_the_lab(), "What it looks for (gradient ascent)")
     with st.container():
         st.markdown("**How strongly the images answer**")
         st.plotly_chart(

@@ -9,8 +9,10 @@ from compute.exhibits.patches import patches_drawing
 from compute.exhibits.stored import table_drawing
 from compute.guided_backprop import undefined_because
 from dashboard import data, visitor
+from dashboard.exhibits import live
 from dashboard.exhibits.exhibit import NUMBERS, Exhibit, command_line, own_code
 from dashboard.exhibits.queued import finished
+from dashboard.live_results import result_of
 from dashboard.results import Result
 from dashboard.views import ChannelsView
 from featurestore.places import Place
@@ -46,7 +48,13 @@ def exhibits(view: ChannelsView, run: Run, store: Place, result: Result | None) 
         command_line("table", store, run, f"channels-{view.layer}.csv", name="channels", layer=view.layer),
         NUMBERS,
     )
-    return patches, statistics
+    return patches, statistics, *(_ascent(view, run, store) if view.ascent else ())
+
+
+def _ascent(view: ChannelsView, run: Run, store: Place) -> tuple[Exhibit, ...]:
+    """None before there is a result."""
+    shown = view.in_the_lab(live=True)
+    return live.exhibits(shown, run, store, result_of(shown, run))
 
 
 def _patches(view: ChannelsView, run: Run, owner: str) -> Drawing:

@@ -72,7 +72,7 @@ def view_of(finding: Finding, run: Run | None = None) -> tuple[ViewState, tuple[
 def numbers_of(view: ViewState, run: Run, result: Result | None) -> dict[str, Value]:
     """What the page of a view says in numbers, of its main picture first; nothing of live additions to it."""
     store = data.stores()[view.store]
-    view = dataclasses.replace(view, guided=False) if isinstance(view, ChannelsView) else view
+    view = dataclasses.replace(view, guided=False, ascent=False) if isinstance(view, ChannelsView) else view
     found: dict[str, Value] = {}
     for exhibit in exhibits_of(view, run, store, result):
         said = {name: value for name, value in exhibit.numbers.items() if name not in UNSAID}
