@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import streamlit as st
 
 from dashboard import data
 from dashboard.components import GridItem, image_grid

@@ -5,9 +5,9 @@ import streamlit as st
 from dashboard import binding, data
 from dashboard.boundary import boundary
 from dashboard.jobs import Job, State
-from dashboard.live import progress
 from dashboard.pages import link
 from dashboard.plain_text import plain
+from dashboard.progress import progress
 
 MOST = 20
 """More are counted, not drawn: each is drawn anew every second."""

@@ -17,6 +17,7 @@ from dashboard.live_request import Request, request
 from dashboard.live_results import find, keeping, result_of
 from dashboard.pages import link
 from dashboard.photos import Subject
+from dashboard.progress import progress
 from dashboard.results import Result
 from dashboard.starts import Refused
 from dashboard.take_along import take_along
@@ -212,22 +213,6 @@ def watch(key: str, pictured: bool = True) -> None:
             )
         elif pictured:
             st.skeleton(height=live_pictures.SHORTER_SIDE)
-
-
-def progress(job: Job, position: int, running: Job | None = None) -> str:
-    """In words. position: how many run before it does. running: the one that runs now."""
-    if job.state is State.WAITING:
-        return f"Waiting, {position} before this one{_left(running)}" if position else "Starting"
-    if job.step is None:
-        return f"Running, {job.seconds:.0f} s"
-    score = "" if (value := getattr(job.step, "score", None)) is None else f", score {value:.4g}"
-    return f"Step {job.step.index} of {job.step.total}, about {job.seconds_left:.0f} s left{score}"
-
-
-def _left(running: Job | None) -> str:
-    """How long the device is taken by the job that runs, where that is known."""
-    seconds = None if running is None else running.seconds_left
-    return "" if seconds is None else f"; the running one has about {seconds:.0f} s left"
 
 
 def _written(value: Any) -> str:

@@ -8,8 +8,8 @@ import streamlit as st
 from dashboard import data
 from dashboard.boundary import sentence
 from dashboard.exhibits import exhibit_of
-from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
 from dashboard.findings.recheck import environment_of, numbers_of
+from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
 from dashboard.link_panel import proved
 from dashboard.pages import PAGES
 from dashboard.results import Result

@@ -49,10 +49,9 @@ def test_what_runs_and_waits_is_listed_and_can_be_cancelled(served):
     data.jobs().submit("waiting", "Waits", "b", Held(), view=view)
     app = fine(show("results"))
     assert r"\*starred\*" in words(app) and "store digits" in words(app)
-    assert [bar.proto.text for bar in app.get("progress")] == [
-        "Step 1 of 2, about 0 s left",
-        "Waiting, 1 before this one; the running one has about 0 s left",
-    ]  # fmt: skip
+    step, wait = (bar.proto.text for bar in app.get("progress"))
+    assert step.startswith("Step 1 of 2, about ")
+    assert wait.startswith("Waiting, 1 before this one; the running one has about ")
     fine(app.button(key="listed waiting").click().run())
     assert data.jobs().find("waiting").state is State.CANCELLED
     fine(app.button(key="listed running").click().run())

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from served_dashboard import dashboard, pictures, ready
+from served_dashboard import address_has, dashboard, pictures, ready
 from served_store import served_store, write_served_store
 
 from featurestore.reader import Store
@@ -38,8 +38,16 @@ def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_s
         yours = visit(short)
         yours.get_by_text("Reproduced: the same run, and the result has the same bytes").wait_for()
         assert pictures(yours) == shown and yours.url == link
-        mine.context.close(), yours.context.close()
-    write_served_store(store, "--seed", "1")
+        mine.context.close()
+        write_served_store(store, "--seed", "1")
+        # In a page that was open meanwhile, at the next click.
+        yours.get_by_text("integrated", exact=True).click()
+        yours.get_by_text("This store was regenerated: you see its older run").wait_for()
+        assert link.split("run=")[1].split("&")[0] in yours.url
+        yours.get_by_role("button", name="Show the same view on the new run").click()
+        address_has(yours, f"run={Store(store).current()}")
+        assert "p.variant=integrated" in yours.url
+        yours.context.close()
     with dashboard(str(store)) as again:
         later = visit(link.replace(server, again))
         # The kept result: nothing is computed, so there is never a progress bar.
@@ -58,7 +66,7 @@ def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_s
 
 
 def test_clicking_elsewhere_does_not_end_a_job(visit):
-    page = visit("/lab?image=2&method=invert&p.iterations=1024&live=1")
+    page = visit("/lab?image=2&method=invert&p.iterations=300&live=1")
     page.get_by_role("button", name="Cancel").wait_for()
     link = page.url
     page.get_by_role("link", name="About").first.click()

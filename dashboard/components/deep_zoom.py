@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from compute.exhibits.grid import Pyramid
 from dashboard.addresses import GridAddresses
 from dashboard.components.loader import declare
-from compute.exhibits.grid import Pyramid
 
 _mount = declare("deep_zoom")
 

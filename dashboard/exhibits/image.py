@@ -8,8 +8,8 @@ from dashboard import data, photos, visitor
 from dashboard.exhibits import live
 from dashboard.exhibits.exhibit import Exhibit, command_line, own_code
 from dashboard.exhibits.neighbors import of_image
-from dashboard.image_tabs import CHANNELS, GLANCE, NEIGHBORS, OCCLUSION
 from dashboard.exhibits.queued import finished
+from dashboard.image_tabs import CHANNELS, GLANCE, NEIGHBORS, OCCLUSION
 from dashboard.results import Result
 from dashboard.strongest import search
 from dashboard.views import ImageView
