@@ -84,8 +84,8 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
 
 
 def _is_of_other_runs(query: Mapping[str, str], session: Mapping[str, Any]) -> bool:
-    """A browser names what is chosen by its label ("conv1 (16 channels)"), which another run may not have, and
-    would send the old label with the next click; so all values are sent to it once more."""
+    """A browser names what is chosen by its label ("conv1 (16 channels)"), which another run may not have,
+    and would send the old label with the next click; so all values are sent to it once more."""
     _, before = session.get(WRITTEN, ("", {}))
     return any(query.get(name) != before.get(name) for name in ("store", "run", *BESIDE))
 

@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def boundary() -> Iterator[None]:
-    """ValueErrors are for people and shown, and so is a device whose memory is used up; others are logged, and
-    shown by their number in the log."""
+    """ValueErrors are for people and shown, and so is a device whose memory is used up; others are logged,
+    and shown by their number in the log."""
     try:
         yield
     except ValueError as error:

@@ -145,8 +145,8 @@ class Door:
 
 
 def _name_visitor(scope: Scope, headers: MutableHeaders) -> None:
-    """With a page, a cookie for a browser that has none, by which its tabs are one visitor in the queue. Lax, since
-    a link from elsewhere would start a new visitor otherwise."""
+    """With a page, a cookie for a browser that has none, by which its tabs are one visitor in the queue. Lax,
+    since a link from elsewhere would start a new visitor otherwise."""
     is_page = headers.get("content-type", "").startswith("text/html")
     if is_page and not visitor.is_name(HTTPConnection(scope).cookies.get(visitor.COOKIE, "")):
         headers.append("Set-Cookie", f"{visitor.COOKIE}={visitor.new_name()}; Path=/; HttpOnly; SameSite=Lax")

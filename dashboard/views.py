@@ -69,7 +69,7 @@ class ChannelsView(ViewState):
     ascent: bool = shown(False)
 
     def in_the_lab(self, live: bool = False) -> "LabView":
-        """Gradient ascent on the channel at the method's own defaults: one result for this page and the Lab."""
+        """Gradient ascent on the channel at the method's own defaults: one result for both pages."""
         parameters = read_parameters("ascend", {})[0]
         asked = {"method": "ascend", "parameters": parameters, "layer": self.layer, "channel": self.channel}
         return LabView(self.store, self.run, live=live, **asked)

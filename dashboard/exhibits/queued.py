@@ -11,7 +11,10 @@ PATIENCE = 120.0
 
 
 def finished(key: str, title: str, work: Work, view: ViewState, owner: str) -> Any:
-    """The last step of the work. owner: whose download it is, for the queue. ValueError where it fails, or its turn doesn't come in time."""
+    """The last step of the work. owner: whose download it is, for the queue.
+
+    ValueError where it fails, or its turn doesn't come in time.
+    """
     data.jobs().submit(key, title, owner, work, view=view)
     job = data.jobs().wait(key, PATIENCE)
     if job is None or job.state is not State.DONE:
