@@ -14,6 +14,7 @@ import torch
 from torch import fx, nn
 
 from compute.graph import LOGITS, TracedNetwork
+from compute.onednn.convolution import packed
 from compute.vision import ops
 
 CHANNELS_LAST_DEVICES = ("cpu", "cuda")
@@ -37,6 +38,7 @@ class FoldedNetwork(TracedNetwork):
         for name in self.names:
             self._fold(name)
         self._allow_any_layout()
+        self.fast_modules = packed(self.graph, self.modules)
         self._check(example, expected)
 
     def run(self, inputs: torch.Tensor, sites) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from compute.graph import FEATURES, LOGITS, TracedNetwork
+from compute.onednn.convolution import PackedConvolution
 from compute.tracing import NONLINEAR_MODULES, called_name, executable
 
 OVERWRITING = {
@@ -21,7 +22,7 @@ OVERWRITING = {
 }  # fmt: skip
 OVERWRITING_METHODS = {"relu": "relu_", "add": "add_", "mul": "mul_"}
 FRESH_MODULES = (
-    nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, *NONLINEAR_MODULES,
+    nn.Conv2d, PackedConvolution, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, *NONLINEAR_MODULES,
 )  # fmt: skip
 """Modules whose result is memory of its own, never a view of what they read."""
 
@@ -37,7 +38,7 @@ def reading_program(
     for layer in layers:
         with graph.inserting_after(nodes[layer]):
             outputs[layer] = graph.call_function(read, (nodes[layer],))
-    modules = dict(network.modules)
+    modules = dict(network.fast_modules)
     _overwrite(graph, modules, read, kept=set(outputs.values()))
     graph.output(outputs)
     return executable(graph, network.module, modules)
