@@ -80,7 +80,7 @@ class Preprocessing:
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) in [0, 1] to the values that the network was trained on."""
         mean, std = (images.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
-        return (images - mean) / std
+        return (images - mean).div_(std)
 
     def to_original(self, box: Box, width: int, height: int) -> Box:
         """A box (left, top, right, bottom) in crop pixels, as pixel edges, in a `width` x `height`

@@ -145,7 +145,7 @@ def _run(job: Job, ids: range, pictures: Sequence[Picture]) -> _Batch:
     logits[good], features[good] = values.logits[values.finite], values.features[values.finite]
     return _Batch(
         tuple(_without_crop(picture, place in failed) for place, picture in enumerate(pictures)),
-        logits, features, ids.start + good, pixel_vectors(crops[torch.from_numpy(values.finite)]).numpy(),
+        logits, features, ids.start + good, pixel_vectors(crops).numpy()[values.finite],
         None if values.channels is None else values.channels.rows(values.finite),
     )  # fmt: skip
 

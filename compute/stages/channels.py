@@ -183,9 +183,13 @@ def _strongest(values: np.ndarray, images: np.ndarray, positions: np.ndarray) ->
 
 
 def _group_sums(means: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    present = np.unique(groups[groups >= 0])
-    member = groups[:, None] == present
-    return present, member.sum(0), member.T.astype(np.float64) @ means
+    """Groups that occur, their sizes, and the (G, T) sums of their images' means, float64."""
+    order = np.argsort(groups, kind="stable")
+    order = order[groups[order] >= 0]
+    present, first, sizes = np.unique(groups[order], return_index=True, return_counts=True)
+    if not len(present):
+        return present, sizes, np.zeros((0, means.shape[1]))
+    return present, sizes, np.add.reduceat(means[order], first, axis=0, dtype=np.float64)
 
 
 def _selectivity(summary: Summary, class_names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
