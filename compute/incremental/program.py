@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from compute.graph import TracedNetwork, ancestors
 from compute.incremental.regions import Window
-from compute.packed_convolution import packed_convolution
+from compute.onednn.weights import Geometry, PackedWeights, can_pack
 from compute.tracing import NONLINEAR_MODULES, NONLINEAR_NAMES, called_name
 from compute.vision import ops
 
@@ -145,8 +145,7 @@ class _Compiler:
         windows = tuple(map(Window, module.kernel_size, module.stride, padding, module.dilation))
         if module.padding == "same" and any(_total(each) % 2 for each in windows):
             return self._dense(node)
-        bias = None if bias is None else bias.detach()
-        convolve = packed_convolution(module, weight.detach(), bias, relu=activation is not None)
+        convolve = _convolve(module, weight, bias, node, relu=activation is not None)
         return Windowed(
             output,
             (node.args[0],),
@@ -222,6 +221,24 @@ class _Compiler:
         self.absorbed.add(node)
         self.varies.add(node)
         return node
+
+
+def _convolve(
+    module: nn.Conv2d, weight: torch.Tensor, bias: torch.Tensor | None, node: fx.Node, relu: bool
+) -> Callable[[torch.Tensor, tuple[int, int]], torch.Tensor]:
+    """Maps and zero padding (down, across) to the convolution with the module's strides, `weight` and `bias`,
+    and a ReLU behind it."""
+    weight, bias = weight.detach(), None if bias is None else bias.detach()
+    geometry = Geometry.of(module)._replace(padding=_padding(module))
+    if can_pack(weight):
+        packed = PackedWeights(weight, bias, geometry, node.args[0].meta["val"].shape)
+    else:
+        weight = weight.to(memory_format=torch.channels_last)
+
+        def packed(maps: torch.Tensor, padding: tuple[int, int]) -> torch.Tensor:
+            return F.conv2d(maps, weight, bias, geometry.stride, padding, geometry.dilation, geometry.groups)
+
+    return lambda maps, padding: packed(maps, padding).relu_() if relu else packed(maps, padding)
 
 
 def _macs(node: fx.Node, module: nn.Module | None) -> float:

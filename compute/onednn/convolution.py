@@ -14,7 +14,7 @@ class PackedConvolution(nn.Module):
     def __init__(self, convolution: nn.Conv2d, shape: torch.Size):
         """shape: of an input; others work too."""
         super().__init__()
-        self._weights = PackedWeights(convolution, shape)
+        self._weights = PackedWeights.of(convolution, shape)
         self._gradient = InputGradient(convolution)
 
     def forward(self, inputs: Tensor) -> Tensor:

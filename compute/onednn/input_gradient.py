@@ -37,7 +37,7 @@ class InputGradient:
                 shape, layer.weight, gradient, layer.stride, layer.padding, layer.dilation, layer.groups
             )
         if self._weights is None:
-            self._weights = PackedWeights(_transposed(layer), gradient.shape)
+            self._weights = PackedWeights.of(_transposed(layer), gradient.shape)
         found = self._weights(gradient)
         return found if self._stride == 1 else _in_place(found, self._stride, layer.padding, shape)
 

@@ -4,46 +4,64 @@ PyTorch brings them into that order anew at each call: little beside a large bat
 convolution itself where one image's small maps meet many weights.
 """
 
+from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 
+class Geometry(NamedTuple):
+    """Of a convolution, each down and across; in oneDNN's order."""
+
+    padding: Sequence[int]
+    stride: Sequence[int]
+    dilation: Sequence[int]
+    groups: int
+
+    @classmethod
+    def of(cls, convolution: nn.Conv2d) -> "Geometry":
+        return cls(convolution.padding, convolution.stride, convolution.dilation, convolution.groups)
+
+
 class PackedWeights:
     """A convolution as a function of its input (N, C, H, W), which no gradient passes."""
 
-    def __init__(self, convolution: nn.Conv2d, shape: torch.Size):
+    def __init__(self, weight: Tensor, bias: Tensor | None, geometry: Geometry, shape: Sequence[int]):
         """shape: of an input; the order suits it best, and is right for all."""
-        padding, stride, dilation = (list(each) for each in _per_axis(convolution))
-        self._bias = convolution.bias
-        self._settings = (padding, stride, dilation, convolution.groups)
+        self._bias, self._geometry = bias, geometry
         with torch.no_grad():
-            plain = convolution.weight.detach().contiguous().to_mkldnn()
-            self._weight = torch._C._nn.mkldnn_reorder_conv2d_weight(plain, *self._settings, list(shape))
+            plain = weight.detach().contiguous().to_mkldnn()
+            self._weight = torch._C._nn.mkldnn_reorder_conv2d_weight(plain, *geometry, list(shape))
 
-    def __call__(self, inputs: Tensor) -> Tensor:
+    @classmethod
+    def of(cls, convolution: nn.Conv2d, shape: Sequence[int]) -> "PackedWeights":
+        return cls(convolution.weight, convolution.bias, Geometry.of(convolution), shape)
+
+    def __call__(self, inputs: Tensor, padding: Sequence[int] | None = None) -> Tensor:
+        """padding: zeros down and across; left out, the geometry's."""
+        geometry = self._geometry if padding is None else self._geometry._replace(padding=padding)
         # oneDNN could do a ReLU as well, but makes 0 of what is not a number, and nobody would notice it.
         call = torch.ops.mkldnn._convolution_pointwise
-        return call(inputs, self._weight, self._bias, *self._settings, "none", [], "")
+        return call(inputs, self._weight, self._bias, *geometry, "none", [], "")
 
 
 def can_be_packed(module: nn.Module) -> bool:
-    """Whether it is a frozen, plain convolution of float32 on a CPU for which PyTorch has oneDNN's operations."""
+    """Whether it is a frozen, plain convolution whose weights can be packed."""
     return (
         type(module) is nn.Conv2d
         and not module.weight.requires_grad
-        and module.weight.dtype == torch.float32
-        and module.weight.device.type == "cpu"
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
         and not (module._forward_hooks or module._forward_pre_hooks)
-        and _is_available()
+        and can_pack(module.weight)
     )
 
 
-def _per_axis(convolution: nn.Conv2d) -> tuple[tuple[int, int], ...]:
-    return convolution.padding, convolution.stride, convolution.dilation
+def can_pack(weight: Tensor) -> bool:
+    """Whether weights are of float32 on a CPU for which PyTorch has oneDNN's operations."""
+    return weight.dtype == torch.float32 and weight.device.type == "cpu" and _is_available()
 
 
 @cache
@@ -52,7 +70,7 @@ def _is_available() -> bool:
     probe = nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
     inputs = torch.linspace(-1, 1, 3 * 5 * 5).view(1, 3, 5, 5)
     try:
-        found = PackedWeights(probe, inputs.shape)(inputs)
+        found = PackedWeights.of(probe, inputs.shape)(inputs)
     except (AttributeError, RuntimeError, TypeError):
         return False
     return torch.allclose(found, probe(inputs), atol=1e-5)
