@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.large_store", description=__doc__)
     parser.add_argument("path", type=Path)
     parser.add_argument("--images", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=0, help="another one is another network on the same images")
+    parser.add_argument("--seed", type=int, default=0, help="another one: another network, the same images")
     parser.add_argument("--like", default="stores/demo", help="store of the network (default: %(default)s)")
     options = parser.parse_args(arguments)
     write_store(options.path, options.images, Store(options.like).open(), options.seed)

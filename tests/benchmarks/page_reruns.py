@@ -1,5 +1,5 @@
-"""Server time of every page: the first visit on cold caches, and reruns with another image than before, everything
-else warm. Timed within the server (`ScriptRunner._run_script`)."""
+"""Server time of every page: the first visit on cold caches, and reruns with another image than before,
+everything else warm. Timed within the server (`ScriptRunner._run_script`)."""
 
 import datetime
 import tempfile
@@ -21,7 +21,7 @@ from dashboard.views import CompareView
 from featurestore.reader import Run, Store
 
 SHELL = Path(__file__).parents[2] / "dashboard" / "shell.py"
-TABS = next(each.metadata["choices"] for each in CompareView.__dataclass_fields__.values() if each.name == "tab")
+TABS = CompareView.__dataclass_fields__["tab"].metadata["choices"]
 RERUNS = 20
 KEPT = 200
 """Live results and findings, for the pages that list them."""

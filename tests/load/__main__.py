@@ -78,10 +78,10 @@ def written(outcome: Outcome, load: Load, figures: dict) -> Path:
         "MB after a third": round(third / 2**20), "at the end": round(last / 2**20),
     }  # fmt: skip
     notes = [
-        "Each visitor starts a live job of its own, waits for its result, walks through three of the other pages, and "
-        "again. Every result is computed again on the command line and compared pixel by pixel; errors are those on a "
-        "page, in the browser, in an answer or in the server's log. The server's resident memory, median of a tenth "
-        "of the time."
+        "Each visitor starts a live job of its own, waits for its result, walks through three of the other pages, "
+        "and again. Every result is computed again on the command line and compared pixel by pixel; errors are "
+        "those on a page, in the browser, in an answer or in the server's log. The server's resident memory, "
+        "median of a tenth of the time."
     ]
     texts = [[str(cell) if isinstance(cell, int) else f"{cell:.3g}" for cell in cells.values()]]
     title = "Visitors at once, each with live jobs of its own"
