@@ -14,8 +14,8 @@ from test_pages import fine, query_of, serve, show, words  # noqa: F401  (serve 
 
 from dashboard import comparing
 from dashboard.binding import following, remember
-from dashboard.comparison_routes import address, comparison_routes
 from dashboard.compare_tabs import shared_images
+from dashboard.comparison_routes import address, comparison_routes
 from dashboard.components import Camera
 from dashboard.plane import Frame
 from dashboard.views import CompareView, ImageView

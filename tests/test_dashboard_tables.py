@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 from served_store import served_store
 
-from dashboard import figures
 from compute.exhibits.confusion import confusion_counts, most_confused
+from dashboard import figures
 from dashboard.filter_pictures import filter_pictures
 from dashboard.kept import Kept
 from dashboard.settings import Settings, find_stores

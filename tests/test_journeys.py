@@ -6,12 +6,12 @@ import shlex
 import numpy as np
 import pytest
 from PIL import Image
-from served_dashboard import DRAWN, address_has, draw_lasso, pictures, ready, shows_number
+from served_dashboard import DRAWN, address_has, draw_lasso, ready, shows_number
 from served_store import write_other_store
 
 from compute.__main__ import main
 from compute.pictures import upscaled
-from dashboard.live import SHORTER_SIDE
+from dashboard.live_pictures import SHORTER_SIDE
 from featurestore.reader import Store
 
 AGAIN = "Compute again"

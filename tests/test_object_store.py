@@ -29,7 +29,7 @@ from dashboard.settings import VARIABLE, Settings, find_stores
 from featurestore import __main__ as command
 from featurestore import vector_cache
 from featurestore.errors import Damaged, NotComputed, Unavailable
-from featurestore.layout import CURRENT, MANIFEST, RUNS, parse_shard_file
+from featurestore.layout import MANIFEST, RUNS
 from featurestore.objects import bucket, changes, kept
 from featurestore.objects.bucket import Bucket
 from featurestore.objects.changes import Changes

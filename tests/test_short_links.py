@@ -12,7 +12,7 @@ from dashboard.kept import Kept
 from dashboard.link_routes import link_routes
 from dashboard.shelf import Shelf
 from dashboard.short_links import ShortLinks, name_of
-from dashboard.views import LabView, MapView, OverviewView
+from dashboard.views import MapView, OverviewView
 
 VIEW = MapView("mine", "0123abcd", map="tsne", camera="1,2,3,4", selection="ab" * 8, proof="1~abc")
 

@@ -3,7 +3,7 @@
 import matplotlib
 import numpy as np
 import pyarrow as pa
-from matplotlib.colors import ListedColormap, LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 
 from compute import palettes
 from compute.exhibits.canvas import canvas, rendered

@@ -20,7 +20,6 @@ import statistics
 import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch

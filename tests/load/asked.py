@@ -13,7 +13,7 @@ from PIL import Image
 
 from compute.__main__ import main
 from compute.pictures import upscaled
-from dashboard.live import SHORTER_SIDE
+from dashboard.live_pictures import SHORTER_SIDE
 from dashboard.live_request import request
 from dashboard.views import LabView
 from featurestore.reader import Run
