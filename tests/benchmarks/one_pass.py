@@ -5,6 +5,7 @@
     pass    the same with all that the stage does: normalising, features, every channel's maximum, position,
     mean and active share, histograms, the running top 9, pixel vectors, and the shard's rows written as
     Parquet
+    mixed   the pass with --precision mixed; its error is of the features, against the pass
 
 The same decoded batches for all, random weights, 224x224. Predictions, features and top 9 are checked against
 plain PyTorch's before time is taken; runs alternate in one process. Decoding, which overlaps, is timed on its
@@ -19,6 +20,7 @@ import io
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +47,10 @@ SIZE, PHOTO = (224, 224), (500, 375)
 PREPROCESSING = Preprocessing(SIZE, 256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLASSES = tuple(f"class {index}" for index in range(1000))
 TOLERANCE = 1e-4
-COLUMNS = ("network", "plain ms an image", "bare ms", "pass ms", "plain / bare", "pass / bare", "error / std")
+COLUMNS = (
+    "network", "plain ms an image", "bare ms", "pass ms", "plain / bare", "pass / bare", "error / std",
+    "mixed pass ms", "pass / mixed", "mixed error / std",
+)  # fmt: skip
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 GOALS = "goals: pass / bare at most 1.10 (SqueezeNet 1.35), plain / bare at least 1.15 (SqueezeNet 2)."
 
@@ -89,8 +94,9 @@ def compared(name: str, photos: Photos, pictures: list[Picture], rounds: int, cl
     wanted, digests = parameters(model, ("activations",)), (None,) * len(pictures)
     job = Job(model, {"model": name}, photos, photos.items, digests, wanted)
     batches = torch.stack([picture.crop for picture in pictures]).split(job.one_pass.batch)
+    half = replace(job, parameters=replace(wanted, precision="mixed"))
     bare = reading_program(model.network, (), map_statistics)
-    error = checked(job, module, pictures, batches)
+    error, half_error = checked(job, module, pictures, batches), distance(job, half, pictures)
 
     def plain() -> None:
         with torch.inference_mode():
@@ -103,15 +109,21 @@ def compared(name: str, photos: Photos, pictures: list[Picture], rounds: int, cl
                 bare(channels_last(PREPROCESSING.normalize(batch)))[LOGITS]
 
     with tempfile.TemporaryDirectory() as folder:
-        run = OpenRun(job, folder)
 
-        def ours() -> None:
-            write(run, the_pass(job, pictures))
+        def ours(each: Job) -> Callable[[], None]:
+            run = OpenRun(each, folder)
+            return lambda: write(run, the_pass(each, pictures))
 
-        taken = report.alternately({"plain": plain, "bare": folded, "pass": ours}, rounds, clock)
-    a, b, c = (1000 * statistics.median(times) / len(pictures) for times in taken.values())
-    ratios = [statistics.median(ratio(taken[x], taken[y])) for x, y in (("plain", "bare"), ("pass", "bare"))]
-    return [name, a, b, c, *ratios, error], {"seconds": taken, "batch": job.one_pass.batch}
+        ways = {"plain": plain, "bare": folded, "pass": ours(job), "mixed": ours(half)}
+        taken = report.alternately(ways, rounds, clock)
+    ms = {way: 1000 * statistics.median(times) / len(pictures) for way, times in taken.items()}
+    over = {
+        pair: statistics.median(ratio(taken[pair[0]], taken[pair[1]]))
+        for pair in (("plain", "bare"), ("pass", "bare"), ("pass", "mixed"))
+    }
+    gained, cost, halved = over.values()
+    row = [name, ms["plain"], ms["bare"], ms["pass"], gained, cost, error, ms["mixed"], halved, half_error]
+    return row, {"seconds": taken, "batch": job.one_pass.batch}
 
 
 def the_pass(job: Job, pictures: list[Picture]) -> ActivationsShard:
@@ -122,6 +134,13 @@ def write(run: OpenRun, made: ActivationsShard) -> None:
     run.write_partial(0, made)
     run.write("features", made.features, 0)
     run.write("images", made.images, 0)
+
+
+def distance(job: Job, half: Job, pictures: list[Picture]) -> float:
+    """The largest difference of the two passes' features, in standard deviations."""
+    made = (the_pass(each, pictures).features["feature"].to_pylist() for each in (job, half))
+    exact, found = map(np.stack, made)
+    return float(np.abs(found - exact).max() / exact.std())
 
 
 def checked(job: Job, module: nn.Module, pictures: list[Picture], batches) -> float:
