@@ -94,7 +94,7 @@ def test_what_a_page_starts_by_itself_stays_cancelled(served, monkeypatch):
     monkeypatch.setattr(METHODS["segment"], "steps", lambda *_: held())
     app = show("image", {"store": "digits", "image": 3})
     assert held.begun.wait(SOON)
-    (job,) = data.jobs().pending()
+    job = next(each for each in data.jobs().pending() if each.state is State.RUNNING)
     app = app.button(key=f"cancel {job.key}").click().run()
     held.go_on.set()
     data.jobs().wait(job.key, SOON)

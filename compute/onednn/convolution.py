@@ -14,10 +14,13 @@ class PackedConvolution(nn.Module):
     def __init__(self, convolution: nn.Conv2d, shape: torch.Size):
         """shape: of an input; others work too."""
         super().__init__()
+        self._plain = convolution
         self._weights = PackedWeights.of(convolution, shape)
         self._gradient = InputGradient(convolution)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        if torch.is_autocast_enabled("cpu"):  # which oneDNN's operations are not part of
+            return self._plain(inputs)
         if torch.is_grad_enabled() and inputs.requires_grad:
             return _Differentiable.apply(inputs, self._weights, self._gradient)
         return self._weights(inputs)

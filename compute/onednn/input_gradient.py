@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compute.onednn.weights import PackedWeights
+from compute.onednn.weights import Geometry, PackedWeights
 
 CHANNELS_AT_ONCE = 16
 """oneDNN computes channels by 16. Residues come for free where a strided convolution's own gradient would
@@ -37,7 +37,7 @@ class InputGradient:
                 shape, layer.weight, gradient, layer.stride, layer.padding, layer.dilation, layer.groups
             )
         if self._weights is None:
-            self._weights = PackedWeights.of(_transposed(layer), gradient.shape)
+            self._weights = PackedWeights(*_transposed(layer), gradient.shape)
         found = self._weights(gradient)
         return found if self._stride == 1 else _in_place(found, self._stride, layer.padding, shape)
 
@@ -65,19 +65,16 @@ def _reach(convolution: nn.Conv2d) -> tuple[int, ...]:
     )
 
 
-def _transposed(convolution: nn.Conv2d) -> nn.Conv2d:
-    """The convolution of stride 1 from an output's gradient to the input's, by residues."""
+def _transposed(convolution: nn.Conv2d) -> tuple[Tensor, None, Geometry]:
+    """Weight, bias and geometry of the convolution of stride 1 from an output's gradient to the input's, by
+    residues."""
     stride = convolution.stride[0]
     weight = _by_residue(convolution.weight.detach(), stride)
     if stride == 1:
         padding = tuple(a - b for a, b in zip(_reach(convolution), convolution.padding, strict=True))
     else:
         padding = tuple(size - 1 for size in weight.shape[2:])
-    transposed = nn.Conv2d(
-        *weight.shape[1::-1], weight.shape[2:], 1, padding, convolution.dilation, bias=False
-    )
-    transposed.weight = nn.Parameter(weight, requires_grad=False)
-    return transposed
+    return weight, None, Geometry(padding, (1, 1), convolution.dilation, 1)
 
 
 def _by_residue(weight: Tensor, stride: int) -> Tensor:
