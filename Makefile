@@ -72,8 +72,8 @@ findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TR
 	$(PY) -m dashboard.findings --stores "$(STORES)" --findings "$(FINDINGS)" --device "$(DEVICE)" \
 	  $(call option,trust-model,TRUST) $(ARGS)
 
-test: install ## run the tests, two files at a time
-	$(PY) -m pytest tests -n 2 --dist loadfile
+test: install ## run the tests, two at a time
+	$(PY) -m pytest tests -n 2 --dist worksteal
 
 fuzz: install ## 100,000 damaged images in small processes, a million atheris runs on each parser: COUNT= RUNS=
 	$(PY) -m tests.fuzz.images --count $(COUNT)
