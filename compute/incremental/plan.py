@@ -14,7 +14,7 @@ from compute.incremental.regions import AxisBlocks, cover, union
 
 DENSE_ABOVE = 0.9
 # More segments need fewer multiply-adds, but run in smaller batches.
-MAX_SEGMENTS = 4
+MAX_SEGMENTS = 3
 POSITIONS_A_SEGMENT = 3
 # Places among the positions, sorted by their work, where a segment may begin.
 MAX_CUTS = 24
