@@ -34,11 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dashboard", description=__doc__)
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--other", type=Path, required=True, help="a second one over the same images")
+    parser.add_argument("--trust-model", nargs="*", default=[], metavar="FILE", help="the store's, if it has one")
     parser.add_argument("--name", default="dashboard", help="of the JSON file (default: %(default)s)")
     options = parser.parse_args(arguments)
     opening = report.seconds(lambda: Store(options.store).open())
     number = Store(options.store).open().image_count
-    times = server_times(options.store, options.other)
+    times = server_times(options.store, options.other, tuple(options.trust_model))
     rows = [row(f"rerun of {what}", taken[1:], TARGETS["rerun"], taken[0]) for what, taken in times.items()]
     rows += browser_rows(str(options.store), options.store.name, number)
     notes = [

@@ -31,13 +31,14 @@ FIRST_VISIT = 600
 """Seconds that a page may take at most."""
 
 
-def server_times(path: Path, other: Path) -> dict[str, list[float]]:
-    """Page -> seconds of its first visit, then of each rerun. other: a second store over the same images."""
+def server_times(path: Path, other: Path, trusted: tuple[str, ...] = ()) -> dict[str, list[float]]:
+    """Page -> seconds of its first visit, then of each rerun. other: a second store over the same images.
+    trusted: model files that live methods may run."""
     run = Store(path).open()
     with tempfile.TemporaryDirectory() as findings:
         keep_findings(Path(findings), path.name, run)
         keep_results(path)
-        Settings((str(path), str(other)), "cpu", results_mb=RESULTS_MB, findings=findings).write()
+        Settings((str(path), str(other)), "cpu", trusted, RESULTS_MB, findings).write()
         asked = {page: {} for page in PAGES if page != "compare"}
         asked |= {f"compare, {tab}": {"tab": tab, "other_store": other.name} for tab in TABS}
         return {what: _times(what.partition(",")[0], query, path.name, run) for what, query in asked.items()}
