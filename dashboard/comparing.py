@@ -14,6 +14,7 @@ from compute.exhibits.coloring import Coloring
 from compute.exhibits.compared import Channels, Cka, Compared, Moved
 from dashboard import data
 from dashboard.data import BY_FOLDER
+from dashboard.plane import Frame
 from dashboard.views import CompareView
 from featurestore.comparison import Accuracies, Match, Overlap
 from featurestore.reader import Run
@@ -99,6 +100,13 @@ def channels(run: Run, other: Run, layer: str) -> Channels:
 def moved(run: Run, other: Run, method: str) -> Moved:
     """ValueError where the two maps show fewer than two images in common."""
     return compared(run, other).moved(method)
+
+
+@st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner=False)
+def frames(run: Run, other: Run, method: str) -> tuple[Frame, Frame]:
+    """Of the one map, and of the other one laid upon it."""
+    found = moved(run, other, method)
+    return Frame.of(found.here), Frame.of(found.aligned.points)
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Comparing the features …")

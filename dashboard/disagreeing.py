@@ -1,7 +1,8 @@
 """The tab of Mistakes with images whose neighbours in feature space carry another label."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
-import pyarrow.compute as pc
 import streamlit as st
 
 from compute.exhibits.outvoted import NEIGHBOR_COLUMNS, chosen
@@ -9,6 +10,7 @@ from dashboard import binding, data
 from dashboard.data import BY_FOLDER
 from dashboard.header import Opened
 from dashboard.image_wall import wall
+from dashboard.labelled import Labelled
 from dashboard.pages import PAGES
 from dashboard.views import MistakesView, NeighborsView
 from featurestore.label_agreement import disagreements
@@ -24,8 +26,8 @@ MOST = 20
 """As many are in the store."""
 
 
-def disagreeing(opened: Opened[MistakesView], images: pa.Table) -> None:
-    """images: the labelled ones of the page's split and selection."""
+def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
+    """judged: of the page's split and selection."""
     if "neighbors" not in opened.run.tables():
         st.info(
             "This run has no neighbours: `python -m compute store --stages neighbors …` finds them.",
@@ -33,12 +35,12 @@ def disagreeing(opened: Opened[MistakesView], images: pa.Table) -> None:
         )
         return
     st.caption(THEORY)
-    _controls(images)
-    found = _shown(opened, images)
+    _controls(judged.labels)
+    found = _shown(opened, judged.images)
     if not len(found):
         st.info("No image of this kind is outvoted by its neighbours.", icon=":material/check_circle:")
         return
-    st.subheader(f"{len(found):,} of {len(images):,} images are outvoted", anchor=False)
+    st.subheader(f"{len(found):,} of {len(judged):,} images are outvoted", anchor=False)
     st.caption(
         "Those first whose neighbours carry their label least often, then the ones with the nearest "
         "neighbours. On each image: the share of neighbours with another label; below it what they vote for. "
@@ -58,18 +60,17 @@ def disagreeing(opened: Opened[MistakesView], images: pa.Table) -> None:
         st.switch_page(PAGES[view.page].file, query_params=view.to_query())
 
 
-def _controls(images: pa.Table) -> None:
+def _controls(labels: Sequence[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = binding.key(MistakesView, "k")
         st.slider("Neighbours that vote", 1, MOST, key=key, width=320, on_change=_turn_back)
-        label_choice("label", "Label", images["label"])
-        label_choice("predicted", "Neighbours vote for", images["label"])
+        label_choice("label", "Label", labels)
+        label_choice("predicted", "Neighbours vote for", labels)
 
 
-def label_choice(field: str, title: str, values: pa.ChunkedArray) -> None:
+def label_choice(field: str, title: str, names: Sequence[str]) -> None:
     """A class to look at, or any; what a link names and the images don't have can be seen and taken back."""
     key = binding.key(MistakesView, field)
-    names = sorted(pc.unique(values.drop_null()).to_pylist())
     asked = [name for name in (st.session_state[key],) if name and name not in names]
     st.selectbox(
         title,

@@ -7,7 +7,7 @@ import pytest
 from served_store import IMAGES
 from test_pages import copied, fine, forget, query_of, serve, show, store, words  # noqa: F401
 
-from dashboard import image_wall, selection
+from dashboard import data, image_wall, selection
 from featurestore.label_agreement import disagreements
 from featurestore.reader import Store
 
@@ -98,14 +98,14 @@ def test_classes_are_a_table(store, serve):  # noqa: F811
 
 
 def test_images_without_labels_have_no_mistakes(store, serve, monkeypatch):  # noqa: F811
-    whole = image_wall.known
+    whole = data.table
 
-    def unlabelled(opened):
-        table = whole(opened)
+    def unlabelled(run, name, columns=None):
+        table = whole(run, name, columns)
         index = table.schema.get_field_index("label")
-        return table.set_column(index, "label", pa.nulls(len(table), pa.string()))
+        return table.set_column(index, "label", pa.nulls(len(table), pa.string())) if index >= 0 else table
 
-    monkeypatch.setattr(image_wall, "known", unlabelled)
+    monkeypatch.setattr(data, "table", unlabelled)
     serve(store)
     app = fine(show("mistakes", {"store": "digits"}))
     assert "no labels" in app.info[0].value and "images/cat" in app.info[0].value

@@ -200,7 +200,7 @@ def test_damaged_bytes_are_said_not_shown(copied, serve):
 
 def test_a_program_error_is_shown_by_its_number_alone(store, serve, monkeypatch, caplog):
     serve(store)
-    monkeypatch.setattr("compute.exhibits.confusion.confusion_counts", lambda *_: 1 / 0)
+    monkeypatch.setattr("dashboard.labelled.confusion_counts", lambda *_: 1 / 0)
     app = show("mistakes")
     assert not app.exception and "division" not in app.error[0].value
     number = app.error[0].value.split("error ")[1].split(".")[0]

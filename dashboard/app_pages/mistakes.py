@@ -1,18 +1,18 @@
 """Which classes are taken for which, the errors the network is most sure of, and labels that may be wrong."""
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
 from compute.exhibits.classes import class_table
-from compute.exhibits.confusion import confusion_counts, most_confused
+from compute.exhibits.confusion import most_confused
 from compute.exhibits.matrix import cell
 from dashboard import binding, selection
 from dashboard.components import Pair, confusion_matrix
 from dashboard.disagreeing import disagreeing, label_choice
 from dashboard.header import Opened, open_page
-from dashboard.image_wall import known, wall
+from dashboard.image_wall import wall
+from dashboard.labelled import Labelled, cell_of, labelled
 from dashboard.pages import PAGES
 from dashboard.plain_text import plain
 from dashboard.take_along import take_along
@@ -26,9 +26,8 @@ TABS = {"confusion": "Confusion", "neighbors": "Neighbours disagree", "classes":
 
 
 def draw(opened: Opened[MistakesView]) -> None:
-    images = known(opened)
-    images = images.filter(pc.is_valid(images["label"]))
-    if not len(images):
+    shown = labelled(opened.run)
+    if not len(shown):
         st.info(
             "These images have no labels, so there are no mistakes to show. Labels are the names of the "
             "folders that the images lie in: `images/cat/1.png`, or `images/test/cat/1.png` with a split.",
@@ -37,14 +36,14 @@ def draw(opened: Opened[MistakesView]) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Show", list(TABS), key=_key("tab"), format_func=TABS.get, on_change=_turn_back)
-        images = _of_split(opened.view, images)
+        shown = _of_split(opened, shown)
         take_along(opened)
-    images = _of_selection(opened, images)
-    if not len(images):
+    shown = _of_selection(opened, shown)
+    if not len(shown):
         st.info("None of these images has a label.", icon=":material/label_off:")
         return
-    _headline(images)
-    {"confusion": _confusion, "neighbors": disagreeing, "classes": _classes}[opened.view.tab](opened, images)
+    _headline(shown.images)
+    {"confusion": _confusion, "neighbors": disagreeing, "classes": _classes}[opened.view.tab](opened, shown)
 
 
 def _headline(images: pa.Table) -> None:
@@ -62,10 +61,10 @@ def _headline(images: pa.Table) -> None:
     st.subheader(f"{right:,} of {judged:,} are right ({right / judged:.1%}){others}", anchor=False)
 
 
-def _of_split(view: MistakesView, images: pa.Table) -> pa.Table:
-    splits = sorted(pc.unique(images["split"]).drop_null().to_pylist())
+def _of_split(opened: Opened[MistakesView], everything: Labelled) -> Labelled:
+    splits = everything.splits
     if len(splits) < 2:
-        return images
+        return everything
     st.segmented_control(
         "Split",
         ["", *splits],
@@ -73,12 +72,12 @@ def _of_split(view: MistakesView, images: pa.Table) -> pa.Table:
         format_func=lambda name: name or "all",
         on_change=_turn_back,
     )
-    return images if view.split not in splits else images.filter(pc.equal(images["split"], view.split))
+    return everything if opened.view.split not in splits else labelled(opened.run, opened.view.split)
 
 
-def _of_selection(opened: Opened[MistakesView], images: pa.Table) -> pa.Table:
+def _of_selection(opened: Opened[MistakesView], shown: Labelled) -> Labelled:
     if not opened.view.selection:
-        return images
+        return shown
     chosen = selection.read(opened.store, opened.run, opened.view.selection)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Of the **{len(chosen):,} images selected** on the map alone.", width="content")
@@ -87,19 +86,19 @@ def _of_selection(opened: Opened[MistakesView], images: pa.Table) -> pa.Table:
             icon=":material/close:",
             on_click=lambda: binding.change(MistakesView, selection="", images_page=1),
         )
-    return images.filter(np.isin(images["image_id"].to_numpy(), chosen))
+    return shown.of(chosen)
 
 
-def _confusion(opened: Opened[MistakesView], images: pa.Table) -> None:
-    matrix, shown = st.columns([3, 2], gap="large")
+def _confusion(opened: Opened[MistakesView], shown: Labelled) -> None:
+    matrix, images = st.columns([3, 2], gap="large")
     with matrix:
-        _matrix(opened, images)
-    with shown:
-        _images(opened, images)
+        _matrix(opened, shown)
+    with images:
+        _images(opened, shown)
 
 
-def _matrix(opened: Opened[MistakesView], images: pa.Table) -> None:
-    counts, rows, cols = confusion_counts(images, opened.run.class_names)
+def _matrix(opened: Opened[MistakesView], shown: Labelled) -> None:
+    counts, rows, cols = shown.confusion
     totals = dict(zip(rows, counts.sum(1).tolist(), strict=True))
     if max(len(rows), len(cols)) > MOST_CLASSES:
         counts, rows = most_confused(counts, rows, cols, MOST_CLASSES)
@@ -118,12 +117,12 @@ def _matrix(opened: Opened[MistakesView], images: pa.Table) -> None:
     st.caption("A click on a cell shows its images; on a name, those of its row or column.")
 
 
-def _images(opened: Opened[MistakesView], images: pa.Table) -> None:
+def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
     with st.container(horizontal=True):
-        label_choice("label", "Label", images["label"])
-        label_choice("predicted", "Predicted", images["predicted"])
+        label_choice("label", "Label", shown.labels)
+        label_choice("predicted", "Predicted", shown.predictions)
     title, order = _chosen(opened.view)
-    found = cell(images, opened.view.label, opened.view.predicted)
+    found = _of_cell(opened, shown)
     st.subheader(plain(title), anchor=False)
     if not len(found):
         st.caption("There is no such image.")
@@ -141,6 +140,13 @@ def _images(opened: Opened[MistakesView], images: pa.Table) -> None:
         st.switch_page(PAGES[view.page].file, query_params=view.to_query())
 
 
+def _of_cell(opened: Opened[MistakesView], shown: Labelled) -> pa.Table:
+    view = opened.view
+    if view.selection:
+        return cell(shown.images, view.label, view.predicted)
+    return cell_of(opened.run, shown.split, view.label, view.predicted)
+
+
 def _chosen(view: MistakesView) -> tuple[str, str]:
     """What the images are, and whether the most or the least sure ones come first."""
     if view.label and view.label == view.predicted:
@@ -153,10 +159,10 @@ def _chosen(view: MistakesView) -> tuple[str, str]:
 SHARE = {"format": "percent", "min_value": 0.0, "max_value": 1.0}
 
 
-def _classes(opened: Opened[MistakesView], images: pa.Table) -> None:
+def _classes(opened: Opened[MistakesView], shown: Labelled) -> None:
     columns = st.column_config
     st.dataframe(
-        class_table(images, opened.run.class_names),
+        class_table(shown.images, shown.classes),
         hide_index=True,
         column_config={
             "class": columns.TextColumn("Class", pinned=True),

@@ -56,7 +56,7 @@ def draw(pair: Pair) -> None:
 
 def _plots(pair: Pair, method: str, found: Moved) -> None:
     view = pair.view
-    frames = {"here": Frame.of(found.here), "there": Frame.of(found.aligned.points)}
+    frames = dict(zip(("here", "there"), comparing.frames(*pair.runs, method), strict=True))
     camera = _camera(view.camera) or WHOLE
     titles = (f"**First run**: {view.store}", f"**Other run**, laid upon it: {view.other_store}")
     for column, (side, frame), title in zip(st.columns(2), frames.items(), titles, strict=True):
@@ -77,9 +77,9 @@ def _plots(pair: Pair, method: str, found: Moved) -> None:
             )
     st.caption(
         f"{len(found.ids):,} images; residual {found.aligned.residual:.3f} (0: the same map, 1: nothing in "
-        "common). The other map is moved, turned or mirrored, and scaled to the same spread; both plots show the same part of the "
-        "plane. A lasso in one marks the same images in the other. t-SNE and UMAP lay out even the same features "
-        "differently for another seed."
+        "common). The other map is moved, turned or mirrored, and scaled to the same spread; both plots show "
+        "the same part of the plane. A lasso in one marks the same images in the other. t-SNE and UMAP lay out "
+        "even the same features differently for another seed."
     )
 
 
