@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import shutil
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -83,6 +84,15 @@ def test_one_network_twice_differs_only_in_its_maps(pair):
     assert shown["Neighbour overlap@10"] == "100.0%" and shown["McNemar's p"] == "1"
     layer = Store(served_store()).open().table("layers")["layer"].to_pylist()[0]
     assert shown[layer] == "100.0%"
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_a_store_beside_its_copy(tab, store, serve, tmp_path):  # noqa: F811
+    """Both have one run of one fingerprint."""
+    copy = shutil.copytree(store, tmp_path / "copy", ignore=shutil.ignore_patterns("results", "selections"))
+    serve(store, copy)
+    query = query_of(fine(show("compare", {"store": "digits", "other_store": "copy", "tab": tab, "image": 3})))
+    assert (query["other_store"], query["image"]) == ("copy", "3")
 
 
 def test_a_run_compared_with_itself_agrees_in_all(store, serve):  # noqa: F811

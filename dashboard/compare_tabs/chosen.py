@@ -42,11 +42,12 @@ def both(pair: Pair, row: int) -> None:
     ):
         with column:
             st.markdown(f"**{title}**: {store}, image {number}")
-            _opinion(run, number)
+            _opinion(run, number, title)
             _links(store, run.fingerprint, number)
 
 
-def _opinion(run: Run, image_id: int) -> None:
+def _opinion(run: Run, image_id: int, side: str) -> None:
+    """side: unlike the run, not the same twice where a store is compared with a copy of it."""
     top = run.image(image_id)["top5"] or []
     if not top:
         st.caption("This network could not read the image.")
@@ -54,7 +55,7 @@ def _opinion(run: Run, image_id: int) -> None:
     st.plotly_chart(
         figures.probabilities([each["class"] for each in top], [each["probability"] for each in top]),
         config={"displayModeBar": False},
-        key=f"compare/{run.fingerprint}/opinion",
+        key=f"compare/{side}/opinion",
         alt="the most probable classes",
     )
 
