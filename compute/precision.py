@@ -17,17 +17,17 @@ def arithmetic(precision: str, device: torch.device) -> torch.autocast:
 
 
 def dtype_name(precision: str, device: torch.device) -> str:
-    """As a manifest says it: "float32", or "mixed, float16 products" on a GPU and "mixed, bfloat16 products" on a CPU."""
+    """As a manifest says it: "float32", or "mixed, float16 products" (GPU), "mixed, bfloat16 products" (CPU)."""
     if precision == "float32":
         return precision
     return f"{precision}, {str(torch.get_autocast_dtype(device.type)).removeprefix('torch.')} products"
 
 
 def insist_on_float32(device: torch.device) -> None:
-    """From now on, float32 on a GPU means float32, and the same call gives the same bytes.
+    """From now on, products of float32 on a GPU are of float32, and cuDNN adds in one order.
 
     PyTorch lets convolutions take TF32 there by default, whose products have 10 bits of mantissa, and lets
-    cuDNN choose algorithms that add in any order.
+    cuDNN choose algorithms that add in any order. Operations outside cuDNN may still do so.
     """
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False
