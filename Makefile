@@ -44,7 +44,7 @@ help: ## list the targets
 
 install: $(INSTALLED) ## install pinned dependencies into .venv and bundle the front end
 
-FRONTEND := dashboard/components/package-lock.json $(wildcard dashboard/components/frontend/*)
+FRONTEND := dashboard/components/package-lock.json $(wildcard dashboard/components/frontend/*.* dashboard/components/frontend/shared/*)
 
 $(INSTALLED): requirements.txt constraints.txt $(FRONTEND)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Featurescope needs Python 3.11 or newer; set PYTHON=python3.11")'
@@ -97,7 +97,7 @@ stores/demo-untrained/CURRENT:
 	  STORE=stores/demo-untrained ARGS="--stages activations,neighbors,embeddings"
 
 screenshots: stores/demo/CURRENT stores/demo-untrained/CURRENT ## take README's screenshots of every page (needs Chromium)
-	$(PY) -m tests.screenshots docs
+	$(PY) docs/screenshots.py docs
 
 clean: ## remove the virtual environment and the built front end (never a store)
 	rm -rf $(VENV) dashboard/components/node_modules dashboard/components/dist

@@ -5,8 +5,8 @@ import importlib
 import os
 import sys
 
-COMMANDS = ("store", "methods", "queries", "train_demo")
-"""Modules of `compute.commands`; one that has its own name as its only sub-command is loaded alone."""
+COMMANDS = ("store", "methods", "reports", "train_demo")
+"""Modules of `compute.cli`; one that has its own name as its only sub-command is loaded alone."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     asked = arguments[0].replace("-", "_") if arguments else None
     for name in (asked,) if asked in COMMANDS else COMMANDS:
-        importlib.import_module(f"compute.commands.{name}").add_parser(subparsers)
+        importlib.import_module(f"compute.cli.{name}").add_parser(subparsers)
     return parser
 
 

@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(settings: Settings, port: int) -> None:
     # Imported late: the app reads the settings that `main` has just written.
-    from dashboard.app import app
+    from dashboard.server.app import app
 
     where = {"server.address": settings.host, "server.port": port, "server.baseUrlPath": settings.base_path}
     if settings.public_url:

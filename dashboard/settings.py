@@ -18,7 +18,7 @@ VARIABLE = "FEATURESCOPE_SETTINGS"
 @dataclass(frozen=True)
 class Settings:
     """stores: stores, or folders of stores, as paths or as addresses in object storage. device: as in
-    `compute.zoo.resolve_device`.
+    `compute.models.zoo.resolve_device`.
 
     trusted: files of the user's own networks that a live method may run. results_mb: megabytes of live
     results that are kept beside a store; 0 keeps none. findings: folder of the findings that are pinned.

@@ -7,11 +7,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from .layout import RUNS
-from .manifest import read_manifest
-from .prune import prune
-from .reader import Store
-from .verify import verify
+from featurestore.layout import RUNS
+from featurestore.manifest import read_manifest
+from featurestore.reader import Store
+from featurestore.upkeep.prune import prune
+from featurestore.upkeep.verify import verify
 
 
 def main(arguments=None) -> int:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .errors import Damaged
-from .layout import MANIFEST, check_fingerprint, parse_shard_file
-from .places import Place, read_whole
-from .schemas import SCHEMA_VERSION
+from featurestore.errors import Damaged
+from featurestore.layout import MANIFEST, check_fingerprint, parse_shard_file
+from featurestore.places import Place, read_whole
+from featurestore.schemas import SCHEMA_VERSION
 
 REGENERATE = "regenerate it with `make store STORE=...` (python -m compute store --store ...)"
 

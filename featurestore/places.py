@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from .objects import kept
-from .objects.path import SCHEME, ObjectPath
+from featurestore.files import disk_cache
+from featurestore.objects.path import SCHEME, ObjectPath
 
 Place = Path | ObjectPath
 
@@ -26,7 +26,7 @@ def beside(store: Place) -> Path:
     if isinstance(store, Path):
         return store
     address = f"{store.bucket.connection} {store}"
-    return kept.local_root() / f"{store.name}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+    return disk_cache.local_root() / f"{store.name}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
 
 
 def folders_with(folder: Place, name: str) -> list[str]:

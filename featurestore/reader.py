@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import locks
-from .arrays import matrix
-from .errors import NotComputed
-from .layout import CURRENT, MANIFEST, RUNS, check_fingerprint
-from .manifest import Manifest, read_manifest
-from .objects.shard import ObjectShard, at_once
-from .places import Place, folder_names, folders_with, place
-from .row_groups import RowGroups
-from .schemas import SORT_KEYS, STAGES, check_table, schema
-from .shard import Shard
+from featurestore.errors import NotComputed
+from featurestore.files import locks
+from featurestore.files.arrays import matrix
+from featurestore.files.row_groups import RowGroups
+from featurestore.files.shard import Shard
+from featurestore.layout import CURRENT, MANIFEST, RUNS, check_fingerprint
+from featurestore.manifest import Manifest, read_manifest
+from featurestore.objects.shard import ObjectShard, at_once
+from featurestore.places import Place, folder_names, folders_with, place
+from featurestore.schemas import SORT_KEYS, STAGES, check_table, schema
 
 OPEN_FILES = 128
 """Handles that a run keeps: a store of many shards must not use up the process's descriptors."""

@@ -27,11 +27,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .atomic import make_folder, publish
-from .errors import Damaged
-from .layout import CACHE, TEMPORARY
-from .places import beside
-from .reader import Run
+from featurestore.errors import Damaged
+from featurestore.files.atomic import make_folder, publish
+from featurestore.layout import CACHE, TEMPORARY
+from featurestore.places import beside
+from featurestore.reader import Run
 
 FILE = "features.f32"
 MAGIC = b"FSVEC\x00\x00\x01"

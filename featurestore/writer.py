@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from . import locks
-from .atomic import make_folder, publish, remove_left_overs
-from .errors import Damaged
-from .layout import CURRENT, MANIFEST, parse_shard_file, run_folder, shard_file
-from .manifest import Manifest, read_manifest
-from .schemas import ROWS_PER_GROUP, SORT_KEYS, check_table, conform
-from .shard import describe, sha256
+from featurestore.errors import Damaged
+from featurestore.files import locks
+from featurestore.files.atomic import make_folder, publish, remove_left_overs
+from featurestore.files.shard import describe, sha256
+from featurestore.layout import CURRENT, MANIFEST, parse_shard_file, run_folder, shard_file
+from featurestore.manifest import Manifest, read_manifest
+from featurestore.schemas import ROWS_PER_GROUP, SORT_KEYS, check_table, conform
 
 
 class RunWriter:

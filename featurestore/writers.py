@@ -2,11 +2,11 @@
 
 import os
 
-from .objects.changes import Changes
-from .objects.path import ObjectPath
-from .objects.writer import ObjectRunWriter
-from .places import Place, place
-from .writer import RunWriter
+from featurestore.objects.changes import Changes
+from featurestore.objects.path import ObjectPath
+from featurestore.objects.writer import ObjectRunWriter
+from featurestore.places import Place, place
+from featurestore.writer import RunWriter
 
 
 def open_writer(store: str | os.PathLike | Place, fingerprint: str) -> RunWriter | ObjectRunWriter:

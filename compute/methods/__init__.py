@@ -1,16 +1,16 @@
 """All live methods. The command line, the dashboard's controls, the links and the contract test are made from
 this."""
 
-from compute.method import Method
-from compute.methods.ascent import Ascent
-from compute.methods.attack import Attack
-from compute.methods.dream import Dream
-from compute.methods.gradient import Saliency
-from compute.methods.guided import Guided
-from compute.methods.inversion import Inversion
-from compute.methods.occlusion import Occlusion
-from compute.methods.segmentation import Segmentation
-from compute.methods.style import StyleTransfer
+from compute.methods.attribution.guided import Guided
+from compute.methods.attribution.occlusion import Occlusion
+from compute.methods.attribution.saliency import Saliency
+from compute.methods.attribution.segmentation import Segmentation
+from compute.methods.base import Method
+from compute.methods.synthesis.ascent import Ascent
+from compute.methods.synthesis.attack import Attack
+from compute.methods.synthesis.dream import Dream
+from compute.methods.synthesis.inversion import Inversion
+from compute.methods.synthesis.style import StyleTransfer
 
 METHODS: dict[str, type[Method]] = {
     method.name: method

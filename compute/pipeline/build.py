@@ -11,18 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from compute.engines.engine import Engine
-from compute.engines.local import Local
+from compute.pipeline.engines.engine import Engine
+from compute.pipeline.engines.local import Local
 from compute.pipeline.job import Job
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.part import WHOLE, Part
-from compute.pipeline.threads import fixed_threads
-from compute.pipeline.units import OF_ALL_IMAGES, SHARDED, images_of
-from compute.progress import Progress
-from compute.stages import embeddings, grid, neighbors
-from compute.stages.channels import channels_table, top_patches_table
-from compute.stages.layers import filters_table, layers_table
-from compute.stages.precision_error import precision_error
+from compute.pipeline.sharded_stages import OF_ALL_IMAGES, SHARDED, images_of
+from compute.pipeline.stages import embeddings, grid, neighbors
+from compute.pipeline.stages.channels import channels_table, top_patches_table
+from compute.pipeline.stages.layers import filters_table, layers_table
+from compute.pipeline.stages.precision_error import precision_error
+from compute.runtime.progress import Progress
+from compute.runtime.threads import fixed_threads
 from featurestore.manifest import Manifest
 from featurestore.reader import Store
 from featurestore.schemas import TABLES

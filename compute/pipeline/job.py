@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from compute.images import ImageSource, Item, class_names
-from compute.model import Model
-from compute.pixel_space import pixel_vectors
-from compute.precision import check_precision, dtype_name
-from compute.progress import StageProgress
-from compute.stages.activations import OnePass, pass_batch
-from compute.stages.occlusion import Occluder, default_patch, default_stride
-from compute.stages.reading import ahead
+from compute.images.loading import ahead
+from compute.images.pixel_vectors import pixel_vectors
+from compute.images.sources import ImageSource, Item, class_names
+from compute.models.model import Model
+from compute.pipeline.stages.activations import OnePass, pass_batch
+from compute.pipeline.stages.occlusion import Occluder, default_patch, default_stride
+from compute.runtime.precision import check_precision, dtype_name
+from compute.runtime.progress import StageProgress
 from featurestore.schemas import SCHEMA_VERSION
 
 PIPELINE_VERSION = 3
@@ -57,7 +57,7 @@ MAX_SEED = 2**31 - 1
 class Parameters:
     """What a store is computed with. occlusion_patch, occlusion_stride: pixels of the network's input.
     threads: of every library, in each process; results may depend on their number. precision: of the one pass
-    (`compute.precision`); occlusion is always in float32.
+    (`compute.runtime.precision`); occlusion is always in float32.
     """
 
     stages: tuple[str, ...]

@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 
 from compute.pipeline.job import Job
 from compute.pipeline.shards import OCCLUSION_SHARD_IMAGES, SHARD_IMAGES, ActivationsShard, shard_ids
-from compute.stages.channels import Summary, merge
-from compute.stages.embeddings import GRAPH_NEIGHBORS, normalised
-from compute.stages.neighbors import METRICS, Graph, nearest
-from featurestore import locks
-from featurestore.arrays import matrix
-from featurestore.atomic import make_folder, publish
+from compute.pipeline.stages.channels import Summary, merge
+from compute.pipeline.stages.embeddings import GRAPH_NEIGHBORS, normalised
+from compute.pipeline.stages.neighbors import METRICS, Graph, nearest
+from featurestore.files import locks
+from featurestore.files.arrays import matrix
+from featurestore.files.atomic import make_folder, publish
 from featurestore.writers import open_writer
 
 PARTIALS = "partials"

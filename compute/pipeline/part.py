@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from compute.pipeline.open_run import OpenRun
-from compute.pipeline.units import SHARDED
+from compute.pipeline.sharded_stages import SHARDED
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from compute.occlusion import OcclusionMaps
+from compute.images.loading import Picture, ahead, read_picture
+from compute.images.pixel_vectors import pixel_vectors
+from compute.occlusion.maps import OcclusionMaps
 from compute.pipeline.job import READERS, Job
-from compute.pixel_space import pixel_vectors
-from compute.stages.activations import UNREADABLE_SCORES, feature_rows, image_rows
-from compute.stages.channels import ChannelValues, Summary, merge, summarise
-from compute.stages.occlusion import occlusion_table
-from compute.stages.reading import Picture, ahead, read_picture
+from compute.pipeline.stages.activations import UNREADABLE_SCORES, feature_rows, image_rows
+from compute.pipeline.stages.channels import ChannelValues, Summary, merge, summarise
+from compute.pipeline.stages.occlusion import occlusion_table
 
 SHARD_IMAGES = 512
 OCCLUSION_SHARD_IMAGES = 128

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from compute.method import Method
 from compute.methods import METHODS
-from dashboard.capability_list import reason
-from dashboard.header import Opened, open_page
-from dashboard.pages import PAGES, link
-from dashboard.view_state import read_parameters
-from dashboard.views import AboutView, ChannelsView, LabView, MapView, NeighborsView, OverviewView
+from compute.methods.base import Method
+from dashboard.views.definitions import AboutView, ChannelsView, LabView, MapView, NeighborsView, OverviewView
+from dashboard.views.navigation import PAGES, link
+from dashboard.views.state import read_parameters
+from dashboard.widgets.capability_list import reason
+from dashboard.widgets.header import Opened, open_page
 
 STORED = (
     (

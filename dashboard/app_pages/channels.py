@@ -6,16 +6,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from dashboard import addresses, ascent_image, binding, class_answers, data, figures, pictures, tools
-from dashboard.boundary import boundary
-from dashboard.channel_chooser import box_of, choose, key, patch_png
-from dashboard.components import GridItem, image_grid
-from dashboard.guided_patches import guided_pngs
-from dashboard.header import Opened, open_page
-from dashboard.pages import link
-from dashboard.picker import of_store
-from dashboard.take_along import take_along
-from dashboard.views import ChannelsView
+from dashboard.components import GridItem, data_url, image_grid
+from dashboard.data import runs
+from dashboard.sections.channels import ascent, classes
+from dashboard.sections.channels.chooser import box_of, choose, key, patch_png
+from dashboard.sections.channels.guided import guided_pngs
+from dashboard.views import binding, urls
+from dashboard.views.definitions import ChannelsView
+from dashboard.views.navigation import link
+from dashboard.widgets import figures, image_links
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.errors import boundary
+from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.image_picker import of_store
 
 PATCH, COLUMNS = 128, 9
 IMAGE_COLUMNS = ("image_id", "path", "label", "width", "height")
@@ -61,7 +64,7 @@ def _title(opened: Opened[ChannelsView], row: dict) -> None:
             key=key("ascent"),
             help="An image that the channel answers to strongly (Olah et al. 2017); computed live, some seconds",
         )
-        link(tools.compared(opened, tab="channels", layer=view.layer, channel=view.channel), "Compare the channel")
+        link(image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel), "Compare the channel")
         take_along(opened)
     if row["dead"]:
         st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")
@@ -93,7 +96,7 @@ def _row(opened: Opened[ChannelsView], title: str, name: str, items: list[GridIt
 def _patch_item(opened: Opened[ChannelsView], row: dict) -> GridItem:
     return GridItem(
         row["rank"],
-        pictures.data_url(patch_png(opened, row, PATCH)),
+        data_url.data_url(patch_png(opened, row, PATCH)),
         note=f"{row['value']:.3f}",
         alt=f"patch {row['rank'] + 1}, activation {row['value']:.3f}",
     )
@@ -103,7 +106,7 @@ def _guided(opened: Opened[ChannelsView], rows: list[dict]) -> None:
     pngs = guided_pngs(opened, opened.view.layer, opened.view.channel, rows, PATCH)
     if pngs is not None:
         items = [
-            GridItem(rank, pictures.data_url(png), alt=f"guided backprop of patch {rank + 1}")
+            GridItem(rank, data_url.data_url(png), alt=f"guided backprop of patch {rank + 1}")
             for rank, png in pngs.items()
         ]
         _row(opened, "What in them it answers to (guided backprop)", "guided", items)
@@ -113,7 +116,7 @@ def _whole_item(opened: Opened[ChannelsView], row: dict, image: dict) -> GridIte
     width, height, box = image["width"], image["height"], box_of(row)
     return GridItem(
         row["rank"],
-        addresses.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
+        urls.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
         alt=f"{image['path']} with the patch marked",
         caption=image["label"] or image["path"],
         box=box and (box[0] / width, box[1] / height, box[2] / width, box[3] / height),
@@ -126,13 +129,13 @@ def _chosen(opened: Opened[ChannelsView], row: dict) -> None:
     st.markdown(
         f"**Patch {row['rank'] + 1}**: {subject.name}, unit ({row['y']}, {row['x']}), {row['value']:.4f}"
     )
-    tools.links(opened, subject, tools.Unit(view.layer, view.channel, row["y"], row["x"]))
+    image_links.links(opened, subject, image_links.Unit(view.layer, view.channel, row["y"], row["x"]))
 
 
 def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: dict[int, dict]) -> None:
     if opened.view.ascent:
         with st.container(), boundary():
-            ascent_image.draw(opened)
+            ascent.draw(opened)
     with st.container():
         _facts(opened, row)
         if not opened.view.ascent:
@@ -149,7 +152,7 @@ def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
 
 
 def _facts(opened: Opened[ChannelsView], row: dict) -> None:
-    layers: pa.Table = data.table(opened.run, "layers")
+    layers: pa.Table = runs.table(opened.run, "layers")
     layer = layers.filter(pc.equal(layers["layer"], opened.view.layer)).to_pylist()[0]
     st.markdown("**The unit**")
     st.table(
@@ -169,15 +172,15 @@ def _facts(opened: Opened[ChannelsView], row: dict) -> None:
 def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
     st.markdown("**Which classes it answers to**")
     if row["selectivity"] is not None:
-        times = class_answers.times_as_strong(row["selectivity"])
+        times = classes.times_as_strong(row["selectivity"])
         said = "and it is 0 in all others" if isinf(times) else f"{times:.3g} times that in the others"
         greatest = f"its mean is greatest in {row['top_class']}, {said}"
         st.markdown(f"Selectivity **{row['selectivity']:.3f}**: {greatest}.")
-    answers = class_answers.by_class(
+    answers = classes.by_class(
         [each["value"] for each in rows], [images[each["image_id"]]["label"] for each in rows]
     )
     st.plotly_chart(
-        class_answers.chart(answers),
+        classes.chart(answers),
         config={"displayModeBar": False},
         alt="mean activation of the strongest patches by the label of their image",
     )

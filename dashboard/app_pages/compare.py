@@ -4,14 +4,15 @@ import dataclasses
 
 import streamlit as st
 
-from dashboard import binding, data, partner, second_run
-from dashboard.boundary import sentence
-from dashboard.compare_tabs import channels, maps, neighbors, predictions, summary
-from dashboard.compare_tabs.shared_images import turn_back
-from dashboard.comparing import Pair
-from dashboard.header import Opened, open_page
-from dashboard.take_along import take_along
-from dashboard.views import CompareView
+from dashboard.data import runs
+from dashboard.data.comparison import Pair
+from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, second_run, summary
+from dashboard.sections.compare.shared_images import turn_back
+from dashboard.views import binding
+from dashboard.views.definitions import CompareView
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.errors import sentence
+from dashboard.widgets.header import Opened, open_page
 from featurestore.reader import Run, Store
 
 TABS = {
@@ -25,13 +26,13 @@ TABS = {
 
 def complete(view: CompareView, run: Run) -> CompareView:
     """With another store and a run of it where the address names none, and there is one over these images."""
-    listed = data.stores()
+    listed = runs.stores()
     view = dataclasses.replace(view, other_store=second_run.other_store(view))
     if not view.other_store:
-        store, fingerprint = partner.partner(view, run) or ("", "")
+        store, fingerprint = other_run.partner(view, run) or ("", "")
         return dataclasses.replace(view, other_store=store, other_run=fingerprint)
     if not view.other_run and view.other_store in listed:
-        fingerprint = partner.current(view.other_store)
+        fingerprint = other_run.current(view.other_store)
         return dataclasses.replace(view, other_run=fingerprint or "")
     return view
 
@@ -40,10 +41,10 @@ def draw(opened: Opened[CompareView]) -> None:
     _choose(opened)
     view = opened.view
     if not view.other_store:
-        partner.none_yet(view, opened.run)
+        other_run.none_yet(view, opened.run)
         return
     try:
-        other = data.open_run(view.other_store, view.other_run)
+        other = runs.open_run(view.other_store, view.other_run)
     except ValueError as error:
         second_run.gone(view, sentence(error))
         return
@@ -68,7 +69,7 @@ def draw(opened: Opened[CompareView]) -> None:
 
 
 def _choose(opened: Opened[CompareView]) -> None:
-    view, listed = opened.view, data.stores()
+    view, listed = opened.view, runs.stores()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Compare with",
@@ -93,7 +94,7 @@ def _choose(opened: Opened[CompareView]) -> None:
 
 
 def _runs(view: CompareView) -> list[str]:
-    listed = data.stores()
+    listed = runs.stores()
     found = Store(listed[view.other_store]).runs() if view.other_store in listed else []
     return list(dict.fromkeys([*found, view.other_run]))
 
@@ -101,7 +102,7 @@ def _runs(view: CompareView) -> list[str]:
 def _described(store: str, fingerprint: str) -> str:
     """A run by its network, when it was made, and how often it is right."""
     try:
-        manifest = data.open_run(store, fingerprint).manifest
+        manifest = runs.open_run(store, fingerprint).manifest
     except ValueError:
         return f"{fingerprint or 'no run'} (can't be read)"
     model = manifest.model
@@ -140,7 +141,7 @@ def _nothing_in_common(pair: Pair) -> None:
         "Choose another store above, or make one of the other network over the same images:",
         icon=":material/compare:",
     )
-    st.code(partner.command(pair.view, pair.run), language="shell", wrap_lines=True)
+    st.code(other_run.command(pair.view, pair.run), language="shell", wrap_lines=True)
 
 
 def _say_common(pair: Pair) -> None:

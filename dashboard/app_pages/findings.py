@@ -2,17 +2,18 @@
 
 import streamlit as st
 
-from dashboard import binding, data
-from dashboard.boundary import sentence
+from dashboard.data import runs as data
 from dashboard.findings.folder import Folder, Kept
 from dashboard.findings.recheck import Check, recheck, view_of
 from dashboard.findings.record import Finding, Value
-from dashboard.header import Opened, open_page
-from dashboard.live_results import result_of
-from dashboard.pages import PAGES, link
-from dashboard.paging import page_of
-from dashboard.view_state import LiveView
-from dashboard.views import FindingsView
+from dashboard.jobs.lookup import result_of
+from dashboard.views import binding
+from dashboard.views.definitions import FindingsView
+from dashboard.views.navigation import PAGES, link
+from dashboard.views.state import LiveView
+from dashboard.widgets.errors import sentence
+from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.paging import page_of
 
 PER_PAGE = 12
 FIRST = 4

@@ -2,23 +2,16 @@
 
 import streamlit as st
 
-from compute.method import IMAGE, SECOND
 from compute.methods import METHODS
-from dashboard import (
-    binding,
-    data,
-    figures,
-    glance,
-    live,
-    photos,
-    stored_occlusion,
-    strongest_tab,
-    tools,
-    uploaded,
-)
-from dashboard.controls import input_controls, parameter_controls
-from dashboard.header import Opened, open_page
-from dashboard.image_tabs import (
+from compute.methods.base import IMAGE, SECOND
+from dashboard.data import photographs, runs
+from dashboard.data.photographs import Subject
+from dashboard.sections.image import glance, occlusion, strongest_channels, uploaded
+from dashboard.sections.image.neighbors import SPACES, strip
+from dashboard.text import plain
+from dashboard.views import binding
+from dashboard.views.definitions import ImageView, NeighborsView
+from dashboard.views.image_tabs import (
     CHANNELS,
     GLANCE,
     LIVE,
@@ -28,13 +21,13 @@ from dashboard.image_tabs import (
     TAB_OF_METHOD,
     TABS,
 )
-from dashboard.neighbor_strips import SPACES, strip
-from dashboard.pages import link
-from dashboard.photos import Subject
-from dashboard.picker import pick
-from dashboard.plain_text import plain
-from dashboard.take_along import take_along
-from dashboard.views import ImageView, NeighborsView
+from dashboard.views.navigation import link
+from dashboard.widgets import figures, image_links
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.image_picker import pick
+from dashboard.widgets.live import run as live
+from dashboard.widgets.live.controls import input_controls, parameter_controls
 
 SOURCES = {"stored": "From the store", "live": "Live"}
 NEIGHBORS_SHOWN = 12
@@ -51,7 +44,7 @@ def draw(opened: Opened[ImageView]) -> None:
     image, explained = st.columns([1, 2], gap="large")
     with image:
         _photographs(opened, subject)
-        tools.links(opened, subject)
+        image_links.links(opened, subject)
         _prediction(opened, subject)
     with explained:
         st.segmented_control(
@@ -85,7 +78,7 @@ def _tab(opened: Opened[ImageView], subject: Subject) -> None:
     elif tab == NEIGHBORS:
         _neighbors(opened, subject)
     elif tab == CHANNELS:
-        strongest_tab.draw(opened, subject)
+        strongest_channels.draw(opened, subject)
     elif tab == LIVE:
         _others(opened, subject)
     else:
@@ -96,13 +89,13 @@ def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
     run, view = opened.run, opened.view
     with st.grid(2, min_column_width=80, gap="small"):
         st.image(
-            photos.whole(run, view.image, subject.upload),
+            photographs.whole(run, view.image, subject.upload),
             caption="The photograph",
             alt=f"photograph {subject.name}",
             width="stretch",
         )
         st.image(
-            photos.crop(run, view.image, subject.upload),
+            photographs.crop(run, view.image, subject.upload),
             caption="What the network sees",
             alt="the crop at the network's input size",
             width="stretch",
@@ -135,7 +128,7 @@ def _bars(top: list[tuple[str, float]]) -> None:
 
 
 def _occlusion(opened: Opened[ImageView], subject: Subject) -> None:
-    stored = stored_occlusion.has_maps(opened.run, subject.image_id)
+    stored = occlusion.has_maps(opened.run, subject.image_id)
     if stored:
         st.segmented_control(
             "Maps",
@@ -151,7 +144,7 @@ def _occlusion(opened: Opened[ImageView], subject: Subject) -> None:
         more = "" if subject.image_id is None else f" ({stage} makes them)"
         st.caption(f"The store holds no occlusion map {what}{more}; this one is made live.")
     if stored and opened.view.source == "stored":
-        stored_occlusion.draw(opened, subject.image_id)
+        occlusion.draw(opened, subject.image_id)
     else:
         _method(opened, subject)
 
@@ -181,7 +174,7 @@ def _method(opened: Opened[ImageView], subject: Subject) -> None:
     view = opened.view
     method = METHODS[view.method]
     st.caption(f"{method.theory} *{method.reference}*")
-    input_controls(view, data.facts(opened.run))
+    input_controls(view, runs.facts(opened.run))
     parameter_controls(view)
     live.run_method(opened, subject)
 

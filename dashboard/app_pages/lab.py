@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from compute.method import IMAGE, SECOND
 from compute.methods import METHODS
-from dashboard import binding, data, live, photos
-from dashboard.controls import input_controls, parameter_controls
-from dashboard.header import Opened, open_page
-from dashboard.photos import Subject
-from dashboard.picker import pick, pick_second
-from dashboard.views import LabView
+from compute.methods.base import IMAGE, SECOND
+from dashboard.data import photographs, runs
+from dashboard.data.photographs import Subject
+from dashboard.views import binding
+from dashboard.views.definitions import LabView
+from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.image_picker import pick, pick_second
+from dashboard.widgets.live import run
+from dashboard.widgets.live.controls import input_controls, parameter_controls
 
 
 def draw(opened: Opened[LabView]) -> None:
@@ -29,17 +31,17 @@ def draw(opened: Opened[LabView]) -> None:
     with settings:
         subject = pick(opened, optional=IMAGE not in method.needs) if IMAGE in reads else None
         second = pick_second(opened, optional=SECOND not in method.needs) if SECOND in reads else None
-        input_controls(opened.view, data.facts(opened.run))
+        input_controls(opened.view, runs.facts(opened.run))
         parameter_controls(opened.view)
     with inputs:
         _preview(opened, subject, "The image")
         _preview(opened, second, "The second image")
-    live.run_method(opened, subject, second)
+    run.run_method(opened, subject, second)
 
 
 def _preview(opened: Opened[LabView], subject: Subject | None, caption: str) -> None:
     if subject is not None:
-        png = photos.crop(opened.run, subject.image_id or 0, subject.upload)
+        png = photographs.crop(opened.run, subject.image_id or 0, subject.upload)
         st.image(png, caption=caption, alt=subject.name, width=160)
 
 

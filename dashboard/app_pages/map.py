@@ -7,15 +7,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.exhibits.coloring import COLOR_COLUMNS, color_title
-from dashboard import binding, data, image_search, map_planes, selection, tools
-from dashboard.header import Opened, open_page
-from dashboard.image_wall import known, wall
-from dashboard.pages import link
-from dashboard.photos import Subject
-from dashboard.plain_text import plain
-from dashboard.take_along import take_along
-from dashboard.views import MapView, MistakesView
+from compute.reports.drawing.coloring import COLOR_COLUMNS, color_title
+from dashboard.data import image_search, runs, selections
+from dashboard.data.photographs import Subject
+from dashboard.sections import map
+from dashboard.text import plain
+from dashboard.views import binding
+from dashboard.views.definitions import MapView, MistakesView
+from dashboard.views.navigation import link
+from dashboard.widgets import image_links
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.image_wall import known, wall
 
 SHOWN = {"points": "Points", "grid": "Grid"}
 KINDS = {"unique": "Each image at most once", "nearest": "Nearest image to each cell"}
@@ -31,13 +34,13 @@ def draw(opened: Opened[MapView]) -> None:
         )
         return
     _controls(opened)
-    chosen = selection.read(opened.store, opened.run, opened.view.selection)
+    chosen = selections.read(opened.store, opened.run, opened.view.selection)
     plane, side = st.columns([3, 1], gap="medium")
     with plane:
         if opened.view.show == "points":
-            map_planes.points(opened, chosen)
+            map.points(opened, chosen)
         else:
-            map_planes.cells(opened)
+            map.cells(opened)
     with side:
         _selected(opened)
         _quality(opened)
@@ -49,7 +52,7 @@ def draw(opened: Opened[MapView]) -> None:
 
 def _controls(opened: Opened[MapView]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        _segments("Layout", "map", list(data.facts(opened.run).maps), map_planes.METHODS)
+        _segments("Layout", "map", list(runs.facts(opened.run).maps), map.METHODS)
         _segments("Show as", "show", list(SHOWN), SHOWN)
         if opened.view.show == "points":
             st.selectbox(
@@ -61,7 +64,7 @@ def _controls(opened: Opened[MapView]) -> None:
                 on_change=lambda: binding.change(MapView, highlight=""),
             )
         else:
-            _segments("Cells", "kind", list(data.facts(opened.run).grids.get(opened.view.map, ())), KINDS)
+            _segments("Cells", "kind", list(runs.facts(opened.run).grids.get(opened.view.map, ())), KINDS)
             st.toggle(
                 "Seams",
                 key=_key("seams"),
@@ -78,7 +81,7 @@ def _controls(opened: Opened[MapView]) -> None:
         )
         view = opened.view
         shown = {"map": view.map, "image": view.image, "selection": view.selection}
-        link(tools.compared(opened, tab="maps", **shown), "Compare the maps")
+        link(image_links.compared(opened, tab="maps", **shown), "Compare the maps")
         take_along(opened)
 
 
@@ -98,11 +101,11 @@ def _selected(opened: Opened[MapView]) -> None:
     st.image(run.thumbnail(view.image), width="stretch", alt=f"selected image {row['path']}")
     st.markdown(f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} ({row['probability']:.0%})")
     st.caption(f"{plain(row['path'])}, image {view.image}")
-    tools.links(opened, Subject(view.image, "", row["path"], row["sha256"] or ""))
+    image_links.links(opened, Subject(view.image, "", row["path"], row["sha256"] or ""))
 
 
 def _quality(opened: Opened[MapView]) -> None:
-    found = [row for row in data.table(opened.run, "maps").to_pylist() if row["method"] == opened.view.map]
+    found = [row for row in runs.table(opened.run, "maps").to_pylist() if row["method"] == opened.view.map]
     for row in found:
         if row["trustworthiness"] is None:
             st.caption("Too few images to say how true the map is to feature space.")
@@ -120,12 +123,12 @@ def _quality(opened: Opened[MapView]) -> None:
                 help="Share of the nearest images in feature space that are among the nearest on the map",
             )
     there = "problems" in opened.run.tables()
-    if there and (unread := len(data.table(opened.run, "problems", ("image_id",)))):
+    if there and (unread := len(runs.table(opened.run, "problems", ("image_id",)))):
         st.caption(f"{unread:,} images could not be read, so they are not on the map.")
 
 
 def _hits(opened: Opened[MapView]) -> None:
-    found = data.hits(opened.run, opened.view.search)
+    found = runs.hits(opened.run, opened.view.search)
     select, clear = _selecting(opened.store, found), lambda: binding.change(MapView, search="")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"{len(found):,} of {opened.run.image_count:,} images found", anchor=False)
@@ -139,7 +142,7 @@ def _hits(opened: Opened[MapView]) -> None:
 
 
 def _selecting(store: str, found: np.ndarray) -> Callable[[], None]:
-    return lambda: binding.change(MapView, selection=selection.keep(store, found), selection_page=1)
+    return lambda: binding.change(MapView, selection=selections.keep(store, found), selection_page=1)
 
 
 def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:
@@ -173,7 +176,7 @@ def _sheet(opened: Opened[MapView], image_ids: np.ndarray, field: str, label: st
         row = opened.run.image(image)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(row['label'] or row['path'])}**, image {image}:", width="content")
-            tools.links(opened, Subject(image, "", row["path"], row["sha256"] or ""))
+            image_links.links(opened, Subject(image, "", row["path"], row["sha256"] or ""))
     selected = image if image >= 0 else None
     wall(opened, image_ids, field, label=label, selected=selected, on_click=_choose)
 

@@ -4,20 +4,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.exhibits.classes import class_table
-from compute.exhibits.confusion import most_confused
-from compute.exhibits.matrix import cell
-from dashboard import binding, selection
+from compute.reports.classes import class_table
+from compute.reports.matrix import cell
+from compute.reports.mistakes import most_confused
 from dashboard.components import Pair, confusion_matrix
-from dashboard.disagreeing import disagreeing, label_choice
-from dashboard.header import Opened, open_page
-from dashboard.image_wall import wall
-from dashboard.labelled import Labelled, cell_of, labelled
-from dashboard.pages import PAGES
-from dashboard.plain_text import plain
-from dashboard.take_along import take_along
-from dashboard.tools import explaining
-from dashboard.views import MistakesView
+from dashboard.data import selections
+from dashboard.data.labelled_images import Labelled, cell_of, labelled
+from dashboard.sections.mistakes import disagreeing, label_choice
+from dashboard.text import plain
+from dashboard.views import binding
+from dashboard.views.definitions import MistakesView
+from dashboard.views.navigation import PAGES
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.image_links import explaining
+from dashboard.widgets.image_wall import wall
 
 MOST_CLASSES = 40
 """More can't be read in one picture."""
@@ -78,7 +79,7 @@ def _of_split(opened: Opened[MistakesView], everything: Labelled) -> Labelled:
 def _of_selection(opened: Opened[MistakesView], shown: Labelled) -> Labelled:
     if not opened.view.selection:
         return shown
-    chosen = selection.read(opened.store, opened.run, opened.view.selection)
+    chosen = selections.read(opened.store, opened.run, opened.view.selection)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Of the **{len(chosen):,} images selected** on the map alone.", width="content")
         st.button(

@@ -4,15 +4,18 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from dashboard import addresses, binding, data, tools, uploaded
+from compute.analysis.label_agreement import agreements
 from dashboard.components import GridItem, image_grid
-from dashboard.header import Opened, open_page
-from dashboard.photos import Subject, crop
-from dashboard.picker import choose, pick
-from dashboard.plain_text import plain
-from dashboard.take_along import take_along
-from dashboard.views import NeighborsView
-from featurestore.label_agreement import agreements
+from dashboard.data import runs
+from dashboard.data.photographs import Subject, crop
+from dashboard.sections.image import uploaded
+from dashboard.text import plain
+from dashboard.views import binding, urls
+from dashboard.views.definitions import NeighborsView
+from dashboard.widgets import image_links
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.image_picker import choose, pick
 from featurestore.reader import Run
 
 MOST = 20
@@ -34,7 +37,7 @@ def draw(opened: Opened[NeighborsView]) -> None:
         with st.container(width="stretch"):
             label = _describe(opened, subject)
             st.slider("Neighbours", 1, MOST, key=binding.key(NeighborsView, "count"), width=320)
-            tools.links(opened, subject)
+            image_links.links(opened, subject)
             take_along(opened)
     for column, space in zip(st.columns(2, gap="medium"), SPACES, strict=True):
         with column:
@@ -104,18 +107,18 @@ def _over(run: Run) -> str:
     return "all images" if run.image_count <= SAMPLED else f"an even sample of about {SAMPLED:,} images"
 
 
-@st.cache_data(max_entries=64, hash_funcs=data.BY_FOLDER, show_spinner=False)
+@st.cache_data(max_entries=64, hash_funcs=runs.BY_FOLDER, show_spinner=False)
 def _agreements(run: Run, space: str) -> np.ndarray:
     columns = ("image_id", "rank", "neighbor_id")
     neighbors = run.spread("neighbors", space, most=SAMPLED * MOST, columns=columns)
-    return agreements(data.table(run, "images", ("label",))["label"], neighbors)
+    return agreements(runs.table(run, "images", ("label",))["label"], neighbors)
 
 
 def _item(opened: Opened[NeighborsView], row: dict, distance: float, label: str | None) -> GridItem:
     tone = "neutral" if label is None else ("good" if row["label"] == label else "bad")
     return GridItem(
         row["image_id"],
-        addresses.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
+        urls.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
         alt=f"{row['path']} at distance {distance:.3f}",
         caption=row["label"] or row["path"],
         note=f"{distance:.3f}",

@@ -4,14 +4,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from dashboard import binding, data, pictures
-from dashboard.capability_list import capability_list
-from dashboard.components import GridItem, image_grid
-from dashboard.filter_pictures import filter_pictures
-from dashboard.header import open_page
-from dashboard.pages import link
-from dashboard.take_along import take_along
-from dashboard.views import ChannelsView, OverviewView
+from dashboard.app_pages.filter_pictures import filter_pictures
+from dashboard.components import GridItem, data_url, image_grid
+from dashboard.data import runs
+from dashboard.views import binding
+from dashboard.views.definitions import ChannelsView, OverviewView
+from dashboard.views.navigation import link
+from dashboard.widgets.capability_list import capability_list
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.header import open_page
 from featurestore.reader import Run
 
 SCALINGS = {"filter": "Each filter by its own range", "all": "All by one range"}
@@ -81,7 +82,7 @@ def table(rows: dict[str, str]) -> None:
 
 
 def splits(run: Run) -> str:
-    counts = pc.value_counts(data.table(run, "images", ("split",))["split"]).to_pylist()
+    counts = pc.value_counts(runs.table(run, "images", ("split",))["split"]).to_pylist()
     return ", ".join(f"{each['values'] or 'no split'} {each['counts']:,}" for each in counts)
 
 
@@ -98,16 +99,16 @@ def filters(run: Run, view: OverviewView) -> None:
         format_func=SCALINGS.get,
         label_visibility="collapsed",
     )
-    shown = filter_pictures(data.table(run, "filters"), view.scaling)
+    shown = filter_pictures(runs.table(run, "filters"), view.scaling)
     items = [
-        GridItem(channel, pictures.data_url(png), alt=f"first-layer filter {channel}", caption=str(channel))
+        GridItem(channel, data_url.data_url(png), alt=f"first-layer filter {channel}", caption=str(channel))
         for channel, png in shown
     ]
-    layer = next(iter(data.facts(run).layers), "")
+    layer = next(iter(runs.facts(run).layers), "")
     clicked = image_grid(items, key="overview/filters", label="First-layer filters", size=64, pixelated=True)
     if clicked is not None:
         st.switch_page(
-            "app_pages/channels.py",
+            "channels.py",
             query_params=ChannelsView(
                 view.store, view.run, layer=layer, channel=_channel(clicked)
             ).to_query(),
@@ -133,8 +134,8 @@ def layers(run: Run, view: OverviewView) -> None:
         "rf_width",
         "stride_y",
     ]
-    found = data.table(run, "layers").select(columns)
-    dead = data.table(run, "channels", ("layer", "dead")).group_by("layer").aggregate([("dead", "sum")])
+    found = runs.table(run, "layers").select(columns)
+    dead = runs.table(run, "channels", ("layer", "dead")).group_by("layer").aggregate([("dead", "sum")])
     st.dataframe(
         _rows(found, dead),
         hide_index=True,
@@ -157,7 +158,7 @@ def layers(run: Run, view: OverviewView) -> None:
         },
     )
     link(
-        ChannelsView(view.store, view.run, layer=next(iter(data.facts(run).layers), "")),
+        ChannelsView(view.store, view.run, layer=next(iter(runs.facts(run).layers), "")),
         "Look at the channels",
     )
 
@@ -176,11 +177,11 @@ def _rows(found: pa.Table, dead: pa.Table) -> list[dict]:
 
 
 def problems(run: Run) -> None:
-    if "problems" not in run.tables() or not len(data.table(run, "problems")):
+    if "problems" not in run.tables() or not len(runs.table(run, "problems")):
         return
     st.subheader("Images that could not be read", anchor=False)
     st.dataframe(
-        data.table(run, "problems").to_pandas(),
+        runs.table(run, "problems").to_pandas(),
         hide_index=True,
         column_config={"image_id": "Image", "path": "Path", "reason": "Why"},
     )

@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from compute.methods import METHODS
-from dashboard import binding, data, job_list
-from dashboard.boundary import sentence
-from dashboard.header import Opened, open_page
-from dashboard.pages import PAGES, link
-from dashboard.paging import page_of
-from dashboard.plain_text import plain
-from dashboard.results import Entry, ResultCache
-from dashboard.shelf import reason
-from dashboard.view_state import LiveView
-from dashboard.views import ResultsView
+from dashboard.data import runs as data
+from dashboard.data.disk_cache import reason
+from dashboard.jobs.result_store import Entry, ResultCache
+from dashboard.text import plain
+from dashboard.views import binding
+from dashboard.views.definitions import ResultsView
+from dashboard.views.navigation import PAGES, link
+from dashboard.views.state import LiveView
+from dashboard.widgets.errors import sentence
+from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.live import job_list
+from dashboard.widgets.paging import page_of
 
 PER_PAGE = 24
 ORDERS = {"used": "Opened last", "made": "Made last", "size": "Largest"}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from compute import palettes
+from compute.reports.drawing import palettes
 from dashboard.components.loader import declare
 
 _mount = declare("confusion_matrix")

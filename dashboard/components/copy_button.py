@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-SOURCE = Path(__file__).with_name("copy_button.js")
+SOURCE = Path(__file__).parent / "frontend" / "copy_button.js"
 
 _mount = st.components.v2.component("featurescope_copy_button", js=SOURCE.read_text())
 

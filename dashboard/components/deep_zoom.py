@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from compute.exhibits.grid import Pyramid
-from dashboard.addresses import GridAddresses
+from compute.reports.grid import Pyramid
 from dashboard.components.loader import declare
+from dashboard.views.urls import GridAddresses
 
 _mount = declare("deep_zoom")
 
@@ -45,7 +45,7 @@ def deep_zoom(
 ) -> DeepZoomEvents:
     """Shows the grid at ``addresses`` and returns what was done in it in this run.
 
-    ``pyramid`` is the grid's ``compute.exhibits.grid.grid(…).pyramid``. ``bounds`` (None shows all) and
+    ``pyramid`` is the grid's ``compute.reports.grid.grid(…).pyramid``. ``bounds`` (None shows all) and
     ``selected``, a (row, col), are what is shown: the caller keeps them and hands them in at each run.
     ``seams`` draws red lines between cells that are far apart in feature space. ``height`` in CSS pixels;
     ``label`` names the picture for screen readers. ``on_event`` gets the events before the script runs.

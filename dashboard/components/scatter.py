@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from compute import palettes
-from compute.exhibits.coloring import VERDICTS, Coloring
-from dashboard.addresses import MapAddresses
+from compute.reports.drawing import palettes
+from compute.reports.drawing.coloring import VERDICTS, Coloring
 from dashboard.components.loader import declare
+from dashboard.views.urls import MapAddresses
 
 _mount = declare("scatter")
 

@@ -47,12 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     # Imported late: the caches read the settings that `main` has just written.
-    from dashboard import data
-    from dashboard.findings.again import computed
+    from dashboard.data import runs
     from dashboard.findings.recheck import recheck
+    from dashboard.findings.recompute import computed
 
     counted: Counter[str] = Counter()
-    for kept in data.findings().all():
+    for kept in runs.findings().all():
         if kept.finding is None:
             counted["unreadable"] += 1
             print(f"can't be read  {kept.slug}: {kept.problem}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from dashboard.findings.record import Finding
-from featurestore.atomic import fsync_folder, make_folder, publish
+from featurestore.files.atomic import fsync_folder, make_folder, publish
 
 TOML, PNG = ".toml", ".png"
 LARGEST_TEXT, LARGEST_PICTURE = 256 * 1024, 2 * 1024 * 1024

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dashboard import data
-from dashboard.exhibits import exhibits_of
+from dashboard.data import runs
 from dashboard.findings.record import Finding, Value, flat
-from dashboard.pages import PAGES
-from dashboard.proof import TOLERANCE, Proof, compare, prove
-from dashboard.results import Result
-from dashboard.second_run import second_run
-from dashboard.view_state import LiveView, ViewState
-from dashboard.views import ChannelsView
+from dashboard.jobs.result_store import Result
+from dashboard.sections.compare.second_run import second_run
+from dashboard.sharing.downloads import exhibits_of
+from dashboard.sharing.proof import TOLERANCE, Proof, compare, prove
+from dashboard.views.definitions import ChannelsView
+from dashboard.views.navigation import PAGES
+from dashboard.views.state import LiveView, ViewState
 from featurestore.reader import Run, Store
 
 Kind = Literal["holds", "differs", "unchecked"]
@@ -64,13 +64,13 @@ def view_of(finding: Finding, run: Run | None = None) -> tuple[ViewState, tuple[
     view = dataclasses.replace(view, proof="", run=finding.run if run is None else run.fingerprint)
     if run is None:
         return view, notes
-    fitted, more = view.fitted(data.facts(run))
+    fitted, more = view.fitted(runs.facts(run))
     return fitted, notes + more
 
 
 def numbers_of(view: ViewState, run: Run, result: Result | None) -> dict[str, Value]:
     """What the page of a view says in numbers, of its main picture first; nothing of live additions to it."""
-    store = data.stores()[view.store]
+    store = runs.stores()[view.store]
     view = dataclasses.replace(view, guided=False, ascent=False) if isinstance(view, ChannelsView) else view
     found: dict[str, Value] = {}
     for exhibit in exhibits_of(view, run, store, result):
@@ -102,13 +102,13 @@ def differences(before: Mapping[str, Value], now: Mapping[str, Value], tolerance
 
 
 def _run_of(finding: Finding, current: bool) -> tuple[Run, bool]:
-    listed = data.stores()
+    listed = runs.stores()
     if finding.store not in listed:
         raise ValueError(f"its store {finding.store!r} is not served; choose from {', '.join(listed)}")
     path = listed[finding.store]
     store = Store(path)
     gone = finding.run not in store.runs()
-    return data.run_at(str(path), store.current() if gone or current else finding.run), gone
+    return runs.run_at(str(path), store.current() if gone or current else finding.run), gone
 
 
 def _result(view: ViewState, run: Run, compute: Compute) -> tuple[Result | None, str]:

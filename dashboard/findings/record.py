@@ -23,7 +23,7 @@ Value = bool | int | float | str | list
 class Finding:
     """page, query: the view, as its address says it. store, run: where it was seen. model: name and
     weights_hash. images: hash of the set. environment: where they were computed. numbers: what the view
-    said, flat. proof: text of `dashboard.proof`."""
+    said, flat. proof: text of `dashboard.sharing.proof`."""
 
     title: str
     note: str

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from ..errors import Unavailable
-from .connection import ATTEMPTS, CONNECT_SECONDS, SILENCE_SECONDS, Connection
+from featurestore.errors import Unavailable
+from featurestore.objects.connection import ATTEMPTS, CONNECT_SECONDS, SILENCE_SECONDS, Connection
 
 FRESH_SECONDS = 5
 """For so long, an answer about what may change (which runs there are, which is current) is given again."""

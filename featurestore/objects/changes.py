@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import Unavailable
-from .bucket import Bucket
-from .connection import ATTEMPTS, CONNECT_SECONDS, Connection
+from featurestore.errors import Unavailable
+from featurestore.objects.bucket import Bucket
+from featurestore.objects.connection import ATTEMPTS, CONNECT_SECONDS, Connection
 
 REQUIREMENTS = "requirements-s3.txt"
 ANSWER_SECONDS = 60

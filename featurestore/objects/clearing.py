@@ -10,14 +10,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..layout import CACHE, CURRENT, LINKS, MANIFEST, RUNS
-from ..places import beside
-from ..reader import Store
-from ..removals import Pruning, Removal, bytes_of, named_by
-from .bucket import Listed
-from .changes import Changes
-from .path import ObjectPath
-from .writer import SCRATCH
+from featurestore.layout import CACHE, CURRENT, LINKS, MANIFEST, RUNS
+from featurestore.objects.bucket import Listed
+from featurestore.objects.changes import Changes
+from featurestore.objects.path import ObjectPath
+from featurestore.objects.writer import SCRATCH
+from featurestore.places import beside
+from featurestore.reader import Store
+from featurestore.upkeep.removals import Pruning, Removal, bytes_of, named_by
 
 
 def prune_objects(

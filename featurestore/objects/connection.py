@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..errors import Unavailable
+from featurestore.errors import Unavailable
 
 CONNECT_SECONDS = 5
 SILENCE_SECONDS = 10

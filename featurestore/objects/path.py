@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import kept
-from .bucket import Bucket, open_bucket
-from .connection import Connection
+from featurestore.files import disk_cache
+from featurestore.objects.bucket import Bucket, open_bucket
+from featurestore.objects.connection import Connection
 
 SCHEME = "s3://"
 DIGEST_BYTES = 32
@@ -97,11 +97,11 @@ class ObjectPath:
         if not tag:
             return self.read_bytes()
         name = hashlib.sha256(f"{self.bucket.connection} {self} {tag}".encode()).hexdigest()
-        found = kept.parts().get(name, _is_whole)
+        found = disk_cache.parts().get(name, _is_whole)
         if found is not None:
             return found[DIGEST_BYTES:]
         content = self.read_bytes()
-        kept.parts().put(name, hashlib.sha256(content).digest() + content)
+        disk_cache.parts().put(name, hashlib.sha256(content).digest() + content)
         return content
 
     def read_text(self, errors: str = "strict") -> str:

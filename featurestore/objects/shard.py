@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import Damaged
-from ..manifest import FileEntry
-from ..shard import MAGIC, chunk_start, naming, open_parquet
-from . import kept
-from .path import ObjectPath
+from featurestore.errors import Damaged
+from featurestore.files import disk_cache
+from featurestore.files.shard import MAGIC, chunk_start, naming, open_parquet
+from featurestore.manifest import FileEntry
+from featurestore.objects.path import ObjectPath
 
 GAP = 128 << 10
 """Bytes between two ranges that are fetched along rather than asking twice."""
@@ -95,12 +95,12 @@ class ObjectShard:
             found |= self._kept(each for each in ranges if each not in found)
             for together in _joined(each for each in ranges if each not in found):
                 for each, content in self._request(together):
-                    kept.parts().put(self._name(each), content)
+                    disk_cache.parts().put(self._name(each), content)
                     found[each] = content
         return found
 
     def _kept(self, ranges: Iterable[Range]) -> dict[Range, bytes]:
-        parts, found = kept.parts(), {}
+        parts, found = disk_cache.parts(), {}
         for each in ranges:
             content = parts.get(self._name(each), lambda content, each=each: _is_right(content, each))
             if content is not None:

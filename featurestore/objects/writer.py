@@ -17,19 +17,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from .. import locks
-from ..atomic import make_folder, publish
-from ..errors import Damaged
-from ..layout import CURRENT, MANIFEST, RUNS, check_fingerprint, parse_shard_file, shard_file
-from ..manifest import FileEntry, Manifest
-from ..places import beside
-from ..schemas import check_table
-from ..shard import sha256
-from ..writer import RunWriter
-from .bucket import FRESH_SECONDS
-from .changes import Changes
-from .path import ObjectPath
-from .shard import AT_ONCE
+from featurestore.errors import Damaged
+from featurestore.files import locks
+from featurestore.files.atomic import make_folder, publish
+from featurestore.files.shard import sha256
+from featurestore.layout import CURRENT, MANIFEST, RUNS, check_fingerprint, parse_shard_file, shard_file
+from featurestore.manifest import FileEntry, Manifest
+from featurestore.objects.bucket import FRESH_SECONDS
+from featurestore.objects.changes import Changes
+from featurestore.objects.path import ObjectPath
+from featurestore.objects.shard import AT_ONCE
+from featurestore.places import beside
+from featurestore.schemas import check_table
+from featurestore.writer import RunWriter
 
 SCRATCH = "writing"
 """Folder beside the store's other things on this machine: runs that are being written."""

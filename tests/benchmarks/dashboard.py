@@ -1,7 +1,7 @@
 """The dashboard on a store: server time of every page (`page_reruns`), time to the drawn map and from a click.
 
-    python -m tests.benchmarks.large_store stores/large --images 1000000
-    python -m tests.benchmarks.large_store stores/other --images 1000000 --seed 1
+    python -m tests.support.stores.large stores/large --images 1000000
+    python -m tests.support.stores.large stores/other --images 1000000 --seed 1
     python -m tests.benchmarks.dashboard --store stores/large --other stores/other
 
 The map and a click to an image's neighbours are timed in Chromium (software WebGL) against a server of its own,
@@ -18,9 +18,9 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from featurestore.reader import Store
-from tests.benchmarks import report
 from tests.benchmarks.page_reruns import KEPT, server_times
-from tests.served_dashboard import CHROMIUM, FLAGS, PATIENCE, READY, dashboard, ready
+from tests.benchmarks.reporting import report
+from tests.support.servers.dashboard import CHROMIUM, FLAGS, PATIENCE, READY, dashboard, ready
 
 DRAWINGS, CLICKS = 5, 10
 FIRST_VISIT = 300_000

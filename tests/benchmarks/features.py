@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from compute.analysis.search import ExactSearch
 from featurestore import vector_cache
-from featurestore.arrays import matrix
+from featurestore.files.arrays import matrix
 from featurestore.reader import Run, Store
-from featurestore.search import ExactSearch
 from featurestore.writer import RunWriter
-from tests.benchmarks import report
-from tests.benchmarks.large_store import write_features
+from tests.benchmarks.reporting import report
+from tests.support.stores.large import write_features
 
 ROUNDS, PARQUET_ROUNDS = 9, 3
 CLASSES = 10

@@ -12,10 +12,10 @@ import sys
 
 import numpy as np
 
-from compute.stages.assignment import assign, total_cost
-from compute.stages.grid import in_unit_square
+from compute.analysis.assignment import assign, total_cost
+from compute.pipeline.stages.grid import in_unit_square
 from featurestore.reader import Store
-from tests.benchmarks import report
+from tests.benchmarks.reporting import report
 
 SIDE, LARGE_SIDE, ROUNDS = 50, 100, 3
 LIMIT = 1.1

@@ -22,12 +22,12 @@ from contextlib import contextmanager
 
 import torch
 
-from compute import zoo
-from compute.images import class_names, open_source, sample
+from compute.images.sources import class_names, open_source, sample
+from compute.models import zoo
 from compute.pipeline.build import build
 from compute.pipeline.job import NEEDS, Job, image_digests, parameters
-from compute.progress import Progress, StageProgress
-from tests.benchmarks import report
+from compute.runtime.progress import Progress, StageProgress
+from tests.benchmarks.reporting import report
 
 COUNTS = (5000, 10000, 20000, 50000)
 STAGES = ("activations", "neighbors", "embeddings")

@@ -19,11 +19,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from compute.graph import LOGITS
-from compute.model import Model
-from compute.objectives import energy, logit
-from tests.benchmarks import report
+from compute.models.model import Model
+from compute.models.objectives import energy, logit
+from compute.network.traced import LOGITS
 from tests.benchmarks.one_pass import PREPROCESSING, a_model, a_module, ratio
+from tests.benchmarks.reporting import report
 
 MIDDLE = {
     "resnet18": "layer2.1.conv1", "resnet50": "layer2.3.conv2", "squeezenet1_1": "features.7.expand3x3",

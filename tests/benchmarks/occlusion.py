@@ -16,13 +16,13 @@ from time import perf_counter, process_time
 import torch
 from captum.attr import Occlusion
 
-from compute.incremental import IncrementalInference, folded_logits
-from compute.model import Model
-from compute.occluders import Dense, Incremental, every_logit, occluder
-from compute.occlusion import windows
-from compute.preprocessing import Preprocessing
-from compute.vision import models
-from tests.benchmarks.report import RESULTS, alternately, load, read, seconds, spread, write
+from compute.images.preprocessing import Preprocessing
+from compute.models.model import Model
+from compute.occlusion.incremental import IncrementalInference, folded_logits
+from compute.occlusion.maps import windows
+from compute.occlusion.passes import Dense, Incremental, every_logit, occluder
+from compute.runtime.vision import models
+from tests.benchmarks.reporting.report import RESULTS, alternately, load, read, seconds, spread, write
 
 SIZE, PATCH, STRIDE, TARGET = 224, 32, 16, 3
 ROUNDS = {"vgg16": 2, "squeezenet1_1": 5, "resnet18": 5, "mobilenet_v3_small": 5}

@@ -28,20 +28,20 @@ import torch
 from PIL import Image
 from torch import nn
 
-from compute.folding import channels_last
-from compute.graph import LOGITS
-from compute.images import Item
-from compute.model import Model
+from compute.images.loading import Picture, read_picture, thumbnail
+from compute.images.preprocessing import Preprocessing
+from compute.images.sources import Item
+from compute.models.model import Model
+from compute.network.folded import channels_last
+from compute.network.streamed import reading_program
+from compute.network.traced import LOGITS
 from compute.pipeline.job import Job, parameters
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.shards import ActivationsShard, activations_shard
-from compute.pipeline.threads import fixed_threads
-from compute.preprocessing import Preprocessing
-from compute.reading import reading_program
-from compute.stages.map_statistics import map_statistics
-from compute.stages.reading import Picture, read_picture, thumbnail
-from compute.vision import models
-from tests.benchmarks import report
+from compute.pipeline.stages.feature_map_statistics import map_statistics
+from compute.runtime.threads import fixed_threads
+from compute.runtime.vision import models
+from tests.benchmarks.reporting import report
 
 NETWORKS = ("resnet18", "resnet50", "squeezenet1_1")
 SIZE, PHOTO = (224, 224), (500, 375)

@@ -11,16 +11,17 @@ import streamlit as st
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.testing.v1 import AppTest
 
-from compute.method import Step
+from compute.methods.base import Step
 from dashboard.findings.folder import Folder
 from dashboard.findings.record import Finding
-from dashboard.pages import PAGES
-from dashboard.results import Result, kept_beside
+from dashboard.jobs.result_store import Result, kept_beside
 from dashboard.settings import Settings
-from dashboard.views import CompareView
+from dashboard.views.definitions import CompareView
+from dashboard.views.navigation import PAGES
 from featurestore.reader import Run, Store
+from tests.support import ROOT
 
-SHELL = Path(__file__).parents[2] / "dashboard" / "shell.py"
+SHELL = ROOT / "dashboard" / "app_pages" / "shell.py"
 TABS = CompareView.__dataclass_fields__["tab"].metadata["choices"]
 RERUNS = 20
 KEPT = 200
@@ -52,7 +53,7 @@ def _times(page: str, query: dict[str, str], store: str, run: Run) -> list[float
     app.query_params["store"] = store
     if page != next(iter(PAGES)):
         app.run()
-        app.switch_page(f"app_pages/{page}.py")
+        app.switch_page(f"{page}.py")
     taken: list[float] = []
     for image in images:
         for name, value in {**query, "store": store, "image": str(image)}.items():

@@ -20,12 +20,12 @@ import openvino
 import torch
 from torch import nn
 
-from compute.folding import channels_last
-from compute.graph import LOGITS, TracedNetwork
-from compute.reading import reading_program
-from compute.stages.map_statistics import map_statistics
-from tests.benchmarks import report
+from compute.network.folded import channels_last
+from compute.network.streamed import reading_program
+from compute.network.traced import LOGITS, TracedNetwork
+from compute.pipeline.stages.feature_map_statistics import map_statistics
 from tests.benchmarks.one_pass import CLOCKS, NETWORKS, TOLERANCE, a_model, a_module
+from tests.benchmarks.reporting import report
 
 COLUMNS = ("network", "runtime", "bare ms an image", "read ms", "PyTorch / it, bare", "PyTorch / it, read")
 BATCH, BATCHES = 8, 4

@@ -14,9 +14,9 @@ import faiss
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from compute.stages.neighbors import nearest
-from featurestore.search import ExactSearch
-from tests.benchmarks import report
+from compute.analysis.search import ExactSearch
+from compute.pipeline.stages.neighbors import nearest
+from tests.benchmarks.reporting import report
 
 WIDTH, NEAREST, ROUNDS, QUERIES = 512, 20, 15, 8
 SIZES = {50_000: 10, 500_000: 80}

@@ -9,9 +9,9 @@ import time
 
 import torch
 
-from compute.images import Item
-from compute.preprocessing import Preprocessing
-from compute.stages.reading import read_picture
+from compute.images.loading import read_picture
+from compute.images.preprocessing import Preprocessing
+from compute.images.sources import Item
 from tests.fuzz import pool
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import image_seeds

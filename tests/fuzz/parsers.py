@@ -10,7 +10,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["compute.decoding", "dashboard", "featurestore", "PIL", "tomllib", "json"]):
+with atheris.instrument_imports(include=["compute.images.decoding", "dashboard", "featurestore", "PIL", "tomllib", "json"]):
     from tests.fuzz.seeds import image_seeds
     from tests.fuzz.targets import TARGETS
 

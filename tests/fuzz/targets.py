@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable
 
-from compute.decoding import decode
+from compute.images.decoding import decode
 from dashboard.findings.record import Finding
-from dashboard.pages import PAGES
-from dashboard.proof import Proof
-from dashboard.view_state import Facts
+from dashboard.sharing.proof import Proof
+from dashboard.views.navigation import PAGES
+from dashboard.views.state import Facts
 from featurestore.errors import Damaged
 from featurestore.manifest import Manifest
 

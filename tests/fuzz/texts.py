@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from dashboard.findings.record import Finding
-from dashboard.pages import PAGES
+from dashboard.views.navigation import PAGES
 from featurestore.manifest import FileEntry, Manifest, RowGroup
 
 GROUP = RowGroup(2, (0,), (1,), ("00000000", "ffffffff"))

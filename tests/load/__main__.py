@@ -5,7 +5,7 @@
 
 Every result that was shown is computed again on the command line and compared pixel by pixel; every answer,
 console and log is searched for errors; the server's memory is noted. Ends with 1 where something is wrong.
-With --write, the figures are README's (`python -m tests.benchmarks.table` puts them there).
+With --write, the figures are README's (`python -m tests.benchmarks.reporting.table` puts them there).
 """
 
 import argparse
@@ -17,9 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import report
+from tests.benchmarks.reporting import report
 from tests.load.load import Load, Outcome, put_on
-from tests.served_store import write_served_store
+from tests.support.stores.served import write_served_store
 
 MOST_GROWTH = 0.1
 """Of the server's memory, from the end of the first third of the time to the last tenth."""

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from compute.__main__ import main
-from compute.pictures import upscaled
-from dashboard.live_pictures import SHORTER_SIDE
-from dashboard.live_request import request
-from dashboard.views import LabView
+from compute.images.pictures import upscaled
+from dashboard.jobs.request import request
+from dashboard.views.definitions import LabView
+from dashboard.widgets.live.result import SHORTER_SIDE
 from featurestore.reader import Run
 
 METHODS = (

@@ -14,7 +14,7 @@ from featurestore.reader import Run, Store
 from tests.load import client, visitor
 from tests.load.asked import computed_picture
 from tests.load.seen import Seen, digest
-from tests.served_dashboard import CHROMIUM, FLAGS, serving
+from tests.support.servers.dashboard import CHROMIUM, FLAGS, serving
 
 WRONG_IN_LOG = re.compile(r"Traceback|ERROR|Exception|job failed")
 INTERVAL = 1.0

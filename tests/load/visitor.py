@@ -7,7 +7,7 @@ from playwright.async_api import BrowserContext, Page
 from featurestore.reader import Run
 from tests.load.asked import address, pages, shown_picture
 from tests.load.seen import Seen, digest
-from tests.served_dashboard import PATIENCE, READY
+from tests.support.servers.dashboard import PATIENCE, READY
 
 DONE = "button:has-text('Compute again')"
 RESULT = "[data-testid=stImage] img[alt^='Result of']"

@@ -1,4 +1,4 @@
 """Stores under torture: kills, full disks, damage, readers and writers at once. `make torture`.
 
-Each part is told how often, and gives back an `Outcome`; tests/test_torture.py runs short forms.
+Each part is told how often, and gives back an `Outcome`; tests/system/test_torture.py runs short forms.
 """

@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _keep(outcomes):
-    from tests.benchmarks import report
+    from tests.benchmarks.reporting import report
 
     rows = [
         [each.what, f"{each.tried:,}", str(len(each.failures)), each.skipped or each.detail] for each in outcomes

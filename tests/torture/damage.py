@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from featurestore.errors import Damaged
 from featurestore.layout import CURRENT, MANIFEST, parse_shard_file
 from featurestore.reader import Store
-from featurestore.verify import verify
+from featurestore.upkeep.verify import verify
 from tests.torture.outcome import Outcome
 from tests.torture.stores import FORKS, contents, write
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from featurestore import atomic
+from featurestore.files import atomic
 from tests.torture.outcome import Outcome
 from tests.torture.stores import FORKS, contents, half_visible, small_groups, write
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from featurestore.arrays import vectors
-from featurestore.prune import prune
+from featurestore.files.arrays import vectors
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
-from featurestore.verify import verify
+from featurestore.upkeep.prune import prune
+from featurestore.upkeep.verify import verify
 from featurestore.writer import RunWriter
-from tests.full_store import FIELDS, FINGERPRINT
+from tests.support.stores.full import FIELDS, FINGERPRINT
 from tests.torture.outcome import Outcome
 from tests.torture.stores import FORKS, contents, write
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from featurestore.layout import MANIFEST
 from featurestore.manifest import read_manifest
 from featurestore.reader import Store
-from featurestore.verify import verify
+from featurestore.upkeep.verify import verify
 from tests.torture.outcome import Outcome
 
 JOB = ("store", "--model", "digits", "--images", "digits", "--device", "cpu", "--limit", "60")

@@ -11,7 +11,7 @@ from featurestore.layout import TEMPORARY
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.writer import RunWriter
-from tests.full_store import FIELDS, FINGERPRINT, full_run
+from tests.support.stores.full import FIELDS, FINGERPRINT, full_run
 
 THUMBNAIL_BYTES = 3_000
 ROWS_PER_GROUP = 7

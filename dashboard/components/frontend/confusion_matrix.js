@@ -1,5 +1,5 @@
 import style from "./confusion_matrix.css"
-import { component, element } from "./lifecycle.js"
+import { component, element } from "./shared/lifecycle.js"
 
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }
 /** The strongest mixture of a colour into the background: text upon it stays readable. */

@@ -1,5 +1,5 @@
 import style from "./image_grid.css"
-import { component, element } from "./lifecycle.js"
+import { component, element } from "./shared/lifecycle.js"
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 }
 

@@ -1,0 +1,1 @@
+"""Statistics on numpy arrays and Arrow tables; nothing here knows torch or a store."""

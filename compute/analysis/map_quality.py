@@ -1,0 +1,54 @@
+"""How far a map can be trusted: do neighbours on it and neighbours in feature space agree?"""
+
+import numpy as np
+
+from compute.analysis.search import ExactSearch
+from compute.pipeline.stages.neighbors import Graph
+
+QUALITY_NEIGHBORS = 15
+QUALITY_POINTS = 2000
+"""All points up to this number, above it a seeded sample of them."""
+
+
+def quality(
+    points: np.ndarray, graph: Graph, coordinates: np.ndarray, seed: int, number: int = QUALITY_POINTS
+) -> dict[str, float | int | None]:
+    """Trustworthiness and k-nearest-neighbour preservation of a map, each in [0, 1], 1 is perfect.
+
+    points: (n, D) float32, compared by cosine. graph: their neighbours. coordinates: (n, 2). k is 15, or less
+    for fewer than 31 points. Means over `sample` points; both are None for fewer than 3.
+
+    trustworthiness = 1 - 2 / (n k (2n - 3k - 1)) sum_i sum_j max(0, r(i, j) - k), j the k map neighbours of i
+    and r the rank of j among i's neighbours in feature space (Venna & Kaski 2001). kNN preservation is the
+    share of the k feature neighbours that are among the k map neighbours."""
+    total = len(points)
+    k = min(QUALITY_NEIGHBORS, (total - 1) // 2, graph.indices.shape[1])
+    if k < 1:
+        return {"trustworthiness": None, "knn_preservation": None, "k": 0, "sample": 0}
+    chosen = _sample(total, number, seed)
+    on_map, _ = ExactSearch(coordinates, "euclidean").search(coordinates[chosen], k, [[i] for i in chosen])
+    excess = sum(_excess_ranks(points, row, near, k) for row, near in zip(chosen, on_map, strict=True))
+    worst = len(chosen) * k * (2 * total - 3 * k - 1) / 2
+    kept = [
+        len(np.intersect1d(near, graph.indices[row, :k])) for row, near in zip(chosen, on_map, strict=True)
+    ]
+    return {
+        "trustworthiness": 1 - excess / worst,
+        "knn_preservation": sum(kept) / (len(chosen) * k),
+        "k": k,
+        "sample": len(chosen),
+    }
+
+
+def _sample(total: int, number: int, seed: int) -> np.ndarray:
+    if total <= number:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(seed).choice(total, number, replace=False))
+
+
+def _excess_ranks(points: np.ndarray, row: int, near: np.ndarray, k: int) -> int:
+    """Sum over the map neighbours `near` of how far their rank in feature space lies beyond k."""
+    similarity = points @ points[row]
+    similarity[row] = np.inf
+    rank = (similarity > similarity[near][:, None]).sum(1)
+    return int(np.maximum(rank - k, 0).sum())

@@ -1,0 +1,122 @@
+"""What a command works on: a model, named by its own options or by a store, and an image, a file or one of
+the store.
+"""
+
+import argparse
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from compute.images.sources import ImageSource, open_source
+from compute.models.model import Model
+from compute.models.zoo import ModelSpec, add_model_arguments, load
+from compute.reports.drawing.originals import read_original
+from featurestore.reader import Run, Store
+
+
+@dataclass(frozen=True)
+class Subject:
+    """run: of the store that was named, or None. model: None where the run alone is asked."""
+
+    model: Model | None
+    run: Run | None
+
+    @property
+    def images(self) -> ImageSource:
+        """Where the store's images lie."""
+        return open_source(needed_run(self.run).manifest.images["spec"])
+
+    def original(self, image_id: int) -> bytes:
+        """The bytes of one of the store's images; ValueError where they have changed since."""
+        return read_original(needed_run(self.run), image_id)
+
+
+def add_subject_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model_arguments(parser)
+    add_run_arguments(parser, "take model, classes and images from this store")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, use: str, required: bool = False) -> None:
+    parser.add_argument("--store", metavar="S", required=required, help=use)
+    parser.add_argument(
+        "--run",
+        dest="fingerprint",
+        metavar="FINGERPRINT",
+        help="one of the store's runs (default: its current one)",
+    )
+
+
+def open_run(args: argparse.Namespace) -> Run:
+    """The run that --store and --run name."""
+    if args.store is None:
+        raise ValueError("this needs a store; give --store S")
+    return Store(args.store).open(args.fingerprint)
+
+
+def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--image", metavar="FILE", help="a picture; with --store also the path of one of its images"
+    )
+    parser.add_argument("--image-id", type=int, metavar="N", help="one of the store's images")
+
+
+def open_subject(args: argparse.Namespace) -> Subject:
+    """Raises ValueError for a store that isn't one, or whose model is no longer the one it was made with."""
+    if args.store is None:
+        if args.fingerprint is not None:
+            raise ValueError("--run names a run of a store; give --store S too")
+        return Subject(load(ModelSpec.from_args(args), args.device), None)
+    run = open_run(args)
+    model = load(_spec(args, run), args.device, run.class_names)
+    made_with = run.manifest.model["weights_hash"]
+    if model.weights_hash != made_with:
+        raise ValueError(f"{model.name} has other weights now than those that {args.store} was made with")
+    return Subject(model, run)
+
+
+def read_image(args: argparse.Namespace, subject: Subject) -> bytes:
+    """The bytes of the image that --image or --image-id names."""
+    if args.image is not None and args.image_id is not None:
+        raise ValueError("--image and --image-id both name an image; give one of them")
+    if args.image_id is not None:
+        return subject.original(args.image_id)
+    if args.image is None:
+        raise ValueError("no image is named; give --image FILE or, with --store, --image-id N")
+    return read_file(args.image, subject)
+
+
+def read_file(name: str, subject: Subject) -> bytes:
+    """A file's bytes; where there is no such file and a store is open, those of its image of that path."""
+    path = Path(name)
+    if path.is_file():
+        return path.read_bytes()
+    if subject.run is None:
+        raise ValueError(f"there is no file {name!r}")
+    try:
+        return subject.images.read(name)
+    except OSError as error:
+        raise ValueError(f"neither a file nor one of the store's images: {name!r}") from error
+
+
+def copies(run: Run, data: bytes) -> list[int]:
+    """Ids of the store's images that are this file, byte for byte."""
+    digests = run.table("images", ["sha256"])["sha256"].to_pylist()
+    digest = hashlib.sha256(data).hexdigest()
+    return [image_id for image_id, each in enumerate(digests) if each == digest]
+
+
+def needed_run(run: Run | None) -> Run:
+    if run is None:
+        raise ValueError("this needs a store; give --store S")
+    return run
+
+
+def _spec(args: argparse.Namespace, run: Run) -> ModelSpec:
+    """The store's model; code of the user's is run only if the command line names its file itself."""
+    spec = ModelSpec.from_dict(run.manifest.model["spec"])
+    if args.model is None and spec.runs_user_code:
+        raise ValueError(f"the store's model is code, {spec.model}; to run it, name it: --model {spec.model}")
+    named = ModelSpec.from_args(argparse.Namespace(**{**vars(args), "model": args.model or spec.model}))
+    given = {name: value for name, value in vars(named).items() if value is not None and name != "seed"}
+    return replace(spec, **given)

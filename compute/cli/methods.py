@@ -1,0 +1,198 @@
+"""python -m compute METHOD: one sub-command a live method, made from its declaration."""
+
+import argparse
+import dataclasses
+import hashlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+
+import torch
+
+from compute.cli.inputs import (
+    Subject,
+    add_image_arguments,
+    add_subject_arguments,
+    open_subject,
+    read_file,
+    read_image,
+)
+from compute.cli.output import add_delivery_arguments, check_out, deliver
+from compute.methods import METHODS
+from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
+from compute.methods.synthesis.ascent import LOGIT
+from compute.reports.best_natural import strongest_activation, strongest_logit
+from compute.reports.drawing.originals import picture_of
+from compute.reports.drawing.report import Drawing
+from compute.reports.method_result import result_drawing, result_recipe
+from compute.runtime.progress import Progress
+
+
+def add_parser(subparsers) -> None:
+    for method in METHODS.values():
+        _add_method(subparsers, method)
+
+
+def option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def described(each: dataclasses.Field) -> str:
+    """A parameter's help: what it is, its choices or bounds, unit, default and where that comes from."""
+    facts = each.metadata
+    said = [f"default {_plain(each.default)}"]
+    if facts["choices"]:
+        said.append("one of " + ", ".join(map(str, facts["choices"])))
+    elif facts["low"] is not None or facts["high"] is not None:
+        said.append(_bounds(facts["low"], facts["high"]))
+    if facts["unit"]:
+        said.append(f"unit: {facts['unit']}")
+    if facts["source"]:
+        said.append(f"source: {facts['source']}")
+    return f"{facts['help']} ({'; '.join(said)})".replace("%", "%%")
+
+
+def _add_method(subparsers, method: type[Method]) -> None:
+    description = f"{method.theory} {method.reference}".replace("%", "%%")
+    parser = subparsers.add_parser(method.name, help=method.title, description=description)
+    add_subject_arguments(parser)
+    _add_inputs(parser, method)
+    group = parser.add_argument_group("parameters")
+    for each in method.parameters():
+        _add_parameter(group, each)
+    if "seed" not in {each.name for each in method.parameters()}:
+        parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
+    add_delivery_arguments(parser)
+    parser.add_argument(
+        "--picture", metavar="NAME", help="write this one of the method's further pictures to --out"
+    )
+    parser.set_defaults(run=run, method=method)
+
+
+def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
+    reads = method.needs | method.takes
+    if IMAGE in reads:
+        add_image_arguments(parser)
+    if method.any_size:
+        whole = "take whole pictures in their own size, not the network's crop"
+        parser.add_argument("--whole", action="store_true", help=whole)
+    if SECOND in reads:
+        parser.add_argument("--second", metavar="FILE", help="the guide or style picture")
+    if TARGET in reads:
+        default = "" if TARGET in method.needs else f" (default: {method.without_target})"
+        parser.add_argument("--target", metavar="CLASS", help=f"a class name{default}")
+    if reads & {LAYER, CHANNEL, NEURON}:
+        parser.add_argument("--layer", help="a convolution's name, as in named_modules()")
+    if reads & {CHANNEL, NEURON}:
+        parser.add_argument("--channel", type=int, metavar="N", help="a channel of the layer, from 0")
+    if NEURON in reads:
+        parser.add_argument("--y", type=int, metavar="N", help="row of one unit of the channel's map, from 0")
+        parser.add_argument("--x", type=int, metavar="N", help="column of that unit, from 0")
+
+
+def _add_parameter(group, each: dataclasses.Field) -> None:
+    if isinstance(each.default, bool):
+        group.add_argument(
+            option(each.name),
+            action=argparse.BooleanOptionalAction,
+            default=each.default,
+            help=described(each),
+        )
+        return
+    metavar = {int: "N", float: "X", str: "NAME"}[type(each.default)]
+    group.add_argument(
+        option(each.name),
+        type=type(each.default),
+        default=each.default,
+        metavar=metavar,
+        help=described(each),
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    check_out(args)
+    method = args.method(**{each.name: getattr(args, each.name) for each in args.method.parameters()})
+    subject = open_subject(args)
+    inputs = method.checked(subject.model, _inputs(args, method, subject))
+    if unused := method.unused(inputs):
+        print(f"note: not used here: {', '.join(map(option, unused))}", file=sys.stderr)
+    started = time.monotonic()
+    step = _last(method.name, method.steps(subject.model, inputs))
+    step = replace(step, numbers={**step.numbers, **_natural(subject, inputs, step)})
+    seconds = time.monotonic() - started
+    return deliver(args, _drawing(args, method, subject, step), seconds=seconds)
+
+
+def _natural(subject: Subject, inputs: Inputs, step: Step) -> dict[str, float]:
+    """What ascent reached beside the best of the store's images, where there are any to compare with."""
+    if subject.run is None or step.numbers.get("objective") not in (LOGIT, CHANNEL, NEURON):
+        return {}
+    if step.numbers["objective"] == LOGIT:
+        reached, best = "activation", strongest_logit(subject.run, subject.model.classes[inputs.target])
+    else:
+        reached, best = "maximum", strongest_activation(subject.run, inputs.layer, inputs.channel)
+    if not best or best < 0:
+        return {}
+    return {"best_natural": best, "times_best_natural": step.numbers[reached] / best}
+
+
+def _inputs(args: argparse.Namespace, method: Method, subject: Subject) -> Inputs:
+    reads, model = method.needs | method.takes, subject.model
+    image = second = None
+    if IMAGE in method.needs or (IMAGE in reads and (args.image is not None or args.image_id is not None)):
+        image = _pixels(args, model, read_image(args, subject), args.image or f"image {args.image_id}")
+    if SECOND in reads and args.second is not None:
+        second = _pixels(args, model, read_file(args.second, subject), args.second)
+    target = getattr(args, "target", None)
+    target = None if target is None else model.class_index(target)
+    neuron = {name: getattr(args, name, None) for name in ("layer", "channel", "y", "x")}
+    return Inputs(image=image, second=second, target=target, **neuron)
+
+
+def _pixels(args: argparse.Namespace, model, data: bytes, name: str) -> torch.Tensor:
+    """(C, H, W): the network's crop, or the whole picture where that is asked for."""
+    image = picture_of(data, name)
+    if not getattr(args, "whole", False):
+        return model.prepare(image)
+    return replace(model.preprocessing, size=(image.height, image.width)).tensor(image)
+
+
+def _last(name: str, steps: Iterator[Step]) -> Step:
+    """The result, with the progress towards it on the standard error, once there is a first step."""
+    first = step = next(steps)
+    with Progress().stage(name, first.total, "steps") as stage:
+        for step in chain([first], steps):
+            stage.total = step.total
+            stage.advance(step.index - stage.done)
+    return step
+
+
+def _drawing(args: argparse.Namespace, method: Method, subject: Subject, step: Step) -> Drawing:
+    names = ("target", "layer", "channel", "y", "x", "whole")
+    inputs = {name: getattr(args, name, None) for name in names} | _digests(args, method, subject)
+    run = subject.run and subject.run.fingerprint
+    recipe = result_recipe(method, subject.model.name, subject.model.weights_hash, inputs, run)
+    said = {"method": method.name, "model": subject.model.name, "parameters": method.to_dict()}
+    return result_drawing(step, recipe, {**said, "score": step.score, **step.numbers}, args.picture)
+
+
+def _digests(args: argparse.Namespace, method: Method, subject: Subject) -> dict[str, str]:
+    """SHA-256 of the files that are read."""
+    reads, found = method.needs | method.takes, {}
+    if IMAGE in reads and (args.image is not None or args.image_id is not None):
+        found[IMAGE] = hashlib.sha256(read_image(args, subject)).hexdigest()
+    if SECOND in reads and args.second is not None:
+        found[SECOND] = hashlib.sha256(read_file(args.second, subject)).hexdigest()
+    return found
+
+
+def _plain(value) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    return f"at most {high}" if low is None else f"{low} to {high}"

@@ -1,0 +1,73 @@
+"""What a command gives back: a picture, an array or a table in a file, numbers on the standard output."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from compute.reports.drawing.report import FORMATS, Drawing, finite
+
+SHOWN = 8
+
+
+def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help=".png: the picture; .npy: the array, float32, as computed; .csv, .parquet: the numbers as rows",
+    )
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, as a type of an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def check_out(args: argparse.Namespace) -> None:
+    """Raises ValueError before anything is computed for a file that could not be written."""
+    if args.out is None:
+        return
+    path = Path(args.out)
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"--out {args.out!r} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
+
+
+def deliver(args: argparse.Namespace, drawing: Drawing, **further: Any) -> int:
+    """Writes the file and prints the numbers, `further` ones (such as seconds) too: the exit code."""
+    if args.out is not None:
+        path = Path(args.out)
+        path.write_bytes(drawing.file(path.suffix.lower()))
+    numbers = finite({**drawing.numbers, **further})
+    if args.json:
+        print(json.dumps(numbers, indent=2, ensure_ascii=False))
+        return 0
+    for name, value in numbers.items():
+        print(f"{name}:{_spoken_list(value)}" if _is_table(value) else f"{name}: {_spoken(value)}")
+    if args.out is not None:
+        print(f"written: {args.out}")
+    return 0
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _spoken_list(rows: list[Mapping]) -> str:
+    """One row a line."""
+    return "".join(f"\n  {_spoken(row)}" for row in rows)
+
+
+def _spoken(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_spoken(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_spoken, value[:SHOWN])) + (f", … ({len(value)})" if len(value) > SHOWN else "")
+    return "none" if value is None else str(value)

@@ -1,0 +1,211 @@
+"""python -m compute store: runs a model over all images and writes what a dashboard shows into a store."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+DESCRIPTION = (
+    "Runs a model over all images and writes predictions, features, channels' strongest patches, neighbours, "
+    "maps, grids and occlusion maps into a store. An interrupted run goes on where it was; a finished one "
+    "ends at once."
+)
+
+
+def add_parser(subparsers) -> None:
+    from compute.models.zoo import add_model_arguments
+    from compute.pipeline.job import NEEDS
+
+    parser = subparsers.add_parser(
+        "store", help="build a store: a model over a folder of images", description=DESCRIPTION
+    )
+    add_model_arguments(parser)
+    parser.set_defaults(run=run, model="demo")
+    parser.add_argument(
+        "--images",
+        default="demo",
+        metavar="I",
+        help="a folder (a sub-folder a class, or flat), demo, digits or torchvision:NAME such as "
+        "torchvision:CIFAR10 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--store",
+        required=True,
+        metavar="S",
+        help="folder of the store, or s3://bucket/prefix (in a bucket that is there); made where missing",
+    )
+    parser.add_argument(
+        "--stages",
+        type=_names,
+        metavar="A,B",
+        help=f"of {', '.join(NEEDS)}, and what they need (default: all)",
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="at most so many images: a seeded sample of each class"
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, cuda or mps (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the sample, the maps and random weights (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--occlusion-patch",
+        type=int,
+        metavar="P",
+        help="side of the patch in pixels of the network's input (default: a quarter of it)",
+    )
+    parser.add_argument(
+        "--occlusion-stride",
+        type=int,
+        metavar="S",
+        help="pixels between patches (default: an eighth of the network's input)",
+    )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        metavar="P",
+        help="of the pass over all images: float32, or mixed, which is quicker on devices made for it and "
+        "says how far it is off; occlusion stays in float32 (default: %(default)s)",
+    )
+    _add_engine_arguments(parser)
+
+
+def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the shards are computed. Of these only --threads has a say in the result."""
+    group = parser.add_argument_group("where it is computed")
+    group.add_argument(
+        "--engine",
+        default="local",
+        metavar="E",
+        help="local: this process; processes: workers on this machine; ray: workers on a Ray cluster, which "
+        "needs requirements-ray.txt (default: %(default)s)",
+    )
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="how many (default: as many as GPUs or cores / threads allow)",
+    )
+    group.add_argument("--address", metavar="A", help="of the running Ray cluster: host:port, or auto")
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="of each worker, and of this process; the bytes may depend on it (default: this machine's "
+        "cores, or OMP_NUM_THREADS)",
+    )
+    group.add_argument(
+        "--shards",
+        metavar="I/N",
+        help="compute only the I-th of N parts of the shards and commit nothing; the same command without it "
+        "does the rest and commits (needs --threads)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from compute.pipeline import build
+    from compute.pipeline.engines.choice import open_engine
+    from compute.runtime.progress import Progress
+
+    progress = Progress()
+    engine, part = open_engine(args.engine, args.workers, args.address), _part(args)
+    job = _job(args, progress)
+    manifest = build.finished(job, args.store)
+    if manifest is not None:
+        print(f"run {manifest.fingerprint} is complete already: nothing to compute")
+    elif part is not None:
+        build.build_part(job, args.store, progress, part, engine)
+        print(
+            f"part {args.shards} of run {job.fingerprint} is there; the same command without --shards commits"
+        )
+        return 0
+    else:
+        manifest = build.build(job, args.store, progress, engine)
+    for line in _summary(manifest, args.store):
+        print(line)
+    return 0
+
+
+def _part(args: argparse.Namespace):
+    """The part that --shards names; None without it."""
+    from compute.pipeline.part import Part
+
+    if args.shards is None:
+        return None
+    if args.threads is None:
+        raise ValueError(
+            "--shards needs --threads N, the same for all parts and the last command: the run follows from it"
+        )
+    return Part.parse(args.shards)
+
+
+def _job(args: argparse.Namespace, progress):
+    from compute.images import sources as images
+    from compute.models import zoo
+    from compute.pipeline.job import Job, check_seed, complete_stages, image_digests, parameters
+    from compute.runtime.precision import check_precision
+
+    complete_stages(args.stages)  # a wrong name is said before a model is loaded
+    check_seed(args.seed)
+    check_precision(args.precision)
+    _check_place(args.store)
+    source = images.open_source(args.images)
+    items = images.sample(source.items, args.limit, args.seed)
+    spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
+    model = zoo.load(spec, args.device, images.class_names(source.items))
+    chosen = parameters(
+        model, args.stages, args.seed, args.limit, args.occlusion_patch, args.occlusion_stride, args.threads,
+        args.precision,
+    )  # fmt: skip
+    progress.note(f"{model.name} on {model.device.type}, {len(items):,} images of {source.spec}")
+    with progress.stage("reading", len(items)) as stage:
+        digests = image_digests(source, items, stage)
+    return Job(model, spec.to_dict(), source, items, digests, chosen)
+
+
+def _check_place(store: str) -> None:
+    """Raises ValueError, before anything is computed, for a store that could not be made."""
+    from featurestore.places import place
+    from featurestore.writers import check_writable
+
+    path = place(store)
+    if not isinstance(path, Path):
+        check_writable(path)
+    elif path.exists() and not path.is_dir():
+        raise ValueError(f"--store {store!r} is a file, not a folder")
+
+
+def _with_whole_paths(spec):
+    """The spec stays true when it is read back from another folder."""
+    paths = {
+        name: str(Path(value).resolve())
+        for name in ("checkpoint", "classes")
+        if (value := getattr(spec, name))
+    }
+    if spec.runs_user_code:
+        file, _, function = spec.model.rpartition(":")
+        paths["model"] = f"{Path(file).resolve()}:{function}" if file else spec.model
+    return replace(spec, **paths)
+
+
+def _summary(manifest, store: str) -> list[str]:
+    """The last lines: how it went, what could not be read, where the store is and how to open it."""
+    images, accuracy = manifest.images, manifest.model["accuracy"]
+    lines = [f"{images['count']:,} images, {images['problems']:,} of them unreadable (table problems)"]
+    if accuracy:
+        lines.append("accuracy: " + ", ".join(f"{split} {share:.3f}" for split, share in accuracy.items()))
+    if error := manifest.notes.get("precision_error"):
+        lines.append(
+            f"mixed precision, on {error['images']} images: logits are off by at most {error['logits']:.2g} of "
+            f"their standard deviation, features by {error['features']:.2g}; {error['predictions']:.1%} of the "
+            "predictions are float32's"
+        )
+    return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: make dashboard STORES={store}"]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,1 @@
+"""The demo: its images, its networks, how they were trained, and their weights."""

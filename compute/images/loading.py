@@ -1,0 +1,90 @@
+"""Image files read, decoded and cut to the network's size, ahead of the forward pass."""
+
+import hashlib
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import torch
+from PIL import Image
+
+from compute.images.decoding import decode
+from compute.images.preprocessing import Preprocessing
+from compute.images.sources import ImageSource, Item
+
+THUMBNAIL_SIDE = 128
+LOSSLESS_SIDE = 64
+"""Pictures up to this size keep every pixel in their thumbnail."""
+
+Input, Output = TypeVar("Input"), TypeVar("Output")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image as the stages need it.
+
+    width, height: of the upright original. thumbnail: an encoded picture (see `thumbnail`). crop: (C, H, W)
+    in [0, 1], the network's input before normalisation. An image that can't be read has a `reason` and no
+    more than its `sha256` beside it."""
+
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail: bytes | None = None
+    crop: torch.Tensor | None = None
+    reason: str | None = None
+
+
+def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) -> Picture:
+    """Never raises for a bad image: what is wrong with it is the picture's `reason`."""
+    try:
+        data = source.read(item.path)
+    except (OSError, ValueError) as error:
+        return Picture(reason=str(error))
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        image = decode(data)
+        return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
+    except (ValueError, MemoryError, RuntimeError) as error:  # torch says RuntimeError where memory is short
+        return Picture(digest, reason=str(error) or "there is not enough memory for it")
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """PNG of a small picture (both sides at most 64 pixels), else JPEG, longer side at most 128 pixels."""
+    buffer = io.BytesIO()
+    if max(image.size) <= LOSSLESS_SIDE:
+        image.save(buffer, "PNG")
+    else:
+        small = image.copy()
+        small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+        small.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def ahead(
+    function: Callable[[Input], Output], values: Iterable[Input], workers: int, depth: int
+) -> Iterator[Output]:
+    """`map(function, values)` in `workers` threads, in order, with up to `depth` results computed ahead."""
+    waiting: deque[Future[Output]] = deque()
+    values = iter(values)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            waiting.extend(pool.submit(function, value) for value in islice(values, depth))
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(pool.submit(function, value) for value in islice(values, 1))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def batched(values: Iterable[Input], size: int) -> Iterator[Sequence[Input]]:
+    """Lists of `size` values; the last one may be shorter."""
+    values = iter(values)
+    while batch := list(islice(values, size)):
+        yield batch

@@ -1,0 +1,1 @@
+"""Methods that show what in an image matters to the network."""

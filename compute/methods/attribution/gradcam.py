@@ -1,0 +1,51 @@
+"""Grad-CAM: where the feature maps that speak for a class are active (Selvaraju et al. 2017).
+
+    alpha_k = mean over y, x of dS/dA_k[y, x]          map = ReLU(sum over k of alpha_k A_k)
+
+S is the class's pre-softmax score, A_k the k-th feature map.
+"""
+
+import torch
+from torch.nn import functional as F
+
+from compute.network.traced import LOGITS, MAPS
+
+
+def gradcam(model, image: torch.Tensor, target: int, layer: str | None = None) -> torch.Tensor:
+    """(H, W) at the size of `image` (C, H, W) in [0, 1], at least 0, scaled up bilinearly.
+
+    layer: whose maps are taken, after its nonlinearity; None: the last maps that still have height and width.
+    """
+    site = layer or last_maps(model)
+    with torch.enable_grad():
+        # The pixels need a gradient, or nothing would: all weights are frozen.
+        values = model.activations(image[None].clone().requires_grad_(True), {site, LOGITS})
+        (gradient,) = torch.autograd.grad(values[LOGITS][0, target], values[site])
+    weights = gradient.mean((2, 3), keepdim=True)
+    coarse = (weights * values[site].detach()).sum(1, keepdim=True).relu()
+    return F.interpolate(coarse, image.shape[1:], mode="bilinear", align_corners=False)[0, 0].float().cpu()
+
+
+def last_maps(model) -> str:
+    """The site of the last maps with height and width: of a network that can't be traced, the last such
+    layer.
+
+    Raises ValueError where there is none, or only the one that cuts the image into a transformer's patches.
+    """
+    if _only_embeds_patches(model):
+        raise ValueError(
+            f"Grad-CAM needs a convolution's feature maps, and {model.name}'s only one embeds patches"
+        )
+    if model.graph is not None:
+        return MAPS
+    names = [name for name, layer in model.layers.items() if layer.height * layer.width > 1]
+    if not names:
+        raise ValueError("Grad-CAM needs a layer whose map is larger than 1 x 1, and the network has none")
+    return names[-1]
+
+
+def _only_embeds_patches(model) -> bool:
+    if len(model.layers) != 1:
+        return False
+    convolution = model.convolution(next(iter(model.layers)))
+    return max(convolution.kernel_size) > 1 and tuple(convolution.kernel_size) == tuple(convolution.stride)

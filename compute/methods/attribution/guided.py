@@ -1,0 +1,55 @@
+"""Guided backpropagation: what in the image excites one neuron (the rule is in `compute.methods.attribution.guided_backprop`)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from compute.images.pictures import pixels, signed, window
+from compute.methods.attribution.guided_backprop import energy_box, guided_gradients, undefined_because
+from compute.methods.base import CHANNEL, IMAGE, NEURON, Inputs, Method, Step
+
+
+@dataclass(frozen=True)
+class Guided(Method):
+    name = "guided"
+    title = "Guided backpropagation"
+    theory = (
+        "The gradient of one neuron with respect to the pixels, from which every ReLU on the way back "
+        "removes what is negative: only paths that excite the neuron are left, and the pattern it answers to "
+        "stands out."
+    )
+    reference = "Springenberg, Dosovitskiy, Brox, Riedmiller 2015, arXiv:1412.6806"
+    output = "gradient"
+    needs = frozenset({IMAGE, NEURON, CHANNEL})
+
+    @classmethod
+    def unavailable_because(cls, model) -> str | None:
+        if not model.layers:
+            return "the network has no convolution whose neurons could be chosen"
+        return undefined_because(model)
+
+    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+        """One step: data (H, W, C), signed, per unit of the pixels' range."""
+        units = None if inputs.y is None else [(inputs.y, inputs.x)]
+        (found,) = guided_gradients(model, inputs.image[None], inputs.layer, inputs.channel, units)
+        gradient = np.ascontiguousarray(found.gradient.permute(1, 2, 0).numpy())
+        layer = model.layer(inputs.layer)
+        numbers = {
+            "layer": layer.name,
+            "channel": inputs.channel,
+            "y": found.y,
+            "x": found.x,
+            "value": found.value,
+            "off": found.value <= 0 and "relu" in layer.tap,
+            "energy_box": list(energy_box(found.gradient)),
+            "gradient_norm": float(np.linalg.norm(gradient)),
+        }
+        pictures = {}
+        if layer.receptive_field is not None:
+            box = layer.receptive_field.box(found.y, found.x)
+            pictures = {
+                "image patch": window(pixels(inputs.image), box),
+                "patch": window(signed(gradient), box),
+            }
+        yield Step(1, 1, self.output, gradient, found.value, numbers, pictures)

@@ -1,0 +1,156 @@
+"""Occlusion, live: the map of a class's score under a patch, coarse first and refined batch by batch
+(numerics: `compute.occlusion.maps`)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+
+from compute.images.pictures import RESULT, heatmap, overlay, pixels
+from compute.methods.attribution.explained_class import explained_class
+from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step, parameter
+from compute.occlusion.coarse_to_fine import stage_error
+from compute.occlusion.maps import BASELINES, OcclusionMaps, occlusion_progress
+
+PROBABILITY, LOGIT, ARGMAX = "probability", "logit", "argmax"
+PATCH_SHARE = 4
+STRIDE_SHARE = 4
+
+
+@dataclass(frozen=True)
+class Occlusion(Method):
+    name = "occlusion"
+    title = "Occlusion"
+    theory = (
+        "A patch slides over the image, and the network is asked again at every place: where the score of "
+        "the class falls, the network was looking. Nothing but the network's own answers is used."
+    )
+    reference = "Zeiler & Fergus 2014, arXiv:1311.2901, §4.2"
+    output = "heatmap"
+    needs = frozenset({IMAGE})
+    takes = frozenset({TARGET})
+
+    patch: int = parameter(
+        0,
+        f"side of the patch; 0: 1/{PATCH_SHARE} of the shorter side",
+        unit="pixels",
+        low=0,
+        high=4096,
+        source="ours, as in the store; Zeiler & Fergus: a grey square",
+    )
+    stride: int = parameter(
+        0,
+        f"from one patch to the next; 0: 1/{STRIDE_SHARE} of the patch",
+        unit="pixels",
+        low=0,
+        high=4096,
+        source="ours: smooth enough to read, 169 passes",
+    )
+    baseline: str = parameter(
+        "mean",
+        "what covers the pixels (mean: of the normalisation)",
+        choices=BASELINES,
+        source="Zeiler & Fergus 2014",
+    )
+    value: str = parameter(
+        PROBABILITY,
+        "what is drawn: the class's probability, its logit, or which class wins",
+        choices=(PROBABILITY, LOGIT, ARGMAX),
+        source="Zeiler & Fergus 2014, figure 6 d and e",
+    )
+
+    @property
+    def unit(self) -> str:
+        return {PROBABILITY: "probability", LOGIT: "logits", ARGMAX: "class"}[self.value]
+
+    @property
+    def of_classes(self) -> bool:
+        return self.value == ARGMAX
+
+    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+        explained = explained_class(model, inputs.image, inputs.target)
+        patch = self.patch or max(1, min(inputs.image.shape[1:]) // PATCH_SHARE)
+        stride = self.stride or max(1, patch // STRIDE_SHARE)
+        for maps in occlusion_progress(model, inputs.image, explained.index, patch, stride, self.baseline):
+            data = at_pixels(getattr(maps, self.value), maps, inputs.image.shape[1:])
+            numbers = explained.numbers() | _numbers(model, maps, self.value)
+            yield Step(
+                maps.done,
+                maps.total,
+                self.output,
+                data,
+                explained.logit,
+                numbers,
+                self._pictures(inputs, data),
+            )
+
+    def _pictures(self, inputs: Inputs, data: np.ndarray) -> dict[str, np.ndarray]:
+        if self.value == ARGMAX:
+            return {RESULT: class_colours(data)}
+        # The colder end of the scale is where the score stays: colour marks what the class depends on.
+        return {"overlay": overlay(pixels(inputs.image), data.max() - data), RESULT: heatmap(data)}
+
+
+def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: tuple[int, int]) -> np.ndarray:
+    """(rows, cols) to (H, W) float32: each pixel takes the value of the patch whose centre is nearest."""
+    rows, cols = (
+        nearest(np.array(starts) + (maps.patch - 1) / 2, length)
+        for starts, length in zip((maps.ys, maps.xs), size, strict=True)
+    )
+    return np.ascontiguousarray(values[np.ix_(rows, cols)], np.float32)
+
+
+def nearest(centres: np.ndarray, length: int) -> np.ndarray:
+    """For each of `length` pixels the index of the nearest of the rising `centres`; between two, the
+    first."""
+    return np.abs(np.arange(length)[:, None] - centres[None]).argmin(1)
+
+
+def class_colours(classes: np.ndarray) -> np.ndarray:
+    """(H, W) of class indices to (H, W, 3) in [0, 1]: the commonest classes there get colours of their
+    own."""
+    palette = np.array(matplotlib.colormaps["tab10"].colors, np.float32)
+    places = {
+        index: place for place, (index, _) in enumerate(Counter(classes.ravel().tolist()).most_common())
+    }
+    return palette[np.vectorize(places.__getitem__)(classes) % len(palette)]
+
+
+def _numbers(model, maps: OcclusionMaps, value: str) -> dict:
+    lowest = np.unravel_index(maps.probability.argmin(), maps.probability.shape)
+    winners = Counter(maps.argmax[maps.exact].tolist()).most_common()
+    return {
+        "unoccluded_probability": maps.unoccluded_probability,
+        "unoccluded_logit": maps.unoccluded_logit,
+        "patch": maps.patch,
+        "stride": maps.stride,
+        "rows": len(maps.ys),
+        "cols": len(maps.xs),
+        "computed": maps.way,
+        "exact_positions": f"{maps.done} of {maps.total}",
+        "lowest_probability": float(maps.probability[lowest]),
+        "lowest_at": [maps.ys[lowest[0]], maps.xs[lowest[1]]],
+        "winning_classes": {model.classes[index]: count / maps.done for index, count in winners},
+        **stage_numbers(maps, value),
+    }
+
+
+def stage_numbers(maps: OcclusionMaps, value: str) -> dict[str, dict]:
+    """Of every coarse stage that is complete: its share of the positions, and how far it was from the exact
+    map.
+
+    Before all is exact, that is measured at the positions that have become exact since.
+    """
+    coarse = maps.stages[: min(maps.complete_stages, len(maps.stages) - 1)]
+    numbers = {}
+    for stage in coarse:
+        known = maps.exact.copy()
+        if maps.done < maps.total:
+            known[np.ix_(stage.rows, stage.cols)] = False
+        if known.any():
+            error = stage_error(getattr(maps, value), stage, maps.ys, maps.xs, known)
+            numbers[f"{len(stage)} positions"] = {"share": len(stage) / maps.total, **error}
+    name = "stages_against_exact" if maps.done == maps.total else "stages_against_exact_so_far"
+    return {name: numbers} if numbers else {}

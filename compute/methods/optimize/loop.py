@@ -1,0 +1,110 @@
+"""The one loop of every method that makes an image: climb a score by changing what parameterises the picture.
+
+What is maximised (the score), how the image is parameterised (`compute.methods.optimize.parameterizations`) and how it is
+perturbed (`compute.methods.optimize.transforms`) are three independent choices; a method is a combination of them and of a
+rule for the step.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compute.images.saved_image import eight_bit
+from compute.methods.base import Step
+from compute.methods.optimize.parameterizations import Parameterization
+from compute.methods.optimize.transforms import Transform, unchanged
+
+Score = Callable[[Tensor], Tensor]
+Slope = Callable[[Parameterization], tuple[Tensor, float]]
+Rule = Callable[[Tensor, Tensor], Tensor]
+
+SHOWN_IMAGES = 50
+
+
+def slope(score: Score, perturb: Transform = unchanged) -> Slope:
+    """The gradient of score(perturb(image)) with respect to the variable, and the score.
+
+    score: (1, C, H, W) in [0, 1] -> (1,).
+    """
+
+    def apply(parameterization: Parameterization) -> tuple[Tensor, float]:
+        with torch.enable_grad():
+            variable = parameterization.variable = parameterization.variable.detach().requires_grad_(True)
+            value = score(perturb(parameterization.image())).sum()
+            (gradient,) = torch.autograd.grad(value, variable)
+        parameterization.variable = variable.detach()
+        return gradient, float(value.detach())
+
+    return apply
+
+
+def climb(parameterization: Parameterization, slope: Slope, rule: Rule, steps: int) -> Iterator[float]:
+    """Change `parameterization` by `rule` `steps` times, and yield the score before each change."""
+    for _ in range(steps):
+        gradient, value = slope(parameterization)
+        parameterization.variable = rule(parameterization.variable, gradient)
+        parameterization.constrain()
+        del gradient
+        yield value
+
+
+def watched(
+    scores: Iterator[float], parameterization: Parameterization, total: int, first: int = 1
+) -> Iterator[Step]:
+    """A step a score, with the picture so far; the picture is renewed at most 50 times in `total` steps.
+
+    first: the first step's index.
+    """
+    every, data = math.ceil(total / SHOWN_IMAGES), None
+    for index, score in enumerate(scores, first):
+        if data is None or index % every == 0 or index == total:
+            data = array(parameterization.image()[0])
+        yield Step(index, total, "image", data, score)
+
+
+def array(image: Tensor) -> np.ndarray:
+    """(C, H, W) in [0, 1] as float32 (H, W, C) of values k/255: what a saved picture holds."""
+    return eight_bit(image.detach()).permute(1, 2, 0).cpu().numpy()
+
+
+class Adam:
+    """Kingma & Ba 2015, climbing."""
+
+    def __init__(self, rate: float):
+        self.rate, self.optimizer = rate, None
+
+    def __call__(self, variable: Tensor, gradient: Tensor) -> Tensor:
+        if self.optimizer is None:
+            self.followed = variable.clone()
+            self.optimizer = torch.optim.Adam([self.followed], lr=self.rate, maximize=True)
+        self.followed.copy_(variable)
+        self.followed.grad = gradient
+        self.optimizer.step()
+        return self.followed.clone()
+
+
+def signed(rate: float) -> Rule:
+    """Every value by ±`rate`: the steepest step in the L∞ norm."""
+    return lambda variable, gradient: variable + rate * gradient.sign()
+
+
+def normalized(rate: float) -> Rule:
+    """A step of L2 norm `rate` along the gradient (none where the gradient is 0)."""
+    return lambda variable, gradient: variable + rate * unit(gradient)
+
+
+def mean_normalized(rate: float) -> Rule:
+    """A step whose mean absolute change is `rate`: DeepDream's (none where the gradient is 0)."""
+    return lambda variable, gradient: variable + rate * divided(gradient, gradient.abs().mean())
+
+
+def unit(gradient: Tensor) -> Tensor:
+    """The gradient divided by its L2 norm; 0 where that is 0."""
+    return divided(gradient, gradient.norm())
+
+
+def divided(gradient: Tensor, size: Tensor) -> Tensor:
+    return gradient / size if size > 0 else torch.zeros_like(gradient)

@@ -1,0 +1,292 @@
+"""Gradient ascent: the image x* = argmax f(x) - R(x) of a class, a channel, a neuron or a direction.
+
+f: the class's score before the softmax, the mean of a channel's map, one of its units, or the mean projection
+of a layer's activations on a direction. R: what keeps x natural: the parameterisation, the perturbations, and
+in pixels the lecture's regularisers. References: Simonyan et al. 2014 (class model visualisation), Yosinski
+et al. 2015 and CS231n (regularisers in pixels), Olah et al. 2017 (Fourier, decorrelated colours,
+transformations), Fel et al. 2023 (MaCo: phase).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from compute.images.preprocessing import MODES
+from compute.images.saved_image import through_png
+from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, TARGET, Inputs, Method, Step, parameter
+from compute.methods.optimize.loop import Adam, Rule, array, climb, slope, watched
+from compute.methods.optimize.parameterizations import Fourier, Parameterization, Phase, Pixels
+from compute.methods.optimize.regularizers import LectureRule
+from compute.methods.optimize.transforms import Transform, in_proportion, robust, rolled, unchanged
+from compute.models import objectives
+from compute.models.objectives import Objective
+from compute.network.traced import LOGITS, PRE
+
+FOURIER, PHASE, PIXELS = "fourier", "phase", "pixels"
+PUBLISHED, ROBUST, ROLL, NONE = "as published", "robust", "roll", "none"
+LOGIT, DIRECTION, GIVEN = "logit", "direction", "as given"
+PERTURBATION = {FOURIER: ROBUST, PHASE: ROBUST, PIXELS: ROLL}
+RATE = {FOURIER: 0.05, PHASE: 0.2, PIXELS: 25.0}
+LECTURE_VALUES = 3 * 224 * 224
+LUCID, CS231N, YOSINSKI = "Lucid (Olah et al. 2017)", "CS231n", "Yosinski et al. 2015"
+AT_224 = "pixels at 224"
+
+
+NEEDED = {
+    LOGIT: "a class (--target)",
+    CHANNEL: "a channel (--layer, --channel)",
+    NEURON: "a neuron (--layer, --channel, --y, --x)",
+    DIRECTION: "a direction (--layer, --image)",
+}
+
+READ = {
+    LOGIT: ("target",),
+    CHANNEL: ("layer", "channel"),
+    NEURON: ("layer", "channel", "y", "x"),
+    DIRECTION: ("layer", "image", "y", "x"),
+}
+"""The inputs that each objective depends on."""
+
+READS = ("image", "target", "layer", "channel", "y", "x")
+
+
+@dataclass(frozen=True)
+class Ascent(Method):
+    """Inputs: a class, or a layer with a channel and perhaps a unit's y and x, or a layer and an image whose
+    mean activation there is the direction (with y and x: its activation at that place).
+
+    A ReLU that is off at every place has no gradient: until it wakes up, the value before it is followed.
+    numbers, all of the saved 8-bit picture without any perturbation: `activation`, what is maximised; for a
+    channel or neuron `maximum`, the channel's spatial maximum, as in `top_patches`; `dead`, whether it stayed
+    off; for a class its `probability`, and `predicted`.
+    """
+
+    name: ClassVar[str] = "ascend"
+    title: ClassVar[str] = "Gradient ascent"
+    theory: ClassVar[str] = (
+        "Starts from noise and follows the gradient uphill to an image that a class, a channel or a neuron "
+        "answers to most, so that what it looks for becomes visible. The parameterisation and the "
+        "perturbations keep the image from turning into noise that no photograph holds."
+    )
+    reference: ClassVar[str] = (
+        "Simonyan et al. 2014; Olah et al. 2017, Feature Visualization; Fel et al. 2023, MaCo"
+    )
+    output: ClassVar[str] = "image"
+    takes: ClassVar[frozenset[str]] = frozenset({TARGET, LAYER, CHANNEL, NEURON, IMAGE})
+    without_target: ClassVar[str] = "none"
+
+    objective: str = parameter(
+        GIVEN,
+        "what is maximised; as given: a neuron, a channel, a direction or a logit, the first that the "
+        "inputs name",
+        choices=(GIVEN, LOGIT, CHANNEL, NEURON, DIRECTION),
+        source=LUCID,
+    )
+    parameterization: str = parameter(
+        FOURIER,
+        "what is changed: a whitened spectrum, its phase alone (MaCo), or normalised pixels as in the "
+        "lecture",
+        choices=(FOURIER, PHASE, PIXELS),
+        source=LUCID,
+    )
+    iterations: int = parameter(256, "Lucid takes 512, MaCo 256, CS231n 100", low=1, high=4096, source="MaCo")
+    rate: float = parameter(
+        1.0,
+        "step size, as a multiple of the usual one: Adam 0.05 (fourier), Adam 0.2 (phase; MaCo takes 1.0), "
+        "or L2 norm 25 at 3x224x224 in normalised units and as much a value at other sizes (pixels; CS231n)",
+        low=0.0,
+        high=100.0,
+        source="Lucid, MaCo, CS231n",
+    )
+    perturbation: str = parameter(
+        PUBLISHED,
+        "what happens to the image before each step; as published: roll for pixels, robust for the others",
+        choices=(PUBLISHED, ROBUST, ROLL, NONE),
+        source="Lucid, CS231n",
+    )
+    pad: int = parameter(12, "robust: border of the mean colour", unit=AT_224, low=0, high=64, source=LUCID)
+    jitter: int = parameter(
+        8, "robust: shift, and half of it once more", unit=AT_224, low=0, high=64, source=LUCID
+    )
+    scale: float = parameter(0.1, "robust: scaling by 1 ± this", low=0.0, high=0.5, source=LUCID)
+    rotate: float = parameter(
+        10.0, "robust: rotation by ± this", unit="degrees", low=0.0, high=180.0, source=LUCID
+    )
+    roll: int = parameter(
+        16, "roll: jitter by ± this, around the border", unit=AT_224, low=0, high=112, source=CS231N
+    )
+    falloff: float = parameter(
+        1.5,
+        "fourier, phase: amplitudes fall with this power of the frequency; photographs: 1; more is smoother",
+        low=0.0,
+        high=3.0,
+        source="seen to suit small networks; Lucid and MaCo take 1",
+    )
+    correlated: bool = parameter(True, "fourier, phase: colours correlated as in photographs", source=LUCID)
+    l2: float = parameter(1e-3, "pixels: weight of the squared L2 norm", low=0.0, high=10.0, source=CS231N)
+    every: int = parameter(
+        10, "pixels: steps from one blur and clip to the next", low=1, high=1000, source=CS231N
+    )
+    blur: float = parameter(0.5, "pixels: Gaussian blur", unit="pixels", low=0.0, high=10.0, source=CS231N)
+    clip_values: float = parameter(
+        0.0,
+        "pixels: share of pixels, those of smallest norm, set to the mean",
+        low=0.0,
+        high=0.99,
+        source=YOSINSKI,
+    )
+    clip_contributions: float = parameter(
+        0.0,
+        "pixels: share of pixels, those that add least, set to the mean",
+        low=0.0,
+        high=0.99,
+        source=YOSINSKI,
+    )
+    seed: int = parameter(0, "of the start and of every perturbation", low=0, high=2**31 - 1, source="ours")
+
+    @classmethod
+    def unavailable_because(cls, model) -> str | None:
+        return no_picture_because(model)
+
+    def checked(self, model, inputs: Inputs) -> Inputs:
+        inputs = super().checked(model, inputs)
+        self.chosen(inputs)
+        return inputs
+
+    def unused(self, inputs: Inputs) -> tuple[str, ...]:
+        read = READ[self.chosen(inputs)]
+        return tuple(name for name in READS if name not in read and getattr(inputs, name) is not None)
+
+    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+        kind = self.chosen(inputs)
+        goal = followed(model, kind, inputs)
+        generator = Generator().manual_seed(self.seed)
+        image = self.start(model, generator)
+        uphill = slope(lambda images: model.score(images, goal), self.perturb(model, generator))
+        for step in watched(climb(image, uphill, self.rule(model), self.iterations), image, self.iterations):
+            if step.index < step.total:
+                yield step
+        yield replace(
+            step, data=array(image.image()[0]), numbers=reached(model, kind, inputs, image.image()[0])
+        )
+
+    def chosen(self, inputs: Inputs) -> str:
+        """Which objective the inputs call for; raises ValueError if they lack something."""
+        possible = {
+            NEURON: None not in (inputs.layer, inputs.channel, inputs.y, inputs.x),
+            CHANNEL: None not in (inputs.layer, inputs.channel),
+            DIRECTION: None not in (inputs.layer, inputs.image),
+            LOGIT: inputs.target is not None,
+        }
+        kinds = [kind for kind, given in possible.items() if given and self.objective in (GIVEN, kind)]
+        if not kinds:
+            wanted = NEEDED.values() if self.objective == GIVEN else [NEEDED[self.objective]]
+            raise ValueError(f"ascend ({self.objective}) needs {', or '.join(wanted)}")
+        return kinds[0]
+
+    def start(self, model, generator: Generator) -> Parameterization:
+        shape = (model.in_channels, *model.input_size)
+        if self.parameterization == PIXELS:
+            return normalized_noise(model, generator)
+        spectrum = {FOURIER: Fourier, PHASE: Phase}[self.parameterization]
+        return spectrum(shape, generator, model.device, self.correlated, self.falloff)
+
+    def rule(self, model) -> Rule:
+        rate = self.rate * RATE[self.parameterization]
+        if self.parameterization != PIXELS:
+            return Adam(rate)
+        per_value = rate * math.sqrt(model.in_channels * math.prod(model.input_size) / LECTURE_VALUES)
+        return LectureRule(
+            per_value, self.l2, self.every, self.blur, self.clip_values, self.clip_contributions
+        )
+
+    def perturb(self, model, generator: Generator) -> Transform:
+        kind = PERTURBATION[self.parameterization] if self.perturbation == PUBLISHED else self.perturbation
+        size, fill = model.input_size, model.preprocessing.mean
+        if kind == ROBUST:
+            return robust(size, fill, generator, self.pad, self.jitter, self.scale, self.rotate)
+        return rolled(in_proportion(self.roll, size), generator) if kind == ROLL else unchanged
+
+
+def normalized_noise(model, generator: Generator) -> Pixels:
+    """The lecture's start: normal noise of standard deviation 1 in normalised units, where that is in [0,
+    1]."""
+    mean, std = model.preprocessing.mean, model.preprocessing.std
+    pixels = Pixels(torch.zeros(1, model.in_channels, *model.input_size, device=model.device), mean, std)
+    pixels.variable = torch.randn(pixels.variable.shape, generator=generator).to(model.device)
+    pixels.constrain()
+    return pixels
+
+
+def no_picture_because(model) -> str | None:
+    """Why no picture can be made for `model`, or None if one can."""
+    if model.in_channels in MODES:
+        return None
+    return f"its input has {model.in_channels} channels, and a picture has 1 (grey) or 3 (RGB)"
+
+
+def objective_at(site: str, model, kind: str, inputs: Inputs) -> Objective:
+    """The objective of `kind` read at `site`, which is a layer's, before or after its nonlinearity."""
+    if kind == NEURON:
+        return objectives.neuron(site, inputs.channel, inputs.y, inputs.x)
+    if kind == CHANNEL:
+        return objectives.channel(site, inputs.channel)
+    return objectives.direction(site, image_direction(model, inputs))
+
+
+def measured(model, kind: str, inputs: Inputs) -> Objective:
+    """What an ascent of `kind` reports: as the network gives it, after the layer's nonlinearity."""
+    return (
+        objectives.logit(inputs.target) if kind == LOGIT else objective_at(inputs.layer, model, kind, inputs)
+    )
+
+
+def followed(model, kind: str, inputs: Inputs) -> Objective:
+    """What an ascent of `kind` climbs: as measured, or, while that is 0, as before the nonlinearity."""
+    after = measured(model, kind, inputs)
+    if kind == LOGIT:
+        return after
+    before = objective_at(inputs.layer + PRE, model, kind, inputs)
+
+    def score(activations) -> Tensor:
+        value = after(activations)
+        return torch.where(value == 0, before(activations), value)
+
+    return Objective(after.sites | before.sites, score, after.name)
+
+
+def image_direction(model, inputs: Inputs) -> Tensor:
+    """(channels,) of unit length: the image's activation at the layer, at (y, x) or averaged over the map."""
+    with torch.inference_mode():
+        values = model.activations(inputs.image[None], {inputs.layer})[inputs.layer][0]
+        vector = values.mean((1, 2)) if inputs.y is None else values[:, inputs.y, inputs.x]
+    if not vector.any():
+        raise ValueError(
+            f"the image's activation at {inputs.layer} is 0 in every channel there: it has no direction"
+        )
+    return (vector / vector.norm()).clone()
+
+
+def reached(model, kind: str, inputs: Inputs, image: Tensor) -> dict[str, Any]:
+    """The numbers of a result, of what `model` sees of the saved picture."""
+    goal = measured(model, kind, inputs)
+    with torch.inference_mode():
+        values = model.activations(through_png(model, image)[None], goal.sites | {LOGITS})
+    probabilities = values[LOGITS][0].softmax(0)
+    numbers = {
+        "objective": kind,
+        "activation": float(goal(values)),
+        "predicted": model.classes[int(probabilities.argmax())],
+    }
+    if kind == LOGIT:
+        return numbers | {"probability": float(probabilities[inputs.target])}
+    if kind == DIRECTION:
+        return numbers
+    return numbers | {
+        "maximum": float(values[inputs.layer][0, inputs.channel].max()),
+        "dead": not bool(values[inputs.layer][0, inputs.channel].any()),
+    }

@@ -1,0 +1,142 @@
+"""What it means that a picture fools a network, and how that is certified."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compute.images.saved_image import LEVELS, altered, eight_bit, through_png
+from compute.methods.optimize.loop import array
+from compute.methods.sizes import check_input_size
+from compute.models.objectives import Objective, logit
+
+
+@dataclass(frozen=True)
+class Goal:
+    """image: (C, H, W), values k/255, on the CPU. original: what the network predicts of it. target: the
+    class it shall predict instead, or None for any other class (untargeted)."""
+
+    model: Any
+    image: Tensor
+    original: int
+    target: int | None
+
+    @classmethod
+    def of(cls, model, image: Tensor, target: int | None) -> "Goal":
+        """Raises ValueError if `image` hasn't the network's input size: only such pictures are seen as they
+        are."""
+        check_input_size("fool", model, image)
+        image = eight_bit(image.cpu())
+        with torch.inference_mode():
+            return cls(model, image, int(model.logits(image[None]).argmax()), target)
+
+    @property
+    def focus(self) -> int:
+        """The class whose score is pushed: up if it is the target, down if it is the original one."""
+        return self.original if self.target is None else self.target
+
+    @property
+    def sign(self) -> float:
+        return -1.0 if self.target is None else 1.0
+
+    def log_odds(self) -> Objective:
+        """±log(p / (1 - p)) of the class in focus. Its gradient is that of log p, the cross-entropy, divided
+        by 1 - p: of the same direction, but it doesn't vanish where p is 1."""
+
+        def score(activations) -> Tensor:
+            logits = activations["logits"]
+            return self.sign * (logits[:, self.focus] - _without(logits, self.focus).logsumexp(1))
+
+        return Objective(frozenset({"logits"}), score, f"log-odds {self.focus}")
+
+    def class_score(self) -> Objective:
+        """The lecture's: the score of the class in focus, before the softmax."""
+        return self.sign * logit(self.focus)
+
+    def certify(self, image: Tensor) -> "Certificate":
+        """What the network makes of `image` (C, H, W) once it is saved as a PNG file and read again."""
+        seen = through_png(self.model, image)
+        with torch.inference_mode():
+            return Certificate(self, seen, self.model.logits(seen[None])[0].float().cpu())
+
+    def survival(self, image: Tensor) -> dict[str, dict[str, Any]]:
+        """For each alteration of the saved picture: whether it still fools, and what is predicted."""
+        seen = altered(self.model, image)
+        with torch.inference_mode():
+            logits = self.model.logits(torch.stack(list(seen.values()))).float().cpu()
+        certificates = (Certificate(self, each, row) for each, row in zip(seen.values(), logits, strict=True))
+        return {
+            name: {"fooled": each.fooled, "predicted": each.predicted_name, "probability": each.probability}
+            for name, each in zip(seen, certificates, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """image: (C, H, W), as decoded from the saved picture. logits: (classes,), the network's for exactly
+    these."""
+
+    goal: Goal
+    image: Tensor
+    logits: Tensor
+
+    @property
+    def predicted(self) -> int:
+        return int(self.logits.argmax())
+
+    @property
+    def predicted_name(self) -> str:
+        return self.goal.model.classes[self.predicted]
+
+    @property
+    def fooled(self) -> bool:
+        if self.goal.target is None:
+            return self.predicted != self.goal.original
+        return self.predicted == self.goal.target
+
+    @property
+    def probability(self) -> float:
+        """Of the target; untargeted, of all classes but the original one."""
+        share = float(self.logits.softmax(0)[self.goal.focus])
+        return share if self.goal.target is not None else 1 - share
+
+    @property
+    def margin(self) -> float:
+        """How far the class in focus is above (untargeted: below) the best other one, in logits."""
+        focus = self.goal.focus
+        return self.goal.sign * float(self.logits[focus] - _without(self.logits[None], focus).max())
+
+    @property
+    def difference(self) -> Tensor:
+        """(C, H, W): picture minus original."""
+        return self.image - self.goal.image
+
+    @property
+    def linf(self) -> int:
+        """The largest change of a value, in 1/255."""
+        return round(float(self.difference.abs().max()) * LEVELS)
+
+    @property
+    def l2(self) -> float:
+        return float(self.difference.double().norm())
+
+    @property
+    def rms(self) -> float:
+        """Root of the mean square change of a value, as a share of the range."""
+        return self.l2 / self.difference.numel() ** 0.5
+
+    @property
+    def magnification(self) -> float:
+        """k with which 0.5 + k * difference just fills [0, 1]."""
+        return 0.5 * LEVELS / max(1, self.linf)
+
+    def magnified(self) -> np.ndarray:
+        """(H, W, C): 0.5 + k * difference, with k the `magnification`."""
+        return array(0.5 + self.magnification * self.difference)
+
+
+def _without(logits: Tensor, index: int) -> Tensor:
+    """(N, classes - 1): all columns but one."""
+    return torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=1)

@@ -1,0 +1,222 @@
+"""From a name to a Model: which network, with which weights, preprocessing and class names."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from compute.demo.networks import NETWORKS
+from compute.images.preprocessing import Preprocessing
+from compute.models.architectures import (
+    DEFAULT,
+    RANDOM,
+    TORCHVISION,
+    Architecture,
+    demo,
+    from_file,
+    from_torchvision,
+    torchvision_names,
+)
+from compute.models.checkpoints import StateDict, load_weights, read_checkpoint
+from compute.models.model import Model, count_scores
+from compute.runtime.precision import insist_on_float32
+from compute.runtime.suggestions import did_you_mean
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a person says of a model; `load` makes it.
+
+    model: "demo", "digits", "torchvision:NAME" or "path/to/file.py:function". weights: "DEFAULT", a name of
+    torchvision's, or "none" for random ones that follow from `seed`. checkpoint: a file of weights. classes:
+    a file with one class name a line. size: height and width of the input in pixels; a photograph's shorter
+    side is scaled to it. mean, std: one value a channel, for pixels in [0, 1].
+    """
+
+    model: str
+    weights: str | None = None
+    checkpoint: str | None = None
+    classes: str | None = None
+    size: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    seed: int = 0
+
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether loading it runs a Python file of the user's."""
+        return not self.model.startswith(TORCHVISION) and ".py" in self.model
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "ModelSpec":
+        """From the options of `add_model_arguments` (and --seed, where there is one)."""
+        if not args.model:
+            raise ValueError(
+                "no model is named; give --model demo, torchvision:NAME or path/to/file.py:function"
+            )
+        given = {each.name: getattr(args, each.name, None) for each in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "ModelSpec":
+        """ValueError for anything but `to_dict`."""
+        try:
+            lists = {name: tuple(values[name]) for name in ("mean", "std") if values.get(name) is not None}
+            spec = cls(**{**values, **lists})
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"{values!r} does not say which model: {error}") from error
+        if not isinstance(spec.model, str):
+            raise ValueError(f"{spec.model!r} is no model's name")
+        return spec
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which model."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model", metavar="M", help="demo, digits, torchvision:NAME or path/to/file.py:function"
+    )
+    group.add_argument(
+        "--weights", metavar="W", help=f"torchvision's: {DEFAULT}, a name, or {RANDOM} (random, seeded)"
+    )
+    group.add_argument("--checkpoint", metavar="FILE", help="weights as .pt, .pth, .th or .safetensors")
+    group.add_argument("--classes", metavar="FILE", help="class names, one a line, in the network's order")
+    group.add_argument(
+        "--size", type=int, metavar="N", help="height and width of the network's input in pixels"
+    )
+    group.add_argument(
+        "--mean", type=_numbers, metavar="R,G,B", help="the input's mean a channel, pixels in [0, 1]"
+    )
+    group.add_argument(
+        "--std", type=_numbers, metavar="R,G,B", help="the input's standard deviation a channel"
+    )
+
+
+def load(
+    spec: ModelSpec, device: str | torch.device = "cpu", class_names: Iterable[str] | None = None
+) -> Model:
+    """The model that `spec` describes, ready to use.
+
+    class_names: taken where neither `spec.classes` nor the weights name the classes and there are as many;
+    without them the classes are "class 0", "class 1", …  Raises ValueError that names what is wrong and the
+    choices.
+    """
+    device = resolve_device(device)
+    insist_on_float32(device)
+    state = read_checkpoint(spec.checkpoint) if spec.checkpoint else None
+    architecture = _architecture(spec, state)
+    if state is not None:
+        load_weights(architecture.module, state, f"checkpoint {spec.checkpoint!r}")
+    preprocessing = _preprocessing(spec, architecture)
+    count = count_scores(architecture.module, preprocessing)
+    classes = _classes(spec, architecture, count, tuple(class_names or ()))
+    random = state is None and (spec.weights or "").lower() == RANDOM
+    name = f"{architecture.name} (random weights)" if random else architecture.name
+    return Model(architecture.module, preprocessing, classes, name, device)
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """ "auto" is the first of CUDA, Apple's MPS and the CPU that this machine has."""
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(kind for kind, there in has.items() if there))
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"unknown device {device!r}; choose from auto, {', '.join(has)}") from error
+    if not has.get(device.type, False):
+        there = ", ".join(kind for kind, present in has.items() if present)
+        raise ValueError(f"this machine has no {device.type!r} device that torch can use; it has {there}")
+    return device
+
+
+def _architecture(spec: ModelSpec, state: StateDict | None) -> Architecture:
+    weights = spec.weights or (RANDOM if state is not None else None)
+    if spec.model in NETWORKS:
+        return demo(spec.model, weights, spec.seed)
+    if spec.model.startswith(TORCHVISION):
+        name = spec.model.removeprefix(TORCHVISION)
+        architecture = from_torchvision(name, weights, spec.seed)
+        count = None if state is None else _fine_tuned(architecture.module, state)
+        return architecture if count is None else from_torchvision(name, weights, spec.seed, count)
+    path, colon, function = spec.model.rpartition(":")
+    if colon and path.endswith(".py"):
+        if weights not in (None, RANDOM):
+            raise ValueError(f"weights {weights!r} are torchvision's; a file's network takes a --checkpoint")
+        return from_file(Path(path), function, spec.seed)
+    if spec.model.endswith(".py"):
+        raise ValueError(f"{spec.model!r} names no function; give {spec.model}:FUNCTION")
+    choices = (*NETWORKS, *(TORCHVISION + name for name in torchvision_names()))
+    plain = TORCHVISION + spec.model
+    hint = f"; did you mean {plain}?" if plain in choices else did_you_mean(spec.model, choices)
+    raise ValueError(
+        f"unknown model {spec.model!r} (demo, digits, torchvision:NAME or path/to/file.py:function){hint}"
+    )
+
+
+def _fine_tuned(module: nn.Module, state: StateDict) -> int | None:
+    """How many classes a checkpoint has, if not as many as `module`: the length of the classifier's bias,
+    which comes last in every classification network of torchvision."""
+    name, bias = list(module.state_dict().items())[-1]
+    values = next((tensor for key, tensor in state.items() if key.endswith(name)), None)
+    return None if values is None or values.ndim != 1 or len(values) == len(bias) else len(values)
+
+
+def _preprocessing(spec: ModelSpec, architecture: Architecture) -> Preprocessing:
+    known = architecture.preprocessing
+    if known is None and spec.size is None:
+        raise ValueError(
+            f"{spec.model} doesn't say how large its input is; give --size in pixels (and --mean, --std)"
+        )
+    known = known or Preprocessing((spec.size, spec.size), spec.size, IMAGENET_MEAN, IMAGENET_STD)
+    changes = {name: getattr(spec, name) for name in ("mean", "std") if getattr(spec, name) is not None}
+    if spec.size is not None:
+        changes |= {"size": (spec.size, spec.size), "resize": spec.size}
+    chosen = replace(known, **changes)
+    _check_channels(architecture, chosen)
+    return chosen
+
+
+def _check_channels(architecture: Architecture, preprocessing: Preprocessing) -> None:
+    stem = next((each for each in architecture.module.modules() if isinstance(each, nn.Conv2d)), None)
+    if stem is not None and stem.in_channels not in (0, preprocessing.channels):
+        raise ValueError(
+            f"{architecture.name} takes {stem.in_channels} channel{'s' * (stem.in_channels != 1)}, but mean "
+            f"and std have {preprocessing.channels} values; give --mean and --std with {stem.in_channels}"
+        )
+
+
+def _classes(
+    spec: ModelSpec, architecture: Architecture, count: int, fallback: tuple[str, ...]
+) -> tuple[str, ...]:
+    if spec.classes:
+        return _read_classes(Path(spec.classes), count)
+    if architecture.classes and len(architecture.classes) == count:
+        return architecture.classes
+    return fallback if len(fallback) == count else tuple(f"class {index}" for index in range(count))
+
+
+def _read_classes(path: Path, count: int) -> tuple[str, ...]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the class names {str(path)!r} can't be read: {error}") from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) != count:
+        raise ValueError(f"{str(path)!r} has {len(names)} class names, but the network gives {count} scores")
+    return names
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 0.5,0.5,0.5") from error

@@ -1,0 +1,1 @@
+"""A torch module as a graph: traced, folded or hooked, and its receptive fields."""

@@ -1,0 +1,146 @@
+"""The network as it runs fastest with the same values: batch norms folded into the convolutions before them,
+maps with their channels last in memory.
+
+    s (W * x + b - m) + t  =  (s W) * x + s (b - m) + t,      s = g / sqrt(v + eps)
+
+(g, t: the norm's weight and bias; m, v: its running mean and variance.) A layer's value before its
+nonlinearity is the folded convolution's own, so that every site stays, equal but for rounding.
+"""
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import fx, nn
+
+from compute.network.onednn.convolution import packed
+from compute.network.traced import LOGITS, TracedNetwork
+from compute.runtime.vision import ops
+
+CHANNELS_LAST_DEVICES = ("cpu", "cuda")
+TOLERANCE = {"cpu": 1e-4, "cuda": 1e-3}
+"""Of the largest score; a GPU may choose another algorithm each time."""
+
+
+class FoldedNetwork(TracedNetwork):
+    """A `TracedNetwork` whose own graph and modules are folded copies; `module` and what `convolution` gives
+    are the network's as they were.
+
+    Raises ValueError where the folded network doesn't give the same scores for the example.
+    """
+
+    def __init__(self, module: nn.Module, example: torch.Tensor):
+        super().__init__(module, example)
+        with torch.no_grad():
+            expected = self.run(example, {LOGITS})[LOGITS]
+        self._programs.clear()
+        self._originals = {name: super(FoldedNetwork, self).convolution(name) for name in self.names}
+        for name in self.names:
+            self._fold(name)
+        self._allow_any_layout()
+        self.fast_modules = packed(self.graph, self.modules)
+        self._check(example, expected)
+
+    def run(self, inputs: torch.Tensor, sites) -> dict[str, torch.Tensor]:
+        return super().run(channels_last(inputs), sites)
+
+    def convolution(self, name: str) -> nn.Conv2d:
+        self.node(name)
+        return self._originals[name]
+
+    def _fold(self, name: str) -> None:
+        """The layer's convolution as a copy of its own, with its norm where it has one that can be folded."""
+        site = self.sites[name]
+        convolution = self._originals[name]
+        if not _is_plain(convolution):
+            return
+        norm = self.module_of(site.pre) if site.pre is not site.convolution else None
+        folded = _with_norm(convolution, norm if _is_fixed(norm) else None)
+        site.convolution.target = _unused_target(site.convolution.target, self.modules)
+        self.modules[site.convolution.target] = folded
+        if _is_fixed(norm):
+            self._skip(site.pre)
+
+    def _skip(self, norm: fx.Node) -> None:
+        before = norm.args[0]
+        norm.replace_all_uses_with(before)
+        self.graph.erase_node(norm)
+        if self.logits_node is norm:
+            self.logits_node = before
+        for name, site in self.sites.items():
+            changed = {field: before for field in ("pre", "post") if getattr(site, field) is norm}
+            self.sites[name] = replace(site, **changed)
+
+    def _allow_any_layout(self) -> None:
+        """`view` insists on one order in memory, `reshape` gives the same values in any."""
+        for node in self.graph.nodes:
+            if node.op == "call_method" and node.target == "view" and not _changes_type(node):
+                node.target = "reshape"
+
+    def _check(self, example: torch.Tensor, expected: torch.Tensor) -> None:
+        try:
+            with torch.no_grad():
+                found = self.run(example, {LOGITS})[LOGITS]
+        except RuntimeError as error:
+            name = type(self.module).__name__
+            raise ValueError(f"{name} doesn't run with channels last: {error}") from error
+        limit = TOLERANCE.get(example.device.type, 1e-3) * float(expected.nan_to_num().abs().max())
+        if not torch.allclose(found, expected, rtol=0, atol=limit, equal_nan=True):
+            raise ValueError(f"{type(self.module).__name__} doesn't give the same scores once it is folded")
+
+
+def channels_last(images: torch.Tensor) -> torch.Tensor:
+    """(N, C, H, W) with channels last in memory, on a device that is known to be no slower that way."""
+    if images.ndim != 4 or images.device.type not in CHANNELS_LAST_DEVICES:
+        return images
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _with_norm(convolution: nn.Conv2d, norm: nn.Module | None) -> nn.Conv2d:
+    """A frozen copy of a convolution with the norm's scale and shift in its weights, computed in float64."""
+    weight, bias = convolution.weight.detach(), convolution.bias
+    if norm is not None:
+        scale, shift = _scale_and_shift(norm)
+        bias = torch.zeros_like(shift) if bias is None else bias.detach().double()
+        bias = (bias * scale + shift).to(weight.dtype)
+        weight = (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype)
+    folded = copy.copy(convolution)
+    folded._parameters = dict(convolution._parameters)
+    folded.weight = nn.Parameter(channels_last(weight), requires_grad=False)
+    folded.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    return folded
+
+
+def _scale_and_shift(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a norm multiplies by and what it adds then, (channels,) each, float64."""
+    mean, variance = norm.running_mean.double(), norm.running_var.double()
+    scale = (variance + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight.detach().double()
+    shift = -mean * scale
+    return scale, shift if norm.bias is None else shift + norm.bias.detach().double()
+
+
+def _is_plain(convolution: nn.Conv2d) -> bool:
+    """Whether its weights are all that there is to it: no subclass, no parametrisation, no hook that sets
+    them."""
+    return type(convolution) is nn.Conv2d and not (
+        convolution._forward_pre_hooks or convolution._forward_hooks
+    )
+
+
+def _is_fixed(norm: nn.Module | None) -> bool:
+    """Whether a norm is the same affine map for every input."""
+    if type(norm) is ops.FrozenBatchNorm2d:
+        return True
+    return type(norm) is nn.BatchNorm2d and norm.running_mean is not None and not norm._forward_hooks
+
+
+def _changes_type(node: fx.Node) -> bool:
+    return any(isinstance(each, torch.dtype) for each in (*node.args, *node.kwargs.values()))
+
+
+def _unused_target(target: str, taken) -> str:
+    """A module name beside `target`: a convolution that runs twice may be folded with two norms."""
+    names = (f"{target}_folded{call or ''}" for call in range(len(taken) + 1))
+    return next(name for name in names if name not in taken)

@@ -1,0 +1,109 @@
+"""Groups of windows that run as one batch, and what each instruction reads for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from torch import fx
+
+from compute.occlusion.incremental.plan import AxisPlan, segments
+from compute.occlusion.incremental.program import Dense, Instruction, Program, Windowed
+from compute.occlusion.incremental.regions import AxisBlocks
+
+Positions = tuple[int, ...]
+Grid = tuple[Positions, Positions]
+"""Windows at every one of some rows and every one of some columns."""
+
+Region = tuple[tuple[tuple[int, ...], int], tuple[tuple[int, ...], int]]
+"""(starts, length) along each axis."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Window positions that run as one batch: the product of a vertical and a horizontal segment."""
+
+    y: AxisPlan
+    x: AxisPlan
+    stage: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.y.positions), len(self.x.positions)
+
+    def __len__(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    def is_whole(self, node: fx.Node) -> bool:
+        return node not in self.y.blocks or (self.y.blocks[node].whole and self.x.blocks[node].whole)
+
+    def blocks(self, node: fx.Node) -> tuple[AxisBlocks, AxisBlocks] | None:
+        return (self.y.blocks[node], self.x.blocks[node]) if node in self.y.blocks else None
+
+    def halves(self) -> "tuple[Group, Group]":
+        """Two groups of half the windows each, cut across the longer axis."""
+        down, across = self.shape
+        if down >= across:
+            return tuple(replace(self, y=self.y.part(*each)) for each in ((0, down // 2), (down // 2, down)))
+        return tuple(
+            replace(self, x=self.x.part(*each)) for each in ((0, across // 2), (across // 2, across))
+        )
+
+
+def groups_of(
+    program: Program,
+    starts: tuple[Positions, Positions],
+    patch: int,
+    stages: Sequence[Sequence[Grid]],
+    most: int,
+) -> list[Group]:
+    """Groups of at most `most` windows, stage after stage. starts: first pixels of the windows along both
+    axes."""
+
+    @cache
+    def along(axis: int, positions: Positions) -> list[AxisPlan]:
+        return segments(program, axis, starts[axis], patch, positions)
+
+    whole = [
+        Group(y, x, stage)
+        for stage, grids in enumerate(stages)
+        for rows, columns in grids
+        for y in along(0, rows)
+        for x in along(1, columns)
+    ]
+    return [part for group in whole for part in parts(group, most)]
+
+
+def parts(group: Group, most: int) -> list[Group]:
+    """The group in pieces of at most `most` windows."""
+    if len(group) <= max(1, most):
+        return [group]
+    return [part for half in group.halves() for part in parts(half, most)]
+
+
+def wanted_of(each: Instruction, group: Group) -> dict[fx.Node, Region | None]:
+    """For each input: the region that the instruction reads, (starts, length) an axis, or None if it is the
+    block."""
+    return {node: _region(node, each, group) for node in each.inputs}
+
+
+def _region(node: fx.Node, each: Instruction, group: Group) -> Region | None:
+    have = group.blocks(node)
+    if have is None or (isinstance(each, Windowed) and runs_whole(each, group)):
+        return None
+    if isinstance(each, Dense):
+        wanted = tuple(((0,) * len(axis.starts), axis.extent) for axis in have)
+    else:
+        wanted = tuple(_read(each, axis, blocks) for axis, blocks in enumerate(group.blocks(each.output)))
+    return None if wanted == tuple((axis.starts, axis.size) for axis in have) else wanted
+
+
+def _read(each: Instruction, axis: int, blocks: AxisBlocks) -> tuple[tuple[int, ...], int]:
+    if not isinstance(each, Windowed):
+        return blocks.starts, blocks.size
+    reads = [each.windows[axis].read(start, blocks.size) for start in blocks.starts]
+    return tuple(start for start, _ in reads), reads[0][1]
+
+
+def runs_whole(each: Windowed, group: Group) -> bool:
+    pair = group.blocks(each.inputs[0])
+    return pair is None or all(axis.whole for axis in (*pair, *group.blocks(each.output)))

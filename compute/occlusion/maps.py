@@ -1,0 +1,167 @@
+"""Occlusion: cover one square patch of the image after the other and watch the scores (Zeiler & Fergus 2014,
+§4.2).
+
+    map[r, c] = score_target(image with pixels ys[r] … ys[r]+P-1, xs[c] … xs[c]+P-1 replaced by the baseline)
+
+Exact: every position is a forward pass, in float32, many positions a batch; of the network only what the
+patch can change is computed again where that saves work (`compute.occlusion.passes`).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from compute.network.traced import LOGITS
+from compute.occlusion.coarse_to_fine import Stage, interpolated, new_grids, stages
+from compute.occlusion.passes import occluder
+from compute.runtime.vision import transforms
+
+LEVELS = {"black": 0.0, "grey": 0.5, "white": 1.0}
+BASELINES = ("mean", *LEVELS, "blurred")
+BLUR = 1 / 20
+
+
+@dataclass(frozen=True)
+class OcclusionMaps:
+    """Scores of one class at every patch position, and without a patch.
+
+    ys, xs: first row and column of the patches, in pixels. probability (after softmax), logit (before it):
+    float32 (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there. exact: bool
+    (rows, cols), which positions are computed; the others are interpolated from the last stage that is
+    complete, and hold the unoccluded values before that. stages: in which order the positions come. way: how
+    they are run.
+    """
+
+    patch: int
+    stride: int
+    ys: tuple[int, ...]
+    xs: tuple[int, ...]
+    probability: np.ndarray
+    logit: np.ndarray
+    argmax: np.ndarray
+    unoccluded_probability: float
+    unoccluded_logit: float
+    unoccluded_argmax: int
+    exact: np.ndarray
+    stages: tuple[Stage, ...] = ()
+    way: str = ""
+
+    @property
+    def done(self) -> int:
+        return int(self.exact.sum())
+
+    @property
+    def total(self) -> int:
+        return len(self.ys) * len(self.xs)
+
+    @property
+    def complete_stages(self) -> int:
+        """How many stages are all exact."""
+        return sum(bool(self.exact[np.ix_(each.rows, each.cols)].all()) for each in self.stages)
+
+
+def windows(size: int, patch: int, stride: int) -> tuple[int, ...]:
+    """First pixels of the patches along one axis: 0, S, 2S, … and always size - P, so that the border is
+    reached."""
+    if patch < 1 or stride < 1:
+        raise ValueError(f"patch {patch} and stride {stride} must both be at least 1 pixel")
+    if patch > size:
+        raise ValueError(f"a patch of {patch} pixels is larger than the image, which has {size}")
+    starts = list(range(0, size - patch + 1, stride))
+    return tuple(starts if starts[-1] == size - patch else [*starts, size - patch])
+
+
+def baseline_image(model, image: torch.Tensor, baseline: str = "mean") -> torch.Tensor:
+    """What stands in for hidden pixels: (C, H, W) in [0, 1].
+
+    "mean" is the normalisation mean (0 after normalisation), "black", "grey" and "white" are constant 0, 0.5
+    and 1, "blurred" is the image under a Gaussian whose standard deviation is 1/20 of the shorter side (10
+    pixels at 224: Fong & Vedaldi 2017).
+    """
+    if baseline == "mean":
+        return image.new_tensor(model.preprocessing.mean).view(-1, 1, 1).expand_as(image)
+    if baseline == "blurred":
+        return _blurred(image)
+    if baseline not in LEVELS:
+        raise ValueError(f"baseline is {baseline!r}; choose from {', '.join(BASELINES)}")
+    return torch.full_like(image, LEVELS[baseline])
+
+
+def occlusion_maps(
+    model,
+    image: torch.Tensor,
+    target: int,
+    patch: int,
+    stride: int,
+    baseline: str = "mean",
+    batch: int | None = None,
+) -> OcclusionMaps:
+    """The complete maps for `image` (C, H, W) in [0, 1] and class index `target`; see
+    `occlusion_progress`."""
+    *_, maps = occlusion_progress(model, image, target, patch, stride, baseline, batch)
+    return maps
+
+
+def occlusion_progress(
+    model,
+    image: torch.Tensor,
+    target: int,
+    patch: int,
+    stride: int,
+    baseline: str = "mean",
+    batch: int | None = None,
+) -> Iterator[OcclusionMaps]:
+    """The maps so far, after each batch of positions: coarse first, refined in place, the last ones exact.
+
+    patch, stride: pixels. batch: most positions at once; left out, what suits the device. Where memory runs
+    out, it is halved and the work goes on. Raises ValueError for a patch that is larger than the image and
+    for an unknown baseline or class.
+    """
+    if not 0 <= target < len(model.classes):
+        raise ValueError(f"class {target} is not one of the {len(model.classes)} classes")
+    ys, xs = (windows(size, patch, stride) for size in image.shape[1:])
+    levels = stages(len(ys), len(xs))
+    with torch.inference_mode():
+        clean, hidden = (
+            model.normalize(each[None]) for each in (image, baseline_image(model, image, baseline))
+        )
+        unoccluded = _scores(model.network.run(clean, {LOGITS})[LOGITS].float().cpu(), target)
+    way = occluder(model, image.shape[1:], (ys, xs), patch, new_grids(levels), batch)
+    known = [np.full((len(ys), len(xs)), each.item(), each.dtype) for each in unoccluded]
+    exact = np.zeros((len(ys), len(xs)), bool)
+    for rows, cols, logits in way.steps(clean, hidden):
+        for values, found in zip(known, _scores(logits[0], target), strict=True):
+            values[rows, cols] = found
+        exact[rows, cols] = True
+        yield _refined(OcclusionMaps(
+            patch, stride, ys, xs, *known, *(each.item() for each in unoccluded), exact.copy(), levels,
+            way.way,
+        ))  # fmt: skip
+
+
+def _refined(maps: OcclusionMaps) -> OcclusionMaps:
+    """A copy in which positions that are not yet exact are interpolated from the last complete stage."""
+    count = maps.complete_stages
+
+    def fill(values: np.ndarray) -> np.ndarray:
+        if count == 0:
+            return values.copy()
+        return np.where(maps.exact, values, interpolated(values, maps.stages[count - 1], maps.ys, maps.xs))
+
+    return replace(maps, **{name: fill(getattr(maps, name)) for name in ("probability", "logit", "argmax")})
+
+
+def _scores(logits: torch.Tensor, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N,) each: the target's probability and logit, and the index of the winning class."""
+    probability = logits.softmax(1)[:, target]
+    return probability.numpy(), logits[:, target].numpy(), logits.argmax(1).to(torch.int32).numpy()
+
+
+def _blurred(image: torch.Tensor) -> torch.Tensor:
+    shorter = min(image.shape[1:])
+    sigma = BLUR * shorter
+    radius = min(math.ceil(3 * sigma), shorter - 1)
+    return transforms.functional.gaussian_blur(image, [2 * radius + 1] * 2, [sigma, sigma])

@@ -1,0 +1,73 @@
+"""The stages that are computed shard by shard, each shard by whoever gets it: this process, another one,
+another machine. A shard is written as soon as it is done, and skipped where it is there already."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+from compute.pipeline.open_run import OpenRun
+from compute.pipeline.shards import Advance, activations_shard, occlusion_shard, read_ahead
+from compute.pipeline.stages import neighbors
+from compute.runtime.threads import fixed_threads
+
+PIXEL_SHARD = list(neighbors.METRICS).index("pixel")
+OF_ALL_IMAGES = ("channels", "top_patches", "problems")
+"""Tables that are merged from what the network says of all images."""
+
+
+class ShardedStage(NamedTuple):
+    """shards: the image_ids of each. is_there: whether one has to be computed no more. compute: these shards,
+    in order; calls `Advance` as it goes."""
+
+    shards: Callable[[OpenRun], list[range]]
+    is_there: Callable[[OpenRun, int], bool]
+    compute: Callable[[OpenRun, Sequence[int], Advance], None]
+
+
+def images_of(run: OpenRun, stage: str, shards: Sequence[int]) -> int:
+    """How many images these shards hold."""
+    ids = SHARDED[stage].shards(run)
+    return sum(len(ids[shard]) for shard in shards)
+
+
+def compute_shard(run: OpenRun, stage: str, shard: int, advance: Advance) -> None:
+    """One shard, where it isn't there: the same bytes from every process of one environment."""
+    if SHARDED[stage].is_there(run, shard):
+        advance(images_of(run, stage, [shard]))
+    else:
+        compute_shards(run, stage, [shard], advance)
+
+
+def compute_shards(run: OpenRun, stage: str, shards: Sequence[int], advance: Advance) -> None:
+    """These shards one after the other; the images of the next are decoded while one is computed."""
+    with fixed_threads(run.job.parameters.threads):  # anew: numba sets OpenMP's number for all
+        SHARDED[stage].compute(run, shards, advance)
+
+
+def _has_activations(run: OpenRun, shard: int) -> bool:
+    pixels_used = "neighbors" not in run.job.parameters.stages or run.has("neighbors", shard=PIXEL_SHARD)
+    is_merged = run.has(*OF_ALL_IMAGES) and pixels_used
+    return run.has("images", "features", shard=shard) and (is_merged or run.has_partial(shard))
+
+
+def _activations(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
+    with closing(read_ahead(run.job, [run.shards[shard] for shard in shards])) as pictures:
+        for shard in shards:
+            made = activations_shard(run.job, run.shards[shard], pictures, advance)
+            run.write_partial(shard, made)
+            run.write_missing({"features": made.features, "images": made.images}, shard)
+
+
+def _occlusion(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
+    with fixed_threads(1):
+        for shard in shards:
+            ids = run.occlusion_shards[shard]
+            run.write("occlusion", occlusion_shard(run.job, ids, run.targets(ids), advance), shard)
+
+
+SHARDED = {
+    "activations": ShardedStage(lambda run: run.shards, _has_activations, _activations),
+    "occlusion": ShardedStage(
+        lambda run: run.occlusion_shards, lambda run, shard: run.has("occlusion", shard=shard), _occlusion
+    ),
+}

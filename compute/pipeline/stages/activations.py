@@ -1,0 +1,189 @@
+"""The one forward pass over all images: predictions, features, and every layer's channel maxima.
+
+images (N, C, H, W) -> logits (N, K), features (N, D), and for each channel of each layer
+max, argmax, mean over its map, and the share of map positions above 0
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch.nn import functional as F
+
+from compute.images.loading import Picture
+from compute.images.sources import Item
+from compute.models.model import Model
+from compute.network.folded import channels_last
+from compute.network.streamed import reading_program
+from compute.network.traced import FEATURES, LOGITS
+from compute.pipeline.stages.channels import ChannelValues
+from compute.pipeline.stages.feature_map_statistics import Statistics, map_statistics
+from compute.runtime.precision import arithmetic
+from featurestore.files.arrays import vectors
+
+LARGEST_BATCH = 64
+BATCH_BYTES = 256 * 2**20
+"""Of all layers' maps together: where they live at the same time."""
+CACHED_BYTES = 32 * 2**20
+"""Of the largest layer's maps on a CPU: what is read of them should find them in the cache."""
+
+UNREADABLE_SCORES = "the network's values for it are not finite numbers"
+
+
+@dataclass(frozen=True)
+class BatchValues:
+    """Of N images. logits (N, K), features (N, D) float32. channels: None for a network without convolutions.
+    finite: (N,) bool, whether all values are finite."""
+
+    logits: np.ndarray
+    features: np.ndarray
+    channels: ChannelValues | None
+    finite: np.ndarray
+
+
+def batch_size(model: Model) -> int:
+    """A power of two, at most 64, for which the maps of all layers stay within 256 MiB."""
+    return _power_of_two(sum(_map_bytes(model)), BATCH_BYTES)
+
+
+def pass_batch(model: Model) -> int:
+    """Images at once in the one pass, a power of two, at most 64: on a CPU the largest map stays in the
+    cache; a network that can't be traced keeps all of its maps."""
+    if model.graph is None or model.device.type != "cpu":
+        return batch_size(model)
+    return _power_of_two(max(_map_bytes(model), default=1), CACHED_BYTES)
+
+
+class OnePass:
+    """Everything that is read of a model in one forward pass, each layer as soon as it is computed.
+
+    batch: images at once; fewer are padded with zeros, since a kernel is chosen by its shapes, and so the
+    same images always go through the same ones. precision: of `compute.runtime.precision`.
+    """
+
+    def __init__(self, model: Model, batch: int, precision: str = "float32"):
+        self.model, self.batch, self.precision = model, batch, precision
+        self._traced = None
+        if model.graph is not None:
+            self._traced = reading_program(model.network, model.layers, map_statistics)
+
+    def values(self, crops: torch.Tensor) -> BatchValues:
+        """Of at most `batch` crops (N, C, H, W)."""
+        number = len(crops)
+        padded = F.pad(crops, (0, 0) * 3 + (0, self.batch - number)) if number < self.batch else crops
+        with torch.inference_mode(), arithmetic(self.precision, self.model.device):
+            found = self._read(channels_last(self.model.normalize(padded)))
+            logits, features = (found[site][:number].float().cpu().numpy() for site in (LOGITS, FEATURES))
+        channels = _channel_values([found[name] for name in self.model.layers], number)
+        finite = np.isfinite(logits).all(1) & np.isfinite(features).all(1)
+        if channels is not None:
+            finite &= np.isfinite(channels.maximum).all(1) & np.isfinite(channels.mean).all(1)
+        return BatchValues(logits, features.reshape(number, -1), channels, finite)
+
+    def _read(self, inputs: torch.Tensor) -> dict:
+        if self._traced is not None:
+            return self._traced(inputs)
+        found = self.model.network.run(inputs, {LOGITS, FEATURES, *self.model.layers})
+        return found | {name: map_statistics(found[name]) for name in self.model.layers}
+
+
+def image_rows(
+    first_id: int,
+    items: Sequence[Item],
+    pictures: Sequence[Picture],
+    logits: np.ndarray,
+    classes: tuple[str, ...],
+) -> pa.Table:
+    """Table `images` of consecutive image_ids. logits: (N, K), rows of NaN where there are none."""
+    known = ~np.isnan(logits).any(1)
+    labels = [item.label for item in items]
+    predicted, probability, top5 = _predictions(logits, known, classes)
+    correct = [
+        p == label if ok and label in classes else None
+        for p, label, ok in zip(predicted, labels, known, strict=True)
+    ]
+    return pa.table(
+        {
+            "image_id": np.arange(first_id, first_id + len(items)),
+            "path": [item.path for item in items],
+            "sha256": pa.array([picture.sha256 for picture in pictures], pa.string()),
+            "label": pa.array(labels, pa.string()),
+            "split": pa.array([item.split for item in items], pa.string()),
+            "width": pa.array([picture.width for picture in pictures], pa.int32()),
+            "height": pa.array([picture.height for picture in pictures], pa.int32()),
+            "thumbnail": _thumbnails(pictures),
+            "predicted": pa.array(predicted, pa.string()),
+            "probability": pa.array(probability, pa.float32()),
+            "top5": top5,
+            "loss": _loss(logits, labels, known, classes),
+            "correct": pa.array(correct, pa.bool_()),
+        }
+    )
+
+
+def feature_rows(first_id: int, features: np.ndarray) -> pa.Table:
+    """Table `features`; features (N, D), null where a row is NaN."""
+    return pa.table(
+        {
+            "image_id": np.arange(first_id, first_id + len(features)),
+            "feature": vectors(features.astype(np.float32), np.isnan(features).any(1)),
+        }
+    )
+
+
+def _map_bytes(model: Model) -> list[int]:
+    """Of one image, each layer's."""
+    return [4 * layer.channels * layer.height * layer.width for layer in model.layers.values()]
+
+
+def _power_of_two(bytes_an_image: int, limit: int) -> int:
+    batch = LARGEST_BATCH
+    while batch > 1 and batch * bytes_an_image > limit:
+        batch //= 2
+    return batch
+
+
+def _channel_values(layers: list[Statistics], number: int) -> ChannelValues | None:
+    """Of the first `number` images of a batch; None for a network without layers."""
+    if not layers:
+        return None
+    return ChannelValues(*(np.concatenate(parts, 1)[:number] for parts in zip(*layers, strict=True)))
+
+
+def _predictions(logits: np.ndarray, known: np.ndarray, classes: tuple[str, ...]):
+    """Names, probabilities and the five best of each image; None where not `known`."""
+    names = np.array(classes, object)
+    scores = torch.from_numpy(np.where(known[:, None], logits, 0)).softmax(1)
+    values, indices = scores.sort(dim=1, descending=True, stable=True)
+    values, indices = values[:, :5].numpy(), indices[:, :5].numpy()
+    predicted = np.where(known, names[indices[:, 0]], None)
+    probability = [float(value) if ok else None for value, ok in zip(values[:, 0], known, strict=True)]
+    entries = pa.StructArray.from_arrays(
+        [pa.array(names[indices].reshape(-1), pa.string()), pa.array(values.reshape(-1))],
+        ["class", "probability"],
+    )
+    offsets = np.concatenate([[0], np.cumsum(known)]) * values.shape[1]
+    kept = entries.filter(pa.array(np.repeat(known, values.shape[1])))
+    starts = pa.array(offsets.astype(np.int32), mask=np.append(~known, False))
+    return predicted, probability, pa.ListArray.from_arrays(starts, kept)
+
+
+def _loss(
+    logits: np.ndarray, labels: list[str | None], known: np.ndarray, classes: tuple[str, ...]
+) -> pa.Array:
+    """Cross entropy (nat) where the label is one of the classes."""
+    index = {name: position for position, name in enumerate(classes)}
+    there = np.array([ok and label in index for ok, label in zip(known, labels, strict=True)], bool)
+    targets = torch.tensor([index.get(label, 0) for label in labels])
+    losses = F.cross_entropy(torch.from_numpy(np.where(there[:, None], logits, 0)), targets, reduction="none")
+    return pa.array(losses.numpy(), pa.float32(), mask=~there)
+
+
+def _thumbnails(pictures: Sequence[Picture]) -> pa.Array:
+    data = pa.array([picture.thumbnail for picture in pictures], pa.binary())
+    return pa.StructArray.from_arrays(
+        [data, pa.nulls(len(data), pa.string())], ["bytes", "path"],
+        mask=pa.array([picture.thumbnail is None for picture in pictures]),
+    )  # fmt: skip

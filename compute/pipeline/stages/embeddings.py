@@ -1,0 +1,167 @@
+"""Maps of all images: PCA, t-SNE and UMAP of the L2-normalised features, the last two from one exact graph.
+
+Every random choice follows from the seed, and everything runs on a fixed number of threads, so that the same
+features give the same map."""
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from compute.analysis.map_quality import quality
+from compute.pipeline.stages.neighbors import Graph
+
+FEWEST_POINTS = 5
+"""Below, t-SNE and UMAP have nothing to say: their maps are the PCA's."""
+
+PCA_DIMENSIONS = 50
+PERPLEXITY = 30
+UMAP_NEIGHBORS = 15
+GRAPH_NEIGHBORS = 3 * PERPLEXITY
+"""t-SNE's rule: three neighbours a unit of perplexity."""
+
+WORTH_THREADS = 10_000
+"""Points below which t-SNE's threads would mostly wait for each other."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """unit: (n, D) float32 features of length 1. graph: their nearest neighbours, cosine distances.
+    principal: (n, 50 or fewer) float64 principal components, the greatest first. threads: for t-SNE.
+    """
+
+    unit: np.ndarray
+    graph: Graph
+    principal: np.ndarray
+    seed: int
+    threads: int
+
+    @property
+    def euclidean(self) -> np.ndarray:
+        """(n, k) Euclidean distances of the graph: |a - b|^2 = 2 (1 - cos) for vectors of length 1."""
+        return np.sqrt(2 * self.graph.distances.astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Map:
+    """coordinates: (n, 2) float32. parameters: of the method, for JSON."""
+
+    coordinates: np.ndarray
+    parameters: dict[str, Any]
+
+
+def normalised(features: np.ndarray) -> np.ndarray:
+    """(n, D) float32 rows of L2 norm 1; a row of zeros stays one."""
+    norms = np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
+    return (features / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+
+def principal_components(unit: np.ndarray, seed: int) -> np.ndarray:
+    """(n, min(50, n, D)) float64 scores; of each component the loading of greatest magnitude is positive."""
+    from sklearn.decomposition import PCA
+
+    number = min(PCA_DIMENSIONS, *unit.shape)
+    if len(unit) < 2:
+        return np.zeros((len(unit), number))
+    with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance, where all points are one
+        return PCA(number, random_state=seed).fit_transform(unit.astype(np.float64))
+
+
+def pca(points: Points) -> Map:
+    """The first two principal components (zeros where there are fewer)."""
+    plane = np.zeros((len(points.unit), 2), np.float32)
+    first = points.principal[:, :2]
+    plane[:, : first.shape[1]] = first
+    return Map(plane, {"input": "L2-normalised features"})
+
+
+def tsne(points: Points) -> Map:
+    """t-SNE (van der Maaten & Hinton 2008) with the settings of Kobak & Berens 2019: started from the PCA
+    scaled to a standard deviation of 1e-4, learning rate n / early exaggeration, perplexity 30, or below n /
+    3.
+    """
+    from openTSNE import TSNEEmbedding, affinity, nearest_neighbors
+
+    number = len(points.unit)
+    perplexity = min(PERPLEXITY, (number - 1) / 3)
+    neighbors = min(GRAPH_NEIGHBORS, points.graph.indices.shape[1])
+    known = nearest_neighbors.PrecomputedNeighbors(
+        points.graph.indices[:, :neighbors], points.euclidean[:, :neighbors]
+    )
+    affinities = affinity.PerplexityBasedNN(knn_index=known, perplexity=perplexity)
+    start = pca(points).coordinates.astype(np.float64)
+    start *= 1e-4 / max(start[:, 0].std(), np.finfo(float).tiny)
+    threads = points.threads if number >= WORTH_THREADS else 1
+    embedding = TSNEEmbedding(start, affinities, n_jobs=threads, random_state=points.seed)
+    for iterations, exaggeration, momentum in ((250, 12, 0.5), (500, 1, 0.8)):
+        embedding = embedding.optimize(iterations, exaggeration=exaggeration, momentum=momentum)
+    return Map(np.asarray(embedding, np.float32), {
+        "perplexity": perplexity, "early_exaggeration": 12, "learning_rate": "n / exaggeration",
+        "iterations": 750, "initialisation": "pca, std 1e-4", "neighbors": neighbors, "metric": "cosine",
+    })  # fmt: skip
+
+
+def umap(points: Points) -> Map:
+    """UMAP (McInnes et al. 2018): 15 neighbours, min_dist 0.1."""
+    from umap import UMAP
+
+    neighbors = min(UMAP_NEIGHBORS, len(points.unit) - 1)
+    own = np.arange(len(points.unit))[:, None]
+    indices = np.concatenate([own, points.graph.indices], 1)[:, :neighbors]
+    distances = np.concatenate([np.zeros_like(own), points.graph.distances], 1)[:, :neighbors]
+    reducer = UMAP(
+        n_neighbors=neighbors, min_dist=0.1, metric="cosine", random_state=points.seed, n_jobs=1,
+        precomputed_knn=(indices.astype(np.int32), distances.astype(np.float32)),
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "precomputed_knn", UserWarning
+        )  # it can't place new points: we have none
+        coordinates = reducer.fit_transform(points.unit)
+    return Map(np.asarray(coordinates, np.float32), {
+        "n_neighbors": neighbors, "min_dist": 0.1, "metric": "cosine", "initialisation": "spectral",
+    })  # fmt: skip
+
+
+METHODS: dict[str, Callable[[Points], Map]] = {"pca": pca, "tsne": tsne, "umap": umap}
+
+
+def embed(method: str, points: Points) -> Map:
+    """The map of a method; of fewer than 5 points the PCA's, and its parameters say so."""
+    if len(points.unit) >= FEWEST_POINTS:
+        return METHODS[method](points)
+    return Map(pca(points).coordinates, {"instead": f"pca, {method} needs at least {FEWEST_POINTS} images"})
+
+
+def embeddings_table(method: str, number: int, image_ids: np.ndarray, coordinates: np.ndarray) -> pa.Table:
+    """Table `embeddings` of one method: `number` images, nulls for those not among image_ids (n,)."""
+    plane = np.zeros((number, 2), np.float32)
+    plane[image_ids] = coordinates
+    missing = np.ones(number, bool)
+    missing[image_ids] = False
+    return pa.table(
+        {
+            "method": pa.array([method] * number, pa.string()),
+            "image_id": np.arange(number),
+            "x": pa.array(plane[:, 0], mask=missing),
+            "y": pa.array(plane[:, 1], mask=missing),
+        }
+    )
+
+
+def maps_table(method: str, points: Points, made: Map) -> pa.Table:
+    """Table `maps`: one row, the method's parameters and the map's quality."""
+    measured = quality(points.unit, points.graph, made.coordinates, points.seed)
+    scores = {name: measured.pop(name) for name in ("trustworthiness", "knn_preservation")}
+    return pa.table(
+        {
+            "method": [method],
+            **{name: pa.array([score], pa.float32()) for name, score in scores.items()},
+            "seed": [points.seed],
+            "parameters": [json.dumps(made.parameters | {"quality": measured}, sort_keys=True)],
+        }
+    )

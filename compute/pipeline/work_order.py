@@ -1,0 +1,50 @@
+"""A job as it is sent to another process, which opens model, images and run again from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from compute.images.sources import Item, open_source
+from compute.models import zoo
+from compute.pipeline.job import Job, Parameters
+from compute.pipeline.open_run import OpenRun
+
+
+@dataclass(frozen=True)
+class WorkOrder:
+    """All that a process needs to compute shards of a job. Paths are whole; whoever opens it sees the same
+    files under them.
+
+    fingerprint: of the run. spec: of the model (`zoo.ModelSpec`). classes: the model's. images: the source's
+    spec. store: its folder, or address. The others as in `Job`."""
+
+    fingerprint: str
+    spec: Mapping[str, Any]
+    device: str
+    classes: tuple[str, ...]
+    images: str
+    items: tuple[Item, ...]
+    digests: tuple[str | None, ...]
+    parameters: Parameters
+    store: str
+
+    @classmethod
+    def of(cls, run: OpenRun) -> "WorkOrder":
+        job = run.job
+        return cls(
+            job.fingerprint, dict(job.spec), job.model.device.type, job.model.classes, job.source.spec,
+            job.items, job.digests, job.parameters, run.writer.address,
+        )  # fmt: skip
+
+    def open(self, device: str | None = None) -> OpenRun:
+        """The run, to be worked on in this process. device: such as "cuda:1"; the job's kind without one.
+
+        Raises ValueError where this process would compute another run: other versions, weights or device."""
+        model = zoo.load(zoo.ModelSpec.from_dict(dict(self.spec)), device or self.device, self.classes)
+        job = Job(model, self.spec, open_source(self.images), self.items, self.digests, self.parameters)
+        if job.fingerprint != self.fingerprint:
+            raise ValueError(
+                f"here the job is run {job.fingerprint}, not {self.fingerprint}: Python, the libraries' "
+                "versions, the model's file or its weights are not those of the process that began it"
+            )
+        return OpenRun(job, self.store)

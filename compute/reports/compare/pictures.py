@@ -1,0 +1,144 @@
+"""Pictures of two runs: how far they agree, what changed, and their maps side by side."""
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+from matplotlib.lines import Line2D
+
+from compute.analysis.comparison import KINDS, Overlap
+from compute.images.pictures import tiled, to_8_bit
+from compute.reports.compare.measures import PATCHES, Channels, Moved
+from compute.reports.drawing import palettes
+from compute.reports.drawing.charts import canvas, rendered
+from compute.reports.drawing.coloring import Coloring
+from compute.reports.drawing.thumbnails import thumbnails
+from featurestore.reader import Run
+
+SHEET, COLUMNS, SIDE = 48, 8, 96
+PANEL = 1000
+MOST_NAMES = 30
+FIRST, SECOND = palettes.CATEGORIES[:2]
+KIND_COLORS = ("#2ca25f", "#e0435a", "#d6a800", "#9467d8", palettes.UNKNOWN)
+"""In the order of KINDS."""
+
+
+def agreement_picture(measures: pa.Table) -> np.ndarray:
+    """A bar for each share of `measures`, with a mark where chance would be; of a residual, what it leaves of 1."""
+    rows = [_bar(each) for each in measures.to_pylist() if each["value"] is not None and _is_share(each["measure"])]
+    names, values, chances = zip(*rows, strict=True)
+    figure = canvas(1200, 160 + 44 * len(rows))
+    axes = figure.add_subplot()
+    places = np.arange(len(rows))
+    axes.barh(places, values, color=FIRST, height=0.7)
+    for place, value, chance in zip(places, values, chances, strict=True):
+        axes.text(value + 0.01, place, f"{value:.3f}", va="center", size=12)
+        if chance is not None:
+            axes.plot([chance, chance], [place - 0.42, place + 0.42], color="black", linewidth=2)
+    axes.set_yticks(places, names, size=12)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.1)
+    axes.set_xlabel("agreement, 0 to 1; black: by chance", size=12)
+    axes.spines[["top", "right"]].set_visible(False)
+    return rendered(figure)
+
+
+def predictions_picture(run: Run, changed: pa.Table) -> np.ndarray:
+    """A sheet of the first ones, framed in the colour of what became of them."""
+    if not len(changed):
+        raise ValueError("no prediction changed like that, so there is no picture of one")
+    first = changed.slice(0, SHEET)
+    tiles = thumbnails(run, first["image_id"].to_pylist(), SIDE)
+    framed = [
+        _framed(tile, KIND_COLORS[KINDS.index(kind)])
+        for tile, kind in zip(tiles, first["kind"].to_pylist(), strict=True)
+    ]
+    return to_8_bit(tiled(framed, min(COLUMNS, len(framed))))
+
+
+def overlap_picture(found: Overlap, k: int) -> np.ndarray:
+    """How many images keep how much of their neighbourhood."""
+    counts = np.bincount(np.round(found.share[found.k > 0] * k).astype(int), minlength=k + 1)
+    figure = canvas(1000, 600)
+    axes = figure.add_subplot()
+    axes.bar(np.arange(k + 1) / k, counts, width=0.85 / k, color=FIRST)
+    axes.set_xlabel(f"overlap@{k}: share of the {k} nearest images that are the same in both runs", size=13)
+    axes.set_ylabel("images", size=13)
+    axes.spines[["top", "right"]].set_visible(False)
+    return rendered(figure)
+
+
+def channels_picture(found: Channels, layer: str) -> np.ndarray:
+    """How many channels share how many of their strongest images: with their namesake, and with their best partner."""
+    figure = canvas(1000, 600)
+    axes = figure.add_subplot()
+    shares = {"the same channel": found.overlap.share, "the best partner": found.partner_share}
+    for offset, color, (name, share) in zip((-0.2, 0.2), (FIRST, SECOND), shares.items(), strict=True):
+        counts = np.bincount(np.round(share[~np.isnan(share)] * PATCHES).astype(int), minlength=PATCHES + 1)
+        axes.bar(np.arange(PATCHES + 1) + offset, counts, width=0.4, color=color, label=name)
+    axes.set_xticks(range(PATCHES + 1))
+    axes.set_xlabel(f"strongest images in common, of {PATCHES}", size=13)
+    axes.set_ylabel(f"channels of {layer}", size=13)
+    axes.legend(title="in the other run", fontsize=12, title_fontsize=12, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return rendered(figure)
+
+
+def maps_picture(found: Moved, colors: Coloring) -> np.ndarray:
+    """The first run's map, and the other's laid upon it: one part of the plane, one colour an image."""
+    figure = canvas(2 * PANEL + 300, PANEL)
+    sides = figure.subplots(1, 2, sharex=True, sharey=True)
+    style = {"s": np.clip(2e5 / len(found.ids), 1.5, 40), "linewidths": 0, "rasterized": True}
+    values = colors.values[found.ids]
+    known = np.isfinite(values)
+    for axes, points, title in zip(sides, (found.here, found.aligned.points), ("first run", "other run"), strict=True):
+        axes.scatter(*points[~known].T, color=palettes.UNKNOWN, **style)
+        drawn = axes.scatter(*points[known].T, c=values[known], **_scale(colors), **style)
+        axes.set_aspect("equal", adjustable="box")
+        axes.set_axis_off()
+        axes.set_title(title, size=20)
+    _legend(figure, sides, drawn, colors)
+    return rendered(figure)
+
+
+def _scale(colors: Coloring) -> dict:
+    if colors.categories is None:
+        scale = LinearSegmentedColormap.from_list("viridis", palettes.VIRIDIS)
+        return {"cmap": scale, "vmin": colors.low, "vmax": colors.high}
+    count = max(len(colors.categories), 1)
+    return {"cmap": ListedColormap(_hues(colors)[:count] or [palettes.UNKNOWN]), "vmin": -0.5, "vmax": count - 0.5}
+
+
+def _hues(colors: Coloring) -> tuple[str, ...]:
+    return KIND_COLORS if colors.categories == KINDS else palettes.categorical(len(colors.categories))
+
+
+def _legend(figure, sides, drawn, colors: Coloring) -> None:
+    if colors.categories is None:
+        bar = figure.colorbar(drawn, ax=sides, shrink=0.6)
+        bar.set_label(f"{colors.column}{f' ({colors.unit})' if colors.unit else ''}", size=16)
+        return
+    names, hues = colors.categories[:MOST_NAMES], _hues(colors)
+    dots = [Line2D([], [], color=hue, marker="o", linestyle="", markersize=10) for hue in hues[: len(names)]]
+    more = len(colors.categories) - len(names)
+    said = [*names, *([f"… {more} more"] if more else [])]
+    dots += [Line2D([], [], linestyle="")] * bool(more)
+    figure.legend(dots, said, title=colors.column, title_fontsize=16, fontsize=14, loc="outside right upper")
+
+
+def _is_share(measure: str) -> bool:
+    return measure.startswith(("predictions_kept", "right_", "neighbor_overlap", "linear_cka", "top", "map_residual"))
+
+
+def _bar(row: dict) -> tuple[str, float, float | None]:
+    if row["measure"].startswith("map_residual"):
+        return row["measure"].replace("map_residual", "1 - map_residual"), 1 - row["value"], None
+    return row["measure"], row["value"], row["chance"]
+
+
+def _framed(tile: np.ndarray, color: str) -> np.ndarray:
+    width = max(SIDE // 24, 1)
+    result = tile.copy()
+    rgb = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    for edge in (np.s_[:width], np.s_[-width:], np.s_[:, :width], np.s_[:, -width:]):
+        result[edge] = rgb
+    return result

@@ -1,0 +1,106 @@
+"""A picture with the numbers behind it and the recipe of both, as files: PNG, CSV, Parquet, NumPy's .npy."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compute.images.pictures import png
+
+RECIPE = "featurescope"
+"""Where a file's metadata holds its recipe, as JSON."""
+
+PNG, NPY, CSV, PARQUET = ".png", ".npy", ".csv", ".parquet"
+FORMATS = (PNG, NPY, CSV, PARQUET)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Drawn only when it is asked for.
+
+    recipe: what it was made from, which is all that it depends on. numbers: ready for JSON, what it says.
+    draw: a picture, uint8 (H, W), (H, W, 3) or (H, W, 4). tabulate: the numbers of the picture as rows.
+    array: float32, as computed. None for what there is not.
+    """
+
+    recipe: Mapping[str, Any]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    draw: Callable[[], np.ndarray] | None = None
+    tabulate: Callable[[], pa.Table] | None = None
+    array: Callable[[], np.ndarray] | None = None
+
+    def formats(self) -> tuple[str, ...]:
+        made = {PNG: self.draw, NPY: self.array, CSV: self.tabulate, PARQUET: self.tabulate}
+        return tuple(suffix for suffix, make in made.items() if make is not None)
+
+    def file(self, suffix: str) -> bytes:
+        """The bytes of a file; ValueError for a format that this has not."""
+        if suffix not in self.formats():
+            raise ValueError(f"this can't be written as {suffix!r}; choose {' or '.join(self.formats())}")
+        written = {PNG: self._png, NPY: self._npy, CSV: self._csv, PARQUET: self._parquet}
+        return written[suffix]()
+
+    def recipe_text(self) -> str:
+        return json.dumps(finite(self.recipe), sort_keys=True)
+
+    def _png(self) -> bytes:
+        return png(self.draw(), {RECIPE: self.recipe_text()})
+
+    def _npy(self) -> bytes:
+        stream = io.BytesIO()
+        np.save(stream, np.ascontiguousarray(self.array(), np.float32))
+        return stream.getvalue()
+
+    def _csv(self) -> bytes:
+        """RFC 4180 with a header; floats by their shortest text, lists as JSON."""
+        table = self.tabulate()
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream)
+        writer.writerow(table.column_names)
+        columns = [[_cell(value) for value in _values(column)] for column in table.columns]
+        writer.writerows(zip(*columns, strict=True))
+        return stream.getvalue().encode()
+
+    def _parquet(self) -> bytes:
+        table = self.tabulate()
+        about = {**(table.schema.metadata or {}), RECIPE: self.recipe_text()}
+        stream = io.BytesIO()
+        pq.write_table(table.replace_schema_metadata(about), stream, compression="zstd")
+        return stream.getvalue()
+
+
+def finite(value: Any) -> Any:
+    """The same with None for what JSON has no number for."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def array_table(array: np.ndarray) -> pa.Table:
+    """Pixel by pixel: y, x and the value (H, W), or red, green and blue (H, W, 3); others by number."""
+    values = array[..., None] if array.ndim == 2 else array
+    height, width, channels = values.shape
+    names = {1: ("value",), 3: ("red", "green", "blue")}.get(channels, [f"c{i}" for i in range(channels)])
+    y, x = np.divmod(np.arange(height * width, dtype=np.int32), np.int32(width))
+    flat = np.ascontiguousarray(values).reshape(-1, channels)
+    return pa.table({"y": y, "x": x, **{name: flat[:, i].copy() for i, name in enumerate(names)}})
+
+
+def _values(column: pa.ChunkedArray) -> list:
+    """Single floats stay single, so that their text is the shortest that reads back to the same one."""
+    if pa.types.is_float32(column.type):
+        return [None if value is None else np.float32(value) for value in column.to_pylist()]
+    return column.to_pylist()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value

@@ -1,0 +1,171 @@
+"""The grid of an embedding: which image lies in which cell, its seams, and the whole of it as a picture."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from compute.reports.drawing.report import PNG, Drawing
+from compute.reports.drawing.run_images import of_run
+from compute.reports.sprites import Sprites
+from featurestore.reader import Run
+
+EMPTY = -1
+"""Stands for the image_id of a cell without an image."""
+
+SMALLEST_PREVIEW = 256
+LARGEST_PICTURE = 64_000_000
+"""Pixels of the picture to save; larger grids are saved with smaller cells."""
+
+SEAM_COLOR = (220, 38, 38)
+SEAM_WIDTH = 0.16
+"""Greatest width of a seam, in cells."""
+
+SEAM_OPACITY = 0.9
+FIRST_SEAM_LEVEL = 3
+"""Below it a cell is too small for lines and is coloured as a whole."""
+
+_one_at_a_time = Lock()
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Rows and columns of a grid, and the levels its tiles come in: a cell is 2^level pixels."""
+
+    rows: int
+    cols: int
+    min_level: int
+    max_level: int
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """``image_id`` (rows, cols), EMPTY where there is none; ``right``, ``down`` (rows, cols) in 0..1: how far
+    apart in feature space a cell and its neighbour are, 0 up to the median and 1 from the 99th percentile."""
+
+    image_id: np.ndarray
+    right: np.ndarray
+    down: np.ndarray
+    sprites: Sprites
+
+    @property
+    def pyramid(self) -> Pyramid:
+        rows, cols = self.image_id.shape
+        high = self.sprites.max_level
+        low = int(np.ceil(np.log2(SMALLEST_PREVIEW / max(rows, cols))))
+        return Pyramid(rows, cols, min(max(low, 0), high), high)
+
+
+def grid(run: Run, method: str, kind: str) -> Grid:
+    """The grid of an embedding, kept for the few used last; ValueError where it is not computed."""
+    # The browser asks for several tiles at once: one request makes the grid, the others wait for it.
+    with _one_at_a_time:
+        return _make_grid(run, method, kind)
+
+
+def grid_picture(run: Run, method: str, kind: str, with_seams: bool = False) -> bytes:
+    """The whole grid as PNG."""
+    return grid_drawing(run, method, kind, with_seams).file(PNG)
+
+
+def grid_drawing(run: Run, method: str, kind: str, with_seams: bool = False) -> Drawing:
+    """The whole grid on white, at most ``LARGEST_PICTURE`` pixels; its cells as rows."""
+    made = grid(run, method, kind)
+    rows, cols = made.image_id.shape
+    shown = {"method": method, "kind": kind, "seams": with_seams}
+    found = np.unique(made.image_id[made.image_id != EMPTY])
+    numbers = {**shown, "rows": rows, "cols": cols, "images": len(found)}
+    return Drawing(
+        {"exhibit": "grid", **shown, **of_run(run)},
+        numbers,
+        lambda: _whole(made, with_seams),
+        lambda: _cells(run, method, kind),
+    )
+
+
+def _cells(run: Run, method: str, kind: str) -> pa.Table:
+    cells = run.grid(method, kind)
+    images = run.table("images", ["path", "label", "predicted"])
+    for name in images.column_names:
+        cells = cells.append_column(name, images[name].take(cells["image_id"]))
+    return cells
+
+
+def _whole(made: Grid, with_seams: bool) -> np.ndarray:
+    """(H, W, 3) uint8."""
+    rows, cols = made.image_id.shape
+    level = made.pyramid.max_level
+    while level and rows * cols * 4**level > LARGEST_PICTURE:
+        level -= 1
+    cell = 2**level
+    picture = Image.new("RGB", (cols * cell, rows * cell), "white")
+    for row in range(rows):
+        strip = slice(row, row + 1), slice(0, cols)
+        layers = [made.sprites.mosaic(made.image_id[strip], level)]
+        layers += [seams(made, *strip, level)] if with_seams else []
+        for pixels in layers:
+            overlay = Image.fromarray(pixels)
+            picture.paste(overlay, (0, row * cell), overlay)
+    return np.asarray(picture)
+
+
+def seams(made: Grid, rows: slice, cols: slice, z: int) -> np.ndarray:
+    """Red lines between neighbouring cells, wider and more opaque the further apart these are.
+
+    Returns (height, width, 4) uint8 for the block ``rows``, ``cols`` at level ``z``. Below level
+    ``FIRST_SEAM_LEVEL`` each cell is tinted by the mean of its four seams instead.
+    """
+    before = ((1, 0), (1, 0))
+    padded_right, padded_down = np.pad(made.right, before), np.pad(made.down, before)
+    right, left = (padded_right[1:, edge][rows, cols] for edge in (slice(1, None), slice(None, -1)))
+    down, up = (padded_down[edge, 1:][rows, cols] for edge in (slice(1, None), slice(None, -1)))
+    cell = 2**z
+    if z < FIRST_SEAM_LEVEL:
+        opacity = np.kron((right + left + down + up) / 4, np.ones((cell, cell)))
+    else:
+        opacity = _lines(right, left, down, up, cell)
+    pixels = np.empty((*opacity.shape, 4), np.uint8)
+    pixels[..., :3] = SEAM_COLOR
+    pixels[..., 3] = np.round(255 * SEAM_OPACITY * opacity)
+    return pixels
+
+
+def _lines(right: np.ndarray, left: np.ndarray, down: np.ndarray, up: np.ndarray, cell: int) -> np.ndarray:
+    """Opacity (rows * cell, cols * cell) of lines along the cells' borders, (rows, cols) strengths each."""
+    from_start = np.arange(cell) + 0.5
+    from_end = from_start[::-1]
+
+    def line(strength: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        half_width = SEAM_WIDTH * cell / 2 * strength[..., None]
+        return strength[..., None] * np.clip(half_width - distance + 0.5, 0, 1)
+
+    across = np.maximum(line(right, from_end), line(left, from_start))[:, None, :, :]
+    along = np.maximum(line(down, from_end), line(up, from_start))[:, :, :, None].swapaxes(1, 2)
+    rows, cols = right.shape
+    return np.maximum(across, along).reshape(rows * cell, cols * cell)
+
+
+@lru_cache(maxsize=6)
+def _make_grid(run: Run, method: str, kind: str) -> Grid:
+    table = run.grid(method, kind)
+    row, col = (table[name].to_numpy() for name in ("row", "col"))
+    shape = int(row.max()) + 1, int(col.max()) + 1
+    image_id = np.full(shape, EMPTY, np.int64)
+    image_id[row, col] = table["image_id"].fill_null(EMPTY).to_numpy()
+    distances = np.full((2, *shape), np.nan, np.float32)
+    for axis, name in enumerate(("right_distance", "down_distance")):
+        distances[axis][row, col] = table[name].to_numpy()
+    right, down = _strength(distances)
+    return Grid(image_id, right, down, Sprites(run, np.unique(image_id[image_id != EMPTY])))
+
+
+def _strength(distances: np.ndarray) -> np.ndarray:
+    known = distances[np.isfinite(distances)]
+    if not known.size:
+        return np.zeros_like(distances)
+    middle, far = np.quantile(known, (0.5, 0.99))
+    scale = max(float(far - middle), np.finfo(np.float32).tiny)
+    return np.clip(np.nan_to_num((distances - middle) / scale, nan=0.0), 0, 1)

@@ -1,0 +1,123 @@
+"""A stored occlusion map as a picture: over what the network saw, drawn where the patch was centred."""
+
+import matplotlib
+import numpy as np
+import pyarrow as pa
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+
+from compute.images.pictures import pixels
+from compute.occlusion.maps import windows
+from compute.reports.drawing import palettes
+from compute.reports.drawing.charts import canvas, rendered
+from compute.reports.drawing.originals import Originals, picture_of, preprocessing_of, read_original
+from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.run_images import of_run
+from featurestore.reader import Run
+
+VALUES = ("probability", "logit", "argmax")
+HEAT = "viridis"
+WIDTH, HEIGHT = 900, 720
+OVER = 0.55
+"""Opacity over the image."""
+
+
+def occlusion_drawing(
+    run: Run,
+    image_id: int,
+    value: str = VALUES[0],
+    overlay: bool = True,
+    target: str | None = None,
+    read: Originals = read_original,
+) -> Drawing:
+    """ValueError for an image without a map, or an unknown value. target: None is the image's first one."""
+    if value not in VALUES:
+        raise ValueError(f"unknown value {value!r}; choose from {', '.join(VALUES)}")
+    maps = run.occlusion(image_id, target)
+    size = preprocessing_of(run).size
+    asked = {"value": value, "overlay": overlay, "target": maps["target"]}
+
+    def draw() -> np.ndarray:
+        return _draw(run, image_id, maps, asked, size, read)
+
+    return Drawing(
+        {"exhibit": "occlusion-map", "image": run.image(image_id)["sha256"], **asked, **of_run(run)},
+        {"image_id": image_id, **asked, **_numbers(maps)},
+        draw,
+        lambda: _rows(run, maps, size),
+        lambda: maps[value],
+    )
+
+
+def _numbers(maps: dict) -> dict:
+    lowest = np.unravel_index(maps["probability"].argmin(), maps["probability"].shape)
+    return {
+        "patch": maps["patch"],
+        "stride": maps["stride"],
+        "rows": maps["rows"],
+        "cols": maps["cols"],
+        "unoccluded_probability": maps["unoccluded"],
+        "unoccluded_logit": maps["unoccluded_logit"],
+        "lowest_probability": float(maps["probability"][lowest]),
+        "lowest_row": int(lowest[0]),
+        "lowest_col": int(lowest[1]),
+    }
+
+
+def _centres(maps: dict, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,), (cols,): where the patch was centred, in pixels of the network's input."""
+    starts = (np.array(windows(length, maps["patch"], maps["stride"])) for length in size)
+    ys, xs = (each + maps["patch"] / 2 for each in starts)
+    return ys, xs
+
+
+def _rows(run: Run, maps: dict, size: tuple[int, int]) -> pa.Table:
+    """One place of the patch a row; y and x are its centre in pixels of the network's input."""
+    ys, xs = _centres(maps, size)
+    row, col = np.indices(maps["probability"].shape, np.int32).reshape(2, -1)
+    return pa.table(
+        {
+            "row": row,
+            "col": col,
+            "y": ys[row],
+            "x": xs[col],
+            "probability": maps["probability"].ravel(),
+            "logit": maps["logit"].ravel(),
+            "predicted": [run.class_names[index] for index in maps["argmax"].ravel().tolist()],
+        }
+    )
+
+
+def _draw(
+    run: Run, image_id: int, maps: dict, asked: dict, size: tuple[int, int], read: Originals
+) -> np.ndarray:
+    figure = canvas(WIDTH, HEIGHT)
+    axes = figure.add_subplot()
+    height, width = size
+    if asked["overlay"]:
+        photograph = picture_of(read(run, image_id), f"image {image_id}")
+        crop = pixels(preprocessing_of(run).tensor(photograph))
+        grey = matplotlib.colormaps["gray"]
+        axes.imshow(crop.mean(axis=2), cmap=grey, vmin=0, vmax=1, extent=(0, width, height, 0))
+    style = {"alpha": OVER if asked["overlay"] else 1, "shading": "nearest"}
+    ys, xs = _centres(maps, size)
+    if asked["value"] == "argmax":
+        _classes(axes, (xs, ys, maps["argmax"]), run.class_names, style)
+    else:
+        drawn = axes.pcolormesh(xs, ys, maps[asked["value"]], cmap=HEAT, **style)
+        figure.colorbar(drawn, ax=axes).set_label(f"{asked['value']} of {maps['target']}", size=14)
+    axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+    axes.set_xlabel("column of the patch's centre, pixels")
+    axes.set_ylabel("row of the patch's centre, pixels")
+    return rendered(figure)
+
+
+def _classes(axes, cells, names: tuple[str, ...], style: dict) -> None:
+    """Which class wins at each place: one colour a class that occurs, named in the legend."""
+    xs, ys, argmax = cells
+    present = np.unique(argmax)
+    hues = palettes.categorical(len(present))
+    places = np.searchsorted(present, argmax)
+    axes.pcolormesh(xs, ys, places, cmap=ListedColormap(hues), vmin=-0.5, vmax=len(present) - 0.5, **style)
+    patches = [Patch(color=hue, label=names[index]) for hue, index in zip(hues, present, strict=True)]
+    axes.figure.legend(handles=patches, title="predicted class", loc="outside right upper")

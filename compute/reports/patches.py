@@ -1,0 +1,114 @@
+"""The patches that activate a channel most as a sheet, beside each what in it the unit answers to."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from PIL import Image
+
+from compute.images.pictures import pixels, resized, signed, tiled, to_8_bit, window
+from compute.methods.attribution.guided_backprop import energy_box, guided_gradients
+from compute.models.model import Model
+from compute.reports.drawing.originals import Originals, picture_of, read_original
+from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.run_images import of_run, with_images
+from featurestore.reader import Run
+
+COUNT, SIDE, MARGIN = 9, 96, 8
+
+
+def patches_drawing(
+    run: Run,
+    layer: str,
+    channel: int,
+    count: int = COUNT,
+    side: int = SIDE,
+    model: Model | None = None,
+    read: Originals = read_original,
+) -> Drawing:
+    """model: given, each patch's guided-backprop picture is beside it; ValueError where it isn't defined."""
+    patches = with_images(run.top_patches(layer, channel).slice(0, count), run)
+    rows = patches.to_pylist()
+    photographs = _photographs(run, rows, read)
+    guided = []
+    if model is not None:
+        guided, boxes = guided_tiles(model, layer, channel, photographs(), _units(rows), side)
+        patches = patches.append_column("gradient_energy_box", pa.array(boxes, pa.list_(pa.int32())))
+    numbers = {
+        "layer": layer,
+        "channel": channel,
+        **_statistics(run, layer, channel),
+        "guided": model is not None,
+        "patches": patches.drop_columns(["layer", "channel"]).to_pylist(),
+    }
+    asked = {"layer": layer, "channel": channel, "count": count, "side": side, "guided": model is not None}
+
+    return Drawing(
+        {"exhibit": "patches", **asked, **of_run(run)},
+        numbers,
+        lambda: _sheet(rows, photographs(), guided, side),
+        lambda: patches,
+    )
+
+
+def guided_tiles(
+    model: Model,
+    layer: str,
+    channel: int,
+    photographs: Sequence[Image.Image],
+    units: Sequence[tuple[int, int]],
+    side: int,
+) -> tuple[list[np.ndarray], list[list[int]]]:
+    """Guided backprop of one unit (y, x) of each photograph, cut to its receptive field: (side, side, 3) in
+    [0, 1], 0 being mid-grey; and where its energy lies (left, top, right, bottom) in pixels of the crop."""
+    crops = torch.stack([model.prepare(each) for each in photographs])
+    found = guided_gradients(model, crops, layer, channel, list(units))
+    field = model.layer(layer).receptive_field
+    tiles = []
+    for guided in found:
+        picture = signed(pixels(guided.gradient))
+        seen = picture if field is None else window(picture, field.box(guided.y, guided.x))
+        tiles.append(resized(seen, side))
+    return tiles, [list(energy_box(guided.gradient)) for guided in found]
+
+
+def _photographs(run: Run, rows: list[dict], read: Originals) -> Callable[[], list[Image.Image]]:
+    """Decodes them once, when they are first asked for."""
+    return cache(lambda: [picture_of(read(run, r["image_id"]), f"image {r['image_id']}") for r in rows])
+
+
+def _units(rows: list[dict]) -> list[tuple[int, int]]:
+    return [(row["y"], row["x"]) for row in rows]
+
+
+def _sheet(
+    rows: list[dict], photographs: Sequence[Image.Image], guided: Sequence[np.ndarray], side: int
+) -> np.ndarray:
+    tiles = [resized(_patch(image, row), side) for image, row in zip(photographs, rows, strict=True)]
+    columns = max(1, math.ceil(math.sqrt(len(rows))))
+    sheet = tiled(tiles, columns)
+    if guided:
+        gap = np.ones((sheet.shape[0], MARGIN, 3), np.float32)
+        sheet = np.concatenate([sheet, gap, tiled(guided, columns)], axis=1)
+    return to_8_bit(sheet)
+
+
+def _statistics(run: Run, layer: str, channel: int) -> dict[str, Any]:
+    """The channel's row of the store: mean, maximum, whether it is dead, its histogram."""
+    if "channels" not in run.tables():
+        return {}
+    stats = run.channels(layer)
+    row = stats.filter(pc.equal(stats["channel"], channel)).to_pylist()[0]
+    return {name: value for name, value in row.items() if name not in ("layer", "channel")}
+
+
+def _patch(image, row: dict) -> np.ndarray:
+    """The patch of the original image; the whole image where the receptive field is not known."""
+    values = np.asarray(image.convert("RGB"), np.float32) / 255
+    edges = [row[side] for side in ("left", "top", "right", "bottom")]
+    return values if None in edges else window(values, edges)

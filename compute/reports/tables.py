@@ -1,0 +1,38 @@
+"""A table of the run as it is, or a layer's part of it: numbers that no picture shows better."""
+
+import numpy as np
+
+from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.run_images import IMAGE_COLUMNS, of_run
+from featurestore.reader import Run
+from featurestore.schemas import SORT_KEYS, check_table
+
+LEFT_OUT = {"images": ("thumbnail",)}
+"""Columns that are pictures."""
+
+
+def table_drawing(run: Run, name: str, layer: str | None = None) -> Drawing:
+    """layer: its rows alone, of `channels` and `top_patches`. ValueError for what there is not."""
+    check_table(name)
+    if layer is not None and SORT_KEYS[name][0] != "layer":
+        raise ValueError(f"table {name!r} has no rows a layer; leave the layer out")
+    left_out = LEFT_OUT.get(name, ())
+    whole = run.table(name) if layer is None else _of_layer(run, name, layer)
+    rows = whole.drop_columns([column for column in left_out if column in whole.column_names])
+    asked = {"table": name} | ({} if layer is None else {"layer": layer})
+    recipe = {"exhibit": "table", **asked, **of_run(run)}
+    return Drawing(recipe, {**asked, "rows": len(rows)}, None, lambda: rows)
+
+
+def images_drawing(run: Run, ids: np.ndarray) -> Drawing:
+    """What the run says of some of its images."""
+    recipe = {"exhibit": "images", "image_ids": [int(each) for each in ids], **of_run(run)}
+    return Drawing(recipe, {"images": len(ids)}, None, lambda: run.rows("images", ids, IMAGE_COLUMNS))
+
+
+def _of_layer(run: Run, name: str, layer: str):
+    rows = run.select(name, layer)
+    if not len(rows):
+        choices = ", ".join(run.table("layers", ["layer"])["layer"].to_pylist())
+        raise ValueError(f"unknown layer {layer!r}; choose from {choices}")
+    return rows

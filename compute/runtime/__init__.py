@@ -1,0 +1,1 @@
+"""Device, memory, threads and libraries; nothing here knows a network."""

@@ -1,0 +1,1 @@
+"""One script a page, and the shell that runs them."""

@@ -1,0 +1,23 @@
+"""First-layer filters of a store as pictures: symmetric about 0, which is mid-grey."""
+
+import pyarrow as pa
+
+from compute.images.pictures import png, to_8_bit
+from compute.reports.filters import stored_filters
+from compute.reports.first_filters import filter_tiles, in_pixel_space
+
+SIDE = 64
+
+
+def filter_pictures(filters: pa.Table, scaling: str) -> list[tuple[str, bytes]]:
+    """(name, PNG) of each filter in pixel space; scaling as in `compute.reports.first_filters`.
+
+    A stem with other than 3 input channels has one grey picture an input channel, named "filter/channel".
+    """
+    weights, std = stored_filters(filters)
+    names = filters["channel"].to_pylist()
+    channels = weights.shape[1]
+    if channels not in (1, 3):
+        names = [f"{name}/{channel}" for name in names for channel in range(channels)]
+    tiles = filter_tiles(in_pixel_space(weights, std), scaling, SIDE)
+    return [(str(name), png(to_8_bit(tile))) for name, tile in zip(names, tiles, strict=True)]

@@ -1,0 +1,19 @@
+"""The script that Streamlit runs for every visitor: navigation, and the page within an error boundary."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.views.navigation import navigation_pages
+from dashboard.widgets.errors import boundary
+
+# A file of its own: a Material icon would be fetched from Google.
+ICON = Path(__file__).with_name("icon.svg")
+
+st.set_page_config(page_title="Featurescope", page_icon=str(ICON), layout="wide")
+st.logo(str(ICON), size="small")
+
+# Hidden: its own links would lose the view and leave two entries in the history; `header` draws others.
+page = st.navigation(navigation_pages(), position="hidden")
+with boundary():
+    page.run()

@@ -1,0 +1,1 @@
+"""Cached reads of runs, and what visitors keep."""

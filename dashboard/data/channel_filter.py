@@ -1,0 +1,65 @@
+"""Which of a layer's channels are listed, and in what order."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dashboard.views.definitions import ChannelsView
+
+RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+HOW = "write numbers and ranges: 3, 17, 40-50"
+UNFILTERED = {"only": "all", "top_class": "", "find": "", "least": 0.0, "most": 1.0}
+
+
+def listed(stats: pa.Table, view: ChannelsView) -> pa.Table:
+    """Rows of `channels` of one layer that pass the view's filters, in its order.
+
+    A channel without a selectivity passes only the whole range. ValueError for numbers that can't be read.
+    """
+    order = "ascending" if view.sort == "channel" else "descending"
+    shown = stats.sort_by([(view.sort, order), ("channel", "ascending")])
+    if view.only != "all":
+        shown = shown.filter(pc.equal(shown["dead"], view.only == "dead"))
+    if view.top_class:
+        shown = shown.filter(pc.equal(shown["top_class"], view.top_class))
+    if (view.least, view.most) != (0.0, 1.0):
+        # Held as float32, so the bounds are compared as that: 0.2 is then within 0.2 to 0.4.
+        least, most = (pa.scalar(bound, pa.float32()) for bound in (view.least, view.most))
+        selectivity = shown["selectivity"]
+        shown = shown.filter(pc.and_(pc.greater_equal(selectivity, least), pc.less_equal(selectivity, most)))
+    if view.find.strip():
+        wanted, channel = numbers(view.find), shown["channel"].to_numpy()
+        inside = [(first <= channel) & (channel <= last) for first, last in wanted]
+        shown = shown.filter(np.any(inside, axis=0))
+    return shown
+
+
+def filtered(view: ChannelsView) -> bool:
+    return any(getattr(view, name) != value for name, value in UNFILTERED.items())
+
+
+def numbers(text: str) -> list[tuple[int, int]]:
+    """ "3, 17, 40-50" as ranges, both ends inclusive. ValueError for anything else."""
+    ranges = []
+    for part in re.sub(r"\s*[-–]\s*", "-", text).replace(",", " ").split():
+        found = RANGE.fullmatch(part)
+        if found is None:
+            raise ValueError(f"channels {text!r} can't be read at {part!r}; {HOW}")
+        first = int(found[1])
+        ranges.append((first, int(found[2] or first)))
+    if not ranges:
+        raise ValueError(f"channels {text!r} names none; {HOW}")
+    return ranges
+
+
+def beside(shown: pa.Table, channel: int) -> tuple[int | None, int | None, int | None]:
+    """The channels before and after one in a list, and its place from 0. What isn't listed has no place, and
+    the first comes after it."""
+    order = shown["channel"].to_pylist()
+    if channel not in order:
+        return None, next(iter(order), None), None
+    place = order.index(channel)
+    before = order[place - 1] if place else None
+    return before, order[place + 1] if place + 1 < len(order) else None, place

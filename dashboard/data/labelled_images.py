@@ -1,0 +1,69 @@
+"""The labelled images that Mistakes is about; what is counted of them is counted once for all sessions."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from compute.reports.matrix import cell
+from compute.reports.mistakes import confusion_counts
+from dashboard.data import runs
+from dashboard.data.runs import BY_FOLDER
+from dashboard.widgets.image_wall import COLUMNS
+from featurestore.reader import Run
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """images: `image_wall.COLUMNS` of those with a label. classes: the network's, in its order. split: the
+    one that they are of, or ""."""
+
+    images: pa.Table
+    classes: tuple[str, ...]
+    split: str = ""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def splits(self) -> list[str]:
+        return self._names("split")
+
+    @cached_property
+    def labels(self) -> list[str]:
+        return self._names("label")
+
+    @cached_property
+    def predictions(self) -> list[str]:
+        return self._names("predicted")
+
+    @cached_property
+    def confusion(self) -> tuple[np.ndarray, list[str], list[str]]:
+        return confusion_counts(self.images, self.classes)
+
+    def of(self, image_ids: np.ndarray) -> "Labelled":
+        """Those of them that are among `image_ids`."""
+        chosen = np.isin(self.images["image_id"].to_numpy(), image_ids)
+        return replace(self, images=self.images.filter(chosen))
+
+    def _names(self, column: str) -> list[str]:
+        return sorted(pc.unique(self.images[column]).drop_null().to_pylist())
+
+
+@st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner=False)
+def labelled(run: Run, split: str = "") -> Labelled:
+    """Of one split, or of all."""
+    images = runs.table(run, "images", COLUMNS)
+    images = images.filter(pc.is_valid(images["label"]))
+    if split:
+        images = images.filter(pc.equal(images["split"], split))
+    return Labelled(images, run.class_names, split)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def cell_of(run: Run, split: str, label: str, predicted: str) -> pa.Table:
+    """The images of a cell of the confusion matrix, as they are shown."""
+    return cell(labelled(run, split).images, label, predicted)

@@ -1,0 +1,222 @@
+"""What pages read, cached for all sessions: each function holds one call. A run never changes, so
+neither do these.
+
+Runs are told apart by their folder, which ends in the fingerprint.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import streamlit as st
+
+from compute.analysis.search import ExactSearch
+from compute.images import sources
+from compute.models import zoo
+from compute.models.model import Model
+from compute.reports.drawing.coloring import Coloring
+from compute.reports.drawing.coloring import coloring as coloring_of
+from dashboard.data import image_search
+from dashboard.data.content_store import Kept
+from dashboard.data.disk_cache import Shelf
+from dashboard.data.uploads import Uploads
+from dashboard.findings.folder import Folder
+from dashboard.jobs.queue import JobQueue
+from dashboard.jobs.result_store import ResultCache, kept_beside
+from dashboard.settings import Settings, find_stores
+from dashboard.sharing.short_links import ShortLinks
+from dashboard.views.state import Facts
+from featurestore import vector_cache
+from featurestore.places import Place, beside, place
+from featurestore.reader import Run, Store
+
+SELECTION_BYTES = 256 * 1024 * 1024
+BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
+
+
+@st.cache_resource(show_spinner=False)
+def settings() -> Settings:
+    return Settings.read()
+
+
+def stores() -> dict[str, Place]:
+    """Not cached: a store that was made since is picked up."""
+    return find_stores(settings().stores)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def run_at(store: str, fingerprint: str) -> Run:
+    return Store(store).open(fingerprint)
+
+
+def open_run(name: str, fingerprint: str) -> Run:
+    """By the store's listed name, for the routes; ValueError for what is not there."""
+    return run_at(_folder(name), fingerprint)
+
+
+@st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
+def table(run: Run, name: str, columns: tuple[str, ...] | None = None) -> pa.Table:
+    return run.table(name, columns)
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
+def facts(run: Run) -> Facts:
+    return read_facts(run)
+
+
+@st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner=False)
+def features(run: Run) -> np.ndarray:
+    """Read-only, mapped from the store's cache."""
+    return vector_cache.features(run)
+
+
+@st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner=False)
+def feature_search(run: Run) -> ExactSearch:
+    return ExactSearch(features(run), "cosine")
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def coloring(run: Run, column: str) -> Coloring:
+    return coloring_of(run, column)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def hits(run: Run, text: str) -> np.ndarray:
+    """image_ids (n,) of what a search finds."""
+    return image_search.search(table(run, "images", image_search.COLUMNS), text)
+
+
+@st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Loading the network …")
+def model(run: Run) -> Model:
+    """The network that made the run; ValueError where it may not or can't be loaded."""
+    return load_model(run, settings())
+
+
+def refusal(run: Run) -> str | None:
+    """Why the run's network can't be used here, saying what to do about it; None where it can."""
+    try:
+        model(run)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def source(spec: str) -> sources.ImageSource:
+    return sources.open_source(spec)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def original(run: Run, image_id: int) -> bytes:
+    return read_original(run, image_id)
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> JobQueue:
+    return JobQueue(jobs_per_minute=settings().jobs_per_minute)
+
+
+@st.cache_resource(show_spinner=False)
+def uploads() -> Uploads:
+    return Uploads()
+
+
+def run_names(store: str) -> list[str]:
+    """Fingerprints of all runs of the store of this listed name; not cached, as a store can be made anew."""
+    return Store(_folder(store)).runs()
+
+
+def selections(store: str) -> Kept:
+    """Image ids, as little-endian int64, kept beside the store of this listed name."""
+    return _selections(_beside(store))
+
+
+def results(store: str) -> ResultCache:
+    """Finished live results, kept beside the store of this listed name."""
+    return _results(_beside(store))
+
+
+def short_links(store: str) -> ShortLinks:
+    """Links kept beside the store of this listed name."""
+    return ShortLinks(Path(_beside(store)))
+
+
+def findings() -> Folder:
+    """Not cached: git may change the folder at any time."""
+    return Folder(Path(settings().findings))
+
+
+def _beside(name: str) -> str:
+    """The folder of this machine for what is kept beside a store."""
+    return str(beside(place(_folder(name))))
+
+
+def _folder(name: str) -> str:
+    """Its path, or address in object storage. ValueError for a store that is not served."""
+    listed = stores()
+    if name not in listed:
+        raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")
+    return str(listed[name])
+
+
+@st.cache_resource(show_spinner=False)
+def _selections(folder: str) -> Kept:
+    shelf = Shelf(Path(folder) / "selections", SELECTION_BYTES)
+    return Kept("the selection", kept_bytes=32 * 1024 * 1024, shelf=shelf)
+
+
+@st.cache_resource(show_spinner=False)
+def _results(folder: str) -> ResultCache:
+    return kept_beside(Path(folder), settings().results_mb * 2**20)
+
+
+def read_facts(run: Run) -> Facts:
+    """What there is to choose from; a table that was not computed offers nothing."""
+    tables = run.tables()
+    layers = run.table("layers", ["layer", "channels"]).to_pydict() if "layers" in tables else {}
+    maps = run.table("maps", ["method"])["method"].to_pylist() if "maps" in tables else []
+    kinds = (
+        run.table("grids", ["method", "kind"]).group_by(["method", "kind"]).aggregate([]).to_pylist()
+        if "grids" in tables
+        else []
+    )
+    return Facts(
+        images=run.image_count,
+        layers=dict(zip(layers.get("layer", ()), layers.get("channels", ()), strict=True)),
+        classes=run.class_names,
+        maps=tuple(maps),
+        grids={name: tuple(each["kind"] for each in kinds if each["method"] == name) for name in maps},
+        occlusion="occlusion" in tables,
+    )
+
+
+def load_model(run: Run, known: Settings) -> Model:
+    """ValueError where live methods are off, and for a user's own network that the command line did not name,
+    saying how to allow it."""
+    if not known.live:
+        raise ValueError("live methods are turned off on this server (--no-live); kept results still open")
+    spec = zoo.ModelSpec.from_dict(run.manifest.model["spec"])
+    if spec.runs_user_code:
+        file = spec.model.rpartition(":")[0]
+        if not known.trusts(file):
+            raise ValueError(
+                f"live methods would run {file}, code of your own. If you trust it, start the dashboard with "
+                f"`--trust-model {file}` (make dashboard TRUST={file})"
+            )
+    loaded = zoo.load(spec, zoo.resolve_device(known.device), class_names=list(run.class_names))
+    if loaded.weights_hash != run.manifest.model["weights_hash"]:
+        raise ValueError(
+            f"the weights of {loaded.name} are not those that made this run (they have changed since); "
+            "regenerate the store with `make store` to use live methods"
+        )
+    return loaded
+
+
+def read_original(run: Run, image_id: int) -> bytes:
+    """The image's own file; ValueError where it is gone or is not the one that made the run."""
+    row = run.image(image_id)
+    content = source(run.manifest.images["spec"]).read(row["path"])
+    if hashlib.sha256(content).hexdigest() != row["sha256"]:
+        raise ValueError(f"{row['path']} has changed since this run was made; regenerate the store to use it")
+    return content

@@ -1,0 +1,88 @@
+"""Uploaded images, in memory: as long as a session that showed one is open, and for some minutes after that."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from streamlit.runtime import Runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from compute.images.decoding import decode
+from dashboard.data.content_store import Kept
+
+LARGEST_BYTES = 30 * 1024 * 1024
+"""Of one upload; as `server.maxUploadSize`, which browsers are told."""
+
+LARGEST_PIXELS = 40_000_000
+GRACE_SECONDS = 600
+"""After the last session is gone: it may come back, as it does when a page is loaded again."""
+
+
+def open_session(session: str) -> bool:
+    return Runtime.exists() and Runtime.instance().is_active_session(session)
+
+
+def this_session() -> str | None:
+    """None in a thread that no page runs in, such as a job's."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return None if context is None else context.session_id
+
+
+class Uploads:
+    """By their hash; thread-safe. A job has decoded its images when it is queued, so it needs none of them kept."""
+
+    def __init__(
+        self,
+        is_open: Callable[[str], bool] = open_session,
+        session: Callable[[], str | None] = this_session,
+        grace: float = GRACE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._is_open, self._session, self._grace, self._clock = is_open, session, grace, clock
+        self._kept = Kept("the uploaded image")
+        self._lock = threading.Lock()
+        self._used: dict[str, tuple[set[str], float]] = {}
+        self._timer: threading.Timer | None = None
+
+    def add(self, content: bytes) -> str:
+        """The name under which links carry it. ValueError for what is too large, or no image."""
+        if len(content) > LARGEST_BYTES:
+            raise ValueError(f"{len(content):,} bytes are more than the {LARGEST_BYTES:,} of an upload")
+        decode(content, LARGEST_PIXELS)
+        name = self._kept.add(content)
+        self._use(name)
+        return name
+
+    def read(self, name: str) -> bytes:
+        """ValueError where it is not kept any more."""
+        self.forget()
+        content = self._kept.read(name)
+        self._use(name)
+        return content
+
+    def forget(self) -> None:
+        """What no open session has shown, and none that was closed lately."""
+        with self._lock:
+            now = self._clock()
+            for name, (sessions, _) in self._used.items():
+                if any(map(self._is_open, sessions)):
+                    self._used[name] = sessions, now
+            gone = [name for name, (_, last) in self._used.items() if now - last >= self._grace]
+            for name in gone:
+                del self._used[name]
+                self._kept.remove(name)
+            self._wake()
+
+    def _use(self, name: str) -> None:
+        with self._lock:
+            sessions = self._used.get(name, (set(), 0.0))[0] | {each for each in [self._session()] if each}
+            self._used[name] = sessions, self._clock()
+            self._wake()
+
+    def _wake(self) -> None:
+        """`forget` again after a while, also where nobody comes any more."""
+        waits = self._timer is not None and self._timer.is_alive()
+        if self._used and (not waits or self._timer is threading.current_thread()):
+            self._timer = threading.Timer(self._grace, self.forget)
+            self._timer.daemon = True
+            self._timer.start()

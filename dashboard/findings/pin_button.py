@@ -1,0 +1,101 @@
+"""Pin: keeps what is shown, with a note and its numbers, as a finding."""
+
+import dataclasses
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard.data import runs
+from dashboard.findings.recheck import environment_of, numbers_of
+from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
+from dashboard.jobs.result_store import Result
+from dashboard.sharing.downloads import exhibit_of
+from dashboard.sharing.link_panel import proved
+from dashboard.views.definitions import AboutView, FindingsView, ResultsView
+from dashboard.views.navigation import PAGES
+from dashboard.views.state import ViewState
+from dashboard.widgets.errors import sentence
+from featurestore.reader import Run
+
+NOTHING_TO_PIN = (AboutView, FindingsView, ResultsView)
+
+
+def draw_pin(view: ViewState, run: Run, result: Result | None) -> None:
+    """The button, and its form once it is opened; nothing where visitors may not pin."""
+    if isinstance(view, NOTHING_TO_PIN) or runs.settings().read_only:
+        return
+    panel = st.popover(
+        "Pin",
+        icon=":material/keep:",
+        help="Keep this view as a finding, with a note and its numbers",
+        key=f"{view.page}/pin",
+        on_change="rerun",
+    )
+    if panel.open:
+        with panel, st.form(f"{view.page}/finding", border=False, enter_to_submit=False):
+            title = st.text_input("Title", max_chars=LONGEST_TITLE)
+            note = st.text_area("Note", max_chars=LONGEST_NOTE, placeholder="What is to be seen here?")
+            if st.form_submit_button("Pin", type="primary", icon=":material/keep:"):
+                _pin(view, run, result, title.strip(), note.strip())
+
+
+def _pin(view: ViewState, run: Run, result: Result | None, title: str, note: str) -> None:
+    if not title:
+        st.error("A finding needs a title.", icon=":material/error:")
+        return
+    try:
+        finding = finding_of(view, run, result, title, note)
+        picture = picture_of(view, run, result)
+    except ValueError as error:
+        st.error(sentence(error), icon=":material/error:")
+        return
+    folder = runs.findings()
+    try:
+        slug = folder.add(finding, picture)
+    except OSError as error:
+        _refused(finding, folder.path, error)
+        return
+    st.success(f"Pinned as `{folder.path / slug}.toml`; commit it to share it.", icon=":material/keep:")
+    st.page_link(PAGES[FindingsView.page].file, label="All findings", icon=":material/keep:")
+
+
+def _refused(finding: Finding, folder, error: OSError) -> None:
+    st.error(
+        f"The folder `{folder}` can't be written ({error.strerror or error}). Make it writable, start the "
+        "dashboard with `--findings` naming another one, or save this text there yourself:",
+        icon=":material/error:",
+    )
+    st.code(finding.to_toml(), language="toml", height=240)
+
+
+def finding_of(view: ViewState, run: Run, result: Result | None, title: str, note: str) -> Finding:
+    """ValueError where the view's numbers can't be made."""
+    shown, manifest = proved(view, run, result), run.manifest
+    return Finding(
+        title=title,
+        note=note,
+        created=datetime.now(UTC).replace(microsecond=0),
+        page=view.page,
+        query=dataclasses.replace(shown, proof="").to_query(),
+        store=view.store,
+        run=run.fingerprint,
+        model=_texts(manifest.model, "name", "weights_hash"),
+        images=_texts(manifest.images, "hash"),
+        environment=environment_of(run, result),
+        numbers=numbers_of(view, run, result),
+        proof=shown.proof,
+    )
+
+
+def picture_of(view: ViewState, run: Run, result: Result | None) -> bytes | None:
+    """PNG of the view's main picture; None where it has none, or it can't be drawn."""
+    exhibit = exhibit_of(view, run, runs.stores()[view.store], result)
+    try:
+        return None if exhibit is None else exhibit.picture
+    except ValueError:
+        # An original that is gone is no reason to lose the note and the numbers.
+        return None
+
+
+def _texts(said, *names: str) -> dict[str, str]:
+    return {name: str(said[name]) for name in names if said.get(name) is not None}

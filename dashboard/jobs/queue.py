@@ -1,0 +1,314 @@
+"""The queue in front of a device: one worker thread, owners served in turn, results kept for others.
+
+A job is named by a key that says all that its result depends on. Whoever asks for a key that is waiting,
+running or finished attaches to that job instead of starting another.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+
+from compute.runtime.batches import is_out_of_memory
+from dashboard.jobs.rate_limit import Refused, Starts
+from dashboard.views.state import ViewState
+
+log = logging.getLogger(__name__)
+
+KEPT_BYTES = 256 * 1024 * 1024
+WAITING_EACH = 16
+"""Jobs that one owner may have waiting."""
+WAITING_ALL = 256
+"""Jobs that all owners together may have waiting."""
+
+OUT_OF_MEMORY = (
+    "the device's memory is used up; try a smaller batch or image, or run on the cpu (--device cpu)"
+)
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+
+
+class Stepped(Protocol):
+    """What a work yields: `compute.methods.base.Step`, or anything with these."""
+
+    index: int
+    total: int
+
+
+Work = Callable[[], Iterator[Stepped]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job at one moment. step: the latest one, the result once done. seconds: run so far, or in all.
+
+    message: why it failed, for people; of a result from elsewhere, why computing it again here did. view: what
+    opens on it. unwatched: seconds since anybody asked for it.
+    """
+
+    key: str
+    title: str
+    view: ViewState | None = None
+    state: State = State.WAITING
+    step: Any = None
+    seconds: float = 0.0
+    message: str = ""
+    unwatched: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Done so far, 0 to 1."""
+        if self.state is State.DONE:
+            return 1.0
+        return 0.0 if self.step is None else min(self.step.index / max(self.step.total, 1), 1.0)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate so far; None before the first step."""
+        return self.seconds * (1 / self.share - 1) if self.share > 0 else None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass
+class _Entry:
+    """A job in the queue's hands; guarded by the queue's lock."""
+
+    job: Job
+    work: Work | None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    started: float = 0.0
+    asked: float = field(default_factory=time.monotonic)
+
+    def now(self) -> Job:
+        if self.job.ended:
+            return self.job
+        now = time.monotonic()
+        seconds = now - self.started if self.job.state is State.RUNNING else 0.0
+        return replace(self.job, seconds=seconds, unwatched=now - self.asked)
+
+
+class JobQueue:
+    """Runs works one at a time. Methods may be called from any thread, and return at once."""
+
+    def __init__(
+        self,
+        kept_bytes: int = KEPT_BYTES,
+        waiting_each: int = WAITING_EACH,
+        waiting_all: int = WAITING_ALL,
+        jobs_per_minute: int = 0,
+    ):
+        """jobs_per_minute: that one owner, and one address, may start; 0 for no limit."""
+        self._kept_bytes, self._waiting_each, self._waiting_all = kept_bytes, waiting_each, waiting_all
+        self._starts = Starts(jobs_per_minute)
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._worker = threading.Thread(target=self._serve, name="jobs", daemon=True)
+        self._worker.start()
+
+    def submit(
+        self,
+        key: str,
+        title: str,
+        owner: str,
+        work: Work,
+        anew: bool = False,
+        address: str | None = None,
+        view: ViewState | None = None,
+    ) -> Job:
+        """Start `work`, or attach to what has this key; failed and cancelled ones start anew, and with `anew`
+        finished ones too.
+
+        address: the owner's, where it is known; it counts what all owners there start. Raises Refused, a
+        ValueError, where too many wait or the owner has started too many; attaching is always possible.
+        """
+        with self._changed:
+            entry = self._entries.get(key)
+            over = (State.FAILED, State.CANCELLED, *([State.DONE] if anew else []))
+            if entry is None or entry.job.state in over:
+                entry = self._add(Job(key, title, view), owner, work, address)
+            self._entries.move_to_end(key)
+            return entry.now()
+
+    def adopt(self, key: str, title: str, step: Stepped, seconds: float) -> Job:
+        """A result from elsewhere as a finished job; what waits, runs or is finished here goes before it.
+
+        Where it failed here, the job says why.
+        """
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is None or entry.job.state in (State.FAILED, State.CANCELLED):
+                why = "" if entry is None else entry.job.message
+                job = Job(key, title, state=State.DONE, step=step, seconds=seconds, message=why)
+                entry = self._entries[key] = _Entry(job, None)
+            self._entries.move_to_end(key)
+            self._forget()
+            return entry.now()
+
+    def find(self, key: str) -> Job | None:
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            entry.asked = time.monotonic()
+            return entry.now()
+
+    def pending(self) -> list[Job]:
+        """All that has not ended, in the order of running; to look at this list is to watch none of them."""
+        with self._changed:
+            running = [key for key, entry in self._entries.items() if entry.job.state is State.RUNNING]
+            return [self._entries[key].now() for key in running + self._order()]
+
+    def running(self) -> Job | None:
+        """The one that runs now."""
+        with self._changed:
+            entries = self._entries.values()
+            return next((entry.now() for entry in entries if entry.job.state is State.RUNNING), None)
+
+    def wait(self, key: str, seconds: float) -> Job | None:
+        """The job once it has ended, or as it is after `seconds`."""
+        with self._changed:
+            self._changed.wait_for(lambda: key not in self._entries or self._entries[key].job.ended, seconds)
+            return self.find(key)
+
+    def position(self, key: str) -> int:
+        """How many jobs run before this one does; 0 where it does not wait."""
+        with self._changed:
+            if key not in self._entries or self._entries[key].job.state is not State.WAITING:
+                return 0
+            running = any(entry.job.state is State.RUNNING for entry in self._entries.values())
+            return running + self._order().index(key)
+
+    def cancel(self, key: str) -> None:
+        """End a job before its next step, for all who watch it; nothing where it has ended."""
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is None or entry.job.ended:
+                return
+            entry.cancelled.set()
+            if entry.job.state is State.WAITING:
+                self._drop_waiting(key)
+                self._end(entry, State.CANCELLED)
+
+    def close(self) -> None:
+        """Cancel all and end the worker."""
+        with self._changed:
+            self._closed = True
+            for entry in self._entries.values():
+                entry.cancelled.set()
+            self._changed.notify_all()
+        self._worker.join()
+
+    def _add(self, job: Job, owner: str, work: Work, address: str | None) -> _Entry:
+        own, everyone = len(self._waiting.get(owner, ())), sum(map(len, self._waiting.values()))
+        if own >= self._waiting_each:
+            raise Refused(f"you have {own} jobs waiting; cancel one, or wait until one has ended")
+        if everyone >= self._waiting_all:
+            raise Refused(f"{everyone} jobs of all visitors are waiting; try again in some minutes")
+        self._starts.take(owner, *([f"address {address}"] if address else []))
+        self._waiting.setdefault(owner, deque()).append(job.key)
+        self._entries[job.key] = entry = _Entry(job, work)
+        self._changed.notify_all()
+        return entry
+
+    def _serve(self) -> None:
+        while (entry := self._take()) is not None:
+            self._run(entry)
+
+    def _take(self) -> _Entry | None:
+        """The next job of the owner whose turn it is, who then goes to the end of the line."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return None
+            owner, keys = self._waiting.popitem(last=False)
+            entry = self._entries[keys.popleft()]
+            if keys:
+                self._waiting[owner] = keys
+            entry.started = time.monotonic()
+            entry.job = replace(entry.job, state=State.RUNNING)
+            return entry
+
+    def _run(self, entry: _Entry) -> None:
+        try:
+            state, message = self._follow(entry), ""
+        except ValueError as error:
+            state, message = State.FAILED, str(error)
+        except Exception as error:
+            state, message = State.FAILED, _explain(error)
+        with self._changed:
+            self._end(entry, state, message)
+
+    def _follow(self, entry: _Entry) -> State:
+        steps = entry.work()
+        try:
+            for step in steps:
+                with self._changed:
+                    entry.job = replace(entry.job, step=step)
+                if entry.cancelled.is_set():
+                    return State.CANCELLED
+        finally:
+            steps.close()
+        return State.DONE
+
+    def _end(self, entry: _Entry, state: State, message: str = "") -> None:
+        entry.job = replace(entry.now(), state=state, message=message)
+        # The work holds its inputs; what is kept is the result alone.
+        entry.work = None
+        self._forget()
+        self._changed.notify_all()
+
+    def _forget(self) -> None:
+        """Drop the results asked for longest ago until the rest fits."""
+        ended = [key for key, entry in self._entries.items() if entry.job.ended]
+        kept = sum(size_of(self._entries[key].job.step) for key in ended)
+        for key in ended[:-1]:
+            if kept <= self._kept_bytes:
+                return
+            kept -= size_of(self._entries.pop(key).job.step)
+
+    def _drop_waiting(self, key: str) -> None:
+        owner = next(owner for owner, keys in self._waiting.items() if key in keys)
+        self._waiting[owner].remove(key)
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _order(self) -> list[str]:
+        """Waiting keys in the order in which they will run."""
+        lines = [list(keys) for keys in self._waiting.values()]
+        longest = max(map(len, lines), default=0)
+        return [line[turn] for turn in range(longest) for line in lines if turn < len(line)]
+
+
+def size_of(step: Any) -> int:
+    """Bytes of a step's arrays, and a little for the rest."""
+    arrays = [getattr(step, "data", None), *dict(getattr(step, "pictures", {})).values()]
+    return 1024 + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+
+
+def _explain(error: Exception) -> str:
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
+    name = uuid.uuid4().hex[:8]
+    log.exception("job failed, error %s", name)
+    return f"something went wrong in the program; the server's log has it as error {name}"

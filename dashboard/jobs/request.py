@@ -1,0 +1,111 @@
+"""A live result's request: a method with its parameters, what it runs on, the key that names its result."""
+
+import dataclasses
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
+from compute.models.model import Model
+from dashboard.views.state import LiveView
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a result depends on.
+
+    image, second: (SHA-256 of the image's bytes, how the command line says it), None where the method reads
+    none. target: class name. whole: pictures in their own size. Unused inputs are left out, so that they make
+    no second job of the same result.
+    """
+
+    method: Method
+    run: str
+    weights: str
+    image: tuple[str, str] | None = None
+    second: tuple[str, str] | None = None
+    target: str | None = None
+    layer: str | None = None
+    channel: int | None = None
+    y: int | None = None
+    x: int | None = None
+    whole: bool = False
+
+    @property
+    def key(self) -> str:
+        """Of (method and all parameters, run, weights, inputs)."""
+        said = dataclasses.asdict(self) | {
+            "method": self.method.name,
+            "parameters": self.method.to_dict(),
+            "image": self.image and self.image[0],
+            "second": self.second and self.second[0],
+        }
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        channel = "" if self.channel is None else f", channel {self.channel}"
+        about = [self.target, self.layer and f"{self.layer}{channel}", self.image and self.image[1]]
+        return f"{self.method.title}: {', '.join(filter(None, about))}" if any(about) else self.method.title
+
+    def steps(self, model: Model, read: Callable[[str], object]) -> Iterator[Step]:
+        """Runs the method. read: "image" or "second" to the tensor (C, H, W) in [0, 1]."""
+        inputs = Inputs(
+            image=read(IMAGE) if self.image else None,
+            second=read(SECOND) if self.second else None,
+            target=None if self.target is None else model.class_index(self.target),
+            layer=self.layer,
+            channel=self.channel,
+            y=self.y,
+            x=self.x,
+        )
+        return self.method.steps(model, self.method.checked(model, inputs))
+
+    def command(self, store: str) -> str:
+        """The command line that makes the same picture."""
+        inputs = {
+            "store": store,
+            "run": self.run,
+            "image": self.image and self.image[1],
+            "second": self.second and self.second[1],
+        }
+        inputs |= {name: getattr(self, name) for name in ("target", "layer", "channel", "y", "x")}
+        options = {name: value for name, value in inputs.items() if value is not None}
+        options |= {"whole": True} if self.whole else {}
+        options |= {name.replace("_", "-"): value for name, value in self.method.to_dict().items()}
+        words = [word for name, value in options.items() for word in _option(name, value)]
+        return shlex.join(
+            ["python", "-m", "compute", self.method.name, *words, "--out", f"{self.method.name}.png"]
+        )
+
+
+def request(
+    view: LiveView, weights: str, image: tuple[str, str] | None, second: tuple[str, str] | None
+) -> Request:
+    """What the view asks for, with those inputs alone that its method reads."""
+    method = view.built()
+    reads = method.needs | method.takes
+    layered = bool(view.layer) and bool(reads & {LAYER, CHANNEL, NEURON})
+    channelled = layered and bool(reads & {CHANNEL, NEURON}) and view.channel >= 0
+    unit = channelled and NEURON in reads and view.y >= 0 and view.x >= 0
+    return Request(
+        method,
+        view.run,
+        weights,
+        image=image if IMAGE in reads else None,
+        second=second if SECOND in reads else None,
+        target=(view.target or None) if TARGET in reads else None,
+        layer=view.layer if layered else None,
+        channel=view.channel if channelled else None,
+        y=view.y if unit else None,
+        x=view.x if unit else None,
+        whole=view.whole and method.any_size,
+    )
+
+
+def _option(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return (f"--{name}" if value else f"--no-{name}",)
+    return f"--{name}", str(value)

@@ -1,0 +1,110 @@
+"""A finished live result, and the file that keeps it: NumPy's .npz, with what is said of it in JSON."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from compute.analysis.deviation import Sketch, sketch
+from compute.images.pictures import picture, png, resized, to_8_bit
+from compute.methods.base import Step
+
+ABOUT, THUMBNAIL, DATA, PICTURE = "about", "thumbnail", "data", "picture "
+THUMBNAIL_SIDE = 160
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished live job left: its last step, what it took, where it was computed.
+
+    environment: see `compute.runtime.environment`. note: what went wrong in keeping it, for people.
+    """
+
+    step: Step
+    seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def index(self) -> int:
+        return self.step.index
+
+    @property
+    def total(self) -> int:
+        return self.step.total
+
+    @property
+    def kind(self) -> str:
+        return self.step.kind
+
+    @property
+    def data(self) -> np.ndarray:
+        return self.step.data
+
+    @property
+    def pictures(self) -> Mapping[str, np.ndarray]:
+        return self.step.pictures
+
+    @property
+    def numbers(self) -> Mapping[str, Any]:
+        return self.step.numbers
+
+    @property
+    def score(self) -> float | None:
+        return self.step.score
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the kind and every array's name, dtype, shape and bytes."""
+        arrays = {DATA: self.data} | {PICTURE + name: each for name, each in sorted(self.pictures.items())}
+        digest = hashlib.sha256(self.kind.encode())
+        for name, array in arrays.items():
+            digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def sketch(self) -> Sketch:
+        return sketch(self.data)
+
+
+def _without_arrays(step: Step) -> dict[str, Any]:
+    return {
+        "index": step.index,
+        "total": step.total,
+        "kind": step.kind,
+        "score": None if step.score is None else float(step.score),
+        "numbers": dict(step.numbers),
+    }
+
+
+def to_file(result: Result, about: Mapping[str, Any]) -> bytes:
+    """about: what the list says of it, ready for JSON."""
+    step = result.step
+    own = {"environment": dict(result.environment), "seconds": result.seconds, "step": _without_arrays(step)}
+    arrays = {DATA: step.data} | {PICTURE + name: each for name, each in step.pictures.items()}
+    arrays[ABOUT] = np.frombuffer(json.dumps({**about, **own}).encode(), np.uint8)
+    arrays[THUMBNAIL] = np.frombuffer(_thumbnail(step), np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _thumbnail(step: Step) -> bytes:
+    drawn = picture(step)
+    drawn = np.stack([drawn] * 3, axis=2) if drawn.ndim == 2 else drawn[..., :3]
+    return png(to_8_bit(resized(drawn / np.float32(255), THUMBNAIL_SIDE)))
+
+
+def from_file(content: bytes) -> Result:
+    """Any error where the bytes are not those of `to_file`; the caller holds the result against its digest."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        about = json.loads(file[ABOUT].tobytes())
+        pictures = {name[len(PICTURE) :]: file[name] for name in file.files if name.startswith(PICTURE)}
+        step = Step(**about["step"], data=file[DATA], pictures=pictures)
+    return Result(step, about["seconds"], about["environment"])

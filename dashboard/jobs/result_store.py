@@ -1,0 +1,166 @@
+"""Finished live results, kept beside their store so that a link opens on them, also after a restart.
+
+`<store>/results/<key>-<digest>.npz`: the key says what the result depends on (`live_request.Request.key`),
+the digest what came out; so results of one request from two environments lie beside each other.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dashboard.data.disk_cache import Kept, Shelf
+from dashboard.jobs.result import ABOUT, THUMBNAIL, Result, from_file, to_file
+
+__all__ = ["Entry", "Result", "ResultCache", "kept_beside"]
+
+FOLDER, SUFFIX = "results", ".npz"
+
+_KEY = re.compile(r"[0-9a-f]{8,64}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A kept result, without its arrays. page, query: the view that it opens on. made: seconds since 1970."""
+
+    key: str
+    digest: str
+    bytes: int
+    used: float
+    title: str
+    made: float
+    page: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class ResultCache:
+    """Methods may be called from many threads and processes at once."""
+
+    def __init__(self, folder: Path, limit_bytes: int):
+        self._shelf = Shelf(folder, limit_bytes)
+        self._known: dict[tuple[str, int], dict] = {}
+
+    @property
+    def limit_bytes(self) -> int:
+        return self._shelf.limit_bytes
+
+    def get(self, key: str, digest: str = "") -> Result | None:
+        """The result of this key that was used last (with `digest`: that one), None where there is none.
+        A damaged file is as if it were not there."""
+        for name in self._names(lambda its_key, its_digest: its_key == key and its_digest.startswith(digest)):
+            if (result := self._load(name)) is not None:
+                self._shelf.touch(name)
+                return result
+        return None
+
+    def find_digest(self, digest: str) -> Result | None:
+        """A result whose digest begins like that, whatever its key."""
+        for name in self._names(lambda _, its_digest: bool(digest) and its_digest.startswith(digest)):
+            if (result := self._load(name)) is not None:
+                return result
+        return None
+
+    def put(
+        self,
+        key: str,
+        title: str,
+        result: Result,
+        *,
+        page: str = "",
+        query: Mapping[str, str] | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """OSError where it can't be written; ValueError where it alone is over the limit.
+
+        page, query: the view to open it by. facts: what the list says of it (method, image).
+        """
+        about = {
+            "title": title,
+            "made": time.time(),
+            "page": page,
+            "query": dict(query or {}),
+            "facts": dict(facts or {}),
+        }
+        content = to_file(result, about)
+        if len(content) > self.limit_bytes:
+            raise ValueError(
+                f"the result has {len(content) / 2**20:.1f} MB, more than all results may have together "
+                f"({self.limit_bytes / 2**20:.0f} MB); start the dashboard with a larger --results-mb"
+            )
+        self._shelf.write(_name(key, result.digest), lambda file: file.write(content))
+
+    def entries(self) -> list[Entry]:
+        """Used last first; damaged files are not among them."""
+        return list(self._entries())
+
+    def thumbnail(self, entry: Entry) -> bytes | None:
+        """PNG."""
+        content = self._member(_name(entry.key, entry.digest), THUMBNAIL)
+        return None if content is None else content.tobytes()
+
+    def remove(self, key: str, digest: str = "") -> None:
+        """All results of the key, or the one of `digest`. OSError where the store is read-only."""
+        for name in self._names(lambda its_key, its_digest: its_key == key and its_digest.startswith(digest)):
+            self._shelf.remove(name)
+
+    def clear(self) -> None:
+        for name in self._names(lambda *_: True):
+            self._shelf.remove(name)
+
+    def total_bytes(self) -> int:
+        return sum(each.bytes for each in self._shelf.files())
+
+    def _names(self, wanted: Callable[[str, str], bool]) -> list[str]:
+        names = [each.name for each in self._shelf.files()]
+        return [name for name in names if (parts := _parts(name)) is not None and wanted(*parts)]
+
+    def _entries(self) -> Iterator[Entry]:
+        for each in self._shelf.files():
+            parts, about = _parts(each.name), self._about(each)
+            if parts is not None and about is not None:
+                shown = {name: about[name] for name in ("title", "made", "page", "query", "facts", "environment")}
+                yield Entry(*parts, each.bytes, each.used, **shown)
+
+    def _about(self, file: Kept) -> dict | None:
+        """Read once: a list of hundreds is drawn at every click."""
+        if (file.name, file.bytes) not in self._known and (member := self._member(file.name, ABOUT)) is not None:
+            self._known[file.name, file.bytes] = json.loads(member.tobytes())
+        return self._known.get((file.name, file.bytes))
+
+    def _member(self, name: str, member: str) -> np.ndarray | None:
+        try:
+            with np.load(self._shelf.folder / name, allow_pickle=False) as file:
+                return file[member]
+        except Exception:  # Whatever a damaged file makes zipfile and NumPy say.
+            return None
+
+    def _load(self, name: str) -> Result | None:
+        content = self._shelf.read(name)
+        try:
+            result = None if content is None else from_file(content)
+        except Exception:  # As above.
+            return None
+        return result if result is not None and result.digest == _parts(name)[1] else None
+
+
+def kept_beside(store: Path, limit_bytes: int) -> ResultCache:
+    """The cache of a store."""
+    return ResultCache(store / FOLDER, limit_bytes)
+
+
+def _name(key: str, digest: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is no result's key: 8 to 64 hexadecimal digits")
+    return f"{key}-{digest}{SUFFIX}"
+
+
+def _parts(name: str) -> tuple[str, str] | None:
+    """Key and digest of a file name; None for any other file."""
+    key, _, digest = name.removesuffix(SUFFIX).partition("-")
+    return (key, digest) if name.endswith(SUFFIX) and _KEY.fullmatch(key) and _KEY.fullmatch(digest) else None

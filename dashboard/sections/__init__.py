@@ -1,0 +1,1 @@
+"""Parts of one page, in a file or folder of its name."""

@@ -1,0 +1,162 @@
+"""The controls above a channel's card: layer, number, the one before and after, all of them to filter."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from dashboard.components import GridItem, data_url, image_grid
+from dashboard.data import channel_filter, photographs, runs
+from dashboard.views import binding
+from dashboard.views.definitions import ChannelsView
+from dashboard.widgets.errors import sentence
+from dashboard.widgets.header import Opened
+
+SORTS = {
+    "channel": "Number",
+    "mean": "Mean",
+    "max": "Maximum",
+    "active_share": "Share of places",
+    "selectivity": "Class selectivity",
+}
+ONLY = {"all": "All", "live": "Live", "dead": "Dead"}
+PER_PAGE = 60
+SIDE = 64
+
+
+def choose(opened: Opened[ChannelsView], stats: pa.Table) -> None:
+    """stats: the layer's rows of `channels`."""
+    layers = runs.facts(opened.run).layers
+    shown = _listed(opened, stats)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Layer",
+            list(layers),
+            key=key("layer"),
+            width=260,
+            format_func=lambda name: f"{name} ({layers[name]} channels)",
+            on_change=lambda: binding.change(ChannelsView, channel=0, rank=0),
+        )
+        st.number_input(
+            "Channel",
+            min_value=0,
+            max_value=layers[opened.view.layer] - 1,
+            step=1,
+            key=key("channel"),
+            width=140,
+            on_change=lambda: binding.change(ChannelsView, rank=0),
+        )
+        _neighbors(opened, stats if shown is None else shown)
+        all_channels = st.popover(
+            "All channels", icon=":material/apps:", key="channels/open", on_change="rerun"
+        )
+        if all_channels.open:
+            with all_channels:
+                _all(opened, shown)
+
+
+def show(channel: int) -> None:
+    """For callbacks."""
+    binding.change(ChannelsView, channel=channel, rank=0)
+
+
+def key(name: str) -> str:
+    return binding.key(ChannelsView, name)
+
+
+def _listed(opened: Opened[ChannelsView], stats: pa.Table) -> pa.Table | None:
+    """None where the numbers asked for can't be read, which is said."""
+    try:
+        return channel_filter.listed(stats, opened.view)
+    except ValueError as error:
+        st.warning(sentence(error), icon=":material/filter_alt_off:")
+        return None
+
+
+def _neighbors(opened: Opened[ChannelsView], shown: pa.Table) -> None:
+    """The channel before and the one after, in the order and among those of the list."""
+    before, after, place = channel_filter.beside(shown, opened.view.channel)
+    for label, icon, shortcut, target in (
+        ("Previous", ":material/chevron_left:", "P", before),
+        ("Next", ":material/chevron_right:", "N", after),
+    ):
+        st.button(
+            label, icon=icon, shortcut=shortcut, disabled=target is None, on_click=show, args=(target,)
+        )
+    if channel_filter.filtered(opened.view):
+        count = len(shown)
+        where = f"{count} pass the filters" if place is None else f"{place + 1} of {count} that pass"
+        st.button(
+            where,
+            icon=":material/filter_alt_off:",
+            type="tertiary",
+            help="Show all channels again",
+            on_click=lambda: binding.change(ChannelsView, **channel_filter.UNFILTERED),
+        )
+
+
+def _all(opened: Opened[ChannelsView], shown: pa.Table | None) -> None:
+    """Every channel that passes, by its strongest patch."""
+    _filters(opened)
+    if shown is None or not len(shown):
+        st.caption("No channel of this layer is like that.")
+        return
+    pages = -(-len(shown) // PER_PAGE)
+    number = st.pagination(pages, key="channels/page") if pages > 1 else 1
+    rows = shown.slice((number - 1) * PER_PAGE, PER_PAGE).to_pylist()
+    strongest = _strongest(opened)
+    image_grid(
+        [_item(opened, row, strongest.get(row["channel"])) for row in rows],
+        key="channels/all",
+        label="Channels",
+        size=SIDE,
+        selected=opened.view.channel,
+        on_click=lambda chosen: show(int(chosen)),
+    )
+
+
+def _filters(opened: Opened[ChannelsView]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Sort by", list(SORTS), key=key("sort"), format_func=SORTS.get, width=180)
+        st.segmented_control("Channels", list(ONLY), key=key("only"), format_func=ONLY.get, required=True)
+        st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=150)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Answers most to",
+            ("", *opened.run.class_names),
+            key=key("top_class"),
+            format_func=lambda name: name or "any class",
+            width=240,
+        )
+        for name, label in (("least", "Selectivity from"), ("most", "to")):
+            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=130)
+
+
+def _strongest(opened: Opened[ChannelsView]) -> dict[int, dict]:
+    """The first patch of each channel of the layer."""
+    rows = opened.run.select("top_patches", opened.view.layer)
+    return {row["channel"]: row for row in rows.filter(pc.equal(rows["rank"], 0)).to_pylist()}
+
+
+def _item(opened: Opened[ChannelsView], row: dict, patch: dict | None) -> GridItem:
+    sort = opened.view.sort
+    value = row["channel"] if sort == "channel" else row[sort]
+    note = "dead" if row["dead"] else ("" if sort == "channel" or value is None else f"{value:.3g}")
+    return GridItem(
+        row["channel"],
+        "" if patch is None else data_url.data_url(patch_png(opened, patch, SIDE)),
+        alt=f"channel {row['channel']}, {row['top_class'] or 'no class'}",
+        caption=str(row["channel"]),
+        note=note,
+        tone="bad" if row["dead"] else "neutral",
+    )
+
+
+def patch_png(opened: Opened[ChannelsView], row: dict, side: int) -> bytes:
+    """Of a row of `top_patches`."""
+    return photographs.patch(opened.run, row["image_id"], box_of(row), side)
+
+
+def box_of(row: dict) -> photographs.Box | None:
+    """The patch in its photograph; None where the unit's receptive field is not known."""
+    box = tuple(row[edge] for edge in ("left", "top", "right", "bottom"))
+    return None if None in box else box

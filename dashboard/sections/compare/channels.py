@@ -1,0 +1,156 @@
+"""Which channels still answer to the same images."""
+
+import numpy as np
+import streamlit as st
+
+from dashboard.components import GridItem, data_url, image_grid
+from dashboard.data import comparison, photographs
+from dashboard.data.comparison import Channels, Pair
+from dashboard.sections.compare.shared_images import turn_back
+from dashboard.views import binding
+from dashboard.views.definitions import ChannelsView, CompareView
+from dashboard.views.navigation import link
+from dashboard.widgets.paging import page_of
+from featurestore.reader import Run
+
+SORTS = {"overlap": "Overlap, least first", "partner": "Best partner, least first", "channel": "Number"}
+PATCH, SMALL, PER_PAGE = 88, 64, 60
+
+
+def draw(pair: Pair) -> None:
+    if not pair.have("layers", "channels", "top_patches"):
+        st.info("One of the runs has no channels to compare.", icon=":material/view_module:")
+        return
+    layers = comparison.layers(*pair.runs)
+    if not layers:
+        st.info(
+            "These networks have no layer of the same name and number of channels, so none of their channels "
+            "correspond.",
+            icon=":material/view_module:",
+        )
+        return
+    layer = pair.view.layer if pair.view.layer in layers else next(iter(layers))
+    if pair.view.layer and layer != pair.view.layer:
+        st.caption(f"Layer {pair.view.layer} is not the same in both networks; {layer} is shown.")
+    _choose(pair, layers, layer)
+    found = comparison.channels(*pair.runs, layer)
+    channel = pair.view.channel if pair.view.channel >= 0 else int(_order(found, pair.view.sort)[0])
+    _side_by_side(pair, layer, min(channel, layers[layer] - 1), found)
+    st.subheader("All channels", anchor=False)
+    _all(pair, layer, channel, found)
+
+
+def _choose(pair: Pair, layers: dict[str, int], layer: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Layer",
+            list(dict.fromkeys(["", pair.view.layer, *layers])),
+            key=binding.key(CompareView, "layer"),
+            width=300,
+            format_func=lambda name: _layer_name(pair, name or layer, layers),
+            on_change=lambda: binding.change(CompareView, channel=-1, wall_page=1),
+            help="Layers of the same name and number of channels in both networks",
+        )
+        st.selectbox(
+            "Sort by",
+            list(SORTS),
+            key=binding.key(CompareView, "sort"),
+            format_func=SORTS.get,
+            width=240,
+            on_change=turn_back,
+        )
+
+
+def _layer_name(pair: Pair, name: str, layers: dict[str, int]) -> str:
+    if name not in layers:
+        return f"{name} (in one network alone)"
+    mean = comparison.channels(*pair.runs, name).overlap.mean
+    return f"{name}: {_percent(mean)} overlap, {layers[name]} channels"
+
+
+def _order(found: Channels, sort: str) -> np.ndarray:
+    """Channels; those that are dead in a run come last."""
+    numbers = np.arange(len(found.partner))
+    by = {"overlap": found.overlap.share, "partner": found.partner_share, "channel": numbers}
+    return np.lexsort([numbers, by[sort]])
+
+
+def _side_by_side(pair: Pair, layer: str, channel: int, found: Channels) -> None:
+    k = int(found.overlap.k[channel])
+    share = found.overlap.share[channel]
+    partner, partner_share = int(found.partner[channel]), found.partner_share[channel]
+    st.subheader(f"{layer}, channel {channel}", anchor=False)
+    if k:
+        st.caption(
+            f"Of the strongest images that both runs hold, {round(share * k)} of {k} are the same. Most in "
+            f"common with channel {partner} of the other run: {partner_share:.0%}."
+        )
+    else:
+        st.caption("Dead in one of the runs, or none of its strongest images is in both: it has no overlap.")
+    sides = [
+        ("First run", pair.run, pair.view.store, channel),
+        ("Other run, same channel", pair.other, pair.view.other_store, channel),
+    ]
+    if k and partner != channel:
+        sides.append(("Other run, best partner", pair.other, pair.view.other_store, partner))
+    for column, (title, run, store, number) in zip(st.columns(len(sides)), sides, strict=True):
+        with column:
+            where = ChannelsView(store, run.fingerprint, layer=layer, channel=number)
+            link(where, f"{title}: channel {number}")
+            image_grid(
+                _patches(run, layer, number),
+                key=f"compare/{title}",
+                label=f"Patches, {title.lower()}",
+                size=PATCH,
+            )
+
+
+def _patches(run: Run, layer: str, channel: int) -> list[GridItem]:
+    return [
+        GridItem(
+            row["rank"],
+            data_url.data_url(_png(run, row, PATCH)),
+            note=f"{row['value']:.3f}",
+            alt=f"patch {row['rank'] + 1} of image {row['image_id']}, activation {row['value']:.3f}",
+        )
+        for row in run.top_patches(layer, channel).to_pylist()
+    ]
+
+
+def _all(pair: Pair, layer: str, channel: int, found: Channels) -> None:
+    order = _order(found, pair.view.sort)
+    page = page_of(CompareView, "wall_page", len(order), PER_PAGE)
+    strongest = pair.run.select("top_patches", layer).to_pylist()
+    first = {row["channel"]: row for row in strongest if row["rank"] == 0}
+    items = [
+        _item(pair.run, each, first.get(each), found)
+        for each in order[page].tolist()
+    ]
+    image_grid(
+        items,
+        key="compare/channels",
+        label="Channels",
+        size=SMALL,
+        selected=channel,
+        on_click=lambda chosen: binding.change(CompareView, layer=layer, channel=int(chosen)),
+    )
+
+
+def _item(run: Run, channel: int, patch: dict | None, found: Channels) -> GridItem:
+    share = found.overlap.share[channel]
+    return GridItem(
+        channel,
+        "" if patch is None else data_url.data_url(_png(run, patch, SMALL)),
+        alt=f"channel {channel}, overlap {_percent(share)}",
+        caption=str(channel),
+        note=_percent(share),
+    )
+
+
+def _png(run: Run, row: dict, side: int) -> bytes:
+    box = tuple(row[edge] for edge in ("left", "top", "right", "bottom"))
+    return photographs.patch(run, row["image_id"], None if None in box else box, side)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None or np.isnan(share) else f"{share:.0%}"

@@ -1,0 +1,73 @@
+"""One image as both networks see it."""
+
+import streamlit as st
+
+from dashboard.data.comparison import Pair
+from dashboard.text import plain
+from dashboard.views.definitions import ImageView, MapView, NeighborsView
+from dashboard.views.navigation import link
+from dashboard.views.state import ViewState, read_parameters
+from dashboard.widgets import figures
+from featurestore.reader import Run
+
+
+def row_of(pair: Pair, image_id: int) -> int | None:
+    """The image's row in the match; None where it is in one run alone, or none is chosen."""
+    row = int(pair.matched.rows(image_id)) if image_id >= 0 else -1
+    return row if row >= 0 else None
+
+
+def show(pair: Pair) -> None:
+    """What both networks say of the view's image, if it has one."""
+    row = row_of(pair, pair.view.image)
+    if row is not None:
+        both(pair, row)
+    elif pair.view.image >= 0:
+        st.caption(f"Image {pair.view.image} is in the first run alone, so there is nothing to compare it with.")
+
+
+def both(pair: Pair, row: int) -> None:
+    """The picture, and what either network says of it."""
+    image_id, other_id = int(pair.matched.ids[row]), int(pair.matched.other_ids[row])
+    picture, first, second = st.columns([1, 2, 2], gap="medium")
+    with picture:
+        image = pair.run.image(image_id)
+        if image["predicted"] is not None:
+            st.image(pair.run.thumbnail(image_id), width="stretch", alt=f"chosen image {image['path']}")
+        st.markdown(f"**{plain(image['label'] or 'no label')}**")
+        st.caption(plain(image["path"]))
+    for column, title, run, store, number in (
+        (first, "First run", pair.run, pair.view.store, image_id),
+        (second, "Other run", pair.other, pair.view.other_store, other_id),
+    ):
+        with column:
+            st.markdown(f"**{title}**: {store}, image {number}")
+            _opinion(run, number, title)
+            _links(store, run.fingerprint, number)
+
+
+def _opinion(run: Run, image_id: int, side: str) -> None:
+    """side: unlike the run, not the same twice where a store is compared with a copy of it."""
+    top = run.image(image_id)["top5"] or []
+    if not top:
+        st.caption("This network could not read the image.")
+        return
+    st.plotly_chart(
+        figures.probabilities([each["class"] for each in top], [each["probability"] for each in top]),
+        config={"displayModeBar": False},
+        key=f"compare/{side}/opinion",
+        alt="the most probable classes",
+    )
+
+
+def _links(store: str, fingerprint: str, image: int) -> None:
+    where = {"store": store, "run": fingerprint, "image": image}
+    method = ImageView.method
+    views: list[tuple[ViewState, str]] = [
+        (ImageView(**where, method=method, parameters=read_parameters(method, {})[0]), "Explain"),
+        (NeighborsView(**where), "Neighbours"),
+        (MapView(**where), "On the map"),
+    ]
+    with st.container(horizontal=True, gap="small"):
+        for view, label in views:
+            link(view, label)

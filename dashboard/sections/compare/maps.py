@@ -1,0 +1,127 @@
+"""Two maps of one method, laid upon each other, side by side."""
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from compute.reports.compare.pictures import KIND_COLORS
+from dashboard.components import Camera, GridItem, ScatterEvents, scatter
+from dashboard.components.plane import Frame
+from dashboard.data import comparison, selections
+from dashboard.data.comparison import Moved, Pair
+from dashboard.sections.compare import image, shared_images
+from dashboard.sections.compare.summary import MAPS
+from dashboard.server.compare_routes import address
+from dashboard.views import binding, urls
+from dashboard.views.definitions import CompareView
+from dashboard.views.urls import MapAddresses
+
+COLORS = {"label": "Label", "kind": "What the prediction became", "moved": "How far it moved"}
+HEIGHT = 480
+WHOLE = Camera(0, 0, 1)
+
+
+def draw(pair: Pair) -> None:
+    maps = comparison.compared(*pair.runs).maps
+    if not maps:
+        st.info(
+            "The runs have no map by the same method: `python -m compute store --stages embeddings …` makes "
+            "them.",
+            icon=":material/scatter_plot:",
+        )
+        return
+    method = pair.view.map if pair.view.map in maps else maps[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "Layout",
+            maps,
+            key=binding.key(CompareView, "map"),
+            format_func=lambda name: MAPS.get(name, name),
+            on_change=shared_images.turn_back,
+        )
+        st.selectbox(
+            "Colour by",
+            list(COLORS),
+            key=binding.key(CompareView, "color"),
+            format_func=COLORS.get,
+            width=240,
+            on_change=lambda: binding.change(CompareView, highlight=""),
+        )
+    found = comparison.moved(*pair.runs, method)
+    _plots(pair, method, found)
+    image.show(pair)
+    st.subheader("Images that moved the most", anchor=False)
+    shared_images.wall(pair, found.farthest, _item, "moved")
+
+
+def _plots(pair: Pair, method: str, found: Moved) -> None:
+    view = pair.view
+    frames = dict(zip(("here", "there"), comparison.frames(*pair.runs, method), strict=True))
+    camera = _camera(view.camera) or WHOLE
+    titles = (f"**First run**: {view.store}", f"**Other run**, laid upon it: {view.other_store}")
+    for column, (side, frame), title in zip(st.columns(2), frames.items(), titles, strict=True):
+        with column:
+            st.markdown(title)
+            scatter(
+                _addresses(pair, method, side),
+                comparison.coloring(*pair.runs, method, view.color),
+                key=f"compare/map {side}",
+                palette=KIND_COLORS if view.color == "kind" else None,
+                camera=frame.seen_from(camera, frames["here"]),
+                selected=view.image if view.image >= 0 else None,
+                lasso=selections.read(view.store, pair.run, view.selection).tolist(),
+                highlight=view.highlight or None,
+                height=HEIGHT,
+                label=f"{MAPS.get(method, method)} of the images in both runs, {title.replace('*', '')}",
+                on_event=lambda events, frame=frame: _happened(view, events, frame, frames["here"]),
+            )
+    st.caption(
+        f"{len(found.ids):,} images; residual {found.aligned.residual:.3f} (0: the same map, 1: nothing in "
+        "common). The other map is moved, turned or mirrored, and scaled to the same spread; both plots show "
+        "the same part of the plane. A lasso in one marks the same images in the other. t-SNE and UMAP lay out "
+        "even the same features differently for another seed."
+    )
+
+
+def _addresses(pair: Pair, method: str, side: str) -> MapAddresses:
+    view = pair.view
+    plain = urls.scatter_map(view.store, view.run, method, "label")
+    found = replace(plain, points=address(view, "points", method, side))
+    if view.color != "label":
+        found = replace(found, colors=address(view, "colors", method, view.color))
+    return found if side == "here" else replace(found, captions=address(view, "caption", ""))
+
+
+def _happened(view: CompareView, events: ScatterEvents, frame: Frame, here: Frame) -> None:
+    """The address has the camera of the first plot, and nothing where a plot is only fitted to its place."""
+    changes = {}
+    if events.clicked is not None:
+        changes["image"] = events.clicked
+    if events.camera is not None:
+        camera = here.seen_from(events.camera, frame)
+        if not np.allclose(camera, _camera(view.camera) or WHOLE, atol=1e-3):
+            changes["camera"] = ",".join(f"{each:.4g}" for each in camera)
+    if events.lasso is not None:
+        changes["selection"] = selections.keep(view.store, events.lasso)
+    if events.highlight is not None:
+        changes["highlight"] = events.highlight
+    binding.change(CompareView, **changes)
+
+
+def _camera(text: str) -> Camera | None:
+    """As a link writes it; None where there is none, or it can't be read."""
+    try:
+        return Camera(*map(float, text.split(",")))
+    except (ValueError, TypeError):
+        return None
+
+
+def _item(row: dict, thumbnail: str) -> GridItem:
+    return GridItem(
+        row["image_id"],
+        thumbnail,
+        alt=f"image {row['image_id']}, moved {row['moved']:.2f} of the map's spread",
+        caption=f"image {row['image_id']}",
+        note=f"moved {row['moved']:.2f}",
+    )

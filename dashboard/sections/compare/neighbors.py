@@ -1,0 +1,135 @@
+"""Which images' neighbourhoods changed."""
+
+import numpy as np
+import pyarrow as pa
+import streamlit as st
+
+from compute.analysis.comparison import Overlap
+from dashboard.components import GridItem, image_grid
+from dashboard.data import comparison
+from dashboard.data.comparison import Pair
+from dashboard.sections.compare import image as chosen
+from dashboard.sections.compare import shared_images
+from dashboard.views import binding, urls
+from dashboard.views.definitions import CompareView
+from dashboard.widgets import figures
+from featurestore.reader import Run
+
+MOST = 20
+"""As many are in a store."""
+
+
+def draw(pair: Pair) -> None:
+    if not pair.have("neighbors"):
+        st.info(
+            "One of the runs has no neighbours: `python -m compute store --stages neighbors …` makes them.",
+            icon=":material/hub:",
+        )
+        return
+    found = comparison.neighbor_overlap(*pair.runs, pair.view.k)
+    facts, plot = st.columns([1, 2], gap="medium")
+    with facts:
+        st.slider(
+            "Neighbours, k", 1, MOST, key=binding.key(CompareView, "k"), on_change=shared_images.turn_back
+        )
+        _numbers(pair, found)
+    with plot:
+        _histogram(pair, found)
+    row = chosen.row_of(pair, pair.view.image)
+    if row is not None:
+        _side_by_side(pair, row)
+    elif pair.view.image >= 0:
+        chosen.show(pair)
+    st.subheader("Neighbourhoods that changed most", anchor=False)
+    shared_images.wall(pair, _most_changed(pair, found), _item, "neighbors")
+
+
+def _numbers(pair: Pair, found: Overlap) -> None:
+    chance = found.chance(len(pair.matched) - 1)
+    st.metric(
+        f"Overlap@{pair.view.k}",
+        "–" if found.mean is None else f"{found.mean:.1%}",
+        None if chance is None else f"chance {chance:.2%}",
+        delta_color="off",
+        delta_arrow="off",
+        help="Share of an image's nearest images in feature space that both runs name, mean over images. "
+        "Chance: k / (n - 1), of neighbours drawn at random",
+    )
+    few = int((found.k < pair.view.k).sum())
+    if few:
+        st.caption(
+            f"Of {few:,} images a store keeps fewer than {pair.view.k} neighbours that both runs could have: "
+            f"these are compared on as many as there are. All in all, on {found.k.mean():.1f} in the mean."
+        )
+
+
+def _histogram(pair: Pair, found: Overlap) -> None:
+    bins = pair.view.k + 1
+    share = found.share[found.k > 0]
+    counts = np.bincount(np.round(share * pair.view.k).astype(int), minlength=bins)
+    half = 0.5 / pair.view.k
+    figure = figures.histogram(counts.tolist(), -half, 1 + half, "overlap")
+    figure.update_xaxes(title=f"overlap@{pair.view.k}", tickformat=".0%")
+    st.plotly_chart(
+        figure, config={"displayModeBar": False}, alt="histogram of how much of its neighbours an image keeps"
+    )
+
+
+def _most_changed(pair: Pair, found: Overlap) -> pa.Table:
+    order = np.lexsort([pair.matched.ids, -found.k, found.share])
+    order = order[found.k[order] > 0]
+    return pa.table({"image_id": pair.matched.ids[order], "share": found.share[order], "k": found.k[order]})
+
+
+def _item(row: dict, thumbnail: str) -> GridItem:
+    return GridItem(
+        row["image_id"],
+        thumbnail,
+        alt=f"image {row['image_id']}, {row['share']:.0%} of its neighbours in common",
+        caption=f"image {row['image_id']}",
+        note=f"{round(row['share'] * row['k'])} of {row['k']} in common",
+    )
+
+
+def _side_by_side(pair: Pair, row: int) -> None:
+    first, second = comparison.neighbor_rows(*pair.runs)
+    st.subheader(f"The neighbours of image {pair.view.image}", anchor=False)
+    st.image(pair.run.thumbnail(pair.view.image), width=110, alt="the chosen image")
+    sides = (
+        ("First run", pair.run, pair.view.store, int(pair.matched.ids[row]), False, second[row]),
+        ("Other run", pair.other, pair.view.other_store, int(pair.matched.other_ids[row]), True, first[row]),
+    )
+    for column, (title, run, store, image_id, other, across) in zip(st.columns(2), sides, strict=True):
+        with column:
+            st.markdown(f"**{title}**: {store}")
+            image_grid(
+                _neighbors(pair, run, store, image_id, other, across),
+                key=f"compare/neighbors of {title}",
+                label=f"Neighbours in the {title.lower()}",
+                size=88,
+                on_click=lambda row: binding.change(CompareView, image=int(pair.matched.ids[int(row)])),
+            )
+
+
+def _neighbors(
+    pair: Pair, run: Run, store: str, image_id: int, other: bool, across: np.ndarray
+) -> list[GridItem]:
+    """The k nearest that both runs hold; ids are rows of the match. across: the other side's."""
+    nearest = run.neighbors("feature", image_id)
+    rows = pair.matched.rows(nearest["neighbor_id"].to_numpy(), other)
+    kept = [(row, each) for row, each in zip(rows.tolist(), nearest.to_pylist(), strict=True) if row >= 0]
+    kept = kept[: pair.view.k]
+    shared = set(across[across >= 0][: pair.view.k].tolist())
+    images = run.rows("images", [each["neighbor_id"] for _, each in kept], ("label", "path")).to_pylist()
+    return [
+        GridItem(
+            row,
+            urls.thumbnail(store, run.fingerprint, each["neighbor_id"]),
+            alt=f"{image['path']} at distance {each['distance']:.3f}",
+            caption=image["label"] or image["path"],
+            note=f"{each['distance']:.3f}",
+            badge="both" if row in shared else "",
+            tone="good" if row in shared else "neutral",
+        )
+        for (row, each), image in zip(kept, images, strict=True)
+    ]

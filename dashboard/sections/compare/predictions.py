@@ -1,0 +1,85 @@
+"""The images whose prediction changed, with both predictions."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from dashboard.components import GridItem
+from dashboard.data import comparison
+from dashboard.data.comparison import Pair
+from dashboard.sections.compare import image, shared_images
+from dashboard.views import binding
+from dashboard.views.definitions import CompareView
+
+KINDS = {
+    "all": "All changed",
+    "fixed": "Fixed",
+    "broken": "Broken",
+    "both wrong": "Both wrong",
+    "changed": "No label",
+}
+TONES = {"fixed": "good", "broken": "bad"}
+
+
+def draw(pair: Pair) -> None:
+    table = comparison.predictions(*pair.runs)
+    changed = comparison.changed(*pair.runs, "all", "")
+    if not len(changed):
+        image.show(pair)
+        st.success(
+            f"Both networks predict the same class for all {len(table):,} images.", icon=":material/check:"
+        )
+        return
+    shown = _chosen_of(pair, changed)
+    image.show(pair)
+    if not len(shown):
+        st.caption("No changed prediction is like that.")
+        return
+    st.caption(
+        f"{len(shown):,} of {len(table):,} images; those the other network is most sure of first. The label is "
+        "green where the other run is right and the first one wrong (fixed), red where it is the other way "
+        "round (broken). A click shows what both networks say."
+    )
+    shared_images.wall(pair, shown, _item, "predictions")
+
+
+def _chosen_of(pair: Pair, changed: pa.Table) -> pa.Table:
+    counts = {each["values"]: each["counts"] for each in pc.value_counts(changed["kind"]).to_pylist()}
+    counts["all"] = len(changed)
+    view = pair.view
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "Kind",
+            [kind for kind in KINDS if kind in counts or kind == view.kind],
+            key=binding.key(CompareView, "kind"),
+            format_func=lambda kind: f"{KINDS[kind]} ({counts.get(kind, 0):,})",
+            help="Fixed: wrong in the first run, right in the other. Broken: the reverse.",
+            on_change=shared_images.turn_back,
+        )
+        known = pc.unique(changed["label"].drop_null()).to_pylist()
+        st.selectbox(
+            "Label",
+            ["", *sorted({*known, *filter(None, [view.label])})],
+            key=binding.key(CompareView, "label"),
+            format_func=lambda name: name or "any",
+            width=220,
+            on_change=shared_images.turn_back,
+        )
+    return comparison.changed(*pair.runs, view.kind, view.label)
+
+
+def _item(row: dict, thumbnail: str) -> GridItem:
+    return GridItem(
+        row["image_id"],
+        thumbnail,
+        alt=f"image {row['image_id']}, {row['label'] or 'no label'}: {row['predicted']}, then "
+        f"{row['other_predicted']}",
+        caption=f"{row['predicted']} {_percent(row['probability'])}",
+        note=f"→ {row['other_predicted']} {_percent(row['other_probability'])}",
+        badge=row["label"] or "",
+        tone=TONES.get(row["kind"], "neutral"),
+    )
+
+
+def _percent(probability: float) -> str:
+    return f"{probability:.0%}" if probability >= 0.1 else f"{probability:.1%}"

@@ -1,0 +1,94 @@
+"""One image at a glance: where occlusion and saliency point, the object cut out, the nearest images, the
+channels that answer most."""
+
+import dataclasses
+from collections.abc import Callable
+
+import streamlit as st
+
+from compute.images.pictures import picture, png, to_8_bit, upscaled
+from compute.methods import METHODS
+from dashboard.data import runs
+from dashboard.data.photographs import Subject
+from dashboard.sections.image import occlusion, strongest_channels
+from dashboard.sections.image.neighbors import strip
+from dashboard.sections.image.occlusion import PREVIEW
+from dashboard.views.definitions import ImageView
+from dashboard.views.image_tabs import (
+    CHANNELS,
+    METHOD_OF_TAB,
+    NEIGHBORS,
+    OCCLUSION,
+    SALIENCY,
+    SEGMENTATION,
+    TABS,
+)
+from dashboard.views.navigation import PAGES, link
+from dashboard.views.state import read_parameters
+from dashboard.widgets.errors import boundary, sentence
+from dashboard.widgets.header import Opened
+from dashboard.widgets.live import live_step
+
+SHOWN, SIDE = 8, 84
+"""Images in a row, and their side in CSS pixels."""
+
+
+def draw(opened: Opened[ImageView], subject: Subject) -> None:
+    refused = runs.refusal(opened.run)
+    parts: dict[str, Callable[[], None]] = {
+        OCCLUSION: lambda: _occlusion(opened, subject, refused),
+        SALIENCY: lambda: _method(opened, subject, SALIENCY, refused),
+        SEGMENTATION: lambda: _method(opened, subject, SEGMENTATION, refused),
+    }
+    for column, (tab, part) in zip(st.columns(len(parts), gap="small"), parts.items(), strict=True):
+        with column:
+            link(shown_on(opened.view, tab), TABS[tab], ":material/open_in_full:")
+            with boundary():
+                part()
+    if refused is not None:
+        st.info(sentence(ValueError(refused)), icon=":material/lock:")
+    link(shown_on(opened.view, NEIGHBORS), TABS[NEIGHBORS], PAGES["neighbors"].icon)
+    known = subject.image_id is not None or refused is None
+    if known:
+        with boundary():
+            strip(opened, subject, "feature", SHOWN, size=SIDE)
+    if runs.facts(opened.run).layers:
+        link(shown_on(opened.view, CHANNELS), TABS[CHANNELS], PAGES["channels"].icon)
+        if known:
+            with boundary():
+                strongest_channels.strip(opened, subject, SHOWN, SIDE)
+
+
+def shown_on(view: ImageView, tab: str) -> ImageView:
+    """The same image on another tab, its method at its defaults."""
+    method = METHOD_OF_TAB.get(tab, view.method)
+    parameters = view.parameters if method == view.method else read_parameters(method, {})[0]
+    return dataclasses.replace(view, tab=tab, method=method, parameters=parameters)
+
+
+def _occlusion(opened: Opened[ImageView], subject: Subject, refused: str | None) -> None:
+    if not occlusion.has_maps(opened.run, subject.image_id):
+        _method(opened, subject, OCCLUSION, refused)
+        return
+    content, target = occlusion.preview(opened.run, subject.image_id)
+    _show(content, f"Bright: covering it costs {target} its probability", f"occlusion of {subject.name}")
+
+
+def _method(opened: Opened[ImageView], subject: Subject, tab: str, refused: str | None) -> None:
+    if refused is not None:
+        st.caption("Needs the network.")
+        return
+    view = dataclasses.replace(shown_on(opened.view, tab), source="live")
+    step = live_step.finished_step(opened, view, subject)
+    if step is None:
+        return
+    shown = step.pictures.get("overlay")
+    content = picture(step) if shown is None else to_8_bit(shown)
+    said = f"{METHODS[view.method].title} for {step.numbers['class']}"
+    if step.numbers.get("failed"):
+        said = f"No outline: {step.numbers['failed']}"
+    _show(png(upscaled(content, PREVIEW)), said, f"{TABS[tab]} of {subject.name}")
+
+
+def _show(content: bytes, caption: str, alt: str) -> None:
+    st.image(content, caption=caption, alt=alt, width="stretch")

@@ -1,0 +1,93 @@
+"""The occlusion maps that a store holds of an image."""
+
+import io
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from compute.images.pictures import overlay, png, to_8_bit, upscaled
+from compute.methods.attribution.occlusion import nearest
+from compute.occlusion.maps import windows
+from dashboard.components.data_url import data_url
+from dashboard.data import photographs
+from dashboard.data.runs import BY_FOLDER
+from dashboard.text import plain
+from dashboard.views import binding
+from dashboard.views.definitions import ImageView
+from dashboard.widgets import figures
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.header import Opened
+from featurestore.reader import Run
+
+VALUES = {"probability": "Probability", "logit": "Logit", "argmax": "Prediction"}
+PREVIEW = 240
+"""Least shorter side of a picture without axes, in pixels."""
+
+
+def has_maps(run: Run, image_id: int | None) -> bool:
+    """Whether the store holds maps of the image; images that could not be read have none."""
+    if image_id is None or "occlusion" not in run.tables():
+        return False
+    return len(run.select("occlusion", image_id, columns=["target"])) > 0
+
+
+def draw(opened: Opened[ImageView], image_id: int) -> None:
+    run, view = opened.run, opened.view
+    maps = run.occlusion(image_id)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            "Value",
+            list(VALUES),
+            key=binding.key(ImageView, "value"),
+            format_func=VALUES.get,
+            label_visibility="collapsed",
+            required=True,
+        )
+        st.toggle("Over the image", key=binding.key(ImageView, "overlay"))
+        take_along(opened)
+    chart, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
+    chart.plotly_chart(
+        _figure(run, view, image_id, maps),
+        alt=f"{view.value} of {maps['target']} by where the grey patch lies",
+    )
+    with words:
+        st.metric(f"Unoccluded probability of {plain(maps['target'])}", f"{maps['unoccluded']:.1%}")
+        st.metric("Unoccluded logit", f"{maps['unoccluded_logit']:.3f}")
+        st.caption(
+            f"A grey square of {maps['patch']} x {maps['patch']} pixels covers the image at every "
+            f"{maps['stride']} pixels; values are drawn at its centre. Where they fall, what lay there "
+            "speaks for the class (Zeiler and Fergus 2014)."
+        )
+
+
+@st.cache_data(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
+def preview(run: Run, image_id: int) -> tuple[bytes, str]:
+    """PNG of the image, coloured where the grey patch costs the class its probability; and the class."""
+    maps = run.occlusion(image_id)
+    with Image.open(io.BytesIO(photographs.crop(run, image_id))) as crop:
+        image = np.asarray(crop.convert("RGB"), np.float32) / 255
+    rows, cols = (
+        nearest(np.asarray(centres), size)
+        for centres, size in zip(_centres(maps, image.shape[:2]), image.shape, strict=False)
+    )
+    loss = maps["probability"].max() - maps["probability"]
+    picture = overlay(image, loss[np.ix_(rows, cols)])
+    return png(upscaled(to_8_bit(picture), PREVIEW)), maps["target"]
+
+
+def _figure(run: Run, view: ImageView, image_id: int, maps: dict):
+    size = photographs.preprocessing(run).size
+    image_url = data_url(photographs.crop(run, image_id)) if view.overlay else None
+    ys, xs = _centres(maps, size)
+    if view.value == "argmax":
+        return figures.classes_over_image(maps["argmax"], ys, xs, size, run.class_names, image_url)
+    title = f"{view.value} of {maps['target']}"
+    return figures.heat_over_image(maps[view.value], ys, xs, size, title=title, image_url=image_url)
+
+
+def _centres(maps: dict, size: tuple[int, int]) -> tuple[list[float], list[float]]:
+    """Rows and columns of the patch's centres, in pixels of the crop."""
+    patch, stride = maps["patch"], maps["stride"]
+    ys, xs = ([start + patch / 2 for start in windows(length, patch, stride)] for length in size)
+    return ys, xs

@@ -1,0 +1,175 @@
+"""The tab of the Image page with the channels that answer unusually strongly to the image."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from compute.analysis.channel_ranking import Peaks
+from compute.reports.answers import EACH_LAYER, Answer, stored, strongest
+from compute.reports.strongest_channels import place
+from dashboard.components import GridItem, data_url, image_grid
+from dashboard.data import photographs, runs
+from dashboard.data.photographs import Subject
+from dashboard.data.runs import BY_FOLDER
+from dashboard.jobs.one_step import search
+from dashboard.views import binding
+from dashboard.views.definitions import ChannelsView, ImageView
+from dashboard.views.image_tabs import CHANNELS
+from dashboard.views.navigation import link
+from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.errors import sentence
+from dashboard.widgets.header import Opened
+from dashboard.widgets.live.attached import attach
+from featurestore.reader import Run
+
+SIDE = 96
+Shown = tuple[tuple[Answer, bytes], ...]
+
+
+def draw(opened: Opened[ImageView], subject: Subject) -> None:
+    layers = tuple(runs.facts(opened.run).layers)
+    if not layers:
+        st.info("This network has no convolution, so it has no channels.", icon=":material/view_module:")
+        return
+    _explain(opened, layers)
+    shown = _live(opened, subject)
+    if shown is None:
+        return
+    if not shown:
+        st.caption("No channel of this layer answers to this image.")
+        return
+    answers = [answer for answer, _ in shown]
+    rarest = min(answers, key=_rarity)
+    chosen = next((each for each in answers if each.name == opened.view.strong), rarest)
+    _chosen(opened, chosen)
+    for layer in layers:
+        of_layer = [(answer, png) for answer, png in shown if answer.layer == layer]
+        if of_layer:
+            _layer(opened, layer, of_layer, chosen)
+
+
+def strip(opened: Opened[ImageView], subject: Subject, count: int, size: int) -> None:
+    """One row of the `count` rarest answers of all layers; a click opens the tab on one of them."""
+    shown = _found(opened, subject, "")
+    if shown is None:
+        return
+    rarest = sorted(shown, key=lambda each: _rarity(each[0]))[:count]
+    image_grid(
+        [_item(answer, png, f"{answer.channel} of {answer.layer}", place(answer)) for answer, png in rarest],
+        key="image/strongest",
+        label="Strongest channels",
+        size=size,
+        on_click=lambda name: binding.change(ImageView, tab=CHANNELS, layer="", strong=str(name)),
+    )
+
+
+def _rarity(answer: Answer) -> tuple[float, float]:
+    """Least for the answer that fewest images exceed; between equals, nearest to the channel's maximum."""
+    return answer.share, -answer.value / answer.maximum
+
+
+def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Layer",
+            ("", *layers),
+            key=binding.key(ImageView, "layer"),
+            format_func=lambda name: name or f"all, the first {EACH_LAYER} of each",
+            width=260,
+            on_change=lambda: binding.change(ImageView, strong="", channel=-1),
+        )
+        take_along(opened)
+    st.caption(
+        "Each channel's strongest answer in this image and where it is, ranked by how few of the store's "
+        "images make it answer more strongly, which means the same for every channel, whatever its unit. Below each "
+        "patch: the channel with that share, its value and the store's maximum; on it, its place where it is "
+        "among the channel's strongest patches of the store."
+    )
+
+
+def _live(opened: Opened[ImageView], subject: Subject) -> Shown | None:
+    """None while the network runs; the store's own top patches where the network may not be used."""
+    if (refused := runs.refusal(opened.run)) is not None:
+        st.info(
+            f"{sentence(ValueError(refused))} Until then, only channels among whose top patches "
+            "this image is can be shown, from the store.",
+            icon=":material/lock:",
+        )
+    return _found(opened, subject, opened.view.layer)
+
+
+def _found(opened: Opened[ImageView], subject: Subject, layer: str) -> Shown | None:
+    if runs.refusal(opened.run) is not None:
+        return None if subject.image_id is None else _stored(opened.run, subject.image_id, layer)
+    wanted = search(opened.run, subject.image_id, subject.upload, subject.name, subject.sha256)
+    job = attach(wanted.key, wanted.title, wanted.work, opened.view)
+    return None if job is None else _ranked(opened.run, subject, layer, job.step.layers)
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def _ranked(run: Run, subject: Subject, layer: str, _found: Mapping[str, Peaks]) -> Shown:
+    """The found peaks follow from the run and the subject."""
+    image = photographs.photograph(run, subject.image_id or 0, subject.upload)
+    return _with_patches(image, strongest(run, layer, _found, subject.image_id, image.size))
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def _stored(run: Run, image_id: int, layer: str) -> Shown:
+    return _with_patches(photographs.photograph(run, image_id), stored(run, image_id, layer))
+
+
+def _with_patches(image, answers: list[Answer]) -> Shown:
+    whole = (0, 0, image.width, image.height)
+    return tuple((each, photographs.png(photographs.cut(image, each.box or whole, SIDE))) for each in answers)
+
+
+def _layer(
+    opened: Opened[ImageView], layer: str, shown: list[tuple[Answer, bytes]], chosen: Answer
+) -> None:
+    st.markdown(f"**{layer}**")
+    items = [
+        _item(
+            answer,
+            png,
+            caption=f"{answer.channel}: {place(answer)}",
+            note=f"{answer.value:.3g} of {answer.maximum:.3g}",
+        )
+        for answer, png in shown
+    ]
+    image_grid(
+        items,
+        key=f"image/strongest/{layer}",
+        label=f"Strongest channels of {layer}",
+        size=SIDE,
+        selected=chosen.name,
+        on_click=lambda name: binding.change(ImageView, strong=str(name)),
+    )
+
+
+def _item(answer: Answer, png: bytes, caption: str, note: str) -> GridItem:
+    return GridItem(
+        answer.name,
+        data_url.data_url(png),
+        alt=f"where channel {answer.channel} of {answer.layer} answers most, {place(answer)}",
+        caption=caption,
+        note=note,
+        badge="" if answer.rank is None else f"{answer.rank + 1}",
+    )
+
+
+def _chosen(opened: Opened[ImageView], answer: Answer) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
+        st.metric(f"{answer.layer}, channel {answer.channel}", f"{answer.value:.3f}", width="content")
+        st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
+        st.metric("Images that answer more", f"{answer.share:.1%}", width="content")
+        if answer.rank is not None:
+            st.metric("Place among its patches", f"{answer.rank + 1}", width="content")
+        st.metric("Unit (row, column)", f"{answer.y}, {answer.x}", width="content")
+        channel = ChannelsView(
+            opened.store,
+            opened.run.fingerprint,
+            layer=answer.layer,
+            channel=answer.channel,
+            rank=answer.rank or 0,
+        )
+        link(channel, "Open this channel")

@@ -1,0 +1,108 @@
+"""The map's two planes, points and a grid of thumbnails, and what is done in them."""
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from compute.reports import grid
+from compute.reports.drawing.coloring import color_title
+from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, scatter
+from dashboard.data import runs, selections
+from dashboard.views import binding, urls
+from dashboard.views.definitions import MapView
+from dashboard.widgets.header import Opened
+
+METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+HEIGHT = 620
+
+
+def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
+    """The scatter plot; lasso: image_ids of the selection."""
+    view, run = opened.view, opened.run
+    scatter(
+        urls.scatter_map(opened.store, run.fingerprint, view.map, view.color, view.search),
+        runs.coloring(run, view.color),
+        key="map/scatter",
+        camera=_numbers(view.camera, Camera),
+        selected=view.image if view.image >= 0 else None,
+        lasso=lasso.tolist(),
+        highlight=view.highlight or None,
+        height=HEIGHT,
+        label=f"{spoken(view.map)} of all images, coloured by {color_title(view.color).lower()}",
+        on_event=lambda events: _happened(events, opened.store),
+    )
+    st.caption("Drag to move, scroll to zoom, click a point to see its image; the lasso picks many.")
+
+
+def cells(opened: Opened[MapView]) -> None:
+    """The grid of thumbnails."""
+    view, run = opened.view, opened.run
+    if view.kind not in runs.facts(run).grids.get(view.map, ()):
+        st.info(
+            f"This run has no such grid of {spoken(view.map)}: `python -m compute store --stages grid …` "
+            "makes it.",
+            icon=":material/grid_off:",
+        )
+        return
+    made = grid.grid(run, view.map, view.kind)
+    deep_zoom(
+        urls.deep_zoom_grid(opened.store, run.fingerprint, view.map, view.kind, view.seams),
+        made.pyramid,
+        key="map/grid",
+        bounds=_numbers(view.bounds, Bounds),
+        selected=_cell(made, view.image),
+        seams=view.seams,
+        height=HEIGHT,
+        label=f"Grid of images by {spoken(view.map)}",
+        on_event=lambda events: _zoomed(events, made),
+    )
+    st.caption(
+        "Drag to move, scroll to zoom, click an image to select it; the toolbar saves the whole picture."
+    )
+
+
+def spoken(method: str) -> str:
+    """A map's name for people."""
+    return METHODS.get(method, method)
+
+
+def _happened(events: ScatterEvents, store: str) -> None:
+    changes = {}
+    if events.clicked is not None:
+        changes["image"] = events.clicked
+    if events.camera is not None:
+        changes["camera"] = _text(events.camera)
+    if events.lasso is not None:
+        changes |= {"selection": selections.keep(store, events.lasso), "selection_page": 1}
+    if events.highlight is not None:
+        changes["highlight"] = events.highlight
+    binding.change(MapView, **changes)
+
+
+def _zoomed(events: DeepZoomEvents, made: grid.Grid) -> None:
+    changes = {}
+    if events.bounds is not None:
+        changes["bounds"] = _text(events.bounds)
+    if events.clicked is not None and (image := int(made.image_id[events.clicked])) >= 0:
+        changes["image"] = image
+    binding.change(MapView, **changes)
+
+
+def _cell(made: grid.Grid, image: int) -> tuple[int, int] | None:
+    """Where an image lies first in the grid."""
+    places = np.argwhere(made.image_id == image) if image >= 0 else ()
+    return tuple(places[0].tolist()) if len(places) else None
+
+
+def _text(numbers: tuple[float, ...]) -> str:
+    return ",".join(f"{each:.4g}" for each in numbers)
+
+
+def _numbers(text: str, kind: type[Camera] | type[Bounds]) -> Camera | Bounds | None:
+    """A camera or bounds as a link writes them; None where there is none, or it can't be read."""
+    try:
+        numbers = tuple(map(float, text.split(",")))
+        return kind(*numbers) if all(map(math.isfinite, numbers)) else None
+    except (ValueError, TypeError):
+        return None

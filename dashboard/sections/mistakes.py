@@ -1,0 +1,102 @@
+"""The tab of Mistakes with images whose neighbours in feature space carry another label."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import streamlit as st
+
+from compute.analysis.label_agreement import disagreements
+from compute.reports.outvoted import NEIGHBOR_COLUMNS, chosen
+from dashboard.data import runs
+from dashboard.data.labelled_images import Labelled
+from dashboard.data.runs import BY_FOLDER
+from dashboard.views import binding
+from dashboard.views.definitions import MistakesView, NeighborsView
+from dashboard.views.navigation import PAGES
+from dashboard.widgets.header import Opened
+from dashboard.widgets.image_wall import wall
+from featurestore.reader import Run
+
+THEORY = (
+    "Where the nearest images in feature space vote for another label than an image's own, the label may be "
+    "wrong, or the image is a hard one. Such images are those that the edited nearest neighbour rule takes "
+    "out of a training set (Wilson 1972); looking at them is a way to find errors in the labels (confident "
+    "learning finds them from the predicted probabilities instead: Northcutt, Jiang and Chuang 2021)."
+)
+MOST = 20
+"""As many are in the store."""
+
+
+def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
+    """judged: of the page's split and selection."""
+    if "neighbors" not in opened.run.tables():
+        st.info(
+            "This run has no neighbours: `python -m compute store --stages neighbors …` finds them.",
+            icon=":material/hub:",
+        )
+        return
+    st.caption(THEORY)
+    _controls(judged.labels)
+    found = _shown(opened, judged.images)
+    if not len(found):
+        st.info("No image of this kind is outvoted by its neighbours.", icon=":material/check_circle:")
+        return
+    st.subheader(f"{len(found):,} of {len(judged):,} images are outvoted", anchor=False)
+    st.caption(
+        "Those first whose neighbours carry their label least often, then the ones with the nearest "
+        "neighbours. On each image: the share of neighbours with another label; below it what they vote for. "
+        "A click shows the neighbours."
+    )
+    clicked = wall(
+        opened,
+        found["image_id"].to_numpy(),
+        "images_page",
+        label="Images that their neighbours outvote",
+        badges=[f"{share:.0%}" for share in found["share"].to_pylist()],
+        notes=[f"vote: {name}" for name in found["majority"].to_pylist()],
+        judged=False,
+    )
+    if clicked is not None:
+        view = NeighborsView(opened.store, opened.run.fingerprint, image=int(clicked), count=opened.view.k)
+        st.switch_page(PAGES[view.page].file, query_params=view.to_query())
+
+
+def _controls(labels: Sequence[str]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        key = binding.key(MistakesView, "k")
+        st.slider("Neighbours that vote", 1, MOST, key=key, width=320, on_change=_turn_back)
+        label_choice("label", "Label", labels)
+        label_choice("predicted", "Neighbours vote for", labels)
+
+
+def label_choice(field: str, title: str, names: Sequence[str]) -> None:
+    """A class to look at, or any; what a link names and the images don't have can be seen and taken back."""
+    key = binding.key(MistakesView, field)
+    asked = [name for name in (st.session_state[key],) if name and name not in names]
+    st.selectbox(
+        title,
+        ["", *asked, *names],
+        key=key,
+        width=200,
+        format_func=lambda name: name or "any",
+        on_change=_turn_back,
+    )
+
+
+def _turn_back() -> None:
+    binding.change(MistakesView, images_page=1)
+
+
+def _shown(opened: Opened[MistakesView], images: pa.Table) -> pa.Table:
+    view = opened.view
+    return chosen(_found(opened.run, view.k), images["image_id"].to_numpy(), view.label, view.predicted)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Counting the neighbours' labels …")
+def _found(run: Run, count: int) -> pa.Table:
+    return disagreements(runs.table(run, "images", ("label",))["label"], _neighbors(run), count)
+
+
+@st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Reading the neighbours …")
+def _neighbors(run: Run) -> pa.Table:
+    return run.select("neighbors", "feature", columns=NEIGHBOR_COLUMNS)

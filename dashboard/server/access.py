@@ -1,0 +1,197 @@
+"""At the server's door: which names and origins may ask, what they may send, the headers of every answer.
+
+Streamlit's own protection (XSRF tokens for uploads, an origin check of the websocket) stays on behind this.
+It lets pages of any other server on the same machine open the websocket, and asks a service on the internet
+for this machine's address before it refuses a stranger's; here a foreign origin is refused by its name alone.
+"""
+
+import ipaddress
+import logging
+import re
+import uuid
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import streamlit
+from google.protobuf.message import DecodeError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from dashboard.jobs import visitor
+
+log = logging.getLogger(__name__)
+
+INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+
+
+def content_policy(page: bytes) -> str:
+    """The Content-Security-Policy under which Streamlit's own page runs: scripts of this server alone, and
+    those that stand in the page itself, by their hash. Its styles are made in the browser, and the map's
+    drawing commands are compiled there (regl), hence the evaluation."""
+    digests = (b64encode(sha256(script).digest()).decode() for script in INLINE.findall(page))
+    inline = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return "; ".join(
+        [
+            "default-src 'self'",
+            f"script-src 'self' 'unsafe-eval' blob: {inline}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self' data: blob:",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'self'",
+        ]
+    )
+
+
+PAGE = Path(streamlit.__file__).parent / "static" / "index.html"
+HEADERS = {
+    "Content-Security-Policy": content_policy(PAGE.read_bytes()),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # An address says what somebody looks at, and may carry a proof.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+}
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+NOT_FOR_VISITORS = frozenset({"clear_cache", "set_run_on_save", "load_git_info"})
+"""Messages that a browser may send to Streamlit and that concern all visitors, or the server's own files."""
+
+REFUSED_NAME = "this server is not known by this name: start it with --public-url naming it"
+REFUSED_ORIGIN = "refused: sent by a page of another server"
+REFUSED_METHOD = "refused: this server takes nothing from visitors"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """names: host names the server is asked for by, None for any. origin: of the public address, if it has one.
+
+    takes_uploads: whether requests may change anything.
+    """
+
+    names: frozenset[str] | None = None
+    origin: str = ""
+    takes_uploads: bool = True
+
+    @classmethod
+    def of(cls, host: str, public_url: str, takes_uploads: bool) -> "Policy":
+        """A server on loopback alone is known by that; any other name would be DNS rebinding."""
+        public = urlsplit(public_url)
+        names = None
+        if public.hostname or is_loopback(host):
+            names = frozenset(filter(None, ("localhost", "127.0.0.1", "::1", host.lower(), public.hostname)))
+        origin = f"{public.scheme}://{public.netloc}".lower() if public_url else ""
+        return cls(names, origin, takes_uploads)
+
+    def refusal(self, scope: Scope) -> str | None:
+        """Why a request is refused; None where it is not."""
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", "").lower(), headers.get("origin", "").lower()
+        if self.names is not None and _hostname(host) not in self.names:
+            return REFUSED_NAME
+        changes = scope["type"] == "websocket" or scope["method"] not in SAFE
+        if changes and origin and origin != self.origin and urlsplit(origin).netloc != host:
+            return REFUSED_ORIGIN
+        if scope["type"] == "http" and scope["method"] not in SAFE and not self.takes_uploads:
+            return REFUSED_METHOD
+        return None
+
+
+class Door:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, policy: Policy):
+        self._app, self._policy = app, policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+        elif (refusal := self._policy.refusal(scope)) is not None:
+            await _refuse(scope, receive, send, refusal)
+        elif scope["type"] == "websocket":
+            await self._app(scope, _filtered(receive), send)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                _name_visitor(scope, headers)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, with_headers)
+        except Exception:
+            name = uuid.uuid4().hex[:8]
+            log.exception("request failed, error %s", name)
+            if not started:
+                said = f"something went wrong in the program; the server's log has it as error {name}"
+                await PlainTextResponse(said, status_code=500)(scope, receive, with_headers)
+
+
+def _name_visitor(scope: Scope, headers: MutableHeaders) -> None:
+    """With a page, a cookie for a browser that has none, by which its tabs are one visitor in the queue. Lax,
+    since a link from elsewhere would start a new visitor otherwise."""
+    is_page = headers.get("content-type", "").startswith("text/html")
+    if is_page and not visitor.is_name(HTTPConnection(scope).cookies.get(visitor.COOKIE, "")):
+        headers.append("Set-Cookie", f"{visitor.COOKIE}={visitor.new_name()}; Path=/; HttpOnly; SameSite=Lax")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _hostname(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": ""})
+    else:
+        await PlainTextResponse(why, status_code=403, headers=HEADERS)(scope, receive, send)
+
+
+def _filtered(receive: Receive) -> Receive:
+    """`receive` without what no visitor may ask for."""
+
+    async def next_message() -> Message:
+        while True:
+            message = await receive()
+            if message["type"] != "websocket.receive" or not _is_refused(message.get("bytes")):
+                return message
+
+    return next_message
+
+
+def _is_refused(content: bytes | None) -> bool:
+    if not content:
+        return False
+    message = BackMsg()
+    try:
+        message.ParseFromString(content)
+    except DecodeError:
+        # Streamlit closes the connection for it.
+        return False
+    return message.WhichOneof("type") in NOT_FOR_VISITORS

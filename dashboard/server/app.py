@@ -1,0 +1,29 @@
+"""The server: the Streamlit script and, beside it, the routes for thumbnails, points, tiles and bundles."""
+
+from pathlib import Path
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from dashboard.data.runs import open_run, short_links
+from dashboard.server.access import Door, Policy
+from dashboard.server.compare_routes import comparison_routes
+from dashboard.server.link_routes import link_routes
+from dashboard.server.preload import warmed_up
+from dashboard.server.routes import beneath, make_routes
+from dashboard.server.upload_limit import UploadRoom
+from dashboard.settings import Settings
+
+settings = Settings.read()
+app = st.App(
+    Path(__file__).parents[1] / "app_pages" / "shell.py",
+    lifespan=warmed_up,
+    routes=beneath(
+        settings.base_path,
+        [*make_routes(open_run), *comparison_routes(open_run), *link_routes(short_links)],
+    ),
+    middleware=[
+        Middleware(Door, policy=Policy.of(settings.host, settings.public_url, settings.uploads)),
+        Middleware(UploadRoom),
+    ],
+)

@@ -1,0 +1,43 @@
+"""The grid of an embedding as one large picture, made tile by tile for a deep zoom.
+
+At level z a cell is 2^z pixels wide, so a tile of 512 pixels always holds whole cells. Small cells come from
+an atlas of all thumbnails at 16x16, made once a grid; larger ones are decoded for the tile.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from compute.reports.grid import Pyramid, grid, seams
+from featurestore.reader import Run
+
+TILE = 512
+LAYERS = ("picture", "seams")
+
+
+def tile(run: Run, method: str, kind: str, layer: str, z: int, x: int, y: int) -> bytes:
+    """The tile ``x``, ``y`` of ``layer`` at level ``z`` as WebP; ValueError for one that is not there."""
+    made = grid(run, method, kind)
+    rows, cols = _block(made.pyramid, z, x, y)
+    if layer == "picture":
+        return _webp(made.sprites.mosaic(made.image_id[rows, cols], z), quality=90, method=1)
+    if layer == "seams":
+        return _webp(seams(made, rows, cols, z), lossless=True, quality=0, method=0)
+    raise ValueError(f"unknown layer {layer!r}, choose one of {', '.join(LAYERS)}")
+
+
+def _block(pyramid: Pyramid, z: int, x: int, y: int) -> tuple[slice, slice]:
+    """The rows and columns of the grid that a tile shows."""
+    if not pyramid.min_level <= z <= pyramid.max_level:
+        raise ValueError(f"level {z} is not in {pyramid.min_level}..{pyramid.max_level}")
+    cells = TILE >> z
+    if not (0 <= y * cells < pyramid.rows and 0 <= x * cells < pyramid.cols):
+        raise ValueError(f"no tile {x}, {y} at level {z}")
+    return slice(y * cells, (y + 1) * cells), slice(x * cells, (x + 1) * cells)
+
+
+def _webp(pixels: np.ndarray, **options: object) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "WEBP", **options)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""Links with proofs, and downloads."""

@@ -1,0 +1,63 @@
+"""What a live method made: the picture and the array behind it, its further pictures, its curves."""
+
+import shlex
+
+from compute.reports.drawing.report import NPY, PNG, Drawing
+from compute.reports.method_result import curves_table, result_drawing, result_recipe
+from dashboard.jobs.lookup import requested
+from dashboard.jobs.request import Request
+from dashboard.jobs.result_store import Result
+from dashboard.sharing.downloads.download import NUMBERS, PICTURE_AND_NUMBERS, Exhibit, own_code
+from dashboard.views.state import LiveView
+from featurestore.places import Place
+from featurestore.reader import Run
+
+INPUTS = ("target", "layer", "channel", "y", "x", "whole")
+
+
+def exhibits(view: LiveView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
+    """None before there is a result."""
+    if result is None:
+        return ()
+    wanted = requested(view, run)
+    recipe, command = recipe_of(wanted, run), _command(wanted, run, store)
+    name = wanted.method.name
+    whole = Exhibit(
+        name,
+        "The result",
+        lambda: result_drawing(result.step, recipe),
+        command,
+        (*PICTURE_AND_NUMBERS, NPY),
+    )
+    further = (
+        Exhibit(
+            f"{name}-{each}",
+            each.capitalize(),
+            lambda each=each: result_drawing(result.step, recipe, name=each),
+            f"{command} --picture {each}",
+            (PNG,),
+        )
+        for each in result.pictures
+        if each != "result"
+    )
+    return whole, *further, *_curves(result, recipe, name)
+
+
+def recipe_of(wanted: Request, run: Run) -> dict:
+    """As the command line says it, whose files have the same bytes."""
+    inputs = {each: getattr(wanted, each) for each in INPUTS}
+    inputs |= {each: (getattr(wanted, each) or (None,))[0] for each in ("image", "second")}
+    return result_recipe(wanted.method, run.manifest.model["name"], wanted.weights, inputs, run.fingerprint)
+
+
+def _command(wanted: Request, run: Run, store: Place) -> str:
+    code, command = own_code(run), wanted.command(str(store))
+    return command if code is None else f"{command} --model {shlex.quote(code)}"
+
+
+def _curves(result: Result, recipe: dict, name: str) -> tuple[Exhibit, ...]:
+    table = curves_table(result.step)
+    if table is None:
+        return ()
+    make = Drawing({**recipe, "curves": True}, {}, None, lambda: table)
+    return (Exhibit(f"{name}-curves", "Deletion and insertion", lambda: make, None, NUMBERS),)

@@ -1,0 +1,25 @@
+"""Neighbours: both spaces in one sheet, of one of the run's images."""
+
+
+from compute.reports.neighbors import stored_neighbors_drawing
+from dashboard.data import runs
+from dashboard.jobs.result_store import Result
+from dashboard.sharing.downloads.download import Exhibit, command_line
+from dashboard.views.definitions import ImageView, NeighborsView
+from featurestore.places import Place
+from featurestore.reader import Run
+
+
+def exhibits(view: NeighborsView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
+    """None of an uploaded image: its neighbours are found live, and its file is not the store's."""
+    return () if view.upload else (of_image(view, run, store, view.count),)
+
+
+def of_image(view: NeighborsView | ImageView, run: Run, store: Place, count: int) -> Exhibit:
+    name = f"neighbors-{view.image}"
+    return Exhibit(
+        name,
+        "The nearest images",
+        lambda: stored_neighbors_drawing(run, view.image, count, read=runs.original, of_all=False),
+        command_line("neighbors", store, run, f"{name}.png", image_id=view.image, count=count),
+    )

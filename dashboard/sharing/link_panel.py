@@ -1,0 +1,104 @@
+"""The link of what is shown, to copy, and what opening one has proved."""
+
+import dataclasses
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboard.components.copy_button import copy_button
+from dashboard.data import runs
+from dashboard.data.disk_cache import reason
+from dashboard.jobs.result_store import Result
+from dashboard.sections.compare.second_run import second_run
+from dashboard.sharing.proof import Proof, compare, prove
+from dashboard.views import urls
+from dashboard.views.state import MethodView, ViewState
+from featurestore.reader import Run
+
+MARKS = {
+    "reproduced": ":green[:material/verified:]",
+    "close": ":blue[:material/approval:]",
+    "differs": ":orange[:material/difference:]",
+}
+
+ALTERED = "the link differs from the one that was copied: its address was changed, so it proves nothing"
+
+
+def draw_link(view: ViewState, run: Run, result: Result | None) -> None:
+    """The button; what it opens is made only then."""
+    panel = st.popover(
+        "Copy link",
+        icon=":material/link:",
+        help="A link to exactly this view",
+        key=f"{view.page}/link",
+        on_change="rerun",
+    )
+    if panel.open:
+        with panel:
+            _links(proved(view, run, result))
+
+
+def _links(linked: ViewState) -> None:
+    st.caption(
+        "Opens on this view and says whether it still is the same: it carries checksums of the run"
+        + (" and of the result." if Proof.from_text(linked.proof).result else ".")
+    )
+    full = address(linked)
+    copy_button(full, label="Copy link", key=f"{linked.page}/copy link")
+    st.code(full, language=None, wrap_lines=True, height=120)
+    try:
+        short = short_address(linked)
+    except OSError as error:
+        st.caption(f"There is no short form: it could not be kept beside the store ({reason(error)}).")
+        return
+    copy_button(short, label="Copy short link", key=f"{linked.page}/copy short link")
+    st.code(short, language=None, wrap_lines=True)
+    st.caption("The short one opens wherever this store's folder is served.")
+
+
+def proved(view: ViewState, run: Run, result: Result | None) -> ViewState:
+    """The view as its link says it: opening on the result it shows, and with the proof of it."""
+    shown = dataclasses.replace(view, proof="")
+    if result is not None and isinstance(view, MethodView):
+        shown = dataclasses.replace(shown, live=True)
+    return dataclasses.replace(shown, proof=prove(shown, run, result, second_run(view)).to_text())
+
+
+def address(view: ViewState) -> str:
+    """The page's own address, with the view as it is."""
+    return f"{_here()}?{urlencode(view.to_query(), errors='replace')}"
+
+
+def short_address(view: ViewState) -> str:
+    """OSError where it can't be kept."""
+    name = runs.short_links(view.store).add(view)
+    return f"{_here().removesuffix('/' + view.page).rstrip('/')}/{urls.short_link(view.store, name)}"
+
+
+def _here() -> str:
+    return (st.context.url or "").split("?")[0]
+
+
+def proof_of(view: ViewState) -> tuple[Proof | None, tuple[str, ...]]:
+    """The proof that the view's link carries, None where it carries none of this view; what is to be said of it."""
+    if not view.proof:
+        return None, ()
+    try:
+        proof = Proof.from_text(view.proof)
+    except ValueError as error:
+        return None, (str(error),)
+    if proof.is_for(view):
+        return proof, ()
+    return None, (ALTERED,)
+
+
+def draw_verdict(proof: Proof, view: ViewState, run: Run, result: Result | None) -> None:
+    """One small line."""
+    verdict = compare(proof, prove(view, run, result, second_run(view)), runs.results(view.store), result)
+    later = ""
+    if isinstance(view, MethodView) and view.shows_result and not proof.result:
+        later = " The link was copied before there was a result, so it says nothing of the picture."
+    elif proof.result and result is None:
+        later = " The result is compared once it is there."
+    st.caption(f"{MARKS[verdict.kind]} {verdict.sentence}.{later}")
+

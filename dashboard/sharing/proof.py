@@ -1,0 +1,291 @@
+"""What a link says of the run and the result that it was made on, so that opening it can be held against it.
+
+Its text is a few fields in characters that an address takes as they are. Digests are cut: they tell by
+accident different things apart, not forged ones.
+"""
+
+import base64
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from compute.analysis.deviation import BYTES, Sketch, deviation, estimated_deviation
+from dashboard.jobs.result_store import Result, ResultCache
+from dashboard.views.state import ViewState
+from featurestore.manifest import Manifest
+from featurestore.reader import Run
+from featurestore.schemas import TABLES
+
+TOLERANCE = 0.01
+"""Deviation (root mean square of the difference over that of the original) up to which results are close."""
+
+SMALLEST = 0.0005
+"""Deviation below which no number is said."""
+
+VERSION, SEPARATOR = "2", "~"
+WHOLE, PART, TABLE = 16, 4, 3
+"""Characters of base64: of the manifest's digest, of what names a difference, of a table's."""
+
+RESULT = 32
+"""Hexadecimal digits of a result's digest."""
+
+LONGEST_ENVIRONMENT = 60
+LONGEST_RUN = 24
+"""Characters of a fingerprint by which the link's run is found again."""
+
+ABSENT = "-" * TABLE
+
+
+@dataclass(frozen=True)
+class Proof:
+    """view: hash of the view, store and run left out. run: its fingerprint's beginning. manifest: of all that the run is,
+    but not of when it was made. parts: hash of model, images, parameters, versions. tables: hash a table.
+    result, environment, sketch: of a live result, else "" and None. other: of a view of two runs, what the
+    second one is; of neither a view nor a result."""
+
+    view: str
+    run: str
+    manifest: str
+    parts: Mapping[str, str]
+    tables: Mapping[str, str]
+    result: str = ""
+    environment: str = ""
+    sketch: Sketch | None = None
+    other: "Proof | None" = None
+
+    def to_text(self) -> str:
+        fields = [VERSION, self.view, *self._run_fields()]
+        if self.other:
+            fields += [OTHER, *self.other._run_fields()]
+        if self.result:
+            fields += [self.result, self.environment, _base64(self.sketch.to_bytes())]
+        return SEPARATOR.join(fields)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Proof":
+        """ValueError for anything but `to_text`, such as a link cut short."""
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            raise ValueError("the link's proof can't be read: it was cut short, or is of another version")
+        said = match.groupdict("")
+        return cls(
+            said["view"],
+            *_run_said(said),
+            said["result"],
+            said["environment"],
+            Sketch.from_bytes(_bytes(said["sketch"])) if said["result"] else None,
+            cls("", *_run_said(said, OTHER)) if said[f"{OTHER}run"] else None,
+        )
+
+    def _run_fields(self) -> tuple[str, ...]:
+        parts = "".join(self.parts[name] for name in PARTS)
+        return self.run, self.manifest, parts, "".join(self.tables.get(name, ABSENT) for name in TABLES)
+
+    def is_for(self, view: ViewState) -> bool:
+        """Whether it was made for this view, whatever its stores and runs."""
+        return self.view == _view_hash(view)
+
+    def is_of(self, run: Run) -> bool:
+        return self.is_of_fingerprint(run.fingerprint)
+
+    def is_of_fingerprint(self, fingerprint: str) -> bool:
+        return fingerprint[:LONGEST_RUN] == self.run
+
+
+PARTS = ("model", "images", "parameters", "versions")
+
+_B64 = "[A-Za-z0-9_-]"
+OTHER = "other"
+"""What a second run's fields begin with."""
+
+
+def _run_pattern(prefix: str = "") -> str:
+    fields = [
+        f"(?P<{prefix}run>[0-9A-Za-z_-]{{1,{LONGEST_RUN}}})",
+        f"(?P<{prefix}manifest>{_B64}{{{WHOLE}}})",
+        f"(?P<{prefix}parts>{_B64}{{{PART * len(PARTS)}}})",
+        f"(?P<{prefix}tables>{_B64}{{{TABLE * len(TABLES)}}})",
+    ]
+    return SEPARATOR.join(fields)
+
+
+def _run_said(said: Mapping[str, str], prefix: str = "") -> tuple[str, str, dict[str, str], dict[str, str]]:
+    tables = zip(TABLES, _cut(said[f"{prefix}tables"], TABLE), strict=True)
+    parts = dict(zip(PARTS, _cut(said[f"{prefix}parts"], PART), strict=True))
+    known = {name: each for name, each in tables if each != ABSENT}
+    return said[f"{prefix}run"], said[f"{prefix}manifest"], parts, known
+
+
+_TEXT = re.compile(
+    f"{VERSION}~(?P<view>{_B64}{{{PART}}})~{_run_pattern()}(?:~{OTHER}~{_run_pattern(OTHER)})?"
+    f"(?:~(?P<result>[0-9a-f]{{{RESULT}}})~(?P<environment>[A-Za-z0-9._-]{{0,{LONGEST_ENVIRONMENT}}})"
+    f"~(?P<sketch>{_B64}{{{-(-BYTES * 4 // 3)}}}))?"
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """sentence: for people, without a full stop's need of more."""
+
+    kind: Literal["reproduced", "close", "differs"]
+    sentence: str
+
+
+def prove(view: ViewState, run: Run, result: Result | None, other: Run | None = None) -> Proof:
+    """Of what the page shows now. other: the second run of a view of two."""
+    second = None if other is None else _of_all_views(other)
+    proof = dataclasses.replace(_of_all_views(run), view=_view_hash(view), other=second)
+    if result is None:
+        return proof
+    return dataclasses.replace(
+        proof, result=result.digest[:RESULT], environment=_spelled(result.environment), sketch=result.sketch
+    )
+
+
+def compare(proof: Proof, now: Proof, kept: ResultCache | None = None, result: Result | None = None) -> Verdict:
+    """The link's proof against the one of what is shown.
+
+    kept, result: where the link's original may lie, and what is shown, for the exact deviation in place of
+    the sketches' estimate.
+    """
+    changes = [*_run_changes(proof, now), *_other_changes(proof.other, now.other)]
+    if not proof.result or not now.result:
+        return _of_runs(changes, proof.other is not None)
+    if proof.result == now.result:
+        how = "the result has the same bytes"
+        return Verdict("differs", f"Differs by {'; '.join(changes)}; {how}") if changes else Verdict(
+            "reproduced", f"Reproduced: the same run, and {how}"
+        )
+    exact, amount = _deviation(proof, now, kept, result)
+    said = _percent(amount) if exact or amount < SMALLEST else f"about {_percent(amount)}"
+    if not changes and amount <= TOLERANCE:
+        return Verdict(
+            "close",
+            f"Close: the same run; the result is within {_percent(TOLERANCE)} of the link's ({said}), which was "
+            f"computed on {spoken(proof.environment)}, this one on {spoken(now.environment)}",
+        )
+    by = "another size" if amount == float("inf") else said
+    environments = (
+        f" (the link's on {spoken(proof.environment)}, this one on {spoken(now.environment)})"
+        if proof.environment != now.environment
+        else " in the same environment"
+    )
+    return Verdict("differs", f"Differs by {'; '.join([*changes, f'the result: {by}{environments}'])}")
+
+
+def spoken(environment: str) -> str:
+    """An environment for people; "" is an unknown one."""
+    if environment.count("_") != 3:
+        return "an unknown environment"
+    torch, device, threads, code = environment.split("_")
+    return f"{device.replace('-', ' ')} ({threads} threads, torch {torch}, code {code})"
+
+
+def _of_runs(changes: list[str], two: bool) -> Verdict:
+    if changes:
+        return Verdict("differs", f"Differs by {'; '.join(changes)}")
+    return Verdict("reproduced", f"Reproduced: the same {'two runs' if two else 'run'}, by the checksums that all reading is held to")
+
+
+def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
+    """What of the second run differs."""
+    if proof is None and now is None:
+        return []
+    if proof is None:
+        return ["the other run, of which the link says nothing"]
+    if now is None:
+        return ["the other run, which can't be read"]
+    changes = _run_changes(proof, now)
+    return [f"the other run: {', '.join(changes)}"] if changes else []
+
+
+def _run_changes(proof: Proof, now: Proof) -> list[str]:
+    """What of the run differs; empty where all is the same."""
+    if proof.manifest == now.manifest:
+        return []
+    changed = [_NAMED[name] for name in PARTS if proof.parts[name] != now.parts[name]]
+    tables = [name for name in TABLES if proof.tables.get(name) != now.tables.get(name)]
+    if tables:
+        changed.append(f"the table{'s' if len(tables) > 1 else ''} {', '.join(tables)}")
+    return changed or ["the run's description"]
+
+
+_NAMED = {
+    "model": "the model (its weights or preprocessing)",
+    "images": "the images",
+    "parameters": "the store's parameters",
+    "versions": "the versions or device it was computed on",
+}
+
+
+def _deviation(proof: Proof, now: Proof, kept: ResultCache | None, result: Result | None) -> tuple[bool, float]:
+    original = kept.find_digest(proof.result) if kept is not None and result is not None else None
+    if original is not None:
+        return True, deviation(original.data, result.data)
+    return False, estimated_deviation(proof.sketch, now.sketch)
+
+
+@lru_cache(32)
+def _of_all_views(run: Run) -> Proof:
+    """A large run's manifest has thousands of checksums, so they are hashed once."""
+    manifest = run.manifest
+    tables = {table: _table_hash(manifest, table) for table in manifest.tables}
+    return Proof("", run.fingerprint[:LONGEST_RUN], _hash(_lasting(manifest), WHOLE), _parts(manifest), tables)
+
+
+def _percent(share: float) -> str:
+    return f"less than {100 * SMALLEST:.2g} %" if share < SMALLEST else f"{100 * share:.2g} %"
+
+
+def _view_hash(view: ViewState) -> str:
+    """Of the page and what was chosen on it, so that a link holds when a later version has more to choose."""
+    left_out = ("store", "run", "other_store", "other_run", "proof")
+    chosen = {name: text for name, text in view.chosen().items() if name not in left_out}
+    return _hash([view.page, chosen], PART)
+
+
+def _lasting(manifest: Manifest) -> dict[str, Any]:
+    """All but the notes, which say when it was made and how long that took."""
+    return dataclasses.asdict(dataclasses.replace(manifest, notes={}))
+
+
+def _parts(manifest: Manifest) -> dict[str, str]:
+    ran_on = [dict(manifest.versions), manifest.device, manifest.dtype, manifest.threads]
+    model = {name: manifest.model.get(name) for name in ("weights_hash", "preprocessing", "classes")}
+    images = manifest.images.get("hash", dict(manifest.images))
+    said = dict(zip(PARTS, (model, images, dict(manifest.parameters), ran_on), strict=True))
+    return {name: _hash(value, PART) for name, value in said.items()}
+
+
+def _table_hash(manifest: Manifest, table: str) -> str:
+    return _hash([manifest.files[name].sha256 for name in manifest.table_files(table)], TABLE)
+
+
+def _spelled(environment: Mapping[str, str]) -> str:
+    said = [environment.get(name, "") for name in ("torch", "device", "threads", "code")]
+    if not all(said):
+        return ""
+    widths = (16, 24, 4, 8)
+    return "_".join(re.sub(r"[^A-Za-z0-9.]+", "-", each)[:width] for each, width in zip(said, widths, strict=True))
+
+
+def _hash(value: Any, characters: int) -> str:
+    text = json.dumps(value, sort_keys=True, default=str).encode(errors="surrogatepass")
+    return _base64(hashlib.sha256(text).digest())[:characters]
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _cut(text: str, width: int) -> list[str]:
+    return [text[start : start + width] for start in range(0, len(text), width)]

@@ -1,0 +1,49 @@
+"""Links of a few characters: `/s/{store}/{name}` leads to the view that `<store>/links/{name}.json` says."""
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from dashboard.data.disk_cache import Shelf
+from dashboard.views.navigation import PAGES
+from dashboard.views.state import ViewState
+
+FOLDER, SUFFIX = "links", ".json"
+LIMIT_BYTES = 64 * 1024 * 1024
+LETTERS = 10
+
+_NAME = re.compile(f"[a-z2-7]{{{LETTERS}}}")
+
+
+class ShortLinks:
+    """The short links of a store. The same view has the same name."""
+
+    def __init__(self, store: Path):
+        self._shelf = Shelf(store / FOLDER, LIMIT_BYTES)
+
+    def add(self, view: ViewState) -> str:
+        """The view's name. OSError where it can't be written."""
+        content = json.dumps({"page": view.page, "query": view.to_query()}, sort_keys=True).encode()
+        name = name_of(content)
+        if self._shelf.read(name + SUFFIX) != content:
+            self._shelf.write(name + SUFFIX, lambda file: file.write(content))
+        return name
+
+    def find(self, name: str) -> ViewState | None:
+        """None for a name that is not there, whatever its text is, or whose file is not as it was written."""
+        content = self._shelf.read(name + SUFFIX) if _NAME.fullmatch(name) else None
+        if content is None or name_of(content) != name:
+            return None
+        self._shelf.touch(name + SUFFIX)
+        try:
+            said = json.loads(content)
+            return PAGES[said["page"]].view.from_query(said["query"])[0]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+def name_of(content: bytes) -> str:
+    """Under which this text is kept: what is damaged then has another one."""
+    return base64.b32encode(hashlib.sha256(content).digest()).decode().lower()[:LETTERS]

@@ -1,0 +1,1 @@
+"""A page's state as a value, to and from its address."""

@@ -1,0 +1,125 @@
+"""All pages: where their files are, and what the navigation says of them."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.views.definitions import (
+    AboutView,
+    ChannelsView,
+    CompareView,
+    FindingsView,
+    ImageView,
+    LabView,
+    MapView,
+    MistakesView,
+    NeighborsView,
+    OverviewView,
+    ResultsView,
+)
+from dashboard.views.state import ViewState
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """One page. help: its tooltip in the navigation, and the line below its title."""
+
+    view: type[ViewState]
+    title: str
+    icon: str
+    help: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.view.page}.py"
+
+
+PAGES = {
+    entry.view.page: entry
+    for entry in (
+        PageEntry(
+            OverviewView,
+            "Overview",
+            ":material/overview:",
+            "The network and its images: accuracy, layers, filters, what can be shown and why not.",
+        ),
+        PageEntry(
+            MapView,
+            "Map",
+            ":material/scatter_plot:",
+            "All images laid out so that those the network sees as similar lie close together.",
+        ),
+        PageEntry(
+            NeighborsView,
+            "Neighbours",
+            ":material/hub:",
+            "The images most similar to one, by the network's last layer and by their pixels.",
+        ),
+        PageEntry(
+            ChannelsView,
+            "Channels",
+            ":material/view_module:",
+            "What each channel of each layer responds to: the patches that activate it most.",
+        ),
+        PageEntry(
+            ImageView,
+            "Image",
+            ":material/image_search:",
+            "One image: what the network says of it, and which part of it matters for that.",
+        ),
+        PageEntry(
+            MistakesView,
+            "Mistakes",
+            ":material/rule:",
+            "Which classes are taken for which, and the errors the network is most sure of.",
+        ),
+        PageEntry(
+            CompareView,
+            "Compare",
+            ":material/compare:",
+            "Two runs over the same images: which predictions, neighbours, channels and maps changed.",
+        ),
+        PageEntry(
+            LabView,
+            "Lab",
+            ":material/science:",
+            "Run a method on an image, live: fooling images, DeepDream, gradient ascent and the others.",
+        ),
+        PageEntry(
+            ResultsView,
+            "Results",
+            ":material/inventory_2:",
+            "What runs and waits now, and the live results kept beside the store: links open on them at once.",
+        ),
+        PageEntry(
+            FindingsView,
+            "Findings",
+            ":material/keep:",
+            "What was pinned: views with a note and their numbers, and whether they still hold.",
+        ),
+        PageEntry(
+            AboutView,
+            "About",
+            ":material/menu_book:",
+            "Every method in a sentence, with its paper and whether this network allows it.",
+        ),
+    )
+}
+
+
+def navigation_pages() -> list:
+    """The pages for `st.navigation`, the first one as the default."""
+    return [
+        st.Page(
+            entry.file, title=entry.title, icon=entry.icon, help=entry.help, url_path=name, default=index == 0
+        )
+        for index, (name, entry) in enumerate(PAGES.items())
+    ]
+
+
+def link(view: ViewState, label: str | None = None, icon: str | None = None) -> None:
+    """A link to a page that shows `view`."""
+    entry = PAGES[view.page]
+    st.page_link(
+        entry.file, label=label or entry.title, icon=icon or entry.icon, query_params=view.to_query()
+    )

@@ -1,0 +1,86 @@
+"""How an address writes a value and reads it: within bounds, and short enough for the whole to be sent.
+
+All of a page's query stays below 1,900 characters, whatever a store's names and a visitor's texts are.
+"""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote_plus
+
+LONGEST = 120
+"""Characters of a text as an address writes it, where a field says no other limit."""
+
+LONGEST_NUMBER = 24
+
+Notes = tuple[str, ...]
+
+
+def write(value: Any, facts: Any = None) -> str:
+    """facts: the field's metadata; see `dashboard.views.state.shown`."""
+    if isinstance(value, str):
+        return _shortened(value, facts or {})
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def read(each: dataclasses.Field, text: str) -> tuple[Any, Notes]:
+    """The value of `text` in the field's type and bounds; else the default or the bound, with a note."""
+    name, default, facts = each.name, each.default, each.metadata
+    try:
+        value = _shortened(text, facts) if isinstance(default, str) else _number(type(default), text)
+    except ValueError:
+        return default, (f"{name} {_cut(text, LONGEST)!r} can't be read; {default!r} is taken",)
+    if facts.get("choices") is not None and value not in facts["choices"]:
+        choices = ", ".join(map(str, facts["choices"]))
+        return default, (f"{name} {_cut(text, LONGEST)!r} is not one of {choices}; {default!r} is taken",)
+    return clamp(name, value, facts.get("low"), facts.get("high"))
+
+
+def clamp(name: str, value: Any, low: float | None, high: float | None) -> tuple[Any, Notes]:
+    if low is not None and value < low:
+        return type(value)(low), (f"{name} {value} is below {low}; {low} is taken",)
+    if high is not None and value > high:
+        return type(value)(high), (f"{name} {value} is above {high}; {high} is taken",)
+    return value, ()
+
+
+def abbreviated(name: str, longest: int = LONGEST) -> str:
+    """A name that is too long for an address: its beginning, "~" and a hash; `resolved` finds it again."""
+    if _length(name) <= longest:
+        return name
+    ending = f"~{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    return _cut(name, longest - len(ending)) + ending
+
+
+def resolved(text: str, names: Iterable[str]) -> str:
+    """The name that `text` says or abbreviates; `text` itself where there is none."""
+    names = tuple(names)
+    return text if text in names else next((name for name in names if abbreviated(name) == text), text)
+
+
+def _number(kind: type, text: str) -> Any:
+    if kind is bool:
+        return bool(("0", "1").index(text))
+    value = kind(text[: LONGEST_NUMBER + 1])
+    if len(text) > LONGEST_NUMBER or not math.isfinite(value):
+        raise ValueError(f"{text[:LONGEST]!r} is not a number")
+    return value
+
+
+def _shortened(text: str, facts: Any) -> str:
+    longest = facts.get("longest", LONGEST)
+    return abbreviated(text, longest) if facts.get("listed") else _cut(text, longest)
+
+
+def _cut(text: str, longest: int) -> str:
+    """As much of the beginning as `longest` characters of an address hold."""
+    text = text[:longest]
+    while _length(text) > longest:
+        text = text[:-1]
+    return text
+
+
+def _length(text: str) -> int:
+    return len(quote_plus(text, errors="replace"))

@@ -1,0 +1,54 @@
+"""The files of what a page shows, made when they are asked for, and the command line that makes the same."""
+
+import streamlit as st
+
+from compute.reports.drawing.report import CSV, NPY, PARQUET, PNG
+from dashboard.data import runs
+from dashboard.sharing.downloads import exhibits_of
+from dashboard.sharing.downloads.download import Exhibit, path_said
+from dashboard.widgets.header import Opened
+
+FILES = {
+    PNG: ("PNG", "image/png", "The picture, with its recipe in the metadata"),
+    CSV: ("CSV", "text/csv", "The numbers, one row each"),
+    PARQUET: ("Parquet", "application/vnd.apache.parquet", "The numbers in full precision, with the recipe"),
+    NPY: ("NumPy", "application/octet-stream", "The array, float32, as .npy"),
+}
+
+
+def take_along(opened: Opened) -> None:
+    """A menu of the page's pictures; nothing where there is none."""
+    view = opened.view
+    exhibits = exhibits_of(view, opened.run, path_said(runs.stores()[opened.store]), opened.result)
+    if not exhibits:
+        return
+    menu = st.popover(
+        "Take along",
+        icon=":material/download:",
+        help="The picture, its numbers, and the command line that makes the same",
+        key=f"{view.page}/take along",
+        on_change="rerun",
+    )
+    if menu.open:
+        with menu:
+            for exhibit in exhibits:
+                _draw(exhibit, view.page)
+
+
+def _draw(exhibit: Exhibit, page: str) -> None:
+    st.markdown(f"**{exhibit.title}**")
+    with st.container(horizontal=True, gap="small"):
+        for suffix in exhibit.formats:
+            label, mime, help_text = FILES[suffix]
+            st.download_button(
+                label,
+                lambda suffix=suffix: exhibit.file(suffix),
+                f"{exhibit.name}{suffix}",
+                mime,
+                key=f"{page}/{exhibit.name}{suffix}",
+                icon=":material/download:",
+                help=help_text,
+                on_click="ignore",
+            )
+    if exhibit.command is not None:
+        st.code(exhibit.command, language="shell", wrap_lines=True)

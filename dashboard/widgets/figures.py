@@ -1,0 +1,200 @@
+"""Numbers to charts (plotly); knows neither Streamlit nor the store. Colours are perceptually uniform."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from compute.reports.drawing import palettes
+
+SEQUENTIAL, DIVERGING = "Viridis", "RdBu"
+MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+
+
+def heat_over_image(
+    values: np.ndarray,
+    ys: Sequence[float],
+    xs: Sequence[float],
+    size: tuple[int, int],
+    *,
+    title: str,
+    image_url: str | None = None,
+    limits: tuple[float, float] | None = None,
+    center: float | None = None,
+) -> go.Figure:
+    """A map (rows, cols) drawn where it was measured.
+
+    ys, xs: centre of each row and column in pixels of the image, whose `size` is (height, width). image_url:
+    drawn below the map, which then is half transparent. limits: of the colour scale; center: its neutral
+    value, for a diverging one. title: of the legend, with the unit.
+    """
+    height, width = size
+    scale = (
+        {"colorscale": SEQUENTIAL}
+        if center is None
+        else {"colorscale": DIVERGING, "zmid": center, "reversescale": True}
+    )
+    if limits is not None:
+        scale |= {"zmin": limits[0], "zmax": limits[1]}
+    heat = go.Heatmap(
+        z=values,
+        y=list(ys),
+        x=list(xs),
+        opacity=0.55 if image_url else 1,
+        colorbar={"title": {"text": title, "side": "right"}, "thickness": 14, "outlinewidth": 0},
+        hovertemplate=f"row %{{y:.0f}}, column %{{x:.0f}}<br>{title} %{{z:.4g}}<extra></extra>",
+        **scale,
+    )
+    figure = go.Figure(heat)
+    if image_url:
+        figure.add_layout_image(
+            source=image_url,
+            xref="x",
+            yref="y",
+            x=0,
+            y=0,
+            sizex=width,
+            sizey=height,
+            sizing="stretch",
+            layer="below",
+        )
+    _as_image(figure, size)
+    return figure
+
+
+def classes_over_image(
+    indices: np.ndarray,
+    ys: Sequence[float],
+    xs: Sequence[float],
+    size: tuple[int, int],
+    names: Sequence[str],
+    image_url: str | None = None,
+) -> go.Figure:
+    """Which class wins at each position: one colour a class that occurs, named in the legend."""
+    present = sorted({int(index) for index in indices.flat})
+    colors = palettes.categorical(len(present))
+    place = {index: number for number, index in enumerate(present)}
+    steps = len(present)
+    scale = [[edge / steps, color] for number, color in enumerate(colors) for edge in (number, number + 1)]
+    shown = [names[index] for index in present]
+    figure = heat_over_image(
+        np.vectorize(place.get)(indices),
+        ys,
+        xs,
+        size,
+        title="wins",
+        image_url=image_url,
+        limits=(-0.5, steps - 0.5),
+    )
+    figure.update_traces(
+        colorscale=scale,
+        colorbar={"tickvals": list(range(steps)), "ticktext": shown, "title": {"text": "predicted class"}},
+        text=[[names[int(index)] for index in row] for row in indices],
+        hovertemplate="row %{y:.0f}, column %{x:.0f}<br>%{text}<extra></extra>",
+    )
+    return figure
+
+
+def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.Figure:
+    """The legend of a picture: `colors` at equal steps from `low` to `high`. title: what they stand for,
+    with the unit."""
+    places = np.linspace(low, high, len(colors))
+    figure = go.Figure(
+        go.Heatmap(
+            z=[places],
+            x=places,
+            y=[0],
+            zmin=low,
+            zmax=high,
+            colorscale=list(colors),
+            showscale=False,
+            hovertemplate="%{x:.4g}<extra></extra>",
+        )
+    )
+    figure.update_layout(margin={"l": 24, "r": 24, "t": 0, "b": 0}, height=76)
+    figure.update_xaxes(
+        title=title,
+        showgrid=False,
+        range=[low, high],
+        tickvals=np.linspace(low, high, 5),
+        tickformat=".2~g",
+        ticklabeloverflow="allow",
+    )
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def class_legend(names: Sequence[str], shares: Sequence[float], colors: Sequence[str]) -> go.Figure:
+    """The legend of a map of classes: a bar each, in its colour, as long as its share of the map."""
+    figure = probabilities(names, shares)
+    figure.update_traces(
+        marker_color=list(colors), hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>"
+    )
+    figure.update_layout(height=28 * len(names) + 68)
+    figure.update_xaxes(title="share of the map")
+    return figure
+
+
+def histogram(counts: Sequence[int], low: float, high: float, unit: str = "activation") -> go.Figure:
+    """Bars over equal bins from `low` to `high`."""
+    edges = np.linspace(low, high, len(counts) + 1)
+    figure = go.Figure(
+        go.Bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=list(counts),
+            width=float(edges[1] - edges[0]),
+            marker={"color": palettes.CATEGORIES[0], "line": {"width": 0}},
+            customdata=np.stack([edges[:-1], edges[1:]], 1),
+            hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} images<extra></extra>",
+        )
+    )
+    figure.update_layout(margin=MARGIN, height=220, bargap=0)
+    figure.update_xaxes(title=f"strongest {unit} in the image")
+    figure.update_yaxes(title="images")
+    return figure
+
+
+def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
+    """Horizontal bars, the most probable on top. Names may be numbers, and two may be the same."""
+    places = list(range(len(names)))
+    figure = go.Figure(
+        go.Bar(
+            x=list(values),
+            y=places,
+            customdata=list(names),
+            orientation="h",
+            marker_color=palettes.CATEGORIES[0],
+            text=[f"{value:.1%}" for value in values],
+            textposition="auto",
+            hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
+        )
+    )
+    figure.update_layout(margin=MARGIN | {"r": 24}, height=36 * len(names) + 50)
+    # The last tick is as wide as the margin, and would be left out.
+    figure.update_xaxes(
+        range=[0, 1], title="probability", tickformat=".0%", dtick=0.5, ticklabeloverflow="allow"
+    )
+    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=list(names))
+    return figure
+
+
+def curves(shares: Sequence[float], lines: Mapping[str, Sequence[float]], x: str, y: str) -> go.Figure:
+    """Lines by name over the same shares."""
+    figure = go.Figure(
+        [
+            go.Scatter(x=list(shares), y=list(values), name=name, line_color=color, mode="lines")
+            for (name, values), color in zip(lines.items(), palettes.CATEGORIES, strict=False)
+        ]
+    )
+    figure.update_layout(margin=MARGIN, height=260, legend={"orientation": "h", "y": 1.15})
+    figure.update_xaxes(title=x, tickformat=".0%")
+    figure.update_yaxes(title=y, range=[0, 1.02])
+    return figure
+
+
+def _as_image(figure: go.Figure, size: tuple[int, int]) -> None:
+    """Square pixels, origin on the upper left, no axes."""
+    height, width = size
+    figure.update_xaxes(range=[0, width], visible=False, constrain="domain")
+    figure.update_yaxes(range=[height, 0], visible=False, scaleanchor="x", constrain="domain")
+    figure.update_layout(margin=MARGIN, height=420, plot_bgcolor="rgba(0,0,0,0)")

@@ -1,0 +1,126 @@
+"""What is above every page: which store and run it shows, and what to do where they are not there."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic
+
+import streamlit as st
+
+from dashboard.data import runs, selections
+from dashboard.findings.pin_button import draw_pin
+from dashboard.jobs.lookup import result_of
+from dashboard.jobs.result_store import Result
+from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
+from dashboard.views import binding
+from dashboard.views.binding import View
+from dashboard.views.navigation import PAGES, link
+from dashboard.views.query_text import Notes, resolved
+from dashboard.views.state import Facts
+from dashboard.widgets import dead_ends, other_runs
+from featurestore.places import Place
+from featurestore.reader import Run, Store
+
+SAID = "said of the address"
+
+
+@dataclass(frozen=True)
+class Opened(Generic[View]):
+    """A page's view, held to what its run has. result: the live one that it shows, where it is finished."""
+
+    view: View
+    run: Run
+    result: Result | None = None
+
+    @property
+    def store(self) -> str:
+        return self.view.store
+
+
+def open_page(
+    cls: type[View], complete: Callable[[View, Run], View] = lambda view, run: view
+) -> Opened[View]:
+    """Reads the view, opens its run, writes the address, draws the header; ends the page where it can't.
+
+    complete: fills in what of the view depends on more than its run, before the address is written.
+    """
+    view, notes = binding.current(cls)
+    navigation = st.container(horizontal=True, gap="xsmall", key="navigation")
+    listed = runs.stores()
+    if not listed:
+        dead_ends.no_stores()
+    view = dataclasses.replace(view, store=resolved(view.store or next(iter(listed)), listed))
+    if view.store not in listed:
+        dead_ends.unknown_store(view, list(listed))
+    run, latest = _open_run(view, listed)
+    facts = runs.facts(run)
+    view, more = dataclasses.replace(view, run=run.fingerprint).fitted(facts)
+    view, dropped = selections.held(complete(view, run), run)
+    proof, unread = proof_of(view)
+    view = view if proof else dataclasses.replace(view, proof="")
+    binding.settle(view)
+    with navigation:
+        _navigate(view, facts)
+    opened = Opened(view, run, result_of(view, run))
+    _draw(opened, list(listed))
+    if proof:
+        draw_verdict(proof, view, run, opened.result)
+    other_runs.offer(view, run, latest, proof)
+    for note in _lasting(view, notes + more + dropped + unread):
+        st.warning(f"{note[0].upper()}{note[1:]}.", icon=":material/link_off:")
+    return opened
+
+
+def _lasting(view: View, notes: Notes) -> Notes:
+    """What there is to say of an address, for as long as it stays: once settled it has no fault any more,
+    and the page runs again by itself when a job ends."""
+    address = view.to_query()
+    if notes:
+        st.session_state[SAID] = address, notes
+    said, lasting = st.session_state.get(SAID, ({}, ()))
+    return lasting if said == address else ()
+
+
+def _navigate(view: View, facts: Facts) -> None:
+    """Links to all pages, each with its whole view in the address: a click is one entry of the history."""
+    for entry in PAGES.values():
+        if entry.view is type(view):
+            link(view)
+        else:
+            link(binding.following(entry.view, view, st.session_state).fitted(facts)[0])
+
+
+def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:
+    path = listed[view.store]
+    try:
+        store = Store(path)
+        latest = store.current()
+        wanted = view.run or latest
+        if wanted in store.runs():
+            return runs.run_at(str(path), wanted), latest
+    except ValueError as error:
+        dead_ends.unreadable(view, list(listed), error)
+    dead_ends.gone(view)
+
+
+def _draw(opened: Opened, listed: list[str]) -> None:
+    view = opened.view
+    entry = PAGES[view.page]
+    heading, controls = st.columns([3, 2], vertical_alignment="center")
+    heading.header(entry.title, anchor=False)
+    heading.caption(entry.help)
+    with controls.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        _choose_store(type(view), listed)
+        draw_link(view, opened.run, opened.result)
+        draw_pin(view, opened.run, opened.result)
+
+
+def _choose_store(cls: type[View], listed: list[str]) -> None:
+    st.selectbox(
+        "Store",
+        listed,
+        key=binding.key(cls, "store"),
+        label_visibility="collapsed",
+        help="A network's answers over one set of images",
+        on_change=lambda: binding.change(cls, run=""),
+    )

@@ -1,0 +1,146 @@
+"""The controls that choose an image: by number, from pages of thumbnails, or by an upload."""
+
+import pyarrow.compute as pc
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from dashboard.components import GridItem, image_grid
+from dashboard.data import runs
+from dashboard.data.photographs import Subject
+from dashboard.views import binding, urls
+from dashboard.views.state import ViewState
+from dashboard.widgets.header import Opened
+
+PER_PAGE = 40
+TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"]
+
+
+def pick(opened: Opened, optional: bool = False) -> Subject | None:
+    """Draws the controls; None where the view has no image."""
+    view, cls = opened.view, type(opened.view)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.number_input(
+            "Image",
+            min_value=-1 if optional else 0,
+            max_value=opened.run.image_count - 1,
+            step=1,
+            key=binding.key(cls, "image"),
+            width=150,
+            help="Its number in the store" + (", or -1 for none" if optional else ""),
+            on_change=lambda: binding.change(cls, upload=""),
+        )
+        browser = st.popover(
+            "Browse", icon=":material/grid_view:", key=f"{cls.page}/browser", on_change="rerun"
+        )
+        if browser.open:
+            with browser:
+                _browse(opened)
+        if runs.settings().uploads:
+            with st.popover("Upload", icon=":material/upload:"):
+                _upload(cls)
+        if view.upload:
+            st.button(
+                "Back to the store", icon=":material/undo:", on_click=lambda: binding.change(cls, upload="")
+            )
+    return subject(opened)
+
+
+def pick_second(opened: Opened, optional: bool) -> Subject | None:
+    """The image that a method takes besides: a guide, a style."""
+    st.number_input(
+        "Second image",
+        min_value=-1 if optional else 0,
+        max_value=opened.run.image_count - 1,
+        step=1,
+        key=binding.key(type(opened.view), "second"),
+        width=150,
+        help="The guide or style, by its number in the store" + (", or -1 for none" if optional else ""),
+        on_change=lambda: binding.change(type(opened.view), live=False),
+    )
+    return of_store(opened, opened.view.second)
+
+
+def subject(opened: Opened) -> Subject | None:
+    """The view's image. ValueError where it is an upload that is not kept any more."""
+    view = opened.view
+    if view.upload:
+        runs.uploads().read(view.upload)
+        return Subject(None, view.upload, "uploaded image", view.upload)
+    return of_store(opened, view.image)
+
+
+def of_store(opened: Opened, image_id: int) -> Subject | None:
+    if image_id < 0:
+        return None
+    row = opened.run.image(image_id)
+    return Subject(image_id, "", row["path"], row["sha256"] or "")
+
+
+def grid_items(opened: Opened, table) -> list[GridItem]:
+    """Rows of `images` as buttons: path, label and whether the prediction is right."""
+    rows = table.select(["image_id", "path", "label", "predicted", "correct"]).to_pylist()
+    return [_item(opened, row) for row in rows]
+
+
+def choose(cls: type[ViewState], image_id: int) -> None:
+    binding.change(cls, image=int(image_id), upload="")
+
+
+def _item(opened: Opened, row: dict) -> GridItem:
+    tone = "neutral" if row["correct"] is None else ("good" if row["correct"] else "bad")
+    return GridItem(
+        row["image_id"],
+        urls.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
+        alt=f"{row['path']}, predicted {row['predicted']}",
+        caption=row["label"] or row["path"],
+        note="" if row["correct"] in (True, None) else f"→ {row['predicted']}",
+        tone=tone,
+    )
+
+
+def _browse(opened: Opened) -> None:
+    """Thumbnails page by page; what is browsed is nobody's link, so it stays out of the address."""
+    cls, run = type(opened.view), opened.run
+    table = runs.table(run, "images", ("image_id", "path", "label", "predicted", "correct"))
+    labels = sorted(filter(None, pc.unique(table["label"]).to_pylist()))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label = st.selectbox(
+            "Label", labels, index=None, placeholder="all", key=f"{cls.page}/browse label", width=220
+        )
+        text = st.text_input("Path contains", key=f"{cls.page}/browse path", width=220)
+    if label:
+        table = table.filter(pc.equal(table["label"], label))
+    if text:
+        table = table.filter(pc.match_substring(table["path"], text))
+    if not len(table):
+        st.caption("No image is like that.")
+        return
+    pages = -(-len(table) // PER_PAGE)
+    number = st.pagination(pages, key=f"{cls.page}/browse page") if pages > 1 else 1
+    image_grid(
+        grid_items(opened, table.slice((number - 1) * PER_PAGE, PER_PAGE)),
+        key=f"{cls.page}/browse",
+        label="Images to choose from",
+        size=72,
+        selected=opened.view.image,
+        on_click=lambda chosen: choose(cls, chosen),
+    )
+
+
+def _upload(cls: type[ViewState]) -> None:
+    name = f"{cls.page}/upload"
+    st.file_uploader("An image of your own", type=TYPES, key=name, on_change=lambda: _receive(cls, name))
+    st.caption("It stays in this server's memory while a page shows it, and is seen by whoever has the link.")
+    if problem := st.session_state.pop(f"{name} problem", None):
+        st.error(problem, icon=":material/broken_image:")
+
+
+def _receive(cls: type[ViewState], name: str) -> None:
+    file = st.session_state[name]
+    if not isinstance(file, UploadedFile):
+        # Cleared, or gone already, where many were sent at the same time.
+        return
+    try:
+        binding.change(cls, upload=runs.uploads().add(file.getvalue()))
+    except ValueError as error:
+        st.session_state[f"{name} problem"] = f"{file.name}: {error}"

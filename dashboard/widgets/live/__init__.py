@@ -1,0 +1,1 @@
+"""A live method on a page."""

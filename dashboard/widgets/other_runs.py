@@ -1,0 +1,49 @@
+"""A store has another run than the link's: the way to the new one, and back to the old one."""
+
+import dataclasses
+
+import streamlit as st
+
+from dashboard.data import runs
+from dashboard.sharing.proof import Proof
+from dashboard.views.state import ViewState
+from dashboard.widgets import dead_ends
+from featurestore.reader import Run, Store
+
+
+def offer(view: ViewState, run: Run, latest: str, proof: Proof | None) -> None:
+    """Draws nothing where the run is the link's and the store's current one."""
+    if proof is not None and not proof.is_of(run):
+        _to_the_old(view, run, proof)
+    if latest != run.fingerprint:
+        _to_the_new(view, run, latest)
+
+
+def _to_the_new(view: ViewState, run: Run, latest: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(
+            f"This store was regenerated: you see its older {_named(run)}; the current one is "
+            f"{_named(runs.run_at(str(runs.stores()[view.store]), latest))}.",
+            icon=":material/update:",
+        )
+        dead_ends.offer(dataclasses.replace(view, run=""), "Show the same view on the new run", primary=False)
+
+
+def _to_the_old(view: ViewState, run: Run, proof: Proof) -> None:
+    store = Store(runs.stores()[view.store])
+    old = next((each for each in store.runs() if proof.is_of_fingerprint(each)), None)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        gone = "" if old else " The old run's folder is gone, so it can't be shown any more."
+        st.info(
+            f"This store was regenerated: the link was made on run `{proof.run}`; you see the same view on "
+            f"{_named(run)}.{gone}",
+            icon=":material/update:",
+        )
+        if old:
+            dead_ends.offer(dataclasses.replace(view, run=old), "Show the old run", primary=False)
+
+
+def _named(run: Run) -> str:
+    """With the time it was made, where it is known: 2026-11-24 01:30."""
+    made = str(run.manifest.notes.get("created", ""))[:16].replace("T", " ")
+    return f"run `{run.fingerprint}`" + (f" of {made}" if made else "")

@@ -1,0 +1,115 @@
+"""`python -m docs.screenshots docs`: pictures of every page, light and dark, for README."""
+
+import argparse
+import io
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.servers.dashboard import CHROMIUM, FLAGS, PATIENCE, ready, serving
+
+WIDTH, HEIGHT = 1400, 950
+COLOURS = 256
+MOST_BYTES = 300_000
+
+VIEWS = {
+    "overview": "/?store={store}",
+    "map": "/map?store={store}&map=tsne&image={image}",
+    "grid": "/map?store={store}&map=tsne&show=grid&seams=1&image={image}",
+    "neighbors": "/neighbors?store={store}&image={image}",
+    "channels": "/channels?store={store}&layer={layer}&channel=7&guided=1",
+    "image": "/image?store={store}&image={image}",
+    "saliency": "/image?store={store}&image={image}&tab=live&p.variant=smoothgrad",
+    "mistakes": "/mistakes?store={store}",
+    "compare": "/compare?store={store}&other_store={other}&tab=maps&map=tsne&image={image}",
+    "lab": "/lab?store={store}&method=fool&image={image}&target={target}&live=1",
+    "results": "/results?store={store}",
+    "findings": "/findings?store={store}",
+    "about": "/about?store={store}",
+}
+TITLE = "A motorcycle becomes a rocket"
+NOTE = "The change is hardly visible, and does not survive saving as JPEG."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m docs.screenshots", description=__doc__)
+    parser.add_argument("out", type=Path, help="folder that the pictures go to")
+    parser.add_argument(
+        "--stores", default="stores", help="as for python -m dashboard (default: %(default)s)"
+    )
+    parser.add_argument("--store", default="demo", help="the one to show (default: %(default)s)")
+    parser.add_argument(
+        "--other", default="", help="store to compare it with (default: one over the same images)"
+    )
+    parser.add_argument("--image", default="1212")
+    parser.add_argument("--layer", default="conv3")
+    parser.add_argument("--target", default="rocket")
+    parser.add_argument("--width", type=int, default=WIDTH)
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    # Below the git-ignored stores, by a relative path: the pictures name the folder.
+    with (
+        TemporaryDirectory(prefix="findings-", dir="stores") as findings,
+        serving(options.stores, options=["--findings", os.path.relpath(findings)]) as served,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        pin(browser, served.address + VIEWS["lab"].format(**vars(options)))
+        for scheme in ("light", "dark"):
+            take(browser, served.address, scheme, options)
+        browser.close()
+    return 0
+
+
+def pin(browser: Browser, address: str) -> None:
+    """A finding, so that there is one to see."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    finished(page)
+    page.get_by_role("button", name="Pin").click()
+    page.get_by_label("Title").fill(TITLE)
+    page.get_by_label("Note").fill(NOTE)
+    page.locator("[data-testid=stFormSubmitButton] button").click()
+    page.get_by_text("Pinned as").wait_for()
+    page.close()
+
+
+def finished(page: Page) -> None:
+    """The page is drawn, and no job of it runs."""
+    ready(page)
+    page.wait_for_selector("[data-testid=stProgress]", state="detached")
+
+
+def take(browser: Browser, address: str, scheme: str, options: argparse.Namespace) -> None:
+    context = browser.new_context(viewport={"width": options.width, "height": HEIGHT}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    for name, path in VIEWS.items():
+        page.goto(address + path.format(**vars(options)))
+        finished(page)
+        page.wait_for_timeout(2500)
+        target = options.out / f"{name}-{scheme}.png"
+        target.write_bytes(small(page.screenshot()))
+        print(target, target.stat().st_size // 1000, "kB")
+    context.close()
+
+
+def small(png: bytes) -> bytes:
+    """The picture as it is, or in as many colours as keep it below MOST_BYTES."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    candidates = [image, *(image.quantize(COLOURS // part, kmeans=1) for part in (1, 2, 4))]
+    for candidate in candidates:
+        buffer = io.BytesIO()
+        candidate.save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= MOST_BYTES:
+            break
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

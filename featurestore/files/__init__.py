@@ -1,0 +1,1 @@
+"""Files of a store: whole or absent, locked, checked, and kept on this machine."""

@@ -1,0 +1,82 @@
+"""Files that are either wholly there or not at all, also after a power cut."""
+
+import errno
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from featurestore.errors import NoRoom
+from featurestore.files import locks
+from featurestore.layout import TEMPORARY
+
+
+def publish(path: Path, write: Callable[[BinaryIO], object], scratch: Path | None = None) -> None:
+    """Write to a temporary name, fsync, rename to `path`, fsync the folder.
+
+    `write` gets the open file. Whatever it raises leaves `path` as it was; a full disk is `NoRoom`. The
+    temporary file lies in the folder `scratch`, on the same file system; without one, beside `path`.
+    """
+    temporary = (scratch or path.parent) / f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}"
+    try:
+        with _room_for(path), _new_file(temporary) as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Remove the temporary files of writers that were killed; those that are being written stay."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        with suppress(FileNotFoundError), open(path, "rb") as file:
+            if locks.claim(file.fileno()):
+                path.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, each one durable."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with _room_for(path):
+        path.mkdir(exist_ok=True)
+    fsync_folder(path.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Open for writing and locked, so that it is not taken for a left-over."""
+    while True:
+        file = open(path, "xb")
+        locks.share(file.fileno())
+        if os.fstat(file.fileno()).st_nlink:  # else it was taken for one before it was locked
+            return file
+        file.close()
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoRoom(
+            error.errno,
+            f"No space left on the disk for {path}: make room, then give the same command again; it goes on "
+            "where it stopped (`python -m featurestore prune STORE --dry-run` lists old runs that could go)",
+        ) from error

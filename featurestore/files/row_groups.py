@@ -1,0 +1,42 @@
+"""Which row groups hold a key: the manifest's first and last sort keys of all of a table's row groups."""
+
+from bisect import bisect_left, bisect_right
+from functools import cached_property
+
+import numpy as np
+
+from featurestore.manifest import Manifest
+
+
+class RowGroups:
+    """Row groups of a table, the shards `files` in order: `places` (file, index in it), keys ascending.
+
+    rows: how many each has.
+    """
+
+    def __init__(self, manifest: Manifest, files: list[str]):
+        self.places = [(file, index) for file in files
+                       for index in range(len(manifest.files[file].row_groups))]
+        groups = [manifest.files[file].row_groups[index] for file, index in self.places]
+        self.rows = [group.rows for group in groups]
+        self._first, self._last = [group.first for group in groups], [group.last for group in groups]
+
+    def starting_with(self, key: tuple) -> range:
+        """Groups that may have rows whose sort key begins with `key`."""
+        start = bisect_left(self._last, key, key=lambda last: last[:len(key)])
+        return range(start, bisect_right(self._first, key, key=lambda first: first[:len(key)]))
+
+    def holding(self, image_ids: np.ndarray) -> np.ndarray:
+        """Groups that may have rows of these images, sorted, for tables whose first sort key is image_id."""
+        start = np.searchsorted(self._last_ids, image_ids, "left")
+        stop = np.searchsorted(self._first_ids, image_ids, "right")
+        spans = np.unique(np.stack([start, stop], axis=1), axis=0)
+        return np.unique(np.concatenate([np.arange(0), *(np.arange(a, b) for a, b in spans)]))
+
+    @cached_property
+    def _first_ids(self):
+        return np.array([key[0] for key in self._first], np.int64)
+
+    @cached_property
+    def _last_ids(self):
+        return np.array([key[0] for key in self._last], np.int64)

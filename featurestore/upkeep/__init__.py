@@ -1,0 +1,1 @@
+"""Verifying a store, and clearing it of old runs."""

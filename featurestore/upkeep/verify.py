@@ -1,0 +1,118 @@
+"""Everything that can be checked of a store: each byte, each schema, each reference between tables.
+
+A check never stops at the first fault: it returns a list of findings, empty where all is well.
+"""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from featurestore import vector_cache
+from featurestore.errors import Damaged
+from featurestore.files.shard import Shard, describe, sha256
+from featurestore.layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, parse_shard_file
+from featurestore.manifest import read_manifest
+from featurestore.places import Place, beside
+from featurestore.reader import Run, Store
+from featurestore.schemas import NETWORK_WIDTHS, SORT_KEYS, TABLES, schema
+from featurestore.upkeep.references import CHECKS
+from featurestore.writer import check_sorted
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`where`: a path within the store, or a table of a run; `what` is wrong there."""
+
+    where: str
+    what: str
+
+
+def verify(path: str | os.PathLike | Place, fingerprint: str | None = None) -> list[Finding]:
+    """Findings of all committed runs, or of one. ValueError where `path` is no store or the run not there."""
+    store = Store(path)
+    if fingerprint is not None:
+        return _verify_run(store.open(fingerprint).folder)
+    findings = _verify_top(store)
+    for name in store.runs():
+        findings += _verify_run(store.path / RUNS / name)
+    return findings
+
+
+def _verify_top(store):
+    findings = [Finding(entry.name, "unknown file") for entry in _entries(store.path)
+                if entry.name not in (CURRENT, RUNS, *BESIDE_RUNS)]
+    findings += [Finding(f"{RUNS}/{entry.name}", "unknown file")
+                 for entry in _entries(store.path / RUNS) if not entry.is_dir()]
+    try:
+        store.current()
+    except ValueError as error:
+        findings.append(Finding(CURRENT, str(error)))
+    return findings
+
+
+def _verify_run(folder):
+    place = f"{RUNS}/{folder.name}"
+    try:
+        manifest = read_manifest(folder, anew=True)
+    except ValueError as error:
+        return [Finding(f"{place}/{MANIFEST}", str(error))]
+    findings = [Finding(f"{place}/{entry.name}", "unknown file: not in the manifest")
+                for entry in _entries(folder) if entry.name not in {MANIFEST, *manifest.files}]
+    damaged = set()
+    for name, entry in manifest.files.items():
+        faults = _file_faults(folder / name, entry)
+        damaged |= {parse_shard_file(name)[0]} if faults else set()
+        findings += [Finding(f"{place}/{name}", fault) for fault in faults]
+    run = Run(folder)
+    for check in CHECKS:
+        if damaged.isdisjoint(check.tables) and set(check.tables) <= set(run.tables()):
+            with suppress(Damaged):  # of a table that it reads where there is one: that is a finding already
+                findings += [Finding(f"{place}: {check.tables[0]}", fault) for fault in check.faults(run)]
+    if "features" in run.tables() and "features" not in damaged:
+        cache = vector_cache.cache_path(run).relative_to(beside(folder.parents[1]))
+        findings += [Finding(str(cache), fault) for fault in vector_cache.faults(run)]
+    return findings
+
+
+def _entries(folder):
+    return sorted(folder.iterdir(), key=lambda entry: entry.name)
+
+
+def _file_faults(path: Place, entry):
+    """What is wrong with a file as such: its bytes, its pages, its schema, its order."""
+    if not path.is_file():
+        return ["file is missing"]
+    if not isinstance(path, Path):
+        path = path.loaded()
+    faults = [] if sha256(path) == entry.sha256 else ["checksum (SHA-256) differs from the manifest"]
+    try:
+        shard = Shard(path, entry)
+    except Damaged as error:
+        return [*faults, str(error)]
+    for group in range(len(entry.row_groups)):
+        try:
+            shard.read_group(group)
+        except Damaged as error:
+            faults.append(str(error))
+    return faults or _content_faults(path, entry, shard)
+
+
+def _content_faults(path, entry, shard):
+    table, _ = parse_shard_file(path.name)
+    if table not in TABLES:
+        return [f"unknown table {table!r}"]
+    faults = []
+    if describe(path, SORT_KEYS[table]) != entry:
+        faults.append("row groups differ from the manifest")
+    vector = NETWORK_WIDTHS.get(table)
+    width = shard.schema.field(vector).type.list_size if vector else None
+    if not shard.schema.equals(schema(table, width)):
+        faults.append(f"columns or types differ from those of table {table!r}")
+    try:
+        check_sorted(shard.read(list(SORT_KEYS[table])), SORT_KEYS[table], path.name)
+    except (ValueError, pa.ArrowException) as error:
+        faults.append(str(error))
+    return faults

@@ -1,0 +1,142 @@
+"""What a benchmark leaves: one JSON file of one shared form in `results/`, from which README's tables are
+made.
+
+    {"title", "columns", "rows", "machine", "date", "notes"} and, if a benchmark likes, "details" (raw times)
+"""
+
+import datetime
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+@dataclass(frozen=True)
+class Report:
+    """rows: one list a line of the table; floats are shown with three significant digits, text as it is.
+
+    machine: see `machine`. date: ISO, UTC. notes: sentences that stand below the table. details: anything
+    more, ready for JSON, which no table shows.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | float]]
+    machine: Mapping[str, object]
+    date: str
+    notes: Sequence[str] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if bad := [row for row in self.rows if len(row) != len(self.columns)]:
+            raise ValueError(f"{len(bad[0])} cells in a row of {len(self.columns)} columns: {bad[0]}")
+
+
+def write(
+    name: str,
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | float]],
+    notes: Sequence[str] = (),
+    details: Mapping[str, object] | None = None,
+    device: str | None = None,
+    load: float | None = None,
+) -> Path:
+    """Writes `results/<name>.json` with this machine and today's date.
+
+    device: an accelerator's name, where one was used. load: the mean load while it ran (1 minute, from
+    `load`); the present one if left out.
+    """
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    report = Report(title, columns, rows, machine(device, load), date, notes, details or {})
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(asdict(report), indent=1) + "\n")
+    return path
+
+
+def read(name: str) -> Report:
+    return Report(**json.loads((RESULTS / f"{name}.json").read_text()))
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in RESULTS.glob("*.json"))
+
+
+def machine(device: str | None = None, load_then: float | None = None) -> dict[str, object]:
+    """Processor, cores, threads, versions, and the load of the whole machine."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device or "cpu",
+        "load": round(load() if load_then is None else load_then, 1),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+    }
+
+
+def load() -> float:
+    """How many processes ran or waited, over the last minute."""
+    return os.getloadavg()[0]
+
+
+def seconds(work: Callable[[], object], clock: Callable[[], float] = perf_counter) -> float:
+    started = clock()
+    work()
+    return clock() - started
+
+
+def alternately(
+    runs: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of each run, `rounds` times, one run after the other, so that a busy moment hits all alike.
+
+    clock: wall time; `time.process_time` where others share the machine.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, work in runs.items():
+            taken[name].append(seconds(work, clock))
+    return taken
+
+
+def spread(times: Sequence[float]) -> str:
+    """Median, least and most, in seconds: "0.21 (0.20-0.25)"."""
+    return f"{statistics.median(times):.3g} ({min(times):.3g}-{max(times):.3g})"
+
+
+def markdown(report: Report) -> str:
+    """The table, the machine and the notes, as they stand in README."""
+    lines = [report.columns, ["---"] * len(report.columns), *report.rows]
+    table = "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+    return f"{table}\n\n({' '.join([*report.notes, _measured_on(report)])})"
+
+
+def _cell(value: str | float) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _measured_on(report: Report) -> str:
+    said = report.machine
+    device = "" if said["device"] == "cpu" else f"{said['device']}, "
+    return (
+        f"{device}{said['processor']}, {said['cores']} cores, {said['threads']} threads, "
+        f"load {said['load']} with the benchmark's own, torch {said['torch']}, {report.date}."
+    )
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()

@@ -1,0 +1,88 @@
+"""For the browser tests: one server and one store a test run, one Chromium a module.
+
+Chromium is not one of the whole run: its event loop would be in the way of tests that have one of their own.
+"""
+
+import os
+import shutil
+
+import pytest
+
+from tests.support.servers.dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
+from tests.support.stores.served import served_store
+
+REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
+NOT_OURS = ("WebGL", "GPU stall", "GL Driver", "Failed to load resource", "Image source error")
+"""In messages of Chromium about its own software rendering, and of what `watch` reads from the answers."""
+EXPECTED = ("/_stcore/", "/media/")
+"""May be refused: Streamlit's front end looks for the first below each page's path before it finds it at the
+root, and a running job's picture is gone once the next one is there."""
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory):
+    """A folder with the store "digits", beside which live results, selections and links may be kept."""
+    folder = tmp_path_factory.mktemp("stores")
+    shutil.copytree(served_store(), folder / "digits", ignore=shutil.ignore_patterns("results", "selections"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(stores):
+    with dashboard(str(stores)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None and REQUIRED:
+        pytest.fail("no Chromium on the PATH")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, request):
+    """Opens an address, each time in a browser of its own. Nothing may be asked from elsewhere, and nothing
+    may go wrong in the browser."""
+    contexts, wrong = [], []
+
+    def open_page(address):
+        url = address if address.startswith("http") else request.getfixturevalue("server") + address
+        context = browser.new_context(
+            viewport={"width": 1400, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        watch(page, "/".join(url.split("/")[:3]), wrong)
+        page.goto(url)
+        return ready(page)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def watch(page, server, wrong):
+    """Notes requests to other hosts, exceptions, errors on the console and answers of 400 and above."""
+    own = (server, server.replace("http", "ws"), "data:", "blob:")
+    page.on("request", lambda request: request.url.startswith(own) or wrong.append(f"foreign: {request.url}"))
+    page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
+    page.on("response", lambda answer: _is_refusal(answer) and wrong.append(f"{answer.status}: {answer.url}"))
+    page.on("console", lambda message: _is_error(message) and wrong.append(f"console: {message.text}"))
+
+
+def _is_refusal(answer):
+    return answer.status >= 400 and not any(each in answer.url for each in EXPECTED)
+
+
+def _is_error(message):
+    return message.type == "error" and not any(each in message.text for each in NOT_OURS)

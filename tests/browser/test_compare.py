@@ -1,0 +1,72 @@
+"""Compare in a real Chromium: a changed image on both sides, one lasso in both maps, a link that proves both runs."""
+
+import math
+import shutil
+
+import pytest
+
+from featurestore.reader import Store
+from tests.browser.test_links import copied
+from tests.support.servers.dashboard import DRAWN, address_has, dashboard
+from tests.support.stores.served import served_store, write_served_store
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two stores over some of the same images."""
+    folder = tmp_path_factory.mktemp("two")
+    shutil.copytree(served_store(), folder / "digits", ignore=shutil.ignore_patterns("results", "selections"))
+    write_served_store(folder / "second", "--limit", "20", "--stages", "activations,neighbors,embeddings")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(two):
+    with dashboard(str(two)) as served:
+        yield f"{served}/compare?store=digits&other_store=second"
+
+
+def lasso(page):
+    """Around most points of the first map."""
+    page.get_by_role("button", name="Lasso (or hold Shift)").first.click()
+    box = page.locator(".view").first.bounding_box()
+    x, y, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.4 * box["height"]
+    page.mouse.move(x + radius, y)
+    page.mouse.down()
+    for step in range(1, 25):
+        angle = math.tau * step / 25
+        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
+        page.wait_for_timeout(25)
+    page.mouse.up()
+
+
+def test_a_click_shows_an_image_on_both_sides(visit, address):
+    page = visit(f"{address}&tab=neighbors")
+    page.locator(".grid button:has(img)").first.click()
+    address_has(page, "image=")
+    page.get_by_text("Other run: second").first.wait_for()
+    image = page.url.split("image=")[1].split("&")[0]
+    page.get_by_text(f"The neighbours of image {image}").wait_for()
+    assert page.locator(".grid").count() == 3
+
+
+def test_a_lasso_in_one_map_is_in_the_other_and_the_link_proves_both_runs(visit, address, two):
+    page = visit(f"{address}&tab=maps&map=pca")
+    page.locator(DRAWN).nth(1).wait_for()
+    unmarked = page.locator(".view").nth(1).screenshot()
+    lasso(page)
+    address_has(page, "selection=")
+    page.locator(DRAWN).nth(1).wait_for()
+    page.wait_for_timeout(500)
+    assert page.locator(".view").nth(1).screenshot() != unmarked
+    link = copied(page, "Copy link")
+    assert "~other~" in link and len(link) < 2000
+    yours = visit(link)
+    yours.get_by_text("Reproduced: the same two runs").wait_for()
+    assert yours.url == link
+    write_served_store(two / "second", "--limit", "9", "--stages", "activations,neighbors,embeddings")
+    later = visit(link)
+    later.get_by_role("button", name="Compare with its current run").click()
+    later.get_by_text("Differs by the other run").wait_for()
+    assert f"other_run={Store(two / 'second').current()}" in later.url
+

@@ -1,0 +1,318 @@
+"""The components in a real Chromium: what a person does comes back, what Python sets is shown."""
+
+import io
+import json
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from compute.reports.drawing import palettes
+from compute.reports.drawing.coloring import Coloring
+from dashboard.components import GridItem, build, image_grid, scatter
+from dashboard.views import urls
+from tests.support import ROOT
+from tests.support.stores.small import CLASSES, SIDE, write_store
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+)  # fmt: skip
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+DRAWN = ".stage[data-state=drawn]"
+NEXT_POINT = 0.95 / (SIDE - 1)
+"""Half the distance of neighbouring points, in heights of half the map."""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None and os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"none of {', '.join(NAMES)} is installed")
+    if path is None:
+        pytest.skip("no Chromium is installed; FEATURESCOPE_REQUIRE_BROWSER=1 makes that a failure")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, browser):
+    assert build.main() == 0
+    folder = tmp_path_factory.mktemp("components")
+    write_store(folder / "small")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    imports = str(ROOT)
+    own = {"STORE": str(folder / "small"), "PYTHONPATH": imports, "OMP_NUM_THREADS": "1"}
+    with (folder / "log").open("w") as log:
+        command = [sys.executable, "-m", "tests.support.servers.component_app", str(port)]
+        server = subprocess.Popen(command, env={**os.environ, **own}, cwd=folder, stdout=log, stderr=log)
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server, folder / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_until_healthy(health, server, log):
+    for _ in range(300):
+        if server.poll() is not None:
+            pytest.fail(f"the server ended: {log.read_text()}")
+        try:
+            urllib.request.urlopen(health, timeout=2)
+            return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server does not answer: {log.read_text()}")
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens a page; at the end nothing may have failed in it, nor been asked from elsewhere."""
+    page = browser.new_page(viewport={"width": 900, "height": 700})
+    page.set_default_timeout(60_000)
+    problems, elsewhere = [], []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: elsewhere.append(request.url)
+            if request.url.startswith("http") and not request.url.startswith(address) else None)  # fmt: skip
+
+    def open_page(show, ready, **asked):
+        query = "&".join(f"{name}={value}" for name, value in asked.items())
+        page.goto(f"{address}/?show={show}&{query}")
+        page.wait_for_selector(IDLE)
+        page.wait_for_selector(ready)
+        return page
+
+    yield open_page
+    page.close()
+    assert problems == []
+    assert elsewhere == []
+
+
+def came_back(page, name):
+    """The value that Python got; waits until it has one."""
+    for _ in range(300):
+        texts = page.get_by_test_id("stText").all_inner_texts()
+        came = json.loads(texts[0]) if texts else {}
+        if name in came:
+            return came[name]
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{name} did not come back, but {came}")
+
+
+def middle(page):
+    box = page.locator(".view").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["height"] / 2
+
+
+def place(page, image):
+    """Where the map shows an image when all of it is seen."""
+    x, y, half = middle(page)
+    row, col = divmod(image, SIDE)
+    return x + half * NEXT_POINT * (2 * col - SIDE + 1), y + half * NEXT_POINT * (2 * row - SIDE + 1)
+
+
+def test_image_grid_returns_the_image_clicked(visit):
+    page = visit("image_grid", ".frame.loaded")
+    assert page.locator(".grid button img").nth(3).get_attribute("alt") == "image 3"
+    page.locator(".grid button").nth(5).click()
+    assert came_back(page, "clicked") == 5
+    page.wait_for_selector("button[aria-current=true] img[alt='image 5']")
+
+
+def test_image_grid_is_one_tab_stop_and_moves_by_arrow_keys(visit):
+    page = visit("image_grid", ".frame.loaded")
+    assert page.locator(".grid button[tabindex='0']").count() == 1
+    page.locator(".grid button").first.focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowUp", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    assert came_back(page, "clicked") == 6
+
+
+def test_image_grid_has_fewer_columns_where_they_would_be_too_narrow(visit):
+    page = visit("image_grid", ".frame.loaded")
+    columns = "grid => getComputedStyle(grid).gridTemplateColumns.split(' ').map(parseFloat)"
+    assert page.locator(".grid").evaluate(columns) == [96] * 4
+    page.set_viewport_size({"width": 300, "height": 700})
+    page.wait_for_function("() => innerWidth === 300")
+    narrow = page.locator(".grid").evaluate(columns)
+    assert len(narrow) < 4 and min(narrow) >= 60
+
+
+def test_image_grid_draws_the_box_where_the_image_is(visit):
+    page = visit("image_grid", ".grid button:first-child .frame.loaded")
+    image = page.locator(".grid button").first.locator("img").bounding_box()
+    box = page.locator(".grid button").first.locator(".box").bounding_box()
+    assert image["width"] / image["height"] == pytest.approx(20 / 12, rel=0.03)
+    assert (box["x"] - image["x"]) / image["width"] == pytest.approx(0.25, abs=0.02)
+    assert (box["y"] - image["y"]) / image["height"] == pytest.approx(0.5, abs=0.02)
+    assert box["width"] / image["width"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_scatter_returns_the_image_clicked_and_shows_its_card(visit):
+    page = visit("scatter", DRAWN)
+    page.mouse.move(*place(page, 8))
+    page.wait_for_selector(".card:not([hidden])")
+    page.wait_for_selector(f".card >> text={CLASSES[8 % 3]}")
+    assert page.locator(".card img").get_attribute("src").endswith("/8")
+    page.mouse.click(*place(page, 8))
+    assert came_back(page, "clicked") == 8
+    page.wait_for_selector(".ring:not([hidden])")
+
+
+def test_scatter_returns_the_images_in_a_lasso(visit):
+    page = visit("scatter", DRAWN)
+    x, y, half = middle(page)
+    page.get_by_role("button", name="Lasso (or hold Shift)").click()
+    radius = 2.2 * NEXT_POINT * half
+    page.mouse.move(x + radius, y)
+    page.mouse.down()
+    for step in range(1, 25):
+        angle = math.tau * step / 25
+        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
+        page.wait_for_timeout(25)
+    page.mouse.up()
+    assert sorted(came_back(page, "lasso")) == [14, 15, 20, 21]
+    assert "clicked" not in json.loads(page.get_by_test_id("stText").inner_text())
+
+
+def test_scatter_is_set_by_a_link(visit):
+    spot = f"{NEXT_POINT},{NEXT_POINT},4"
+    page = visit("scatter", DRAWN, camera=spot, selected=1)
+    # Image 15 is one column right and one row above the middle of the map; 14 is chosen, and to its left.
+    page.mouse.click(*middle(page)[:2])
+    assert came_back(page, "clicked") == 15
+    page.get_by_role("button", name="Zoom in").click()
+    x, y, zoom = came_back(page, "camera")
+    assert (x, y) == (pytest.approx(NEXT_POINT, abs=1e-3), pytest.approx(NEXT_POINT, abs=1e-3))
+    assert zoom == pytest.approx(6, rel=1e-3)
+
+
+def test_scatter_highlights_a_class_and_works_by_keyboard(visit):
+    page = visit("scatter", DRAWN)
+    page.locator(".legend button", has_text=CLASSES[2]).click()
+    assert came_back(page, "highlight") == CLASSES[2]
+    page.locator(".view").focus()
+    for key in ("+", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    # A quarter of the height of what is seen to the right of the middle: between the columns 3 and 4.
+    assert came_back(page, "clicked") % SIDE in (3, 4)
+
+
+def saturation(page, image):
+    """Of the map's pixel at an image, 0 for greys."""
+    x, y = place(page, image)
+    shot = page.screenshot(clip={"x": round(x) - 1, "y": round(y) - 1, "width": 3, "height": 3})
+    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("HSV"))
+    return float(pixels[..., 1].mean() / 255)
+
+
+def test_scatter_shows_what_a_search_found_and_lets_the_others_recede(visit):
+    page = visit("scatter", DRAWN, search=f"label:{CLASSES[1]}")
+    page.wait_for_timeout(500)
+    found, others = ([saturation(page, image) for image in images] for images in ((10, 13, 16), (9, 11, 12)))
+    assert min(found) > 0.4 > 0.25 > max(others)
+
+
+def test_legend_of_many_classes_lists_those_that_occur_and_is_searched(visit):
+    page = visit("scatter", DRAWN, color="many")
+    entry = page.locator(".legend .entries button")
+    assert [text.split("\n")[0] for text in entry.all_inner_texts()] == ["name 0", "name 1", "name 2"]
+    field = page.get_by_label("Find in 100 colours")
+    field.fill("NAME 99")
+    page.get_by_text("No such name.").wait_for()
+    field.fill("NAME 2")
+    assert entry.inner_text().split("\n")[0] == "name 2"
+    entry.click()
+    assert came_back(page, "highlight") == "name 2"
+
+
+def test_confusion_matrix_returns_the_cell_clicked_and_takes_it_back(visit):
+    page = visit("confusion_matrix", "table button")
+    page.get_by_label("ant taken for bee: 2 images, 22% of the label").click()
+    assert came_back(page, "clicked") == ["ant", "bee"]
+    page.wait_for_selector("td button[aria-pressed=true]")
+    page.get_by_label("ant taken for bee").click()
+    page.wait_for_function("document.querySelector('[data-testid=stText]').innerText.includes('[\"\", \"\"]')")
+
+
+def test_confusion_matrix_is_one_tab_stop_and_moves_by_arrow_keys(visit):
+    page = visit("confusion_matrix", "table button")
+    assert page.locator("table button[tabindex='0']").count() == 1
+    page.get_by_label("label bee").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    assert came_back(page, "clicked") == ["bee", "bee"]
+    page.get_by_label("predicted cow").click()
+    page.wait_for_selector("thead button[aria-pressed=true]")
+    assert json.loads(page.get_by_test_id("stText").inner_text())["clicked"] == ["", "cow"]
+
+
+def test_scatter_has_a_scale_for_values(visit):
+    page = visit("scatter", DRAWN, color="loss")
+    assert page.locator(".legend .ends").inner_text().split() == ["≤", "0.035", "nat", "≥", "3.47"]
+
+
+def test_scatter_says_that_it_needs_webgl(visit, browser):
+    page = browser.new_page()
+    page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    page.goto(visit("image_grid", ".grid button").url.replace("image_grid", "scatter"))
+    page.wait_for_selector(".stage[data-state=no-webgl] >> text=WebGL")
+    page.close()
+
+
+def test_deep_zoom_shows_tiles_and_returns_cell_and_bounds(visit):
+    page = visit("deep_zoom", DRAWN)
+    x, y, half = middle(page)
+    cell = 2 * half / SIDE
+    page.mouse.click(x - 1.5 * cell, y + 0.5 * cell)
+    assert came_back(page, "clicked") == [3, 1]
+    page.get_by_role("button", name="Zoom in").click()
+    left, top, right, bottom = came_back(page, "bounds")
+    assert (left + right) / 2 == pytest.approx(3, abs=0.02)
+    assert (top + bottom) / 2 == pytest.approx(3, abs=0.02)
+    assert bottom - top == pytest.approx(SIDE / 1.5, abs=0.05)
+
+
+def test_deep_zoom_is_set_by_a_link(visit):
+    page = visit("deep_zoom", DRAWN, bounds="0,3,2,5", selected=1)
+    frame = page.locator(".frame").bounding_box()
+    x, y, half = middle(page)
+    # The cell (4, 1) is below and to the right of the middle of what is seen, a quarter of it in size.
+    assert (frame["x"], frame["y"]) == (pytest.approx(x, abs=3), pytest.approx(y, abs=3))
+    assert frame["width"] == pytest.approx(half, abs=3)
+    page.mouse.click(x - 20, y - 20)
+    assert came_back(page, "clicked") == [3, 0]
+
+
+def test_lock_file_names_no_registry():
+    lock = json.loads((ROOT / "dashboard/components/package-lock.json").read_text())
+    assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
+    assert all("integrity" in package for name, package in lock["packages"].items() if name)
+
+
+def test_palette_must_fit_the_categories():
+    coloring = Coloring("label", None, categories=CLASSES)
+    where = urls.scatter_map("small", "run", "pca", "label")
+    with pytest.raises(ValueError, match="2 colours for 3 categories"):
+        scatter(where, coloring, key="map", palette=palettes.VERDICTS)
+
+
+def test_image_grid_returns_nothing_outside_a_page():
+    assert image_grid([GridItem(1, "thumbnail/1", alt="one")], key="grid") is None

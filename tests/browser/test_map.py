@@ -1,0 +1,80 @@
+"""Map and Mistakes in a real Chromium: search, lasso to a tool, a cell of the confusion matrix to its images."""
+
+import pyarrow.compute as pc
+import pytest
+
+from dashboard.data.image_search import search
+from featurestore.reader import Store
+from tests.support.servers.dashboard import DRAWN, address_has, draw_lasso
+from tests.support.stores.served import IMAGES
+
+
+@pytest.fixture(scope="module")
+def images(stores):
+    return Store(stores / "digits").open().table("images")
+
+
+def buttons(page):
+    return page.locator(".grid button")
+
+
+def test_a_search_marks_its_hits_and_lists_them(visit, images):
+    asked = []
+    page = visit("/map")
+    page.wait_for_selector(DRAWN)
+    page.on("response", lambda response: asked.append(response) if "/hits/" in response.url else None)
+    page.get_by_label("Search", exact=True).fill("label:3")
+    page.get_by_label("Search", exact=True).press("Enter")
+    address_has(page, "search=label%3A3")
+    found = search(images, "label:3")
+    page.get_by_text(f"{len(found)} of {IMAGES} images found").wait_for()
+    page.wait_for_selector(DRAWN)
+    assert buttons(page).count() == len(found) > 0
+    assert [response.status for response in asked] == [200]
+    page.get_by_role("button", name="Select the hits").click()
+    page.get_by_text(f"{len(found)} images selected").wait_for()
+    page.go_back()
+    address_has(page, "search=label%3A3")
+    page.get_by_text("images selected").wait_for(state="hidden")
+
+
+def test_a_lasso_leads_to_its_images_and_to_their_tools(visit):
+    page = visit("/map?map=pca")
+    page.wait_for_selector(DRAWN)
+    draw_lasso(page)
+    picked = buttons(page).locator("img").evaluate_all("images => images.map(image => image.src)")
+    assert 2 < len(picked) < IMAGES
+    again = visit(page.url)
+    again.get_by_text("images selected").wait_for()
+    assert buttons(again).locator("img").evaluate_all("images => images.map(image => image.src)") == picked
+    buttons(again).nth(2).click()
+    image = picked[2].rsplit("/", 1)[1]
+    address_has(again, f"image={image}&")
+    again.set_viewport_size({"width": 700, "height": 1000})
+    again.get_by_role("link", name="Strongest channels").last.click()
+    address_has(again, "/image")
+    assert f"image={image}&" in again.url
+    again.go_back()
+    address_has(again, "selection=")
+    again.get_by_role("link", name="Neighbours").last.click()
+    address_has(again, "/neighbors")
+    assert f"image={image}" in again.url
+
+
+def test_a_cell_of_the_confusion_matrix_shows_its_images(visit, images):
+    page = visit("/mistakes")
+    right = images.filter(pc.and_(pc.equal(images["label"], "0"), pc.equal(images["predicted"], "0")))
+    page.get_by_label("0 recognised").click()
+    address_has(page, "label=0&predicted=0")
+    page.get_by_text("0, recognised").wait_for()
+    assert buttons(page).count() == len(right) > 0
+    page.get_by_label("label 1", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    address_has(page, "label=1&predicted=0")
+    page.get_by_text("1 taken for 0").wait_for()
+    page.go_back()
+    address_has(page, "label=0&predicted=0")
+    page.get_by_text("0, recognised").wait_for()
+    buttons(page).first.click()
+    address_has(page, "/image")

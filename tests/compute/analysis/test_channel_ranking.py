@@ -1,0 +1,94 @@
+"""Strongest channels: peaks and their place among a store's values, held against slow counting."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from compute.analysis import histograms
+from compute.analysis.channel_ranking import Distribution, peaks, ranking, standing
+from tests.support.networks.tiny import tiny_model
+
+KEPT = 9
+
+
+def known(values: np.ndarray) -> Distribution:
+    """Of (N, C) spatial maxima, as the store keeps them."""
+    counted = histograms.histograms(values)
+    low, high = counted.edges()
+    strongest = -np.sort(-values, axis=0)[:KEPT].T
+    return Distribution(counted.counts, low, high, strongest, values.max(0))
+
+
+@pytest.fixture
+def maxima():
+    random = np.random.default_rng(0)
+    values = random.gamma(0.7, 1.0, (500, 40)).astype(np.float32)
+    values[random.random(values.shape) < 0.3] = 0
+    return values * np.geomspace(1e-3, 1e3, 40, dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", ["plain", "reused", "untraceable"])
+def test_peaks_are_each_maps_first_greatest_unit(name):
+    model = tiny_model(name)
+    image = torch.rand(model.in_channels, *model.input_size, generator=torch.Generator().manual_seed(1))
+    found = peaks(model, image, model.layers)
+    with torch.no_grad():
+        maps = model.activations(image[None], set(model.layers))
+    for layer, peak in found.items():
+        for channel, values in enumerate(maps[layer][0].numpy()):
+            expected = np.unravel_index(values.argmax(), values.shape)
+            assert (peak.y[channel], peak.x[channel]) == expected
+            assert peak.value[channel] == values.max()
+
+
+def test_shares_are_exact_in_the_tail_and_within_a_bin_elsewhere(maxima):
+    distribution = known(maxima)
+    width = (distribution.high - distribution.low) / distribution.counts.shape[1]
+    for row in maxima[::25]:
+        share = standing(row, distribution).share
+        for channel, value in enumerate(row):
+            column = maxima[:, channel]
+            if (column > value).sum() < KEPT:
+                assert share[channel] == pytest.approx((column > value).mean())
+            low, high = (column > value + width[channel]).mean(), (column >= value - width[channel]).mean()
+            assert low - 1e-9 <= share[channel] <= high + 1e-9
+
+
+def test_rounding_does_not_put_an_image_behind_itself(maxima):
+    distribution = known(maxima)
+    channels = np.arange(maxima.shape[1])
+    best = maxima.argmax(0)
+    values = maxima[best, channels]
+    assert (standing(np.nextafter(values, 0), distribution).share == 0).all()
+    second = distribution.strongest[:, 1]
+    assert standing(second, distribution).share == pytest.approx(np.full(40, 1 / len(maxima)))
+
+
+def test_nothing_is_stronger_than_what_passes_the_maximum_and_the_ratio_decides(maxima):
+    distribution = known(maxima)
+    factor = np.linspace(1.1, 3, 40).astype(np.float32)
+    found = standing(distribution.maximum * factor, distribution)
+    assert (found.share == 0).all() and found.ratio == pytest.approx(factor, rel=1e-5)
+    assert ranking(found).tolist() == list(range(39, -1, -1))
+
+
+def test_rare_answers_come_first_and_units_do_not_matter(maxima):
+    row = maxima[7]
+    found = ranking(standing(row, known(maxima)))
+    shares = standing(row, known(maxima)).share[found]
+    assert (np.diff(shares) >= 0).all()
+    assert ranking(standing(row * 8, known(maxima * 8))).tolist() == found.tolist()
+
+
+def test_fewer_images_than_are_kept_and_channels_without_a_positive_maximum():
+    values = np.array([[1.0, -2.0, 0.0], [3.0, -1.0, 0.0]], np.float32)
+    distribution = known(values)
+    padded = np.full((3, KEPT), -np.inf, np.float32)
+    padded[:, :2] = distribution.strongest
+    short = dataclasses.replace(distribution, strongest=padded)
+    found = standing(np.array([2.0, -1.5, 0.0], np.float32), short)
+    assert found.share.tolist() == [0.5, 0.5, 0.0]
+    assert np.isnan(found.ratio[1:]).all() and found.ratio[0] == pytest.approx(2 / 3)
+    assert standing(np.array([0.5, -3, 0], np.float32), short).share[:2].tolist() == [1.0, 1.0]

@@ -1,0 +1,95 @@
+"""What is left of the methods for networks of every family, and the reason why not the others."""
+
+import pytest
+import torch
+from torch import nn
+
+from compute.images.preprocessing import Preprocessing
+from compute.methods import METHODS
+from compute.methods.capabilities import QUERIES, capabilities
+from compute.models.model import Model
+from compute.runtime.vision import models
+from tests.compute.models.test_model import GREY
+from tests.support.networks.odd import AllConvolutional, Branching, OneChannel, Tokens, model_of
+
+IMAGE = Preprocessing((64, 64), 64, (0.5,) * 3, (0.25,) * 3)
+RELU = (
+    "resnet18",
+    "vgg11_bn",
+    "densenet121",
+    "googlenet",
+    "squeezenet1_1",
+    "mobilenet_v2",
+    "shufflenet_v2_x0_5",
+)
+OTHER = {"mobilenet_v3_small": "Hardswish", "efficientnet_b0": "SiLU", "convnext_tiny": "GELU"}
+
+
+def torchvision_model(name: str) -> Model:
+    """Made without memory, for speed, and filled with one value."""
+    with torch.device("meta"):
+        network = models.get_model(
+            name, **({"init_weights": False} if name == "googlenet" else {}), num_classes=5
+        )
+    if name == "vgg11_bn":
+        network.classifier = nn.Linear(25088, 5)
+    network = network.to_empty(device="cpu")
+    for tensor in (*network.parameters(), *network.buffers()):
+        tensor.detach().fill_(0.01 if tensor.is_floating_point() else 0)
+    return Model(network, IMAGE, "abcde", name)
+
+
+def missing(model: Model) -> dict[str, str]:
+    return {name: reason for name, reason in model.capabilities.items() if reason is not None}
+
+
+def test_every_method_and_query_is_answered_once():
+    model = model_of(AllConvolutional)
+    assert set(capabilities(model)) == {*METHODS, *QUERIES}
+    assert model.capabilities is model.capabilities
+
+
+@pytest.mark.parametrize("name", RELU)
+def test_networks_of_convolutions_and_relus_can_do_everything(name):
+    assert missing(torchvision_model(name)) == {}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_guided_backprop_is_for_relus(name):
+    reasons = missing(torchvision_model(name))
+    assert set(reasons) == {"guided"} & set(METHODS)
+    assert all(OTHER[name] in reason for reason in reasons.values())
+
+
+def test_a_vision_transformer_keeps_what_needs_no_convolution():
+    network = models.VisionTransformer(
+        64, 16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5
+    )
+    model = Model(network, IMAGE, "abcde", "vit")
+    reasons = missing(model)
+    assert {"filters", "patches", "dream", "invert", "style"} <= set(reasons)
+    assert not {"neighbors", "maps", "saliency", "occlusion", "fool"} & set(reasons)
+    assert "patches of 16 x 16 pixels" in reasons["filters"]
+
+
+def test_one_channel_and_untraced_networks():
+    assert missing(model_of(OneChannel, preprocessing=GREY)) == {}
+    assert missing(model_of(Branching)) == {}
+
+
+def test_a_network_without_convolutions_has_no_filters():
+    class Perceptron(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(3, 5)
+
+        def forward(self, x):
+            return self.fc(x.mean((2, 3)))
+
+    reasons = missing(model_of(Perceptron))
+    assert reasons["filters"] == "the network has no convolution"
+    assert "no convolution" in reasons["patches"]
+
+
+def test_one_convolution_into_patches_is_an_embedding():
+    assert "patches of 4 x 4 pixels" in missing(model_of(Tokens))["patches"]

@@ -1,0 +1,332 @@
+"""What every live method promises, whoever wrote it: one contract over METHODS on tiny networks."""
+
+import dataclasses
+import json
+import threading
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from compute.methods import METHODS
+from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
+from tests.support.networks.tiny import tiny_image, tiny_model
+
+NAMES = sorted(METHODS)
+MODELS = ("plain", "reused", "grey", "wide", "untraceable")
+KINDS = ("image", "heatmap", "gradient", "mask")
+# Enough to see every part of a method at work, and no more.
+BRIEF = {
+    "samples": 3, "points": 3, "iterations": 4, "curve_steps": 3, "patch": 8, "octaves": 2, "octave_steps": 2,
+    "max_iterations": 4, "bisections": 2, "restarts": 1, "curves": True, "sanity": True,
+}  # fmt: skip
+
+
+@cache
+def model_of(name: str):
+    return tiny_model(name)
+
+
+def brief(method: type[Method], **chosen) -> Method:
+    """The method with few steps."""
+    known = {each.name: each for each in method.parameters()}
+    values = {
+        name: value
+        for name, value in BRIEF.items()
+        if name in known and type(known[name].default) is type(value)
+    }
+    return method(**values | chosen)
+
+
+def inputs_for(method: type[Method], model, seed: int = 0) -> Inputs:
+    """All that the method reads, nothing else."""
+    reads = method.needs | method.takes
+    layer = list(model.layers)[1]
+    return Inputs(
+        image=tiny_image(model, seed) if IMAGE in reads else None,
+        second=tiny_image(model, seed + 100) if SECOND in reads else None,
+        target=1 if TARGET in reads else None,
+        layer=layer if reads & {LAYER, NEURON, CHANNEL} else None,
+        channel=2 if reads & {NEURON, CHANNEL} else None,
+    )
+
+
+def available(name: str, model) -> bool:
+    return METHODS[name].unavailable_because(model) is None
+
+
+@cache
+def steps_of(name: str, network: str) -> tuple[Step, ...]:
+    model, method = model_of(network), brief(METHODS[name])
+    return tuple(method.steps(model, method.checked(model, inputs_for(METHODS[name], model))))
+
+
+def state_of(model) -> tuple:
+    """All that a method must leave as it was."""
+    modules = list(model.module.modules())
+    hooks = [
+        len(getattr(each, table))
+        for each in modules
+        for table in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    ]
+    values = tuple(value.clone() for value in model.module.state_dict().values())
+    flags = [parameter.requires_grad for parameter in model.module.parameters()]
+    gradients = [parameter.grad is None for parameter in model.module.parameters()]
+    return [each.training for each in modules], hooks, flags, gradients, values
+
+
+def assert_untouched(before: tuple, model) -> None:
+    after = state_of(model)
+    assert before[:4] == after[:4]
+    assert all(torch.equal(old, new) for old, new in zip(before[4], after[4], strict=True))
+
+
+def same(first: Step, second: Step) -> bool:
+    return (
+        np.array_equal(first.data, second.data)
+        and first.score == second.score
+        and {**first.numbers, "seconds": 0} == {**second.numbers, "seconds": 0}
+        and first.pictures.keys() == second.pictures.keys()
+        and all(np.array_equal(first.pictures[key], second.pictures[key]) for key in first.pictures)
+    )
+
+
+each_method = pytest.mark.parametrize("name", NAMES)
+each_network = pytest.mark.parametrize("network", MODELS)
+
+
+@each_method
+@each_network
+def test_every_step_is_well_formed(name, network):
+    model = model_of(network)
+    if not available(name, model):
+        pytest.skip(f"{name}: {METHODS[name].unavailable_because(model)}")
+    steps = steps_of(name, network)
+    assert steps
+    height, width = model.input_size
+    for step in steps:
+        assert step.kind in KINDS and step.kind == METHODS[name].output
+        assert step.data.dtype == np.float32 and np.isfinite(step.data).all()
+        assert step.data.shape[:2] == (height, width)
+        assert step.score is None or np.isfinite(step.score)
+    indices = [step.index for step in steps]
+    assert indices == sorted(set(indices)) and indices[0] >= 1 and indices[-1] <= steps[-1].total
+
+
+@each_method
+@each_network
+def test_data_lies_in_the_range_of_its_kind(name, network):
+    model = model_of(network)
+    if not available(name, model):
+        pytest.skip("not available")
+    for step in steps_of(name, network):
+        if step.kind in ("image", "gradient"):
+            assert step.data.ndim == 3 and step.data.shape[2] == model.in_channels
+        else:
+            assert step.data.ndim == 2
+        if step.kind == "image":
+            assert step.data.min() >= 0 and step.data.max() <= 1
+        if step.kind == "mask":
+            assert set(np.unique(step.data)) <= {0.0, 1.0}
+
+
+@each_method
+@each_network
+def test_numbers_are_json_and_pictures_are_pictures(name, network):
+    if not available(name, model_of(network)):
+        pytest.skip("not available")
+    for step in steps_of(name, network):
+        json.dumps(step.numbers, allow_nan=False)
+        for picture in step.pictures.values():
+            assert picture.ndim == 2 or picture.shape[2] in (1, 3, 4)
+            assert np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1
+
+
+@each_method
+def test_same_seed_same_bytes(name):
+    model, method = model_of("plain"), brief(METHODS[name])
+    again = method.run(model, inputs_for(METHODS[name], model))
+    assert same(again, steps_of(name, "plain")[-1])
+
+
+@each_method
+def test_global_random_state_is_neither_read_nor_changed(name):
+    model, method = model_of("plain"), brief(METHODS[name])
+    torch.manual_seed(99)
+    np.random.seed(99)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    again = method.run(model, inputs_for(METHODS[name], model))
+    assert torch.equal(before[0], torch.get_rng_state()) and (before[1] == np.random.get_state()[1]).all()
+    assert same(again, steps_of(name, "plain")[-1])
+
+
+@each_method
+@pytest.mark.parametrize("network", ["reused", "untraceable"])
+def test_two_threads_on_one_model_give_what_each_gives_alone(name, network):
+    model = model_of(network)
+    other = NAMES[(NAMES.index(name) + 1) % len(NAMES)]
+    names = [each for each in (name, other) if available(each, model)]
+    results, start = {}, threading.Barrier(len(names))
+
+    def work(each: str) -> None:
+        method = brief(METHODS[each])
+        inputs = inputs_for(METHODS[each], model)
+        start.wait()
+        results[each] = [method.run(model, inputs) for _ in range(2)]
+
+    threads = [threading.Thread(target=work, args=(each,)) for each in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for each in names:
+        assert all(same(result, steps_of(each, network)[-1]) for result in results[each])
+
+
+@each_method
+@pytest.mark.parametrize("network", ["reused", "untraceable"])
+def test_a_run_leaves_the_network_as_it_was(name, network):
+    model = tiny_model(network)
+    if not available(name, model):
+        pytest.skip("not available")
+    before = state_of(model)
+    brief(METHODS[name]).run(model, inputs_for(METHODS[name], model))
+    assert_untouched(before, model)
+
+
+@each_method
+@pytest.mark.parametrize("network", ["reused", "untraceable"])
+def test_an_abandoned_run_leaves_the_network_as_it_was(name, network):
+    model = tiny_model(network)
+    if not available(name, model):
+        pytest.skip("not available")
+    before = state_of(model)
+    steps = brief(METHODS[name]).steps(model, inputs_for(METHODS[name], model))
+    next(steps)
+    assert_untouched(before, model)
+    steps.close()
+    assert_untouched(before, model)
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
+@each_method
+@pytest.mark.parametrize("network", ["reused", "untraceable"])
+def test_an_error_halfway_leaves_the_network_as_it_was(name, network, monkeypatch):
+    model = tiny_model(network)
+    if not available(name, model):
+        pytest.skip("not available")
+    before, run, calls = state_of(model), model.network.run, []
+
+    def failing(*args):
+        calls.append(args)
+        values = run(*args)
+        if len(calls) > 1 or name == "guided":
+            raise RuntimeError("the device is gone")
+        return values
+
+    monkeypatch.setattr(model.network, "run", failing)
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        brief(METHODS[name]).run(model, inputs_for(METHODS[name], model))
+    assert_untouched(before, model)
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
+@each_method
+def test_grad_mode_of_the_caller_does_not_matter(name):
+    model, method = model_of("plain"), brief(METHODS[name])
+    with torch.no_grad():
+        again = method.run(model, inputs_for(METHODS[name], model))
+    assert same(again, steps_of(name, "plain")[-1])
+
+
+@each_method
+def test_inputs_are_not_changed(name):
+    model = model_of("plain")
+    inputs = inputs_for(METHODS[name], model)
+    copies = [None if each is None else each.clone() for each in (inputs.image, inputs.second)]
+    brief(METHODS[name]).run(model, inputs)
+    for copy, each in zip(copies, (inputs.image, inputs.second), strict=True):
+        assert copy is None or (torch.equal(copy, each) and not each.requires_grad)
+
+
+@each_method
+def test_declarations_are_complete(name):
+    method = METHODS[name]
+    assert method.name == name and method.title and method.theory.endswith(".") and method.reference
+    assert method.output in KINDS
+    assert method.needs | method.takes <= {IMAGE, SECOND, TARGET, LAYER, CHANNEL, NEURON}
+    for each in method.parameters():
+        facts = each.metadata
+        assert facts["help"] and facts["source"], each.name
+        assert type(each.default) in (bool, int, float, str), each.name
+        if facts["choices"] is not None:
+            assert each.default in facts["choices"]
+        for bound in (facts["low"], facts["high"]):
+            assert bound is None or type(each.default) in (int, float)
+    assert method() == method(**method().to_dict())
+    assert (
+        dataclasses.is_dataclass(method) and json.loads(json.dumps(method().to_dict())) == method().to_dict()
+    )
+
+
+@each_method
+def test_invalid_parameters_name_value_and_choices(name):
+    method = METHODS[name]
+    for each in method.parameters():
+        with pytest.raises(ValueError, match=each.name):
+            method(**{each.name: object()})
+        if each.metadata["choices"] is not None:
+            with pytest.raises(ValueError, match="nonsense") as error:
+                method(**{each.name: "nonsense" if type(each.default) is str else -987})
+            assert all(str(choice) in str(error.value) for choice in each.metadata["choices"])
+        for bound, beyond in ((each.metadata["low"], -1), (each.metadata["high"], 1)):
+            if bound is not None:
+                with pytest.raises(ValueError, match=each.name):
+                    method(**{each.name: type(each.default)(bound + beyond)})
+
+
+@each_method
+def test_missing_inputs_are_named(name):
+    method = METHODS[name]
+    if not method.needs:
+        pytest.skip("needs nothing")
+    with pytest.raises(ValueError, match=f"{name} needs"):
+        method().run(model_of("plain"), Inputs())
+
+
+@each_method
+@pytest.mark.parametrize(
+    "wrong", [{"layer": "nowhere"}, {"channel": 9999}, {"y": 999, "x": 0}, {"target": 77}]
+)
+def test_inputs_out_of_range_are_errors(name, wrong):
+    method, model = METHODS[name], model_of("plain")
+    reads = method.needs | method.takes
+    field = next(iter(wrong))
+    relevant = {
+        "layer": {LAYER, NEURON, CHANNEL},
+        "channel": {NEURON, CHANNEL},
+        "y": {NEURON},
+        "target": {TARGET},
+    }
+    if not reads & relevant[field]:
+        pytest.skip("is not read")
+    with pytest.raises(ValueError, match=str(wrong[field])):
+        method().run(model, dataclasses.replace(inputs_for(method, model), **wrong))
+
+
+@each_method
+def test_where_unavailable_the_reason_is_given(name):
+    model = model_of("gelu")
+    reason = METHODS[name].unavailable_because(model)
+    if reason is None:
+        brief(METHODS[name]).run(model, inputs_for(METHODS[name], model))
+        return
+    with pytest.raises(ValueError, match="not available") as error:
+        METHODS[name]().run(model, inputs_for(METHODS[name], model))
+    assert reason in str(error.value)
+
+
+def test_guided_backprop_is_unavailable_with_gelu():
+    assert "GELU" in METHODS["guided"].unavailable_because(model_of("gelu"))
+    assert METHODS["guided"].unavailable_because(model_of("reused")) is None

@@ -1,0 +1,186 @@
+"""DeepDream against the notebook written out, and what it promises of sizes, tiles, guides and silent
+layers."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from compute.images.preprocessing import Preprocessing
+from compute.images.saved_image import eight_bit
+from compute.methods.base import Inputs
+from compute.methods.optimize.transforms import resized
+from compute.methods.synthesis.dream import Dream, match
+from compute.methods.synthesis.style import StyleTransfer
+from compute.models.model import Model
+from tests.support.networks.tiny import tiny_image, tiny_model
+
+PLAIN = {"octaves": 1, "jitter": 0, "smooth": 0.0}
+
+
+def photograph(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    coarse = torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(seed))
+    return eight_bit(resized(coarse, (height, width)))[0]
+
+
+def notebook_step(model: Model, image: torch.Tensor, layer: str, rate: float) -> torch.Tensor:
+    """Set the layer's gradient to its activation, back-propagate, and step by rate / 255 / mean|g|."""
+    image = image.clone().requires_grad_(True)
+    activation = model.activations(image, {layer})[layer]
+    (gradient,) = torch.autograd.grad(activation, image, grad_outputs=activation.detach())
+    return (image + rate / 255 * gradient / gradient.abs().mean()).detach().clamp(0, 1)
+
+
+def notebook_dream(model, image, layer, sizes, iterations, rate=1.5):
+    detail = torch.zeros(1, 3, *sizes[0])
+    for size in sizes:
+        base = resized(image[None], size).clamp(0, 1)
+        current = (base + resized(detail, size)).clamp(0, 1)
+        for _ in range(iterations):
+            current = notebook_step(model, current, layer, rate)
+        detail = current - base
+    return current[0].permute(1, 2, 0).numpy()
+
+
+def test_one_octave_is_the_notebooks_step():
+    model = tiny_model("plain")
+    image = photograph(30, 40)
+    step = Dream(iterations=3, **PLAIN).run(model, Inputs(image=image, layer="3"))
+    np.testing.assert_allclose(step.data, notebook_dream(model, image, "3", [(30, 40)], 3), atol=0.51 / 255)
+
+
+def test_detail_is_added_to_the_original_at_each_size():
+    model = tiny_model("plain")
+    image = photograph(36, 60)
+    options = PLAIN | {"octaves": 2, "octave_scale": 1.5}
+    step = Dream(iterations=2, **options).run(model, Inputs(image=image, layer="3"))
+    assert step.numbers["sizes"] == [[24, 40], [36, 60]]
+    np.testing.assert_allclose(
+        step.data, notebook_dream(model, image, "3", [(24, 40), (36, 60)], 2), atol=0.51 / 255
+    )
+
+
+def test_it_raises_what_it_maximises():
+    model = tiny_model("plain")
+    image = photograph(30, 40)
+    for inputs in (Inputs(image=image, layer="3"), Inputs(image=image, layer="3", channel=4)):
+        step = Dream(iterations=5).run(model, inputs)
+        assert step.numbers["score_after"] > step.numbers["score_before"]
+        seen = model.activations(torch.from_numpy(step.data).permute(2, 0, 1)[None], {"3"})["3"]
+        seen = seen if inputs.channel is None else seen[:, inputs.channel]
+        assert step.numbers["score_after"] == pytest.approx(float(seen.square().sum() / 2), rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [(24, 24), (50, 31), (17, 90), (100, 120)])
+def test_any_size_keeps_its_aspect_ratio_and_shows_every_step(size):
+    model = tiny_model("plain")
+    steps = list(Dream(iterations=2).steps(model, Inputs(image=photograph(*size), layer="3")))
+    assert all(step.data.shape == (*size, 3) and np.isfinite(step.data).all() for step in steps)
+    assert [step.index for step in steps] == list(range(1, steps[-1].total + 1))
+    assert steps[-1].total == 2 * len(steps[-1].numbers["sizes"])
+    assert len({step.data.tobytes() for step in steps}) == len(steps)
+
+
+def test_small_images_can_be_scaled_up_and_large_ones_are_left():
+    model = tiny_model("plain")
+    for side, size in ((0, (20, 30)), (60, (40, 60)), (10, (20, 30))):
+        step = Dream(iterations=1, side=side).run(model, Inputs(image=photograph(20, 30), layer="3"))
+        assert step.data.shape[:2] == size
+
+
+def test_the_smallest_octave_still_fills_a_receptive_field():
+    model = tiny_model("plain")
+    least = model.layer("7").receptive_field.y.size
+    assert 8 < least <= 24
+    sizes = (
+        Dream(octaves=12, iterations=1)
+        .run(model, Inputs(image=photograph(60, 90), layer="7"))
+        .numbers["sizes"]
+    )
+    assert min(sizes[0]) >= least > min(sizes[0]) / 1.4 and sizes[-1] == [60, 90]
+    tiny = Dream(octaves=3, iterations=1).run(model, Inputs(image=photograph(6, 6), layer="7"))
+    assert tiny.numbers["sizes"] == [[6, 6]]
+
+
+def test_large_images_are_done_in_tiles():
+    model = tiny_model("plain")
+    image, largest = photograph(100, 150), []
+    run = model.network.run
+    model.network.run = lambda inputs, sites: (largest.append(max(inputs.shape[2:])), run(inputs, sites))[1]
+    step = Dream(iterations=2, octaves=1, tile=64).run(model, Inputs(image=image, layer="3"))
+    assert max(largest) <= 64 and step.data.shape == (100, 150, 3)
+    assert step.numbers["score_after"] > step.numbers["score_before"]
+
+
+def test_jitter_is_undone():
+    """Where every unit sees one pixel only, the shift can't matter."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 5, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2)
+    )
+    model = Model(network, Preprocessing((16, 16), None, (0.5,) * 3, (0.25,) * 3), ("a", "b"), "pointwise")
+    inputs = Inputs(image=photograph(32, 40), layer="0")
+    still, rolled = (
+        Dream(iterations=3, octaves=1, smooth=0.0, jitter=each).run(model, inputs) for each in (0, 32)
+    )
+    np.testing.assert_allclose(still.data, rolled.data, atol=1.01 / 255)
+
+
+def test_seeds_and_jitter_matter_where_units_see_more():
+    model, inputs = tiny_model("plain"), Inputs(image=photograph(32, 40), layer="3")
+    pictures = [Dream(iterations=2, seed=seed).run(model, inputs).data for seed in (0, 0, 1)]
+    assert np.array_equal(pictures[0], pictures[1]) and not np.array_equal(pictures[0], pictures[2])
+
+
+def test_a_guide_sets_the_gradient_to_its_best_match():
+    activations = torch.randn(1, 4, 3, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    guide = torch.randn(4, 7, generator=torch.Generator().manual_seed(1))
+    (gradient,) = torch.autograd.grad(match(activations, guide).sum(), activations)
+    for y in range(3):
+        for x in range(5):
+            products = [float(activations[0, :, y, x].detach() @ guide[:, place]) for place in range(7)]
+            torch.testing.assert_close(gradient[0, :, y, x], guide[:, int(np.argmax(products))])
+
+
+def test_a_guide_of_any_size_changes_the_dream():
+    model = tiny_model("plain")
+    image, guide = photograph(30, 40), photograph(50, 20, seed=4)
+    plain, guided = (
+        Dream(iterations=4).run(model, Inputs(image=image, second=each, layer="3")) for each in (None, guide)
+    )
+    assert not np.array_equal(plain.data, guided.data)
+    assert guided.numbers["score_after"] > guided.numbers["score_before"]
+
+
+def test_a_silent_layer_leaves_the_image_as_it_is():
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    network[0].weight.data.zero_()
+    network[0].bias.data.fill_(-1)
+    model = Model(network, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("a", "b"), "dead")
+    image = photograph(20, 20)
+    step = Dream(octaves=1).run(model, Inputs(image=image, layer="0"))
+    np.testing.assert_array_equal(step.data, image.permute(1, 2, 0).numpy())
+    assert step.numbers["score_after"] == 0
+
+
+def test_one_channel_and_networks_that_cannot_be_traced():
+    for name in ("grey", "untraceable"):
+        model = tiny_model(name)
+        step = Dream(iterations=2).run(model, Inputs(image=tiny_image(model), layer=list(model.layers)[1]))
+        assert step.data.shape == (*model.input_size, model.in_channels) and np.isfinite(step.data).all()
+
+
+@pytest.mark.parametrize("method", [Dream(octaves=1, iterations=1), StyleTransfer(iterations=1)])
+def test_a_size_that_the_network_refuses_is_said(method):
+    class Fixed(nn.Sequential):
+        def forward(self, images):
+            return super().forward(images if images.sum() > -1e9 else -images)
+
+    network = Fixed(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 2))
+    model = Model(network, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("a", "b"), "fixed")
+    fitting, other = photograph(8, 8), photograph(20, 30)
+    method.run(model, Inputs(image=fitting, second=fitting, layer="0"))
+    with pytest.raises(ValueError, match="fixed can't take an image of 30x20"):
+        method.run(model, Inputs(image=other, second=fitting, layer="0"))

@@ -1,0 +1,143 @@
+"""Exact neighbours, the maps made from them, and how far these can be trusted, against brute force."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.manifold import trustworthiness
+from sklearn.metrics import pairwise_distances
+
+from compute.analysis import map_quality
+from compute.pipeline.stages import embeddings
+from compute.pipeline.stages.neighbors import METRICS, nearest, neighbors_table, without_copies
+
+RNG = np.random.default_rng(0)
+POINTS = RNG.normal(size=(60, 7)).astype(np.float32)
+
+
+def brute_force(points, metric, row, left_out, k):
+    distances = pairwise_distances(points.astype(np.float64), metric=metric)[row]
+    order = sorted(set(range(len(points))) - set(left_out), key=lambda other: (distances[other], other))[:k]
+    return order, distances[order]
+
+
+@pytest.mark.parametrize("metric", METRICS.values())
+@pytest.mark.parametrize("k", [1, 20, 100])
+def test_graph(metric, k):
+    done = []
+    graph = nearest(POINTS, k, metric, done.append)
+    assert graph.indices.shape == (60, min(k, 59)) and sum(done) == 60
+    for row in range(60):
+        expected, distances = brute_force(POINTS, metric, row, [row], k)
+        assert graph.indices[row].tolist() == expected
+        np.testing.assert_allclose(graph.distances[row], distances, atol=1e-6)
+
+
+def test_no_copies():
+    points = POINTS[np.arange(60) // 3]
+    digests = np.array([f"file{index // 6}" for index in range(60)])  # six are copies, equal points more
+    found = without_copies(nearest(points, 8, "cosine"), points, digests, "cosine", 5)
+    for row in range(60):
+        copies = np.flatnonzero(digests == digests[row])
+        assert found.indices[row].tolist() == brute_force(points, "cosine", row, copies, 5)[0]
+
+
+def test_where_all_are_copies_nobody_has_neighbors():
+    points, digests = POINTS[[0, 0, 0]], np.array(["same"] * 3)
+    found = without_copies(nearest(points, 2, "cosine"), points, digests, "cosine", 2)
+    assert neighbors_table("feature", np.arange(3), found).num_rows == 0
+
+
+def test_table_has_image_ids():
+    ids = np.array([2, 5, 9])
+    rows = neighbors_table(
+        "pixel", ids, nearest(np.array([[0.0], [3], [1]], np.float32), 2, "euclidean")
+    ).to_pylist()
+    assert [(row["image_id"], row["rank"], row["neighbor_id"], row["distance"]) for row in rows] == [
+        (2, 0, 9, 1), (2, 1, 5, 3), (5, 0, 9, 2), (5, 1, 2, 3), (9, 0, 2, 1), (9, 1, 5, 2)
+    ]  # fmt: skip
+
+
+class TestQuality:
+    points = embeddings.normalised(load_iris().data.astype(np.float32) - 2)
+    plane = points[:, :2].copy()
+
+    def test_trustworthiness_is_scikit_learns(self):
+        found = map_quality.quality(self.points, nearest(self.points, 30, "cosine"), self.plane, 0)
+        expected = trustworthiness(self.points, self.plane, n_neighbors=15, metric="cosine")
+        assert found["trustworthiness"] == pytest.approx(expected, abs=2e-3)  # duplicates rank anyhow there
+
+    def test_preservation_is_the_share_of_common_neighbors(self):
+        graph, on_map = nearest(self.points, 30, "cosine"), nearest(self.plane, 15, "euclidean")
+        found = map_quality.quality(self.points, graph, self.plane, 0)
+        common = [len({*a[:15]} & {*b}) / 15 for a, b in zip(graph.indices, on_map.indices, strict=True)]
+        assert found["knn_preservation"] == pytest.approx(np.mean(common))
+
+    def test_a_sample_is_near_the_whole(self):
+        graph = nearest(self.points, 30, "cosine")
+        whole = map_quality.quality(self.points, graph, self.plane, 0)
+        some = map_quality.quality(self.points, graph, self.plane, 0, number=80)
+        assert some["sample"] == 80 and some["trustworthiness"] == pytest.approx(
+            whole["trustworthiness"], abs=0.03
+        )
+
+    def test_a_perfect_map_and_a_tiny_one(self):
+        angle = np.sort(RNG.uniform(0, 1, 40))
+        circle = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+        found = map_quality.quality(circle, nearest(circle, 20, "cosine"), circle, 0)
+        assert found["trustworthiness"] == 1 and found["knn_preservation"] > 0.99
+        assert map_quality.quality(circle[:2], nearest(circle[:2], 5, "cosine"), circle[:2], 0)["k"] == 0
+
+
+def points_of(features, seed=0):
+    unit = embeddings.normalised(features)
+    graph = nearest(unit, embeddings.GRAPH_NEIGHBORS, "cosine")
+    return embeddings.Points(unit, graph, embeddings.principal_components(unit, seed), seed, 1)
+
+
+def clusters(number, classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(number) % classes
+    return labels, (4 * rng.normal(size=(classes, 10))[labels] + rng.normal(size=(number, 10))).astype(
+        np.float32
+    )
+
+
+class TestMaps:
+    @pytest.mark.parametrize("method", embeddings.METHODS)
+    def test_classes_stay_together_and_the_seed_decides(self, method):
+        labels, features = clusters(90)
+        made, again, other = (embeddings.embed(method, points_of(features, seed)) for seed in (0, 0, 1))
+        assert np.array_equal(made.coordinates, again.coordinates) and made.coordinates.dtype == np.float32
+        assert method != "umap" or not np.array_equal(made.coordinates, other.coordinates)
+        near = nearest(made.coordinates, 5, "euclidean").indices
+        assert (labels[near] == labels[:, None]).mean() > 0.95
+
+    def test_pca_is_the_svds(self):
+        _, features = clusters(50)
+        points = points_of(features)
+        centred = points.unit.astype(np.float64) - points.unit.mean(0)
+        left, values, _ = np.linalg.svd(centred, full_matrices=False)
+        np.testing.assert_allclose(
+            np.abs(embeddings.pca(points).coordinates), np.abs(left * values)[:, :2], atol=1e-5
+        )
+
+    @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 9])
+    @pytest.mark.parametrize("method", embeddings.METHODS)
+    def test_any_number_of_images(self, method, number):
+        points = points_of(clusters(number)[1])
+        made = embeddings.embed(method, points)
+        assert made.coordinates.shape == (number, 2) and np.isfinite(made.coordinates).all()
+        parameters = json.loads(embeddings.maps_table(method, points, made)["parameters"][0].as_py())
+        assert ("instead" in parameters) == (number < 5)
+
+    @pytest.mark.parametrize("features", [np.ones((12, 4)), np.zeros((12, 4)), np.repeat(np.eye(2), 6, 0)])
+    @pytest.mark.parametrize("method", embeddings.METHODS)
+    def test_images_that_look_all_the_same(self, method, features):
+        made = embeddings.embed(method, points_of(features.astype(np.float32)))
+        assert np.isfinite(made.coordinates).all()
+
+    def test_unreadable_images_have_nulls(self):
+        rows = embeddings.embeddings_table("pca", 3, np.array([0, 2]), np.array([[1, 2], [3, 4]], np.float32))
+        assert [(row["x"], row["y"]) for row in rows.to_pylist()] == [(1, 2), (None, None), (3, 4)]

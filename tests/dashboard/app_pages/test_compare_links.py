@@ -1,0 +1,118 @@
+"""Links, take-along and pins of Compare: both runs are proved, and the command line makes the same bytes."""
+
+import dataclasses
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import pytest
+import streamlit as st
+
+from dashboard.data import runs as data
+from dashboard.findings.pin_button import finding_of
+from dashboard.findings.recheck import recheck
+from dashboard.sharing.downloads import exhibits_of
+from dashboard.sharing.link_panel import proved
+from dashboard.sharing.proof import Proof, compare, prove
+from dashboard.views.definitions import CompareView
+from dashboard.views.query_text import abbreviated
+from featurestore.reader import Store
+from tests.dashboard.app_pages.test_every_page import fine, query_of, show, words
+from tests.dashboard.sharing.test_downloads import by_command
+from tests.dashboard.sharing.test_proof import altered
+from tests.support.stores.served import served_store, write_served_store
+
+TABS = ("summary", "predictions", "neighbors", "channels", "maps")
+NAME = "a name that is much too long for an address " * 4
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    """Fewer of the same images, under a long name."""
+    path = tmp_path_factory.mktemp("compare") / NAME.strip()
+    return write_served_store(path, "--limit", "20", "--stages", "activations,neighbors,embeddings")
+
+
+@pytest.fixture
+def runs(second, serve):  # noqa: F811
+    serve(served_store(), second)
+    return Store(served_store()).open(), Store(second).open()
+
+
+@pytest.fixture
+def view(runs, second):
+    asked = CompareView("digits", runs[0].fingerprint, other_store=second.name, other_run=runs[1].fingerprint)
+    return asked.fitted(data.facts(runs[0]))[0]
+
+
+def verdict(view, before, after):
+    made = Proof.from_text(prove(view, before[0], None, before[1]).to_text())
+    return compare(made, prove(view, after[0], None, after[1]))
+
+
+def test_both_runs_are_proved(view, runs):
+    assert verdict(view, runs, runs).sentence == "Reproduced: the same two runs, by the checksums that all reading is held to"
+    changed = altered(runs[1], model={"name": "tiny", "weights_hash": "1" * 64})
+    found = verdict(view, runs, (runs[0], changed))
+    assert (found.kind, found.sentence.split(":")[0]) == ("differs", "Differs by the other run")
+    assert "the model" in found.sentence
+    assert "can't be read" in verdict(view, runs, (runs[0], None)).sentence
+    assert "says nothing" in verdict(view, (runs[0], None), runs).sentence
+    again = altered(runs[1], notes={"created": "another day"})
+    assert verdict(view, runs, (runs[0], again)).kind == "reproduced"
+
+
+def test_a_proof_of_two_runs_survives_its_text_and_is_short(view, runs):
+    proof = prove(view, runs[0], None, runs[1])
+    text = proof.to_text()
+    assert Proof.from_text(text) == proof and len(text) < 400
+    for cut in (text[:-1], text.rpartition("~")[0], text.replace("~other~", "~another~")):
+        with pytest.raises(ValueError, match="can't be read"):
+            Proof.from_text(cut)
+    texts = {each.name: "鯨 &" * 300 for each in dataclasses.fields(view) if isinstance(each.default, str)}
+    choices = {name: getattr(view, name) for name in ("tab", "kind", "sort", "color")}
+    longest = replace(CompareView(**texts | choices), image=10**17, channel=10**17, proof=text)
+    assert len(urlencode(longest.to_query(), errors="replace")) < 1900
+
+
+def test_a_link_finds_a_long_name_and_says_reproduced(view, runs):
+    query = proved(view, runs[0], None).to_query()
+    assert query["other_store"] == abbreviated(view.other_store) != view.other_store
+    app = fine(show("compare", query))
+    assert "Reproduced: the same two runs" in words(app) and not app.warning
+    assert query_of(app) == query
+
+
+def test_a_regenerated_other_store_is_offered_and_the_links_run_again(view, runs, second, tmp_path, serve):  # noqa: F811
+    path = tmp_path / "other"
+    write_served_store(path, "--limit", "9", "--stages", "activations")
+    old = Store(path).open()
+    serve(served_store(), path)
+    query = proved(replace(view, other_store="other", other_run=old.fingerprint), runs[0], None).to_query()
+    write_served_store(path, "--limit", "8", "--stages", "activations")
+    app = fine(show("compare", query))
+    assert "Reproduced" in words(app) and "was regenerated" in words(app)
+    app = fine(next(each for each in app.button if "current run" in each.label).click().run())
+    assert "Differs by the other run" in words(app) and query_of(app)["other_run"] == Store(path).current()
+    app = fine(next(each for each in app.button if "link's other run" in each.label).click().run())
+    assert "Reproduced" in words(app)
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_the_command_line_writes_the_same_bytes(tab, view, runs, tmp_path):
+    (exhibit,) = exhibits_of(replace(view, tab=tab, color="moved"), runs[0], served_store())
+    for suffix in (".png", ".csv", ".parquet") if tab != "predictions" else (".csv", ".parquet"):
+        assert exhibit.file(suffix) == by_command(exhibit, suffix, tmp_path)
+    assert exhibit.numbers
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_a_pin_has_numbers_and_holds(tab, view, runs, second, serve):  # noqa: F811
+    finding = finding_of(replace(view, tab=tab), runs[0], None, "Two runs", "")
+    assert len(finding.numbers) >= 5
+    found = recheck(finding, lambda *_: None)
+    assert found.kind == "holds", found.sentence
+    less = dict(finding.numbers) | {next(iter(finding.numbers)): 10**6}
+    assert recheck(replace(finding, numbers=less), lambda *_: None).kind == "differs"
+    st.cache_resource.clear()
+    serve(served_store())
+    assert recheck(finding, lambda *_: None).kind == "unchecked"

@@ -1,0 +1,432 @@
+"""Every page through AppTest on a real store: what it shows, and what it says where it can't."""
+
+import io
+import json
+import shutil
+from urllib.parse import parse_qsl, urlparse
+
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from compute.methods import METHODS
+from compute.methods.base import IMAGE
+from dashboard.data import runs
+from dashboard.sections.image import uploaded
+from dashboard.settings import VARIABLE, Settings, find_stores
+from dashboard.views.navigation import PAGES
+from featurestore.manifest import MANIFEST
+from featurestore.reader import Store
+from tests.support import ROOT
+from tests.support.stores.served import IMAGES, served_store, write_served_store
+
+SHELL = str(ROOT / "dashboard/app_pages/shell.py")
+LIMIT = 60
+
+
+@pytest.fixture(scope="module")
+def store():
+    return served_store()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Says which stores are served, as the command line does."""
+
+    def say(*places, **options):
+        environment = {}
+        # Without results kept on disk, so that no test finds another's.
+        Settings(tuple(map(str, places)), "cpu", **{"results_mb": 0} | options).write(environment)
+        monkeypatch.setenv(VARIABLE, environment[VARIABLE])
+        st.cache_resource.clear()
+
+    return say
+
+
+@pytest.fixture
+def copied(store, tmp_path):
+    """A store of the test's own, to change."""
+    return shutil.copytree(store, tmp_path / "digits")
+
+
+def show(page, query=None, session=None):
+    app = AppTest.from_file(SHELL, default_timeout=LIMIT)
+    for name, value in (session or {}).items():
+        app.session_state[name] = value
+    if page != "overview":
+        # The page is chosen before anything is drawn, as a link does.
+        app.run()
+        app.switch_page(f"{page}.py")
+    for name in list(app.query_params):
+        del app.query_params[name]
+    for name, value in (query or {}).items():
+        app.query_params[name] = str(value)
+    return app.run()
+
+
+def fine(app):
+    """No error, and no exception that Streamlit drew."""
+    assert not app.exception
+    assert [each.value for each in app.error] == []
+    return app
+
+
+def query_of(app):
+    return {
+        name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()
+    }
+
+
+def settled(app):
+    """Runs until no job is shown as running."""
+    for _ in range(100):
+        if not app.get("progress"):
+            return app
+        app.run()
+    raise AssertionError("the job did not end")
+
+
+def words(app):
+    drawn = [*app.markdown, *app.caption, *app.header, *app.subheader, *app.info, *app.warning, *app.error]
+    return "\n".join(each.value for each in drawn)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_draws_on_a_real_store(page, store, serve):
+    serve(store)
+    app = settled(fine(show(page)))
+    assert app.header[0].value == PAGES[page].title
+    assert query_of(app)["store"] == "digits" and query_of(app)["run"] == Store(store).current()
+    assert not app.warning
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_says_that_there_is_no_store(page, tmp_path, serve):
+    serve(tmp_path / "nothing")
+    app = fine(show(page))
+    assert "No stores yet" in words(app) and "make" in app.info[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_offers_the_current_run_where_the_linked_one_is_gone(page, store, serve):
+    serve(store)
+    app = fine(show(page, {"store": "digits", "run": "0123456789abcdef", "image": 5}))
+    assert "This run is gone" in words(app) and "0123456789abcdef" in app.warning[0].value
+    assert app.button[0].label == "Show the same view on the current run"
+    app = settled(fine(app.button[0].click().run()))
+    assert app.header[0].value == PAGES[page].title and query_of(app)["run"] == Store(store).current()
+    assert query_of(app).get("image", "5") == "5"
+
+
+def test_unknown_store_offers_those_that_are_served(store, serve):
+    serve(store)
+    app = fine(show("map", {"store": "other"}))
+    assert "`other`" in app.warning[0].value
+    app = fine(app.button[0].click().run())
+    assert query_of(app)["store"] == "digits"
+
+
+def test_an_image_and_a_layer_that_are_not_there_are_replaced_and_said(store, serve):
+    serve(store)
+    app = fine(show("channels", {"store": "digits", "layer": "conv99", "channel": 5}))
+    assert any("conv99" in each.value for each in app.warning)
+    app = fine(show("image", {"store": "digits", "image": 4000}))
+    assert any("4000" in each.value for each in app.warning)
+    assert query_of(app)["image"] == str(IMAGES - 1)
+    # The page runs again by itself whenever a job ends.
+    app = settled(fine(app.run()))
+    assert any("4000" in each.value for each in app.warning)
+    app = fine(app.number_input(key="image.image").set_value(3).run())
+    assert not app.warning
+
+
+def test_an_unknown_method_is_replaced_and_said(store, serve):
+    serve(store)
+    app = fine(show("lab", {"store": "digits", "method": "magic"}))
+    assert any("magic" in each.value for each in app.warning)
+
+
+@pytest.mark.parametrize(
+    "page, table",
+    [
+        ("map", "embeddings"),
+        ("neighbors", "neighbors"),
+        ("image", "occlusion"),
+        ("overview", "filters"),
+        ("channels", "top_patches"),
+    ],
+)
+def test_a_table_that_was_not_computed_is_said_with_what_to_do(page, table, copied, serve):
+    forget(copied, table)
+    serve(copied)
+    app = show(page, {"tab": table} if page == "image" else None)
+    assert not app.exception
+    assert "compute" in words(app) and "Traceback" not in words(app)
+
+
+def forget(store, table):
+    """Takes a table out of a run's manifest, as if its stage had not been run."""
+    from featurestore.manifest import Manifest, read_manifest
+
+    folder = store / "runs" / Store(store).current()
+    manifest = read_manifest(folder)
+    gone = {table, "maps"} if table == "embeddings" else {table}
+    files = {name: entry for name, entry in manifest.files.items() if name.rsplit("-", 1)[0] not in gone}
+    fields = {name: getattr(manifest, name) for name in Manifest.__dataclass_fields__ if name != "files"}
+    (folder / MANIFEST).write_bytes(Manifest(**fields, files=files).to_bytes())
+
+
+def test_a_store_of_another_schema_says_to_regenerate_it(copied, serve):
+    path = copied / "runs" / Store(copied).current() / MANIFEST
+    record = json.loads(path.read_bytes())
+    path.write_text(json.dumps(record | {"schema_version": 999}))
+    serve(copied)
+    app = show("overview")
+    assert not app.exception and "999" in app.error[0].value and "make store" in app.error[0].value
+
+
+def test_damaged_bytes_are_said_not_shown(copied, serve):
+    folder = copied / "runs" / Store(copied).current()
+    for path in folder.glob("neighbors-*"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 3] ^= 255
+        path.write_bytes(content)
+    serve(copied)
+    app = show("neighbors")
+    assert not app.exception
+    assert "neighbors-0000" in app.error[0].value and "row group" in app.error[0].value
+    fine(show("overview"))
+    fine(show("mistakes"))
+
+
+def test_a_program_error_is_shown_by_its_number_alone(store, serve, monkeypatch, caplog):
+    serve(store)
+    monkeypatch.setattr("dashboard.data.labelled_images.confusion_counts", lambda *_: 1 / 0)
+    app = show("mistakes")
+    assert not app.exception and "division" not in app.error[0].value
+    number = app.error[0].value.split("error ")[1].split(".")[0]
+    assert number in caplog.text and "ZeroDivisionError" in caplog.text
+
+
+def test_an_older_run_says_that_there_is_a_newer_one(copied, serve):
+    older = Store(copied).current()
+    write_served_store(copied, "--seed", "1")
+    newer = Store(copied).current()
+    assert newer != older
+    serve(copied)
+    app = fine(show("overview", {"store": "digits", "run": older}))
+    assert "regenerated" in app.info[0].value and query_of(app)["run"] == older
+    button = next(each for each in app.button if each.label == "Show the same view on the new run")
+    app = fine(button.click().run())
+    assert query_of(app)["run"] == newer and not app.info
+
+
+def test_a_store_regenerated_meanwhile_is_picked_up(copied, serve):
+    serve(copied)
+    app = fine(show("overview"))
+    write_served_store(copied, "--seed", "2")
+    app = fine(app.run())
+    assert "regenerated" in app.info[0].value
+
+
+def test_two_stores_are_told_apart_and_chosen(copied, store, serve, tmp_path):
+    shutil.copytree(copied, tmp_path / "more" / "digits")
+    shutil.copytree(copied, tmp_path / "more" / "second")
+    serve(store, tmp_path / "more")
+    names = list(find_stores((str(store), str(tmp_path / "more"))))
+    assert len(names) == 3 and names[2] == "second" and len(set(names)) == 3
+    app = fine(show("overview"))
+    app = fine(app.selectbox(key="overview.store").select("second").run())
+    assert query_of(app)["store"] == "second"
+
+
+def test_a_link_sets_every_control_of_the_channels_page(store, serve):
+    serve(store)
+    layer = Store(store).open().table("layers")["layer"].to_pylist()[1]
+    link = {
+        "store": "digits",
+        "layer": layer,
+        "channel": "3",
+        "sort": "selectivity",
+        "only": "live",
+        "rank": "2",
+    }
+    app = fine(show("channels", link))
+    assert app.selectbox(key="channels.layer").value == layer
+    assert app.number_input(key="channels.channel").value == 3
+    assert query_of(app).items() >= link.items()
+    app = fine(app.number_input(key="channels.channel").set_value(1).run())
+    assert query_of(app)["channel"] == "1" and query_of(app)["rank"] == "0"
+
+
+def test_the_ascent_image_of_a_channel_can_be_taken_along(store, serve):
+    serve(store)
+    query = {"store": "digits", "layer": "conv3", "channel": 3, "ascent": 1}
+    app = settled(fine(show("channels", query, {"channels/take along": True})))
+    commands = [each.value for each in fine(app.run()).code]
+    (command,) = (each for each in commands if each.startswith("python -m compute ascend"))
+    assert "--layer conv3 --channel 3" in command and "**The result**" in words(app)
+
+
+def test_guided_backprop_stands_beside_the_patches(store, serve):
+    serve(store)
+    app = settled(fine(show("channels", {"store": "digits", "guided": 1})))
+    assert len(app.get("bidi_component")) >= 3
+
+
+def test_the_images_prediction_and_occlusion_are_the_stores(store, serve):
+    serve(store)
+    run = Store(store).open()
+    app = fine(show("image", {"store": "digits", "image": 7, "tab": "occlusion"}))
+    row, maps = run.image(7), run.occlusion(7)
+    assert f"predicted **{row['predicted']}**" in words(app)
+    assert app.metric[0].value == f"{maps['unoccluded']:.1%}"
+    assert len(app.get("plotly_chart")) == 2
+
+
+@pytest.mark.parametrize("value", ["probability", "logit", "argmax"])
+def test_every_occlusion_map_draws(value, store, serve):
+    serve(store)
+    fine(show("image", {"store": "digits", "tab": "occlusion", "value": value, "overlay": 0}))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_from_its_link_or_says_what_it_lacks(method, store, serve):
+    serve(store)
+    query = {"store": "digits", "method": method, "live": 1, "image": 3, "target": "5", **QUICK}
+    if method == "ascend":
+        query.pop("image")
+    app = settled(show("lab", query))
+    assert not app.exception
+    assert app.get("image") or app.info, words(app)
+    assert not app.error, words(app)
+
+
+QUICK = {f"p.{name}": 2 for name in ("iterations", "samples", "points", "octaves", "steps")}
+"""The least work of every method that has such a parameter."""
+
+
+def test_changing_a_parameter_takes_back_the_start(store, serve):
+    serve(store)
+    app = settled(fine(show("lab", {"store": "digits", "method": "saliency", "live": 1})))
+    assert any(each.label == "PNG" for each in app.get("download_button")) or app.get("image")
+    app = fine(app.toggle(key="lab.saliency.sanity").set_value(True).run())
+    assert query_of(app)["live"] == "0" and query_of(app)["p.sanity"] == "1"
+    start = next(each for each in app.button if each.label == "Start")
+    app = settled(fine(start.click().run()))
+    assert query_of(app)["live"] == "1"
+    assert "random" in str([each.proto for each in app.get("image")]).lower()
+
+
+def test_a_second_visitor_finds_the_result(store, serve):
+    serve(store)
+    link = {"store": "digits", "method": "saliency", "live": 1, "image": 9, "p.variant": "smoothgrad"}
+    first = settled(fine(show("lab", link)))
+    second = fine(show("lab", link))
+    assert not second.get("progress")
+    assert pictures(first) == pictures(second) != []
+
+
+def pictures(app):
+    return [image.url for each in app.get("image") for image in each.proto.imgs]
+
+
+def test_uploaded_images_go_to_every_tool(store, serve):
+    serve(store)
+    app = fine(show("neighbors"))
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 30, 30)).save(buffer, "PNG")
+    app.file_uploader[0].upload("red.png", buffer.getvalue())
+    app = fine(app.run())
+    upload = query_of(app)["upload"]
+    for page in ("image", "lab"):
+        other = fine(show(page, {"store": "digits", "upload": upload}))
+        assert query_of(other)["upload"] == upload
+
+
+def test_an_uploaded_copy_has_the_neighbours_of_the_stored_image(store, serve):
+    serve(store)
+    show("neighbors")
+    run = Store(store).open()
+    content = runs.read_original(run, 5)
+    upload = runs.uploads().add(content)
+    app = settled(fine(show("neighbors", {"store": "digits", "upload": upload})))
+    assert f"predicted **{run.image(5)['predicted']}**" in words(app)
+    assert uploaded.copies(run, upload) == [5]
+    for space, found in (
+        ("feature", uploaded.feature_neighbors(run, upload, 20)),
+        ("pixel", uploaded.pixel_neighbors(run, upload, 20)),
+    ):
+        stored = run.neighbors(space, 5)
+        assert found["neighbor_id"].to_pylist() == stored["neighbor_id"].to_pylist()
+        assert found["distance"].to_numpy() == pytest.approx(stored["distance"].to_numpy(), abs=1e-5)
+
+
+def test_an_upload_that_is_no_image_is_refused(store, serve):
+    serve(store)
+    app = show("image")
+    app.file_uploader[0].upload("text.png", b"no image at all")
+    app = app.run()
+    assert not app.exception and "text.png" in app.error[0].value and "upload" not in query_of(app)
+
+
+def test_an_upload_that_is_gone_is_said(store, serve):
+    serve(store)
+    app = show("image", {"store": "digits", "upload": "0123456789abcdef"})
+    assert not app.exception and "no longer kept" in app.error[0].value
+
+
+@pytest.mark.parametrize("page", ["map", "mistakes"])
+def test_a_selection_that_is_gone_is_said_and_the_rest_is_shown(page, store, serve):
+    serve(store)
+    app = fine(show(page, {"store": "digits", "selection": "0123456789abcdef"}))
+    assert "no longer kept" in app.warning[0].value and "selection" not in query_of(app)
+    assert app.get("bidi_component")
+
+
+def test_code_of_the_users_runs_only_where_it_is_trusted(store, serve, tmp_path):
+    (tmp_path / "net.py").write_text(NETWORK)
+    own = tmp_path / "own"
+    write_own_store(own, tmp_path / "net.py")
+    serve(own)
+    app = show("lab", {"store": "own", "method": "saliency", "live": 1})
+    assert not app.exception and "--trust-model" in app.error[0].value
+    serve(own, trusted=(str(tmp_path / "net.py"),))
+    app = settled(fine(show("lab", {"store": "own", "method": "saliency", "live": 1})))
+    assert app.get("image")
+
+
+NETWORK = """
+import torch
+from torch import nn
+
+def net():
+    torch.manual_seed(0)
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+"""
+
+
+def write_own_store(path, file):
+    from compute.__main__ import main
+
+    arguments = ["store", "--model", f"{file}:net", "--images", "digits", "--limit", "12", "--size", "16"]
+    assert main([*arguments, "--device", "cpu", "--stages", "activations", "--store", str(path)]) == 0
+
+
+def test_every_image_leads_to_every_tool(store, serve):
+    serve(store)
+    app = fine(show("image", {"store": "digits", "image": 4}))
+    links = [each.proto for each in app.get("page_link")]
+    targets = {link.page for link in links}
+    assert {"neighbors", "map", "lab"} <= targets
+    methods = {dict(parse_qsl(link.query_string)).get("method") for link in links if link.page == "lab"}
+    assert {name for name, method in METHODS.items() if IMAGE in method.needs} <= methods
+
+
+def test_the_shown_link_is_the_address(store, serve):
+    serve(store)
+    app = fine(show("map", {"store": "digits", "color": "loss"}, {"map/link": True}))
+    shown = dict(parse_qsl(urlparse(app.code[0].value).query))
+    assert shown.pop("proof") and shown == query_of(app)

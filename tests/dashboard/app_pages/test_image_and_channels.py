@@ -1,0 +1,185 @@
+"""The Image and Channels pages whole: every tab of a stored and of an uploaded image, a network that may not
+be loaded, the card of a channel."""
+
+import json
+
+import pytest
+
+from dashboard.data import runs
+from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
+from dashboard.widgets import figures
+from featurestore.reader import Store
+from tests.dashboard.app_pages.test_every_page import (
+    NETWORK,
+    copied,
+    fine,
+    forget,
+    query_of,
+    serve,
+    settled,
+    show,
+    store,
+    words,
+    write_own_store,
+)
+
+__all__ = ["copied", "serve", "store"]
+
+
+def grids(app):
+    return len(app.get("bidi_component"))
+
+
+def address_of_links(app, page):
+    return [each.proto.query_string for each in app.get("page_link") if each.proto.page == page]
+
+
+@pytest.fixture
+def upload(store, serve):
+    serve(store)
+    show("overview")
+    return runs.uploads().add(runs.read_original(Store(store).open(), 5))
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_of_a_stored_image_is_there_at_once(tab, store, serve):
+    serve(store)
+    extra = {"method": "guided", "layer": "conv1", "channel": 1} if tab == "live" else {}
+    app = settled(fine(show("image", {"store": "digits", "image": 3, "tab": tab, **extra})))
+    fine(app)
+    assert query_of(app)["tab"] == tab and not app.warning
+    assert query_of(app)["method"] == METHOD_OF_TAB.get(tab, extra.get("method", "saliency"))
+    expected = {"neighbors": 2, "glance": 2, "channels": len(runs.facts(Store(store).open()).layers)}
+    assert grids(app) == expected.get(tab, 0)
+    assert not [each for each in app.button if each.label.startswith("Start")]
+
+
+@pytest.mark.parametrize("tab", [tab for tab in TABS if tab != "live"])
+def test_every_tab_of_an_uploaded_image_is_there_at_once(tab, upload):
+    app = settled(fine(show("image", {"store": "digits", "upload": upload, "tab": tab})))
+    fine(app)
+    assert query_of(app)["upload"] == upload
+    if tab == "occlusion":
+        assert query_of(app)["source"] == "live"
+    assert grids(app) or len(app.get("image")) >= 3
+
+
+def test_a_glance_has_all_pictures_and_finds_what_a_tab_made(store, serve):
+    serve(store)
+    app = settled(fine(show("image", {"store": "digits", "image": 6})))
+    said = [image.caption for each in app.get("image") for image in each.proto.imgs]
+    assert len(said) == 5 and any("costs" in each for each in said)
+    app = fine(show("image", {"store": "digits", "image": 6, "tab": "segmentation"}))
+    assert not app.get("progress")
+
+
+def test_a_glance_goes_on_where_a_table_was_not_computed(copied, serve):
+    forget(copied, "neighbors")
+    serve(copied)
+    app = settled(show("image", {"store": "digits", "image": 6}))
+    assert "'neighbors' is not computed" in app.error[0].value and len(app.error) == 1
+    assert grids(app) == 1
+
+
+def legend(app):
+    chart = next(each for each in app.get("plotly_chart") if "colours of" in each.proto.alt)
+    return json.loads(chart.proto.spec)
+
+
+def test_a_live_maps_colours_have_a_legend_with_its_unit(store, serve):
+    serve(store)
+    link = {"store": "digits", "image": 6, "tab": "saliency", "p.channels": "sum"}
+    app = settled(fine(show("image", link)))
+    axis = legend(app)["layout"]["xaxis"]
+    assert "logits per unit" in axis["title"]["text"] and axis["range"][0] == -axis["range"][1] < 0
+    assert "None" not in [cell for table in app.table for cell in table.value.to_numpy().ravel()]
+
+
+def test_a_live_map_of_classes_names_them(store, serve):
+    serve(store)
+    link = {"store": "digits", "image": 6, "tab": "occlusion", "source": "live", "p.value": "argmax"}
+    app = settled(fine(show("image", link)))
+    drawn = legend(app)
+    names, colors = drawn["layout"]["yaxis"]["ticktext"], drawn["data"][0]["marker"]["color"]
+    assert set(names) <= set(Store(store).open().class_names)
+    assert len(set(colors)) == len(names) > 0
+
+
+def test_classes_that_are_numbers_or_have_one_name_have_a_bar_each():
+    figure = figures.probabilities(["7", "crane", "crane"], [0.5, 0.3, 0.2])
+    assert len(set(figure.data[0].y)) == 3 and list(figure.data[0].y) == list(figure.layout.yaxis.tickvals)
+    assert list(figure.layout.yaxis.ticktext) == ["7", "crane", "crane"]
+
+
+def test_a_click_on_a_tab_brings_its_method(store, serve):
+    serve(store)
+    app = settled(fine(show("image", {"store": "digits", "image": 2})))
+    for tab, method in (("segmentation", "segment"), ("live", "guided"), ("saliency", "saliency")):
+        control = next(each for each in app.get("button_group") if each.key == "image.tab")
+        app = settled(control.set_value(tab).run())
+        assert (query_of(app)["tab"], query_of(app)["method"]) == (tab, method)
+
+
+def test_the_strongest_channels_of_a_top_patch_have_its_rank(store, serve):
+    serve(store)
+    run = Store(store).open()
+    layer = run.table("layers")["layer"].to_pylist()[-1]
+    patch = run.select("top_patches", layer, 2).to_pylist()[0]
+    link = {"store": "digits", "image": patch["image_id"], "tab": "channels", "layer": layer}
+    app = settled(fine(show("image", {**link, "strong": f"{layer}/2"})))
+    shown = {each.label: each.value for each in app.metric}
+    assert shown[f"{layer}, channel 2"] == f"{patch['value']:.3f}" == shown["Store's maximum"]
+    assert shown["Images that answer more"] == "0.0%" and shown["Place among its patches"] == "1"
+    assert any("channel=2" in each and f"layer={layer}" in each for each in address_of_links(app, "channels"))
+
+
+def test_an_untrusted_network_leaves_what_the_store_knows(serve, tmp_path):
+    (tmp_path / "net.py").write_text(NETWORK)
+    own = tmp_path / "own"
+    write_own_store(own, tmp_path / "net.py")
+    serve(own)
+    best = Store(own).open().table("top_patches")["image_id"].to_pylist()[0]
+    app = show("image", {"store": "own", "image": best, "tab": "channels"})
+    assert "--trust-model" in words(fine(app)) and grids(app) == 1
+    app = show("image", {"store": "own", "image": best})
+    assert not app.exception and "--trust-model" in words(app)
+    app = show("channels", {"store": "own", "guided": 1, "ascent": 1})
+    assert not app.exception and "--trust-model" in words(app) and grids(app) == 2
+    serve(own, trusted=(str(tmp_path / "net.py"),))
+    app = settled(show("image", {"store": "own", "image": best, "tab": "channels"}))
+    assert "--trust-model" not in words(fine(app)) and grids(app) == 1
+
+
+def test_a_channels_card_has_its_ascent_and_its_classes(store, serve):
+    serve(store)
+    link = {"store": "digits", "layer": "conv1", "channel": 1, "guided": 1, "ascent": 1}
+    app = settled(fine(show("channels", link)))
+    assert query_of(app)["ascent"] == "1" and grids(app) == 3
+    assert "The channel reaches" in words(app) and "Selectivity" in words(app)
+    assert "256 steps" in words(app) and app.get("image")
+    again = fine(show("channels", link))
+    assert not again.get("progress")
+
+
+def test_next_follows_the_filters(store, serve):
+    serve(store)
+    app = fine(show("channels", {"store": "digits", "layer": "conv1", "channel": 2, "find": "2, 5-6"}))
+    assert any(each.label == "1 of 3 that pass" for each in app.button)
+    app = fine(next(each for each in app.button if each.label == "Next").click().run())
+    assert query_of(app)["channel"] == "5" and query_of(app)["find"] == "2, 5-6"
+    app = fine(next(each for each in app.button if "that pass" in each.label).click().run())
+    assert "find" not in query_of(app) and query_of(app)["channel"] == "5"
+    app = show("channels", {"store": "digits", "layer": "conv1", "find": "many"})
+    assert not app.exception and "can't be read" in words(app)
+
+
+def test_a_patch_goes_to_every_tool_with_its_unit(store, serve):
+    serve(store)
+    app = fine(show("channels", {"store": "digits", "layer": "conv1", "channel": 1, "rank": 2}))
+    row = Store(store).open().top_patches("conv1", 1).to_pylist()[2]
+    lab = {query.split("method=")[1].split("&")[0]: query for query in address_of_links(app, "lab")}
+    unit = {"layer=conv1", "channel=1", f"y={row['y']}", f"x={row['x']}", f"image={row['image_id']}"}
+    assert unit <= set(lab["guided"].split("&"))
+    assert "layer=conv1" in lab["invert"]
+    assert address_of_links(app, "neighbors") and address_of_links(app, "map")
+    assert len(address_of_links(app, "image")) >= 2

@@ -1,0 +1,118 @@
+"""Map and Mistakes through AppTest on a real store: searches, selections, cells, votes, classes."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from compute.analysis.label_agreement import disagreements
+from dashboard.data import runs, selections
+from dashboard.widgets import image_wall
+from featurestore.reader import Store
+from tests.dashboard.app_pages.test_every_page import (
+    fine,
+    forget,
+    query_of,
+    show,
+    words,
+)
+from tests.support.stores.served import IMAGES
+
+
+@pytest.fixture
+def images(copied):  # noqa: F811
+    return Store(copied).open().table("images")
+
+
+def button(app, label):
+    return next(each for each in app.button if each.label == label)
+
+
+def test_hits_become_a_selection_that_leads_to_its_mistakes(copied, serve, images):  # noqa: F811
+    serve(copied)
+    app = fine(show("map", {"store": "digits"}))
+    app = fine(app.text_input(key="map.search").set_value("label:5").run())
+    count = pc.sum(pc.equal(images["label"], "5")).as_py()
+    assert f"{count} of {IMAGES} images found" in words(app) and query_of(app)["search"] == "label:5"
+    app = fine(button(app, "Select the hits").click().run())
+    assert f"{count} images selected" in words(app) and f"Labels: 5 {count}." in words(app)
+    name = query_of(app)["selection"]
+    app = fine(show("mistakes", {"store": "digits", "selection": name}))
+    assert f"**{count} images selected**" in words(app) and f" of {count} are right" in words(app)
+    app = fine(button(app, "All images").click().run())
+    assert f" of {IMAGES} are right" in words(app) and "selection" not in query_of(app)
+
+
+def test_a_search_without_hits_says_how_to_search(copied, serve):  # noqa: F811
+    serve(copied)
+    app = fine(show("map", {"store": "digits", "search": "nowhere", "hits_page": 99}))
+    assert f"0 of {IMAGES} images found" in words(app) and "No image has `nowhere`" in words(app)
+    app = fine(button(app, "Clear the search").click().run())
+    assert "search" not in query_of(app) and "images found" not in words(app)
+
+
+def test_a_page_past_the_last_is_the_last(copied, serve, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(image_wall, "PER_PAGE", 5)
+    serve(copied)
+    app = fine(show("map", {"store": "digits", "search": "png", "hits_page": 99}))
+    assert app.session_state["map.hits_page"] == -(-IMAGES // 5)
+
+
+def test_selections_of_images_that_the_run_lacks_are_cut(copied, serve):  # noqa: F811
+    serve(copied)
+    run = Store(copied).open()
+    name = selections.keep("digits", np.array([7, 3, 10**6, -4, 3]))
+    assert selections.read("digits", run, name).tolist() == [3, 7]
+    assert selections.keep("digits", np.array([])) == "" and len(selections.read("digits", run, "")) == 0
+
+
+@pytest.mark.parametrize("color", ["path", "top5", "width", "image_id"])
+def test_the_map_has_colours_by_other_columns(color, store, serve):  # noqa: F811
+    serve(store)
+    app = fine(show("map", {"store": "digits", "color": color}))
+    assert query_of(app)["color"] == color and not app.warning
+
+
+def test_a_cell_on_the_diagonal_shows_what_is_right(store, serve):  # noqa: F811
+    serve(store)
+    images = Store(store).open().table("images")
+    right = images.filter(pc.and_(pc.equal(images["label"], "4"), images["correct"]))
+    app = fine(show("mistakes", {"store": "digits", "label": "4", "predicted": "4"}))
+    assert "4, recognised" in words(app) and f"{len(right)} images, the least sure ones first" in words(app)
+    app = fine(show("mistakes", {"store": "digits", "label": "no such"}))
+    assert "There is no such image" in words(app)
+
+
+def test_images_that_neighbours_outvote_are_counted(store, serve):  # noqa: F811
+    serve(store)
+    run = Store(store).open()
+    found = disagreements(run.table("images")["label"], run.select("neighbors", "feature"), 20)
+    app = fine(show("mistakes", {"store": "digits", "tab": "neighbors", "k": 20}))
+    assert f"{len(found)} of {IMAGES} images are outvoted" in words(app) and "Wilson 1972" in words(app)
+
+
+def test_a_run_without_neighbours_says_how_to_find_them(copied, serve):  # noqa: F811
+    forget(copied, "neighbors")
+    serve(copied)
+    app = fine(show("mistakes", {"store": "digits", "tab": "neighbors"}))
+    assert "--stages neighbors" in app.info[0].value
+
+
+def test_classes_are_a_table(store, serve):  # noqa: F811
+    serve(store)
+    app = fine(show("mistakes", {"store": "digits", "tab": "classes"}))
+    assert app.dataframe[0].value["images"].sum() == IMAGES
+
+
+def test_images_without_labels_have_no_mistakes(store, serve, monkeypatch):  # noqa: F811
+    whole = runs.table
+
+    def unlabelled(run, name, columns=None):
+        table = whole(run, name, columns)
+        index = table.schema.get_field_index("label")
+        return table.set_column(index, "label", pa.nulls(len(table), pa.string())) if index >= 0 else table
+
+    monkeypatch.setattr(runs, "table", unlabelled)
+    serve(store)
+    app = fine(show("mistakes", {"store": "digits"}))
+    assert "no labels" in app.info[0].value and "images/cat" in app.info[0].value

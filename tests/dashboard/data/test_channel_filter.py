@@ -1,0 +1,68 @@
+"""Channels listed, filtered and gone through; what a channel's patches say of classes."""
+
+import pyarrow as pa
+import pytest
+
+from dashboard.data import channel_filter
+from dashboard.sections.channels import classes
+from dashboard.views.definitions import ChannelsView
+
+STATS = pa.table({
+    "channel": pa.array([0, 1, 2, 3, 4], pa.int32()),
+    "mean": pa.array([1, 5, 3, 0, 2], pa.float32()),
+    "max": pa.array([9, 8, 7, 0, 6], pa.float32()),
+    "active_share": pa.array([0.1, 0.2, 0.3, 0, 0.5], pa.float32()),
+    "dead": [False, False, False, True, False],
+    "top_class": ["ant", "bee", "ant", None, "cat"],
+    "selectivity": pa.array([0.2, 0.9, 0.4, None, 1.0], pa.float32()),
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("fields, expected", [
+    ({}, [0, 1, 2, 3, 4]),
+    ({"sort": "mean"}, [1, 2, 4, 0, 3]),
+    ({"only": "live"}, [0, 1, 2, 4]),
+    ({"only": "dead"}, [3]),
+    ({"top_class": "ant"}, [0, 2]),
+    ({"least": 0.2, "most": 0.4}, [0, 2]),
+    ({"least": 0.5}, [1, 4]),
+    ({"find": "1, 3-9"}, [1, 3, 4]),
+    ({"find": " 0 2 "}, [0, 2]),
+    ({"find": "3 - 4", "sort": "max"}, [4, 3]),
+    ({"top_class": "bee", "only": "dead"}, []),
+])  # fmt: skip
+def test_channels_that_pass_in_order(fields, expected):
+    view = ChannelsView(**fields)
+    assert channel_filter.listed(STATS, view)["channel"].to_pylist() == expected
+    assert channel_filter.filtered(view) == bool(set(fields) - {"sort"})
+
+
+@pytest.mark.parametrize("text", ["seven", "1-", "-3", ",", "1-2-3"])
+def test_numbers_that_can_not_be_read_are_said(text):
+    with pytest.raises(ValueError, match="numbers and ranges"):
+        channel_filter.listed(STATS, ChannelsView(find=text))
+
+
+def test_next_and_previous_follow_the_list():
+    shown = channel_filter.listed(STATS, ChannelsView(sort="mean", only="live"))
+    assert channel_filter.beside(shown, 2) == (1, 4, 1)
+    assert channel_filter.beside(shown, 1) == (None, 2, 0)
+    assert channel_filter.beside(shown, 0) == (4, None, 3)
+    assert channel_filter.beside(shown, 3) == (None, 1, None)
+
+
+def test_patches_are_counted_by_class():
+    found = classes.by_class([3.0, 2.0, 1.0, 5.0], ["ant", "bee", "ant", None])
+    assert [(each.name, each.patches, each.mean) for each in found] == [
+        ("ant", 2, 2.0),
+        ("", 1, 5.0),
+        ("bee", 1, 2.0),
+    ]
+    bars = classes.chart(found).data[0]
+    assert list(bars.x) == [2.0, 5.0, 2.0] and list(bars.customdata) == ["ant", "no label", "bee"]
+
+
+@pytest.mark.parametrize("top, rest", [(3.0, 1.0), (2.0, 2.0), (1.0, 0.0)])
+def test_selectivity_says_how_many_times_as_strong(top, rest):
+    expected = top / rest if rest else float("inf")
+    assert classes.times_as_strong((top - rest) / (top + rest)) == pytest.approx(expected)

@@ -1,0 +1,84 @@
+"""What the dashboard counts, finds and draws, without Streamlit."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from compute.reports.mistakes import confusion_counts, most_confused
+from dashboard.app_pages.filter_pictures import filter_pictures
+from dashboard.data.content_store import Kept
+from dashboard.settings import Settings, find_stores
+from dashboard.widgets import figures
+from featurestore.reader import Store
+from tests.support.stores.served import served_store
+
+IMAGES = pa.table({
+    "label": ["cat", "cat", "dog", None, "cow", "cat"],
+    "predicted": ["cat", "dog", "dog", "dog", "cat", None],
+})  # fmt: skip
+
+
+def test_confusion_counts_pairs_alone():
+    counts, rows, cols = confusion_counts(IMAGES, ("dog", "cat"))
+    assert (rows, cols) == (["dog", "cat", "cow"], ["dog", "cat"])
+    assert counts.tolist() == [[1, 0], [1, 1], [0, 1]]
+
+
+def test_most_confused_keeps_the_classes_with_most_errors():
+    counts = np.array([[9, 0, 0, 0], [0, 5, 3, 0], [0, 1, 7, 1], [0, 0, 0, 8]])
+    square, names = most_confused(counts, list("abcd"), list("abcd"), 2)
+    assert names == ["b", "c"] and square.tolist() == [[5, 3], [1, 7]]
+    whole, names = most_confused(counts[:, :3], list("abcd"), list("abc"), 9)
+    assert names == list("abcd") and whole[:, :3].tolist() == counts[:, :3].tolist() and not whole[:, 3].any()
+
+
+def test_stores_are_found_by_unique_names(tmp_path):
+    for path in ("a/x", "b/x", "b/y", "b/no"):
+        (tmp_path / path).mkdir(parents=True)
+    for path in ("a/x", "b/x", "b/y"):
+        (tmp_path / path / "runs").mkdir()
+    found = find_stores([str(tmp_path / "a" / "x"), str(tmp_path / "b"), str(tmp_path / "nothing")])
+    assert list(found) == ["a-x", "b-x", "y"]
+    assert list(find_stores([str(tmp_path / "b" / "x"), str(tmp_path / "b")])) == ["x", "y"]
+
+
+def test_settings_survive_the_environment():
+    environment = {}
+    said = Settings(("one", "two"), "cpu", ("net.py",))
+    said.write(environment)
+    assert Settings.read(environment) == said and Settings.read({}) == Settings()
+    assert said.trusts("./net.py") and not said.trusts("other/net.py")
+
+
+def test_kept_contents_go_by_their_last_use():
+    kept = Kept("the picture", kept_bytes=25)
+    names = [kept.add(bytes([number]) * 10) for number in range(2)]
+    kept.read(names[0])
+    third = kept.add(b"x" * 10)
+    assert kept.read(names[0]) == bytes(10) and kept.read(third) == b"x" * 10
+    with pytest.raises(ValueError, match="the picture of this link is no longer kept"):
+        kept.read(names[1])
+
+
+def test_a_heat_map_lies_where_it_was_measured():
+    image = "data:image/png;base64,AA=="
+    figure = figures.heat_over_image(np.eye(2), [8, 24], [4, 12], (32, 16), title="logit", image_url=image)
+    heat = figure.data[0]
+    assert list(heat.y) == [8, 24] and list(heat.x) == [4, 12] and heat.colorbar.title.text == "logit"
+    assert figure.layout.yaxis.range == (32, 0) and figure.layout.images[0].sizex == 16
+    diverging = figures.heat_over_image(np.eye(2), [8, 24], [4, 12], (32, 16), title="change", center=0.0)
+    assert diverging.data[0].zmid == 0
+
+
+def test_the_map_of_predictions_names_each_class_once():
+    figure = figures.classes_over_image(np.array([[3, 3], [0, 3]]), [1, 2], [1, 2], (4, 4), list("abcd"))
+    heat = figure.data[0]
+    assert heat.z.tolist() == [[1, 1], [0, 1]] and list(heat.colorbar.ticktext) == ["a", "d"]
+    assert [list(row) for row in heat.text] == [["d", "d"], ["a", "d"]]
+
+
+def test_filters_of_a_grey_stem_are_one_picture_each():
+    filters = Store(served_store()).open().filters()
+    for scaling in ("filter", "all"):
+        shown = filter_pictures(filters, scaling)
+        assert len(shown) == len(filters) and all(png.startswith(b"\x89PNG") for _, png in shown)

@@ -1,0 +1,120 @@
+"""Uploads: limited in bytes and pixels, and kept while a session that showed them is open."""
+
+import io
+import time
+
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+
+from dashboard.data import uploads
+from dashboard.data.uploads import LARGEST_PIXELS, Uploads
+from dashboard.server.upload_limit import UploadRoom, make_room
+
+
+def png(size=(8, 8), color="red"):
+    buffer = io.BytesIO()
+    Image.new("RGB" if size == (8, 8) else "1", size, color if size == (8, 8) else 1).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Visitors:
+    """Sessions that open and close, and a clock that is turned by hand."""
+
+    def __init__(self):
+        self.open, self.current, self.seconds = {"anna"}, "anna", 0.0
+        self.uploads = Uploads(lambda name: name in self.open, lambda: self.current, 600, lambda: self.seconds)
+
+    def gone(self, name):
+        with pytest.raises(ValueError, match="no longer kept"):
+            self.uploads.read(name)
+        return True
+
+
+def test_an_upload_is_kept_while_a_session_that_showed_it_is_open_and_a_while_after():
+    visitors = Visitors()
+    name = visitors.uploads.add(png())
+    visitors.seconds = 100_000
+    assert visitors.uploads.read(name) == png()
+    visitors.open.clear()
+    visitors.current = None
+    visitors.seconds += 599
+    assert visitors.uploads.read(name) == png()
+    visitors.seconds += 600
+    assert visitors.gone(name)
+
+
+def test_whoever_opens_its_link_keeps_it_too():
+    visitors = Visitors()
+    name = visitors.uploads.add(png())
+    visitors.open, visitors.current = {"bert"}, "bert"
+    visitors.uploads.read(name)
+    visitors.seconds, visitors.current = 5000, None
+    assert visitors.uploads.read(name) == png()
+    visitors.open.clear()
+    visitors.seconds += 700
+    visitors.uploads.forget()
+    assert visitors.gone(name)
+
+
+def test_it_goes_though_nobody_comes_any_more():
+    kept = Uploads(lambda name: False, lambda: None, grace=0.05)
+    name = kept.add(png())
+    for _ in range(100):
+        if not kept._used:
+            break
+        time.sleep(0.02)
+    with pytest.raises(ValueError, match="no longer kept"):
+        kept.read(name)
+
+
+def test_limits(monkeypatch):
+    kept = Uploads(lambda name: True, lambda: "anna")
+    with pytest.raises(ValueError, match=f"more than {LARGEST_PIXELS:,}"):
+        kept.add(png((8000, 5001)))
+    with pytest.raises(ValueError, match="not an image"):
+        kept.add(b"import os; os.mkdir('harmed')")
+    monkeypatch.setattr(uploads, "LARGEST_BYTES", 50)
+    with pytest.raises(ValueError, match="more than the 50 of an upload"):
+        kept.add(png())
+
+
+def names(files):
+    return [name for own in files.file_storage.values() for name in own]
+
+
+def keep(files, session, name, size):
+    files.add_file(session, UploadedFileRec(name, "a.png", "image/png", bytes(size)))
+
+
+def test_what_was_sent_first_goes_when_there_is_no_room():
+    files = MemoryUploadedFileManager("")
+    for session, name, size in (("anna", "a", 40), ("bert", "b", 40), ("bert", "c", 20)):
+        keep(files, session, name, size)
+    make_room(files, 100)
+    assert names(files) == ["a", "b", "c"]
+    make_room(files, 99)
+    assert names(files) == ["b", "c"]
+    make_room(files, 19)
+    assert names(files) == []
+
+
+def test_a_session_that_sends_without_end_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("dashboard.server.upload_limit.MOST_BYTES", 100)
+    files = MemoryUploadedFileManager("")
+
+    async def put(request):
+        keep(files, request.path_params["session"], request.path_params["name"], 30)
+        return Response(status_code=204)
+
+    route = Route("/below/_stcore/upload_file/{session}/{name}", put, methods=["PUT"])
+    client = TestClient(Starlette(routes=[route], middleware=[Middleware(UploadRoom, files=lambda: files)]))
+    for number in range(10):
+        assert client.put(f"/below/_stcore/upload_file/anna/{number}").status_code == 204
+    assert names(files) == ["7", "8", "9"]

@@ -1,0 +1,81 @@
+"""What visitors may do where the command line takes it from them: --read-only, --no-live, --jobs-per-minute."""
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard.__main__ import parser
+from dashboard.data import runs
+from dashboard.settings import VARIABLE, Settings
+from tests.support import ROOT
+from tests.support.stores.served import served_store
+
+PATIENCE = 60
+LAB = {"store": "digits", "method": "saliency", "live": "1", "image": "5"}
+
+
+@pytest.fixture
+def show(monkeypatch):
+    """A page of a server with these settings."""
+
+    def run(page, query, **options):
+        environment = {}
+        Settings((str(served_store()),), "cpu", results_mb=0, **options).write(environment)
+        monkeypatch.setenv(VARIABLE, environment[VARIABLE])
+        st.cache_resource.clear()
+        app = AppTest.from_file(str(ROOT / "dashboard/app_pages/shell.py"), default_timeout=PATIENCE).run()
+        app.switch_page(f"{page}.py")
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    yield run
+    st.cache_resource.clear()
+
+
+def labels(app):
+    return {each.proto.popover.label for each in walk(app.main) if is_popover(each)}
+
+
+def walk(block):
+    yield block
+    for child in getattr(block, "children", {}).values():
+        yield from walk(child)
+
+
+def is_popover(block):
+    return hasattr(getattr(block, "proto", None), "popover") and bool(block.proto.popover.label)
+
+
+def test_read_only_offers_no_pin_and_no_upload(show):
+    assert {"Pin", "Upload", "Copy link"} <= labels(show("image", {"image": "3"}))
+    offered = labels(show("image", {"image": "3"}, read_only=True))
+    assert "Copy link" in offered and not offered & {"Pin", "Upload"}
+
+
+def test_without_live_methods_nothing_starts(show):
+    app = show("lab", LAB, live=False)
+    assert "turned off on this server" in app.error[0].value
+    assert "Upload" not in labels(app) and "Pin" in labels(app)
+    # Whatever starts a job needs the network first.
+    with pytest.raises(ValueError, match="--no-live"):
+        runs.model(runs.open_run("digits", runs.run_names("digits")[0]))
+
+
+def test_too_many_starts_are_a_sentence_with_the_seconds_and_a_button(show):
+    app = show("lab", LAB, jobs_per_minute=1)
+    app.query_params["p.variant"] = "smoothgrad"
+    app.run()
+    assert not app.exception and "the next may start in" in app.warning[0].value
+    assert "Start" in {button.label for button in app.button}
+
+
+def test_listens_on_loopback_unless_told_and_a_public_url_is_one():
+    options = parser().parse_args([])
+    assert (options.host, options.public_url, options.trust_proxy) == ("127.0.0.1", "", "")
+    assert Settings(public_url="https://example.org/team/maps/").base_path == "/team/maps"
+    for bad in ("example.org", "ftp://example.org", "https://example.org/a b", "https://example.org/?x", "//x"):
+        with pytest.raises(SystemExit):
+            parser().parse_args(["--public-url", bad])

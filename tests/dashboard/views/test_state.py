@@ -1,0 +1,230 @@
+"""Views to addresses and back, and what happens to addresses that ask for what there isn't."""
+
+import dataclasses
+import random
+
+import pytest
+
+from compute.methods import METHODS
+from dashboard.views import binding
+from dashboard.views.definitions import ChannelsView, ImageView, LabView, MapView, OverviewView
+from dashboard.views.image_tabs import METHOD_OF_TAB
+from dashboard.views.navigation import PAGES
+from dashboard.views.state import Facts, MethodView, ViewState, read_parameters
+
+FACTS = Facts(
+    images=50,
+    layers={"stem": 4, "body.conv1": 8},
+    classes=("ant", "bee/wasp", "ça & là=?"),
+    maps=("pca", "tsne"),
+    grids={"pca": ("unique", "nearest"), "tsne": ("unique",)},
+)
+VIEWS = [entry.view for entry in PAGES.values()]
+
+
+def drawn(each: dataclasses.Field, view: type[ViewState], rng: random.Random):
+    """A value that the field may have in a run with FACTS."""
+    facts = each.metadata
+    if facts.get("choices"):
+        return rng.choice(facts["choices"])
+    match facts.get("among"):
+        case "images":
+            return rng.randrange(-1 if facts["optional"] else 0, FACTS.images)
+        case "channels":
+            return rng.randrange(0, min(FACTS.layers.values()))
+        case str() as among:
+            return rng.choice([*([""] if facts["optional"] else []), *getattr(FACTS, among)])
+    if isinstance(each.default, bool):
+        return rng.random() < 0.5
+    if isinstance(each.default, int):
+        return rng.randint(facts.get("low") or 0, facts.get("high") or 9)
+    if isinstance(each.default, float):
+        return rng.uniform(facts["low"], facts["high"])
+    return "".join(rng.choices("abcé &=+%/?#", k=rng.randrange(8)))
+
+
+def drawn_parameter(each: dataclasses.Field, rng: random.Random):
+    facts = each.metadata
+    if facts["choices"]:
+        return rng.choice(facts["choices"])
+    if isinstance(each.default, bool):
+        return rng.random() < 0.5
+    low = each.default if facts["low"] is None else facts["low"]
+    high = low + 10 if facts["high"] is None else facts["high"]
+    if isinstance(each.default, int):
+        return rng.randint(int(low), int(high))
+    return rng.uniform(low, high) if isinstance(each.default, float) else each.default
+
+
+def any_view(cls: type[ViewState], rng: random.Random) -> ViewState:
+    values = {
+        each.name: drawn(each, cls, rng) for each in dataclasses.fields(cls) if each.name != "parameters"
+    }
+    if issubclass(cls, MethodView):
+        values["method"] = rng.choice(methods_of(values.get("tab")))
+        declared = METHODS[values["method"]].parameters()
+        values["parameters"] = tuple((each.name, drawn_parameter(each, rng)) for each in declared)
+    return cls(**values)
+
+
+def methods_of(tab: str | None) -> list[str]:
+    """A tab of one method has that one, and "live" has the others."""
+    if tab in METHOD_OF_TAB:
+        return [METHOD_OF_TAB[tab]]
+    return [name for name in METHODS if tab != "live" or name not in METHOD_OF_TAB.values()]
+
+
+@pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)
+def test_every_view_survives_its_address(cls):
+    rng = random.Random(cls.page)
+    for _ in range(100):
+        view = any_view(cls, rng)
+        again, notes = cls.from_query(view.to_query())
+        assert (again, notes) == (view, ())
+        assert all(isinstance(text, str) and text for text in view.to_query().values())
+
+
+@pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)
+def test_a_view_that_fits_stays_as_it_is(cls):
+    rng = random.Random(cls.page)
+    for _ in range(50):
+        fitted, notes = any_view(cls, rng).fitted(FACTS)
+        assert notes == ()
+        assert fitted.fitted(FACTS) == (fitted, ())
+
+
+@pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)
+def test_no_address_can_break_a_page(cls):
+    rng = random.Random(cls.page)
+    names = [each.name for each in dataclasses.fields(cls)] + ["p.seed", "p.nothing", "unknown"]
+    for _ in range(200):
+        query = {
+            name: rng.choice(["", "nan", "-99", "1e999", "x" * 999, "9" * 40, "\0", "None"]) for name in names
+        }
+        view, _ = cls.from_query(query)
+        fitted, _ = view.fitted(FACTS)
+        assert fitted.fitted(FACTS) == (fitted, ())
+        assert cls.from_query(fitted.to_query()) == (fitted, ())
+
+
+@pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)
+def test_addresses_stay_short(cls):
+    rng = random.Random(cls.page)
+    assert max(len(str(any_view(cls, rng).to_query())) for _ in range(50)) < 2000
+
+
+def test_every_default_is_written():
+    query = ImageView().to_query()
+    assert query["tab"] == "glance" and query["overlay"] == "1" and query["channel"] == "-1"
+    view, _ = LabView.from_query({"method": "saliency"})
+    assert {f"p.{each.name}" for each in METHODS["saliency"].parameters()} <= set(view.to_query())
+
+
+@pytest.mark.parametrize(
+    "link, shown",
+    [
+        ({"tab": "live", "method": "saliency", "p.variant": "gradcam"}, ("saliency", "saliency", "stored")),
+        ({"tab": "live", "method": "occlusion", "p.patch": "9"}, ("occlusion", "occlusion", "live")),
+        ({"tab": "live", "method": "guided"}, ("live", "guided", "stored")),
+        ({"tab": "live"}, ("saliency", "saliency", "stored")),
+        ({"tab": "occlusion", "method": "saliency", "p.variant": "gradcam"}, ("occlusion",) * 2 + ("stored",)),
+        ({"tab": "segmentation"}, ("segmentation", "segment", "stored")),
+        ({"tab": "neighbors", "method": "guided"}, ("neighbors", "guided", "stored")),
+    ],
+)
+def test_older_links_to_an_image_find_their_tab(link, shown):
+    view, notes = ImageView.from_query(link)
+    assert (view.tab, view.method, view.source) == shown and notes == ()
+    assert ImageView.from_query(view.to_query()) == (view, ())
+    parameters = {name: text for name, text in link.items() if name.startswith("p.")}
+    assert view.method != link.get("method") or view.to_query().items() >= parameters.items()
+
+
+def test_occlusion_is_live_where_the_store_can_not_hold_it():
+    view = ImageView.from_query({"tab": "occlusion"})[0]
+    assert view.fitted(FACTS)[0].source == "stored"
+    assert view.fitted(dataclasses.replace(FACTS, occlusion=False))[0].source == "live"
+    assert dataclasses.replace(view, upload="ab").fitted(FACTS)[0].source == "live"
+
+
+def test_what_is_out_of_range_is_clamped_and_said():
+    view, notes = ChannelsView(layer="stem", channel=9).fitted(FACTS)
+    assert view.channel == 3 and notes == ("channel of stem 9 is above 3; 3 is taken",)
+    view, notes = MapView(map="umap", image=70).fitted(FACTS)
+    assert (view.map, view.image) == ("pca", 49)
+    assert any("'umap'" in note for note in notes) and any("image 70" in note for note in notes)
+
+
+def test_a_parameter_that_is_no_number_is_said():
+    values, notes = read_parameters("saliency", {"samples": "many", "noise": "7", "variant": "best"})
+    assert (
+        dict(values)["samples"] == 50
+        and dict(values)["noise"] == 1.0
+        and dict(values)["variant"] == "gradient"
+    )
+    assert len(notes) == 3 and any("'many'" in note for note in notes)
+
+
+def test_a_method_gets_what_it_needs():
+    view, notes = LabView(method="saliency").fitted(FACTS)
+    assert view.image == 0 and view.layer == "" and notes == ()
+    view, _ = LabView(method="guided").fitted(FACTS)
+    assert view.layer == "body.conv1" and view.channel == 0
+    view, notes = LabView(method="gone").fitted(FACTS)
+    assert view.method in METHODS and "'gone'" in notes[0] and view.built().name == view.method
+
+
+def test_a_run_without_anything_is_fitted():
+    for cls in VIEWS:
+        view, _ = cls().fitted(Facts())
+        assert view.to_query() is not None
+
+
+def test_a_link_wins_over_widgets_and_widgets_over_the_own_address():
+    session = {}
+    view, _ = binding.decide(
+        ChannelsView, {"store": "s", "run": "r", "layer": "stem", "channel": "2"}, session
+    )
+    binding.remember(view, session)
+    session["channels.channel"] = 3
+    clicked, _ = binding.decide(ChannelsView, view.to_query(), session)
+    assert clicked.channel == 3 and clicked.layer == "stem"
+    binding.remember(clicked, session)
+    back, _ = binding.decide(ChannelsView, view.to_query(), session)
+    assert back.channel == 2
+
+
+def test_a_widget_that_is_not_drawn_keeps_its_value():
+    session = {}
+    view = MapView("s", "r", map="tsne", seams=True, kind="nearest")
+    binding.remember(view, session)
+    del session["map.seams"], session["map.kind"]
+    session["map.color"] = "loss"
+    again, _ = binding.decide(MapView, view.to_query(), session)
+    assert again == dataclasses.replace(view, color="loss")
+
+
+def test_the_navigation_carries_the_image_to_the_next_page():
+    session = {}
+    binding.remember(ImageView("s", "r", image=17, method="saliency"), session)
+    view, _ = binding.decide(LabView, {}, session)
+    assert (view.store, view.run, view.image) == ("s", "r", 17)
+    assert binding.decide(OverviewView, {}, session)[0].store == "s"
+
+
+def test_another_method_starts_from_its_own_defaults():
+    session = {}
+    view, _ = LabView.from_query({"method": "saliency", "p.samples": "7", "p.seed": "5"})
+    binding.remember(view, session)
+    session["lab.method"] = "segment"
+    other, notes = binding.decide(LabView, view.to_query(), session)
+    assert other.parameters == read_parameters("segment", {})[0] and notes == ()
+
+
+def test_what_a_browser_sends_is_held_to_the_bounds():
+    session = {}
+    view, _ = LabView.from_query({"method": "saliency"})
+    binding.remember(view, session)
+    session["lab.saliency.samples"] = 10**6
+    held, notes = binding.decide(LabView, view.to_query(), session)
+    assert dict(held.parameters)["samples"] == 1000 and notes

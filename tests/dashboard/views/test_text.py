@@ -1,0 +1,20 @@
+"""Names in Streamlit's Markdown."""
+
+import re
+
+import pytest
+
+from dashboard.text import plain
+
+NAMES = ["a b", "x *y* _z_", ":red[r] $m$", "1. one", "- dash", "# head", "<b>bold</b>", "`code` [l](u)", "~~s~~ | t"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_mark_is_escaped_and_nothing_is_lost(name):
+    text = plain(name)
+    assert re.sub(r"\\(.)", r"\1", text) == name
+    assert re.fullmatch(r"(\\.|[^\W_]|\s|/)*", text)
+
+
+def test_line_ends_and_outer_spaces_go():
+    assert plain(" a\n\nb ") == "a b"

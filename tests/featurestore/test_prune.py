@@ -1,0 +1,179 @@
+"""Pruning: what goes, what stays and why, and a crash at every step of it."""
+
+import gc
+import json
+import os
+import shutil
+import threading
+import time
+
+import pytest
+
+from featurestore import vector_cache
+from featurestore.__main__ import main
+from featurestore.files import locks
+from featurestore.reader import Store
+from featurestore.upkeep.prune import prune
+from featurestore.upkeep.verify import verify
+from featurestore.writer import RunWriter
+from tests.support.stores.full import write_full_store
+
+RUNS = ("run1", "run2", "run3", "run4")
+DAYS = 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    path = tmp_path_factory.mktemp("made")
+    for name in RUNS:
+        write_full_store(path, name)
+    return path
+
+
+@pytest.fixture
+def store(made, tmp_path):
+    """A copy with four runs, the oldest first, run4 current."""
+    shutil.copytree(made, tmp_path / "store")
+    for age, name in enumerate(reversed(RUNS)):
+        manifest = tmp_path / "store" / "runs" / name / "manifest.json"
+        os.utime(manifest, (time.time() - age * DAYS,) * 2)
+    return tmp_path / "store"
+
+
+def grow_old(path, days=2):
+    for each in (*path.rglob("*"), path):
+        os.utime(each, (time.time() - days * DAYS,) * 2)
+
+
+def removed(store, **options):
+    return [each.where for each in prune(store, **options).removed]
+
+
+def test_old_runs_go_and_the_current_one_stays(store):
+    assert removed(store) == ["runs/run1", "runs/run2", "runs/run3"]
+    assert Store(store).runs() == ["run4"] and verify(store) == []
+    assert removed(store) == []
+
+
+def test_a_dry_run_says_the_same_and_removes_nothing(store):
+    vector_cache.features(Store(store).open("run1"))
+    gc.collect()
+    before = sorted(store.rglob("*"))
+    said = prune(store, dry_run=True)
+    assert sorted(store.rglob("*")) == before
+    assert said == prune(store) and sorted(store.rglob("*")) != before
+    run = sum(path.stat().st_size for path in (store / "runs" / "run4").iterdir())
+    assert [each.where for each in said.removed] == ["runs/run1", "runs/run2", "runs/run3", "cache/run1"]
+    assert said.removed[1].bytes == pytest.approx(run, rel=0.01) and said.bytes > 3 * run
+
+
+@pytest.mark.parametrize(("keep", "left"), [(0, 1), (1, 1), (2, 2), (4, 4), (9, 4)])
+def test_the_newest_stay(store, keep, left):
+    prune(store, keep=keep)
+    assert Store(store).runs() == list(RUNS[-left:])
+
+
+def test_the_current_run_stays_however_old(store):
+    (store / "CURRENT").write_text("run1\n")
+    assert removed(store) == ["runs/run2", "runs/run3"]
+    assert Store(store).current() == "run1"
+
+
+def test_an_open_run_stays_and_can_be_read_to_its_end(store):
+    run = Store(store).open("run2")
+    done = prune(store)
+    assert [each.where for each in done.removed] == ["runs/run1", "runs/run3"]
+    assert done.kept["run2"] == "open, or being written"
+    assert len(run.table("neighbors")) > 0 and run.image(59)["image_id"] == 59
+    del run
+    assert removed(store) == ["runs/run2"]
+
+
+def test_a_run_named_by_a_finding_stays(store, tmp_path):
+    findings = tmp_path / "findings"
+    findings.mkdir()
+    (findings / "cats.toml").write_text('format = 1\nrun = "run1"\n')
+    (findings / "broken.toml").write_text('other_run = "run3')
+    done = prune(store, findings=findings)
+    assert [each.where for each in done.removed] == ["runs/run2"]
+    assert done.kept["run1"] == "named by the finding cats.toml"
+
+
+def test_a_run_named_by_a_short_link_stays_unless_told_so(store):
+    (store / "links").mkdir()
+    (store / "links" / "abc.json").write_text(json.dumps({"page": "map", "query": {"run": "run2"}}))
+    assert removed(store) == ["runs/run1", "runs/run3"]
+    assert removed(store, links=False) == ["runs/run2"]
+
+
+def test_unfinished_runs_go_once_they_are_old_and_nobody_writes_them(store):
+    writer = RunWriter(store, "half")
+    grow_old(writer.folder)
+    assert prune(store, keep=4).kept["half"] == "open, or being written"
+    del writer
+    assert removed(store, keep=4) == ["runs/half"]
+    RunWriter(store, "half")
+    assert prune(store, keep=4).kept["half"] == "unfinished, but of late"
+
+
+def test_temporary_files_go_once_they_are_old(store):
+    for place in ("runs/run4", "cache/run4", "selections"):
+        (store / place).mkdir(parents=True, exist_ok=True)
+        (store / place / ".tmp-old").write_bytes(b"12345")
+        grow_old(store / place)
+        (store / place / ".tmp-new").write_bytes(b"1")
+    left = [f"{place}/.tmp-old" for place in ("cache/run4", "runs/run4", "selections")]
+    assert removed(store, keep=4) == left
+    assert len(list(store.rglob(".tmp-new"))) == 3
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 10, 21, 22, 23, 24, 50])
+def test_a_crash_in_the_middle_leaves_whole_runs_and_invisible_ones(store, monkeypatch, step):
+    done = []
+
+    def stopping(original):
+        def stepped(*arguments, **options):
+            done.append(original)
+            if len(done) == step:
+                raise KeyboardInterrupt
+            return original(*arguments, **options)
+        return stepped
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for call in ("unlink", "rmdir"):
+            patch.setattr(os, call, stopping(getattr(os, call)))
+        prune(store)
+    assert verify(store) == [] and Store(store).current() == "run4"
+    prune(store, older_than=0)
+    assert [path.name for path in (store / "runs").iterdir()] == ["run4"]
+
+
+def test_where_it_cannot_be_told_which_run_is_current_nothing_goes(store):
+    (store / "CURRENT").write_text("gone\n")
+    with pytest.raises(ValueError, match="CURRENT is wrong"):
+        prune(store)
+    assert Store(store).runs() == list(RUNS)
+
+
+def test_a_writer_that_comes_while_its_run_is_pruned_begins_anew(store):
+    folder = store / "runs" / "run1"
+    descriptor = locks.opened(folder)
+    assert locks.claim(descriptor)
+    writing = threading.Thread(target=write_full_store, args=(store, "run1"))
+    writing.start()
+    time.sleep(0.1)
+    shutil.rmtree(folder)
+    os.close(descriptor)
+    writing.join()
+    assert Store(store).current() == "run1" and verify(store) == []
+
+
+def test_the_command(store, capsys, tmp_path):
+    assert main(["prune", str(store), "--dry-run", "--keep", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "would remove runs/run1: old run, " in out and "keeps runs/run4: current" in out
+    assert main(["prune", str(store), "--keep", "3", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [each["where"] for each in said["removed"]] == ["runs/run1"] and said["bytes"] > 10_000
+    assert main(["prune", str(store), "--findings", str(tmp_path / "none")]) == 2
+    assert "no folder of findings" in capsys.readouterr().err
