@@ -46,7 +46,9 @@ def make(name: str, arguments: list[str], store: str, folder: Path) -> Path:
 def enlarge(path: Path) -> None:
     picture = Image.open(path)
     factor = max(1, SIDE // picture.width)
-    picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST).save(path, optimize=True)
+    picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST).save(
+        path, optimize=True
+    )
 
 
 def main(store: str = "stores/demo", folder: str = "docs/gallery") -> None:

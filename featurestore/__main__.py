@@ -25,17 +25,21 @@ def main(arguments=None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
-        print(json.dumps({"error": str(error)}) if options.json else f"error: {error}",
-              file=sys.stdout if options.json else sys.stderr)
+        print(
+            json.dumps({"error": str(error)}) if options.json else f"error: {error}",
+            file=sys.stdout if options.json else sys.stderr,
+        )
         return 2
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m featurestore", description="Looks into a store.")
     commands = parser.add_subparsers(required=True, metavar="{info,verify,prune}")
-    for name, run, text in (("info", _info, "what is in a store: runs, tables, rows, bytes"),
-                            ("verify", _verify, "check every checksum and every cross-reference"),
-                            ("prune", _prune, "remove old runs, and what killed processes left")):
+    for name, run, text in (
+        ("info", _info, "what is in a store: runs, tables, rows, bytes"),
+        ("verify", _verify, "check every checksum and every cross-reference"),
+        ("prune", _prune, "remove old runs, and what killed processes left"),
+    ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("store", help="folder of the store, or s3://bucket/prefix")
         command.add_argument("--json", action="store_true", help="machine-readable output")
@@ -45,17 +49,33 @@ def _parser():
 
 
 def _add_prune_options(command):
-    command.description = ("Removes runs of a store, never one that is current, open in a dashboard, being "
-                           "written, or named by a finding or a short link. In object storage, where it "
-                           "can't be seen who has a run open, those that were written to of late stay.")
+    command.description = (
+        "Removes runs of a store, never one that is current, open in a dashboard, being "
+        "written, or named by a finding or a short link. In object storage, where it "
+        "can't be seen who has a run open, those that were written to of late stay."
+    )
     command.add_argument("--dry-run", action="store_true", help="only say what would go, and how many bytes")
-    command.add_argument("--keep", type=_count, default=1, metavar="N",
-                         help="the newest runs stay, so many at least (default: %(default)s)")
-    command.add_argument("--findings", type=Path, metavar="DIR",
-                         help="runs that its *.toml name stay (default: findings, where there is one)")
+    command.add_argument(
+        "--keep",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="the newest runs stay, so many at least (default: %(default)s)",
+    )
+    command.add_argument(
+        "--findings",
+        type=Path,
+        metavar="DIR",
+        help="runs that its *.toml name stay (default: findings, where there is one)",
+    )
     command.add_argument("--linked-too", action="store_true", help="also runs that only short links name")
-    command.add_argument("--older-than", type=float, default=24, metavar="HOURS",
-                         help="age at which unfinished runs and temporary files go (default: %(default)s)")
+    command.add_argument(
+        "--older-than",
+        type=float,
+        default=24,
+        metavar="HOURS",
+        help="age at which unfinished runs and temporary files go (default: %(default)s)",
+    )
 
 
 def _count(text):
@@ -66,8 +86,13 @@ def _count(text):
 
 def _info(options):
     store = Store(options.store)
-    report = {"store": str(store.path), "current": None, "runs": [], "unfinished": store.unfinished(),
-              "errors": []}
+    report = {
+        "store": str(store.path),
+        "current": None,
+        "runs": [],
+        "unfinished": store.unfinished(),
+        "errors": [],
+    }
     try:
         report["current"] = store.current()
     except ValueError as error:
@@ -86,11 +111,25 @@ def _describe_run(folder):
     tables = {}
     for table in manifest.tables:
         entries = [manifest.files[name] for name in manifest.table_files(table)]
-        tables[table] = {"rows": sum(e.rows for e in entries), "bytes": sum(e.bytes for e in entries),
-                         "shards": len(entries)}
-    record = {name: getattr(manifest, name) for name in
-              ("fingerprint", "schema_version", "model", "images", "parameters", "versions", "device",
-               "dtype", "threads")}
+        tables[table] = {
+            "rows": sum(e.rows for e in entries),
+            "bytes": sum(e.bytes for e in entries),
+            "shards": len(entries),
+        }
+    record = {
+        name: getattr(manifest, name)
+        for name in (
+            "fingerprint",
+            "schema_version",
+            "model",
+            "images",
+            "parameters",
+            "versions",
+            "device",
+            "dtype",
+            "threads",
+        )
+    }
     return record | {"classes": len(manifest.class_names), "tables": tables}
 
 
@@ -98,10 +137,14 @@ def _info_text(report):
     lines = [f"store {report['store']}"]
     for run in report["runs"]:
         shown = " (current)" if run["fingerprint"] == report["current"] else ""
-        lines.append(f"run {run['fingerprint']}{shown}: model {run['model'].get('name', '?')}, "
-                     f"{run['classes']} classes, on {run['device']}")
-        lines += [f"  {name:<12}{table['rows']:>12,} rows{table['bytes']:>16,} bytes"
-                  f"{table['shards']:>6,} shards" for name, table in run["tables"].items()]
+        lines.append(
+            f"run {run['fingerprint']}{shown}: model {run['model'].get('name', '?')}, "
+            f"{run['classes']} classes, on {run['device']}"
+        )
+        lines += [
+            f"  {name:<12}{table['rows']:>12,} rows{table['bytes']:>16,} bytes{table['shards']:>6,} shards"
+            for name, table in run["tables"].items()
+        ]
     lines += [f"unfinished run {name}" for name in report["unfinished"]]
     lines += [f"error: {error}" for error in report["errors"]]
     return "\n".join(lines)
@@ -111,8 +154,17 @@ def _verify(options):
     findings = verify(options.store)
     runs = Store(options.store).runs()
     if options.json:
-        print(json.dumps({"store": options.store, "runs": runs, "ok": not findings,
-                          "findings": [asdict(finding) for finding in findings]}, indent=1))
+        print(
+            json.dumps(
+                {
+                    "store": options.store,
+                    "runs": runs,
+                    "ok": not findings,
+                    "findings": [asdict(finding) for finding in findings],
+                },
+                indent=1,
+            )
+        )
     else:
         for finding in findings:
             print(f"{finding.where}: {finding.what}")
@@ -123,11 +175,27 @@ def _verify(options):
 def _prune(options):
     if options.findings is not None and not options.findings.is_dir():
         raise ValueError(f"there is no folder of findings {str(options.findings)!r}")
-    done = prune(options.store, options.keep, options.findings or Path("findings"), not options.linked_too,
-                 options.older_than * 3600, options.dry_run)
+    done = prune(
+        options.store,
+        options.keep,
+        options.findings or Path("findings"),
+        not options.linked_too,
+        options.older_than * 3600,
+        options.dry_run,
+    )
     if options.json:
-        print(json.dumps({"store": options.store, "dry_run": options.dry_run, "bytes": done.bytes,
-                          "removed": [asdict(each) for each in done.removed], "kept": done.kept}, indent=1))
+        print(
+            json.dumps(
+                {
+                    "store": options.store,
+                    "dry_run": options.dry_run,
+                    "bytes": done.bytes,
+                    "removed": [asdict(each) for each in done.removed],
+                    "kept": done.kept,
+                },
+                indent=1,
+            )
+        )
         return 0
     for name, why in sorted(done.kept.items()):
         print(f"keeps runs/{name}: {why}")

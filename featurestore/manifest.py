@@ -68,9 +68,18 @@ class Manifest:
 
     def __post_init__(self):
         check_fingerprint(self.fingerprint)
-        kinds = {"model": Mapping, "images": Mapping, "parameters": Mapping, "versions": Mapping,
-                 "notes": Mapping, "files": Mapping, "device": str, "dtype": str, "threads": int,
-                 "class_names": (tuple, list)}
+        kinds = {
+            "model": Mapping,
+            "images": Mapping,
+            "parameters": Mapping,
+            "versions": Mapping,
+            "notes": Mapping,
+            "files": Mapping,
+            "device": str,
+            "dtype": str,
+            "threads": int,
+            "class_names": (tuple, list),
+        }
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"manifest field {name!r} is {getattr(self, name)!r}, of a wrong type")
@@ -102,8 +111,9 @@ class Manifest:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Damaged(f"{origin} is no manifest: {error!r}; {REGENERATE}") from error
         if version != SCHEMA_VERSION:
-            raise ValueError(f"{origin} has schema version {version!r}, this program reads "
-                             f"{SCHEMA_VERSION}; {REGENERATE}")
+            raise ValueError(
+                f"{origin} has schema version {version!r}, this program reads {SCHEMA_VERSION}; {REGENERATE}"
+            )
         is_whole = data.endswith(b"\n") and _dense(text) == _dense(data)
         if record.pop("checksum", None) != _checksum(record) or not is_whole:
             raise Damaged(f"{origin} is not as it was written (its checksum differs); {REGENERATE}")
@@ -143,7 +153,9 @@ def _parse_files(record):
         if parse_shard_file(name) is None:
             raise TypeError(f"{name!r} is no shard's file name")
         entry = dict(record[name])
-        groups = tuple(RowGroup(group["rows"], tuple(group["first"]), tuple(group["last"]),
-                                tuple(group["checksums"])) for group in entry["row_groups"])
+        groups = tuple(
+            RowGroup(group["rows"], tuple(group["first"]), tuple(group["last"]), tuple(group["checksums"]))
+            for group in entry["row_groups"]
+        )
         files[name] = FileEntry(**entry | {"row_groups": groups})
     return files

@@ -35,8 +35,10 @@ class Store:
     def __init__(self, path: str | os.PathLike | Place):
         self.path = place(path)
         if not (self.path / RUNS).is_dir():
-            raise ValueError(f"{self.path} is no store: it has no folder {RUNS!r}; make one with "
-                             f"`make store STORE={self.path}` (python -m compute store --store ...)")
+            raise ValueError(
+                f"{self.path} is no store: it has no folder {RUNS!r}; make one with "
+                f"`make store STORE={self.path}` (python -m compute store --store ...)"
+            )
 
     def runs(self) -> list[str]:
         """Fingerprints of the committed runs, sorted. Runs that are being written are not among them."""
@@ -71,8 +73,10 @@ class Store:
         try:
             return (self.path / CURRENT).read_text(errors="replace")
         except FileNotFoundError:
-            raise ValueError(f"store {self.path} has no finished run yet; `make store STORE={self.path}` "
-                             "goes on where it was interrupted") from None
+            raise ValueError(
+                f"store {self.path} has no finished run yet; `make store STORE={self.path}` "
+                "goes on where it was interrupted"
+            ) from None
 
     def _check_run(self, fingerprint):
         if check_fingerprint(fingerprint) not in self.runs():
@@ -80,8 +84,10 @@ class Store:
         return fingerprint
 
     def _gone(self, fingerprint):
-        return ValueError(f"run {fingerprint!r} is not in {self.path} (any more); there are: "
-                          f"{', '.join(self.runs()) or 'none'}")
+        return ValueError(
+            f"run {fingerprint!r} is not in {self.path} (any more); there are: "
+            f"{', '.join(self.runs()) or 'none'}"
+        )
 
 
 class Run:
@@ -135,8 +141,8 @@ class Run:
         return rows if columns is None else rows.select(columns)
 
     def spread(self, name: str, *key, most: int, columns: Sequence[str]) -> pa.Table:
-        """About `most` of the rows whose sort key begins with `key`, in blocks that lie evenly over them; all where
-        there are no more."""
+        """About `most` of the rows whose sort key begins with `key`, in blocks that lie evenly over them; all
+        where there are no more."""
         columns = self._check_columns(name, columns)
         names = _check_key(name, key)
         groups = self._groups(name)
@@ -156,13 +162,19 @@ class Run:
             raise ValueError(f"table {name!r} is keyed by {', '.join(SORT_KEYS[name])}, not by image_id")
         ids = _check_ids(image_ids)
         wanted = None if columns is None else list(dict.fromkeys(["image_id", *columns]))
-        rows = self._read_groups(name, self._groups(name).holding(ids), wanted,
-                                 lambda rows: rows.filter(np.isin(rows["image_id"].to_numpy(), ids)))
+        rows = self._read_groups(
+            name,
+            self._groups(name).holding(ids),
+            wanted,
+            lambda rows: rows.filter(np.isin(rows["image_id"].to_numpy(), ids)),
+        )
         found = rows["image_id"].to_numpy()
         first, last = np.searchsorted(found, ids, "left"), np.searchsorted(found, ids, "right")
         if (first == last).any():
-            raise ValueError(f"table {name!r} has no image {ids[first == last][:10].tolist()}; "
-                             f"images are 0 to {self.image_count - 1}")
+            raise ValueError(
+                f"table {name!r} has no image {ids[first == last][:10].tolist()}; "
+                f"images are 0 to {self.image_count - 1}"
+            )
         picked = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
         rows = rows.take(np.concatenate([np.arange(0), *picked]))
         return rows if columns is None else rows.select(columns)
@@ -189,6 +201,7 @@ class Run:
 
     def feature_blocks(self) -> Iterator[np.ndarray]:
         """The rows of `features` a row group at a time: (n, D) float32 each, in order."""
+
         def read(at):
             return matrix(self._shard(at[0]).read_group(at[1], ["feature"])["feature"])
 
@@ -233,9 +246,8 @@ class Run:
         rows = self.select(name, *key)
         if len(rows):
             return rows
-        for depth, (column, value) in enumerate(zip(SORT_KEYS[name], key, strict=False)):
-            if not len(self.select(name, *key[:depth + 1], columns=[])):
-                break
+        depth = next(n for n in range(len(key)) if not len(self.select(name, *key[: n + 1], columns=[])))
+        column, value = SORT_KEYS[name][depth], key[depth]
         choices = self.select(name, *key[:depth], columns=[column])[column].unique().to_pylist()
         of = f" of {', '.join(map(str, key[:depth]))}" if depth else ""
         raise ValueError(f"unknown {column} {value!r}{of} in table {name!r}; there are {_shorten(choices)}")
@@ -259,10 +271,12 @@ class Run:
 
 def _with_key(names, key):
     """The rows of a table whose first columns, `names`, are `key`."""
+
     def keep(rows):
         for column, value in zip(names, key, strict=True):
             rows = rows.filter(pc.equal(rows[column], value))
         return rows
+
     return keep
 
 
@@ -288,7 +302,8 @@ def _list_files(folder, manifest, name):
         raise NotComputed(
             f"table {name!r} is not computed in run {manifest.fingerprint}; there are: "
             f"{', '.join(manifest.tables) or 'none'}. Make it with `make store STORE={folder.parents[1]}` "
-            f"(python -m compute store --stages {STAGES.get(name, 'activations')} ...)")
+            f"(python -m compute store --stages {STAGES.get(name, 'activations')} ...)"
+        )
     return files
 
 
@@ -297,7 +312,7 @@ def _row_groups(manifest, files, name):
 
 
 def _check_key(name, key):
-    names = SORT_KEYS[name][:len(key)]
+    names = SORT_KEYS[name][: len(key)]
     for column, value in zip(names, key, strict=True):
         kind = str if pa.types.is_string(schema(name, 1).field(column).type) else Integral
         if not isinstance(value, kind):

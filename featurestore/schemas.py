@@ -32,127 +32,178 @@ LAYER = column("layer", STRING, "a convolution's name, as in named_modules()", k
 MAP_METHOD = column("method", STRING, "name of the embedding: pca, tsne, umap", key=True)
 
 TABLES: dict[str, pa.Schema] = {
-    "images": pa.schema([
-        image_id(),
-        column("path", STRING, "of the source, relative to its folder"),
-        column("sha256", STRING, "of the source's bytes", "hex"),
-        column("label", STRING, "class name the image came with"),
-        column("split", STRING, "train, test, ..."),
-        column("width", INT32, "of the original, EXIF rotation applied", "pixel"),
-        column("height", INT32, "of the original, EXIF rotation applied", "pixel"),
-        column("thumbnail", THUMBNAIL, "encoded picture (PNG or JPEG) and a path, null"),
-        column("predicted", STRING, "class name of the greatest logit"),
-        column("probability", FLOAT, "softmax probability of `predicted`", "0..1"),
-        column("top5", TOP, "most probable classes, best first", "0..1", "(5,)"),
-        column("loss", FLOAT, "cross entropy against the label", "nat"),
-        column("correct", BOOL, "predicted equals label"),
-    ]),
-    "features": pa.schema([
-        image_id(),
-        column("feature", FLOATS, "input of the last linear layer, as the network gives it", shape="(D,)"),
-    ]),
-    "layers": pa.schema([
-        column("position", INT32, "order in the network's forward pass, from 0", key=True),
-        LAYER,
-        column("kind", STRING, "type of the module"),
-        column("tap", STRING, "after what the value is taken: conv, batch norm, nonlinearity"),
-        column("in_channels", INT32, "channels of the convolution's input"),
-        column("channels", INT32, "channels of its output"),
-        column("height", INT32, "of the feature map", "map position"),
-        column("width", INT32, "of the feature map", "map position"),
-        column("rf_height", INT32, "receptive field", "input pixel"),
-        column("rf_width", INT32, "receptive field", "input pixel"),
-        column("stride_y", FLOAT, "input pixels between neighbouring map positions", "input pixel"),
-        column("stride_x", FLOAT, "input pixels between neighbouring map positions", "input pixel"),
-        column("offset_y", FLOAT, "upper edge of the receptive field of map position 0", "input pixel"),
-        column("offset_x", FLOAT, "left edge of the receptive field of map position 0", "input pixel"),
-        column("rf_size", INT32, "rf_height: the usual square case", "input pixel"),
-        column("rf_stride", FLOAT, "stride_y: the usual square case", "input pixel"),
-        column("rf_offset", FLOAT, "offset_y: the usual square case", "input pixel"),
-    ]),
-    "channels": pa.schema([
-        LAYER,
-        column("channel", INT32, "index in the layer, from 0", key=True),
-        column("mean", FLOAT, "over all images and positions", "activation"),
-        column("max", FLOAT, "over all images and positions", "activation"),
-        column("active_share", FLOAT, "share of map positions above 0, over all images", "0..1"),
-        column("dead", BOOL, "one value at every place of every image; behind a nonlinearity, none above 0"),
-        column("top_class", STRING, "class with the greatest mean activation"),
-        column("selectivity", FLOAT, "(m - r) / (m + r), m the mean in top_class, r in the others (Morcos 2018)",
-               "0..1"),
-        column("histogram", pa.list_(INT64, HISTOGRAM_BINS), "images by spatial maximum, equal bins",
-               "images", f"({HISTOGRAM_BINS},)"),
-        column("histogram_low", FLOAT, "lower edge of the first bin", "activation"),
-        column("histogram_high", FLOAT, "upper edge of the last bin", "activation"),
-    ]),
-    "top_patches": pa.schema([
-        LAYER,
-        column("channel", INT32, "index in the layer, from 0", key=True),
-        column("rank", INT32, "0 is the strongest; ties go to the smaller image_id", key=True),
-        image_id(key=False, description="one hit an image: its spatial maximum"),
-        column("value", FLOAT, "the channel's spatial maximum", "activation"),
-        column("y", INT32, "row of the maximum", "map position"),
-        column("x", INT32, "column of the maximum", "map position"),
-        *(column(side, FLOAT, "edge of the receptive field; may pass the border", "original image's pixel")
-          for side in ("left", "top", "right", "bottom")),
-    ]),
-    "occlusion": pa.schema([
-        image_id(),
-        column("target", STRING, "class name whose probability and logit are mapped", key=True),
-        column("patch", INT32, "side of the occluding square", "input pixel"),
-        column("stride", INT32, "between windows; the last one reaches the border", "input pixel"),
-        column("rows", INT32, "window positions down"),
-        column("cols", INT32, "window positions across"),
-        column("probability", FLOATS, "of target, window by window", "0..1", "rows x cols, row-major"),
-        column("logit", FLOATS, "of target, window by window", "logit", "rows x cols, row-major"),
-        column("argmax", pa.list_(INT32), "index of the greatest logit", "class index",
-               "rows x cols, row-major"),
-        column("unoccluded", FLOAT, "probability of target on the whole image", "0..1"),
-        column("unoccluded_logit", FLOAT, "logit of target on the whole image", "logit"),
-    ]),
-    "embeddings": pa.schema([
-        MAP_METHOD,
-        image_id(),
-        column("x", FLOAT, "to the right", "arbitrary"),
-        column("y", FLOAT, "upwards", "arbitrary"),
-    ]),
-    "maps": pa.schema([
-        MAP_METHOD,
-        column("trustworthiness", FLOAT, "Venna and Kaski 2001", "0..1"),
-        column("knn_preservation", FLOAT, "share of feature neighbours that are map neighbours", "0..1"),
-        column("seed", INT64, "of the method's random choices"),
-        column("parameters", STRING, "all of the method's parameters and versions", "JSON object"),
-    ]),
-    "neighbors": pa.schema([
-        column("space", STRING, "feature (cosine) or pixel (Euclidean)", key=True),
-        image_id(description="the query"),
-        column("rank", INT32, "0 is the nearest; ties go to the smaller neighbor_id", key=True),
-        column("neighbor_id", INT64, "neither the query nor a byte-identical copy of it"),
-        column("distance", FLOAT, "1 - cosine similarity, or Euclidean distance of [0, 1] pixels"),
-    ]),
-    "grids": pa.schema([
-        column("method", STRING, "the embedding that was laid out", key=True),
-        column("kind", STRING, "nearest (images may repeat) or unique (each at most once)", key=True),
-        column("row", INT32, "from the top", "cell", key=True),
-        column("col", INT32, "from the left", "cell", key=True),
-        image_id(key=False, description="null where the cell is empty"),
-        column("right_distance", FLOAT, "feature distance to the cell on the right", "1 - cosine"),
-        column("down_distance", FLOAT, "feature distance to the cell below", "1 - cosine"),
-    ]),
-    "filters": pa.schema([
-        column("channel", INT32, "output channel of the first convolution", key=True),
-        column("in_channels", INT32, "channels of one filter"),
-        column("height", INT32, "of one filter", "input pixel"),
-        column("width", INT32, "of one filter", "input pixel"),
-        column("weight", FLOATS, "as learnt, on normalised input", shape="in_channels x height x width"),
-        column("std", FLOATS, "input's standard deviation, for filters in pixel space", "0..1",
-               "(in_channels,)"),
-    ]),
-    "problems": pa.schema([
-        image_id(),
-        column("path", STRING, "of the source, relative to its folder"),
-        column("reason", STRING, "why the image could not be read"),
-    ]),
+    "images": pa.schema(
+        [
+            image_id(),
+            column("path", STRING, "of the source, relative to its folder"),
+            column("sha256", STRING, "of the source's bytes", "hex"),
+            column("label", STRING, "class name the image came with"),
+            column("split", STRING, "train, test, ..."),
+            column("width", INT32, "of the original, EXIF rotation applied", "pixel"),
+            column("height", INT32, "of the original, EXIF rotation applied", "pixel"),
+            column("thumbnail", THUMBNAIL, "encoded picture (PNG or JPEG) and a path, null"),
+            column("predicted", STRING, "class name of the greatest logit"),
+            column("probability", FLOAT, "softmax probability of `predicted`", "0..1"),
+            column("top5", TOP, "most probable classes, best first", "0..1", "(5,)"),
+            column("loss", FLOAT, "cross entropy against the label", "nat"),
+            column("correct", BOOL, "predicted equals label"),
+        ]
+    ),
+    "features": pa.schema(
+        [
+            image_id(),
+            column(
+                "feature", FLOATS, "input of the last linear layer, as the network gives it", shape="(D,)"
+            ),
+        ]
+    ),
+    "layers": pa.schema(
+        [
+            column("position", INT32, "order in the network's forward pass, from 0", key=True),
+            LAYER,
+            column("kind", STRING, "type of the module"),
+            column("tap", STRING, "after what the value is taken: conv, batch norm, nonlinearity"),
+            column("in_channels", INT32, "channels of the convolution's input"),
+            column("channels", INT32, "channels of its output"),
+            column("height", INT32, "of the feature map", "map position"),
+            column("width", INT32, "of the feature map", "map position"),
+            column("rf_height", INT32, "receptive field", "input pixel"),
+            column("rf_width", INT32, "receptive field", "input pixel"),
+            column("stride_y", FLOAT, "input pixels between neighbouring map positions", "input pixel"),
+            column("stride_x", FLOAT, "input pixels between neighbouring map positions", "input pixel"),
+            column("offset_y", FLOAT, "upper edge of the receptive field of map position 0", "input pixel"),
+            column("offset_x", FLOAT, "left edge of the receptive field of map position 0", "input pixel"),
+            column("rf_size", INT32, "rf_height: the usual square case", "input pixel"),
+            column("rf_stride", FLOAT, "stride_y: the usual square case", "input pixel"),
+            column("rf_offset", FLOAT, "offset_y: the usual square case", "input pixel"),
+        ]
+    ),
+    "channels": pa.schema(
+        [
+            LAYER,
+            column("channel", INT32, "index in the layer, from 0", key=True),
+            column("mean", FLOAT, "over all images and positions", "activation"),
+            column("max", FLOAT, "over all images and positions", "activation"),
+            column("active_share", FLOAT, "share of map positions above 0, over all images", "0..1"),
+            column(
+                "dead", BOOL, "one value at every place of every image; behind a nonlinearity, none above 0"
+            ),
+            column("top_class", STRING, "class with the greatest mean activation"),
+            column(
+                "selectivity",
+                FLOAT,
+                "(m - r) / (m + r), m the mean in top_class, r in the others (Morcos 2018)",
+                "0..1",
+            ),
+            column(
+                "histogram",
+                pa.list_(INT64, HISTOGRAM_BINS),
+                "images by spatial maximum, equal bins",
+                "images",
+                f"({HISTOGRAM_BINS},)",
+            ),
+            column("histogram_low", FLOAT, "lower edge of the first bin", "activation"),
+            column("histogram_high", FLOAT, "upper edge of the last bin", "activation"),
+        ]
+    ),
+    "top_patches": pa.schema(
+        [
+            LAYER,
+            column("channel", INT32, "index in the layer, from 0", key=True),
+            column("rank", INT32, "0 is the strongest; ties go to the smaller image_id", key=True),
+            image_id(key=False, description="one hit an image: its spatial maximum"),
+            column("value", FLOAT, "the channel's spatial maximum", "activation"),
+            column("y", INT32, "row of the maximum", "map position"),
+            column("x", INT32, "column of the maximum", "map position"),
+            *(
+                column(
+                    side, FLOAT, "edge of the receptive field; may pass the border", "original image's pixel"
+                )
+                for side in ("left", "top", "right", "bottom")
+            ),
+        ]
+    ),
+    "occlusion": pa.schema(
+        [
+            image_id(),
+            column("target", STRING, "class name whose probability and logit are mapped", key=True),
+            column("patch", INT32, "side of the occluding square", "input pixel"),
+            column("stride", INT32, "between windows; the last one reaches the border", "input pixel"),
+            column("rows", INT32, "window positions down"),
+            column("cols", INT32, "window positions across"),
+            column("probability", FLOATS, "of target, window by window", "0..1", "rows x cols, row-major"),
+            column("logit", FLOATS, "of target, window by window", "logit", "rows x cols, row-major"),
+            column(
+                "argmax",
+                pa.list_(INT32),
+                "index of the greatest logit",
+                "class index",
+                "rows x cols, row-major",
+            ),
+            column("unoccluded", FLOAT, "probability of target on the whole image", "0..1"),
+            column("unoccluded_logit", FLOAT, "logit of target on the whole image", "logit"),
+        ]
+    ),
+    "embeddings": pa.schema(
+        [
+            MAP_METHOD,
+            image_id(),
+            column("x", FLOAT, "to the right", "arbitrary"),
+            column("y", FLOAT, "upwards", "arbitrary"),
+        ]
+    ),
+    "maps": pa.schema(
+        [
+            MAP_METHOD,
+            column("trustworthiness", FLOAT, "Venna and Kaski 2001", "0..1"),
+            column("knn_preservation", FLOAT, "share of feature neighbours that are map neighbours", "0..1"),
+            column("seed", INT64, "of the method's random choices"),
+            column("parameters", STRING, "all of the method's parameters and versions", "JSON object"),
+        ]
+    ),
+    "neighbors": pa.schema(
+        [
+            column("space", STRING, "feature (cosine) or pixel (Euclidean)", key=True),
+            image_id(description="the query"),
+            column("rank", INT32, "0 is the nearest; ties go to the smaller neighbor_id", key=True),
+            column("neighbor_id", INT64, "neither the query nor a byte-identical copy of it"),
+            column("distance", FLOAT, "1 - cosine similarity, or Euclidean distance of [0, 1] pixels"),
+        ]
+    ),
+    "grids": pa.schema(
+        [
+            column("method", STRING, "the embedding that was laid out", key=True),
+            column("kind", STRING, "nearest (images may repeat) or unique (each at most once)", key=True),
+            column("row", INT32, "from the top", "cell", key=True),
+            column("col", INT32, "from the left", "cell", key=True),
+            image_id(key=False, description="null where the cell is empty"),
+            column("right_distance", FLOAT, "feature distance to the cell on the right", "1 - cosine"),
+            column("down_distance", FLOAT, "feature distance to the cell below", "1 - cosine"),
+        ]
+    ),
+    "filters": pa.schema(
+        [
+            column("channel", INT32, "output channel of the first convolution", key=True),
+            column("in_channels", INT32, "channels of one filter"),
+            column("height", INT32, "of one filter", "input pixel"),
+            column("width", INT32, "of one filter", "input pixel"),
+            column("weight", FLOATS, "as learnt, on normalised input", shape="in_channels x height x width"),
+            column(
+                "std",
+                FLOATS,
+                "input's standard deviation, for filters in pixel space",
+                "0..1",
+                "(in_channels,)",
+            ),
+        ]
+    ),
+    "problems": pa.schema(
+        [
+            image_id(),
+            column("path", STRING, "of the source, relative to its folder"),
+            column("reason", STRING, "why the image could not be read"),
+        ]
+    ),
 }
 
 SORT_KEYS: dict[str, tuple[str, ...]] = {
@@ -166,8 +217,11 @@ NETWORK_WIDTHS = {"features": "feature"}
 """Columns that are FixedSizeLists of a width that only the network knows."""
 
 STAGES = {
-    "occlusion": "occlusion", "embeddings": "embeddings", "maps": "embeddings",
-    "neighbors": "neighbors", "grids": "grid",
+    "occlusion": "occlusion",
+    "embeddings": "embeddings",
+    "maps": "embeddings",
+    "neighbors": "neighbors",
+    "grids": "grid",
 }
 """The stage that makes a table, where it is not `activations`."""
 
@@ -200,8 +254,10 @@ def conform(name: str, table: pa.Table) -> pa.Table:
     missing = [c for c in wanted.names if c not in table.column_names]
     unknown = [c for c in table.column_names if c not in wanted.names]
     if missing or unknown:
-        raise ValueError(f"table {name!r} lacks columns {missing} and has unknown columns {unknown}; "
-                         f"its columns are {', '.join(wanted.names)}")
+        raise ValueError(
+            f"table {name!r} lacks columns {missing} and has unknown columns {unknown}; "
+            f"its columns are {', '.join(wanted.names)}"
+        )
     return pa.Table.from_arrays([_conform_column(name, table, field) for field in wanted], schema=wanted)
 
 
@@ -224,5 +280,6 @@ def _conform_column(name, table, field):
     try:
         return values.cast(field.type)
     except pa.ArrowException as error:
-        raise ValueError(f"column {field.name!r} of table {name!r} is {values.type}, not {field.type}: "
-                         f"{error}") from error
+        raise ValueError(
+            f"column {field.name!r} of table {name!r} is {values.type}, not {field.type}: {error}"
+        ) from error

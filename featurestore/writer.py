@@ -116,8 +116,11 @@ class RunWriter:
         manifest = self.draft(manifest_fields)
         self._check_unchanged(manifest)
         publish(self.folder / MANIFEST, lambda file: file.write(manifest.to_bytes()))
-        publish(self.store_path / CURRENT, lambda file: file.write(f"{self.fingerprint}\n".encode()),
-                scratch=self.folder)
+        publish(
+            self.store_path / CURRENT,
+            lambda file: file.write(f"{self.fingerprint}\n".encode()),
+            scratch=self.folder,
+        )
         return manifest
 
     def draft(self, manifest_fields: Mapping[str, Any]) -> Manifest:
@@ -168,8 +171,10 @@ class RunWriter:
     def _check_unchanged(self, manifest):
         for name, entry in self._committed_files().items():
             if manifest.files.get(name) != entry:
-                raise ValueError(f"run {self.fingerprint} is committed with other bytes in {name}; "
-                                 f"delete {self.folder} to compute it anew")
+                raise ValueError(
+                    f"run {self.fingerprint} is committed with other bytes in {name}; "
+                    f"delete {self.folder} to compute it anew"
+                )
 
 
 def check_sorted(rows: pa.Table, keys: tuple[str, ...], name: str) -> None:
@@ -199,8 +204,14 @@ def _numpy(booleans):
 def _write_parquet(rows, file):
     """zstd-3, page checksums, about 1,000 rows a row group; dictionaries for words, not for numbers."""
     words = [field.name for field in rows.schema if pa.types.is_string(field.type)]
-    with pq.ParquetWriter(file, rows.schema, compression="zstd", compression_level=3,
-                          write_page_checksum=True, use_dictionary=words) as parquet:
+    with pq.ParquetWriter(
+        file,
+        rows.schema,
+        compression="zstd",
+        compression_level=3,
+        write_page_checksum=True,
+        use_dictionary=words,
+    ) as parquet:
         if len(rows):
             parquet.write_table(rows, row_group_size=ROWS_PER_GROUP)
 

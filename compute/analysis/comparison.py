@@ -63,12 +63,17 @@ def compare_predictions(images: pa.Table, other: pa.Table, matched: Match) -> pa
     mine, theirs = images.take(matched.ids), other.take(matched.other_ids)
     label = pc.coalesce(mine["label"], theirs["label"])
     agreed = pc.fill_null(pc.equal(mine["label"], theirs["label"]), True)
-    pairs = pa.table({
-        "image_id": mine["image_id"], "other_id": theirs["image_id"],
-        "label": pc.if_else(agreed, label, None),
-        "predicted": mine["predicted"], "probability": mine["probability"],
-        "other_predicted": theirs["predicted"], "other_probability": theirs["probability"],
-    })  # fmt: skip
+    pairs = pa.table(
+        {
+            "image_id": mine["image_id"],
+            "other_id": theirs["image_id"],
+            "label": pc.if_else(agreed, label, None),
+            "predicted": mine["predicted"],
+            "probability": mine["probability"],
+            "other_predicted": theirs["predicted"],
+            "other_probability": theirs["probability"],
+        }
+    )
     pairs = pairs.filter(pc.and_(pc.is_valid(pairs["predicted"]), pc.is_valid(pairs["other_predicted"])))
     return pairs.append_column("kind", _kind(pairs))
 

@@ -23,7 +23,7 @@ BYTES = _FORM.size
 
 @dataclass(frozen=True)
 class Sketch:
-    """shape: 4 bytes of a hash of the array's shape. rms: its root mean square. sums: (SUMS,) in units of it."""
+    """shape: 4 bytes of a hash of the array's shape. rms: root mean square. sums: (SUMS,) in units of it."""
 
     shape: bytes
     rms: float
@@ -62,7 +62,7 @@ def deviation(original: np.ndarray, other: np.ndarray) -> float:
 
 
 def estimated_deviation(original: Sketch, other: Sketch) -> float:
-    """`deviation` as the sketches tell it, to about 14 %; what is below 0.0005 comes out as anything below."""
+    """`deviation` as the sketches tell it, to about 14 %; below 0.0005 it may be any value below."""
     if original.shape != other.shape:
         return np.inf
     first, second = (np.array(each.sums) * UNIT * each.rms for each in (original, other))

@@ -1,4 +1,4 @@
-"""How often neighbours have the same label: of one table of labels and one of neighbours, no more than counting.
+"""How often neighbours have the same label: counted from a table of labels and one of neighbours.
 
 Images whose neighbours vote for another label are those that the edited nearest neighbour rule takes out
 (D. L. Wilson, "Asymptotic Properties of Nearest Neighbor Rules Using Edited Data", IEEE Transactions on
@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 def agreements(labels: pa.ChunkedArray, neighbors: pa.Table) -> np.ndarray:
     """Share of the first 1, 2, … neighbours of all images in `neighbors` that have the image's own label.
 
-    labels: by image_id, null where there is none; such images don't count. (most ranks,) float64, empty where no
-    image counts.
+    labels: by image_id, null where there is none; such images don't count. (most ranks,) float64, empty where
+    no image counts.
     """
     codes = _codes(labels)
     own, other = (codes[neighbors[name].to_numpy()] for name in ("image_id", "neighbor_id"))
@@ -50,19 +50,21 @@ def disagreements(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> p
     total = (voters[found] >= 0).sum(1)
     first = votes[found].argmax(1)
     names = pc.unique(labels.drop_null())
-    table = pa.table({
-        "image_id": found,
-        "label": names.take(codes[found]),
-        "majority": names.take(voters[found, first]),
-        "share": 1 - own[found] / total,
-        "majority_share": votes[found, first] / total,
-        "distance": np.nansum(distances[found], axis=1) / total,
-    })
+    table = pa.table(
+        {
+            "image_id": found,
+            "label": names.take(codes[found]),
+            "majority": names.take(voters[found, first]),
+            "share": 1 - own[found] / total,
+            "majority_share": votes[found, first] / total,
+            "distance": np.nansum(distances[found], axis=1) / total,
+        }
+    )
     return table.sort_by([("share", "descending"), ("distance", "ascending"), ("image_id", "ascending")])
 
 
 def _by_rank(codes: np.ndarray, neighbors: pa.Table, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels' numbers and distances (N, ranks) of the first neighbours; -1 and NaN where no labelled one is."""
+    """Label numbers and distances (N, ranks) of the first neighbours; -1 and NaN where there is none."""
     first = neighbors.filter(pc.less(neighbors["rank"], count))
     image_id, rank, neighbor_id = (first[name].to_numpy() for name in ("image_id", "rank", "neighbor_id"))
     shape = len(codes), int(rank.max(initial=0)) + 1

@@ -31,8 +31,9 @@ class ExactSearch:
         self._norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
         self._scales = np.where(self._norms == 0, 1, self._norms)
 
-    def search(self, queries: np.ndarray, k: int,
-               exclude: Sequence[Collection[int]] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: np.ndarray, k: int, exclude: Sequence[Collection[int]] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(Q, D) queries -> ids (Q, k) int64 and distances (Q, k) float32, nearest first.
 
         exclude: for each query the ids it must not find, such as itself and its exact copies. Where fewer
@@ -45,11 +46,11 @@ class ExactSearch:
         distances = np.full((len(queries), k), np.inf, np.float32)
         block = max(1, BLOCK_BYTES // (4 * max(1, len(self.vectors))))
         for start in range(0, len(queries), block):
-            approximate, error = self._approximate(queries[start:start + block])
+            approximate, error = self._approximate(queries[start : start + block])
             for i, (row, bound) in enumerate(zip(approximate, error, strict=True), start):
                 row[list(exclude[i])] = np.inf
                 found, exact = self._nearest(queries[i], row, bound, k)
-                ids[i, :len(found)], distances[i, :len(found)] = found, exact
+                ids[i, : len(found)], distances[i, : len(found)] = found, exact
         return ids, distances
 
     def _approximate(self, queries):
@@ -63,7 +64,7 @@ class ExactSearch:
             error = np.full(len(queries), rounding)
         else:
             products *= -2
-            products += self._norms ** 2
+            products += self._norms**2
             products += norms[:, None] ** 2
             error = rounding * (norms + np.nanmax(self._norms, initial=0)) ** 2
         products[np.isnan(products)] = np.inf
@@ -83,7 +84,7 @@ class ExactSearch:
     def _distances(self, query, rows):
         if self.metric == "euclidean":
             return np.sqrt(((rows - query) ** 2).sum(axis=1))
-        scale = np.sqrt((rows ** 2).sum(axis=1)) * np.sqrt((query ** 2).sum())
+        scale = np.sqrt((rows**2).sum(axis=1)) * np.sqrt((query**2).sum())
         similarity = np.divide((rows * query).sum(axis=1), scale, out=np.zeros(len(rows)), where=scale > 0)
         return np.maximum(1 - similarity, 0)
 

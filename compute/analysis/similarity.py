@@ -9,9 +9,9 @@ import numpy as np
 class Alignment:
     """A map laid upon another.
 
-    points: (n, d) float64, the other map moved, turned or mirrored, and scaled to the same spread. residual: what is left, 0
-    (the same map) to 1. moved: (n,) distance of each point to its partner, in units of the map's spread, the
-    root mean square distance of its points to their centre.
+    points: (n, d) float64, the other map moved, turned or mirrored, and scaled to the same spread. residual:
+    what is left, 0 (the same map) to 1. moved: (n,) distance of each point to its partner, in units of the
+    map's spread, the root mean square distance of its points to their centre.
     """
 
     points: np.ndarray
@@ -24,9 +24,9 @@ def procrustes(points: np.ndarray, other: np.ndarray) -> Alignment:
     orthogonal R that leave the least sum of squares.
 
     With X, Y centred and Yᵀ X = U Σ Vᵀ: R = U Vᵀ (Schönemann 1966), and the residual is 1 - (tr Σ)² /
-    (|X|² |Y|²), what the best scale would leave, the same whichever of the two is moved (Gower 1975; Gower and
-    Dijksterhuis 2004, section 4). That scale is not taken: it shrinks a map that has nothing in common with
-    the other to a point. ValueError where a map has all its points at one place.
+    (|X|² |Y|²), what the best scale would leave, the same whichever of the two is moved (Gower 1975; Gower
+    and Dijksterhuis 2004, section 4). That scale is not taken: it shrinks a map that has nothing in common
+    with the other to a point. ValueError where a map has all its points at one place.
     """
     if points.shape != other.shape or points.ndim != 2:
         raise ValueError(f"maps must be two (n, d) arrays of one shape, not {points.shape} and {other.shape}")

@@ -9,9 +9,10 @@ from compute.reports.compare.report import CHANGED, NEIGHBORS, SHOWN, Asked, com
 from featurestore.reader import Store
 
 DESCRIPTION = (
-    "Holds two runs over the same images, matched by the SHA-256 of their bytes, against each other. summary: all "
-    "measures, beside chance; predictions: those that changed; neighbors: how many of each image's nearest are the "
-    "same; channels: the same of each channel's nine strongest images; maps: the other map laid upon the first."
+    "Holds two runs over the same images, matched by the SHA-256 of their bytes, against each other. "
+    "summary: all measures, beside chance; predictions: those that changed; neighbors: how many of each "
+    "image's nearest are the same; channels: the same of each channel's nine strongest images; maps: the "
+    "other map laid upon the first."
 )
 
 
@@ -19,12 +20,18 @@ def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("compare", help="Two runs over the same images", description=DESCRIPTION)
     add_run_arguments(parser, "the store of the first run", required=True)
     parser.add_argument("--other-store", metavar="S", required=True, help="the store of the other run")
-    parser.add_argument("--other-run", metavar="FINGERPRINT", help="one of its runs (default: its current one)")
+    parser.add_argument(
+        "--other-run", metavar="FINGERPRINT", help="one of its runs (default: its current one)"
+    )
     parser.add_argument("--show", choices=SHOWN, default="summary", help="(default: %(default)s)")
     parser.add_argument("--k", type=positive, default=NEIGHBORS, help="of neighbours (default: %(default)s)")
-    parser.add_argument("--kind", choices=CHANGED, default="all", help="of changed predictions (default: all)")
+    parser.add_argument(
+        "--kind", choices=CHANGED, default="all", help="of changed predictions (default: all)"
+    )
     parser.add_argument("--label", default="", help="a class: its changed predictions alone")
-    parser.add_argument("--layer", default="", help="of channels (default: the first that both networks have)")
+    parser.add_argument(
+        "--layer", default="", help="of channels (default: the first that both networks have)"
+    )
     parser.add_argument("--method", default="", help="of maps (default: the first that both runs have)")
     parser.add_argument("--color", choices=COLORS, default="label", help="of maps (default: %(default)s)")
     add_delivery_arguments(parser)

@@ -85,9 +85,7 @@ def _of_another(args: argparse.Namespace, data: bytes) -> Drawing:
     image = subject.model.prepare(picture_of(data, args.image))
     found = {space: _search(subject, image, space, args.count) for space in METRICS}
     digest = hashlib.sha256(data).hexdigest()
-    return neighbors_drawing(
-        subject.run, digest, None, lambda: pixels(image), found, args.count, args.side
-    )
+    return neighbors_drawing(subject.run, digest, None, lambda: pixels(image), found, args.count, args.side)
 
 
 def _search(subject: Subject, image: torch.Tensor, space: str, count: int) -> pa.Table:

@@ -158,9 +158,15 @@ def _job(args: argparse.Namespace, progress):
     spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
     model = zoo.load(spec, args.device, images.class_names(source.items))
     chosen = parameters(
-        model, args.stages, args.seed, args.limit, args.occlusion_patch, args.occlusion_stride, args.threads,
+        model,
+        args.stages,
+        args.seed,
+        args.limit,
+        args.occlusion_patch,
+        args.occlusion_stride,
+        args.threads,
         args.precision,
-    )  # fmt: skip
+    )
     progress.note(f"{model.name} on {model.device.type}, {len(items):,} images of {source.spec}")
     with progress.stage("reading", len(items)) as stage:
         digests = image_digests(source, items, stage)
@@ -200,9 +206,9 @@ def _summary(manifest, store: str) -> list[str]:
         lines.append("accuracy: " + ", ".join(f"{split} {share:.3f}" for split, share in accuracy.items()))
     if error := manifest.notes.get("precision_error"):
         lines.append(
-            f"mixed precision, on {error['images']} images: logits are off by at most {error['logits']:.2g} of "
-            f"their standard deviation, features by {error['features']:.2g}; {error['predictions']:.1%} of the "
-            "predictions are float32's"
+            f"mixed precision, on {error['images']} images: logits are off by at most {error['logits']:.2g} "
+            f"of their standard deviation, features by {error['features']:.2g}; {error['predictions']:.1%} "
+            "of the predictions are float32's"
         )
     return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: make dashboard STORES={store}"]
 

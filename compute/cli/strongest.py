@@ -18,7 +18,8 @@ from compute.reports.strongest_channels import peaks_of, strongest_drawing
 
 DESCRIPTION = (
     "Each channel's strongest answer in the image, ranked by how few of the store's images make it answer "
-    "more strongly: the first ones of every layer, or of one. The picture shows where in the image they answer."
+    "more strongly: the first ones of every layer, or of one. The picture shows where in the image they "
+    "answer."
 )
 
 

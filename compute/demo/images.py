@@ -154,9 +154,15 @@ def digit_images() -> tuple[Crop, ...]:
     first_test = len(labels) - DIGIT_TEST_COUNT
     splits = ["train" if index < first_test else "test" for index in range(len(labels))]
     crops = [
-        Crop(f"{split}/{label}/{index:04d}.png", str(label), split, DIGITS_SOURCE,
-             (0, 8 * index, 8, 8 * index + 8), DIGIT_SIZE)
-        for index, (split, label) in enumerate(zip(splits, labels))
+        Crop(
+            f"{split}/{label}/{index:04d}.png",
+            str(label),
+            split,
+            DIGITS_SOURCE,
+            (0, 8 * index, 8, 8 * index + 8),
+            DIGIT_SIZE,
+        )
+        for index, (split, label) in enumerate(zip(splits, labels, strict=True))
     ]
     return tuple(sorted(crops, key=lambda crop: crop.path))
 

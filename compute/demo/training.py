@@ -86,7 +86,10 @@ def initial_network(recipe: Recipe) -> nn.Module:
 def train(network: nn.Module, recipe: Recipe) -> Iterator[TrainingStep]:
     """Trains the network in place, one step at a time; in evaluation mode once the iterator is exhausted."""
     optimizer = torch.optim.SGD(
-        network.parameters(), lr=recipe.peak_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay,
+        network.parameters(),
+        lr=recipe.peak_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
         nesterov=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -136,7 +139,7 @@ def predictions(network: nn.Module, name: str, crops: list[Crop], batch: int = 6
     indices = []
     with torch.inference_mode():
         for start in range(0, len(crops), batch):
-            images = torch.stack([pixels(crop) for crop in crops[start:start + batch]])
+            images = torch.stack([pixels(crop) for crop in crops[start : start + batch]])
             indices += network(normalize(images, name)).argmax(1).tolist()
     return [CLASSES[name][index] for index in indices]
 
@@ -144,7 +147,8 @@ def predictions(network: nn.Module, name: str, crops: list[Crop], batch: int = 6
 def accuracy(network: nn.Module, name: str, split: str) -> float:
     """Share of the split's listed crops that the network gives their own class."""
     crops = [crop for crop in CROPS[name]() if crop.split == split]
-    correct = sum(crop.label == given for crop, given in zip(crops, predictions(network, name, crops)))
+    predicted = predictions(network, name, crops)
+    correct = sum(crop.label == given for crop, given in zip(crops, predicted, strict=True))
     return correct / len(crops)
 
 

@@ -21,10 +21,14 @@ LARGEST_BYTES = 2**30
 
 TORCHVISION = "torchvision:"
 DATASETS = {
-    "CIFAR10": ("train", True), "CIFAR100": ("train", True), "MNIST": ("train", True),
-    "FashionMNIST": ("train", True), "KMNIST": ("train", True), "STL10": ("split", "train"),
+    "CIFAR10": ("train", True),
+    "CIFAR100": ("train", True),
+    "MNIST": ("train", True),
+    "FashionMNIST": ("train", True),
+    "KMNIST": ("train", True),
+    "STL10": ("split", "train"),
     "SVHN": ("split", "train"),
-}  # fmt: skip
+}
 """torchvision's data sets by name: the argument that chooses the split, and its value for training."""
 
 

@@ -1,10 +1,11 @@
 """The one protocol of everything live: a method's parameters, what it needs, and the steps it yields.
 
-A method is a frozen dataclass. Its fields are its parameters, declared with `parameter`, and from these the command
-line, the dashboard's controls, the links and the contract tests are made.
+A method is a frozen dataclass. Its fields are its parameters, declared with `parameter`, and from these the
+command line, the dashboard's controls, the links and the contract tests are made.
 """
 
 import dataclasses
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -27,8 +28,8 @@ def parameter(
 ) -> Any:
     """A dataclass field with what a control, a command line option and a link need to know.
 
-    default: also gives the type (bool, int, float or str). low, high: inclusive bounds. source: where the default
-    comes from (paper, course note).
+    default: also gives the type (bool, int, float or str). low, high: inclusive bounds. source: where the
+    default comes from (paper, course note).
     """
     facts = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices, "source": source}
     return field(default=default, metadata=facts)
@@ -39,7 +40,8 @@ class Inputs:
     """What a method is run on; a method's `needs` and `takes` say which of these it reads.
 
     image, second: (C, H, W) float32 in [0, 1]; `second` is the guide or style image. target: class index.
-    layer: a layer's name. channel: index in it. y, x: a unit of the channel's map; None means the whole channel.
+    layer: a layer's name. channel: index in it. y, x: a unit of the channel's map; None means the whole
+    channel.
     """
 
     image: torch.Tensor | None = None
@@ -55,12 +57,12 @@ class Inputs:
 class Step:
     """One state of a running method; the last one is its result.
 
-    index, total: index grows from step to step, up to total (less if the method ends early). kind: "image" (H, W, C)
-    in [0, 1], "heatmap" (H, W), any range, "gradient" (H, W, C), any range about 0, or "mask" (H, W) in {0, 1}; data
-    is float32 in the image's own orientation, at the size of the network's input (DeepDream: of its image). score:
-    what the method follows (a loss, a logit), or None. numbers: further results, ready for JSON. pictures: further
-    pictures by name, (H, W), (H, W, 3) or (H, W, 4) in [0, 1]; "result" is the data's own, where its kind doesn't say
-    how it is drawn.
+    index, total: index grows from step to step, up to total (less if the method ends early). kind: "image"
+    (H, W, C) in [0, 1], "heatmap" (H, W), any range, "gradient" (H, W, C), any range about 0, or "mask" (H,
+    W) in {0, 1}; data is float32 in the image's own orientation, at the size of the network's input
+    (DeepDream: of its image). score: what the method follows (a loss, a logit), or None. numbers: further
+    results, ready for JSON. pictures: further pictures by name, (H, W), (H, W, 3) or (H, W, 4) in [0, 1];
+    "result" is the data's own, where its kind doesn't say how it is drawn.
     """
 
     index: int
@@ -76,10 +78,12 @@ class Step:
 class Method:
     """Base of all methods. Subclasses set the class variables, declare parameters, and write `steps`.
 
-    name: on the command line and in links. title: for people. theory: a sentence or two. reference: the paper.
+    name: on the command line and in links. title: for people. theory: a sentence or two. reference: the
+    paper.
     output: kind of the result's data. needs: the inputs it can't do without. takes: those it can use as well.
-    without_target: the class that is meant where none is given. signed: whether a heatmap has a meaningful 0 (drawn with a diverging colour map). any_size: whether images may have
-    another size than the network's input.
+    without_target: the class that is meant where none is given. signed: whether a heatmap has a meaningful 0
+    (drawn with a diverging colour map). any_size: whether images may have another size than the network's
+    input.
     """
 
     name: ClassVar[str]
@@ -122,13 +126,11 @@ class Method:
 
     def run(self, model, inputs: Inputs) -> Step:
         """The result alone."""
-        step = None
-        for step in self.steps(model, self.checked(model, inputs)):
-            pass
-        return step
+        (last,) = deque(self.steps(model, self.checked(model, inputs)), maxlen=1)
+        return last
 
     def checked(self, model, inputs: Inputs) -> Inputs:
-        """`inputs` if they fit the method and the model; raises ValueError that names what is missing or wrong."""
+        """`inputs` if they fit method and model; ValueError that names what is missing or wrong."""
         for need in sorted(self.needs):
             if getattr(inputs, "layer" if need == NEURON else need) is None:
                 raise ValueError(f"{self.name} needs {_SPOKEN[need]}")

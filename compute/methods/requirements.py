@@ -4,7 +4,7 @@ from torch import nn
 
 
 def patch_embedding(model) -> str | None:
-    """The start of a reason, such as "its only convolution cuts the image into patches of 16 x 16 pixels", or None."""
+    """The start of a reason, such as "its only convolution cuts the image into 16 x 16 patches", or None."""
     if len(model.layers) != 1:
         return None
     convolution: nn.Conv2d = model.convolution(next(iter(model.layers)))

@@ -162,7 +162,7 @@ class Model:
 
     @cached_property
     def capabilities(self) -> dict[str, str | None]:
-        """What can be asked of this network: by name, None or the reason why not (`compute.methods.capabilities`)."""
+        """What can be asked of this network: by name, None or why not (`compute.methods.capabilities`)."""
         # Imported here because the methods that it asks are written against Model.
         from compute.methods.capabilities import capabilities
 

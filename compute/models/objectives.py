@@ -1,7 +1,7 @@
 """What is maximised or explained: a score per image from the network's activations.
 
-An objective names the sites that it reads, so that a forward pass computes no more, and composes with + and *:
-`0.7 * channel("layer3", 5) + logit(2)`.
+An objective names the sites that it reads, so that a forward pass computes no more, and composes with + and
+*: `0.7 * channel("layer3", 5) + logit(2)`.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,18 +52,24 @@ def channel(site: str, index: int) -> Objective:
 
 def channel_max(site: str, index: int) -> Objective:
     """Spatial maximum of one channel: what `top_patches` ranks by."""
-    return Objective(frozenset({site}), lambda a: a[site][:, index].amax((1, 2)), f"{site} channel {index} maximum")
+    return Objective(
+        frozenset({site}), lambda a: a[site][:, index].amax((1, 2)), f"{site} channel {index} maximum"
+    )
 
 
 def neuron(site: str, index: int, y: int, x: int) -> Objective:
     """One unit of a channel at row y, column x of its map."""
-    return Objective(frozenset({site}), lambda a: a[site][:, index, y, x], f"{site} neuron ({index}, {y}, {x})")
+    return Objective(
+        frozenset({site}), lambda a: a[site][:, index, y, x], f"{site} neuron ({index}, {y}, {x})"
+    )
 
 
 def direction(site: str, vector: torch.Tensor) -> Objective:
     """Mean projection of a map's channel vectors on `vector` (channels,)."""
     return Objective(
-        frozenset({site}), lambda a: torch.einsum("nchw,c->nhw", a[site], vector).mean((1, 2)), f"{site} direction"
+        frozenset({site}),
+        lambda a: torch.einsum("nchw,c->nhw", a[site], vector).mean((1, 2)),
+        f"{site} direction",
     )
 
 

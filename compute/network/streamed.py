@@ -17,13 +17,22 @@ from compute.network.traced import FEATURES, LOGITS, TracedNetwork
 from compute.network.tracing import NONLINEAR_MODULES, called_name, executable
 
 OVERWRITING = {
-    operator.add: operator.iadd, torch.add: operator.iadd, operator.mul: operator.imul,
-    F.relu: torch.relu_, torch.relu: torch.relu_,
-}  # fmt: skip
+    operator.add: operator.iadd,
+    torch.add: operator.iadd,
+    operator.mul: operator.imul,
+    F.relu: torch.relu_,
+    torch.relu: torch.relu_,
+}
 OVERWRITING_METHODS = {"relu": "relu_", "add": "add_", "mul": "mul_"}
 FRESH_MODULES = (
-    nn.Conv2d, PackedConvolution, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, *NONLINEAR_MODULES,
-)  # fmt: skip
+    nn.Conv2d,
+    PackedConvolution,
+    nn.Linear,
+    nn.BatchNorm2d,
+    nn.MaxPool2d,
+    nn.AvgPool2d,
+    *NONLINEAR_MODULES,
+)
 """Modules whose result is memory of its own, never a view of what they read."""
 
 

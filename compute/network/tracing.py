@@ -31,9 +31,11 @@ NONLINEAR_NAMES = {
     "clamp", "clamp_min",
 }  # fmt: skip
 PLAIN_OPERATORS = {
-    operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul,
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
     operator.itruediv: operator.truediv,
-}  # fmt: skip
+}
 
 
 class _Tracer(fx.Tracer):

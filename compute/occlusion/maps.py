@@ -136,10 +136,19 @@ def occlusion_progress(
         for values, found in zip(known, _scores(logits[0], target), strict=True):
             values[rows, cols] = found
         exact[rows, cols] = True
-        yield _refined(OcclusionMaps(
-            patch, stride, ys, xs, *known, *(each.item() for each in unoccluded), exact.copy(), levels,
-            way.way,
-        ))  # fmt: skip
+        yield _refined(
+            OcclusionMaps(
+                patch,
+                stride,
+                ys,
+                xs,
+                *known,
+                *(each.item() for each in unoccluded),
+                exact.copy(),
+                levels,
+                way.way,
+            )
+        )
 
 
 def _refined(maps: OcclusionMaps) -> OcclusionMaps:

@@ -70,10 +70,15 @@ class Parameters:
 
 
 def parameters(
-    model: Model, stages: tuple[str, ...] | None = None, seed: int = 0, limit: int | None = None,
-    occlusion_patch: int | None = None, occlusion_stride: int | None = None, threads: int | None = None,
+    model: Model,
+    stages: tuple[str, ...] | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    occlusion_patch: int | None = None,
+    occlusion_stride: int | None = None,
+    threads: int | None = None,
     precision: str = "float32",
-) -> Parameters:  # fmt: skip
+) -> Parameters:
     """With the defaults that depend on the model, a patch of a quarter and a stride of an eighth of its size,
     and on the machine: as many threads as torch takes by itself.
     """
@@ -185,15 +190,22 @@ class Job:
         model = self.model
         return {
             "model": {
-                "name": model.name, "weights_hash": model.weights_hash, "spec": dict(self.spec),
-                "preprocessing": model.preprocessing.to_dict(), "classes": list(model.classes),
+                "name": model.name,
+                "weights_hash": model.weights_hash,
+                "spec": dict(self.spec),
+                "preprocessing": model.preprocessing.to_dict(),
+                "classes": list(model.classes),
                 "parameters": sum(each.numel() for each in model.module.parameters()),
-                "capabilities": model.capabilities, "feature_dim": self.feature_dim,
+                "capabilities": model.capabilities,
+                "feature_dim": self.feature_dim,
                 "accuracy": dict(accuracy),
             },
             "images": {
-                "spec": self.source.spec, "root": self.source.root, "hash": self.images_hash,
-                "count": len(self.items), "problems": problems,
+                "spec": self.source.spec,
+                "root": self.source.root,
+                "hash": self.images_hash,
+                "count": len(self.items),
+                "problems": problems,
                 "labels": sorted({item.label for item in self.items if item.label is not None}),
             },
             "parameters": asdict(self.parameters),
@@ -203,7 +215,7 @@ class Job:
             "threads": self.parameters.threads,
             "class_names": model.classes,
             "notes": dict(notes),
-        }  # fmt: skip
+        }
 
 
 def image_digests(

@@ -145,9 +145,12 @@ def _run(job: Job, ids: range, pictures: Sequence[Picture]) -> _Batch:
     logits[good], features[good] = values.logits[values.finite], values.features[values.finite]
     return _Batch(
         tuple(_without_crop(picture, place in failed) for place, picture in enumerate(pictures)),
-        logits, features, ids.start + good, pixel_vectors(crops).numpy()[values.finite],
+        logits,
+        features,
+        ids.start + good,
+        pixel_vectors(crops).numpy()[values.finite],
         None if values.channels is None else values.channels.rows(values.finite),
-    )  # fmt: skip
+    )
 
 
 def _summaries(job: Job, batches: Sequence[_Batch]) -> list[Summary]:

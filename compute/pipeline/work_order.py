@@ -32,9 +32,16 @@ class WorkOrder:
     def of(cls, run: OpenRun) -> "WorkOrder":
         job = run.job
         return cls(
-            job.fingerprint, dict(job.spec), job.model.device.type, job.model.classes, job.source.spec,
-            job.items, job.digests, job.parameters, run.writer.address,
-        )  # fmt: skip
+            job.fingerprint,
+            dict(job.spec),
+            job.model.device.type,
+            job.model.classes,
+            job.source.spec,
+            job.items,
+            job.digests,
+            job.parameters,
+            run.writer.address,
+        )
 
     def open(self, device: str | None = None) -> OpenRun:
         """The run, to be worked on in this process. device: such as "cuda:1"; the job's kind without one.

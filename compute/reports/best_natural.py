@@ -14,7 +14,7 @@ def strongest_activation(run: Run, layer: str, channel: int) -> float | None:
 
 
 def strongest_logit(run: Run, target: str) -> float | None:
-    """A class' greatest logit over the store's images that are predicted as it, or None where there are none."""
+    """A class's greatest logit over the store's images that are predicted as it, None if there are none."""
     if "occlusion" not in run.tables():
         return None
     rows = run.table("occlusion", ["target", "unoccluded_logit"])

@@ -34,16 +34,20 @@ def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
     most = wrong.argmax(1) if names else np.zeros(0, np.int64)
     losses = images.group_by("label").aggregate([("loss", "mean")]).to_pylist()
     loss = {each["label"]: each["loss_mean"] for each in losses}
-    return pa.table({
-        "class": pa.array(names, pa.string()),
-        "images": labelled,
-        "right": right,
-        "recall": _share(right, labelled),
-        "precision": _share(right, predicted),
-        "taken_for": pa.array([names[m] if wrong[i, m] else None for i, m in enumerate(most)], pa.string()),
-        "taken": wrong.max(1, initial=0),
-        "loss": pa.array([loss.get(name) for name in names], pa.float64()),
-    })
+    return pa.table(
+        {
+            "class": pa.array(names, pa.string()),
+            "images": labelled,
+            "right": right,
+            "recall": _share(right, labelled),
+            "precision": _share(right, predicted),
+            "taken_for": pa.array(
+                [names[m] if wrong[i, m] else None for i, m in enumerate(most)], pa.string()
+            ),
+            "taken": wrong.max(1, initial=0),
+            "loss": pa.array([loss.get(name) for name in names], pa.float64()),
+        }
+    )
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> pa.Array:

@@ -77,8 +77,8 @@ def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
 
 
 def cell(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
-    """Those that are taken for another class than their label, of the greatest probability first; on the diagonal
-    those that are right, of the least first."""
+    """Those that are taken for another class than their label, of the greatest probability first; on the
+    diagonal those that are right, of the least first."""
     right = bool(label) and label == predicted
     found = images.filter((pc.equal if right else pc.not_equal)(images["label"], images["predicted"]))
     for name, value in (("label", label), ("predicted", predicted)):

@@ -17,7 +17,7 @@ def arithmetic(precision: str, device: torch.device) -> torch.autocast:
 
 
 def dtype_name(precision: str, device: torch.device) -> str:
-    """As a manifest says it: "float32", or "mixed, float16 products" (GPU), "mixed, bfloat16 products" (CPU)."""
+    """As a manifest says it: "float32", "mixed, float16 products" (GPU), "mixed, bfloat16 products" (CPU)."""
     if precision == "float32":
         return precision
     return f"{precision}, {str(torch.get_autocast_dtype(device.type)).removeprefix('torch.')} products"

@@ -1,8 +1,9 @@
 """The only door to torchvision.
 
-torchvision's compiled detection operators are built against CUDA; beside a CPU build of torch they don't load, and
-`import torchvision` then stops at the first operator that has no schema. We use none of them, so their schemas are
-declared here when, and only when, the import fails for that reason. Calling one still fails, as it should.
+torchvision's compiled detection operators are built against CUDA; beside a CPU build of torch they don't
+load, and `import torchvision` then stops at the first operator that has no schema. We use none of them, so
+their schemas are declared here when, and only when, the import fails for that reason. Calling one still
+fails, as it should.
 """
 
 import sys

@@ -56,15 +56,17 @@ def _title(opened: Opened[ChannelsView], row: dict) -> None:
         st.toggle(
             "Guided backprop",
             key=key("guided"),
-            help="Below each patch, what in it the unit answers to "
-            "(Springenberg et al. 2015); computed live",
+            help="Below each patch, what in it the unit answers to (Springenberg et al. 2015); computed live",
         )
         st.toggle(
             "Gradient ascent",
             key=key("ascent"),
-            help="An image that the channel answers to strongly (Olah et al. 2017); computed live, some seconds",
+            help="An image that the channel answers to strongly (Olah et al. 2017); computed live",
         )
-        link(image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel), "Compare the channel")
+        link(
+            image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel),
+            "Compare the channel",
+        )
         take_along(opened)
     if row["dead"]:
         st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")

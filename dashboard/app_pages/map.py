@@ -99,7 +99,10 @@ def _selected(opened: Opened[MapView]) -> None:
         st.warning("This image could not be read.", icon=":material/broken_image:")
         return
     st.image(run.thumbnail(view.image), width="stretch", alt=f"selected image {row['path']}")
-    st.markdown(f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} ({row['probability']:.0%})")
+    st.markdown(
+        f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} "
+        f"({row['probability']:.0%})"
+    )
     st.caption(f"{plain(row['path'])}, image {view.image}")
     image_links.links(opened, Subject(view.image, "", row["path"], row["sha256"] or ""))
 

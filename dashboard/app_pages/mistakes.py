@@ -52,13 +52,15 @@ def _headline(images: pa.Table) -> None:
     judged = pc.count(images["correct"]).as_py()
     if not judged:
         st.info(
-            "No label is one of the network's classes, so nothing is right or wrong; what each label is taken "
-            "for can be seen all the same. `make store CLASSES=…` names the classes.",
+            "No label is one of the network's classes, so nothing is right or wrong; what each label is "
+            "taken for can be seen all the same. `make store CLASSES=…` names the classes.",
             icon=":material/label_off:",
         )
         return
     right = pc.sum(images["correct"]).as_py()
-    others = f"; {len(images) - judged:,} have a label that the network does not know" * (judged < len(images))
+    others = f"; {len(images) - judged:,} have a label that the network does not know" * (
+        judged < len(images)
+    )
     st.subheader(f"{right:,} of {judged:,} are right ({right / judged:.1%}){others}", anchor=False)
 
 

@@ -54,7 +54,10 @@ def _describe(opened: Opened[NeighborsView], subject: Subject) -> str | None:
         raise ValueError(
             f"image {subject.image_id} ({row['path']}) could not be read, so it has no neighbours"
         )
-    st.markdown(f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} ({row['probability']:.0%})")
+    st.markdown(
+        f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} "
+        f"({row['probability']:.0%})"
+    )
     return row["label"]
 
 

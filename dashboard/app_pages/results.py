@@ -34,7 +34,8 @@ def draw(opened: Opened[ResultsView]) -> None:
     _totals(opened, cache, len(entries))
     if not entries:
         st.info(
-            "No result is kept yet. Run a method in the Lab or on the Image page: what it makes is kept here.",
+            "No result is kept yet. Run a method in the Lab or on the Image page: what it makes is kept "
+            "here.",
             icon=":material/inventory_2:",
         )
         return
@@ -84,9 +85,7 @@ def _controls(cache: ResultCache, entries: list[Entry]) -> None:
             return
         with st.popover("Remove all", icon=":material/delete_sweep:"):
             st.caption("Links to them go on working: they compute the results again.")
-            st.button(
-                f"Remove {len(entries):,} results", type="primary", on_click=lambda: _try(cache.clear)
-            )
+            st.button(f"Remove {len(entries):,} results", type="primary", on_click=lambda: _try(cache.clear))
 
 
 def _turn_back() -> None:
@@ -143,7 +142,9 @@ def _try(change) -> None:
         change()
     except OSError as error:
         st.session_state[FAILED] = sentence(
-            ValueError(f"it could not be removed ({reason(error)}); make the store's folder results/ writable")
+            ValueError(
+                f"it could not be removed ({reason(error)}); make the store's folder results/ writable"
+            )
         )
 
 

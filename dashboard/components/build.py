@@ -35,9 +35,8 @@ def main() -> int:
     """Installs the pinned packages and bundles, each only if needed; returns npm's or esbuild's exit code."""
     if _is_fresh(BUNDLES, [*PACKAGES, *(HERE / "frontend").rglob("*.*")]):
         return 0
-    if not _is_fresh([INSTALLED], PACKAGES):
-        if code := npm(INSTALL, cwd=HERE):
-            return code
+    if not _is_fresh([INSTALLED], PACKAGES) and (code := npm(INSTALL, cwd=HERE)):
+        return code
     return node(BUNDLE, cwd=HERE)
 
 

@@ -19,6 +19,9 @@ class Pair(NamedTuple):
     predicted: str
 
 
+NO_PAIR = Pair("", "")
+
+
 def confusion_matrix(
     counts: np.ndarray,
     rows: Sequence[str],
@@ -26,7 +29,7 @@ def confusion_matrix(
     totals: Sequence[int],
     *,
     key: str,
-    selected: Pair = Pair("", ""),
+    selected: Pair = NO_PAIR,
     label: str = "Confusion matrix",
     on_click: Callable[[Pair], None] | None = None,
 ) -> None:

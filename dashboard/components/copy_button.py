@@ -1,4 +1,4 @@
-"""A button that copies a text to the clipboard, also where the page came over plain HTTP from another machine."""
+"""A button that copies a text to the clipboard, also where the page came over plain HTTP."""
 
 from pathlib import Path
 

@@ -1,7 +1,8 @@
 """How the components reach the browser: a two-line loader each, and the bundle over HTTP.
 
 A component's JavaScript goes to the browser with every rerun. A bundle of some hundred kilobytes would too,
-so what Streamlit sends only imports the bundle, which ``dashboard.server.routes`` serves for the browser to keep.
+so what Streamlit sends only imports the bundle, which ``dashboard.server.routes`` serves for the browser to
+keep.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Uploaded images, in memory: as long as a session that showed one is open, and for some minutes after that."""
+"""Uploaded images, in memory: while a session that showed one is open, and some minutes longer."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ def this_session() -> str | None:
 
 
 class Uploads:
-    """By their hash; thread-safe. A job has decoded its images when it is queued, so it needs none of them kept."""
+    """By their hash; thread-safe. A job decodes its images before it is queued, so needs none kept."""
 
     def __init__(
         self,

@@ -51,9 +51,7 @@ def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
         verdict = _compared(finding, now, environment, prove(view, run, result, second_run(view)))
     except (ValueError, OSError) as error:
         return Check("unchecked", str(error))
-    return dataclasses.replace(
-        verdict, run_gone=gone, sentence=f"{verdict.sentence}{_where(finding, run)}"
-    )
+    return dataclasses.replace(verdict, run_gone=gone, sentence=f"{verdict.sentence}{_where(finding, run)}")
 
 
 def view_of(finding: Finding, run: Run | None = None) -> tuple[ViewState, tuple[str, ...]]:

@@ -60,8 +60,13 @@ class Finding:
 
 
 TEXTS = {
-    "title": LONGEST_TITLE, "note": LONGEST_NOTE, "page": 40, "store": 200, "run": 128, "proof": 2_000,
-}  # fmt: skip
+    "title": LONGEST_TITLE,
+    "note": LONGEST_NOTE,
+    "page": 40,
+    "store": 200,
+    "run": 128,
+    "proof": 2_000,
+}
 
 
 def flat(numbers: Mapping[str, Any], group: str = "") -> dict[str, Value]:

@@ -73,8 +73,8 @@ def _keep(cache: ResultCache, view: LiveView, wanted: Request, result: Result) -
     except OSError as error:
         return (
             f"this result could not be kept beside the store ({reason(error)}), so that it is gone "
-            "once the server ends. Free some space or make the store's folder writable, or start the dashboard "
-            "with --results-mb 0, which keeps none"
+            "once the server ends. Free some space or make the store's folder writable, or start the "
+            "dashboard with --results-mb 0, which keeps none"
         )
     return ""
 

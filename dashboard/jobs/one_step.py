@@ -1,4 +1,4 @@
-"""The job that finds every channel's strongest unit in one image, for the page and what can be taken along."""
+"""The job that finds every channel's strongest unit in one image, for the page and its download."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

@@ -58,8 +58,8 @@ Work = Callable[[], Iterator[Stepped]]
 class Job:
     """A job at one moment. step: the latest one, the result once done. seconds: run so far, or in all.
 
-    message: why it failed, for people; of a result from elsewhere, why computing it again here did. view: what
-    opens on it. unwatched: seconds since anybody asked for it.
+    message: why it failed, for people; of a result from elsewhere, why computing it again here did. view:
+    what opens on it. unwatched: seconds since anybody asked for it.
     """
 
     key: str

@@ -102,7 +102,7 @@ def _thumbnail(step: Step) -> bytes:
 
 
 def from_file(content: bytes) -> Result:
-    """Any error where the bytes are not those of `to_file`; the caller holds the result against its digest."""
+    """Any error where the bytes are not those of `to_file`; the caller compares the digest."""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         about = json.loads(file[ABOUT].tobytes())
         pictures = {name[len(PICTURE) :]: file[name] for name in file.files if name.startswith(PICTURE)}

@@ -124,12 +124,16 @@ class ResultCache:
         for each in self._shelf.files():
             parts, about = _parts(each.name), self._about(each)
             if parts is not None and about is not None:
-                shown = {name: about[name] for name in ("title", "made", "page", "query", "facts", "environment")}
+                shown = {
+                    name: about[name] for name in ("title", "made", "page", "query", "facts", "environment")
+                }
                 yield Entry(*parts, each.bytes, each.used, **shown)
 
     def _about(self, file: Kept) -> dict | None:
         """Read once: a list of hundreds is drawn at every click."""
-        if (file.name, file.bytes) not in self._known and (member := self._member(file.name, ABOUT)) is not None:
+        if (file.name, file.bytes) not in self._known and (
+            member := self._member(file.name, ABOUT)
+        ) is not None:
             self._known[file.name, file.bytes] = json.loads(member.tobytes())
         return self._known.get((file.name, file.bytes))
 

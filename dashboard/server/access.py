@@ -73,7 +73,8 @@ REFUSED_METHOD = "refused: this server takes nothing from visitors"
 
 @dataclass(frozen=True)
 class Policy:
-    """names: host names the server is asked for by, None for any. origin: of the public address, if it has one.
+    """names: host names the server is asked for by, None for any. origin: of the public address, if it has
+    one.
 
     takes_uploads: whether requests may change anything.
     """

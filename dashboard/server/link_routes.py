@@ -13,7 +13,9 @@ from dashboard.sharing.short_links import ShortLinks
 from dashboard.views.navigation import PAGES
 from dashboard.views.state import ViewState
 
-UNKNOWN = "There is no such short link: it is of another dashboard's store, or was removed. Ask for the full link."
+UNKNOWN = (
+    "There is no such short link: it is of another dashboard's store, or was removed. Ask for the full link."
+)
 
 
 def link_routes(open_links: Callable[[str], ShortLinks]) -> list[Route]:
@@ -34,6 +36,6 @@ def link_routes(open_links: Callable[[str], ShortLinks]) -> list[Route]:
 
 
 def _relative(view: ViewState) -> str:
-    """From a short link's address, so that it holds behind a proxy's prefix too; the first page has no path."""
+    """From a short link's address, so that it holds below a proxy's prefix; the first page has no path."""
     path = "" if view.page == next(iter(PAGES)) else view.page
     return f"../../{path}?{urlencode(view.to_query(), errors='replace')}"

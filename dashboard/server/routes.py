@@ -62,8 +62,8 @@ def make_routes(open_run: OpenRun) -> list[Route]:
 
 
 def beneath(base_path: str, routes: list[Route]) -> list[Route]:
-    """These routes below a proxy's prefix such as "/featurescope", and "not found" for all else beside them, which
-    Streamlit would answer with its page."""
+    """These routes below a proxy's prefix such as "/featurescope", and "not found" for all else beside them,
+    which Streamlit would answer with its page."""
     closed = sorted({route.path.split("/")[1] for route in routes})
     all_routes = [(route.path, route.endpoint) for route in routes]
     all_routes += [(f"/{first}/{{rest:path}}", _not_found) for first in closed]

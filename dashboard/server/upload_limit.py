@@ -1,7 +1,7 @@
 """How much of what browsers send is kept.
 
-Streamlit keeps every file of a session for as long as it lasts, however many there are, and a page needs it only
-until it has read it (`dashboard.data.uploads` keeps that, with limits of its own).
+Streamlit keeps every file of a session for as long as it lasts, however many there are, and a page needs it
+only until it has read it (`dashboard.data.uploads` keeps that, with limits of its own).
 """
 
 import re
@@ -31,8 +31,11 @@ class UploadRoom:
 
 def make_room(files: MemoryUploadedFileManager, most_bytes: int) -> None:
     """Removes those that came first, of the sessions that sent first, until all have `most_bytes`."""
-    there = [(session, file.file_id, len(file.data))
-             for session, own in list(files.file_storage.items()) for file in list(own.values())]
+    there = [
+        (session, file.file_id, len(file.data))
+        for session, own in list(files.file_storage.items())
+        for file in list(own.values())
+    ]
     total = sum(size for *_, size in there)
     for session, name, size in there:
         if total <= most_bytes:

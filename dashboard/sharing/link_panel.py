@@ -80,7 +80,7 @@ def _here() -> str:
 
 
 def proof_of(view: ViewState) -> tuple[Proof | None, tuple[str, ...]]:
-    """The proof that the view's link carries, None where it carries none of this view; what is to be said of it."""
+    """The proof in the view's link, None where it has none of this view; what is to be said of it."""
     if not view.proof:
         return None, ()
     try:
@@ -101,4 +101,3 @@ def draw_verdict(proof: Proof, view: ViewState, run: Run, result: Result | None)
     elif proof.result and result is None:
         later = " The result is compared once it is there."
     st.caption(f"{MARKS[verdict.kind]} {verdict.sentence}.{later}")
-

@@ -43,8 +43,9 @@ ABSENT = "-" * TABLE
 
 @dataclass(frozen=True)
 class Proof:
-    """view: hash of the view, store and run left out. run: its fingerprint's beginning. manifest: of all that the run is,
-    but not of when it was made. parts: hash of model, images, parameters, versions. tables: hash a table.
+    """view: hash of the view, store and run left out. run: its fingerprint's beginning. manifest: of all that
+    the run is, but not of when it was made. parts: hash of model, images, parameters, versions. tables: hash
+    a table.
     result, environment, sketch: of a live result, else "" and None. other: of a view of two runs, what the
     second one is; of neither a view nor a result."""
 
@@ -147,7 +148,9 @@ def prove(view: ViewState, run: Run, result: Result | None, other: Run | None = 
     )
 
 
-def compare(proof: Proof, now: Proof, kept: ResultCache | None = None, result: Result | None = None) -> Verdict:
+def compare(
+    proof: Proof, now: Proof, kept: ResultCache | None = None, result: Result | None = None
+) -> Verdict:
     """The link's proof against the one of what is shown.
 
     kept, result: where the link's original may lie, and what is shown, for the exact deviation in place of
@@ -158,16 +161,18 @@ def compare(proof: Proof, now: Proof, kept: ResultCache | None = None, result: R
         return _of_runs(changes, proof.other is not None)
     if proof.result == now.result:
         how = "the result has the same bytes"
-        return Verdict("differs", f"Differs by {'; '.join(changes)}; {how}") if changes else Verdict(
-            "reproduced", f"Reproduced: the same run, and {how}"
+        return (
+            Verdict("differs", f"Differs by {'; '.join(changes)}; {how}")
+            if changes
+            else Verdict("reproduced", f"Reproduced: the same run, and {how}")
         )
     exact, amount = _deviation(proof, now, kept, result)
     said = _percent(amount) if exact or amount < SMALLEST else f"about {_percent(amount)}"
     if not changes and amount <= TOLERANCE:
         return Verdict(
             "close",
-            f"Close: the same run; the result is within {_percent(TOLERANCE)} of the link's ({said}), which was "
-            f"computed on {spoken(proof.environment)}, this one on {spoken(now.environment)}",
+            f"Close: the same run; the result is within {_percent(TOLERANCE)} of the link's ({said}), which "
+            f"was computed on {spoken(proof.environment)}, this one on {spoken(now.environment)}",
         )
     by = "another size" if amount == float("inf") else said
     environments = (
@@ -189,7 +194,10 @@ def spoken(environment: str) -> str:
 def _of_runs(changes: list[str], two: bool) -> Verdict:
     if changes:
         return Verdict("differs", f"Differs by {'; '.join(changes)}")
-    return Verdict("reproduced", f"Reproduced: the same {'two runs' if two else 'run'}, by the checksums that all reading is held to")
+    return Verdict(
+        "reproduced",
+        f"Reproduced: the same {'two runs' if two else 'run'}, by the checksums that all reading is held to",
+    )
 
 
 def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
@@ -223,7 +231,9 @@ _NAMED = {
 }
 
 
-def _deviation(proof: Proof, now: Proof, kept: ResultCache | None, result: Result | None) -> tuple[bool, float]:
+def _deviation(
+    proof: Proof, now: Proof, kept: ResultCache | None, result: Result | None
+) -> tuple[bool, float]:
     original = kept.find_digest(proof.result) if kept is not None and result is not None else None
     if original is not None:
         return True, deviation(original.data, result.data)
@@ -235,7 +245,9 @@ def _of_all_views(run: Run) -> Proof:
     """A large run's manifest has thousands of checksums, so they are hashed once."""
     manifest = run.manifest
     tables = {table: _table_hash(manifest, table) for table in manifest.tables}
-    return Proof("", run.fingerprint[:LONGEST_RUN], _hash(_lasting(manifest), WHOLE), _parts(manifest), tables)
+    return Proof(
+        "", run.fingerprint[:LONGEST_RUN], _hash(_lasting(manifest), WHOLE), _parts(manifest), tables
+    )
 
 
 def _percent(share: float) -> str:
@@ -271,7 +283,9 @@ def _spelled(environment: Mapping[str, str]) -> str:
     if not all(said):
         return ""
     widths = (16, 24, 4, 8)
-    return "_".join(re.sub(r"[^A-Za-z0-9.]+", "-", each)[:width] for each, width in zip(said, widths, strict=True))
+    return "_".join(
+        re.sub(r"[^A-Za-z0-9.]+", "-", each)[:width] for each, width in zip(said, widths, strict=True)
+    )
 
 
 def _hash(value: Any, characters: int) -> str:

@@ -89,7 +89,8 @@ PAGES = {
             ResultsView,
             "Results",
             ":material/inventory_2:",
-            "What runs and waits now, and the live results kept beside the store: links open on them at once.",
+            "What runs and waits now, and the live results kept beside the store: links open on them at "
+            "once.",
         ),
         PageEntry(
             FindingsView,

@@ -1,4 +1,4 @@
-"""What a page shows, as a value, to and from the query part of its address: the base of `dashboard.views.definitions`.
+"""What a page shows, as a value, to and from its address: the base of `dashboard.views.definitions`.
 
 Nothing here knows Streamlit or the store: `Facts` says what a run has. What an address asks for and can't
 have is replaced by the nearest thing that can be had, and a note says so.
@@ -51,9 +51,14 @@ def shown(
     too long can be abbreviated and found again; other texts are cut.
     """
     facts = {
-        "choices": choices, "low": low, "high": high, "among": among, "optional": optional, "longest": longest,
+        "choices": choices,
+        "low": low,
+        "high": high,
+        "among": among,
+        "optional": optional,
+        "longest": longest,
         "listed": listed or bool(among),
-    }  # fmt: skip
+    }
     return field(default=default, metadata=facts, kw_only=kw_only)
 
 
@@ -61,7 +66,8 @@ def shown(
 class ViewState:
     """Base of all views: the store and the run's fingerprint ("" is the current one) are in every address.
 
-    proof: what a link says that it was made on (`dashboard.sharing.proof`); it is of this very view, and in no other.
+    proof: what a link says that it was made on (`dashboard.sharing.proof`); it is of this very view, and in
+    no other.
     """
 
     page: ClassVar[str]

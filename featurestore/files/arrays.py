@@ -19,7 +19,7 @@ def matrix(column: pa.ChunkedArray) -> np.ndarray:
     result = np.empty((len(column), width), dtype)
     start = 0
     for chunk in column.chunks:
-        rows = result[start:start + len(chunk)]
+        rows = result[start : start + len(chunk)]
         present = chunk.is_valid().to_numpy(zero_copy_only=False)
         rows[present] = chunk.flatten().to_numpy().reshape(-1, width)
         if chunk.null_count:

@@ -61,7 +61,7 @@ def fsync_folder(folder: Path) -> None:
 def _new_file(path: Path) -> BinaryIO:
     """Open for writing and locked, so that it is not taken for a left-over."""
     while True:
-        file = open(path, "xb")
+        file = open(path, "xb")  # noqa: SIM115 (the caller closes it)
         locks.share(file.fileno())
         if os.fstat(file.fileno()).st_nlink:  # else it was taken for one before it was locked
             return file

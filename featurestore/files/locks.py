@@ -1,8 +1,8 @@
 """Locks on files and folders: shared by who uses them, claimed by who clears them away.
 
 A run's folder is shared by its readers and writers, a temporary file by its writer. The kernel drops a lock
-with the process that holds it, so none is ever left over. Where the file system has no such locks (NFS), those
-who share go on without one, and nothing can be claimed.
+with the process that holds it, so none is ever left over. Where the file system has no such locks (NFS),
+those who share go on without one, and nothing can be claimed.
 """
 
 import fcntl

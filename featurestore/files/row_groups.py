@@ -15,16 +15,17 @@ class RowGroups:
     """
 
     def __init__(self, manifest: Manifest, files: list[str]):
-        self.places = [(file, index) for file in files
-                       for index in range(len(manifest.files[file].row_groups))]
+        self.places = [
+            (file, index) for file in files for index in range(len(manifest.files[file].row_groups))
+        ]
         groups = [manifest.files[file].row_groups[index] for file, index in self.places]
         self.rows = [group.rows for group in groups]
         self._first, self._last = [group.first for group in groups], [group.last for group in groups]
 
     def starting_with(self, key: tuple) -> range:
         """Groups that may have rows whose sort key begins with `key`."""
-        start = bisect_left(self._last, key, key=lambda last: last[:len(key)])
-        return range(start, bisect_right(self._first, key, key=lambda first: first[:len(key)]))
+        start = bisect_left(self._last, key, key=lambda last: last[: len(key)])
+        return range(start, bisect_right(self._first, key, key=lambda first: first[: len(key)]))
 
     def holding(self, image_ids: np.ndarray) -> np.ndarray:
         """Groups that may have rows of these images, sorted, for tables whose first sort key is image_id."""

@@ -73,8 +73,14 @@ class Bucket:
     def objects(self, key: str, below: bool = True) -> list[Listed]:
         """Those right below the key and, with `below`, all further down; sorted by key."""
         found = self._list(key, recursive=below)
-        return sorted((Listed(each.path.removeprefix(f"{self.name}/"), each.size, each.mtime_ns / 1e9)
-                       for each in found if each.type == self._fs.FileType.File), key=lambda each: each.key)
+        return sorted(
+            (
+                Listed(each.path.removeprefix(f"{self.name}/"), each.size, each.mtime_ns / 1e9)
+                for each in found
+                if each.type == self._fs.FileType.File
+            ),
+            key=lambda each: each.key,
+        )
 
     def check(self) -> None:
         """Unavailable where there is no such bucket."""
@@ -124,11 +130,14 @@ class Bucket:
         with self.connection.explained(self.address()):
             patience = fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS)
             return fs.S3FileSystem(
-                region=region or fs.resolve_s3_region(self.name), endpoint_override=endpoint.netloc or None,
-                scheme=endpoint.scheme or "https", connect_timeout=CONNECT_SECONDS,
-                request_timeout=SILENCE_SECONDS, retry_strategy=patience,
+                region=region or fs.resolve_s3_region(self.name),
+                endpoint_override=endpoint.netloc or None,
+                scheme=endpoint.scheme or "https",
+                connect_timeout=CONNECT_SECONDS,
+                request_timeout=SILENCE_SECONDS,
+                retry_strategy=patience,
                 tls_ca_file_path=self.connection.authorities or None,
-            )  # fmt: skip
+            )
 
 
 @lru_cache(64)

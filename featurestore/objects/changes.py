@@ -80,7 +80,7 @@ class Changes:
         """Those that are there."""
         for start in range(0, len(keys), AT_ONCE):
             with self._bucket.connection.explained(self._bucket.address(keys[start])):
-                named = [{"Key": key} for key in keys[start:start + AT_ONCE]]
+                named = [{"Key": key} for key in keys[start : start + AT_ONCE]]
                 wanted = {"Objects": named, "Quiet": True}
                 answer = self._client.delete_objects(Bucket=self._bucket.name, Delete=wanted)
             for error in answer.get("Errors", []):
@@ -93,8 +93,14 @@ class Changes:
         for attempt in range(CONFLICTS):
             time.sleep(0.2 * attempt)
             with _opened(content) as body:
-                answer = self._ask("put_object", key, Body=body, ChecksumAlgorithm="SHA256",
-                                   ChecksumSHA256=digest, **condition)
+                answer = self._ask(
+                    "put_object",
+                    key,
+                    Body=body,
+                    ChecksumAlgorithm="SHA256",
+                    ChecksumSHA256=digest,
+                    **condition,
+                )
             self._bucket.forget()
             if answer != CONFLICT:
                 return not isinstance(answer, int)
@@ -118,15 +124,25 @@ def _client(connection: Connection):
         from botocore.config import Config
         from botocore.session import get_session
     except ImportError as error:
-        raise ValueError(f"to write to object storage, install what {REQUIREMENTS} names: "
-                         f"pip install -r {REQUIREMENTS}") from error
-    patience = Config(connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, signature_version="s3v4",
-                      retries={"mode": "standard", "total_max_attempts": ATTEMPTS}, max_pool_connections=32,
-                      s3={"addressing_style": "path" if connection.endpoint else "auto"})
+        raise ValueError(
+            f"to write to object storage, install what {REQUIREMENTS} names: pip install -r {REQUIREMENTS}"
+        ) from error
+    patience = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=ANSWER_SECONDS,
+        signature_version="s3v4",
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        max_pool_connections=32,
+        s3={"addressing_style": "path" if connection.endpoint else "auto"},
+    )
     with connection.explained(str(connection)):
-        return get_session().create_client("s3", region_name=connection.region or None, config=patience,
-                                           endpoint_url=connection.endpoint or None,
-                                           verify=connection.authorities or None)
+        return get_session().create_client(
+            "s3",
+            region_name=connection.region or None,
+            config=patience,
+            endpoint_url=connection.endpoint or None,
+            verify=connection.authorities or None,
+        )
 
 
 def _opened(content: bytes | Path) -> BinaryIO:

@@ -60,7 +60,7 @@ def _runs(place):
 def _reasons(store: Store, runs: Mapping[str, list[Listed]], keep: int, findings: Path | None, links: bool):
     committed = {name: found[0].written for name, objects in runs.items() if (found := _manifest(objects))}
     newest = sorted(committed, key=committed.get)
-    kept = {name: f"among the {keep} newest" for name in newest[max(0, len(newest) - keep):]}
+    kept = dict.fromkeys(newest[max(0, len(newest) - keep) :], f"among the {keep} newest")
     if links:
         kept |= named_by(runs, sorted((beside(store.path) / LINKS).glob("*.json")), "short link")
     if findings is not None:
@@ -81,8 +81,11 @@ def _is_current(changes, place, name):
 def _clear_beside(folder: Path, left: set[str], older_than: float, dry_run: bool):
     """What this machine has of runs that are gone: caches, and scratch that nobody has written to of late."""
     gone = [each for each in sorted((folder / CACHE).glob("*")) if each.name not in left]
-    gone += [each for each in sorted((folder / SCRATCH / RUNS).glob("*"))
-             if time.time() - max(path.stat().st_mtime for path in (each, *each.rglob("*"))) >= older_than]
+    gone += [
+        each
+        for each in sorted((folder / SCRATCH / RUNS).glob("*"))
+        if time.time() - max(path.stat().st_mtime for path in (each, *each.rglob("*"))) >= older_than
+    ]
     for each in gone:
         yield Removal(str(each), "on this machine, of a run that is gone or left unfinished", bytes_of(each))
         if not dry_run:

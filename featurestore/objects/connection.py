@@ -71,11 +71,15 @@ class Connection:
         if re.search("no_?such_?bucket", said, re.IGNORECASE):
             return Unavailable(f"{where}: there is no such bucket on {self}")
         if _DENIED.search(said):
-            return Unavailable(f"{where}: {self} denies access ({_first(text)}); AWS_ACCESS_KEY_ID and "
-                               "AWS_SECRET_ACCESS_KEY, or a profile, must be of someone who may")
+            return Unavailable(
+                f"{where}: {self} denies access ({_first(text)}); AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, or a profile, must be of someone who may"
+            )
         if _NETWORK.search(said):
-            return Unavailable(f"{where}: {self} can't be reached, tried {ATTEMPTS} times ({_first(text)}); "
-                               "AWS_ENDPOINT_URL names another server")
+            return Unavailable(
+                f"{where}: {self} can't be reached, tried {ATTEMPTS} times ({_first(text)}); "
+                "AWS_ENDPOINT_URL names another server"
+            )
         return Unavailable(f"{where}: {self} refused ({_first(text)})")
 
 

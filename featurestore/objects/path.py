@@ -76,8 +76,10 @@ class ObjectPath:
 
     def is_dir(self) -> bool:
         """Whether there is anything below."""
-        return bool(self.bucket.lately(self.bucket.folders, self.key)
-                    or self.bucket.lately(self.bucket.objects, self.key, False))
+        return bool(
+            self.bucket.lately(self.bucket.folders, self.key)
+            or self.bucket.lately(self.bucket.objects, self.key, False)
+        )
 
     def folders(self) -> list[str]:
         """Names of the folders in it, sorted."""

@@ -81,7 +81,7 @@ class ObjectShard:
         """The file with nothing but these ranges in it; memory that isn't written to takes none."""
         image = np.empty(self.entry.bytes, np.uint8)
         for each, content in self._fetch(list(ranges)).items():
-            image[each.start:each.stop] = np.frombuffer(content, np.uint8)
+            image[each.start : each.stop] = np.frombuffer(content, np.uint8)
         return pa.BufferReader(image)
 
     def _fetch(self, ranges: list[Range]) -> dict[Range, bytes]:
@@ -112,7 +112,7 @@ class ObjectShard:
         with naming(self.path, together[0].what):
             content = memoryview(self._read_at(start, stop - start))
         for each in together:
-            part = bytes(content[each.start - start:each.stop - start])
+            part = bytes(content[each.start - start : each.stop - start])
             with naming(self.path, each.what):
                 if not _is_right(part, each):
                     raise Damaged("checksum differs")

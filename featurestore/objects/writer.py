@@ -153,8 +153,10 @@ class ObjectRunWriter:
         there = Manifest.from_bytes(found, str(place))
         for name, entry in there.files.items():
             if manifest.files.get(name) != entry:
-                raise ValueError(f"run {self.fingerprint} is committed with other bytes in {name}, by "
-                                 f"another writer; remove {self._place} to compute it anew")
+                raise ValueError(
+                    f"run {self.fingerprint} is committed with other bytes in {name}, by "
+                    f"another writer; remove {self._place} to compute it anew"
+                )
         if there.files == manifest.files:
             return there
         if not self._changes.replace(place.key, content, etag):
@@ -188,9 +190,11 @@ class ObjectRunWriter:
         """Only by what the manifest says."""
         place, entry = self._place / name, self._committed_files().get(name)
         if entry is None or entry.sha256 != digest:
-            raise ValueError(f"{place} is there already, with other bytes than those computed here: another "
-                             "writer works on this run, on another kind of machine. Given again, the command "
-                             "takes what is there")
+            raise ValueError(
+                f"{place} is there already, with other bytes than those computed here: another "
+                "writer works on this run, on another kind of machine. Given again, the command "
+                "takes what is there"
+            )
         if stored is None or not self._changes.replace(place.key, self.folder / name, stored.etag):
             raise ValueError(f"{place} is changed by another writer just now; give the same command again")
 
@@ -205,8 +209,11 @@ class ObjectRunWriter:
     def _is_as_committed(self, name, entry):
         if name not in self._sound:
             stored = self._changes.stored((self._place / name).key)
-            self._sound[name] = (stored is not None and stored.bytes == entry.bytes
-                                 and self._digest(name, stored.sha256) == entry.sha256)
+            self._sound[name] = (
+                stored is not None
+                and stored.bytes == entry.bytes
+                and self._digest(name, stored.sha256) == entry.sha256
+            )
         return self._sound[name]
 
     def _digest(self, name, said):
@@ -224,7 +231,7 @@ class ObjectRunWriter:
 
     def _names_up(self):
         """Names of the run's objects: a moment old, but for what this writer has brought up."""
-        asked, names = self._up
+        asked, _ = self._up
         if time.monotonic() - asked >= FRESH_SECONDS:
             found = self._store.bucket.objects(self._place.key, below=False)
             self._up = time.monotonic(), {each.key.rpartition("/")[2] for each in found}

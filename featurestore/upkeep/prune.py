@@ -20,15 +20,19 @@ from featurestore.upkeep.removals import Pruning, Removal, bytes_of, named_by
 
 
 def prune(
-    path: str | os.PathLike | Place, keep: int = 1, findings: Path | None = None, links: bool = True,
-    older_than: float = 24 * 3600, dry_run: bool = False,
-) -> Pruning:  # fmt: skip
+    path: str | os.PathLike | Place,
+    keep: int = 1,
+    findings: Path | None = None,
+    links: bool = True,
+    older_than: float = 24 * 3600,
+    dry_run: bool = False,
+) -> Pruning:
     """Removes old runs of the store at `path`, or only says which; in object storage see `objects.clearing`.
 
     keep: newest runs that stay, at least. findings: folder whose `*.toml` name runs that stay. links: whether
     the store's short links do, too. older_than: seconds after which an unfinished run or a temporary file
-    counts as left behind. ValueError where it can't be told which run is current, OSError where a file that may
-    name a run can't be read: then nothing is removed.
+    counts as left behind. ValueError where it can't be told which run is current, OSError where a file that
+    may name a run can't be read: then nothing is removed.
     """
     if not isinstance(where := place(path), Path):
         return prune_objects(where, keep, findings, links, older_than, dry_run)
@@ -46,7 +50,7 @@ def _reasons(store, keep, findings, links):
     """Fingerprint -> why it stays, of all runs of which that can be told without its lock."""
     runs = store.runs()
     newest = sorted(runs, key=lambda name: (store.path / RUNS / name / MANIFEST).stat().st_mtime_ns)
-    kept = {name: f"among the {keep} newest" for name in newest[max(0, len(newest) - keep):]}
+    kept = dict.fromkeys(newest[max(0, len(newest) - keep) :], f"among the {keep} newest")
     if links:
         kept |= named_by(runs, sorted((store.path / LINKS).glob("*.json")), "short link")
     if findings is not None:
@@ -83,14 +87,21 @@ def _remove_run(folder):
 
 def _prune_rest(store, removed, older_than, dry_run):
     """Caches of runs that are gone, and temporary files that nobody writes any more."""
-    gone = [folder for folder in sorted((store.path / CACHE).glob("*")) if folder.is_dir()
-            and (f"{RUNS}/{folder.name}" in removed or not (store.path / RUNS / folder.name).exists())]
+    gone = [
+        folder
+        for folder in sorted((store.path / CACHE).glob("*"))
+        if folder.is_dir()
+        and (f"{RUNS}/{folder.name}" in removed or not (store.path / RUNS / folder.name).exists())
+    ]
     for folder in gone:
         yield Removal(f"{CACHE}/{folder.name}", "cache of a run that is gone", bytes_of(folder))
         if not dry_run:
             shutil.rmtree(folder)
-    elsewhere = (file for file in sorted(store.path.rglob(f"{TEMPORARY}*"))
-                 if not {*gone, *(store.path / name for name in removed)}.intersection(file.parents))
+    elsewhere = (
+        file
+        for file in sorted(store.path.rglob(f"{TEMPORARY}*"))
+        if not {*gone, *(store.path / name for name in removed)}.intersection(file.parents)
+    )
     for file in elsewhere:
         if _age(file) >= older_than:
             yield Removal(str(file.relative_to(store.path)), "left by a killed process", file.stat().st_size)

@@ -26,6 +26,7 @@ def _image_ids(table: str, column: str = "image_id") -> Check:
         wrong = ids[(ids < 0) | (ids >= run.image_count)]
         if wrong.size:
             yield f"{column} {_some(wrong)} is not in images (0 to {run.image_count - 1})"
+
     return Check((table, "images"), faults)
 
 
@@ -34,6 +35,7 @@ def _every_image(table: str) -> Check:
         ids = run.table(table, ["image_id"])["image_id"].to_numpy()
         if not np.array_equal(ids, np.arange(run.image_count)):
             yield f"image_id is not 0, 1, 2, ... {run.image_count - 1}, each once"
+
     return Check((table, "images"), faults)
 
 
@@ -41,6 +43,7 @@ def _one_of(table: str, column: str, other: str) -> Check:
     def faults(run):
         known = run.table(other, [column])[column].combine_chunks()
         yield from _unknown(run.table(table, [column])[column], known, column, other)
+
     return Check((table, other), faults)
 
 
@@ -48,20 +51,24 @@ def _class_names(table: str, column: str) -> Check:
     def faults(run):
         known = pa.array(run.class_names, pa.string())
         yield from _unknown(run.table(table, [column])[column], known, column, "the class names")
+
     return Check((table,), faults)
 
 
 def _class_or_label(table: str, column: str) -> Check:
     """Labels are classes too, of a network that knows others."""
+
     def faults(run):
         labels = run.table("images", ["label"])["label"].drop_null().unique().to_pylist()
         known = pa.array([*run.class_names, *labels], pa.string())
         yield from _unknown(run.table(table, [column])[column], known, column, "the class names or labels")
+
     return Check((table, "images"), faults)
 
 
 def _ranks(table: str) -> Check:
     """Ranks of one key are 0, 1, 2, ... without a gap."""
+
     def faults(run):
         keys = list(SORT_KEYS[table])
         rows = run.table(table, keys)
@@ -72,13 +79,15 @@ def _ranks(table: str) -> Check:
             column = rows[key].combine_chunks()
             changed = pc.not_equal(column.slice(0, max(0, len(rows) - 1)), column.slice(1))
             starts[1:] |= changed.to_numpy(zero_copy_only=False)
-        wanted = np.where(starts, 0, np.concatenate([[0], rank[:-1] + 1])[:len(rank)])
+        wanted = np.where(starts, 0, np.concatenate([[0], rank[:-1] + 1])[: len(rank)])
         yield from _rows(rank != wanted, "has a rank out of turn: ranks are 0, 1, 2, ...")
+
     return Check((table,), faults)
 
 
 def _channels(table: str) -> Check:
     """Channels are within their layer, map positions within its feature map."""
+
     def faults(run):
         layers = run.table("layers", ["layer", "channels", "height", "width"]).to_pydict()
         extents = {layer: extent for layer, *extent in zip(*layers.values(), strict=True)}
@@ -88,6 +97,7 @@ def _channels(table: str) -> Check:
             of_layer = rows.filter(pc.equal(rows["layer"], layer))
             for column, extent in zip(columns, extents.get(layer, ()), strict=False):
                 yield from _outside(of_layer[column], extent, f"layer {layer!r}: {column}")
+
     return Check((table, "layers"), faults)
 
 
@@ -111,10 +121,13 @@ def _occlusion_maps(run: Run) -> Iterator[str]:
 def _filter_shapes(run: Run) -> Iterator[str]:
     rows = run.table("filters")
     size = pc.multiply(pc.multiply(rows["in_channels"], rows["height"]), rows["width"])
-    yield from _rows(pc.not_equal(pc.list_value_length(rows["weight"]), size),
-                     "weight is not in_channels x height x width")
-    yield from _rows(pc.not_equal(pc.list_value_length(rows["std"]), rows["in_channels"]),
-                     "std is not one number a channel")
+    yield from _rows(
+        pc.not_equal(pc.list_value_length(rows["weight"]), size), "weight is not in_channels x height x width"
+    )
+    yield from _rows(
+        pc.not_equal(pc.list_value_length(rows["std"]), rows["in_channels"]),
+        "std is not one number a channel",
+    )
 
 
 def _finite_features(run: Run) -> Iterator[str]:
@@ -137,19 +150,27 @@ def _not_itself(run: Run) -> Iterator[str]:
 
 
 CHECKS = (
-    _every_image("images"), _every_image("features"), Check(("features",), _finite_features),
-    *(_class_names(table, column) for table, column in
-      (("images", "predicted"), ("occlusion", "target"))),
+    _every_image("images"),
+    _every_image("features"),
+    Check(("features",), _finite_features),
+    *(_class_names(table, column) for table, column in (("images", "predicted"), ("occlusion", "target"))),
     _class_or_label("channels", "top_class"),
-    *(_image_ids(table) for table in ("top_patches", "occlusion", "embeddings", "neighbors", "grids",
-                                      "problems")),
-    _image_ids("neighbors", "neighbor_id"), Check(("neighbors",), _not_itself),
+    *(
+        _image_ids(table)
+        for table in ("top_patches", "occlusion", "embeddings", "neighbors", "grids", "problems")
+    ),
+    _image_ids("neighbors", "neighbor_id"),
+    Check(("neighbors",), _not_itself),
     *(_one_of(table, "layer", "layers") for table in ("channels", "top_patches")),
     *(_one_of(table, "method", "embeddings") for table in ("maps", "grids")),
     _one_of("embeddings", "method", "maps"),
-    _channels("channels"), _channels("top_patches"), Check(("channels", "layers"), _all_channels),
-    _ranks("top_patches"), _ranks("neighbors"),
-    Check(("occlusion",), _occlusion_maps), Check(("filters",), _filter_shapes),
+    _channels("channels"),
+    _channels("top_patches"),
+    Check(("channels", "layers"), _all_channels),
+    _ranks("top_patches"),
+    _ranks("neighbors"),
+    Check(("occlusion",), _occlusion_maps),
+    Check(("filters",), _filter_shapes),
 )
 
 

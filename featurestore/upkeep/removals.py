@@ -35,7 +35,7 @@ def named_by(runs: Iterable[str], files: Iterable[Path], kind: str) -> dict[str,
     found = {}
     for file in files:
         words = set(re.findall(r"[0-9A-Za-z_-]+", file.read_text(errors="replace")))
-        found |= {name: f"named by the {kind} {file.name}" for name in words.intersection(runs)}
+        found |= dict.fromkeys(words.intersection(runs), f"named by the {kind} {file.name}")
     return found
 
 

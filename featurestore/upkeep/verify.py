@@ -42,10 +42,16 @@ def verify(path: str | os.PathLike | Place, fingerprint: str | None = None) -> l
 
 
 def _verify_top(store):
-    findings = [Finding(entry.name, "unknown file") for entry in _entries(store.path)
-                if entry.name not in (CURRENT, RUNS, *BESIDE_RUNS)]
-    findings += [Finding(f"{RUNS}/{entry.name}", "unknown file")
-                 for entry in _entries(store.path / RUNS) if not entry.is_dir()]
+    findings = [
+        Finding(entry.name, "unknown file")
+        for entry in _entries(store.path)
+        if entry.name not in (CURRENT, RUNS, *BESIDE_RUNS)
+    ]
+    findings += [
+        Finding(f"{RUNS}/{entry.name}", "unknown file")
+        for entry in _entries(store.path / RUNS)
+        if not entry.is_dir()
+    ]
     try:
         store.current()
     except ValueError as error:
@@ -59,8 +65,11 @@ def _verify_run(folder):
         manifest = read_manifest(folder, anew=True)
     except ValueError as error:
         return [Finding(f"{place}/{MANIFEST}", str(error))]
-    findings = [Finding(f"{place}/{entry.name}", "unknown file: not in the manifest")
-                for entry in _entries(folder) if entry.name not in {MANIFEST, *manifest.files}]
+    findings = [
+        Finding(f"{place}/{entry.name}", "unknown file: not in the manifest")
+        for entry in _entries(folder)
+        if entry.name not in {MANIFEST, *manifest.files}
+    ]
     damaged = set()
     for name, entry in manifest.files.items():
         faults = _file_faults(folder / name, entry)

@@ -1,11 +1,11 @@
-"""The dashboard on a store: server time of every page (`page_reruns`), time to the drawn map and from a click.
+"""The dashboard on a store: server time of every page (`page_reruns`), time to a drawn map and a click.
 
     python -m tests.support.stores.large stores/large --images 1000000
     python -m tests.support.stores.large stores/other --images 1000000 --seed 1
     python -m tests.benchmarks.dashboard --store stores/large --other stores/other
 
-The map and a click to an image's neighbours are timed in Chromium (software WebGL) against a server of its own,
-from the address or click to the drawn state.
+The map and a click to an image's neighbours are timed in Chromium (software WebGL) against a server of its
+own, from the address or click to the drawn state.
 """
 
 import argparse
@@ -34,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dashboard", description=__doc__)
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--other", type=Path, required=True, help="a second one over the same images")
-    parser.add_argument("--trust-model", nargs="*", default=[], metavar="FILE", help="the store's, if it has one")
+    parser.add_argument(
+        "--trust-model", nargs="*", default=[], metavar="FILE", help="the store's, if it has one"
+    )
     parser.add_argument("--name", default="dashboard", help="of the JSON file (default: %(default)s)")
     options = parser.parse_args(arguments)
     opening = report.seconds(lambda: Store(options.store).open())
@@ -43,8 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     rows = [row(f"rerun of {what}", taken[1:], TARGETS["rerun"], taken[0]) for what, taken in times.items()]
     rows += browser_rows(str(options.store), options.store.name, number)
     notes = [
-        f"{number:,} images, {KEPT} results and findings. Seconds; a first visit is of a server that has read "
-        f"nothing of the store, a rerun shows another image; opening the store (the manifest) takes {opening:.2g}."
+        f"{number:,} images, {KEPT} results and findings. Seconds; a first visit is of a server that has "
+        "read nothing of the store, a rerun shows another image; opening the store (the manifest) takes "
+        f"{opening:.2g}."
     ]
     columns = ["what", "first visit", "median", "95th percentile", "target"]
     title = f"The dashboard on {number:,} images"

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.features [--images 500000] [--width 512] [--folder FOLDER]
 
-Each is a fresh `Run`, so nothing is cached but the operating system's pages. The cache's bytes are held against
-the Parquet's before time is taken.
+Each is a fresh `Run`, so nothing is cached but the operating system's pages. The cache's bytes are held
+against the Parquet's before time is taken.
 """
 
 import argparse
@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.features", description=__doc__)
     parser.add_argument("--images", type=int, default=500_000)
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--folder", help="where the store is written for a while (default: a temporary folder)")
+    parser.add_argument(
+        "--folder", help="where the store is written for a while (default: a temporary folder)"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         print(measured(Path(folder), options.images, options.width))
@@ -45,7 +47,9 @@ def measured(path: Path, number: int, width: int) -> Path:
         raise ValueError(found[0])
     taken = {
         "mapped cache": times(lambda: vector_cache.features(store.open()), ROUNDS),
-        "Parquet, as the store reads it (every checksum)": times(lambda: store.open().features(), PARQUET_ROUNDS),
+        "Parquet, as the store reads it (every checksum)": times(
+            lambda: store.open().features(), PARQUET_ROUNDS
+        ),
         "Parquet, bare pyarrow": times(lambda: bare(store.open()), PARQUET_ROUNDS),
     }
     fastest = statistics.median(taken["mapped cache"])
@@ -53,8 +57,8 @@ def measured(path: Path, number: int, width: int) -> Path:
     vectors = vector_cache.features(store.open())
     first = report.seconds(lambda: ExactSearch(vectors).search(vectors[0], 20))
     notes = [
-        f"Target {TARGET} s. The cache is made once, in {making:.1f} s; the first search behind it, which reads "
-        f"all of it and takes the norms, needs {first:.2g} s."
+        f"Target {TARGET} s. The cache is made once, in {making:.1f} s; the first search behind it, which "
+        f"reads all of it and takes the norms, needs {first:.2g} s."
     ]
     title = f"Opening the features of {number:,} images x {width}"
     return report.write("features", title, ["way", "seconds", "times the cache"], rows, notes)

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.grid [STORE]
 
-The points are clustered ones, drawn from a seed, and, where a STORE is named, samples of its maps. Before time
-is taken it is checked that every point has one cell, and how far the total squared distance is above the optimum.
-100 x 100 has no peer here: scipy would need 800 MB and minutes.
+The points are clustered ones, drawn from a seed, and, where a STORE is named, samples of its maps. Before
+time is taken it is checked that every point has one cell, and how far the total squared distance is above the
+optimum. 100 x 100 has no peer here: scipy would need 800 MB and minutes.
 """
 
 import statistics
@@ -28,7 +28,14 @@ def main(stores: list[str]) -> None:
         rows.append(against_exact(name, sample(places, SIDE)))
         if len(places) >= LARGE_SIDE**2:
             rows.append(alone(name, sample(places, LARGE_SIDE)))
-    columns = ["points", "Featurescope, s", "scipy (exact), s", "scipy / ours", "above the optimum", "target, s"]
+    columns = [
+        "points",
+        "Featurescope, s",
+        "scipy (exact), s",
+        "scipy / ours",
+        "above the optimum",
+        "target, s",
+    ]
     notes = ["Squared distances, as many points as cells."]
     print(report.write("grid", "Grid assignment", columns, rows, notes))
 
@@ -37,8 +44,10 @@ def maps(stores: list[str]) -> dict[str, np.ndarray]:
     """Name -> (n, 2) places."""
     random = np.random.default_rng(0)
     number = LARGE_SIDE**2
-    found = {"clusters": random.normal(size=(40, 2))[random.integers(40, size=number)] * 5
-             + random.normal(size=(number, 2))}  # fmt: skip
+    found = {
+        "clusters": random.normal(size=(40, 2))[random.integers(40, size=number)] * 5
+        + random.normal(size=(number, 2))
+    }
     for path in stores:
         run = Store(path).open()
         for method in run.table("maps", ["method"])["method"].to_pylist():

@@ -91,9 +91,13 @@ def peak_mb() -> float:
 def row(count: int, found: dict) -> list:
     seconds, peaks = found["seconds"], found["peak_mb"]
     return [
-        count, count / seconds["activations"], peaks["activations"], seconds.get("neighbors", "–"),
-        seconds.get("embeddings", "–"), max(peaks.values()),
-    ]  # fmt: skip
+        count,
+        count / seconds["activations"],
+        peaks["activations"],
+        seconds.get("neighbors", "–"),
+        seconds.get("embeddings", "–"),
+        max(peaks.values()),
+    ]
 
 
 def main() -> None:

@@ -26,16 +26,26 @@ from tests.benchmarks.one_pass import PREPROCESSING, a_model, a_module, ratio
 from tests.benchmarks.reporting import report
 
 MIDDLE = {
-    "resnet18": "layer2.1.conv1", "resnet50": "layer2.3.conv2", "squeezenet1_1": "features.7.expand3x3",
+    "resnet18": "layer2.1.conv1",
+    "resnet50": "layer2.3.conv2",
+    "squeezenet1_1": "features.7.expand3x3",
     "vgg16": "features.14",
-}  # fmt: skip
+}
 TARGET, STEP, EPSILON = 3, 1 / 255, 8 / 255
 TOLERANCE = 1e-2
 """Of the norm: rounding switches some ReLUs that are all but 0, and the gradient jumps there."""
 COLUMNS = (
-    "network", "bare forward ms", "saliency / bare", "PGD step ms", "naive ms", "naive / ours",
-    "middle layer", "dream step ms", "naive ms", "naive / ours",
-)  # fmt: skip
+    "network",
+    "bare forward ms",
+    "saliency / bare",
+    "PGD step ms",
+    "naive ms",
+    "naive / ours",
+    "middle layer",
+    "dream step ms",
+    "naive ms",
+    "naive / ours",
+)
 GOALS = "goals: saliency at most 2.5 bare forwards, naive / ours at least 2."
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 

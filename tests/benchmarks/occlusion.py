@@ -31,9 +31,16 @@ SAMPLE = 2
 """Of the windows along each axis, every second finds the best batch."""
 
 COLUMNS = (
-    "224x224, patch 32, stride 16", "ours, s", "dense loop, s", "Captum, s", "dense / ours", "Captum / ours",
-    "limit by multiply-adds", "way", "error / std of logits",
-)  # fmt: skip
+    "224x224, patch 32, stride 16",
+    "ours, s",
+    "dense loop, s",
+    "Captum, s",
+    "dense / ours",
+    "Captum / ours",
+    "limit by multiply-adds",
+    "way",
+    "error / std of logits",
+)
 CLOCKS = {"wall": perf_counter, "cpu": process_time}
 CLOCK_NAMES = {"wall": "wall time", "cpu": "CPU time of the process, since others used the machine too"}
 

@@ -49,9 +49,17 @@ PREPROCESSING = Preprocessing(SIZE, 256, (0.485, 0.456, 0.406), (0.229, 0.224, 0
 CLASSES = tuple(f"class {index}" for index in range(1000))
 TOLERANCE = 1e-4
 COLUMNS = (
-    "network", "plain ms an image", "bare ms", "pass ms", "plain / bare", "pass / bare", "error / std",
-    "mixed pass ms", "pass / mixed", "mixed error / std",
-)  # fmt: skip
+    "network",
+    "plain ms an image",
+    "bare ms",
+    "pass ms",
+    "plain / bare",
+    "pass / bare",
+    "error / std",
+    "mixed pass ms",
+    "pass / mixed",
+    "mixed error / std",
+)
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 GOALS = "goals: pass / bare at most 1.10 (SqueezeNet 1.35), plain / bare at least 1.15 (SqueezeNet 2)."
 

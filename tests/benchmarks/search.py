@@ -60,8 +60,8 @@ def graph_note() -> str:
     once = report.seconds(lambda: nearest(vectors, 90, "cosine"))
     thrice = sum(report.seconds(lambda k=k: scikit(vectors, k)) for k in (20, 90, 15))
     return (
-        f"One exact graph of 90 neighbours for {GRAPH_SIZE:,} images takes {once:.1f} s and serves the table, "
-        f"t-SNE and UMAP; scikit-learn's exact search, once for each (20, 90, 15), {thrice:.1f} s."
+        f"One exact graph of 90 neighbours for {GRAPH_SIZE:,} images takes {once:.1f} s and serves the "
+        f"table, t-SNE and UMAP; scikit-learn's exact search, once for each (20, 90, 15), {thrice:.1f} s."
     )
 
 

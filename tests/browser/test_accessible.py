@@ -25,19 +25,30 @@ const deep = root => [...root.querySelectorAll('*')].flatMap(
 const shown = each => each.checkVisibility({ visibilityProperty: true }) && each.getClientRects().length > 0
 const said = each => `${each.tagName} ${each.getAttribute('aria-label') ?? each.innerText} ${each.type ?? ''}`
 """
-NAMELESS = "() => {" + CONTROLS + """
+NAMELESS = (
+    "() => {"
+    + CONTROLS
+    + """
   return deep(document).filter(each => each.matches('img:not([aria-hidden=true] *)') && shown(each))
     .filter(each => !each.getAttribute('alt')).map(each => each.src)
 }"""
+)
 # An event of a move within a shadow root is not seen outside of it.
-LISTEN = "() => {" + CONTROLS + """
+LISTEN = (
+    "() => {"
+    + CONTROLS
+    + """
   window.reached = new Set()
   const note = event => reached.add(event.composedPath()[0])
   const roots = [document, ...deep(document).map(each => each.shadowRoot).filter(Boolean)]
   roots.forEach(root => root.addEventListener('focusin', note, true))
 }"""
+)
 # One Tab stop stands for a group inside which the arrow keys move, and for a number with its two steps.
-UNREACHED = "() => {" + CONTROLS + """
+UNREACHED = (
+    "() => {"
+    + CONTROLS
+    + """
   const roles = ['group', 'radiogroup', 'grid', 'toolbar', 'tablist']
   const group = each => each.closest(roles.map(role => `[role=${role}]`))
   const groups = new Set([...reached].map(group).filter(Boolean))
@@ -46,6 +57,7 @@ UNREACHED = "() => {" + CONTROLS + """
   return reachable.filter(each => !each.matches('[data-testid^=stNumberInputStep]'))
     .filter(each => !reached.has(each) && !groups.has(group(each))).map(said)
 }"""
+)
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -1,4 +1,4 @@
-"""Compare in a real Chromium: a changed image on both sides, one lasso in both maps, a link that proves both runs."""
+"""Compare in a real Chromium: an image on both sides, one lasso in both maps, a proof of both runs."""
 
 import math
 import shutil
@@ -69,4 +69,3 @@ def test_a_lasso_in_one_map_is_in_the_other_and_the_link_proves_both_runs(visit,
     later.get_by_role("button", name="Compare with its current run").click()
     later.get_by_text("Differs by the other run").wait_for()
     assert f"other_run={Store(two / 'second').current()}" in later.url
-

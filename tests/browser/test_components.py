@@ -24,9 +24,15 @@ from tests.support.stores.small import CLASSES, SIDE, write_store
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 DRAWN = ".stage[data-state=drawn]"
 NEXT_POINT = 0.95 / (SIDE - 1)
@@ -89,8 +95,14 @@ def visit(browser, address):
     problems, elsewhere = [], []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: elsewhere.append(request.url)
-            if request.url.startswith("http") and not request.url.startswith(address) else None)  # fmt: skip
+    page.on(
+        "request",
+        lambda request: (
+            elsewhere.append(request.url)
+            if request.url.startswith("http") and not request.url.startswith(address)
+            else None
+        ),
+    )
 
     def open_page(show, ready, **asked):
         query = "&".join(f"{name}={value}" for name, value in asked.items())
@@ -249,7 +261,9 @@ def test_confusion_matrix_returns_the_cell_clicked_and_takes_it_back(visit):
     assert came_back(page, "clicked") == ["ant", "bee"]
     page.wait_for_selector("td button[aria-pressed=true]")
     page.get_by_label("ant taken for bee").click()
-    page.wait_for_function("document.querySelector('[data-testid=stText]').innerText.includes('[\"\", \"\"]')")
+    page.wait_for_function(
+        "document.querySelector('[data-testid=stText]').innerText.includes('[\"\", \"\"]')"
+    )
 
 
 def test_confusion_matrix_is_one_tab_stop_and_moves_by_arrow_keys(visit):

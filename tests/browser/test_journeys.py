@@ -111,7 +111,7 @@ def test_an_upload_goes_along_to_its_neighbours_and_into_the_lab(visit, stores, 
 
 @pytest.fixture
 def both_stores(stores):
-    """"digits" and "other", whose layers have the same names and other numbers of channels."""
+    """ "digits" and "other", whose layers have the same names and other numbers of channels."""
     if not (stores / "other").exists():
         write_other_store(stores / "other")
     return stores

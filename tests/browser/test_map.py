@@ -1,4 +1,4 @@
-"""Map and Mistakes in a real Chromium: search, lasso to a tool, a cell of the confusion matrix to its images."""
+"""Map and Mistakes in a real Chromium: search, lasso, from a cell of the matrix to its images."""
 
 import pyarrow.compute as pc
 import pytest

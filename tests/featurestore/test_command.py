@@ -51,7 +51,11 @@ def test_verify(store, capsys):
     assert call(capsys, "verify", store)[:2] == (0, f"0 findings in 1 runs of {store}\n")
     code, out, _ = call(capsys, "verify", store, "--json")
     assert code == 0 and json.loads(out) == {
-        "store": str(store), "runs": [FINGERPRINT], "ok": True, "findings": []}
+        "store": str(store),
+        "runs": [FINGERPRINT],
+        "ok": True,
+        "findings": [],
+    }
 
 
 def test_verify_of_a_damaged_store(store, capsys):

@@ -73,8 +73,10 @@ def test_a_point_lookup_names_file_and_row_group(store, seed):
     run = Store(store).open()
     entry = run.manifest.files["images-00001.parquet"]
     shard = run._shard("images-00001.parquet")._file.metadata.row_group(2)
-    starts = [shard.column(i).dictionary_page_offset or shard.column(i).data_page_offset
-              for i in range(shard.num_columns)]
+    starts = [
+        shard.column(i).dictionary_page_offset or shard.column(i).data_page_offset
+        for i in range(shard.num_columns)
+    ]
     stop = entry.bytes - entry.footer_bytes
     place = random.Random(seed).randrange(min(starts), stop)
 
@@ -121,10 +123,21 @@ def test_damage_of_one_table_leaves_the_others(store):
     assert run.image(5)["image_id"] == 5 and len(run.channels("stem")) == 4
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"{", b"[]", b"null", b"7", b'{"schema_version": 1}', b'{"schema_version": {}}', b"\xff\xfe",
-    b"[" * 100_000, b'{"schema_version": 1, "files": 3, "checksum": ""}',
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"7",
+        b'{"schema_version": 1}',
+        b'{"schema_version": {}}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"schema_version": 1, "files": 3, "checksum": ""}',
+    ],
+)
 def test_a_manifest_that_is_none(store, data):
     (folder_of(store) / "manifest.json").write_bytes(data)
     with pytest.raises(ValueError, match=r"manifest\.json .*make store"):
@@ -132,7 +145,9 @@ def test_a_manifest_that_is_none(store, data):
     assert [f.where for f in verify(store)] == [f"runs/{FINGERPRINT}/manifest.json"]
 
 
-@pytest.mark.parametrize("text", [b"", b"\n", FINGERPRINT.encode(), f"{FINGERPRINT}\v".encode(), b"full-rul\n"])
+@pytest.mark.parametrize(
+    "text", [b"", b"\n", FINGERPRINT.encode(), f"{FINGERPRINT}\v".encode(), b"full-rul\n"]
+)
 def test_a_damaged_current(store, text):
     (store / "CURRENT").write_bytes(text)
     with pytest.raises(ValueError, match=r"CURRENT is wrong"):
@@ -141,10 +156,15 @@ def test_a_damaged_current(store, text):
     assert [finding.where for finding in verify(store)] == ["CURRENT"]
 
 
-@pytest.mark.parametrize("change", [
-    lambda text: text.replace(b'"seed": 1e-05', b'"seed": 1E-05'), lambda text: text[:-1],
-    lambda text: text.replace(b"tiny", b"tinz"), lambda text: text[:-2],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(b'"seed": 1e-05', b'"seed": 1E-05'),
+        lambda text: text[:-1],
+        lambda text: text.replace(b"tiny", b"tinz"),
+        lambda text: text[:-2],
+    ],
+)
 def test_a_manifest_is_held_to_its_very_text(tmp_path, change):
     writer = RunWriter(tmp_path, "a")
     writer.write_shard("problems", 0, rows_of("problems"))
@@ -177,8 +197,13 @@ def test_verify_goes_on_after_a_finding(store):
     (store / "CURRENT").write_text("gone\n")
     places = {finding.where for finding in verify(store)}
     run = f"runs/{FINGERPRINT}"
-    assert places == {"stray", "CURRENT", f"{run}/notes.txt", f"{run}/filters-00000.parquet",
-                      f"{run}/features-00001.parquet"}
+    assert places == {
+        "stray",
+        "CURRENT",
+        f"{run}/notes.txt",
+        f"{run}/filters-00000.parquet",
+        f"{run}/features-00001.parquet",
+    }
 
 
 def test_a_file_swapped_for_another_valid_one(store):
@@ -198,35 +223,43 @@ def first(value):
     return lambda values: [value, *values[1:]]
 
 
-@pytest.mark.parametrize(("table", "column", "change", "message"), [
-    ("images", "image_id", lambda v: [i + 1 for i in v], "image_id is not 0, 1, 2"),
-    ("images", "predicted", first("dog"), "predicted dog is not in the class names"),
-    ("features", "image_id", lambda v: [*v[:-1], 99], "image_id is not 0, 1, 2, ... 59"),
-    ("features", "feature", first([float("inf")] * 8), "not finite"),
-    ("features", "feature", first(None), "image 0 has no feature and is not in problems"),
-    ("layers", "layer", first("root"), "layer stem is not in layers"),
-    ("channels", "layer", lambda v: ["a" if x == "block.conv" else x for x in v], "layer a is not in layers"),
-    ("channels", "top_class", first("dog"), "top_class dog is not in the class names"),
-    ("channels", "channel", lambda v: [*v[:-1], 9], "layer 'stem': channel 9 is not in 0 to 3"),
-    ("top_patches", "image_id", first(60), r"image_id 60 is not in images \(0 to 59\)"),
-    ("top_patches", "rank", lambda v: [*v[:-1], 10], "row 89 has a rank out of turn"),
-    ("top_patches", "y", first(5), "layer 'block.conv': y 5 is not in 0 to 4"),
-    ("top_patches", "x", first(-1), "layer 'block.conv': x -1 is not in 0 to 4"),
-    ("occlusion", "image_id", lambda v: [*v[:-1], 77], "image_id 77 is not in images"),
-    ("occlusion", "target", first("dog"), "target dog is not in the class names"),
-    ("occlusion", "rows", first(6), "row 0 probability is not rows x cols"),
-    ("occlusion", "argmax", first([3] * 25), "argmax 3 is not in 0 to 2"),
-    ("embeddings", "image_id", lambda v: [-1, *v[1:]], "image_id -1 is not in images"),
-    ("maps", "method", lambda v: ["pca", "tsne"], "method tsne is not in embeddings"),
-    ("neighbors", "neighbor_id", first(-5), "neighbor_id -5 is not in images"),
-    ("neighbors", "neighbor_id", first(0), "row 0 is its own neighbour"),
-    ("neighbors", "rank", lambda v: [*v[:-1], 4], "row 347 has a rank out of turn"),
-    ("grids", "image_id", first(61), "image_id 61 is not in images"),
-    ("grids", "method", lambda v: ["tsne"] * len(v), "method tsne is not in embeddings"),
-    ("filters", "weight", first([1.0]), "row 0 weight is not in_channels x height x width"),
-    ("filters", "std", first([1.0]), "row 0 std is not one number a channel"),
-    ("problems", "image_id", lambda v: [*v[:-1], 1000], "image_id 1000 is not in images"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "column", "change", "message"),
+    [
+        ("images", "image_id", lambda v: [i + 1 for i in v], "image_id is not 0, 1, 2"),
+        ("images", "predicted", first("dog"), "predicted dog is not in the class names"),
+        ("features", "image_id", lambda v: [*v[:-1], 99], "image_id is not 0, 1, 2, ... 59"),
+        ("features", "feature", first([float("inf")] * 8), "not finite"),
+        ("features", "feature", first(None), "image 0 has no feature and is not in problems"),
+        ("layers", "layer", first("root"), "layer stem is not in layers"),
+        (
+            "channels",
+            "layer",
+            lambda v: ["a" if x == "block.conv" else x for x in v],
+            "layer a is not in layers",
+        ),
+        ("channels", "top_class", first("dog"), "top_class dog is not in the class names"),
+        ("channels", "channel", lambda v: [*v[:-1], 9], "layer 'stem': channel 9 is not in 0 to 3"),
+        ("top_patches", "image_id", first(60), r"image_id 60 is not in images \(0 to 59\)"),
+        ("top_patches", "rank", lambda v: [*v[:-1], 10], "row 89 has a rank out of turn"),
+        ("top_patches", "y", first(5), "layer 'block.conv': y 5 is not in 0 to 4"),
+        ("top_patches", "x", first(-1), "layer 'block.conv': x -1 is not in 0 to 4"),
+        ("occlusion", "image_id", lambda v: [*v[:-1], 77], "image_id 77 is not in images"),
+        ("occlusion", "target", first("dog"), "target dog is not in the class names"),
+        ("occlusion", "rows", first(6), "row 0 probability is not rows x cols"),
+        ("occlusion", "argmax", first([3] * 25), "argmax 3 is not in 0 to 2"),
+        ("embeddings", "image_id", lambda v: [-1, *v[1:]], "image_id -1 is not in images"),
+        ("maps", "method", lambda v: ["pca", "tsne"], "method tsne is not in embeddings"),
+        ("neighbors", "neighbor_id", first(-5), "neighbor_id -5 is not in images"),
+        ("neighbors", "neighbor_id", first(0), "row 0 is its own neighbour"),
+        ("neighbors", "rank", lambda v: [*v[:-1], 4], "row 347 has a rank out of turn"),
+        ("grids", "image_id", first(61), "image_id 61 is not in images"),
+        ("grids", "method", lambda v: ["tsne"] * len(v), "method tsne is not in embeddings"),
+        ("filters", "weight", first([1.0]), "row 0 weight is not in_channels x height x width"),
+        ("filters", "std", first([1.0]), "row 0 std is not one number a channel"),
+        ("problems", "image_id", lambda v: [*v[:-1], 1000], "image_id 1000 is not in images"),
+    ],
+)
 def test_verify_checks_every_reference(tmp_path, table, column, change, message):
     """A run whose files are all sound and whose tables contradict each other."""
     writer = RunWriter(tmp_path, "wrong")

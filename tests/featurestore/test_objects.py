@@ -132,8 +132,8 @@ def test_what_is_read_is_what_the_folder_says(here, there):
 
 def test_the_pipeline_writes_the_same_bytes_and_mends_them(storage, tmp_path, capsys):
     place, folder = storage.place("several/digits"), tmp_path / "digits"
-    made = ["store", "--model", "digits", "--images", "digits", "--limit", "12", "--stages", "activations",
-            "--device", "cpu", "--threads", "1", "--store"]  # fmt: skip
+    options = "--model digits --images digits --limit 12 --stages activations --device cpu --threads 1"
+    made = ["store", *options.split(), "--store"]
     assert main([*made, str(folder)]) == 0 and main([*made, str(place)]) == 0
     run = Store(place).open()
     assert run.manifest.files == Store(folder).open().manifest.files
@@ -144,8 +144,11 @@ def test_the_pipeline_writes_the_same_bytes_and_mends_them(storage, tmp_path, ca
     with storage.meanwhile() as answered:
         assert main([*made, str(place)]) == 0
     assert f"repaired 1 files of run {run.fingerprint}: images-00000" in capsys.readouterr().err
-    assert [each.path.rpartition("/")[2] for each in answered if each.method == "PUT" and each.status == 200
-            and ".npz" not in each.path] == ["images-00000.parquet"]  # fmt: skip
+    assert [
+        each.path.rpartition("/")[2]
+        for each in answered
+        if each.method == "PUT" and each.status == 200 and ".npz" not in each.path
+    ] == ["images-00000.parquet"]
     assert verify(place) == [] and Store(place).open().manifest == run.manifest
     assert main([*made, str(place)]) == 0 and "nothing to compute" in capsys.readouterr().out
 
@@ -154,8 +157,10 @@ def test_the_pipeline_writes_the_same_bytes_and_mends_them(storage, tmp_path, ca
 def test_a_writer_killed_in_mid_upload_goes_on_elsewhere(storage, here, monkeypatch, tmp_path, number):
     place, shards = storage.place(), len(here.manifest.files)
     at = {"manifest": shards + 1, "CURRENT": shards + 2}.get(number, number)
-    killed = subprocess.Popen([sys.executable, "-m", "tests.support.stores.copied_run", here.folder.parents[1], str(place)],
-                              env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.stores.copied_run", here.folder.parents[1], str(place)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     puts = []
 
     def kill(method, path):
@@ -245,7 +250,7 @@ def test_of_sixteen_writers_of_other_bytes_one_wins_and_the_others_are_told(stor
 
 def test_the_manifest_is_only_added_to(storage, here, there):
     writer = open_writer(there, RUN)
-    with pytest.raises(ValueError, match="with other bytes in .*, by another writer"):
+    with pytest.raises(ValueError, match=r"with other bytes in .*, by another writer"):
         ObjectRunWriter.commit(Without(there, RUN, "features-00000.parquet"), fields_of(here))
     assert writer.commit(fields_of(here)) == here.manifest
 
@@ -266,10 +271,10 @@ def test_damage_is_noticed_with_file_and_row_group(here, there, capsys):
     place = run_at(there, "features-00000.parquet")
     content = place.read_bytes()
     change(place, flipped(content, in_column(here, "features-00000.parquet", "feature.list.element")))
-    with pytest.raises(Damaged, match="features-00000.parquet, row group 0, column feature.list.element"):
+    with pytest.raises(Damaged, match=r"features-00000.parquet, row group 0, column feature.list.element"):
         run.features()
     assert len(run.table("images")) == here.image_count
-    assert [each.where for each in verify(there)][0] == f"{RUNS}/{RUN}/features-00000.parquet"
+    assert next(each.where for each in verify(there)) == f"{RUNS}/{RUN}/features-00000.parquet"
     assert command.main(["verify", str(there)]) == 1 and "checksum" in capsys.readouterr().out
     change(place, content)
     assert np.array_equal(run.features(), here.features(), equal_nan=True)
@@ -277,12 +282,13 @@ def test_damage_is_noticed_with_file_and_row_group(here, there, capsys):
     with pytest.raises(Damaged, match=f"the footer: it has {len(content) - 1} bytes, not {len(content)}"):
         clean_cache(), Store(there).open().features()
     Changes(place.bucket).remove([place.key])
-    with pytest.raises(Damaged, match="features-00000.parquet"):
+    with pytest.raises(Damaged, match=r"features-00000.parquet"):
         Store(there).open().features()
     assert (f"{RUNS}/{RUN}/features-00000.parquet", "file is missing") in {
-        (each.where, each.what) for each in verify(there)}  # fmt: skip
+        (each.where, each.what) for each in verify(there)
+    }
     change(run_at(there, MANIFEST), flipped(run_at(there, MANIFEST).read_bytes(), 200))
-    with pytest.raises(ValueError, match="manifest.json"):
+    with pytest.raises(ValueError, match=r"manifest.json"):
         Store(there).open()
 
 
@@ -369,12 +375,15 @@ def test_prune_keeps_what_was_written_of_late(here, there, capsys, tmp_path):
     assert verify(there) == []
 
 
-@pytest.mark.parametrize(("address", "message"), [
-    ("s3://no-such-bucket/store", "s3://no-such-bucket: there is no such bucket"),
-    ("s3://A/x", "no address in object storage"),
-    ("s3://bucket/a//b", "empty part"),
-    ("s3://bucket/../b", "a dot"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("s3://no-such-bucket/store", "s3://no-such-bucket: there is no such bucket"),
+        ("s3://A/x", "no address in object storage"),
+        ("s3://bucket/a//b", "empty part"),
+        ("s3://bucket/../b", "a dot"),
+    ],
+)
 def test_addresses_that_lead_nowhere_are_said(address, message, capsys):
     with pytest.raises(ValueError, match=message):
         ObjectPath.parse(address).bucket.check()
@@ -426,7 +435,7 @@ def test_bytes_changed_on_the_way_are_refused(storage, monkeypatch):
 def test_writing_without_botocore_says_what_to_install(there, monkeypatch):
     changes._client.cache_clear()
     monkeypatch.setitem(sys.modules, "botocore.session", None)
-    with pytest.raises(ValueError, match="pip install -r requirements-s3.txt"):
+    with pytest.raises(ValueError, match=r"pip install -r requirements-s3.txt"):
         open_writer(there, RUN)
     assert Store(there).open().fingerprint == RUN
     gc.collect()

@@ -137,6 +137,7 @@ def test_a_crash_in_the_middle_leaves_whole_runs_and_invisible_ones(store, monke
             if len(done) == step:
                 raise KeyboardInterrupt
             return original(*arguments, **options)
+
         return stepped
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

@@ -47,7 +47,10 @@ def images_alone(path, fingerprint):
 def test_a_row_group_is_found_by_its_keys(run):
     groups = run.manifest.files["images-00001.parquet"].row_groups
     assert [(g.rows, g.first, g.last) for g in groups] == [
-        (7, (20,), (26,)), (7, (27,), (33,)), (6, (34,), (39,))]
+        (7, (20,), (26,)),
+        (7, (27,), (33,)),
+        (6, (34,), (39,)),
+    ]
 
 
 @pytest.mark.parametrize("table", ["images", "features", "occlusion"])
@@ -98,7 +101,9 @@ def test_a_spread_of_rows_lies_evenly_over_them(run):
     assert run.spread("neighbors", "pixel", most=len(whole), columns=columns).equals(whole)
     some = run.spread("neighbors", "pixel", most=len(whole) // 4, columns=columns)
     assert abs(len(some) - len(whole) // 4) <= 14
-    assert {tuple(row.values()) for row in some.to_pylist()} <= {tuple(row.values()) for row in whole.to_pylist()}
+    assert {tuple(row.values()) for row in some.to_pylist()} <= {
+        tuple(row.values()) for row in whole.to_pylist()
+    }
     thirds = np.histogram(some["image_id"].to_numpy(), 3, (0, run.image_count))[0]
     assert thirds.min() > 0.4 * thirds.mean()
 
@@ -111,23 +116,26 @@ def test_occlusion_maps_are_matrices(run):
     assert run.occlusion(33, row["target"])["argmax"].tolist() == row["argmax"].tolist()
 
 
-@pytest.mark.parametrize(("query", "message"), [
-    (lambda run: run.image(60), r"no image \[60\]; images are 0 to 59"),
-    (lambda run: run.image(-1), r"no image \[-1\]"),
-    (lambda run: run.rows("images", ["3"]), "whole numbers"),
-    (lambda run: run.thumbnail(3), "could not be read"),
-    (lambda run: run.occlusion(3), "unknown image_id 3"),
-    (lambda run: run.occlusion(4, "dog"), "unknown target 'dog' of 4 .* there are ant"),
-    (lambda run: run.channels("stem2"), "unknown layer 'stem2' .* there are block.conv, stem"),
-    (lambda run: run.top_patches("stem", 4), "unknown channel 4 of stem .* there are 0, 1, 2, 3"),
-    (lambda run: run.top_patches("stem", "4"), "channel .* must be a"),
-    (lambda run: run.neighbors("sound", 1), "unknown space 'sound' .* there are feature, pixel"),
-    (lambda run: run.embedding("tsne"), "unknown method 'tsne' .* there are pca, umap"),
-    (lambda run: run.grid("umap", "round"), "unknown kind 'round' of umap .* there are nearest, unique"),
-    (lambda run: run.table("pictures"), "unknown table 'pictures'; tables are images, features"),
-    (lambda run: run.table("images", ["colour"]), "no column 'colour'; columns are image_id, path"),
-    (lambda run: run.rows("channels", [1]), "keyed by layer, channel, not by image_id"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (lambda run: run.image(60), r"no image \[60\]; images are 0 to 59"),
+        (lambda run: run.image(-1), r"no image \[-1\]"),
+        (lambda run: run.rows("images", ["3"]), "whole numbers"),
+        (lambda run: run.thumbnail(3), "could not be read"),
+        (lambda run: run.occlusion(3), "unknown image_id 3"),
+        (lambda run: run.occlusion(4, "dog"), "unknown target 'dog' of 4 .* there are ant"),
+        (lambda run: run.channels("stem2"), "unknown layer 'stem2' .* there are block.conv, stem"),
+        (lambda run: run.top_patches("stem", 4), "unknown channel 4 of stem .* there are 0, 1, 2, 3"),
+        (lambda run: run.top_patches("stem", "4"), "channel .* must be a"),
+        (lambda run: run.neighbors("sound", 1), "unknown space 'sound' .* there are feature, pixel"),
+        (lambda run: run.embedding("tsne"), "unknown method 'tsne' .* there are pca, umap"),
+        (lambda run: run.grid("umap", "round"), "unknown kind 'round' of umap .* there are nearest, unique"),
+        (lambda run: run.table("pictures"), "unknown table 'pictures'; tables are images, features"),
+        (lambda run: run.table("images", ["colour"]), "no column 'colour'; columns are image_id, path"),
+        (lambda run: run.rows("channels", [1]), "keyed by layer, channel, not by image_id"),
+    ],
+)
 def test_what_is_not_there_is_named_with_the_choices(run, query, message):
     with pytest.raises(ValueError, match=message):
         query(run)
@@ -143,7 +151,7 @@ def test_a_table_that_was_not_computed_says_how_to_make_it(tmp_path):
 
 def test_a_folder_that_is_no_store(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match="is no store.*make store"):
+        with pytest.raises(ValueError, match=r"is no store.*make store"):
             Store(path)
 
 

@@ -71,7 +71,8 @@ def assert_invisible_or_whole(path, whole):
         name = f"runs/{fingerprint}/"
         found = contents(path)
         assert {k: v for k, v in found.items() if k.startswith(name) and "/.tmp-" not in k} == {
-            k: v for k, v in whole.items() if k.startswith(name)}
+            k: v for k, v in whole.items() if k.startswith(name)
+        }
 
 
 def test_same_rows_give_the_same_bytes(tmp_path, whole):
@@ -149,8 +150,12 @@ def test_order_of_system_calls(tmp_path, monkeypatch):
     def published(file, folder):
         return [("fsync", "temporary"), ("rename", "temporary", file), ("fsync", folder)]
 
-    assert calls == [*published("images-00000.parquet", "a"), *published("problems-00000.parquet", "a"),
-                     *published("manifest.json", "a"), *published("CURRENT", tmp_path.name)]
+    assert calls == [
+        *published("images-00000.parquet", "a"),
+        *published("problems-00000.parquet", "a"),
+        *published("manifest.json", "a"),
+        *published("CURRENT", tmp_path.name),
+    ]
 
 
 def test_left_over_files_go_and_those_that_are_being_written_stay(tmp_path):
@@ -205,15 +210,23 @@ def test_parquet_is_as_the_contract_says(tmp_path):
         assert chunk.compression == "ZSTD" and "BYTE_STREAM_SPLIT" not in chunk.encodings
 
 
-@pytest.mark.parametrize(("ids", "message"), [
-    ((2, 1), "row 1 is out of order; rows must ascend strictly by image_id"),
-    ((1, 2, 2), "row 2 is there twice"),
-    ((None,), "'image_id' .* is a key and must have no nulls"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ((2, 1), "row 1 is out of order; rows must ascend strictly by image_id"),
+        ((1, 2, 2), "row 2 is there twice"),
+        ((None,), "'image_id' .* is a key and must have no nulls"),
+    ],
+)
 def test_rows_in_a_wrong_order_are_refused(tmp_path, ids, message):
     with pytest.raises(ValueError, match=message):
-        RunWriter(tmp_path, "a").write_shard("problems", 0, pa.table(
-            {"image_id": pa.array(ids, pa.int64()), "path": ["p"] * len(ids), "reason": ["r"] * len(ids)}))
+        RunWriter(tmp_path, "a").write_shard(
+            "problems",
+            0,
+            pa.table(
+                {"image_id": pa.array(ids, pa.int64()), "path": ["p"] * len(ids), "reason": ["r"] * len(ids)}
+            ),
+        )
     assert list((tmp_path / "runs" / "a").iterdir()) == []
 
 
@@ -226,11 +239,17 @@ def test_order_is_by_all_keys_together(tmp_path):
         RunWriter(tmp_path, "a").write_shard("embeddings", 0, pa.table(keys | points))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda t: t.drop_columns("path"), r"lacks columns \['path'\]"),
-    (lambda t: t.append_column("mood", t["path"]), r"unknown columns \['mood'\]; its columns are image_id"),
-    (lambda t: t.set_column(0, "image_id", pa.array(["a", "b"])), "'image_id' .* is string, not int64"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop_columns("path"), r"lacks columns \['path'\]"),
+        (
+            lambda t: t.append_column("mood", t["path"]),
+            r"unknown columns \['mood'\]; its columns are image_id",
+        ),
+        (lambda t: t.set_column(0, "image_id", pa.array(["a", "b"])), "'image_id' .* is string, not int64"),
+    ],
+)
 def test_columns_that_do_not_fit_are_refused(tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         RunWriter(tmp_path, "a").write_shard("problems", 0, change(rows_of("problems")))
@@ -246,7 +265,7 @@ def test_unknown_tables_and_shards_are_refused(tmp_path):
 
 def test_features_must_be_vectors(tmp_path):
     ragged = pa.table({"image_id": [0, 1], "feature": [[1.0], [1.0, 2.0]]})
-    with pytest.raises(ValueError, match="'feature' .* must be a FixedSizeList"):
+    with pytest.raises(ValueError, match=r"'feature' .* must be a FixedSizeList"):
         RunWriter(tmp_path, "a").write_shard("features", 0, ragged)
 
 
@@ -309,12 +328,15 @@ def test_commit_does_not_bless_a_damaged_shard(tmp_path):
     assert Store(tmp_path).runs() == []
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda f: f.pop("device"), "device"),
-    (lambda f: f.update(mood="good"), "mood"),
-    (lambda f: f.update(threads="two"), "'threads' is 'two'"),
-    (lambda f: f.update(class_names=[1, 2]), "'class_names' must hold strings"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.pop("device"), "device"),
+        (lambda f: f.update(mood="good"), "mood"),
+        (lambda f: f.update(threads="two"), "'threads' is 'two'"),
+        (lambda f: f.update(class_names=[1, 2]), "'class_names' must hold strings"),
+    ],
+)
 def test_manifest_fields_that_do_not_fit(tmp_path, change, message):
     fields = dict(FIELDS, class_names=list(CLASSES))
     change(fields)

@@ -1,4 +1,4 @@
-"""python -m tests.fuzz.images: damaged image files through the store's own reading, in processes with little memory.
+"""python -m tests.fuzz.images: damaged image files read as a store reads them, with little memory.
 
 Every file must become a picture or a row of `problems`, and no process may die or hang.
 """
@@ -41,7 +41,7 @@ def make_case() -> pool.Case:
         picture = read_picture(source, Item(str(number)), PREPROCESSING)
         if picture.reason is not None:
             return "no memory" if "memory" in picture.reason else "problem"
-        inside = picture.crop.shape == (3, 32, 32) and 0 <= picture.crop.min() and picture.crop.max() <= 1
+        inside = picture.crop.shape == (3, 32, 32) and picture.crop.min() >= 0 and picture.crop.max() <= 1
         return "picture" if inside and picture.thumbnail and picture.width * picture.height else "wrong"
 
     return case
@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     outcome = pool.run(make_case, options.first, options.count, options.workers, MEGABYTES, SECONDS)
     rows = ", ".join(f"{number:,} {kind}" for kind, number in outcome.rows.most_common())
     print(
-        f"{options.count:,} damaged images: {rows}; {len(outcome.deaths)} deaths, {len(outcome.hangs)} hangs, "
-        f"{options.count - outcome.answered} without an answer ({time.monotonic() - started:.0f} s)"
+        f"{options.count:,} damaged images: {rows}; {len(outcome.deaths)} deaths, {len(outcome.hangs)} "
+        f"hangs, {options.count - outcome.answered} without an answer ({time.monotonic() - started:.0f} s)"
     )
     for number, how in [*outcome.deaths, *((number, "hung") for number in outcome.hangs)]:
         print(f"lost: --first {number} --count 1 ({how})")

@@ -1,4 +1,4 @@
-"""python -m tests.fuzz.parsers decoding|manifest|link|finding [--runs N]: atheris, guided by coverage, on one parser.
+"""python -m tests.fuzz.parsers decoding|manifest|link|finding [--runs N]: atheris on one parser.
 
 It ends with status 0 after N runs; an input that breaks the parser is left in the folder --out.
 """
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["compute.images.decoding", "dashboard", "featurestore", "PIL", "tomllib", "json"]):
+with atheris.instrument_imports(
+    include=["compute.images.decoding", "dashboard", "featurestore", "PIL", "tomllib", "json"]
+):
     from tests.fuzz.seeds import image_seeds
     from tests.fuzz.targets import TARGETS
 
@@ -24,16 +26,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.parsers", description=__doc__)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--runs", type=int, default=1_000_000)
-    parser.add_argument("--out", default=".", metavar="DIR", help="where a breaking input is put (default: here)")
+    parser.add_argument(
+        "--out", default=".", metavar="DIR", help="where a breaking input is put (default: here)"
+    )
     options = parser.parse_args()
     seeds = image_seeds() if options.target == "decoding" else TEXTS[options.target]
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(seeds):
             (Path(corpus) / f"seed-{number}").write_bytes(seed)
-        limits = [f"-runs={options.runs}", f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}", "-max_len=4096"]
+        limits = [
+            f"-runs={options.runs}",
+            f"-timeout={SECONDS}",
+            f"-rss_limit_mb={MEGABYTES}",
+            "-max_len=4096",
+        ]
         out = f"-artifact_prefix={Path(options.out) / options.target}-"
-        atheris.Setup([sys.argv[0], *limits, out, "-seed=1", "-print_final_stats=1", "-close_fd_mask=2", corpus],
-                      TARGETS[options.target])  # fmt: skip
+        atheris.Setup(
+            [sys.argv[0], *limits, out, "-seed=1", "-print_final_stats=1", "-close_fd_mask=2", corpus],
+            TARGETS[options.target],
+        )
         atheris.Fuzz()
 
 

@@ -53,7 +53,7 @@ class _Worker:
         self._since = time.monotonic(), _seconds_run(self.process.pid)
 
     def hangs(self, seconds: float) -> bool:
-        """No answer after so many seconds of its own work, or many more by the clock: others may use the machine."""
+        """No answer after so many seconds of its own work, or many more by the clock (a busy machine)."""
         clock, run = self._since
         late = time.monotonic() - clock > STALLED * seconds
         return late or (self.ready and _seconds_run(self.process.pid) - run > seconds)
@@ -65,9 +65,11 @@ class _Worker:
         return self.process.exitcode
 
 
-def run(make: Callable[[], Case], first: int, count: int, workers: int, megabytes: int, seconds: float) -> Outcome:
-    """Cases first … first + count - 1. make: called in each worker. megabytes: that a worker may take on top of what
-    it has after `make`. seconds: of work without an answer, after which it counts as hung."""
+def run(
+    make: Callable[[], Case], first: int, count: int, workers: int, megabytes: int, seconds: float
+) -> Outcome:
+    """Cases first … first + count - 1. make: called in each worker. megabytes: that a worker may take on top
+    of what it has after `make`. seconds: of work without an answer, after which it counts as hung."""
     outcome = Outcome()
     todo = [(start, min(start + BLOCK, first + count)) for start in range(first, first + count, BLOCK)][::-1]
     busy = {}

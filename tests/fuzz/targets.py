@@ -25,8 +25,8 @@ def decoding(data: bytes) -> None:
 
 
 def manifest(data: bytes) -> None:
-    """A manifest whose own text is read back, or Damaged, or ValueError. Its checksum is made right first, so that
-    what lies behind it is read too."""
+    """A manifest whose own text is read back, or Damaged, or ValueError. Its checksum is made right first, so
+    that what lies behind it is read too."""
     for each in (data, _with_checksum(data)):
         try:
             found = Manifest.from_bytes(each, "manifest.json")
@@ -63,7 +63,9 @@ def finding(data: bytes) -> None:
         raise AssertionError("a finding changed on the way through its own text")
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {each.__name__: each for each in (decoding, manifest, link, finding)}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    each.__name__: each for each in (decoding, manifest, link, finding)
+}
 
 
 def _with_checksum(data: bytes) -> bytes:

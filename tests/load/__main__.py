@@ -56,32 +56,45 @@ def said(outcome: Outcome, load: Load) -> dict:
     memory = [round(each.bytes / 2**20) for each in outcome.memory]
     waits = sorted(outcome.waits)
     return {
-        "browsers": load.browsers, "clients": load.clients, "seconds": load.seconds,
-        "jobs shown": len(waits), "results compared": outcome.compared,
+        "browsers": load.browsers,
+        "clients": load.clients,
+        "seconds": load.seconds,
+        "jobs shown": len(waits),
+        "results compared": outcome.compared,
         "different pictures": outcome.distinct,
         "pages walked": outcome.walked,
-        "seconds of a job, median": round(waits[len(waits) // 2], 1), "at most": round(waits[-1], 1),
-        "wrong results": outcome.wrong, "errors": outcome.errors,
-        "memory, MB": memory[:: max(1, len(memory) // 24)], "growth": round(outcome.growth, 3),
+        "seconds of a job, median": round(waits[len(waits) // 2], 1),
+        "at most": round(waits[-1], 1),
+        "wrong results": outcome.wrong,
+        "errors": outcome.errors,
+        "memory, MB": memory[:: max(1, len(memory) // 24)],
+        "growth": round(outcome.growth, 3),
         "load average": [round(each, 1) for each in os.getloadavg()],
-    }  # fmt: skip
+    }
 
 
 def written(outcome: Outcome, load: Load, figures: dict) -> Path:
     """Of this machine, the server and its visitors on the same cores."""
     third, last = outcome.settled
     cells = {
-        "minutes": load.seconds / 60, "clients": load.clients, "browsers": load.browsers,
-        "pages shown": outcome.walked + outcome.compared, "live jobs": len(outcome.waits),
-        "results compared": outcome.compared, "wrong": len(outcome.wrong), "errors": len(outcome.errors),
-        "s of a job, median": figures["seconds of a job, median"], "at most": figures["at most"],
-        "MB after a third": round(third / 2**20), "at the end": round(last / 2**20),
-    }  # fmt: skip
+        "minutes": load.seconds / 60,
+        "clients": load.clients,
+        "browsers": load.browsers,
+        "pages shown": outcome.walked + outcome.compared,
+        "live jobs": len(outcome.waits),
+        "results compared": outcome.compared,
+        "wrong": len(outcome.wrong),
+        "errors": len(outcome.errors),
+        "s of a job, median": figures["seconds of a job, median"],
+        "at most": figures["at most"],
+        "MB after a third": round(third / 2**20),
+        "at the end": round(last / 2**20),
+    }
     notes = [
-        "Each visitor starts a live job of its own, waits for its result, walks through three of the other pages, "
-        "and again. Every result is computed again on the command line and compared pixel by pixel; errors are "
-        "those on a page, in the browser, in an answer or in the server's log. The server's resident memory, "
-        "median of a tenth of the time."
+        "Each visitor starts a live job of its own, waits for its result, walks through three of the other "
+        "pages, and again. Every result is computed again on the command line and compared pixel by pixel; "
+        "errors are those on a page, in the browser, in an answer or in the server's log. The server's "
+        "resident memory, median of a tenth of the time."
     ]
     texts = [[str(cell) if isinstance(cell, int) else f"{cell:.3g}" for cell in cells.values()]]
     title = "Visitors at once, each with live jobs of its own"

@@ -16,8 +16,8 @@ from tests.load.seen import Seen, digest
 LARGEST = 64 * 2**20
 """Bytes of one message."""
 PATIENCE, LONGEST_JOB, PAUSE = 180, 600, 1.0
-"""Seconds that an answer may take, and a job with its wait behind everybody else's; and between two looks at it,
-each of which draws the whole page (a browser asks twice as often, for the job's part of it alone)."""
+"""Seconds that an answer may take, and a job with its wait behind everybody else's; and between two looks at
+it, each of which draws the whole page (a browser asks twice as often, for the job's part of it alone)."""
 
 
 async def visit(server: str, run: Run, store: str, number: int, end: float) -> Seen:

@@ -61,8 +61,10 @@ def _listen(page: Page, server: str, seen: Seen) -> None:
     expected = ("/_stcore/", "/media/")
     page.on(
         "response",
-        lambda answer: answer.status < 400
-        or any(each in answer.url for each in expected)
-        or note(f"{answer.status} of {answer.url}"),
+        lambda answer: (
+            answer.status < 400
+            or any(each in answer.url for each in expected)
+            or note(f"{answer.status} of {answer.url}")
+        ),
     )
     page.on("request", lambda request: request.url.startswith(own) or note(f"asked elsewhere: {request.url}"))

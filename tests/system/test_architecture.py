@@ -8,8 +8,12 @@ import pytest
 from tests.support import ROOT
 
 PACKAGES = ("featurestore", "compute", "dashboard")
-MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")
-                 if "node_modules" not in path.parts)
+MODULES = sorted(
+    path
+    for package in PACKAGES
+    for path in (ROOT / package).rglob("*.py")
+    if "node_modules" not in path.parts
+)
 
 
 def name_of(path: Path) -> str:
@@ -27,7 +31,7 @@ def imports(source: str, module: str, is_package: bool = False) -> set[str]:
             base = node.module or ""
             if node.level:
                 package = module.split(".") if is_package else module.split(".")[:-1]
-                parents = package[:len(package) + 1 - node.level]
+                parents = package[: len(package) + 1 - node.level]
                 base = ".".join([*parents, *filter(None, [node.module])])
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     return found
@@ -43,12 +47,24 @@ def forbidden(module: str) -> tuple[str, ...]:
         return "compute", "dashboard", "torch", "torchvision", "streamlit"
     if within(module, "compute"):
         rules = ["dashboard", "streamlit"]
-        if not within(module, "compute.pipeline.stages", "compute.pipeline", "compute.cli", "compute.reports", "compute.__main__"):
+        if not within(
+            module,
+            "compute.pipeline.stages",
+            "compute.pipeline",
+            "compute.cli",
+            "compute.reports",
+            "compute.__main__",
+        ):
             rules.append("featurestore")
         if module != "compute.runtime.vision":
             rules.append("torchvision")
         return tuple(rules)
-    writing = "featurestore.writer", "featurestore.writers", "featurestore.objects.writer", "featurestore.objects.changes"
+    writing = (
+        "featurestore.writer",
+        "featurestore.writers",
+        "featurestore.objects.writer",
+        "featurestore.objects.changes",
+    )
     return "compute.pipeline.stages", "compute.pipeline", *writing, "torchvision"
 
 
@@ -69,14 +85,17 @@ def test_all_packages_are_looked_at():
     assert {name_of(path).split(".")[0] for path in MODULES} == set(PACKAGES)
 
 
-@pytest.mark.parametrize(("source", "module", "is_package", "name"), [
-    ("import torch.nn as nn", "featurestore.reader", False, "torch.nn"),
-    ("def f():\n    from torchvision import models", "compute.models.zoo", False, "torchvision"),
-    ("from . import stages", "compute.pipeline", True, "compute.pipeline.stages"),
-    ("from .stages import occlusion", "compute.pipeline.job", False, "compute.pipeline.stages"),
-    ("from .. import pipeline", "compute.methods.fool", False, "compute.pipeline"),
-    ("from ..stages.grid import x", "compute.pipeline.engines", True, "compute.pipeline.stages.grid"),
-    ("from featurestore import writer", "dashboard.data.runs", False, "featurestore.writer"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "module", "is_package", "name"),
+    [
+        ("import torch.nn as nn", "featurestore.reader", False, "torch.nn"),
+        ("def f():\n    from torchvision import models", "compute.models.zoo", False, "torchvision"),
+        ("from . import stages", "compute.pipeline", True, "compute.pipeline.stages"),
+        ("from .stages import occlusion", "compute.pipeline.job", False, "compute.pipeline.stages"),
+        ("from .. import pipeline", "compute.methods.fool", False, "compute.pipeline"),
+        ("from ..stages.grid import x", "compute.pipeline.engines", True, "compute.pipeline.stages.grid"),
+        ("from featurestore import writer", "dashboard.data.runs", False, "featurestore.writer"),
+    ],
+)
 def test_imports_are_found(source, module, is_package, name):
     assert name in imports(source, module, is_package)

@@ -1,6 +1,7 @@
 """Anybody's bytes: damaged images through the pool of small processes, and every parser under mutations."""
 
 import pytest
+
 from tests.fuzz import pool
 from tests.fuzz.images import SECONDS, make_case
 from tests.fuzz.mutations import mutated

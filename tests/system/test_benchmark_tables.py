@@ -1,6 +1,5 @@
 """README's benchmark tables are the committed results, number by number."""
 
-
 import pytest
 
 from tests.benchmarks.reporting.report import Report, alternately, markdown, names
@@ -19,12 +18,26 @@ def test_every_result_has_its_table():
 
 
 def test_table_of_a_report():
-    machine = {"processor": "some CPU", "cores": 2, "threads": 2, "device": "cpu", "load": 0.5, "torch": "2.13.0"}
-    report = Report("t", ["network", "s"], [["alexnet", 0.12345], ["vgg16", 3]], machine, "2026-01-31", ["A note."])
+    machine = {
+        "processor": "some CPU",
+        "cores": 2,
+        "threads": 2,
+        "device": "cpu",
+        "load": 0.5,
+        "torch": "2.13.0",
+    }
+    report = Report(
+        "t", ["network", "s"], [["alexnet", 0.12345], ["vgg16", 3]], machine, "2026-01-31", ["A note."]
+    )
     assert markdown(report).splitlines() == [
-        "| network | s |", "| --- | --- |", "| alexnet | 0.123 |", "| vgg16 | 3 |", "",
-        "(A note. some CPU, 2 cores, 2 threads, load 0.5 with the benchmark's own, torch 2.13.0, 2026-01-31.)",
-    ]  # fmt: skip
+        "| network | s |",
+        "| --- | --- |",
+        "| alexnet | 0.123 |",
+        "| vgg16 | 3 |",
+        "",
+        "(A note. some CPU, 2 cores, 2 threads, load 0.5 with the benchmark's own, torch 2.13.0, "
+        "2026-01-31.)",
+    ]
 
 
 def test_rows_are_as_wide_as_the_columns():

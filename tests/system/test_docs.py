@@ -61,7 +61,9 @@ def test_variables_are_those_of_the_makefile():
 def test_targets_exist_and_help_lists_them():
     named = set(re.findall(r"`?make ([a-z][a-z-]*)", README)) - {"it"}
     assert named <= set(targets())
-    listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert all(f"make {name} " in listed for name in targets())
 
 
@@ -80,7 +82,11 @@ def test_accuracy_is_the_one_in_the_weights(name):
 
 def test_stage_options_are_in_the_help():
     shown = subprocess.run(
-        [sys.executable, "-m", "compute", "store", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "compute", "store", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     for option in re.findall(r"`(--[a-z-]+)`", README.partition("## The methods")[0]):
         assert option in shown

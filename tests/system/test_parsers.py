@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.fuzz.targets import FACTS, finding, link, manifest
-from tests.fuzz.texts import FINDING, MANIFEST
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
@@ -21,6 +19,8 @@ from dashboard.sharing.short_links import ShortLinks, name_of
 from dashboard.views.navigation import PAGES
 from featurestore.layout import check_fingerprint
 from featurestore.manifest import Manifest
+from tests.fuzz.targets import FACTS, finding, link, manifest
+from tests.fuzz.texts import FINDING, MANIFEST
 
 QUICK = settings(
     max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -28,12 +28,19 @@ QUICK = settings(
 TEXT = some.text(max_size=60)
 PLAIN = some.none() | some.booleans() | some.integers() | some.floats() | TEXT
 JSON = some.recursive(
-    PLAIN, lambda inner: some.lists(inner, max_size=4) | some.dictionaries(TEXT, inner, max_size=4), max_leaves=12
+    PLAIN,
+    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
 )
 IMAGES = pa.table(
-    {"image_id": [0, 1], "path": ["a/1.png", "ä"], "label": ["cat", None], "predicted": ["dog", "cat"],
-     "split": ["test", None]},
-)  # fmt: skip
+    {
+        "image_id": [0, 1],
+        "path": ["a/1.png", "ä"],
+        "label": ["cat", None],
+        "predicted": ["dog", "cat"],
+        "split": ["test", None],
+    },
+)
 
 
 def value_or_error(parse, *said):
@@ -72,7 +79,10 @@ def test_manifests_with_any_value_in_a_field(field, value):
 
 
 @QUICK
-@given(some.dictionaries(TEXT, JSON, max_size=3), some.lists(some.text(some.characters(codec="utf-8")), max_size=3))
+@given(
+    some.dictionaries(TEXT, JSON, max_size=3),
+    some.lists(some.text(some.characters(codec="utf-8")), max_size=3),
+)
 def test_manifests_survive_their_own_text(said, classes):
     numbers = json.loads(json.dumps(said, allow_nan=False)) if _finite(said) else {}
     made = Manifest("run", numbers, {}, numbers, {}, "cpu", "float32", 1, tuple(classes))
@@ -138,7 +148,9 @@ def test_findings_of_any_bytes(data):
 
 
 @QUICK
-@given(TEXT.filter(bool), some.text(some.characters(codec="utf-8"), max_size=200), some.dictionaries(TEXT, TEXT))
+@given(
+    TEXT.filter(bool), some.text(some.characters(codec="utf-8"), max_size=200), some.dictionaries(TEXT, TEXT)
+)
 def test_findings_survive_their_own_text(title, note, query):
     import dataclasses
 

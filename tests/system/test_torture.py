@@ -26,16 +26,22 @@ def test_a_store_stands_it(part, tmp_path):
 
 
 WRITTEN = [
-    ("write", ("/s/.tmp-a",)), ("fsync", ("/s/.tmp-a",)), ("rename", ("/s/.tmp-a", "/s/a")), ("fsync", ("/s",)),
-]  # fmt: skip
+    ("write", ("/s/.tmp-a",)),
+    ("fsync", ("/s/.tmp-a",)),
+    ("rename", ("/s/.tmp-a", "/s/a")),
+    ("fsync", ("/s",)),
+]
 
 
-@pytest.mark.parametrize(("calls", "fault"), [
-    (WRITTEN[::-1], "before its rename"),
-    ([WRITTEN[1], WRITTEN[0], *WRITTEN[2:]], "a: ['fsync', 'write'] before its rename"),
-    (WRITTEN[:3], "a: its folder is not synced right after its rename"),
-    ([("write", ("/s/a",))], "/s/a is written in place"),
-    (WRITTEN, "published in the order ['a']"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("calls", "fault"),
+    [
+        (WRITTEN[::-1], "before its rename"),
+        ([WRITTEN[1], WRITTEN[0], *WRITTEN[2:]], "a: ['fsync', 'write'] before its rename"),
+        (WRITTEN[:3], "a: its folder is not synced right after its rename"),
+        ([("write", ("/s/a",))], "/s/a is written in place"),
+        (WRITTEN, "published in the order ['a']"),
+    ],
+)
 def test_a_wrong_order_is_noticed(calls, fault):
     assert any(fault in said for said in order.faults(calls))

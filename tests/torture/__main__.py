@@ -39,7 +39,8 @@ def _keep(outcomes):
     from tests.benchmarks.reporting import report
 
     rows = [
-        [each.what, f"{each.tried:,}", str(len(each.failures)), each.skipped or each.detail] for each in outcomes
+        [each.what, f"{each.tried:,}", str(len(each.failures)), each.skipped or each.detail]
+        for each in outcomes
     ]
     report.write("torture", "Stores under torture", ["what", "times", "failures", "more"], rows)
 

@@ -38,8 +38,9 @@ def zeros(work: Path, stride: int = 1) -> Outcome:
 def _tortured(work, what, changes, *arguments):
     workers = os.cpu_count()
     with FORKS.Pool(workers) as pool:
-        parts = pool.starmap(_apply, [(work / f"part{part}", changes, arguments, part, workers)
-                                      for part in range(workers)])
+        parts = pool.starmap(
+            _apply, [(work / f"part{part}", changes, arguments, part, workers) for part in range(workers)]
+        )
     failures = tuple(failure for _, found in parts for failure in found)
     tried = sum(number for number, _ in parts)
     return Outcome(what, tried, failures, "Noticed by the reader, with the place, and by verify.")
@@ -67,8 +68,11 @@ def _flips(files: dict[str, bytes], number: int, seed: int) -> Iterator[Change]:
 
 
 def _cuts(files: dict[str, bytes], stride: int) -> Iterator[Change]:
-    places = [(name, cut) for name, data in sorted(files.items())
-              for cut in sorted({*range(0, len(data), BLOCK), len(data) - 1})]
+    places = [
+        (name, cut)
+        for name, data in sorted(files.items())
+        for cut in sorted({*range(0, len(data), BLOCK), len(data) - 1})
+    ]
     for name, cut in places[::stride]:
         yield name, f"cut to {cut} bytes", cut, files[name][:cut]
 
@@ -77,7 +81,7 @@ def _zeros(files: dict[str, bytes], stride: int) -> Iterator[Change]:
     places = [(name, start) for name, data in sorted(files.items()) for start in range(0, len(data), BLOCK)]
     for name, start in places[::stride]:
         whole = files[name]
-        data = whole[:start] + bytes(len(whole[start:start + BLOCK])) + whole[start + BLOCK:]
+        data = whole[:start] + bytes(len(whole[start : start + BLOCK])) + whole[start + BLOCK :]
         if data != whole:
             first = next(at for at in range(start, len(whole)) if data[at] != whole[at])
             yield name, f"zeroed from {start}", first, data

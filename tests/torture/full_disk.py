@@ -72,7 +72,8 @@ def _refusal(disk):
         left = [str(file) for file in disk.rglob(".tmp-*")]
         unsaid = [words for words in ADVICE if words not in str(error)]
         return [f"the error does not say {words!r}: {error}" for words in unsaid] + [
-            f"{file} is left" for file in left]
+            f"{file} is left" for file in left
+        ]
     except Exception as error:
         return [f"{error!r}, not NoRoom"]
     return ["it fitted"]

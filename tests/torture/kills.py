@@ -133,6 +133,7 @@ def _counted(moment):
             if is_last(call):
                 os.kill(os.getpid(), signal.SIGKILL)
             return original(*arguments, **options)
+
         return counted
 
     class File(io.FileIO):
@@ -145,5 +146,8 @@ def _counted(moment):
     def opened(*arguments):
         return io.BufferedWriter(File(*arguments)) if "x" in arguments[1] else open(*arguments)
 
-    with mock.patch.object(atomic, "open", opened, create=True), mock.patch.multiple(os, **{call: counting(call, getattr(os, call)) for call in CALLS[1:]}):
+    with (
+        mock.patch.object(atomic, "open", opened, create=True),
+        mock.patch.multiple(os, **{call: counting(call, getattr(os, call)) for call in CALLS[1:]}),
+    ):
         yield counts

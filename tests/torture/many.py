@@ -33,8 +33,12 @@ def readers(work: Path, reads: int, publishes: int) -> Outcome:
     publisher.join()
     failures += [] if publisher.exitcode == 0 else [f"the publisher ended with {publisher.exitcode}"]
     failures += [str(finding) for finding in verify(work)]
-    return Outcome("reads beside publishes and prunes", reads, tuple(failures),
-                   f"{publishes} runs were published meanwhile, {len(seen)} of them read.")
+    return Outcome(
+        "reads beside publishes and prunes",
+        reads,
+        tuple(failures),
+        f"{publishes} runs were published meanwhile, {len(seen)} of them read.",
+    )
 
 
 def writers(work: Path, pairs: int) -> Outcome:

@@ -1,4 +1,4 @@
-"""The order of a writer's calls, from strace: write, fsync(file), rename, fsync(folder); manifest, CURRENT last.
+"""The order of a writer's calls (strace): write, fsync(file), rename, fsync(folder); CURRENT last.
 
 So that a power cut, too, leaves whole files only, and a manifest only over files that are on the disk.
 """
@@ -23,7 +23,20 @@ def run(work: Path) -> Outcome:
     if not shutil.which("strace"):
         return Outcome(what, 0, (), skipped="there is no `strace`")
     log = work / "trace"
-    command = ["strace", "-f", "-y", "-qq", "-e", TRACED, "-o", str(log), sys.executable, "-m", "tests.torture.order", str(work / "store")]
+    command = [
+        "strace",
+        "-f",
+        "-y",
+        "-qq",
+        "-e",
+        TRACED,
+        "-o",
+        str(log),
+        sys.executable,
+        "-m",
+        "tests.torture.order",
+        str(work / "store"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         if "ptrace" in done.stderr:
@@ -58,7 +71,7 @@ def faults(calls: list[tuple[str, tuple[str, ...]]]) -> list[str]:
             before = [name for name, touched in calls[:at] if touched[0] == str(temporary)]
             if before[-1:] != ["fsync"] or "write" not in before or before.count("fsync") != 1:
                 found.append(f"{final.name}: {before} before its rename")
-            if calls[at + 1:at + 2] != [("fsync", (str(final.parent),))]:
+            if calls[at + 1 : at + 2] != [("fsync", (str(final.parent),))]:
                 found.append(f"{final.name}: its folder is not synced right after its rename")
         elif call == "write" and not Path(paths[0]).name.startswith(TEMPORARY):
             found.append(f"{paths[0]} is written in place")

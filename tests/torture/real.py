@@ -41,19 +41,31 @@ def kills(work: Path, number: int) -> Outcome:
 
 
 def repairs(work: Path) -> Outcome:
-    """Each file damaged, in turn in one of four ways: the same command writes that one's very bytes, no other."""
+    """Each file damaged, in turn in one of four ways: the same command writes that file again, no other."""
     store = work / "repaired"
     _finish(store)
     folder = store / "runs" / Store(store).current()
     names = [*sorted(read_manifest(folder).files), "../../CURRENT"]
     arguments = [*JOB, "--store", str(store)]
-    with subprocess.Popen([sys.executable, "-c", REPAIR, str(len(names)), *arguments], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        failures = [failure for number, name in enumerate(names)
-                    for failure in _repaired(process, folder, name, number % 4)]
+    with subprocess.Popen(
+        [sys.executable, "-c", REPAIR, str(len(names)), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        failures = [
+            failure
+            for number, name in enumerate(names)
+            for failure in _repaired(process, folder, name, number % 4)
+        ]
         process.stdin.close()
-    return Outcome("files repaired by `compute store`", len(names), (*failures, *map(str, verify(store))),
-                   "Flipped, cut, zeroed and removed in turn; no other file was written.")
+    return Outcome(
+        "files repaired by `compute store`",
+        len(names),
+        (*failures, *map(str, verify(store))),
+        "Flipped, cut, zeroed and removed in turn; no other file was written.",
+    )
 
 
 def _repaired(process, folder, name, kind):
@@ -80,8 +92,13 @@ def _damage(file, whole, kind):
     if kind == 3:
         file.unlink()
     else:
-        file.write_bytes((whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1:], whole[:middle],
-                          bytes(len(whole)))[kind])
+        file.write_bytes(
+            (
+                whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :],
+                whole[:middle],
+                bytes(len(whole)),
+            )[kind]
+        )
 
 
 def _kill_after(store, files, delay):

@@ -38,18 +38,14 @@ def curves(
             yield dict(found)
 
 
-def deletion(
-    model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
-) -> Iterator[Curve]:
+def deletion(model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int) -> Iterator[Curve]:
     """Replace the most salient pixels by the normalisation mean, `steps` times an equal share; after each
     batch, the curve so far."""
     return _curve(model, image, baseline_image(model, image, "mean"), saliency, target, steps)
 
 
-def insertion(
-    model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
-) -> Iterator[Curve]:
-    """Put the most salient pixels of `image` into a blurred copy of it; after each batch, the curve so far."""
+def insertion(model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int) -> Iterator[Curve]:
+    """Put the most salient pixels of `image` into a blurred copy; after each batch, the curve so far."""
     return _curve(model, baseline_image(model, image, "blurred"), image, saliency, target, steps)
 
 

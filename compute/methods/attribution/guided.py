@@ -1,4 +1,4 @@
-"""Guided backpropagation: what in the image excites one neuron (the rule is in `compute.methods.attribution.guided_backprop`)."""
+"""Guided backpropagation: what in the image excites one neuron (the rule itself is in `guided_backprop`)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -16,12 +16,13 @@ import torch
 from compute.network.traced import LOGITS, PRE
 
 # Autograd's names of ReLU; of those with a limit, that limit must be 0 (ReLU6 is hardtanh from 0 to 6).
-RELU, LIMITED = "ReluBackward0", {
+RELU = "ReluBackward0"
+LIMITED = {
     "HardtanhBackward0": "_saved_min_val",
     "ClampMinBackward0": "_saved_min",
     "ClampBackward1": "_saved_min",
     "ThresholdBackward0": "_saved_threshold",
-}  # fmt: skip
+}
 OTHERS = {
     "LeakyRelu": "leaky ReLU", "RreluWithNoise": "RReLU", "PreluKernel": "PReLU", "Elu": "ELU",
     "Celu": "CELU", "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish",

@@ -1,8 +1,8 @@
 """The one loop of every method that makes an image: climb a score by changing what parameterises the picture.
 
-What is maximised (the score), how the image is parameterised (`compute.methods.optimize.parameterizations`) and how it is
-perturbed (`compute.methods.optimize.transforms`) are three independent choices; a method is a combination of them and of a
-rule for the step.
+What is maximised (the score), how the image is parameterised (`compute.methods.optimize.parameterizations`)
+and how it is perturbed (`compute.methods.optimize.transforms`) are three independent choices; a method is a
+combination of them and of a rule for the step.
 """
 
 import math

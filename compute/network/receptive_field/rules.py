@@ -24,7 +24,11 @@ MODULE_RULES: dict[type[nn.Module] | tuple, Rule] = {
     nn.LPPool2d: windows.power_pool,
     (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d): windows.adaptive_pool,
     (
-        nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d,
+        nn.ZeroPad2d,
+        nn.ConstantPad2d,
+        nn.ReflectionPad2d,
+        nn.ReplicationPad2d,
+        nn.CircularPad2d,
     ): windows.pad,
     nn.Upsample: windows.interpolate,
     nn.PixelShuffle: windows.shuffle,
@@ -36,10 +40,15 @@ MODULE_RULES: dict[type[nn.Module] | tuple, Rule] = {
     (nn.Softmax, nn.LogSoftmax): reshaping.mix_along,
     nn.MultiheadAttention: reshaping.everything,
     (
-        *NONLINEAR_MODULES, ops.FrozenBatchNorm2d, nn.Identity, nn.Softmax2d, nn.modules.dropout._DropoutNd,
-        nn.LocalResponseNorm, nn.ChannelShuffle,
+        *NONLINEAR_MODULES,
+        ops.FrozenBatchNorm2d,
+        nn.Identity,
+        nn.Softmax2d,
+        nn.modules.dropout._DropoutNd,
+        nn.LocalResponseNorm,
+        nn.ChannelShuffle,
     ): reshaping.unchanged,
-}  # fmt: skip
+}
 
 FUNCTION_RULES: dict[str, Rule] = {
     name: rule

@@ -28,9 +28,10 @@ def convolve(call: Call, view: AxisView) -> AxisView:
 
 def convolve_transposed(call: Call, view: AxisView) -> AxisView:
     """Unit i reads the units j with i = j * stride - padding + t * dilation."""
-    stride, padding, dilation = (_along(call, view, call.argument(*each)) for each in (
-        ("stride", 3, 1), ("padding", 4, 0), ("dilation", 7, 1),
-    ))  # fmt: skip
+    stride, padding, dilation = (
+        _along(call, view, call.argument(*each))
+        for each in (("stride", 3, 1), ("padding", 4, 0), ("dilation", 7, 1))
+    )
     reach = (_along(call, view, _weight(call).shape[2:]) - 1) * dilation
     return _resampled(
         call,

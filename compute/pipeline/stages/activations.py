@@ -184,6 +184,7 @@ def _loss(
 def _thumbnails(pictures: Sequence[Picture]) -> pa.Array:
     data = pa.array([picture.thumbnail for picture in pictures], pa.binary())
     return pa.StructArray.from_arrays(
-        [data, pa.nulls(len(data), pa.string())], ["bytes", "path"],
+        [data, pa.nulls(len(data), pa.string())],
+        ["bytes", "path"],
         mask=pa.array([picture.thumbnail is None for picture in pictures]),
-    )  # fmt: skip
+    )

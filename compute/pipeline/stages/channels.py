@@ -83,10 +83,16 @@ def summarise(values: ChannelValues, image_ids: np.ndarray, groups: np.ndarray) 
     images = np.broadcast_to(image_ids[:, None], values.maximum.shape)
     return Summary(
         np.int64(len(image_ids)),
-        values.mean.sum(0, dtype=np.float64), values.active.sum(0, dtype=np.float64),
-        counted.low, counted.high, counted.counts, present, sizes, sums,
+        values.mean.sum(0, dtype=np.float64),
+        values.active.sum(0, dtype=np.float64),
+        counted.low,
+        counted.high,
+        counted.counts,
+        present,
+        sizes,
+        sums,
         *_strongest(values.maximum, images, values.position),
-    )  # fmt: skip
+    )
 
 
 def merge(one: Summary, other: Summary) -> Summary:
@@ -103,9 +109,17 @@ def merge(one: Summary, other: Summary) -> Summary:
         for name in ("top_value", "top_image", "top_position")
     )
     return Summary(
-        one.images + other.images, one.mean + other.mean, one.active + other.active,
-        counted.low, counted.high, counted.counts, groups, sizes, sums, *_strongest(*tops),
-    )  # fmt: skip
+        one.images + other.images,
+        one.mean + other.mean,
+        one.active + other.active,
+        counted.low,
+        counted.high,
+        counted.counts,
+        groups,
+        sizes,
+        sums,
+        *_strongest(*tops),
+    )
 
 
 def channels_table(summary: Summary, layers: Iterable[Layer], class_names: tuple[str, ...]) -> pa.Table:

@@ -99,10 +99,18 @@ def tsne(points: Points) -> Map:
     embedding = TSNEEmbedding(start, affinities, n_jobs=threads, random_state=points.seed)
     for iterations, exaggeration, momentum in ((250, 12, 0.5), (500, 1, 0.8)):
         embedding = embedding.optimize(iterations, exaggeration=exaggeration, momentum=momentum)
-    return Map(np.asarray(embedding, np.float32), {
-        "perplexity": perplexity, "early_exaggeration": 12, "learning_rate": "n / exaggeration",
-        "iterations": 750, "initialisation": "pca, std 1e-4", "neighbors": neighbors, "metric": "cosine",
-    })  # fmt: skip
+    return Map(
+        np.asarray(embedding, np.float32),
+        {
+            "perplexity": perplexity,
+            "early_exaggeration": 12,
+            "learning_rate": "n / exaggeration",
+            "iterations": 750,
+            "initialisation": "pca, std 1e-4",
+            "neighbors": neighbors,
+            "metric": "cosine",
+        },
+    )
 
 
 def umap(points: Points) -> Map:
@@ -114,17 +122,27 @@ def umap(points: Points) -> Map:
     indices = np.concatenate([own, points.graph.indices], 1)[:, :neighbors]
     distances = np.concatenate([np.zeros_like(own), points.graph.distances], 1)[:, :neighbors]
     reducer = UMAP(
-        n_neighbors=neighbors, min_dist=0.1, metric="cosine", random_state=points.seed, n_jobs=1,
+        n_neighbors=neighbors,
+        min_dist=0.1,
+        metric="cosine",
+        random_state=points.seed,
+        n_jobs=1,
         precomputed_knn=(indices.astype(np.int32), distances.astype(np.float32)),
-    )  # fmt: skip
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", "precomputed_knn", UserWarning
         )  # it can't place new points: we have none
         coordinates = reducer.fit_transform(points.unit)
-    return Map(np.asarray(coordinates, np.float32), {
-        "n_neighbors": neighbors, "min_dist": 0.1, "metric": "cosine", "initialisation": "spectral",
-    })  # fmt: skip
+    return Map(
+        np.asarray(coordinates, np.float32),
+        {
+            "n_neighbors": neighbors,
+            "min_dist": 0.1,
+            "metric": "cosine",
+            "initialisation": "spectral",
+        },
+    )
 
 
 METHODS: dict[str, Callable[[Points], Map]] = {"pca": pca, "tsne": tsne, "umap": umap}

@@ -2,7 +2,8 @@
 
 nearest   every cell shows the image that lies nearest to its centre on the map; images may repeat
           (Karpathy's cnnembed)
-unique    every image at most once, total squared distance from the map minimal (`compute.analysis.assignment`)
+unique    every image at most once, total squared distance from the map minimal
+(`compute.analysis.assignment`)
 """
 
 import math
@@ -74,9 +75,13 @@ def grid_rows(method: str, kind: str, cells: np.ndarray, image_ids: np.ndarray, 
 
 
 def grids_table(
-    method: str, coordinates: np.ndarray, image_ids: np.ndarray, unit: np.ndarray, seed: int,
+    method: str,
+    coordinates: np.ndarray,
+    image_ids: np.ndarray,
+    unit: np.ndarray,
+    seed: int,
     largest: int = LARGEST_SIDE,
-) -> pa.Table:  # fmt: skip
+) -> pa.Table:
     """Both grids of a map, (n, 2) coordinates of the points with these image_ids and features."""
     points = in_unit_square(coordinates)
     side = side_of(len(points), largest)

@@ -46,11 +46,21 @@ def _layer_row(layer: Layer) -> dict:
     field = layer.receptive_field
     y, x = (field.y, field.x) if field is not None else (None, None)
     return {
-        "position": layer.position, "layer": layer.name, "kind": layer.kind, "tap": layer.tap,
-        "in_channels": layer.in_channels, "channels": layer.channels,
-        "height": layer.height, "width": layer.width,
-        "rf_height": y and y.size, "rf_width": x and x.size,
-        "stride_y": y and y.stride, "stride_x": x and x.stride,
-        "offset_y": y and y.offset, "offset_x": x and x.offset,
-        "rf_size": y and y.size, "rf_stride": y and y.stride, "rf_offset": y and y.offset,
-    }  # fmt: skip
+        "position": layer.position,
+        "layer": layer.name,
+        "kind": layer.kind,
+        "tap": layer.tap,
+        "in_channels": layer.in_channels,
+        "channels": layer.channels,
+        "height": layer.height,
+        "width": layer.width,
+        "rf_height": y and y.size,
+        "rf_width": x and x.size,
+        "stride_y": y and y.stride,
+        "stride_x": x and x.stride,
+        "offset_y": y and y.offset,
+        "offset_x": x and x.offset,
+        "rf_size": y and y.size,
+        "rf_stride": y and y.stride,
+        "rf_offset": y and y.offset,
+    }

@@ -53,11 +53,18 @@ class Occluder:
     def _of_one(self, scores: torch.Tensor, clean: torch.Tensor, index: int) -> OcclusionMaps:
         """scores: (rows, cols, K) logits behind the windows; clean: (K,) without one."""
         return OcclusionMaps(
-            self.patch, self.stride, self.ys, self.xs,
-            scores.softmax(2)[:, :, index].numpy(), scores[:, :, index].numpy(),
-            scores.argmax(2).int().numpy(), clean.softmax(0)[index].item(), clean[index].item(),
-            clean.argmax().item(), np.ones(scores.shape[:2], bool),
-        )  # fmt: skip
+            self.patch,
+            self.stride,
+            self.ys,
+            self.xs,
+            scores.softmax(2)[:, :, index].numpy(),
+            scores[:, :, index].numpy(),
+            scores.argmax(2).int().numpy(),
+            clean.softmax(0)[index].item(),
+            clean[index].item(),
+            clean.argmax().item(),
+            np.ones(scores.shape[:2], bool),
+        )
 
 
 def occlusion_table(

@@ -30,8 +30,11 @@ def precision_error(
     same = exact[0].argmax(1) == found[0].argmax(1)
     logits, features = (float(np.abs(a - b).max() / a.std()) for a, b in zip(exact, found, strict=True))
     return {
-        "images": len(crops), "logits": logits, "features": features, "predictions": float(same.mean()),
-    }  # fmt: skip
+        "images": len(crops),
+        "logits": logits,
+        "features": features,
+        "predictions": float(same.mean()),
+    }
 
 
 def _values(one_pass: OnePass, crops: list[torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:

@@ -122,7 +122,8 @@ class Compared:
     def channels(self, layer: str) -> Channels:
         if layer not in self.layers:
             raise ValueError(
-                f"layer {layer!r} is not the same in both networks; choose from {', '.join(self.layers) or 'none'}"
+                f"layer {layer!r} is not the same in both networks; choose from "
+                f"{', '.join(self.layers) or 'none'}"
             )
         mine, theirs = self._channel_rows(self.run, layer), self._channel_rows(self.other, layer, True)
         return Channels(comparison.overlap(mine, theirs, PATCHES), *comparison.best_partners(mine, theirs))

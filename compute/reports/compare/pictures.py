@@ -23,8 +23,12 @@ KIND_COLORS = ("#2ca25f", "#e0435a", "#d6a800", "#9467d8", palettes.UNKNOWN)
 
 
 def agreement_picture(measures: pa.Table) -> np.ndarray:
-    """A bar for each share of `measures`, with a mark where chance would be; of a residual, what it leaves of 1."""
-    rows = [_bar(each) for each in measures.to_pylist() if each["value"] is not None and _is_share(each["measure"])]
+    """A bar for each share of `measures`, marked where chance would be; of a residual, 1 minus it."""
+    rows = [
+        _bar(each)
+        for each in measures.to_pylist()
+        if each["value"] is not None and _is_share(each["measure"])
+    ]
     names, values, chances = zip(*rows, strict=True)
     figure = canvas(1200, 160 + 44 * len(rows))
     axes = figure.add_subplot()
@@ -68,7 +72,7 @@ def overlap_picture(found: Overlap, k: int) -> np.ndarray:
 
 
 def channels_picture(found: Channels, layer: str) -> np.ndarray:
-    """How many channels share how many of their strongest images: with their namesake, and with their best partner."""
+    """How many channels share how many of their strongest images with their namesake and best partner."""
     figure = canvas(1000, 600)
     axes = figure.add_subplot()
     shares = {"the same channel": found.overlap.share, "the best partner": found.partner_share}
@@ -90,7 +94,9 @@ def maps_picture(found: Moved, colors: Coloring) -> np.ndarray:
     style = {"s": np.clip(2e5 / len(found.ids), 1.5, 40), "linewidths": 0, "rasterized": True}
     values = colors.values[found.ids]
     known = np.isfinite(values)
-    for axes, points, title in zip(sides, (found.here, found.aligned.points), ("first run", "other run"), strict=True):
+    for axes, points, title in zip(
+        sides, (found.here, found.aligned.points), ("first run", "other run"), strict=True
+    ):
         axes.scatter(*points[~known].T, color=palettes.UNKNOWN, **style)
         drawn = axes.scatter(*points[known].T, c=values[known], **_scale(colors), **style)
         axes.set_aspect("equal", adjustable="box")
@@ -105,7 +111,11 @@ def _scale(colors: Coloring) -> dict:
         scale = LinearSegmentedColormap.from_list("viridis", palettes.VIRIDIS)
         return {"cmap": scale, "vmin": colors.low, "vmax": colors.high}
     count = max(len(colors.categories), 1)
-    return {"cmap": ListedColormap(_hues(colors)[:count] or [palettes.UNKNOWN]), "vmin": -0.5, "vmax": count - 0.5}
+    return {
+        "cmap": ListedColormap(_hues(colors)[:count] or [palettes.UNKNOWN]),
+        "vmin": -0.5,
+        "vmax": count - 0.5,
+    }
 
 
 def _hues(colors: Coloring) -> tuple[str, ...]:
@@ -126,7 +136,9 @@ def _legend(figure, sides, drawn, colors: Coloring) -> None:
 
 
 def _is_share(measure: str) -> bool:
-    return measure.startswith(("predictions_kept", "right_", "neighbor_overlap", "linear_cka", "top", "map_residual"))
+    return measure.startswith(
+        ("predictions_kept", "right_", "neighbor_overlap", "linear_cka", "top", "map_residual")
+    )
 
 
 def _bar(row: dict) -> tuple[str, float, float | None]:

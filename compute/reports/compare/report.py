@@ -26,8 +26,8 @@ NEIGHBORS = 10
 
 @dataclass(frozen=True)
 class Asked:
-    """What of two runs is shown. kind, label: of changed predictions. layer, method: "" is the first that both
-    have."""
+    """What of two runs is shown. kind, label: of changed predictions. layer, method: "" is the first that
+    both have."""
 
     show: str = "summary"
     k: int = NEIGHBORS
@@ -45,16 +45,23 @@ def compare_drawing(compared: Compared, asked: Asked) -> Drawing:
     if asked.kind not in CHANGED:
         raise ValueError(f"unknown kind {asked.kind!r}; choose from {', '.join(CHANGED)}")
     if not len(compared.matched):
-        raise ValueError("these runs have no image in common: no file of the one has the bytes of one of the other")
+        raise ValueError(
+            "these runs have no image in common: no file of the one has the bytes of one of the other"
+        )
     return SHOWN[asked.show](compared, asked)
 
 
 def _summary(compared: Compared, asked: Asked) -> Drawing:
     table = _measures(compared, asked.k)
     numbers = {row["measure"]: row["value"] for row in table.to_pylist()}
-    chances = {f"{row['measure']}_chance": row["chance"] for row in table.to_pylist() if row["chance"] is not None}
+    chances = {
+        f"{row['measure']}_chance": row["chance"] for row in table.to_pylist() if row["chance"] is not None
+    }
     return Drawing(
-        _recipe(compared, "summary", k=asked.k), numbers | chances, lambda: agreement_picture(table), lambda: table
+        _recipe(compared, "summary", k=asked.k),
+        numbers | chances,
+        lambda: agreement_picture(table),
+        lambda: table,
     )
 
 
@@ -71,18 +78,27 @@ def _predictions(compared: Compared, asked: Asked) -> Drawing:
         "mcnemar_p": compared.accuracies.p,
     }
     return Drawing(
-        recipe, numbers, lambda: predictions_picture(compared.run, found), lambda: _with_paths(compared, found)
+        recipe,
+        numbers,
+        lambda: predictions_picture(compared.run, found),
+        lambda: _with_paths(compared, found),
     )
 
 
 def _neighbors(compared: Compared, asked: Asked) -> Drawing:
     if not compared.have("neighbors"):
-        raise ValueError("one of the runs has no neighbours; `python -m compute store --stages neighbors` makes them")
+        raise ValueError(
+            "one of the runs has no neighbours; `python -m compute store --stages neighbors` makes them"
+        )
     found, matched = compared.neighbor_overlap(asked.k), compared.matched
-    table = pa.table({
-        "image_id": matched.ids, "other_id": matched.other_ids,
-        "overlap": pa.array(found.share, from_pandas=True), "k": found.k,
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "image_id": matched.ids,
+            "other_id": matched.other_ids,
+            "overlap": pa.array(found.share, from_pandas=True),
+            "k": found.k,
+        }
+    )
     numbers = {
         "k": asked.k,
         "images": len(matched),
@@ -129,10 +145,17 @@ def _maps(compared: Compared, asked: Asked) -> Drawing:
     colors = compared.coloring(asked.color, found)
     rows = compared.matched.rows(found.ids)
     (x, y), (other_x, other_y) = found.here.T, found.aligned.points.T
-    table = pa.table({
-        "image_id": found.ids, "other_id": compared.matched.other_ids[rows],
-        "x": x, "y": y, "other_x": other_x, "other_y": other_y, "moved": found.aligned.moved,
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "image_id": found.ids,
+            "other_id": compared.matched.other_ids[rows],
+            "x": x,
+            "y": y,
+            "other_x": other_x,
+            "other_y": other_y,
+            "moved": found.aligned.moved,
+        }
+    )
     numbers = {
         "method": method,
         "color": asked.color,
@@ -174,11 +197,13 @@ def _measures(compared: Compared, k: int) -> pa.Table:
     for method in compared.maps:
         rows.append((f"map_residual.{method}", _residual(compared, method), None))
     measure, value, chance = zip(*rows, strict=True)
-    return pa.table({
-        "measure": pa.array(measure, pa.string()),
-        "value": pa.array(value, pa.float64()),
-        "chance": pa.array(chance, pa.float64()),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "measure": pa.array(measure, pa.string()),
+            "value": pa.array(value, pa.float64()),
+            "chance": pa.array(chance, pa.float64()),
+        }
+    )
 
 
 def _of_predictions(compared: Compared) -> list[tuple[str, float | None, None]]:
@@ -205,11 +230,16 @@ def _residual(compared: Compared, method: str) -> float | None:
 
 
 def _channel_table(found: Channels, layer: str) -> pa.Table:
-    return pa.table({
-        "layer": [layer] * len(found.partner), "channel": np.arange(len(found.partner), dtype=np.int32),
-        "overlap": pa.array(found.overlap.share, from_pandas=True), "k": found.overlap.k,
-        "best_partner": found.partner, "partner_overlap": pa.array(found.partner_share, from_pandas=True),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "layer": [layer] * len(found.partner),
+            "channel": np.arange(len(found.partner), dtype=np.int32),
+            "overlap": pa.array(found.overlap.share, from_pandas=True),
+            "k": found.overlap.k,
+            "best_partner": found.partner,
+            "partner_overlap": pa.array(found.partner_share, from_pandas=True),
+        }
+    )
 
 
 def _with_paths(compared: Compared, table: pa.Table) -> pa.Table:

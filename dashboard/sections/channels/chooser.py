@@ -79,9 +79,7 @@ def _neighbors(opened: Opened[ChannelsView], shown: pa.Table) -> None:
         ("Previous", ":material/chevron_left:", "P", before),
         ("Next", ":material/chevron_right:", "N", after),
     ):
-        st.button(
-            label, icon=icon, shortcut=shortcut, disabled=target is None, on_click=show, args=(target,)
-        )
+        st.button(label, icon=icon, shortcut=shortcut, disabled=target is None, on_click=show, args=(target,))
     if channel_filter.filtered(opened.view):
         count = len(shown)
         where = f"{count} pass the filters" if place is None else f"{place + 1} of {count} that pass"

@@ -122,10 +122,7 @@ def _all(pair: Pair, layer: str, channel: int, found: Channels) -> None:
     page = page_of(CompareView, "wall_page", len(order), PER_PAGE)
     strongest = pair.run.select("top_patches", layer).to_pylist()
     first = {row["channel"]: row for row in strongest if row["rank"] == 0}
-    items = [
-        _item(pair.run, each, first.get(each), found)
-        for each in order[page].tolist()
-    ]
+    items = [_item(pair.run, each, first.get(each), found) for each in order[page].tolist()]
     image_grid(
         items,
         key="compare/channels",

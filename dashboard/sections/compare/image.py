@@ -23,7 +23,9 @@ def show(pair: Pair) -> None:
     if row is not None:
         both(pair, row)
     elif pair.view.image >= 0:
-        st.caption(f"Image {pair.view.image} is in the first run alone, so there is nothing to compare it with.")
+        st.caption(
+            f"Image {pair.view.image} is in the first run alone, so there is nothing to compare it with."
+        )
 
 
 def both(pair: Pair, row: int) -> None:

@@ -79,8 +79,8 @@ def _plots(pair: Pair, method: str, found: Moved) -> None:
     st.caption(
         f"{len(found.ids):,} images; residual {found.aligned.residual:.3f} (0: the same map, 1: nothing in "
         "common). The other map is moved, turned or mirrored, and scaled to the same spread; both plots show "
-        "the same part of the plane. A lasso in one marks the same images in the other. t-SNE and UMAP lay out "
-        "even the same features differently for another seed."
+        "the same part of the plane. A lasso in one marks the same images in the other. t-SNE and UMAP lay "
+        "out even the same features differently for another seed."
     )
 
 

@@ -39,8 +39,8 @@ def current(store: str) -> str | None:
 def none_yet(view: CompareView, run: Run) -> None:
     """That no other run holds these images, and the command that makes one."""
     st.info(
-        "No other run here is over these images, so there is nothing to compare with yet. Images are matched by "
-        "the SHA-256 of their bytes. This makes a store of another network over the same images; name the "
+        "No other run here is over these images, so there is nothing to compare with yet. Images are matched "
+        "by the SHA-256 of their bytes. This makes a store of another network over the same images; name the "
         "network of your choice in it, and reload this page once it is made.",
         icon=":material/compare:",
     )

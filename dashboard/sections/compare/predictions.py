@@ -36,9 +36,9 @@ def draw(pair: Pair) -> None:
         st.caption("No changed prediction is like that.")
         return
     st.caption(
-        f"{len(shown):,} of {len(table):,} images; those the other network is most sure of first. The label is "
-        "green where the other run is right and the first one wrong (fixed), red where it is the other way "
-        "round (broken). A click shows what both networks say."
+        f"{len(shown):,} of {len(table):,} images; those the other network is most sure of first. The label "
+        "is green where the other run is right and the first one wrong (fixed), red where it is the other "
+        "way round (broken). A click shows what both networks say."
     )
     shared_images.wall(pair, shown, _item, "predictions")
 

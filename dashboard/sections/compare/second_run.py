@@ -42,13 +42,15 @@ def offer(view: CompareView, other: Run) -> None:
     linked = Proof.from_text(view.proof).other if view.proof else None
     if linked is not None and not linked.is_of(other):
         old = next((each for each in store.runs() if linked.is_of_fingerprint(each)), None)
-        said = f"the link was made with run `{linked.run}` as the other one; you see run `{other.fingerprint}`"
+        said = (
+            f"the link was made with run `{linked.run}` as the other one; you see run `{other.fingerprint}`"
+        )
         gone = "" if old else ". That run is not in the store any more"
         _say(f"{said}{gone}.", view, old, "Show the link's other run")
     latest = store.current()
     if latest != other.fingerprint:
-        said = f"store `{view.other_store}` was regenerated: you see its older run `{other.fingerprint}`; the current"
-        _say(f"{said} one is `{latest}`.", view, latest, "Compare with its current run")
+        said = f"store `{view.other_store}` was regenerated: you see its older run `{other.fingerprint}`"
+        _say(f"{said}; the current one is `{latest}`.", view, latest, "Compare with its current run")
 
 
 def gone(view: CompareView, reason: str) -> None:

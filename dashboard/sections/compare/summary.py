@@ -63,7 +63,8 @@ def _predictions(pair: Pair) -> Numbers:
         )
     if not scores.count:
         return numbers
-    return numbers + [
+    return [
+        *numbers,
         (
             "Right, first run",
             f"{scores.mine:.1%}",
@@ -151,8 +152,8 @@ def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:
         label,
         f"{aligned.residual:.3f}",
         f"half moved over {np.median(aligned.moved):.2f}",
-        "What is left after the other map was moved, turned or mirrored, and scaled to lie best upon the first: "
-        "0 is the same map, 1 nothing in common. Moves are in units of the map's spread. "
+        "What is left after the other map was moved, turned or mirrored, and scaled to lie best upon the "
+        "first: 0 is the same map, 1 nothing in common. Moves are in units of the map's spread. "
         "*Schönemann 1966; Gower 1975*",
     )
 

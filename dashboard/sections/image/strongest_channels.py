@@ -81,9 +81,9 @@ def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
         take_along(opened)
     st.caption(
         "Each channel's strongest answer in this image and where it is, ranked by how few of the store's "
-        "images make it answer more strongly, which means the same for every channel, whatever its unit. Below each "
-        "patch: the channel with that share, its value and the store's maximum; on it, its place where it is "
-        "among the channel's strongest patches of the store."
+        "images make it answer more strongly, which means the same for every channel, whatever its unit. "
+        "Below each patch: the channel with that share, its value and the store's maximum; on it, its place "
+        "where it is among the channel's strongest patches of the store."
     )
 
 
@@ -123,9 +123,7 @@ def _with_patches(image, answers: list[Answer]) -> Shown:
     return tuple((each, photographs.png(photographs.cut(image, each.box or whole, SIDE))) for each in answers)
 
 
-def _layer(
-    opened: Opened[ImageView], layer: str, shown: list[tuple[Answer, bytes]], chosen: Answer
-) -> None:
+def _layer(opened: Opened[ImageView], layer: str, shown: list[tuple[Answer, bytes]], chosen: Answer) -> None:
     st.markdown(f"**{layer}**")
     items = [
         _item(

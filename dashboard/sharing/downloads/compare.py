@@ -1,6 +1,5 @@
 """Compare: what the tab shows of two runs."""
 
-
 from compute.reports.compare.report import Asked, compare_drawing
 from dashboard.data import comparison, runs
 from dashboard.jobs.result_store import Result

@@ -1,6 +1,5 @@
 """Image: the stored occlusion map, the neighbours, the strongest channels, or what the tab's method made."""
 
-
 from compute.reports.drawing.report import Drawing
 from compute.reports.occlusion_map import occlusion_drawing
 from compute.reports.strongest_channels import strongest_drawing

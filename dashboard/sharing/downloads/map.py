@@ -1,6 +1,5 @@
 """Map: the points, or the grid."""
 
-
 from compute.reports.grid import grid_drawing
 from compute.reports.map import scatter_drawing
 from compute.reports.tables import images_drawing

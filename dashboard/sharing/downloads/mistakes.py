@@ -4,7 +4,6 @@ outvote; the classes.
 Of a selection there is no command line: it lies in the dashboard's own folder beside the store.
 """
 
-
 import numpy as np
 import pyarrow.compute as pc
 

@@ -1,6 +1,5 @@
 """Neighbours: both spaces in one sheet, of one of the run's images."""
 
-
 from compute.reports.neighbors import stored_neighbors_drawing
 from dashboard.data import runs
 from dashboard.jobs.result_store import Result

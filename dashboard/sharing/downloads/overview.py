@@ -1,6 +1,5 @@
 """Overview: the first layer's filters, and the layers."""
 
-
 from compute.reports.filters import run_filters_drawing
 from compute.reports.tables import table_drawing
 from dashboard.jobs.result_store import Result

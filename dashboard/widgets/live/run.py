@@ -61,7 +61,8 @@ def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subjec
         watch(wanted.key)
     elif job.state is State.DONE:
         if opened.result is not job.step and result_of(view, run) is job.step:
-            # It came after the header was drawn, which compares it with the link's and puts it into the new one.
+            # It came after the header was drawn, which compares it with the link's and puts it into the new
+            # one.
             binding.rerun()
         show_result(opened, wanted, job)
     else:
@@ -96,7 +97,7 @@ def _made(view: LiveView, wanted: Request, job: Job) -> None:
             "Compute again",
             type="tertiary",
             icon=":material/replay:",
-            help="Instead of the kept result; for a link with a proof, the page says whether the bytes are the same",
+            help="Instead of the kept result; the page says whether the bytes are those of a link with a proof",
             on_click=_start,
             args=(type(view), wanted.key),
         )

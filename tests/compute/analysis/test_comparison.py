@@ -43,10 +43,19 @@ def slow_match(one, other):
     return found
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ("abcd", "abcd"), ("abcd", "dcba"), ("abc", "xyz"), ("aab", "aba"), ("aaa", "ba"), ("a.b.", "..ba"), ("", "ab"),
-    ("", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("abcd", "abcd"),
+        ("abcd", "dcba"),
+        ("abc", "xyz"),
+        ("aab", "aba"),
+        ("aaa", "ba"),
+        ("a.b.", "..ba"),
+        ("", "ab"),
+        ("", ""),
+    ],
+)
 def test_images_are_matched_by_their_bytes(one, other):
     found = match(hashes(one), hashes(other))
     assert pairs(found) == slow_match(one, other)
@@ -66,11 +75,14 @@ def test_rows_of_a_match():
 
 
 def images(labels, predicted):
-    return pa.table({
-        "image_id": pa.array(range(len(labels)), pa.int64()),
-        "label": pa.array(labels, pa.string()), "predicted": pa.array(predicted, pa.string()),
-        "probability": pa.array(np.linspace(0.1, 0.9, len(labels)), pa.float32()),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "image_id": pa.array(range(len(labels)), pa.int64()),
+            "label": pa.array(labels, pa.string()),
+            "predicted": pa.array(predicted, pa.string()),
+            "probability": pa.array(np.linspace(0.1, 0.9, len(labels)), pa.float32()),
+        }
+    )
 
 
 def all_of(count):
@@ -99,7 +111,9 @@ def test_predictions_of_images_in_another_order():
 
 
 def test_labels_that_two_runs_give_differently_do_not_count():
-    table = compare_predictions(images(["a", None, "b"], ["a"] * 3), images(["b", "a", "b"], ["b"] * 3), all_of(3))
+    table = compare_predictions(
+        images(["a", None, "b"], ["a"] * 3), images(["b", "a", "b"], ["b"] * 3), all_of(3)
+    )
     assert table["label"].to_pylist() == [None, "a", "b"]
     assert table["kind"].to_pylist() == ["changed", "broken", "fixed"]
 
@@ -110,7 +124,9 @@ def test_no_labels_make_no_accuracy():
     assert (scores.count, scores.mine, scores.theirs, scores.p) == (0, None, None, 1.0)
 
 
-@pytest.mark.parametrize(("b", "c"), [(0, 0), (0, 1), (3, 3), (0, 9), (7, 2), (40, 61), (500, 620), (3000, 2500)])
+@pytest.mark.parametrize(
+    ("b", "c"), [(0, 0), (0, 1), (3, 3), (0, 9), (7, 2), (40, 61), (500, 620), (3000, 2500)]
+)
 def test_mcnemar_is_the_exact_sign_test(b, c):
     expected = binomtest(b, b + c).pvalue if b + c else 1.0
     assert mcnemar(b, c) == pytest.approx(expected, rel=1e-9)
@@ -162,7 +178,9 @@ def test_chance_is_what_random_lists_share():
 
 def neighbors(lists):
     rows = [(i, rank, j) for i, row in enumerate(lists) for rank, j in enumerate(row)]
-    return pa.table(dict(zip(("image_id", "rank", "neighbor_id"), map(list, zip(*rows, strict=True)), strict=True)))
+    return pa.table(
+        dict(zip(("image_id", "rank", "neighbor_id"), map(list, zip(*rows, strict=True)), strict=True))
+    )
 
 
 def test_neighbours_are_the_same_in_a_permuted_run():
@@ -189,14 +207,19 @@ def test_only_neighbours_that_both_runs_could_have_count():
 
 def patches(lists):
     rows = [(c, rank, i) for c, row in enumerate(lists) for rank, i in enumerate(row)]
-    return pa.table(dict(zip(("channel", "rank", "image_id"), map(list, zip(*rows, strict=True)), strict=True)))
+    return pa.table(
+        dict(zip(("channel", "rank", "image_id"), map(list, zip(*rows, strict=True)), strict=True))
+    )
 
 
 def test_best_partners_undo_a_permutation_of_channels():
     lists = np.stack([RANDOM.permutation(60)[:9] for _ in range(7)])
     order = RANDOM.permutation(7)
     matched = all_of(60)
-    mine, theirs = channel_rows(patches(lists), matched, 7), channel_rows(patches(lists[order]), matched, 7, True)
+    mine, theirs = (
+        channel_rows(patches(lists), matched, 7),
+        channel_rows(patches(lists[order]), matched, 7, True),
+    )
     partner, share = best_partners(mine, theirs)
     assert order[partner].tolist() == list(range(7)) and (share == 1).all()
     assert overlap(mine, mine, 9).mean == 1

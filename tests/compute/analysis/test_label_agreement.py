@@ -22,10 +22,16 @@ def slow(labels, neighbors, count):
             continue
         majority = next(label for label, _ in voters if votes[label] == max(votes.values()))
         total = len(voters)
-        found.append({
-            "image_id": image_id, "label": own, "majority": majority, "share": 1 - votes[own] / total,
-            "majority_share": votes[majority] / total, "distance": sum(far for _, far in voters) / total,
-        })  # fmt: skip
+        found.append(
+            {
+                "image_id": image_id,
+                "label": own,
+                "majority": majority,
+                "share": 1 - votes[own] / total,
+                "majority_share": votes[majority] / total,
+                "distance": sum(far for _, far in voters) / total,
+            }
+        )
     return sorted(found, key=lambda row: (-round(row["share"], 12), row["distance"], row["image_id"]))
 
 
@@ -89,7 +95,8 @@ def test_agreements_are_shares_of_the_first_neighbours(seed):
 
 
 def test_agreements_of_no_labels_are_none():
-    labels, neighbors = pa.chunked_array([[None, None]], pa.string()), pa.Table.from_pylist(
-        [{"image_id": 0, "rank": 0, "neighbor_id": 1}]
+    labels, neighbors = (
+        pa.chunked_array([[None, None]], pa.string()),
+        pa.Table.from_pylist([{"image_id": 0, "rank": 0, "neighbor_id": 1}]),
     )
     assert len(agreements(labels, neighbors)) == 0 and agreement(labels, neighbors, 3) is None

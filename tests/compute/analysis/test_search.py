@@ -48,7 +48,7 @@ def test_ties_go_to_the_smaller_id(metric):
             assert tied.tolist() == sorted(tied.tolist())
     for i in range(10):
         copies = np.flatnonzero(which == i)
-        assert ids[i, :len(copies)].tolist() == copies[:60].tolist()
+        assert ids[i, : len(copies)].tolist() == copies[:60].tolist()
 
 
 def test_small_differences_between_large_vectors_are_kept():
@@ -69,14 +69,17 @@ def test_unreadable_rows_and_zero_vectors():
     assert ids.tolist() == [[2, 0, -1, -1]]
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda x: ExactSearch(x, "manhattan"), "unknown metric 'manhattan'; metrics are cosine, euclidean"),
-    (lambda x: ExactSearch(x.astype(np.float64)), "float32"),
-    (lambda x: ExactSearch(x).search(x[0, :2], 1), "queries have 2 values, vectors 3"),
-    (lambda x: ExactSearch(x).search(x[0], 0), "k must be at least 1"),
-    (lambda x: ExactSearch(x).search(x, 1, [()]), "1 exclusion sets for 5 queries"),
-    (lambda x: ExactSearch(x).search(x[0] * np.nan, 1), "finite"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: ExactSearch(x, "manhattan"), "unknown metric 'manhattan'; metrics are cosine, euclidean"),
+        (lambda x: ExactSearch(x.astype(np.float64)), "float32"),
+        (lambda x: ExactSearch(x).search(x[0, :2], 1), "queries have 2 values, vectors 3"),
+        (lambda x: ExactSearch(x).search(x[0], 0), "k must be at least 1"),
+        (lambda x: ExactSearch(x).search(x, 1, [()]), "1 exclusion sets for 5 queries"),
+        (lambda x: ExactSearch(x).search(x[0] * np.nan, 1), "finite"),
+    ],
+)
 def test_bad_questions(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.ones((5, 3), np.float32))

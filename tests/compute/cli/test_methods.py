@@ -58,12 +58,23 @@ def store(tmp_path_factory, folder, model):
     crops = torch.stack([model.prepare(Image.open(io.BytesIO(each))) for each in data])
     for table, rows in _tables(model, source, data, crops).items():
         writer.write_shard(table, 0, _arrow(table, rows))
-    writer.commit({
-        "model": {"name": model.name, "weights_hash": model.weights_hash, "spec": {"model": "tiny.py:plain"},
-                  "preprocessing": model.preprocessing.to_dict()},
-        "images": {"spec": str(folder), "count": COUNT}, "parameters": {}, "versions": {}, "device": "cpu",
-        "dtype": "float32", "threads": 1, "class_names": model.classes,
-    })  # fmt: skip
+    writer.commit(
+        {
+            "model": {
+                "name": model.name,
+                "weights_hash": model.weights_hash,
+                "spec": {"model": "tiny.py:plain"},
+                "preprocessing": model.preprocessing.to_dict(),
+            },
+            "images": {"spec": str(folder), "count": COUNT},
+            "parameters": {},
+            "versions": {},
+            "device": "cpu",
+            "dtype": "float32",
+            "threads": 1,
+            "class_names": model.classes,
+        }
+    )
     return path
 
 
@@ -78,10 +89,15 @@ def _tables(model, source, data, crops) -> dict[str, list[dict]]:
     import hashlib
 
     images = [
-        {"image_id": i, "path": item.path, "sha256": hashlib.sha256(each).hexdigest(), "label": item.label,
-         "thumbnail": {"bytes": each, "path": None}}
+        {
+            "image_id": i,
+            "path": item.path,
+            "sha256": hashlib.sha256(each).hexdigest(),
+            "label": item.label,
+            "thumbnail": {"bytes": each, "path": None},
+        }
         for i, (item, each) in enumerate(zip(source.items, data, strict=True))
-    ]  # fmt: skip
+    ]
     features = model.features(crops).detach().numpy()
     return {
         "images": images,
@@ -103,11 +119,21 @@ def _top_patches(model, crops) -> list[dict]:
     for rank, image_id in enumerate(order):
         y, x = divmod(int(maps[image_id].argmax()), maps.shape[2])
         left, top, right, bottom = model.layer("3").receptive_field.box(y, x)
-        rows.append({
-            "layer": "3", "channel": 2, "rank": rank, "image_id": image_id,
-            "value": float(maps[image_id].max()),
-            "y": y, "x": x, "left": left, "top": top, "right": right, "bottom": bottom,
-        })  # fmt: skip
+        rows.append(
+            {
+                "layer": "3",
+                "channel": 2,
+                "rank": rank,
+                "image_id": image_id,
+                "value": float(maps[image_id].max()),
+                "y": y,
+                "x": x,
+                "left": left,
+                "top": top,
+                "right": right,
+                "bottom": bottom,
+            }
+        )
     return rows
 
 
@@ -180,13 +206,13 @@ def test_array_and_picture_are_what_the_method_gives(compute, model, folder, tmp
 
 def test_options_reach_the_method(compute, model, folder, tmp_path):
     image = folder / "a" / "00.png"
-    compute("saliency", "--model", "demo", "--image", image, "--variant", "smoothgrad", "--samples", 3,
-            "--noise", 0.1, "--seed", 4, "--target", "dog", "--out", tmp_path / "x.npy")  # fmt: skip
+    options = "--variant smoothgrad --samples 3 --noise 0.1 --seed 4 --target dog".split()
+    compute("saliency", "--model", "demo", "--image", image, *options, "--out", tmp_path / "x.npy")
     method = Saliency(variant="smoothgrad", samples=3, noise=0.1, seed=4)
     expected = method.run(model, Inputs(image=tiny_image(model, 0), target=3))
     assert np.array_equal(np.load(tmp_path / "x.npy"), expected.data)
-    compute("guided", "--model", "demo", "--image", image, "--layer", "3", "--channel", 5, "--y", 2, "--x", 3,
-            "--out", tmp_path / "g.npy")  # fmt: skip
+    unit = "--layer 3 --channel 5 --y 2 --x 3".split()
+    compute("guided", "--model", "demo", "--image", image, *unit, "--out", tmp_path / "g.npy")
     expected = Guided().run(model, Inputs(image=tiny_image(model, 0), layer="3", channel=5, y=2, x=3))
     assert np.array_equal(np.load(tmp_path / "g.npy"), expected.data)
 
@@ -234,7 +260,7 @@ def test_progress_goes_to_the_standard_error(compute, folder):
         (("saliency", "--image", "{image}", "--run", "abc"), "--store"),
         (("patches", "--layer", "3", "--channel", "2"), "--store"),
     ],
-)  # fmt: skip
+)
 def test_errors_are_one_line_and_exit_code_2(compute, folder, tmp_path, arguments, said):
     text = tmp_path / "notes.txt"
     text.write_text("no picture")

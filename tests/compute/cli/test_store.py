@@ -42,8 +42,10 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-OWN = ["--model", "network.py:net", "--checkpoint", "weights.pth", "--size", "12",
-       "--mean", "0.5,0.5,0.5", "--std", "0.2,0.2,0.2", "--images", "images", "--device", "cpu"]  # fmt: skip
+OWN = (
+    "--model network.py:net --checkpoint weights.pth --size 12 --mean 0.5,0.5,0.5 --std 0.2,0.2,0.2 "
+    "--images images --device cpu"
+).split()
 FAST = ["--stages", "neighbors"]
 
 
@@ -57,8 +59,15 @@ def test_a_store_of_ones_own_network_and_images(here, capsys):
     assert opened.class_names == ("moth", "wasp") and opened.image_count == 6
     assert opened.occlusion(0)["probability"].shape == (2, 2)
     assert set(opened.tables()) == {
-        "images", "features", "layers", "channels", "top_patches", "filters", "occlusion", "problems"
-    }  # fmt: skip
+        "images",
+        "features",
+        "layers",
+        "channels",
+        "top_patches",
+        "filters",
+        "occlusion",
+        "problems",
+    }
     lines = capsys.readouterr().out.splitlines()
     assert "6 images, 1 of them unreadable" in lines[-3]
     assert lines[-2].startswith("accuracy: all 0.") and lines[-1].endswith("make dashboard STORES=out")
@@ -100,18 +109,21 @@ def test_limit_is_a_seeded_sample_of_each_class(here):
     assert labels == ["moth", "moth", "wasp", "wasp"]
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--model", "network.py:nets"], "nets"),
-    (["--model", "demos"], "unknown model 'demos'"),
-    (["--checkpoint", "none.pth"], "none.pth"),
-    (["--images", "nowhere"], "no folder 'nowhere'"),
-    (["--images", "texts"], r"found 1 files \(1 .txt\); accepted are .jpg"),
-    (["--stages", "maps"], "unknown stage 'maps'; choose from activations"),
-    (["--limit", "0"], "limit is 0"),
-    (["--seed", "-1"], "seed -1 must lie between 0 and"),
-    (["--occlusion-patch", "13"], "patch 13 must lie between 1 and 12"),
-    (["--device", "tpu"], "tpu"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--model", "network.py:nets"], "nets"),
+        (["--model", "demos"], "unknown model 'demos'"),
+        (["--checkpoint", "none.pth"], "none.pth"),
+        (["--images", "nowhere"], "no folder 'nowhere'"),
+        (["--images", "texts"], r"found 1 files \(1 .txt\); accepted are .jpg"),
+        (["--stages", "maps"], "unknown stage 'maps'; choose from activations"),
+        (["--limit", "0"], "limit is 0"),
+        (["--seed", "-1"], "seed -1 must lie between 0 and"),
+        (["--occlusion-patch", "13"], "patch 13 must lie between 1 and 12"),
+        (["--device", "tpu"], "tpu"),
+    ],
+)
 def test_bad_input_is_one_line_and_leaves_no_store(here, capsys, arguments, message):
     (here / "texts").mkdir()
     (here / "texts" / "a.txt").write_text("text")

@@ -118,9 +118,9 @@ def test_digits_are_grey_and_all_there():
 def test_a_region_of_an_unknown_split_and_an_unknown_photograph_are_refused():
     with pytest.raises(ValueError, match="'valid'"):
         regions(PHOTOGRAPHS[0], "valid")
-    with pytest.raises(ValueError, match="skimage.data:lena.png.*skimage.data:coffee.png"):
+    with pytest.raises(ValueError, match=r"skimage.data:lena.png.*skimage.data:coffee.png"):
         photograph("skimage.data:lena.png")
-    with pytest.raises(ValueError, match="'imagenet'.*demo, digits"):
+    with pytest.raises(ValueError, match=r"'imagenet'.*demo, digits"):
         load_demo_weights("imagenet")
 
 
@@ -210,7 +210,7 @@ def test_random_patches_are_windows_of_the_images():
     images = torch.arange(2 * 3 * 9 * 8, dtype=torch.float32).view(2, 3, 9, 8)
     patches = random_patches(np.random.default_rng(0), images, 7, 200).view(200, 3, 7, 7)
     places = [(image, y, x) for image in images for y in range(3) for x in range(2)]
-    windows = {image[:, y:y + 7, x:x + 7].numpy().tobytes() for image, y, x in places}
+    windows = {image[:, y : y + 7, x : x + 7].numpy().tobytes() for image, y, x in places}
     assert {patch.numpy().tobytes() for patch in patches} == windows
 
 
@@ -224,7 +224,7 @@ def test_likeness_is_zero_for_orthogonal_filters_and_counts_both_signs():
 def test_recipes_are_validated():
     with pytest.raises(ValueError, match="epochs is 0"):
         replace(RECIPES["demo"], epochs=0)
-    with pytest.raises(ValueError, match="'mnist'.*demo, digits"):
+    with pytest.raises(ValueError, match=r"'mnist'.*demo, digits"):
         replace(RECIPES["demo"], network="mnist")
 
 

@@ -120,15 +120,28 @@ def test_a_direction_that_is_nothing_is_an_error():
 
 TERMS = {
     "fourier": (
-        {"falloff": 1.0}, {"correlated": False}, {"rate": 0.5}, {"scale": 0.3}, {"rotate": 30.0}, {"pad": 0},
-        {"jitter": 30}, {"perturbation": "none"}, {"perturbation": "roll"}, {"seed": 1},
+        {"falloff": 1.0},
+        {"correlated": False},
+        {"rate": 0.5},
+        {"scale": 0.3},
+        {"rotate": 30.0},
+        {"pad": 0},
+        {"jitter": 30},
+        {"perturbation": "none"},
+        {"perturbation": "roll"},
+        {"seed": 1},
         {"parameterization": "phase"},
     ),
     "pixels": (
-        {"l2": 0.5}, {"blur": 1.0}, {"every": 2}, {"clip_values": 0.5}, {"clip_contributions": 0.5},
-        {"roll": 0}, {"perturbation": "robust"},
+        {"l2": 0.5},
+        {"blur": 1.0},
+        {"every": 2},
+        {"clip_values": 0.5},
+        {"clip_contributions": 0.5},
+        {"roll": 0},
+        {"perturbation": "robust"},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

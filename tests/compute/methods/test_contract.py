@@ -18,9 +18,19 @@ MODELS = ("plain", "reused", "grey", "wide", "untraceable")
 KINDS = ("image", "heatmap", "gradient", "mask")
 # Enough to see every part of a method at work, and no more.
 BRIEF = {
-    "samples": 3, "points": 3, "iterations": 4, "curve_steps": 3, "patch": 8, "octaves": 2, "octave_steps": 2,
-    "max_iterations": 4, "bisections": 2, "restarts": 1, "curves": True, "sanity": True,
-}  # fmt: skip
+    "samples": 3,
+    "points": 3,
+    "iterations": 4,
+    "curve_steps": 3,
+    "patch": 8,
+    "octaves": 2,
+    "octave_steps": 2,
+    "max_iterations": 4,
+    "bisections": 2,
+    "restarts": 1,
+    "curves": True,
+    "sanity": True,
+}
 
 
 @cache

@@ -160,11 +160,16 @@ def network_with(nonlinearity) -> Model:
 @pytest.mark.parametrize(
     ("nonlinearity", "said"),
     [
-        (F.gelu, "GELU"), (F.silu, "SiLU"), (F.hardswish, "Hardswish"), (F.elu, "ELU"),
+        (F.gelu, "GELU"),
+        (F.silu, "SiLU"),
+        (F.hardswish, "Hardswish"),
+        (F.elu, "ELU"),
         (F.leaky_relu, "leaky ReLU"),
-        (torch.sigmoid, "sigmoid"), (F.hardtanh, "Hardtanh"), (lambda values: values.clamp(-1, 1), "clamp"),
+        (torch.sigmoid, "sigmoid"),
+        (F.hardtanh, "Hardtanh"),
+        (lambda values: values.clamp(-1, 1), "clamp"),
     ],
-)  # fmt: skip
+)
 def test_other_nonlinearities_are_named(nonlinearity, said):
     model = network_with(nonlinearity)
     assert said in undefined_because(model)

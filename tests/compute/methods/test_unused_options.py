@@ -20,7 +20,11 @@ IMAGE = torch.zeros(3, 2, 2)
         (Ascent(), Inputs(layer="conv1", channel=2), ()),
         (Ascent(objective="logit"), Inputs(target=0, layer="conv1", channel=2), ("layer", "channel")),
         (Ascent(), Inputs(image=IMAGE, layer="conv1", y=1, x=1), ()),
-        (Attack(attack="gradient", minimum=True, random_start=True), Inputs(image=IMAGE), ("minimum", "random_start")),
+        (
+            Attack(attack="gradient", minimum=True, random_start=True),
+            Inputs(image=IMAGE),
+            ("minimum", "random_start"),
+        ),
         (Attack(attack="fgsm", random_start=True), Inputs(image=IMAGE), ("random_start",)),
         (Attack(minimum=True, random_start=True), Inputs(image=IMAGE), ()),
     ],

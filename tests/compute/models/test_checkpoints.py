@@ -88,10 +88,12 @@ def test_a_checkpoint_that_does_not_fit_names_the_keys_and_changes_nothing():
     with pytest.raises(ValueError) as error:
         load_weights(network, state, "checkpoint 'x.pt'")
     for words in (
-        "checkpoint 'x.pt' doesn't fit Sequential", "missing from the file: 0.bias, 1.bias",
-        "unknown to the network: head.0, head.1", "head.9, … (12 in all)",
+        "checkpoint 'x.pt' doesn't fit Sequential",
+        "missing from the file: 0.bias, 1.bias",
+        "unknown to the network: head.0, head.1",
+        "head.9, … (12 in all)",
         "0.weight: (3, 2) in the file, (2, 2) in the network",
-    ):  # fmt: skip
+    ):
         assert words in str(error.value)
     assert "head.10" not in str(error.value)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
@@ -142,12 +144,15 @@ def test_a_damaged_checkpoint_is_called_that(name, damage, tmp_path):
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize("content, words", [
-    ({"epoch": 3, "lr": 0.1}, "a dictionary of 'epoch', 'lr'"),
-    ([torch.zeros(2)], "list"),
-    (torch.zeros(2), "Tensor"),
-    ({}, "not tensors by name"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ({"epoch": 3, "lr": 0.1}, "a dictionary of 'epoch', 'lr'"),
+        ([torch.zeros(2)], "list"),
+        (torch.zeros(2), "Tensor"),
+        ({}, "not tensors by name"),
+    ],
+)
 def test_a_checkpoint_without_tensors_by_name(content, words, tmp_path):
     torch.save(content, tmp_path / "odd.pt")
     with pytest.raises(ValueError, match=words):

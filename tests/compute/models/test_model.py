@@ -222,8 +222,11 @@ def test_layers_in_the_order_of_the_network():
     assert [layer.name for layer in layers] == ["wide", "depth", "groups", "last"]
     assert [layer.position for layer in layers] == [0, 1, 2, 3]
     assert [layer.kind for layer in layers] == [
-        "conv 3x3 dilation 2", "conv 3x3 /2 depthwise", "conv 1x1 2 groups", "conv 1x3 /1x2",
-    ]  # fmt: skip
+        "conv 3x3 dilation 2",
+        "conv 3x3 /2 depthwise",
+        "conv 1x1 2 groups",
+        "conv 1x3 /1x2",
+    ]
     assert (layers[-1].in_channels, layers[-1].channels, layers[-1].height, layers[-1].width) == (8, 4, 9, 3)
     assert (layers[0].receptive_field.y.size, layers[-1].receptive_field.x.size) == (5, 11)
 

@@ -45,7 +45,9 @@ def test_a_store_can_not(run):
         runs.load_model(run, Settings(device="cpu"))
 
 
-@pytest.mark.parametrize("spelling", ["{file}:net", "{file}", "file://{file}:net", "./{file}:net", "demo:{file}:net"])
+@pytest.mark.parametrize(
+    "spelling", ["{file}:net", "{file}", "file://{file}:net", "./{file}:net", "demo:{file}:net"]
+)
 def test_a_store_can_not_by_another_spelling(run, harmful, spelling):
     model = {"spec": {"model": spelling.format(file=harmful)}, "weights_hash": "0"}
     (run.folder / "manifest.json").write_bytes(dataclasses.replace(run.manifest, model=model).to_bytes())
@@ -72,7 +74,7 @@ def test_a_link_can_not(page, harmful):
     named = f"{harmful}:net"
     cls = PAGES[page].view
     fields = {each.name for each in dataclasses.fields(cls)} - {"parameters"}
-    view = cls.from_query({name: named for name in fields} | {"model": named, "checkpoint": named})[0]
+    view = cls.from_query(dict.fromkeys(fields, named) | {"model": named, "checkpoint": named})[0]
     assert "model" not in view.to_query() and "checkpoint" not in view.to_query()
     assert not {"model", "checkpoint", "spec", "file", "path"} & fields
 
@@ -95,7 +97,10 @@ def test_an_upload_can_not(harmful):
 def test_a_finding_can_not(harmful, tmp_path):
     named = f"{harmful}:net"
     said = dataclasses.replace(
-        FINDING, query={"model": named, "map": named}, model={"name": named, "spec": named}, page="nets.py:net"
+        FINDING,
+        query={"model": named, "map": named},
+        model={"name": named, "spec": named},
+        page="nets.py:net",
     )
     found = Finding.from_toml(said.to_toml())
     with pytest.raises(ValueError, match="there is no page"):

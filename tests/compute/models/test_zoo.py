@@ -57,8 +57,11 @@ def small(file, **changes) -> ModelSpec:
 def test_demo_networks(name, channels, size):
     model = load(ModelSpec(name))
     assert (model.name, model.classes, model.in_channels, model.input_size) == (
-        name, CLASSES[name], channels, (size, size),
-    )  # fmt: skip
+        name,
+        CLASSES[name],
+        channels,
+        (size, size),
+    )
     assert load(ModelSpec(name, weights="DEFAULT")).weights_hash == model.weights_hash
     untrained = load(ModelSpec(name, weights="none"))
     assert untrained.weights_hash != model.weights_hash
@@ -150,27 +153,33 @@ def test_class_names(file, tmp_path):
         load(small(file, classes="no-such-file"))
 
 
-@pytest.mark.parametrize("model, words", [
-    ("resnet18", "did you mean torchvision:resnet18"),
-    ("dmeo", "did you mean demo"),
-    ("torchvision:resnet81", "did you mean resnet18"),
-    ("torchvision:fasterrcnn_resnet50_fpn", "no classification network"),
-    ("networks.py", "names no function; give networks.py:FUNCTION"),
-    ("nowhere/networks.py:small", "there is no file 'nowhere/networks.py'"),
-    ("", "unknown model ''"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "model, words",
+    [
+        ("resnet18", "did you mean torchvision:resnet18"),
+        ("dmeo", "did you mean demo"),
+        ("torchvision:resnet81", "did you mean resnet18"),
+        ("torchvision:fasterrcnn_resnet50_fpn", "no classification network"),
+        ("networks.py", "names no function; give networks.py:FUNCTION"),
+        ("nowhere/networks.py:small", "there is no file 'nowhere/networks.py'"),
+        ("", "unknown model ''"),
+    ],
+)
 def test_unknown_models(model, words):
     with pytest.raises(ValueError, match=words):
         load(ModelSpec(model, size=16))
 
 
-@pytest.mark.parametrize("function, words", [
-    ("smal", "has no function 'smal'; did you mean small"),
-    ("wide", "needs channels; name a function that takes no arguments"),
-    ("number", "returns int, not a torch.nn.Module"),
-    ("broken", r"broken\(\) stopped with OSError: no such luck"),
-    ("deaf", "doesn't run on an image of 3 x 16 x 16"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "function, words",
+    [
+        ("smal", "has no function 'smal'; did you mean small"),
+        ("wide", "needs channels; name a function that takes no arguments"),
+        ("number", "returns int, not a torch.nn.Module"),
+        ("broken", r"broken\(\) stopped with OSError: no such luck"),
+        ("deaf", "doesn't run on an image of 3 x 16 x 16"),
+    ],
+)
 def test_functions_that_make_no_network(function, words, file):
     with pytest.raises(ValueError, match=words):
         load(ModelSpec(f"{file}:{function}", size=16))
@@ -190,12 +199,15 @@ def test_a_file_that_does_not_run(tmp_path):
         load(ModelSpec(f"{tmp_path / 'bad.py'}:net", size=16))
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"size": None}, "give --size"),
-    ({"size": 0}, "size (0, 0)"),
-    ({"weights": "DEFAULT"}, "a file's network takes a --checkpoint"),
-    ({"mean": (0.5, 0.5)}, "mean has 2 values and std 3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"size": None}, "give --size"),
+        ({"size": 0}, "size (0, 0)"),
+        ({"weights": "DEFAULT"}, "a file's network takes a --checkpoint"),
+        ({"mean": (0.5, 0.5)}, "mean has 2 values and std 3"),
+    ],
+)
 def test_options_that_do_not_fit(changes, words, file):
     with pytest.raises(ValueError) as error:
         load(small(file, **changes))
@@ -232,10 +244,9 @@ def parsed(*words: str) -> ModelSpec:
 
 def test_from_the_command_line():
     assert parsed("--model", "demo") == ModelSpec("demo")
-    assert parsed(
-        "--model", "a.py:f", "--checkpoint", "b.pt", "--classes", "c.txt", "--size", "32",
-        "--mean", "0.1,0.2,0.3", "--std", "1,1,1", "--seed", "4", "--weights", "none",
-    ) == ModelSpec("a.py:f", "none", "b.pt", "c.txt", 32, (0.1, 0.2, 0.3), (1.0, 1.0, 1.0), 4)  # fmt: skip
+    options = "--checkpoint b.pt --classes c.txt --size 32 --mean 0.1,0.2,0.3 --std 1,1,1 --seed 4".split()
+    spec = ModelSpec("a.py:f", "none", "b.pt", "c.txt", 32, (0.1, 0.2, 0.3), (1.0, 1.0, 1.0), 4)
+    assert parsed("--model", "a.py:f", *options, "--weights", "none") == spec
     with pytest.raises(ValueError, match="give --model"):
         parsed("--size", "32")
 

@@ -22,9 +22,15 @@ from tests.support.networks.odd import (
 
 KINDS = (Functional, Residual, Discarding, Shared, Tokens)
 ARCHITECTURES = (
-    "resnet18", "squeezenet1_1", "mobilenet_v3_small", "densenet121", "shufflenet_v2_x0_5", "mnasnet0_5",
-    "regnet_y_400mf", "alexnet",
-)  # fmt: skip
+    "resnet18",
+    "squeezenet1_1",
+    "mobilenet_v3_small",
+    "densenet121",
+    "shufflenet_v2_x0_5",
+    "mnasnet0_5",
+    "regnet_y_400mf",
+    "alexnet",
+)
 
 
 def inputs(number: int = 2, seed: int = 0) -> torch.Tensor:

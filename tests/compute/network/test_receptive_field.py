@@ -273,10 +273,22 @@ def test_attention_sees_everything():
 
 
 ARCHITECTURES = (
-    "resnet18", "vgg11", "densenet121", "googlenet", "inception_v3", "mobilenet_v2", "mobilenet_v3_small",
-    "squeezenet1_1", "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0", "convnext_tiny", "alexnet",
-    "regnet_x_400mf", "regnet_y_400mf",
-)  # fmt: skip
+    "resnet18",
+    "vgg11",
+    "densenet121",
+    "googlenet",
+    "inception_v3",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "squeezenet1_1",
+    "shufflenet_v2_x0_5",
+    "mnasnet0_5",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "alexnet",
+    "regnet_x_400mf",
+    "regnet_y_400mf",
+)
 IMAGE = (177, 193)
 
 

@@ -22,8 +22,13 @@ from tests.support.networks.odd import (
 )
 
 ARCHITECTURES = (
-    "resnet18", "squeezenet1_1", "mobilenet_v3_small", "densenet121", "googlenet", "shufflenet_v2_x0_5",
-)  # fmt: skip
+    "resnet18",
+    "squeezenet1_1",
+    "mobilenet_v3_small",
+    "densenet121",
+    "googlenet",
+    "shufflenet_v2_x0_5",
+)
 
 
 class Viewed(Base):

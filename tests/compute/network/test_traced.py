@@ -119,7 +119,7 @@ FOLLOWERS = [
     (nn.Sequential(nn.MaxPool2d(2), nn.ReLU()), "conv"),
     (nn.ReLU(), "conv+relu"),
     (Swish(), "conv"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

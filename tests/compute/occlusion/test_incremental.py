@@ -14,9 +14,17 @@ from compute.occlusion.maps import windows
 from compute.runtime.vision import models
 
 ARCHITECTURES = (
-    "alexnet", "vgg11_bn", "resnet18", "squeezenet1_1", "densenet121", "googlenet", "mobilenet_v2",
-    "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5",
-)  # fmt: skip
+    "alexnet",
+    "vgg11_bn",
+    "resnet18",
+    "squeezenet1_1",
+    "densenet121",
+    "googlenet",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "shufflenet_v2_x0_5",
+    "mnasnet0_5",
+)
 
 
 class Functional(nn.Module):

@@ -22,9 +22,15 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 def tiny_model(height: int = 17, width: int = 23) -> Model:
     torch.manual_seed(0)
     network = nn.Sequential(
-        nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.BatchNorm2d(6), nn.ReLU(inplace=True),
-        nn.Conv2d(6, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4),
-    )  # fmt: skip
+        nn.Conv2d(3, 6, 3, stride=2, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(6, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 4),
+    )
     return Model(network, Preprocessing((height, width), None, MEAN, STD), "abcd", "tiny")
 
 
@@ -219,9 +225,12 @@ def test_agrees_with_captum(model, image):
     maps = occlusion_maps(model, image, 3, 5, 5)
     occlusion = captum.Occlusion(lambda images: model.probabilities(images))
     difference = occlusion.attribute(
-        image[None], sliding_window_shapes=(3, 5, 5), strides=(3, 5, 5), target=3,
+        image[None],
+        sliding_window_shapes=(3, 5, 5),
+        strides=(3, 5, 5),
+        target=3,
         baselines=baseline_image(model, image)[None],
-    )[0, 0]  # fmt: skip
+    )[0, 0]
     for row, y in enumerate(maps.ys[:-1]):
         for col, x in enumerate(maps.xs[:-1]):
             expected = maps.unoccluded_probability - maps.probability[row, col]

@@ -91,9 +91,19 @@ class TestTables:
     def test_all_are_there_and_sound(self, built):
         _, store, run = built
         assert set(run.tables()) == {
-            "images", "features", "layers", "channels", "top_patches", "occlusion", "embeddings", "maps",
-            "neighbors", "grids", "filters", "problems",
-        }  # fmt: skip
+            "images",
+            "features",
+            "layers",
+            "channels",
+            "top_patches",
+            "occlusion",
+            "embeddings",
+            "maps",
+            "neighbors",
+            "grids",
+            "filters",
+            "problems",
+        }
         assert verify(store) == []
         assert not (run.folder / open_run.PARTIALS).exists()
 
@@ -269,11 +279,13 @@ class TestJob:
         job = a_job(folder)
         assert job.fingerprint == a_job(folder).fingerprint
         others = [
-            a_job(folder, seed=1), a_job(folder, occlusion_stride=4), a_job(folder, stages=("activations",)),
+            a_job(folder, seed=1),
+            a_job(folder, occlusion_stride=4),
+            a_job(folder, stages=("activations",)),
             a_job(folder, model=tiny_model("plain")),
             a_job(folder, model=tiny_model("reused").with_random_weights(0)),
             a_job(folder / "yak"),
-        ]  # fmt: skip
+        ]
         assert len({job.fingerprint, *(other.fingerprint for other in others)}) == 1 + len(others)
 
     def test_stages_bring_what_they_need(self):
@@ -282,10 +294,13 @@ class TestJob:
         with pytest.raises(ValueError, match="unknown stage 'maps'; choose from activations, neighbors"):
             jobs.complete_stages(("maps",))
 
-    @pytest.mark.parametrize("options, message", [
-        ({"occlusion_patch": 25}, "patch 25 must lie between 1 and 24"),
-        ({"occlusion_stride": 0}, "stride 0"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        "options, message",
+        [
+            ({"occlusion_patch": 25}, "patch 25 must lie between 1 and 24"),
+            ({"occlusion_stride": 0}, "stride 0"),
+        ],
+    )
     def test_impossible_parameters(self, options, message):
         with pytest.raises(ValueError, match=message):
             jobs.parameters(tiny_model(), **options)
@@ -343,8 +358,10 @@ class TestProgress:
 
 
 def test_accuracy_by_split():
-    rows = pa.table({
-        "split": ["train", "train", "test", None, "test"],
-        "correct": [True, False, True, True, None],
-    })  # fmt: skip
+    rows = pa.table(
+        {
+            "split": ["train", "train", "test", None, "test"],
+            "correct": [True, False, True, True, None],
+        }
+    )
     assert pipeline.accuracy(rows) == {"train": 0.5, "test": 1.0, "all": 0.75}

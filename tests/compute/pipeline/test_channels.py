@@ -112,10 +112,16 @@ class TestSummary:
         (row,) = channels_table(found, [layer(tap="conv+bn+silu", channels=1)], CLASSES).to_pylist()
         assert row["dead"] is False
 
-    @pytest.mark.parametrize("tap, value, dead", [
-        ("conv+bn", -1.5, True), ("conv+bn", 0.0, True), ("conv+bn+relu", 0.0, True),
-        ("conv+bn+relu", 2.0, False), ("conv", 2.0, True),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        "tap, value, dead",
+        [
+            ("conv+bn", -1.5, True),
+            ("conv+bn", 0.0, True),
+            ("conv+bn+relu", 0.0, True),
+            ("conv+bn+relu", 2.0, False),
+            ("conv", 2.0, True),
+        ],
+    )
     def test_dead_is_never_active_or_without_a_nonlinearity_constant(self, tap, value, dead):
         flat = np.full((6, 1), value, np.float32)
         given = ChannelValues(flat, np.zeros((6, 1), int), flat, (flat > 0).astype(np.float32))

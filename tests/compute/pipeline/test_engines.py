@@ -222,13 +222,16 @@ class TestDispatcher:
 
 
 class TestChoice:
-    @pytest.mark.parametrize("options, message", [
-        ({"name": "spark"}, "unknown engine 'spark'; choose from local, processes, ray"),
-        ({"name": "processes", "workers": 0}, "workers is 0"),
-        ({"name": "local", "workers": 2}, "--workers is for --engine processes and ray"),
-        ({"name": "processes", "address": "auto"}, "--address is for --engine ray"),
-        ({"name": "ray"}, "--engine ray needs --address"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        "options, message",
+        [
+            ({"name": "spark"}, "unknown engine 'spark'; choose from local, processes, ray"),
+            ({"name": "processes", "workers": 0}, "workers is 0"),
+            ({"name": "local", "workers": 2}, "--workers is for --engine processes and ray"),
+            ({"name": "processes", "address": "auto"}, "--address is for --engine ray"),
+            ({"name": "ray"}, "--engine ray needs --address"),
+        ],
+    )
     def test_options_that_do_not_go_together(self, options, message):
         with pytest.raises(ValueError, match=message):
             choice.open_engine(**options)
@@ -239,16 +242,19 @@ class TestChoice:
         with pytest.raises(ValueError, match=r"pip install -r requirements-ray\.txt"):
             choice.open_engine("ray", address="auto")
 
-    @pytest.mark.parametrize("options, message", [
-        (["--shards", "1/2"], "--shards needs --threads"),
-        (["--shards", "2", "--threads", "1"], "must be such as 3/16"),
-        (["--threads", "0"], "threads is 0"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        "options, message",
+        [
+            (["--shards", "1/2"], "--shards needs --threads"),
+            (["--shards", "2", "--threads", "1"], "must be such as 3/16"),
+            (["--threads", "0"], "threads is 0"),
+        ],
+    )
     def test_bad_options_leave_no_store(self, tmp_path, capsys, options, message):
         from compute.__main__ import main
 
-        assert main(["store", "--model", "digits", "--images", "digits", "--limit", "3",
-                     "--store", str(tmp_path / "store"), *options]) == 2  # fmt: skip
+        arguments = "store --model digits --images digits --limit 3 --store".split()
+        assert main([*arguments, str(tmp_path / "store"), *options]) == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "store").exists()
 

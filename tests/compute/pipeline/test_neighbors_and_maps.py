@@ -55,8 +55,13 @@ def test_table_has_image_ids():
         "pixel", ids, nearest(np.array([[0.0], [3], [1]], np.float32), 2, "euclidean")
     ).to_pylist()
     assert [(row["image_id"], row["rank"], row["neighbor_id"], row["distance"]) for row in rows] == [
-        (2, 0, 9, 1), (2, 1, 5, 3), (5, 0, 9, 2), (5, 1, 2, 3), (9, 0, 2, 1), (9, 1, 5, 2)
-    ]  # fmt: skip
+        (2, 0, 9, 1),
+        (2, 1, 5, 3),
+        (5, 0, 9, 2),
+        (5, 1, 2, 3),
+        (9, 0, 2, 1),
+        (9, 1, 5, 2),
+    ]
 
 
 class TestQuality:

@@ -58,7 +58,10 @@ def test_float32_on_a_gpu_is_float32(monkeypatch):
         assert cudnn.allow_tf32 and cudnn.benchmark
         precision.insist_on_float32(torch.device("cuda", 0))
         assert (matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark) == (
-            False, False, True, False,
-        )  # fmt: skip
+            False,
+            False,
+            True,
+            False,
+        )
     finally:
         matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before

@@ -44,8 +44,8 @@ def test_no_other_fault_is_swallowed(tmp_path):
     faults = {
         "raise RuntimeError('the disk is on fire')": "RuntimeError the disk is on fire",
         "import no_such_module": "ModuleNotFoundError No module named 'no_such_module'",
-        "raise RuntimeError('operator torchvision::unheard_of does not exist')":
-            "RuntimeError operator torchvision::unheard_of does not exist",
-    }  # fmt: skip
+        "raise RuntimeError('operator torchvision::unheard_of does not exist')": "RuntimeError operator "
+        "torchvision::unheard_of does not exist",
+    }
     run = python(IMPORT_EACH, str(tmp_path), *faults)
     assert run.stdout.splitlines() == list(faults.values()), run.stderr

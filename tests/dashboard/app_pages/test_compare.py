@@ -44,7 +44,7 @@ def single(tmp_path_factory):
 
 
 @pytest.fixture
-def pair(store, second, serve):  # noqa: F811
+def pair(store, second, serve):
     serve(store, second)
     return Store(store).open(), Store(second).open()
 
@@ -87,15 +87,17 @@ def test_one_network_twice_differs_only_in_its_maps(pair):
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_a_store_beside_its_copy(tab, store, serve, tmp_path):  # noqa: F811
+def test_a_store_beside_its_copy(tab, store, serve, tmp_path):
     """Both have one run of one fingerprint."""
     copy = shutil.copytree(store, tmp_path / "copy", ignore=shutil.ignore_patterns("results", "selections"))
     serve(store, copy)
-    query = query_of(fine(show("compare", {"store": "digits", "other_store": "copy", "tab": tab, "image": 3})))
+    query = query_of(
+        fine(show("compare", {"store": "digits", "other_store": "copy", "tab": tab, "image": 3}))
+    )
     assert (query["other_store"], query["image"]) == ("copy", "3")
 
 
-def test_a_run_compared_with_itself_agrees_in_all(store, serve):  # noqa: F811
+def test_a_run_compared_with_itself_agrees_in_all(store, serve):
     serve(store)
     app = fine(show("compare", {"store": "digits", "other_store": "digits"}))
     assert "compared with itself" in app.info[0].value
@@ -106,7 +108,7 @@ def test_a_run_compared_with_itself_agrees_in_all(store, serve):  # noqa: F811
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_runs_without_a_common_image_say_what_to_do(tab, store, serve, tmp_path):  # noqa: F811
+def test_runs_without_a_common_image_say_what_to_do(tab, store, serve, tmp_path):
     write_store(tmp_path / "small")
     serve(store, tmp_path / "small")
     app = fine(show("compare", {"store": "digits", "other_store": "small", "tab": tab}))
@@ -115,7 +117,7 @@ def test_runs_without_a_common_image_say_what_to_do(tab, store, serve, tmp_path)
     assert "compared with itself" in app.info[0].value
 
 
-def test_without_another_run_over_these_images_it_says_what_to_build(store, serve, tmp_path):  # noqa: F811
+def test_without_another_run_over_these_images_it_says_what_to_build(store, serve, tmp_path):
     write_store(tmp_path / "small")
     serve(store, tmp_path / "small")
     app = fine(show("compare", {"store": "digits"}))
@@ -151,13 +153,15 @@ def test_the_other_run_goes_with_the_one_it_was_chosen_beside():
 
 
 @pytest.mark.parametrize("tab", ["summary", "predictions", "neighbors", "channels"])
-def test_one_common_image_is_enough(tab, single, store, serve):  # noqa: F811
+def test_one_common_image_is_enough(tab, single, store, serve):
     serve(store, single)
     app = fine(show("compare", {"store": "digits", "other_store": "single", "tab": tab}))
     assert "1 image is in both" in words(app)
 
 
-@pytest.mark.parametrize("gone", [{"other_store": "nowhere"}, {"other_store": "second", "other_run": "0" * 20}])
+@pytest.mark.parametrize(
+    "gone", [{"other_store": "nowhere"}, {"other_store": "second", "other_run": "0" * 20}]
+)
 def test_another_run_that_is_gone_can_be_replaced(gone, pair):
     app = fine(show("compare", {"store": "digits", **gone}))
     assert "can't be shown" in app.warning[0].value
@@ -182,7 +186,9 @@ def test_choosing_a_store_takes_its_current_run(pair):
 
 
 def test_a_chosen_image_shows_both_opinions_and_both_neighbourhoods(pair):
-    shared, other = (int(each[0]) for each in (comparison.match(*pair).ids, comparison.match(*pair).other_ids))
+    shared, other = (
+        int(each[0]) for each in (comparison.match(*pair).ids, comparison.match(*pair).other_ids)
+    )
     app = fine(show("compare", {"store": "digits", "tab": "maps", "image": shared}))
     assert f"digits, image {shared}" in words(app) and f"second, image {other}" in words(app)
     assert len(app.get("plotly_chart")) == 2
@@ -232,8 +238,16 @@ def test_a_caption_is_what_the_other_network_says(client, view, pair):
     assert said["probability"] == pytest.approx(other["probability"])
 
 
-@pytest.mark.parametrize("parts", [("points", "pca", "above"), ("points", "isomap", "here"), ("caption", "9999"),
-                                   ("colors", "pca", "mood"), ("caption", "one")])  # fmt: skip
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("points", "pca", "above"),
+        ("points", "isomap", "here"),
+        ("caption", "9999"),
+        ("colors", "pca", "mood"),
+        ("caption", "one"),
+    ],
+)
 def test_what_is_not_there_is_not_found(parts, client, view):
     assert client.get("/" + address(view, *parts)).status_code == 404
     gone = dataclasses.replace(view, other_run="0" * 20)

@@ -33,7 +33,7 @@ def second(tmp_path_factory):
 
 
 @pytest.fixture
-def runs(second, serve):  # noqa: F811
+def runs(second, serve):
     serve(served_store(), second)
     return Store(served_store()).open(), Store(second).open()
 
@@ -50,7 +50,10 @@ def verdict(view, before, after):
 
 
 def test_both_runs_are_proved(view, runs):
-    assert verdict(view, runs, runs).sentence == "Reproduced: the same two runs, by the checksums that all reading is held to"
+    assert (
+        verdict(view, runs, runs).sentence
+        == "Reproduced: the same two runs, by the checksums that all reading is held to"
+    )
     changed = altered(runs[1], model={"name": "tiny", "weights_hash": "1" * 64})
     found = verdict(view, runs, (runs[0], changed))
     assert (found.kind, found.sentence.split(":")[0]) == ("differs", "Differs by the other run")
@@ -82,7 +85,7 @@ def test_a_link_finds_a_long_name_and_says_reproduced(view, runs):
     assert query_of(app) == query
 
 
-def test_a_regenerated_other_store_is_offered_and_the_links_run_again(view, runs, second, tmp_path, serve):  # noqa: F811
+def test_a_regenerated_other_store_is_offered_and_the_links_run_again(view, runs, second, tmp_path, serve):
     path = tmp_path / "other"
     write_served_store(path, "--limit", "9", "--stages", "activations")
     old = Store(path).open()
@@ -106,7 +109,7 @@ def test_the_command_line_writes_the_same_bytes(tab, view, runs, tmp_path):
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_a_pin_has_numbers_and_holds(tab, view, runs, second, serve):  # noqa: F811
+def test_a_pin_has_numbers_and_holds(tab, view, runs, second, serve):
     finding = finding_of(replace(view, tab=tab), runs[0], None, "Two runs", "")
     assert len(finding.numbers) >= 5
     found = recheck(finding, lambda *_: None)

@@ -18,7 +18,7 @@ SOON = 10
 
 
 @pytest.fixture
-def served(serve):  # noqa: F811
+def served(serve):
     serve(served_store())
 
 

@@ -76,7 +76,9 @@ def test_a_result_computed_again_is_reproduced(store, serve):
     assert "Reproduced: the same run, and the result has the same bytes" in words(app)
 
 
-@pytest.mark.parametrize(("share", "said"), [(1e-3, "Close: the same run"), (0.5, "Differs by the result: about")])
+@pytest.mark.parametrize(
+    ("share", "said"), [(1e-3, "Close: the same run"), (0.5, "Differs by the result: about")]
+)
 def test_a_result_from_elsewhere_is_close_or_differs(share, said, store, serve, monkeypatch):
     serve(store, **KEEP)
     link = copied_link("lab", LINK)

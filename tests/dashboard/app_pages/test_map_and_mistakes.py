@@ -20,7 +20,7 @@ from tests.support.stores.served import IMAGES
 
 
 @pytest.fixture
-def images(copied):  # noqa: F811
+def images(copied):
     return Store(copied).open().table("images")
 
 
@@ -28,7 +28,7 @@ def button(app, label):
     return next(each for each in app.button if each.label == label)
 
 
-def test_hits_become_a_selection_that_leads_to_its_mistakes(copied, serve, images):  # noqa: F811
+def test_hits_become_a_selection_that_leads_to_its_mistakes(copied, serve, images):
     serve(copied)
     app = fine(show("map", {"store": "digits"}))
     app = fine(app.text_input(key="map.search").set_value("label:5").run())
@@ -43,7 +43,7 @@ def test_hits_become_a_selection_that_leads_to_its_mistakes(copied, serve, image
     assert f" of {IMAGES} are right" in words(app) and "selection" not in query_of(app)
 
 
-def test_a_search_without_hits_says_how_to_search(copied, serve):  # noqa: F811
+def test_a_search_without_hits_says_how_to_search(copied, serve):
     serve(copied)
     app = fine(show("map", {"store": "digits", "search": "nowhere", "hits_page": 99}))
     assert f"0 of {IMAGES} images found" in words(app) and "No image has `nowhere`" in words(app)
@@ -51,14 +51,14 @@ def test_a_search_without_hits_says_how_to_search(copied, serve):  # noqa: F811
     assert "search" not in query_of(app) and "images found" not in words(app)
 
 
-def test_a_page_past_the_last_is_the_last(copied, serve, monkeypatch):  # noqa: F811
+def test_a_page_past_the_last_is_the_last(copied, serve, monkeypatch):
     monkeypatch.setattr(image_wall, "PER_PAGE", 5)
     serve(copied)
     app = fine(show("map", {"store": "digits", "search": "png", "hits_page": 99}))
     assert app.session_state["map.hits_page"] == -(-IMAGES // 5)
 
 
-def test_selections_of_images_that_the_run_lacks_are_cut(copied, serve):  # noqa: F811
+def test_selections_of_images_that_the_run_lacks_are_cut(copied, serve):
     serve(copied)
     run = Store(copied).open()
     name = selections.keep("digits", np.array([7, 3, 10**6, -4, 3]))
@@ -67,13 +67,13 @@ def test_selections_of_images_that_the_run_lacks_are_cut(copied, serve):  # noqa
 
 
 @pytest.mark.parametrize("color", ["path", "top5", "width", "image_id"])
-def test_the_map_has_colours_by_other_columns(color, store, serve):  # noqa: F811
+def test_the_map_has_colours_by_other_columns(color, store, serve):
     serve(store)
     app = fine(show("map", {"store": "digits", "color": color}))
     assert query_of(app)["color"] == color and not app.warning
 
 
-def test_a_cell_on_the_diagonal_shows_what_is_right(store, serve):  # noqa: F811
+def test_a_cell_on_the_diagonal_shows_what_is_right(store, serve):
     serve(store)
     images = Store(store).open().table("images")
     right = images.filter(pc.and_(pc.equal(images["label"], "4"), images["correct"]))
@@ -83,7 +83,7 @@ def test_a_cell_on_the_diagonal_shows_what_is_right(store, serve):  # noqa: F811
     assert "There is no such image" in words(app)
 
 
-def test_images_that_neighbours_outvote_are_counted(store, serve):  # noqa: F811
+def test_images_that_neighbours_outvote_are_counted(store, serve):
     serve(store)
     run = Store(store).open()
     found = disagreements(run.table("images")["label"], run.select("neighbors", "feature"), 20)
@@ -91,20 +91,20 @@ def test_images_that_neighbours_outvote_are_counted(store, serve):  # noqa: F811
     assert f"{len(found)} of {IMAGES} images are outvoted" in words(app) and "Wilson 1972" in words(app)
 
 
-def test_a_run_without_neighbours_says_how_to_find_them(copied, serve):  # noqa: F811
+def test_a_run_without_neighbours_says_how_to_find_them(copied, serve):
     forget(copied, "neighbors")
     serve(copied)
     app = fine(show("mistakes", {"store": "digits", "tab": "neighbors"}))
     assert "--stages neighbors" in app.info[0].value
 
 
-def test_classes_are_a_table(store, serve):  # noqa: F811
+def test_classes_are_a_table(store, serve):
     serve(store)
     app = fine(show("mistakes", {"store": "digits", "tab": "classes"}))
     assert app.dataframe[0].value["images"].sum() == IMAGES
 
 
-def test_images_without_labels_have_no_mistakes(store, serve, monkeypatch):  # noqa: F811
+def test_images_without_labels_have_no_mistakes(store, serve, monkeypatch):
     whole = runs.table
 
     def unlabelled(run, name, columns=None):

@@ -7,30 +7,35 @@ from dashboard.data import channel_filter
 from dashboard.sections.channels import classes
 from dashboard.views.definitions import ChannelsView
 
-STATS = pa.table({
-    "channel": pa.array([0, 1, 2, 3, 4], pa.int32()),
-    "mean": pa.array([1, 5, 3, 0, 2], pa.float32()),
-    "max": pa.array([9, 8, 7, 0, 6], pa.float32()),
-    "active_share": pa.array([0.1, 0.2, 0.3, 0, 0.5], pa.float32()),
-    "dead": [False, False, False, True, False],
-    "top_class": ["ant", "bee", "ant", None, "cat"],
-    "selectivity": pa.array([0.2, 0.9, 0.4, None, 1.0], pa.float32()),
-})  # fmt: skip
+STATS = pa.table(
+    {
+        "channel": pa.array([0, 1, 2, 3, 4], pa.int32()),
+        "mean": pa.array([1, 5, 3, 0, 2], pa.float32()),
+        "max": pa.array([9, 8, 7, 0, 6], pa.float32()),
+        "active_share": pa.array([0.1, 0.2, 0.3, 0, 0.5], pa.float32()),
+        "dead": [False, False, False, True, False],
+        "top_class": ["ant", "bee", "ant", None, "cat"],
+        "selectivity": pa.array([0.2, 0.9, 0.4, None, 1.0], pa.float32()),
+    }
+)
 
 
-@pytest.mark.parametrize("fields, expected", [
-    ({}, [0, 1, 2, 3, 4]),
-    ({"sort": "mean"}, [1, 2, 4, 0, 3]),
-    ({"only": "live"}, [0, 1, 2, 4]),
-    ({"only": "dead"}, [3]),
-    ({"top_class": "ant"}, [0, 2]),
-    ({"least": 0.2, "most": 0.4}, [0, 2]),
-    ({"least": 0.5}, [1, 4]),
-    ({"find": "1, 3-9"}, [1, 3, 4]),
-    ({"find": " 0 2 "}, [0, 2]),
-    ({"find": "3 - 4", "sort": "max"}, [4, 3]),
-    ({"top_class": "bee", "only": "dead"}, []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "fields, expected",
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"sort": "mean"}, [1, 2, 4, 0, 3]),
+        ({"only": "live"}, [0, 1, 2, 4]),
+        ({"only": "dead"}, [3]),
+        ({"top_class": "ant"}, [0, 2]),
+        ({"least": 0.2, "most": 0.4}, [0, 2]),
+        ({"least": 0.5}, [1, 4]),
+        ({"find": "1, 3-9"}, [1, 3, 4]),
+        ({"find": " 0 2 "}, [0, 2]),
+        ({"find": "3 - 4", "sort": "max"}, [4, 3]),
+        ({"top_class": "bee", "only": "dead"}, []),
+    ],
+)
 def test_channels_that_pass_in_order(fields, expected):
     view = ChannelsView(**fields)
     assert channel_filter.listed(STATS, view)["channel"].to_pylist() == expected

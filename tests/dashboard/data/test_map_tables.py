@@ -14,22 +14,49 @@ from dashboard.views import urls
 from featurestore.schemas import TABLES
 from tests.support.stores.small import CLASSES, COUNT, write_store
 
-IMAGES = pa.table({
-    "image_id": [0, 1, 2, 3, 4],
-    "path": ["test/cat/01.png", "train/Dog one/2.png", "train/dog/3.png", "C:/cow/4.png", "x/00012.png"],
-    "label": ["cat", "dog", "dog", "cow", None],
-    "predicted": ["dog", "dog", "cat", None, "cat"],
-    "split": ["test", "train", "train", None, None],
-})  # fmt: skip
+IMAGES = pa.table(
+    {
+        "image_id": [0, 1, 2, 3, 4],
+        "path": ["test/cat/01.png", "train/Dog one/2.png", "train/dog/3.png", "C:/cow/4.png", "x/00012.png"],
+        "label": ["cat", "dog", "dog", "cow", None],
+        "predicted": ["dog", "dog", "cat", None, "cat"],
+        "split": ["test", "train", "train", None, None],
+    }
+)
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("", []), ("   ", []), ("cat", [0, 2, 4]), ("CAT", [0, 2, 4]), ("label:cat", [0]), ("predicted:cat", [2, 4]),
-    ("label:dog predicted:cat", [2]), ("dog train", [1, 2]), ("path:dog", [1, 2]), ('"Dog one"', [1]),
-    ('path:"dog o"', [1]), ('"dog o', [0, 1, 2]), ("image:3", [3]), ("3", [2, 3]), ("image:12", []), ("12", [4]),
-    ("C:/cow", [3]), ("split:test", [0]), ("label:", []), ("label: cat", [0, 2, 4]), ("nothing", []), (".*", []),
-    ("image:cat", []), ("9" * 400, []), ("dog's", []), ("a\\b", []), ("label:dog label:cat", []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("   ", []),
+        ("cat", [0, 2, 4]),
+        ("CAT", [0, 2, 4]),
+        ("label:cat", [0]),
+        ("predicted:cat", [2, 4]),
+        ("label:dog predicted:cat", [2]),
+        ("dog train", [1, 2]),
+        ("path:dog", [1, 2]),
+        ('"Dog one"', [1]),
+        ('path:"dog o"', [1]),
+        ('"dog o', [0, 1, 2]),
+        ("image:3", [3]),
+        ("3", [2, 3]),
+        ("image:12", []),
+        ("12", [4]),
+        ("C:/cow", [3]),
+        ("split:test", [0]),
+        ("label:", []),
+        ("label: cat", [0, 2, 4]),
+        ("nothing", []),
+        (".*", []),
+        ("image:cat", []),
+        ("9" * 400, []),
+        ("dog's", []),
+        ("a\\b", []),
+        ("label:dog label:cat", []),
+    ],
+)
 def test_search_finds_images_that_have_all_words(text, found):
     assert search(IMAGES, text).tolist() == found
 
@@ -88,8 +115,10 @@ class Rows:
 
 def test_the_top_five_are_looked_through_for_the_label():
     top = [[("cat", 0.9), ("dog", 0.1)], [("dog", 1.0)], [], None, [("cat", 1.0)]]
-    rows = [None if each is None else [dict(zip(("class", "probability"), pair, strict=True)) for pair in each]
-            for each in top]
+    rows = [
+        None if each is None else [dict(zip(("class", "probability"), pair, strict=True)) for pair in each]
+        for each in top
+    ]
     field = TABLES["images"].field("top5")
     images = pa.table({"label": ["dog", "cat", "cat", "cat", None], "top5": pa.array(rows, field.type)})
     made = coloring(Rows(images), "top5")
@@ -98,16 +127,24 @@ def test_the_top_five_are_looked_through_for_the_label():
 
 
 def test_class_table_counts_by_class():
-    images = pa.table({
-        "label": ["cat", "cat", "cat", "dog", "cow", "cat"], "predicted": ["cat", "dog", "dog", "dog", "cat", None],
-        "loss": [0.5, 1.5, 1.0, 0.25, 4.0, None],
-    })  # fmt: skip
+    images = pa.table(
+        {
+            "label": ["cat", "cat", "cat", "dog", "cow", "cat"],
+            "predicted": ["cat", "dog", "dog", "dog", "cat", None],
+            "loss": [0.5, 1.5, 1.0, 0.25, 4.0, None],
+        }
+    )
     rows = {row.pop("class"): row for row in class_table(images, ("dog", "cat", "ant")).to_pylist()}
     assert list(rows) == ["dog", "cat", "cow"]
     assert rows["cat"] == {
-        "images": 3, "right": 1, "recall": pytest.approx(1 / 3), "precision": 0.5, "taken_for": "dog", "taken": 2,
+        "images": 3,
+        "right": 1,
+        "recall": pytest.approx(1 / 3),
+        "precision": 0.5,
+        "taken_for": "dog",
+        "taken": 2,
         "loss": pytest.approx(1.0),
-    }  # fmt: skip
+    }
     assert rows["dog"]["taken_for"] is None and rows["dog"]["precision"] == pytest.approx(1 / 3)
     assert rows["cow"]["precision"] is None and rows["cow"]["recall"] == 0
 

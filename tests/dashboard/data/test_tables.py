@@ -12,10 +12,12 @@ from dashboard.widgets import figures
 from featurestore.reader import Store
 from tests.support.stores.served import served_store
 
-IMAGES = pa.table({
-    "label": ["cat", "cat", "dog", None, "cow", "cat"],
-    "predicted": ["cat", "dog", "dog", "dog", "cat", None],
-})  # fmt: skip
+IMAGES = pa.table(
+    {
+        "label": ["cat", "cat", "dog", None, "cow", "cat"],
+        "predicted": ["cat", "dog", "dog", "dog", "cat", None],
+    }
+)
 
 
 def test_confusion_counts_pairs_alone():

@@ -29,7 +29,9 @@ class Visitors:
 
     def __init__(self):
         self.open, self.current, self.seconds = {"anna"}, "anna", 0.0
-        self.uploads = Uploads(lambda name: name in self.open, lambda: self.current, 600, lambda: self.seconds)
+        self.uploads = Uploads(
+            lambda name: name in self.open, lambda: self.current, 600, lambda: self.seconds
+        )
 
     def gone(self, name):
         with pytest.raises(ValueError, match="no longer kept"):

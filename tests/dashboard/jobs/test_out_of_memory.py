@@ -1,4 +1,4 @@
-"""Live methods whose device runs out of memory in the middle of a real pass: smaller batches, else a message."""
+"""Live methods whose device runs out of memory in mid-pass: smaller batches, else a message."""
 
 import numpy as np
 import pytest

@@ -26,9 +26,13 @@ RUNNING = Job("k", "", state=State.RUNNING, step=Step(1, 4), seconds=30.0)
         (Job("k", ""), 2, RUNNING, "Waiting, 2 before this one; the running one has about 90 s left"),
         (Job("k", "", state=State.RUNNING, seconds=3.0), 0, None, "Running, 3 s"),
         (RUNNING, 0, RUNNING, "Step 1 of 4, about 90 s left"),
-        (Job("k", "", state=State.RUNNING, step=Step(1, 11, 0.5), seconds=60.0), 0, None,
-         "Step 1 of 11, about 10 min left, score 0.5"),
+        (
+            Job("k", "", state=State.RUNNING, step=Step(1, 11, 0.5), seconds=60.0),
+            0,
+            None,
+            "Step 1 of 11, about 10 min left, score 0.5",
+        ),
     ],
-)  # fmt: skip
+)
 def test_place_steps_and_time_left(job, position, running, said):
     assert progress(job, position, running) == said

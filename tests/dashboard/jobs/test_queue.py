@@ -128,8 +128,11 @@ def test_what_is_pending_is_in_the_order_of_running(queue):
     for name, owner in (("me1", "me"), ("me2", "me"), ("you1", "you")):
         queue.submit(name, "", owner, quick())
     assert [(job.key, job.state.value) for job in queue.pending()] == [
-        ("block", "running"), ("me1", "waiting"), ("you1", "waiting"), ("me2", "waiting")
-    ]  # fmt: skip
+        ("block", "running"),
+        ("me1", "waiting"),
+        ("you1", "waiting"),
+        ("me2", "waiting"),
+    ]
     time.sleep(0.02)
     assert queue.pending()[0].unwatched >= 0.02 > queue.find("block").unwatched
     blocker.let(1)
@@ -283,7 +286,9 @@ def test_what_runs_here_goes_before_a_kept_result(queue):
     assert ended(queue, "k").step.index == 1
 
 
-@pytest.mark.parametrize("words", ["CUDA out of memory", "DefaultCPUAllocator: no", "CUBLAS_STATUS_ALLOC_FAILED"])
+@pytest.mark.parametrize(
+    "words", ["CUDA out of memory", "DefaultCPUAllocator: no", "CUBLAS_STATUS_ALLOC_FAILED"]
+)
 def test_out_of_memory_makes_the_batch_smaller(words):
     largest, done = 3, []
 
@@ -338,9 +343,16 @@ def test_attaching_is_no_start_and_all_together_may_wait_for_so_many():
     queue.close()
 
 
-@pytest.mark.parametrize(("said", "network_of"), [
-    ("127.0.0.1", None), ("::1", None), ("nonsense", None), ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"),
-    ("2001:db8::1", "2001:db8::/64"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("said", "network_of"),
+    [
+        ("127.0.0.1", None),
+        ("::1", None),
+        ("nonsense", None),
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+    ],
+)
 def test_an_address_is_what_a_visitor_cant_choose(said, network_of):
     assert network(said) == network_of

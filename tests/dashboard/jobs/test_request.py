@@ -32,12 +32,15 @@ def asked(method, image=IMAGE, second=SECOND, weights="w", **fields):
 def test_the_key_changes_with_all_that_counts():
     base = asked("saliency", target="3")
     others = [
-        asked("saliency", target="4"), asked("saliency"), asked("saliency", target="3", image=SECOND),
-        asked("saliency", target="3", layer="conv1"), asked("saliency", target="3", weights="v"),
+        asked("saliency", target="4"),
+        asked("saliency"),
+        asked("saliency", target="3", image=SECOND),
+        asked("saliency", target="3", layer="conv1"),
+        asked("saliency", target="3", weights="v"),
         asked("fool", target="3"),
         dataclasses.replace(base, run="q"),
         dataclasses.replace(base, method=dataclasses.replace(base.method, seed=1)),
-    ]  # fmt: skip
+    ]
     keys = {each.key for each in [base, *others]}
     assert len(keys) == len(others) + 1
     assert asked("saliency", target="3").key == base.key

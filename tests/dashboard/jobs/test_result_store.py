@@ -61,7 +61,9 @@ def test_the_digest_is_of_kind_and_arrays():
         Step(3, 7, "heatmap", step.data, pictures={"result": step.pictures["result"]}),
         Step(3, 7, "heatmap", step.data.astype(np.float64), pictures=step.pictures),
     ]
-    same = Step(9, 9, "heatmap", np.asfortranarray(step.data), 2.0, {"x": 1}, dict(reversed(step.pictures.items())))
+    same = Step(
+        9, 9, "heatmap", np.asfortranarray(step.data), 2.0, {"x": 1}, dict(reversed(step.pictures.items()))
+    )
     assert Result(same).digest == result().digest
     assert len({Result(each).digest for each in changed} | {result().digest}) == 6
 

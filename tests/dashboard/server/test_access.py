@@ -55,10 +55,23 @@ def ask(server, path, method="GET", **headers):
 def known():
     run = Store(served_store()).current()
     return {
-        "store": "digits", "other_store": "digits", "fingerprint": run, "other_fingerprint": run, 
-        "image_id": "1", "method": "pca", "side": "here", "column": "label", "kind": "nearest",
-        "layer": "picture", "z": "5", "x": "0", "y": "0", "name": "scatter", "digest": "0", "text": "word",
-    }  # fmt: skip
+        "store": "digits",
+        "other_store": "digits",
+        "fingerprint": run,
+        "other_fingerprint": run,
+        "image_id": "1",
+        "method": "pca",
+        "side": "here",
+        "column": "label",
+        "kind": "nearest",
+        "layer": "picture",
+        "z": "5",
+        "x": "0",
+        "y": "0",
+        "name": "scatter",
+        "digest": "0",
+        "text": "word",
+    }
 
 
 def paths():

@@ -76,15 +76,29 @@ def test_caption_names_label_and_prediction(client):
     assert caption["probability"] == pytest.approx(0.57)
 
 
-@pytest.mark.parametrize("path", [
-    "/thumbnail/other/small-run/1", "/thumbnail/small/other/1",
-    f"/thumbnail/small/small-run/{COUNT}", "/thumbnail/small/small-run/-1", "/thumbnail/small/small-run/one",
-    f"/thumbnail/small/small-run/{'9' * 30}", f"/thumbnail/small/small-run/{'9' * 5000}",
-    "/caption/small/small-run/1.5", "/points/small/small-run/tsne",
-    "/colors/small/small-run/sha256", "/colors/small/small-run/nothing", "/frontend/0/other.js",
-    f"{TILES}/picture/5/1_0.webp", f"{TILES}/picture/5/0_-1.webp", f"{TILES}/picture/6/0_0.webp",
-    f"{TILES}/picture/a/0_0.webp", f"{TILES}/other/5/0_0.webp", "/tiles/small/small-run/pca/other/grid.png",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/thumbnail/other/small-run/1",
+        "/thumbnail/small/other/1",
+        f"/thumbnail/small/small-run/{COUNT}",
+        "/thumbnail/small/small-run/-1",
+        "/thumbnail/small/small-run/one",
+        f"/thumbnail/small/small-run/{'9' * 30}",
+        f"/thumbnail/small/small-run/{'9' * 5000}",
+        "/caption/small/small-run/1.5",
+        "/points/small/small-run/tsne",
+        "/colors/small/small-run/sha256",
+        "/colors/small/small-run/nothing",
+        "/frontend/0/other.js",
+        f"{TILES}/picture/5/1_0.webp",
+        f"{TILES}/picture/5/0_-1.webp",
+        f"{TILES}/picture/6/0_0.webp",
+        f"{TILES}/picture/a/0_0.webp",
+        f"{TILES}/other/5/0_0.webp",
+        "/tiles/small/small-run/pca/other/grid.png",
+    ],
+)
 def test_what_is_not_there_is_one_line(client, store, path):
     response = client.get(path)
     assert response.status_code == 404

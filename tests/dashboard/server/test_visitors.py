@@ -1,4 +1,4 @@
-"""What visitors may do where the command line takes it from them: --read-only, --no-live, --jobs-per-minute."""
+"""What visitors may not do with --read-only, --no-live and --jobs-per-minute."""
 
 import pytest
 import streamlit as st
@@ -76,6 +76,12 @@ def test_listens_on_loopback_unless_told_and_a_public_url_is_one():
     options = parser().parse_args([])
     assert (options.host, options.public_url, options.trust_proxy) == ("127.0.0.1", "", "")
     assert Settings(public_url="https://example.org/team/maps/").base_path == "/team/maps"
-    for bad in ("example.org", "ftp://example.org", "https://example.org/a b", "https://example.org/?x", "//x"):
+    for bad in (
+        "example.org",
+        "ftp://example.org",
+        "https://example.org/a b",
+        "https://example.org/?x",
+        "//x",
+    ):
         with pytest.raises(SystemExit):
             parser().parse_args(["--public-url", bad])

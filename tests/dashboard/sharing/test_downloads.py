@@ -1,4 +1,4 @@
-"""What a page lets one take along is, byte for byte, what its command line writes; pandas reads the tables."""
+"""What a page downloads is, byte for byte, what its command line writes; pandas reads the tables."""
 
 import dataclasses
 import io
@@ -89,8 +89,16 @@ def by_command(exhibit, suffix, folder):
 
 
 STORE_COMMANDS = {
-    "classes", "compare", "map", "grid", "confusion", "mistakes", "occlusion-map", "outvoted", "table"
-}  # fmt: skip
+    "classes",
+    "compare",
+    "map",
+    "grid",
+    "confusion",
+    "mistakes",
+    "occlusion-map",
+    "outvoted",
+    "table",
+}
 
 
 @pytest.mark.parametrize("name", STORED)

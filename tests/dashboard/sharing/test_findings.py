@@ -44,10 +44,18 @@ VIEWS = {
     "mistakes": MistakesView(),
 }
 FINDING = Finding(
-    "Eyes, not ears", 'Two lines,\n"quoted" and \\ slashed.', datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC), "map",
-    {"map": "pca", "show": "points"}, "digits", "abc", {"name": "digits", "weights_hash": "0"},
-    {"hash": "1"}, {"device": "cpu"}, {"images": 34, "share": 0.1, "right": True, "ids": [1, 2], "best": ["a"]},
-)  # fmt: skip
+    "Eyes, not ears",
+    'Two lines,\n"quoted" and \\ slashed.',
+    datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC),
+    "map",
+    {"map": "pca", "show": "points"},
+    "digits",
+    "abc",
+    {"name": "digits", "weights_hash": "0"},
+    {"hash": "1"},
+    {"device": "cpu"},
+    {"images": 34, "share": 0.1, "right": True, "ids": [1, 2], "best": ["a"]},
+)
 
 
 @pytest.fixture
@@ -139,7 +147,9 @@ def test_a_live_finding_differs_where_its_result_does(run, serve, tmp_path, caps
 
 def test_what_can_not_be_checked_says_why(run, serve, tmp_path, capsys):
     folder = runs.findings()
-    base = finding_of(dataclasses.replace(VIEWS["map"], store="digits", run=run.fingerprint), run, None, "t", "")
+    base = finding_of(
+        dataclasses.replace(VIEWS["map"], store="digits", run=run.fingerprint), run, None, "t", ""
+    )
     folder.add(dataclasses.replace(base, store="elsewhere"), None)
     live = {**lab("saliency", image=5, live=True, upload="a" * 32).to_query(), "run": run.fingerprint}
     folder.add(dataclasses.replace(base, page="lab", query=live), None)
@@ -147,7 +157,13 @@ def test_what_can_not_be_checked_says_why(run, serve, tmp_path, capsys):
     folder.add(dataclasses.replace(base, page="gone"), None)
     assert check(folder.path) == 0
     out = capsys.readouterr().out
-    for said in ("'elsewhere' is not served", "uploaded", "no map 'nowhere'", "no page 'gone'", "4 not checked"):
+    for said in (
+        "'elsewhere' is not served",
+        "uploaded",
+        "no map 'nowhere'",
+        "no page 'gone'",
+        "4 not checked",
+    ):
         assert said in out
 
 
@@ -167,18 +183,29 @@ def test_a_regenerated_store_is_asked_anew(serve, tmp_path, capsys):
 
 
 def test_numbers_differ_by_how_much():
-    said = list(differences({"a": 2.0, "b": 3, "c": [1, 2], "d": "x", "e": 1}, {"a": 2.1, "b": 3, "c": [1, 3], "d": "y"}, 0.01))
+    said = list(
+        differences(
+            {"a": 2.0, "b": 3, "c": [1, 2], "d": "x", "e": 1}, {"a": 2.1, "b": 3, "c": [1, 3], "d": "y"}, 0.01
+        )
+    )
     assert said == [
         "a was 2 and is 2.1 (+0.1, +5.00%)",
         "c was [1, 2] and is [1, 3] (1 of 2 changed)",
         "d was x and is y",
         "e is gone (it was 1)",
     ]
-    assert not list(differences({"a": 2.0}, {"a": 2.01}, 0.01)) and list(differences({"a": 2.0}, {"a": 2.01}, 0.0))
+    assert not list(differences({"a": 2.0}, {"a": 2.01}, 0.01)) and list(
+        differences({"a": 2.0}, {"a": 2.01}, 0.0)
+    )
 
 
 def test_numbers_are_flat():
-    numbers = {"a": None, "b": float("nan"), "c": {"d": 1}, "rows": [{"id": 1, "x": 0.5}, {"id": 2, "x": 0.25}]}
+    numbers = {
+        "a": None,
+        "b": float("nan"),
+        "c": {"d": 1},
+        "rows": [{"id": 1, "x": 0.5}, {"id": 2, "x": 0.25}],
+    }
     assert flat(numbers) == {"c.d": 1, "rows.id": [1, 2], "rows.x": [0.5, 0.25]}
     assert len(flat({"long": list(range(1000))})["long"]) == MOST_VALUES
 
@@ -218,10 +245,16 @@ def test_names_are_plain_and_never_taken_twice(tmp_path):
     assert slug_of("Âme & Ôr: 5×5!") == "ame-or-55"
     assert slug_of("../../etc/passwd") == "etc-passwd" and slug_of("…") == "finding"
     folder = Folder(tmp_path / "new")
-    assert [folder.add(FINDING, None) for _ in range(3)] == ["eyes-not-ears", "eyes-not-ears-2", "eyes-not-ears-3"]
+    assert [folder.add(FINDING, None) for _ in range(3)] == [
+        "eyes-not-ears",
+        "eyes-not-ears-2",
+        "eyes-not-ears-3",
+    ]
     assert sorted(path.name for path in folder.path.iterdir()) == [
-        "eyes-not-ears-2.toml", "eyes-not-ears-3.toml", "eyes-not-ears.toml",
-    ]  # fmt: skip
+        "eyes-not-ears-2.toml",
+        "eyes-not-ears-3.toml",
+        "eyes-not-ears.toml",
+    ]
 
 
 def test_the_page_lists_filters_and_says_what_it_can_not_read(run, serve, tmp_path):
@@ -232,7 +265,10 @@ def test_the_page_lists_filters_and_says_what_it_can_not_read(run, serve, tmp_pa
     app = show("findings")
     assert not app.exception
     assert [each.value for each in app.error] and "broken.toml" in app.error[0].value
-    assert [each.value for each in app.subheader] == ["Clusters", r"Right \`ones\` \<b\>bold\<\/b\>".replace(r"\/", "/")]
+    assert [each.value for each in app.subheader] == [
+        "Clusters",
+        r"Right \`ones\` \<b\>bold\<\/b\>".replace(r"\/", "/"),
+    ]
     assert sum("holds" in each.value for each in app.markdown) == 2
     app = fine(show("findings", {"find": "cluster"}))
     assert [each.value for each in app.subheader] == ["Clusters"]

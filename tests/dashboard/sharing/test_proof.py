@@ -77,7 +77,9 @@ def test_the_same_result_is_reproduced_wherever_it_was_made(view, run):
 def test_a_result_from_elsewhere_within_the_tolerance_is_close(view, run, share):
     found = verdict((view, run, result()), (view, run, result(share, THERE)))
     assert found.kind == "close"
-    assert "within 1 %" in found.sentence and "NVIDIA H100" in found.sentence and "cpu x86 64" in found.sentence
+    assert (
+        "within 1 %" in found.sentence and "NVIDIA H100" in found.sentence and "cpu x86 64" in found.sentence
+    )
 
 
 @pytest.mark.parametrize("share", [0.03, 0.3, 10.0])
@@ -138,7 +140,10 @@ def test_every_bit_of_a_manifest_counts(view, run):
     one = Manifest.from_bytes(content.encode(), "test")
     for name in ("model", "images", "parameters", "versions"):
         changed = replace(one, **{name: {**getattr(one, name), "more": 1}})
-        assert prove(view, altered(run, **{name: getattr(changed, name)}), None).manifest != prove(view, run, None).manifest
+        assert (
+            prove(view, altered(run, **{name: getattr(changed, name)}), None).manifest
+            != prove(view, run, None).manifest
+        )
 
 
 @pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)
@@ -193,7 +198,9 @@ def test_the_sketch_estimates_the_deviation():
     assert estimated_deviation(sketch(VALUES), sketch(VALUES.reshape(40, 120))) == np.inf
 
 
-@pytest.mark.parametrize("values", [np.zeros((3, 3)), np.full((3, 3), np.nan), np.ones((0, 3)), np.full((2, 2), 1e-30)])
+@pytest.mark.parametrize(
+    "values", [np.zeros((3, 3)), np.full((3, 3), np.nan), np.ones((0, 3)), np.full((2, 2), 1e-30)]
+)
 def test_odd_arrays_have_a_sketch(values):
     made = sketch(values.astype(np.float32))
     assert len(made.sums) == SUMS

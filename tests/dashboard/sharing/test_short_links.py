@@ -69,7 +69,9 @@ def test_a_renamed_store_is_led_to_by_its_present_name(client, stores):
     assert page == "map" and query == {**VIEW.to_query(), "store": "a & b"}
 
 
-@pytest.mark.parametrize("name", ["aaaaaaaaaa", "AAAAAAAAAA", "..", "%2e%2e", "..%2Fmine", "x", "a" * 500, "\0", "é"])
+@pytest.mark.parametrize(
+    "name", ["aaaaaaaaaa", "AAAAAAAAAA", "..", "%2e%2e", "..%2Fmine", "x", "a" * 500, "\0", "é"]
+)
 def test_unknown_names_are_not_found(client, stores, name):
     ShortLinks(stores["mine"]).add(VIEW)
     assert client.get(f"/s/mine/{name}".replace("\0", "%00")).status_code == 404
@@ -86,14 +88,28 @@ def test_nothing_outside_of_the_folder_is_read(stores):
     links = ShortLinks(stores["mine"])
     links.add(VIEW)
     (stores["mine"] / "aaaaaaaaaa.json").write_text('{"page": "map", "query": {}}')
-    for name in ("../aaaaaaaaaa", "aaaaaaaaaa", f"../links/{links.add(VIEW)}", str(stores["mine"] / "aaaaaaaaaa")):
+    for name in (
+        "../aaaaaaaaaa",
+        "aaaaaaaaaa",
+        f"../links/{links.add(VIEW)}",
+        str(stores["mine"] / "aaaaaaaaaa"),
+    ):
         assert links.find(name) is None
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", '{"page": "map"}', '{"page": "gone", "query": {}}', '{"page": [], "query": 1}',
-                '{"page": "map", "query": {"image": 3}}']
-)  # fmt: skip
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"page": "map"}',
+        '{"page": "gone", "query": {}}',
+        '{"page": [], "query": 1}',
+        '{"page": "map", "query": {"image": 3}}',
+    ],
+)
 def test_a_damaged_link_is_not_found(client, stores, content):
     put(stores["mine"], content)
     assert client.get(f"/s/mine/{name_of(content.encode())}").status_code == 404

@@ -127,7 +127,10 @@ def test_every_default_is_written():
         ({"tab": "live", "method": "occlusion", "p.patch": "9"}, ("occlusion", "occlusion", "live")),
         ({"tab": "live", "method": "guided"}, ("live", "guided", "stored")),
         ({"tab": "live"}, ("saliency", "saliency", "stored")),
-        ({"tab": "occlusion", "method": "saliency", "p.variant": "gradcam"}, ("occlusion",) * 2 + ("stored",)),
+        (
+            {"tab": "occlusion", "method": "saliency", "p.variant": "gradcam"},
+            ("occlusion",) * 2 + ("stored",),
+        ),
         ({"tab": "segmentation"}, ("segmentation", "segment", "stored")),
         ({"tab": "neighbors", "method": "guided"}, ("neighbors", "guided", "stored")),
     ],

@@ -6,7 +6,17 @@ import pytest
 
 from dashboard.text import plain
 
-NAMES = ["a b", "x *y* _z_", ":red[r] $m$", "1. one", "- dash", "# head", "<b>bold</b>", "`code` [l](u)", "~~s~~ | t"]
+NAMES = [
+    "a b",
+    "x *y* _z_",
+    ":red[r] $m$",
+    "1. one",
+    "- dash",
+    "# head",
+    "<b>bold</b>",
+    "`code` [l](u)",
+    "~~s~~ | t",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,11 +17,19 @@ class Plain(nn.Sequential):
 
     def __init__(self, channels: int = 3, nonlinearity: type[nn.Module] = nn.ReLU):
         super().__init__(
-            nn.Conv2d(channels, 8, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(8), nonlinearity(),
-            nn.Conv2d(8, 12, 3, padding=1), nn.BatchNorm2d(12), nonlinearity(), nn.MaxPool2d(2),
-            nn.Conv2d(12, 10, 3, padding=1), nonlinearity(),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(10, len(CLASSES)),
-        )  # fmt: skip
+            nn.Conv2d(channels, 8, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(8),
+            nonlinearity(),
+            nn.Conv2d(8, 12, 3, padding=1),
+            nn.BatchNorm2d(12),
+            nonlinearity(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(12, 10, 3, padding=1),
+            nonlinearity(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(10, len(CLASSES)),
+        )
 
 
 class Reused(nn.Module):

@@ -19,5 +19,12 @@ def open_run(name, fingerprint):
 app = st.App(Path(__file__).with_name("component_page.py"), routes=make_routes(open_run))
 
 if __name__ == "__main__":
-    app.run(config={"server.address": "127.0.0.1", "server.port": int(sys.argv[1]), "server.headless": True,
-                    "browser.gatherUsageStats": False, "server.fileWatcherType": "none"})  # fmt: skip
+    app.run(
+        config={
+            "server.address": "127.0.0.1",
+            "server.port": int(sys.argv[1]),
+            "server.headless": True,
+            "browser.gatherUsageStats": False,
+            "server.fileWatcherType": "none",
+        }
+    )

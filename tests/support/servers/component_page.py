@@ -41,10 +41,16 @@ def remember(events):
 
 def show_image_grid():
     items = [
-        GridItem(i, urls.thumbnail("small", FINGERPRINT, i), alt=f"image {i}", badge="wrong", tone="bad",
-                 box=(0.25, 0.5, 0.75, 1.0))
+        GridItem(
+            i,
+            urls.thumbnail("small", FINGERPRINT, i),
+            alt=f"image {i}",
+            badge="wrong",
+            tone="bad",
+            box=(0.25, 0.5, 0.75, 1.0),
+        )
         for i in range(12)
-    ]  # fmt: skip
+    ]
     selected = came.get("clicked")
     image_grid(items, key="grid", columns=4, selected=selected, on_click=lambda id: came.update(clicked=id))
 
@@ -84,8 +90,15 @@ def show_deep_zoom():
 def show_confusion_matrix():
     counts, names = np.array([[7, 2, 0], [1, 5, 0]]), ("ant", "bee", "cow")
     selected = Pair(*came.get("clicked", ("", "")))
-    confusion_matrix(counts, names[:2], names, (9, 12), key="matrix", selected=selected,
-                     on_click=lambda pair: came.update(clicked=pair))  # fmt: skip
+    confusion_matrix(
+        counts,
+        names[:2],
+        names,
+        (9, 12),
+        key="matrix",
+        selected=selected,
+        on_click=lambda pair: came.update(clicked=pair),
+    )
 
 
 SHOWN = {

@@ -18,9 +18,11 @@ from featurestore.objects.changes import Changes
 from featurestore.objects.path import ObjectPath
 
 CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "a key", "AWS_SECRET_ACCESS_KEY": "a secret", "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "a key",
+    "AWS_SECRET_ACCESS_KEY": "a secret",
+    "AWS_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
-}  # fmt: skip
+}
 
 
 class Answered(NamedTuple):

@@ -1,7 +1,8 @@
 """Makes a store on a Ray cluster of two nodes on this host, one of which is killed while it is at a shard.
 
-python -m tests.support.servers.ray_cluster FOLDER STORE, in a network namespace, since Ray listens on all interfaces:
-unshare -rn sh -c "ip link set lo up && exec python -m tests.support.servers.ray_cluster FOLDER STORE"
+python -m tests.support.servers.ray_cluster FOLDER STORE, in a network namespace, since Ray listens on all
+interfaces: unshare -rn sh -c "ip link set lo up && exec python -m tests.support.servers.ray_cluster FOLDER
+STORE"
 """
 
 import os

@@ -21,10 +21,16 @@ MAP = 5
 """Side of every feature map and of every occlusion map."""
 
 FIELDS = {
-    "model": {"name": "tiny", "weights_hash": "0" * 64}, "images": {"count": IMAGES},
-    "parameters": {"seed": 0}, "versions": {"numpy": np.__version__}, "device": "cpu", "dtype": "float32",
-    "threads": 1, "class_names": CLASSES, "notes": {"accuracy": 0.5},
-}  # fmt: skip
+    "model": {"name": "tiny", "weights_hash": "0" * 64},
+    "images": {"count": IMAGES},
+    "parameters": {"seed": 0},
+    "versions": {"numpy": np.__version__},
+    "device": "cpu",
+    "dtype": "float32",
+    "threads": 1,
+    "class_names": CLASSES,
+    "notes": {"accuracy": 0.5},
+}
 
 
 def write_full_store(path: Path, fingerprint: str = FINGERPRINT) -> Manifest:
@@ -69,12 +75,20 @@ def _image(image_id):
         return {"image_id": image_id, "path": path}
     probability = 0.4 + image_id / 200
     return {
-        "image_id": image_id, "path": path, "sha256": f"{image_id:064x}", "label": CLASSES[image_id % 3],
-        "split": "test", "width": 64 + image_id, "height": 48, "predicted": CLASSES[image_id % 2],
-        "thumbnail": {"bytes": _random(0, image_id).bytes(50), "path": None}, "probability": probability,
-        "top5": [{"class": CLASSES[image_id % 2], "probability": probability}], "loss": image_id / 10,
+        "image_id": image_id,
+        "path": path,
+        "sha256": f"{image_id:064x}",
+        "label": CLASSES[image_id % 3],
+        "split": "test",
+        "width": 64 + image_id,
+        "height": 48,
+        "predicted": CLASSES[image_id % 2],
+        "thumbnail": {"bytes": _random(0, image_id).bytes(50), "path": None},
+        "probability": probability,
+        "top5": [{"class": CLASSES[image_id % 2], "probability": probability}],
+        "loss": image_id / 10,
         "correct": image_id % 3 == image_id % 2,
-    }  # fmt: skip
+    }
 
 
 def _features(ids):
@@ -91,37 +105,75 @@ def _occlusion_maps(image_id):
     random = _random(2, image_id)
     cells = MAP * MAP
     return {
-        "image_id": image_id, "target": CLASSES[image_id % 2], "patch": 8, "stride": 4,
-        "rows": MAP, "cols": MAP, "probability": random.random(cells, np.float32),
+        "image_id": image_id,
+        "target": CLASSES[image_id % 2],
+        "patch": 8,
+        "stride": 4,
+        "rows": MAP,
+        "cols": MAP,
+        "probability": random.random(cells, np.float32),
         "logit": random.random(cells, np.float32),
-        "argmax": random.integers(0, len(CLASSES), cells), "unoccluded": 0.5, "unoccluded_logit": 1.5,
-    }  # fmt: skip
+        "argmax": random.integers(0, len(CLASSES), cells),
+        "unoccluded": 0.5,
+        "unoccluded_logit": 1.5,
+    }
 
 
 def _layers():
     for position, (layer, channels) in enumerate(LAYERS.items()):
-        square = {name: 2 * position + 3 for name in ("rf_height", "rf_width", "rf_size")}
+        square = dict.fromkeys(("rf_height", "rf_width", "rf_size"), 2 * position + 3)
         stride = dict.fromkeys(("stride_y", "stride_x", "rf_stride"), position + 1)
         offset = dict.fromkeys(("offset_y", "offset_x", "rf_offset"), -1)
-        yield {"position": position, "layer": layer, "kind": "Conv2d", "tap": "relu", "in_channels": 3,
-               "channels": channels, "height": MAP, "width": MAP, **square, **stride, **offset}
+        yield {
+            "position": position,
+            "layer": layer,
+            "kind": "Conv2d",
+            "tap": "relu",
+            "in_channels": 3,
+            "channels": channels,
+            "height": MAP,
+            "width": MAP,
+            **square,
+            **stride,
+            **offset,
+        }
 
 
 def _channels():
     for layer, channels in sorted(LAYERS.items()):
         for channel in range(channels):
-            yield {"layer": layer, "channel": channel, "mean": 0.5, "max": 2.0, "active_share": 0.9,
-                   "dead": False, "top_class": CLASSES[channel % 3], "selectivity": 0.1, "histogram_low": 0.0,
-                   "histogram_high": 2.0, "histogram": [channel] * HISTOGRAM_BINS}
+            yield {
+                "layer": layer,
+                "channel": channel,
+                "mean": 0.5,
+                "max": 2.0,
+                "active_share": 0.9,
+                "dead": False,
+                "top_class": CLASSES[channel % 3],
+                "selectivity": 0.1,
+                "histogram_low": 0.0,
+                "histogram_high": 2.0,
+                "histogram": [channel] * HISTOGRAM_BINS,
+            }
 
 
 def _top_patches():
     for layer, channels in sorted(LAYERS.items()):
         for channel in range(channels):
             for rank in range(9):
-                yield {"layer": layer, "channel": channel, "rank": rank, "image_id": 40 + rank - channel,
-                       "value": 2.0 - rank / 10, "y": rank % MAP, "x": channel % MAP, "left": -1.5,
-                       "top": 0.0, "right": 6.5, "bottom": 8.0}
+                yield {
+                    "layer": layer,
+                    "channel": channel,
+                    "rank": rank,
+                    "image_id": 40 + rank - channel,
+                    "value": 2.0 - rank / 10,
+                    "y": rank % MAP,
+                    "x": channel % MAP,
+                    "left": -1.5,
+                    "top": 0.0,
+                    "right": 6.5,
+                    "bottom": 8.0,
+                }
 
 
 def _embeddings():
@@ -133,30 +185,53 @@ def _embeddings():
 
 def _maps():
     for method in ("pca", "umap"):
-        yield {"method": method, "trustworthiness": 0.9, "knn_preservation": 0.4, "seed": 0,
-               "parameters": json.dumps({"neighbors": 15})}
+        yield {
+            "method": method,
+            "trustworthiness": 0.9,
+            "knn_preservation": 0.4,
+            "seed": 0,
+            "parameters": json.dumps({"neighbors": 15}),
+        }
 
 
 def _neighbors():
     for space in ("feature", "pixel"):
         for image_id in set(range(IMAGES)).difference(UNREADABLE):
             for rank in range(3):
-                yield {"space": space, "image_id": image_id, "rank": rank,
-                       "neighbor_id": (image_id + rank + 1) % IMAGES, "distance": rank / 10}
+                yield {
+                    "space": space,
+                    "image_id": image_id,
+                    "rank": rank,
+                    "neighbor_id": (image_id + rank + 1) % IMAGES,
+                    "distance": rank / 10,
+                }
 
 
 def _grids():
     for kind in ("nearest", "unique"):
         for cell in range(64):
-            yield {"method": "umap", "kind": kind, "row": cell // 8, "col": cell % 8,
-                   "image_id": cell if cell < IMAGES else None, "right_distance": 0.25, "down_distance": None}
+            yield {
+                "method": "umap",
+                "kind": kind,
+                "row": cell // 8,
+                "col": cell % 8,
+                "image_id": cell if cell < IMAGES else None,
+                "right_distance": 0.25,
+                "down_distance": None,
+            }
 
 
 def _filters():
     for channel in range(LAYERS["stem"]):
         weight = _random(4, channel).standard_normal(3 * 7 * 7).astype(np.float32)
-        yield {"channel": channel, "in_channels": 3, "height": 7, "width": 7, "weight": weight,
-               "std": [0.2, 0.25, 0.3]}
+        yield {
+            "channel": channel,
+            "in_channels": 3,
+            "height": 7,
+            "width": 7,
+            "weight": weight,
+            "std": [0.2, 0.25, 0.3],
+        }
 
 
 def _problems():
@@ -165,6 +240,13 @@ def _problems():
 
 
 WHOLE = {
-    "layers": _layers, "channels": _channels, "top_patches": _top_patches, "embeddings": _embeddings,
-    "maps": _maps, "neighbors": _neighbors, "grids": _grids, "filters": _filters, "problems": _problems,
-}  # fmt: skip
+    "layers": _layers,
+    "channels": _channels,
+    "top_patches": _top_patches,
+    "embeddings": _embeddings,
+    "maps": _maps,
+    "neighbors": _neighbors,
+    "grids": _grids,
+    "filters": _filters,
+    "problems": _problems,
+}

@@ -1,11 +1,11 @@
-"""A store of as many images as wanted, computed instead of passed through a network: for timing what reads it.
+"""A store of as many images as wanted, made up without a network: for timing what reads it.
 
     python -m tests.support.stores.large PATH --images 1000000 --like stores/demo
 
-Everything of the network (layers, channels, patches, filters) is that of the store `--like`; images, features,
-maps, neighbours and grids are drawn from a seed, in the sizes and row groups of a real store. Neighbours are
-any images, features are class centres with noise, so the pages show nonsense, as fast or slow as sense. The
-images' files are few (PATH-images), each of them many images of the store.
+Everything of the network (layers, channels, patches, filters) is that of the store `--like`; images,
+features, maps, neighbours and grids are drawn from a seed, in the sizes and row groups of a real store.
+Neighbours are any images, features are class centres with noise, so the pages show nonsense, as fast or slow
+as sense. The images' files are few (PATH-images), each of them many images of the store.
 """
 
 import argparse
@@ -60,7 +60,9 @@ def write_store(path: Path, number: int, like: Run, seed: int = 0) -> Run:
     _write_maps(writer, number, width, seed)
     for table in NETWORK:
         writer.write_shard(table, 0, like.table(table))
-    kept = {each.name: getattr(like.manifest, each.name) for each in fields(Manifest) if each.name not in DRAWN}
+    kept = {
+        each.name: getattr(like.manifest, each.name) for each in fields(Manifest) if each.name not in DRAWN
+    }
     images = {"count": number, "problems": 0, "spec": str(folder), "root": str(folder)}
     writer.commit(kept | {"images": {**kept["images"], **images}})
     return Store(path).open()
@@ -99,15 +101,23 @@ def image_rows(ids: np.ndarray, classes: tuple[str, ...], pictures: list[bytes],
     thumbnails = pa.array([{"bytes": pictures[each % FILES], "path": None} for each in ids])
     digests = pa.array([hashlib.sha256(picture).hexdigest() for picture in pictures])
     top = pa.StructArray.from_arrays([names.take(predicted), pa.array(probability)], ["class", "probability"])
-    return pa.table({
-        "image_id": ids, "path": [file_name(each) for each in ids],
-        "sha256": digests.take(ids % FILES), "label": names.take(label), "split": ["test"] * number,
-        "width": np.full(number, SIDE, np.int32), "height": np.full(number, SIDE, np.int32),
-        "thumbnail": thumbnails, "predicted": names.take(predicted), "probability": probability,
-        "top5": pa.ListArray.from_arrays(np.arange(number + 1, dtype=np.int32), top),
-        "loss": -np.log(np.where(correct, probability, 1.01 - probability)).astype(np.float32),
-        "correct": correct,
-    })  # fmt: skip
+    return pa.table(
+        {
+            "image_id": ids,
+            "path": [file_name(each) for each in ids],
+            "sha256": digests.take(ids % FILES),
+            "label": names.take(label),
+            "split": ["test"] * number,
+            "width": np.full(number, SIDE, np.int32),
+            "height": np.full(number, SIDE, np.int32),
+            "thumbnail": thumbnails,
+            "predicted": names.take(predicted),
+            "probability": probability,
+            "top5": pa.ListArray.from_arrays(np.arange(number + 1, dtype=np.int32), top),
+            "loss": -np.log(np.where(correct, probability, 1.01 - probability)).astype(np.float32),
+            "correct": correct,
+        }
+    )
 
 
 def neighbor_rows(space: str, ids: np.ndarray, number: int, seed: int) -> pa.Table:
@@ -116,30 +126,57 @@ def neighbor_rows(space: str, ids: np.ndarray, number: int, seed: int) -> pa.Tab
     random = np.random.default_rng([ids[0], seed])
     away = random.integers(1, number, (len(ids), ranks))
     distances = np.sort(random.random((len(ids), ranks), np.float32), 1)
-    return pa.table({
-        "space": pa.array([space]).take(np.zeros(away.size, np.int64)), "image_id": np.repeat(ids, ranks),
-        "rank": np.tile(np.arange(ranks, dtype=np.int32), len(ids)),
-        "neighbor_id": ((ids[:, None] + away) % number).reshape(-1), "distance": distances.reshape(-1),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "space": pa.array([space]).take(np.zeros(away.size, np.int64)),
+            "image_id": np.repeat(ids, ranks),
+            "rank": np.tile(np.arange(ranks, dtype=np.int32), len(ids)),
+            "neighbor_id": ((ids[:, None] + away) % number).reshape(-1),
+            "distance": distances.reshape(-1),
+        }
+    )
 
 
 def _write_maps(writer: RunWriter, number: int, width: int, seed: int) -> None:
     ids, random = np.arange(number), np.random.default_rng([2, seed])
     centres = random.normal(size=(40, 2)) * 5
     for shard, method in enumerate(MAPS):
-        places = (centres[random.integers(40, size=number)] + random.normal(size=(number, 2))).astype(np.float32)
-        writer.write_shard("embeddings", shard, pa.table({
-            "method": pa.array([method]).take(np.zeros(number, np.int64)), "image_id": ids,
-            "x": places[:, 0], "y": places[:, 1],
-        }))  # fmt: skip
+        places = (centres[random.integers(40, size=number)] + random.normal(size=(number, 2))).astype(
+            np.float32
+        )
+        writer.write_shard(
+            "embeddings",
+            shard,
+            pa.table(
+                {
+                    "method": pa.array([method]).take(np.zeros(number, np.int64)),
+                    "image_id": ids,
+                    "x": places[:, 0],
+                    "y": places[:, 1],
+                }
+            ),
+        )
         unit = normalised(random.random((number, min(width, 8)), np.float32))
-        writer.write_shard("grids", shard, grids_table(method, places, ids, unit, 0).sort_by(
-            [(key, "ascending") for key in ("method", "kind", "row", "col")]))
-    writer.write_shard("maps", 0, pa.table({
-        "method": list(MAPS), "trustworthiness": pa.array([0.9] * len(MAPS), pa.float32()),
-        "knn_preservation": pa.array([0.3] * len(MAPS), pa.float32()), "seed": [0] * len(MAPS),
-        "parameters": ['{"quality": {"k": 15, "sample": 2000}}'] * len(MAPS),
-    }))  # fmt: skip
+        writer.write_shard(
+            "grids",
+            shard,
+            grids_table(method, places, ids, unit, 0).sort_by(
+                [(key, "ascending") for key in ("method", "kind", "row", "col")]
+            ),
+        )
+    writer.write_shard(
+        "maps",
+        0,
+        pa.table(
+            {
+                "method": list(MAPS),
+                "trustworthiness": pa.array([0.9] * len(MAPS), pa.float32()),
+                "knn_preservation": pa.array([0.3] * len(MAPS), pa.float32()),
+                "seed": [0] * len(MAPS),
+                "parameters": ['{"quality": {"k": 15, "sample": 2000}}'] * len(MAPS),
+            }
+        ),
+    )
 
 
 def drawn_pictures() -> list[bytes]:

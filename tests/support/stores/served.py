@@ -23,7 +23,9 @@ def write_served_store(path: Path, *options: str) -> Path:
 
 def write_other_store(path: Path) -> Path:
     """Of another network over other images, and with fewer tables: no maps, no occlusion."""
-    return _write(path, "--model", "demo", "--images", "demo", "--limit", "17", "--stages", "activations,neighbors")
+    return _write(
+        path, "--model", "demo", "--images", "demo", "--limit", "17", "--stages", "activations,neighbors"
+    )
 
 
 def _write(path: Path, *options: str) -> Path:

@@ -13,6 +13,7 @@ from compute.images.sources import open_source
 from compute.models import zoo
 from compute.pipeline.job import Job, image_digests, parameters
 from compute.runtime.progress import Progress
+from tests.support import ROOT
 
 NETWORK = """
 from torch import nn
@@ -22,10 +23,10 @@ def net():
         nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     )
 """
-OPTIONS = ("--size", "12", "--occlusion-patch", "6", "--occlusion-stride", "6", "--stages", "occlusion",
-           "--device", "cpu", "--threads", "1")  # fmt: skip
+OPTIONS = (
+    "--size 12 --occlusion-patch 6 --occlusion-stride 6 --stages occlusion --device cpu --threads 1".split()
+)
 IMAGES = 1300
-from tests.support import ROOT
 
 
 def make_job(folder: Path) -> None:
@@ -52,8 +53,8 @@ def job(folder: Path) -> Job:
 
 def arguments(folder: Path, store: Path, *more: str) -> list[str]:
     """Of `python -m compute`."""
-    return ["store", "--model", f"{folder / 'network.py'}:net", "--images", str(folder / "images"),
-            "--store", str(store), *OPTIONS, *more]  # fmt: skip
+    chosen = ["--model", f"{folder / 'network.py'}:net", "--images", str(folder / "images")]
+    return ["store", *chosen, "--store", str(store), *OPTIONS, *more]
 
 
 def make_store(folder: Path, store: Path, *more: str) -> int:

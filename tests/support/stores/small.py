@@ -47,11 +47,20 @@ def thumbnail(image_id: int) -> bytes:
 def _image(image_id: int) -> dict:
     label, predicted = CLASSES[image_id % 3], CLASSES[0 if image_id % 7 == 0 else image_id % 3]
     return {
-        "image_id": image_id, "path": f"{label}/{image_id}.png", "sha256": f"{image_id:064x}", "label": label,
-        "split": "test", "width": 20, "height": 12, "thumbnail": {"bytes": thumbnail(image_id), "path": None},
-        "predicted": predicted, "probability": 0.5 + image_id / 100, "top5": [], "loss": image_id / 10,
+        "image_id": image_id,
+        "path": f"{label}/{image_id}.png",
+        "sha256": f"{image_id:064x}",
+        "label": label,
+        "split": "test",
+        "width": 20,
+        "height": 12,
+        "thumbnail": {"bytes": thumbnail(image_id), "path": None},
+        "predicted": predicted,
+        "probability": 0.5 + image_id / 100,
+        "top5": [],
+        "loss": image_id / 10,
         "correct": label == predicted,
-    }  # fmt: skip
+    }
 
 
 def _point(image_id: int) -> dict:
@@ -63,7 +72,11 @@ def _cell(kind: str, index: int) -> dict:
     row, col = divmod(index, SIDE)
     empty = kind == "unique" and (row, col) == MISSING_CELL
     return {
-        "method": "pca", "kind": kind, "row": row, "col": col, "image_id": None if empty else index,
+        "method": "pca",
+        "kind": kind,
+        "row": row,
+        "col": col,
+        "image_id": None if empty else index,
         "right_distance": None if col == SIDE - 1 else col / SIDE,
         "down_distance": None if row == SIDE - 1 else row / SIDE,
-    }  # fmt: skip
+    }
