@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.data import runs as data
-from dashboard.findings.folder import Folder, Kept
+from dashboard.findings.folder import Folder, Kept, findings
 from dashboard.findings.recheck import Check, recheck, view_of
 from dashboard.findings.record import Finding, Value
 from dashboard.jobs.lookup import result_of
@@ -30,7 +30,7 @@ MARKS = {
 
 
 def draw(opened: Opened[FindingsView]) -> None:
-    folder = data.findings()
+    folder = findings()
     everything = folder.all()
     if not everything:
         st.info(

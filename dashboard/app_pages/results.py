@@ -7,7 +7,7 @@ import streamlit as st
 from compute.methods import METHODS
 from dashboard.data import runs as data
 from dashboard.data.disk_cache import reason
-from dashboard.jobs.result_store import Entry, ResultCache
+from dashboard.jobs.result_store import Entry, ResultCache, results
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import ResultsView
@@ -27,7 +27,7 @@ def draw(opened: Opened[ResultsView]) -> None:
     if data.settings().live:
         job_list.running_and_waiting()
         st.subheader("Kept", anchor=False)
-    cache = data.results(opened.store)
+    cache = results(opened.store)
     entries = cache.entries()
     if problem := st.session_state.pop(FAILED, None):
         st.error(problem, icon=":material/error:")
@@ -55,7 +55,7 @@ def _totals(opened: Opened[ResultsView], cache: ResultCache, count: int) -> None
         st.metric("Size", f"{_spoken(used)} of {_spoken(limit)}", width="content")
     others = [name for name in data.stores() if name != opened.store]
     if others:
-        sizes = ", ".join(f"{name} {_spoken(data.results(name).total_bytes())}" for name in others)
+        sizes = ", ".join(f"{name} {_spoken(results(name).total_bytes())}" for name in others)
         st.caption(f"Other stores: {sizes}.")
     st.caption(
         "Those opened longest ago go when the limit is reached (`--results-mb`, for each store); their links "

@@ -12,6 +12,7 @@ from compute.images.preprocessing import Preprocessing
 from compute.models.model import Model
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
+from dashboard.data.uploads import uploads
 from featurestore.reader import Run
 
 LARGEST = 1024
@@ -55,7 +56,7 @@ def patch(run: Run, image_id: int, box: Box | None, side: int) -> bytes:
 
 
 def photograph(run: Run, image_id: int, upload: str = "") -> Image.Image:
-    return decode(runs.uploads().read(upload) if upload else runs.original(run, image_id))
+    return decode(uploads().read(upload) if upload else runs.original(run, image_id))
 
 
 def whole_tensor(model: Model, image: Image.Image) -> torch.Tensor:

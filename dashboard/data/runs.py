@@ -18,20 +18,12 @@ from compute.models.model import Model
 from compute.reports.drawing.coloring import Coloring
 from compute.reports.drawing.coloring import coloring as coloring_of
 from dashboard.data import image_search
-from dashboard.data.content_store import Kept
-from dashboard.data.disk_cache import Shelf
-from dashboard.data.uploads import Uploads
-from dashboard.findings.folder import Folder
-from dashboard.jobs.queue import JobQueue
-from dashboard.jobs.result_store import ResultCache, kept_beside
 from dashboard.settings import Settings, find_stores
-from dashboard.sharing.short_links import ShortLinks
 from dashboard.views.state import Facts
 from featurestore import vector_cache
 from featurestore.places import Place, beside, place
 from featurestore.reader import Run, Store
 
-SELECTION_BYTES = 256 * 1024 * 1024
 BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
 
 
@@ -112,44 +104,14 @@ def original(run: Run, image_id: int) -> bytes:
     return read_original(run, image_id)
 
 
-@st.cache_resource(show_spinner=False)
-def jobs() -> JobQueue:
-    return JobQueue(jobs_per_minute=settings().jobs_per_minute)
-
-
-@st.cache_resource(show_spinner=False)
-def uploads() -> Uploads:
-    return Uploads()
-
-
 def run_names(store: str) -> list[str]:
     """Fingerprints of all runs of the store of this listed name; not cached, as a store can be made anew."""
     return Store(_folder(store)).runs()
 
 
-def selections(store: str) -> Kept:
-    """Image ids, as little-endian int64, kept beside the store of this listed name."""
-    return _selections(_beside(store))
-
-
-def results(store: str) -> ResultCache:
-    """Finished live results, kept beside the store of this listed name."""
-    return _results(_beside(store))
-
-
-def short_links(store: str) -> ShortLinks:
-    """Links kept beside the store of this listed name."""
-    return ShortLinks(Path(_beside(store)))
-
-
-def findings() -> Folder:
-    """Not cached: git may change the folder at any time."""
-    return Folder(Path(settings().findings))
-
-
-def _beside(name: str) -> str:
-    """The folder of this machine for what is kept beside a store."""
-    return str(beside(place(_folder(name))))
+def folder_beside(store: str) -> Path:
+    """Return the folder of this machine for what is kept beside the store of this listed name."""
+    return beside(place(_folder(store)))
 
 
 def _folder(name: str) -> str:
@@ -158,17 +120,6 @@ def _folder(name: str) -> str:
     if name not in listed:
         raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")
     return str(listed[name])
-
-
-@st.cache_resource(show_spinner=False)
-def _selections(folder: str) -> Kept:
-    shelf = Shelf(Path(folder) / "selections", SELECTION_BYTES)
-    return Kept("the selection", kept_bytes=32 * 1024 * 1024, shelf=shelf)
-
-
-@st.cache_resource(show_spinner=False)
-def _results(folder: str) -> ResultCache:
-    return kept_beside(Path(folder), settings().results_mb * 2**20)
 
 
 def read_facts(run: Run) -> Facts:

@@ -1,26 +1,45 @@
 """Images chosen with the lasso or by a search: their ids under the hash that a link carries."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import streamlit as st
 
 from dashboard.data import runs
+from dashboard.data.content_store import Kept
+from dashboard.data.disk_cache import Shelf
 from dashboard.views.binding import View
 from dashboard.views.query_text import Notes
 from featurestore.reader import Run
+
+FOLDER = "selections"
+DISK_BYTES, MEMORY_BYTES = 256 * 1024 * 1024, 32 * 1024 * 1024
+"""Of all selections of a store together."""
+
+
+def selections(store: str) -> Kept:
+    """Return the image ids, as little-endian int64, that are kept beside the store of this listed name."""
+    return _selections(str(runs.folder_beside(store)))
+
+
+@st.cache_resource(show_spinner=False)
+def _selections(folder: str) -> Kept:
+    shelf = Shelf(Path(folder) / FOLDER, DISK_BYTES)
+    return Kept("the selection", kept_bytes=MEMORY_BYTES, shelf=shelf)
 
 
 def keep(store: str, image_ids: np.ndarray) -> str:
     """The name of a selection in a view; "" for none of the images."""
     ids = np.unique(np.asarray(image_ids, "<i8"))
-    return runs.selections(store).add(ids.tobytes()) if len(ids) else ""
+    return selections(store).add(ids.tobytes()) if len(ids) else ""
 
 
 def read(store: str, run: Run, name: str) -> np.ndarray:
     """The image_ids (n,) int64, sorted, that the run has. ValueError where it is not kept any more."""
     if not name:
         return np.empty(0, np.int64)
-    ids = np.frombuffer(runs.selections(store).read(name), "<i8")
+    ids = np.frombuffer(selections(store).read(name), "<i8")
     return ids[(ids >= 0) & (ids < run.image_count)]
 
 

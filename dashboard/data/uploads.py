@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -26,6 +27,12 @@ def this_session() -> str | None:
     """None in a thread that no page runs in, such as a job's."""
     context = get_script_run_ctx(suppress_warning=True)
     return None if context is None else context.session_id
+
+
+@st.cache_resource(show_spinner=False)
+def uploads() -> "Uploads":
+    """Return the uploads of this server; all sessions share them."""
+    return Uploads()
 
 
 class Uploads:

@@ -47,12 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     # Imported late: the caches read the settings that `main` has just written.
-    from dashboard.data import runs
+    from dashboard.findings.folder import findings
     from dashboard.findings.recheck import recheck
     from dashboard.findings.recompute import computed
 
     counted: Counter[str] = Counter()
-    for kept in runs.findings().all():
+    for kept in findings().all():
         if kept.finding is None:
             counted["unreadable"] += 1
             print(f"can't be read  {kept.slug}: {kept.problem}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from dashboard.data import runs
 from dashboard.findings.record import Finding
 from featurestore.files.atomic import fsync_folder, make_folder, publish
 
@@ -33,6 +34,11 @@ class Kept:
     slug: str
     finding: Finding | None
     problem: str = ""
+
+
+def findings() -> "Folder":
+    """Return the folder of findings; not cached, as git may change it at any time."""
+    return Folder(Path(runs.settings().findings))
 
 
 class Folder:

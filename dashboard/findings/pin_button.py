@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard.data import runs
+from dashboard.findings.folder import findings
 from dashboard.findings.recheck import environment_of, numbers_of
 from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
 from dashboard.jobs.result_store import Result
@@ -49,7 +50,7 @@ def _pin(view: ViewState, run: Run, result: Result | None, title: str, note: str
     except ValueError as error:
         st.error(sentence(error), icon=":material/error:")
         return
-    folder = runs.findings()
+    folder = findings()
     try:
         slug = folder.add(finding, picture)
     except OSError as error:

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import torch
 
 from compute.runtime.environment import environment
-from dashboard.data import runs
 from dashboard.data.disk_cache import reason
-from dashboard.jobs.queue import Job, State, Work
+from dashboard.jobs.queue import Job, State, Work, jobs
 from dashboard.jobs.request import Request, request
-from dashboard.jobs.result_store import Result, ResultCache
+from dashboard.jobs.result_store import Result, ResultCache, results
 from dashboard.views.state import LiveView, ViewState
 from featurestore.reader import Run
 
@@ -38,16 +37,16 @@ def requested(view: LiveView, run: Run) -> Request:
 
 def find(store: str, wanted: Request) -> Job | None:
     """The job of this request; one whose result is kept comes back into the queue as finished."""
-    job = runs.jobs().find(wanted.key)
+    job = jobs().find(wanted.key)
     if job is not None and job.state not in (State.FAILED, State.CANCELLED):
         return job
-    kept = runs.results(store).get(wanted.key)
-    return job if kept is None else runs.jobs().adopt(wanted.key, wanted.title, kept, kept.seconds)
+    kept = results(store).get(wanted.key)
+    return job if kept is None else jobs().adopt(wanted.key, wanted.title, kept, kept.seconds)
 
 
 def keeping(work: Work, view: LiveView, wanted: Request, device: torch.device | str) -> Work:
     """`work` whose last step is a `Result`, kept beside the view's store."""
-    cache = runs.results(view.store)
+    cache = results(view.store)
 
     def steps() -> Iterator:
         started = time.monotonic()

@@ -15,8 +15,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
+import streamlit as st
 
 from compute.runtime.batches import is_out_of_memory
+from dashboard.data import runs
 from dashboard.jobs.rate_limit import Refused, Starts
 from dashboard.views.state import ViewState
 
@@ -104,6 +106,12 @@ class _Entry:
         now = time.monotonic()
         seconds = now - self.started if self.job.state is State.RUNNING else 0.0
         return replace(self.job, seconds=seconds, unwatched=now - self.asked)
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> "JobQueue":
+    """Return the queue of this server; all sessions share it."""
+    return JobQueue(jobs_per_minute=runs.settings().jobs_per_minute)
 
 
 class JobQueue:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from dashboard.data import runs
-from dashboard.jobs.queue import State, Work
+from dashboard.jobs.queue import State, Work, jobs
 from dashboard.views.state import ViewState
 
 PATIENCE = 120.0
@@ -15,8 +14,8 @@ def finished(key: str, title: str, work: Work, view: ViewState, owner: str) -> A
 
     ValueError where it fails, or its turn doesn't come in time.
     """
-    runs.jobs().submit(key, title, owner, work, view=view)
-    job = runs.jobs().wait(key, PATIENCE)
+    jobs().submit(key, title, owner, work, view=view)
+    job = jobs().wait(key, PATIENCE)
     if job is None or job.state is not State.DONE:
         raise ValueError((job and job.message) or "the queue is long; try again later")
     return job.step

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import streamlit as st
 
+from dashboard.data import runs
 from dashboard.data.disk_cache import Kept, Shelf
 from dashboard.jobs.result import ABOUT, THUMBNAIL, Result, from_file, to_file
 
-__all__ = ["Entry", "Result", "ResultCache", "kept_beside"]
+__all__ = ["Entry", "Result", "ResultCache", "kept_beside", "results"]
 
 FOLDER, SUFFIX = "results", ".npz"
 
@@ -37,6 +39,16 @@ class Entry:
     query: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def results(store: str) -> "ResultCache":
+    """Return the finished live results that are kept beside the store of this listed name."""
+    return _results(str(runs.folder_beside(store)))
+
+
+@st.cache_resource(show_spinner=False)
+def _results(folder: str) -> "ResultCache":
+    return kept_beside(Path(folder), runs.settings().results_mb * 2**20)
 
 
 class ResultCache:

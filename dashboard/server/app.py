@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard.data.runs import open_run, short_links
+from dashboard.data.runs import open_run
 from dashboard.server.access import Door, Policy
 from dashboard.server.compare_routes import comparison_routes
 from dashboard.server.link_routes import link_routes
@@ -13,6 +13,7 @@ from dashboard.server.preload import warmed_up
 from dashboard.server.routes import beneath, make_routes
 from dashboard.server.upload_limit import UploadRoom
 from dashboard.settings import Settings
+from dashboard.sharing.short_links import short_links
 
 settings = Settings.read()
 app = st.App(

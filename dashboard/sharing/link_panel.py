@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard.components.copy_button import copy_button
-from dashboard.data import runs
 from dashboard.data.disk_cache import reason
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result_store import Result, results
 from dashboard.sections.compare.second_run import second_run
 from dashboard.sharing.proof import Proof, compare, prove
+from dashboard.sharing.short_links import short_links
 from dashboard.views import urls
 from dashboard.views.state import MethodView, ViewState
 from featurestore.reader import Run
@@ -71,7 +71,7 @@ def address(view: ViewState) -> str:
 
 def short_address(view: ViewState) -> str:
     """OSError where it can't be kept."""
-    name = runs.short_links(view.store).add(view)
+    name = short_links(view.store).add(view)
     return f"{_here().removesuffix('/' + view.page).rstrip('/')}/{urls.short_link(view.store, name)}"
 
 
@@ -94,7 +94,7 @@ def proof_of(view: ViewState) -> tuple[Proof | None, tuple[str, ...]]:
 
 def draw_verdict(proof: Proof, view: ViewState, run: Run, result: Result | None) -> None:
     """One small line."""
-    verdict = compare(proof, prove(view, run, result, second_run(view)), runs.results(view.store), result)
+    verdict = compare(proof, prove(view, run, result, second_run(view)), results(view.store), result)
     later = ""
     if isinstance(view, MethodView) and view.shows_result and not proof.result:
         later = " The link was copied before there was a result, so it says nothing of the picture."

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from dashboard.data import runs
 from dashboard.data.disk_cache import Shelf
 from dashboard.views.navigation import PAGES
 from dashboard.views.state import ViewState
@@ -15,6 +16,11 @@ LIMIT_BYTES = 64 * 1024 * 1024
 LETTERS = 10
 
 _NAME = re.compile(f"[a-z2-7]{{{LETTERS}}}")
+
+
+def short_links(store: str) -> "ShortLinks":
+    """Return the short links that are kept beside the store of this listed name."""
+    return ShortLinks(runs.folder_beside(store))
 
 
 class ShortLinks:

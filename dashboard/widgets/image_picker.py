@@ -7,6 +7,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import Subject
+from dashboard.data.uploads import uploads
 from dashboard.views import binding, urls
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
@@ -64,7 +65,7 @@ def subject(opened: Opened) -> Subject | None:
     """The view's image. ValueError where it is an upload that is not kept any more."""
     view = opened.view
     if view.upload:
-        runs.uploads().read(view.upload)
+        uploads().read(view.upload)
         return Subject(None, view.upload, "uploaded image", view.upload)
     return of_store(opened, view.image)
 
@@ -141,6 +142,6 @@ def _receive(cls: type[ViewState], name: str) -> None:
         # Cleared, or gone already, where many were sent at the same time.
         return
     try:
-        binding.change(cls, upload=runs.uploads().add(file.getvalue()))
+        binding.change(cls, upload=uploads().add(file.getvalue()))
     except ValueError as error:
         st.session_state[f"{name} problem"] = f"{file.name}: {error}"

@@ -14,6 +14,7 @@ from compute.images.pixel_vectors import pixel_vectors
 from compute.models.model import Model
 from dashboard.data import photographs, runs
 from dashboard.data.runs import BY_FOLDER
+from dashboard.data.uploads import uploads
 from dashboard.views.state import ViewState
 from dashboard.widgets.live.attached import attach
 from featurestore.reader import Run
@@ -71,7 +72,7 @@ def pixel_neighbors(run: Run, upload: str, count: int, view: ViewState | None = 
 
 def copies(run: Run, upload: str) -> list[int]:
     """The store's images that are the uploaded file, byte for byte."""
-    digest = hashlib.sha256(runs.uploads().read(upload)).hexdigest()
+    digest = hashlib.sha256(uploads().read(upload)).hexdigest()
     return np.flatnonzero(runs.table(run, "images", ("sha256",))["sha256"].to_numpy() == digest).tolist()
 
 

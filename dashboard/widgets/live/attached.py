@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from dashboard.data import runs
 from dashboard.jobs import visitor
-from dashboard.jobs.queue import Job, State, Work
+from dashboard.jobs.queue import Job, State, Work, jobs
 from dashboard.jobs.rate_limit import Refused
 from dashboard.views.state import ViewState
 from dashboard.widgets.errors import sentence
@@ -20,15 +19,15 @@ def attach(key: str, title: str, work: Work, view: ViewState | None) -> Job | No
     view: what opens on it.
     """
     started = st.session_state.setdefault(STARTED, set())
-    job = runs.jobs().find(key)
+    job = jobs().find(key)
     if job is None or (job.state in (State.FAILED, State.CANCELLED) and key not in started):
         try:
-            runs.jobs().submit(key, title, visitor.owner(), work, address=visitor.address(), view=view)
+            jobs().submit(key, title, visitor.owner(), work, address=visitor.address(), view=view)
         except Refused as refused:
             st.warning(sentence(refused), icon=":material/hourglass_top:")
             return None
     started.add(key)
-    job = runs.jobs().wait(key, AT_ONCE)
+    job = jobs().wait(key, AT_ONCE)
     if job is None or not job.ended:
         watch(key, pictured=False)
     elif job.state is State.DONE:

@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from dashboard.data import runs
-from dashboard.jobs.queue import Job, State
+from dashboard.jobs.queue import Job, State, jobs
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.navigation import link
@@ -24,9 +23,9 @@ def running_and_waiting() -> None:
     """Reruns the page once one of them has its result, which is then among those below."""
     # A fragment runs outside of the page, so it needs a boundary of its own.
     with boundary():
-        jobs = runs.jobs()
-        pending = jobs.pending()
-        ended = [jobs.find(key) for key in st.session_state.get(DRAWN, set()) - {job.key for job in pending}]
+        queue = jobs()
+        pending = queue.pending()
+        ended = [queue.find(key) for key in st.session_state.get(DRAWN, set()) - {job.key for job in pending}]
         st.session_state[DRAWN] = {job.key for job in pending}
         if any(job is not None and job.state is State.DONE for job in ended):
             binding.rerun()
@@ -58,7 +57,7 @@ def _row(job: Job, position: int, first: Job) -> None:
                 "Cancel",
                 icon=":material/stop_circle:",
                 key=f"listed {job.key}",
-                on_click=runs.jobs().cancel,
+                on_click=jobs().cancel,
                 args=(job.key,),
                 help="For all who watch it, before its next step",
             )

@@ -14,7 +14,7 @@ from dashboard.data import runs
 from dashboard.data.photographs import Subject
 from dashboard.jobs import visitor
 from dashboard.jobs.lookup import find, keeping, result_of
-from dashboard.jobs.queue import Job, State
+from dashboard.jobs.queue import Job, State, jobs
 from dashboard.jobs.rate_limit import Refused
 from dashboard.jobs.request import Request, request
 from dashboard.jobs.result_store import Result
@@ -56,7 +56,7 @@ def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subjec
             st.warning(sentence(refused), icon=":material/hourglass_top:")
             _offer(view, wanted, job)
             return
-    job = runs.jobs().wait(wanted.key, AT_ONCE)
+    job = jobs().wait(wanted.key, AT_ONCE)
     if job is None or not job.ended:
         watch(wanted.key)
     elif job.state is State.DONE:
@@ -169,7 +169,7 @@ def _submit(
 
     work = keeping(lambda: wanted.steps(model, read), opened.view, wanted, model.device)
     view = dataclasses.replace(opened.view, live=True, proof="")
-    runs.jobs().submit(wanted.key, wanted.title, visitor.owner(), work, anew, visitor.address(), view)
+    jobs().submit(wanted.key, wanted.title, visitor.owner(), work, anew, visitor.address(), view)
 
 
 def _offer(view: LiveView, wanted: Request, job: Job | None) -> None:
@@ -201,12 +201,12 @@ def watch(key: str, pictured: bool = True) -> None:
     """Position, progress, time left, the picture so far, Cancel; reruns the page once the job has ended."""
     # A fragment runs outside of the page, so it needs a boundary of its own.
     with boundary():
-        job = runs.jobs().find(key)
+        job = jobs().find(key)
         if job is None or job.ended:
             binding.rerun()
         bar, button = st.columns([5, 1], vertical_alignment="center")
-        bar.progress(job.share, text=progress(job, runs.jobs().position(key), runs.jobs().running()))
-        cancel = runs.jobs().cancel
+        bar.progress(job.share, text=progress(job, jobs().position(key), jobs().running()))
+        cancel = jobs().cancel
         button.button(
             "Cancel", icon=":material/stop_circle:", on_click=cancel, args=(key,), key=f"cancel {key}"
         )

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from compute.methods import METHODS
 from compute.methods.base import IMAGE
 from dashboard.data import runs
+from dashboard.data.uploads import uploads
 from dashboard.sections.image import uploaded
 from dashboard.settings import VARIABLE, Settings, find_stores
 from dashboard.views.navigation import PAGES
@@ -350,7 +351,7 @@ def test_an_uploaded_copy_has_the_neighbours_of_the_stored_image(store, serve):
     show("neighbors")
     run = Store(store).open()
     content = runs.read_original(run, 5)
-    upload = runs.uploads().add(content)
+    upload = uploads().add(content)
     app = settled(fine(show("neighbors", {"store": "digits", "upload": upload})))
     assert f"predicted **{run.image(5)['predicted']}**" in words(app)
     assert uploaded.copies(run, upload) == [5]

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from dashboard.data import runs
+from dashboard.data.uploads import uploads
 from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
 from dashboard.widgets import figures
 from featurestore.reader import Store
@@ -38,7 +39,7 @@ def address_of_links(app, page):
 def upload(store, serve):
     serve(store)
     show("overview")
-    return runs.uploads().add(runs.read_original(Store(store).open(), 5))
+    return uploads().add(runs.read_original(Store(store).open(), 5))
 
 
 @pytest.mark.parametrize("tab", TABS)

@@ -7,8 +7,7 @@ import torch
 
 from compute.methods import METHODS
 from compute.models import zoo
-from dashboard.data import runs
-from dashboard.jobs.queue import OUT_OF_MEMORY, State
+from dashboard.jobs.queue import OUT_OF_MEMORY, State, jobs
 from dashboard.views.definitions import LabView
 from tests.dashboard.app_pages.test_every_page import fine, settled, show, words
 from tests.support.stores.served import served_store
@@ -44,19 +43,19 @@ def button(app, label):
 def test_what_runs_and_waits_is_listed_and_can_be_cancelled(served):
     assert "Nothing runs or waits" in words(fine(show("results")))
     held, view = Held(), LabView("digits", method="fool")
-    runs.jobs().submit("running", "A *starred* title", "a", held, view=view)
+    jobs().submit("running", "A *starred* title", "a", held, view=view)
     assert held.begun.wait(SOON)
-    runs.jobs().submit("waiting", "Waits", "b", Held(), view=view)
+    jobs().submit("waiting", "Waits", "b", Held(), view=view)
     app = fine(show("results"))
     assert r"\*starred\*" in words(app) and "store digits" in words(app)
     step, wait = (bar.proto.text for bar in app.get("progress"))
     assert step.startswith("Step 1 of 2, about ")
     assert wait.startswith("Waiting, 1 before this one; the running one has about ")
     fine(app.button(key="listed waiting").click().run())
-    assert runs.jobs().find("waiting").state is State.CANCELLED
+    assert jobs().find("waiting").state is State.CANCELLED
     fine(app.button(key="listed running").click().run())
     held.go_on.set()
-    assert runs.jobs().wait("running", SOON).state is State.CANCELLED
+    assert jobs().wait("running", SOON).state is State.CANCELLED
     assert "Nothing runs or waits" in words(app.run())
 
 
@@ -94,9 +93,9 @@ def test_what_a_page_starts_by_itself_stays_cancelled(served, monkeypatch):
     monkeypatch.setattr(METHODS["segment"], "steps", lambda *_: held())
     app = show("image", {"store": "digits", "image": 3})
     assert held.begun.wait(SOON)
-    job = next(each for each in runs.jobs().pending() if each.state is State.RUNNING)
+    job = next(each for each in jobs().pending() if each.state is State.RUNNING)
     app = app.button(key=f"cancel {job.key}").click().run()
     held.go_on.set()
-    runs.jobs().wait(job.key, SOON)
+    jobs().wait(job.key, SOON)
     app = settled(app.run())
-    assert runs.jobs().pending() == [] and "This was cancelled" in words(app)
+    assert jobs().pending() == [] and "This was cancelled" in words(app)

@@ -9,9 +9,8 @@ import streamlit as st
 
 from compute.methods import METHODS
 from compute.methods.base import Step
-from dashboard.data import runs
 from dashboard.jobs.queue import OUT_OF_MEMORY
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result_store import Result, results
 from featurestore.reader import Store
 from tests.dashboard.app_pages.test_every_page import fine, pictures, query_of, serve, settled, show, words
 from tests.support.stores.served import served_store, write_served_store
@@ -82,7 +81,7 @@ def test_a_result_computed_again_is_reproduced(store, serve):
 def test_a_result_from_elsewhere_is_close_or_differs(share, said, store, serve, monkeypatch):
     serve(store, **KEEP)
     link = copied_link("lab", LINK)
-    runs.results("digits").clear()
+    results("digits").clear()
     restart()
     monkeypatch.setattr("dashboard.jobs.lookup.environment", lambda _: ELSEWHERE)
     alter_results(monkeypatch, share)
@@ -203,7 +202,7 @@ def test_a_link_opens_on_its_page_of_the_results(store, serve):
     serve(store, **KEEP)
     made = Result(Step(1, 1, "image", np.zeros((4, 4, 3), np.float32)))
     for number in range(25):
-        runs.results("digits").put(f"{number:08x}", f"Result {number}", made)
+        results("digits").put(f"{number:08x}", f"Result {number}", made)
     app = fine(show("results", {"store": "digits", "results_page": 2}))
     assert len(app.get("image")) == 1 and query_of(app)["results_page"] == "2"
 

@@ -204,10 +204,9 @@ def test_threads_do_not_mix_results(tmp_path):
 
 WRITER = """
 import sys
-sys.path[:0] = ["tests"]
 from pathlib import Path
-from test_results import result
-from dashboard.results import ResultCache
+from dashboard.jobs.result_store import ResultCache
+from tests.dashboard.jobs.test_result_store import result
 cache = ResultCache(Path(sys.argv[1]), 2**20)
 for turn in range(20):
     cache.put(f"{turn % 5:02x}" * 32, "", result(seed=turn % 5, side=64))

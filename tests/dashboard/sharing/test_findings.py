@@ -12,7 +12,7 @@ from PIL import Image
 
 from dashboard.data import runs
 from dashboard.findings.__main__ import main
-from dashboard.findings.folder import LARGEST_TEXT, SIDE, Folder, slug_of
+from dashboard.findings.folder import LARGEST_TEXT, SIDE, Folder, findings, slug_of
 from dashboard.findings.pin_button import finding_of, picture_of
 from dashboard.findings.recheck import differences, recheck
 from dashboard.findings.recompute import computed
@@ -79,7 +79,7 @@ def run():
 def pinned(view, run, result=None, title="A finding", store="digits"):
     view = dataclasses.replace(view, store=store, run=run.fingerprint)
     finding = finding_of(view, run, result, title, "why")
-    return runs.findings().add(finding, picture_of(view, run, result))
+    return findings().add(finding, picture_of(view, run, result))
 
 
 def check(folder, store=None):
@@ -105,11 +105,11 @@ def test_the_text_comes_back_as_it_was():
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_pinned_view_holds(name, run, serve):
     slug = pinned(VIEWS[name], run)
-    (kept,) = runs.findings().all()
+    (kept,) = findings().all()
     assert kept.slug == slug and kept.finding.numbers and kept.finding.page == VIEWS[name].page
     found = recheck(kept.finding, result_of)
     assert (found.kind, found.run_gone) == ("holds", False), found.sentence
-    thumbnail = Image.open(io.BytesIO(runs.findings().thumbnail(slug)))
+    thumbnail = Image.open(io.BytesIO(findings().thumbnail(slug)))
     assert 0 < max(thumbnail.size) <= SIDE
 
 
@@ -146,7 +146,7 @@ def test_a_live_finding_differs_where_its_result_does(run, serve, tmp_path, caps
 
 
 def test_what_can_not_be_checked_says_why(run, serve, tmp_path, capsys):
-    folder = runs.findings()
+    folder = findings()
     base = finding_of(
         dataclasses.replace(VIEWS["map"], store="digits", run=run.fingerprint), run, None, "t", ""
     )
@@ -176,7 +176,7 @@ def test_a_regenerated_store_is_asked_anew(serve, tmp_path, capsys):
     write_served_store(store, "--seed", "5")
     shutil.rmtree(run.folder)
     serve(store)
-    (*_, overview) = [recheck(kept.finding, result_of) for kept in runs.findings().all()]
+    (*_, overview) = [recheck(kept.finding, result_of) for kept in findings().all()]
     assert overview.run_gone and run.fingerprint in overview.sentence
     status = check(tmp_path / "findings", store)
     assert status in (0, 1) and run.fingerprint in capsys.readouterr().out
@@ -289,7 +289,7 @@ def test_pin_writes_a_finding_and_says_where(run, serve, tmp_path):
     app.text_area[0].input("A note")
     app = next(each for each in app.button if each.label == "Pin").click().run()
     assert "from-the-page" in app.success[0].value
-    (kept,) = runs.findings().all()
+    (kept,) = findings().all()
     assert kept.finding.note == "A note" and kept.finding.run == run.fingerprint
     assert recheck(kept.finding, result_of).kind == "holds"
 
