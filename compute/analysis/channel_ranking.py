@@ -13,26 +13,12 @@ p is exact in the tail, from the strongest values themselves, and otherwise read
 maxima, taken as even within a bin.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-
-from compute.models.model import Model
 
 TOLERANCE = 1e-5
 """Relative: the same image in a batch of another size gives values that differ by rounding."""
-
-
-@dataclass(frozen=True)
-class Peaks:
-    """Of a layer's C channels, each (C,): the spatial maximum (float32), and the row and column of the first
-    unit that has it (int64)."""
-
-    value: np.ndarray
-    y: np.ndarray
-    x: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -59,14 +45,6 @@ class Standing:
     ratio: np.ndarray
 
 
-def peaks(model: Model, image: torch.Tensor, layers: Iterable[str]) -> dict[str, Peaks]:
-    """Every channel's strongest unit, by layer, from one forward pass. image: (C, H, W) in [0, 1]."""
-    names = tuple(layers)
-    with torch.inference_mode():
-        maps = model.activations(image[None].to(model.device), set(names))
-    return {name: _peaks(maps[name][0]) for name in names}
-
-
 def standing(values: np.ndarray, known: Distribution) -> Standing:
     """Where `values` (C,), an image's spatial maxima, lie among those of the known images."""
     images = np.maximum(known.counts.sum(1), 1)
@@ -90,9 +68,3 @@ def _above(values: np.ndarray, known: Distribution) -> np.ndarray:
     width = np.maximum((known.high - known.low) / bins, np.finfo(np.float64).tiny)
     place = np.clip((values - known.low) / width, 0, bins)[:, None] - np.arange(bins)
     return (known.counts * (1 - np.clip(place, 0, 1))).sum(1)
-
-
-def _peaks(maps: torch.Tensor) -> Peaks:
-    value, position = maps.flatten(1).max(1)
-    y, x = np.divmod(position.cpu().numpy(), maps.shape[2])
-    return Peaks(value.float().cpu().numpy(), y, x)

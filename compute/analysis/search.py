@@ -10,6 +10,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 METRICS = ("cosine", "euclidean")
+
+SPACES = {"feature": "cosine", "pixel": "euclidean"}
+"""Where neighbours are looked for, and the metric of each: among features and among pixels."""
+
 BLOCK_BYTES = 1 << 26
 """Memory of one block of approximate distances."""
 

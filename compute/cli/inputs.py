@@ -3,14 +3,13 @@ the store.
 """
 
 import argparse
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compute.images.sources import ImageSource, open_source
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, add_model_arguments, load
-from compute.reports.drawing.originals import read_original
+from compute.reports.drawing.run_images import read_original
 from featurestore.reader import Run, Store
 
 
@@ -97,13 +96,6 @@ def read_file(name: str, subject: Subject) -> bytes:
         return subject.images.read(name)
     except OSError as error:
         raise ValueError(f"neither a file nor one of the store's images: {name!r}") from error
-
-
-def copies(run: Run, data: bytes) -> list[int]:
-    """Ids of the store's images that are this file, byte for byte."""
-    digests = run.table("images", ["sha256"])["sha256"].to_pylist()
-    digest = hashlib.sha256(data).hexdigest()
-    return [image_id for image_id, each in enumerate(digests) if each == digest]
 
 
 def needed_run(run: Run | None) -> Run:

@@ -24,8 +24,8 @@ from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods.synthesis.ascent import LOGIT
 from compute.reports.best_natural import strongest_activation, strongest_logit
-from compute.reports.drawing.originals import picture_of
 from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.run_images import picture_of
 from compute.reports.method_result import result_drawing, result_recipe
 from compute.runtime.progress import Progress
 

@@ -7,13 +7,12 @@ from compute.cli.inputs import (
     Subject,
     add_image_arguments,
     add_subject_arguments,
-    copies,
     open_run,
     open_subject,
     read_image,
 )
 from compute.cli.output import add_delivery_arguments, check_out, deliver
-from compute.reports.drawing.originals import picture_of
+from compute.reports.drawing.run_images import copies_of, picture_of
 from compute.reports.strongest_channels import peaks_of, strongest_drawing
 
 DESCRIPTION = (
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     data = read_image(args, Subject(None, run))
     photograph, image_id = picture_of(data, args.image or f"image {args.image_id}"), args.image_id
     if image_id is None:
-        image_id = next(iter(copies(run, data)), None)
+        image_id = next(iter(copies_of(run, data)), None)
     if args.stored and image_id is None:
         raise ValueError(f"--stored asks the store alone, which has no image {args.image}")
     found = None if args.stored else peaks_of(run, open_subject(args).model, photograph)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from compute.analysis.search import SPACES
 from compute.pipeline.engines.engine import Engine
 from compute.pipeline.engines.local import Local
 from compute.pipeline.job import Job
@@ -135,8 +136,8 @@ def _of_the_network(run: OpenRun) -> dict[str, pa.Table]:
 
 
 def _neighbors(run: OpenRun, progress: Progress) -> None:
-    with progress.stage("neighbors", len(neighbors.METRICS) * len(run.readable)) as stage:
-        for shard, (space, metric) in enumerate(neighbors.METRICS.items()):
+    with progress.stage("neighbors", len(SPACES) * len(run.readable)) as stage:
+        for shard, (space, metric) in enumerate(SPACES.items()):
             if run.has("neighbors", shard=shard):
                 stage.skip(len(run.readable))
                 continue

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
+from compute.analysis.search import SPACES
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.shards import Advance, activations_shard, occlusion_shard, read_ahead
-from compute.pipeline.stages import neighbors
 from compute.runtime.threads import fixed_threads
 
-PIXEL_SHARD = list(neighbors.METRICS).index("pixel")
+PIXEL_SHARD = list(SPACES).index("pixel")
 OF_ALL_IMAGES = ("channels", "top_patches", "problems")
 """Tables that are merged from what the network says of all images."""
 

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 from compute.images.pictures import tiled, to_8_bit
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.report import Drawing
-from compute.reports.drawing.run_images import IMAGE_COLUMNS, of_run
-from compute.reports.drawing.thumbnails import thumbnails
+from compute.reports.drawing.run_images import IMAGE_COLUMNS, of_run, thumbnails
 from compute.reports.mistakes import confusion_counts, most_confused
 from featurestore.reader import Run
 

@@ -1,20 +1,89 @@
 """The nearest images in feature space above those in pixel space, as a sheet and as rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from compute.analysis.label_agreement import agreement
+from compute.analysis.search import SPACES, ExactSearch
 from compute.images.pictures import pixels, resized, tiled, to_8_bit
-from compute.reports.drawing.originals import Originals, picture_of, preprocessing_of, read_original
+from compute.images.pixel_vectors import pixel_vectors
+from compute.images.preprocessing import Preprocessing
+from compute.models.model import Model
 from compute.reports.drawing.report import Drawing
-from compute.reports.drawing.run_images import of_run, with_images
-from compute.reports.drawing.thumbnails import thumbnails
+from compute.reports.drawing.run_images import (
+    Originals,
+    copies_of,
+    of_run,
+    picture_of,
+    preprocessing_of,
+    read_original,
+    thumbnails,
+    with_images,
+)
 from featurestore.reader import Run
 
-SPACES = ("feature", "pixel")
 COUNT, SIDE, MARGIN = 10, 96, 8
+
+BLOCK = 128
+"""Images of the run whose files are read and compared at a time."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The nearest among the first `index` of the run's `total` images: one step of a search, the last one its result.
+
+    ids: (k,) int64 image ids, nearest first.
+    distances: (k,) float32, cosine distance (0 to 2) of features, Euclidean distance of pixel vectors.
+    """
+
+    index: int
+    total: int
+    ids: np.ndarray
+    distances: np.ndarray
+
+    def table(self) -> pa.Table:
+        """Return neighbor_id and distance, the columns that `Run.neighbors` gives of a stored image."""
+        return pa.table({"neighbor_id": self.ids, "distance": self.distances})
+
+
+def neighbors_of_file(
+    run: Run,
+    model: Model,
+    data: bytes,
+    space: str,
+    count: int,
+    read: Originals = read_original,
+    features: ExactSearch | None = None,
+) -> Iterator[Nearest]:
+    """Find the run's images that are nearest to an image file which need not be one of them.
+
+    Images of the run whose file has the same bytes are left out. In feature space the stored features are
+    searched, in one step. Pixels are not stored, so in pixel space all images of the run are read again from
+    their files, a step every BLOCK images; an image that can't be read is left out.
+
+    model: the run's network.
+    data: the bytes of the image's file.
+    space: "feature" (cosine distance) or "pixel" (Euclidean distance).
+    count: how many neighbours are wanted; fewer where the run has fewer images.
+    read: reads an image's own file; give a cached one if there is one.
+    features: the run's features ready for search, if they are kept from an earlier call.
+    ValueError for an unknown space, or where `data` is no picture.
+    """
+    if space not in SPACES:
+        raise ValueError(f"unknown space {space!r}; choose from {', '.join(SPACES)}")
+    crop = model.prepare(picture_of(data, "the image"))
+    copies = copies_of(run, data)
+    if space == "pixel":
+        yield from _pixel_neighbors(run, model.preprocessing, crop, copies, count, read)
+        return
+    search = features or ExactSearch(run.features(), SPACES[space])
+    with torch.inference_mode():
+        query = model.features(crop[None]).float().cpu().numpy()
+    yield Nearest(run.image_count, run.image_count, *_found(search, query, count, copies))
 
 
 def stored_neighbors_drawing(
@@ -91,3 +160,40 @@ def _sheet(run: Run, query: np.ndarray, tables: Mapping[str, pa.Table], count: i
     gap = np.ones((MARGIN, width, 3), np.float32)
     wide = [np.pad(s, ((0, 0), (0, width - s.shape[1]), (0, 0)), constant_values=1) for s in strips]
     return to_8_bit(np.concatenate([wide[0], gap, wide[1]]))
+
+
+def _pixel_neighbors(
+    run: Run, preprocessing: Preprocessing, crop: torch.Tensor, copies: list[int], count: int, read: Originals
+) -> Iterator[Nearest]:
+    """The nearest of each block of images are merged with the nearest of all blocks before it."""
+    query = pixel_vectors(crop[None]).numpy()
+    ids, distances = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    for start in range(0, run.image_count, BLOCK):
+        block = range(start, min(start + BLOCK, run.image_count))
+        vectors = np.stack([_pixel_vector(run, image_id, preprocessing, query.shape[1], read) for image_id in block])
+        excluded = [image_id - start for image_id in copies if image_id in block]
+        block_ids, block_distances = _found(ExactSearch(vectors, SPACES["pixel"]), query, count, excluded)
+        ids, distances = np.concatenate([ids, block_ids + start]), np.concatenate([distances, block_distances])
+        nearest = np.lexsort((ids, distances))[:count]
+        ids, distances = ids[nearest], distances[nearest]
+        yield Nearest(block.stop, run.image_count, ids, distances)
+
+
+def _pixel_vector(
+    run: Run, image_id: int, preprocessing: Preprocessing, width: int, read: Originals
+) -> np.ndarray:
+    """(width,) float32; NaN where the image can't be read, which `ExactSearch` never finds."""
+    try:
+        crop = preprocessing.tensor(picture_of(read(run, image_id), f"image {image_id}"))
+    except (ValueError, OSError):
+        return np.full(width, np.nan, np.float32)
+    return pixel_vectors(crop[None])[0].numpy()
+
+
+def _found(
+    search: ExactSearch, query: np.ndarray, count: int, excluded: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that are there and their distances, (k,) each, k at most `count`; query: (1, D)."""
+    ids, distances = (each[0] for each in search.search(query, count, [excluded]))
+    there = ids >= 0
+    return ids[there], distances[there]

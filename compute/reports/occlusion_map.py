@@ -10,9 +10,8 @@ from compute.images.pictures import pixels
 from compute.occlusion.maps import windows
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import canvas, rendered
-from compute.reports.drawing.originals import Originals, picture_of, preprocessing_of, read_original
 from compute.reports.drawing.report import Drawing
-from compute.reports.drawing.run_images import of_run
+from compute.reports.drawing.run_images import Originals, of_run, picture_of, preprocessing_of, read_original
 from featurestore.reader import Run
 
 VALUES = ("probability", "logit", "argmax")

@@ -14,9 +14,15 @@ from PIL import Image
 from compute.images.pictures import pixels, resized, signed, tiled, to_8_bit, window
 from compute.methods.attribution.guided_backprop import energy_box, guided_gradients
 from compute.models.model import Model
-from compute.reports.drawing.originals import Originals, picture_of, read_original
 from compute.reports.drawing.report import Drawing
-from compute.reports.drawing.run_images import of_run, with_images
+from compute.reports.drawing.run_images import (
+    Originals,
+    box_of,
+    of_run,
+    picture_of,
+    read_original,
+    with_images,
+)
 from featurestore.reader import Run
 
 COUNT, SIDE, MARGIN = 9, 96, 8
@@ -110,5 +116,5 @@ def _statistics(run: Run, layer: str, channel: int) -> dict[str, Any]:
 def _patch(image, row: dict) -> np.ndarray:
     """The patch of the original image; the whole image where the receptive field is not known."""
     values = np.asarray(image.convert("RGB"), np.float32) / 255
-    edges = [row[side] for side in ("left", "top", "right", "bottom")]
-    return values if None in edges else window(values, edges)
+    box = box_of(row)
+    return values if box is None else window(values, box)

@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from compute.analysis.channel_ranking import Peaks
-from compute.reports.strongest_channels import peaks_of
+from compute.reports.strongest_channels import Peaks, peaks_of
 from dashboard.data import photographs, runs
 from dashboard.jobs.queue import Work
 from featurestore.reader import Run

@@ -12,9 +12,6 @@ import pyarrow as pa
 from compute.analysis.search import ExactSearch
 
 NEIGHBORS = 20
-METRICS = {"feature": "cosine", "pixel": "euclidean"}
-"""Spaces and what is measured there."""
-
 QUERIES = 512
 
 

@@ -11,7 +11,7 @@ from compute.reports.compare.measures import PATCHES, Channels, Moved
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.coloring import Coloring
-from compute.reports.drawing.thumbnails import thumbnails
+from compute.reports.drawing.run_images import thumbnails
 from featurestore.reader import Run
 
 SHEET, COLUMNS, SIDE = 48, 8, 96

@@ -1,16 +1,29 @@
-"""What every recipe says of the run, and the rows of its images that tables are joined with."""
+"""The images of a run: their rows, files and thumbnails, and what every recipe says of the run."""
 
+import hashlib
+import io
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from PIL import Image
 
+from compute.images.decoding import decode
+from compute.images.pictures import resized
+from compute.images.preprocessing import Box, Preprocessing
+from compute.images.sources import ImageSource, open_source
 from featurestore.reader import Run
 
 IMAGE_COLUMNS = ("image_id", "path", "label", "split", "predicted", "probability", "correct", "loss")
+EDGES = ("left", "top", "right", "bottom")
+
+Originals = Callable[[Run, int], bytes]
+"""(run, image_id) -> the bytes of the image's own file; see `read_original`."""
 
 
 def of_run(run: Run) -> dict[str, Any]:
-    """The part of a recipe that names the run."""
+    """Return the part of a recipe that names the run."""
     model, images = run.manifest.model, run.manifest.images
     return {
         "run": run.fingerprint,
@@ -21,13 +34,71 @@ def of_run(run: Run) -> dict[str, Any]:
 
 
 def with_images(rows: pa.Table, run: Run, column: str = "image_id") -> pa.Table:
-    """`rows` with the path, label and prediction of the image that `column` names, in the same order."""
+    """Return `rows` with the path, label and prediction of the image that `column` names, in the same order."""
     images = run.rows("images", rows[column].to_numpy(), ("path", "label", "predicted", "correct"))
     for name in images.column_names:
         rows = rows.append_column(name, images[name])
     return rows
 
 
+def read_original(run: Run, image_id: int, source: ImageSource | None = None) -> bytes:
+    """Return the bytes of an image's own file.
+
+    source: where the run's images lie, if it is open already.
+    ValueError where the file is gone or is no longer the one that made the run.
+    """
+    row = run.image(image_id)
+    try:
+        content = (source or open_source(run.manifest.images["spec"])).read(row["path"])
+    except OSError as error:
+        raise ValueError(f"image {image_id} ({row['path']}) is no longer where the run read it") from error
+    if hashlib.sha256(content).hexdigest() != row["sha256"]:
+        raise ValueError(f"image {image_id} ({row['path']}) is no longer the one that made the store")
+    return content
+
+
+def copies_of(run: Run, data: bytes) -> list[int]:
+    """Return the ids of the run's images whose file has these very bytes."""
+    digest = hashlib.sha256(data).hexdigest()
+    return np.flatnonzero(run.table("images", ["sha256"])["sha256"].to_numpy() == digest).tolist()
+
+
+def picture_of(data: bytes, name: str) -> Image.Image:
+    """Decode an image file; ValueError, which says its `name`, where that can't be done."""
+    try:
+        return decode(data)
+    except ValueError as error:
+        raise ValueError(f"{name} can't be read: {error}") from error
+
+
+def preprocessing_of(run: Run) -> Preprocessing:
+    """Return how the run's network crops and normalises images."""
+    return Preprocessing.from_dict(run.manifest.model["preprocessing"])
+
+
+def box_of(row: dict[str, Any]) -> Box | None:
+    """Return a patch's box (left, top, right, bottom) in pixels of its image from a row that has these columns.
+
+    None where the receptive field, and so the box, is not known.
+    """
+    box = tuple(row[edge] for edge in EDGES)
+    return None if None in box else box
+
+
+def thumbnail_pixels(content: bytes) -> np.ndarray:
+    """Decode a stored thumbnail: (height, width, 3) float32 in [0, 1]."""
+    with Image.open(io.BytesIO(content)) as picture:
+        return np.asarray(picture.convert("RGB"), np.float32) / 255
+
+
+def thumbnails(run: Run, image_ids: Sequence[int], side: int) -> list[np.ndarray]:
+    """Return the images' thumbnails as squares, in the order of the ids.
+
+    Each (side, side, 3) float32 in [0, 1]; ValueError for an image without a thumbnail.
+    """
+    return [resized(thumbnail_pixels(run.thumbnail(int(image_id))), side) for image_id in image_ids]
+
+
 def number(value: float | None) -> float | None:
-    """A stored single as a Python float."""
+    """Return a stored single-precision number as a Python float."""
     return None if value is None else float(value)

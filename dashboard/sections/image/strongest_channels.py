@@ -4,9 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from compute.analysis.channel_ranking import Peaks
-from compute.reports.answers import EACH_LAYER, Answer, stored, strongest
-from compute.reports.strongest_channels import place
+from compute.reports.strongest_channels import EACH_LAYER, Answer, Peaks, place, stored, strongest
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import Subject

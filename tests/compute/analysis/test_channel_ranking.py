@@ -4,11 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from compute.analysis import histograms
-from compute.analysis.channel_ranking import Distribution, peaks, ranking, standing
-from tests.support.networks.tiny import tiny_model
+from compute.analysis.channel_ranking import Distribution, ranking, standing
 
 KEPT = 9
 
@@ -27,20 +25,6 @@ def maxima():
     values = random.gamma(0.7, 1.0, (500, 40)).astype(np.float32)
     values[random.random(values.shape) < 0.3] = 0
     return values * np.geomspace(1e-3, 1e3, 40, dtype=np.float32)
-
-
-@pytest.mark.parametrize("name", ["plain", "reused", "untraceable"])
-def test_peaks_are_each_maps_first_greatest_unit(name):
-    model = tiny_model(name)
-    image = torch.rand(model.in_channels, *model.input_size, generator=torch.Generator().manual_seed(1))
-    found = peaks(model, image, model.layers)
-    with torch.no_grad():
-        maps = model.activations(image[None], set(model.layers))
-    for layer, peak in found.items():
-        for channel, values in enumerate(maps[layer][0].numpy()):
-            expected = np.unravel_index(values.argmax(), values.shape)
-            assert (peak.y[channel], peak.x[channel]) == expected
-            assert peak.value[channel] == values.max()
 
 
 def test_shares_are_exact_in_the_tail_and_within_a_bin_elsewhere(maxima):

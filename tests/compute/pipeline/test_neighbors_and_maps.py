@@ -9,8 +9,9 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import pairwise_distances
 
 from compute.analysis import map_quality
+from compute.analysis.search import SPACES
 from compute.pipeline.stages import embeddings
-from compute.pipeline.stages.neighbors import METRICS, nearest, neighbors_table, without_copies
+from compute.pipeline.stages.neighbors import nearest, neighbors_table, without_copies
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.normal(size=(60, 7)).astype(np.float32)
@@ -22,7 +23,7 @@ def brute_force(points, metric, row, left_out, k):
     return order, distances[order]
 
 
-@pytest.mark.parametrize("metric", METRICS.values())
+@pytest.mark.parametrize("metric", SPACES.values())
 @pytest.mark.parametrize("k", [1, 20, 100])
 def test_graph(metric, k):
     done = []
