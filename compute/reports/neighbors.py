@@ -170,10 +170,15 @@ def _pixel_neighbors(
     ids, distances = np.zeros(0, np.int64), np.zeros(0, np.float32)
     for start in range(0, run.image_count, BLOCK):
         block = range(start, min(start + BLOCK, run.image_count))
-        vectors = np.stack([_pixel_vector(run, image_id, preprocessing, query.shape[1], read) for image_id in block])
+        vectors = np.stack(
+            [_pixel_vector(run, image_id, preprocessing, query.shape[1], read) for image_id in block]
+        )
         excluded = [image_id - start for image_id in copies if image_id in block]
         block_ids, block_distances = _found(ExactSearch(vectors, SPACES["pixel"]), query, count, excluded)
-        ids, distances = np.concatenate([ids, block_ids + start]), np.concatenate([distances, block_distances])
+        ids, distances = (
+            np.concatenate([ids, block_ids + start]),
+            np.concatenate([distances, block_distances]),
+        )
         nearest = np.lexsort((ids, distances))[:count]
         ids, distances = ids[nearest], distances[nearest]
         yield Nearest(block.stop, run.image_count, ids, distances)
