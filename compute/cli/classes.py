@@ -4,7 +4,7 @@ import argparse
 
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver
-from compute.reports.classes import classes_drawing
+from compute.reports.mistakes import classes_report
 
 DESCRIPTION = (
     "One row a class, of the store's labelled images: how many, how many are right, recall, precision, what "
@@ -22,4 +22,4 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
-    return deliver(args, classes_drawing(open_run(args), args.split))
+    return deliver(args, classes_report(open_run(args), args.split))

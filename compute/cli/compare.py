@@ -5,7 +5,7 @@ import argparse
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver, positive
 from compute.reports.compare.measures import COLORS, Compared
-from compute.reports.compare.report import CHANGED, NEIGHBORS, SHOWN, Asked, compare_drawing
+from compute.reports.compare.report import CHANGED, NEIGHBORS, SHOWN, Asked, compare_report
 from featurestore.reader import Store
 
 DESCRIPTION = (
@@ -42,4 +42,4 @@ def run(args: argparse.Namespace) -> int:
     check_out(args)
     compared = Compared(open_run(args), Store(args.other_store).open(args.other_run))
     asked = Asked(args.show, args.k, args.kind, args.label, args.layer, args.method, args.color)
-    return deliver(args, compare_drawing(compared, asked))
+    return deliver(args, compare_report(compared, asked))

@@ -4,7 +4,7 @@ import argparse
 
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver
-from compute.reports.matrix import confusion_drawing
+from compute.reports.mistakes import confusion_report
 
 DESCRIPTION = (
     "The confusion matrix of the store's labelled images: labels down, predictions across, each row coloured "
@@ -22,4 +22,4 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
-    return deliver(args, confusion_drawing(open_run(args), args.split))
+    return deliver(args, confusion_report(open_run(args), args.split))

@@ -6,9 +6,16 @@ import time
 from compute.cli.inputs import add_subject_arguments, open_run, open_subject
 from compute.cli.output import add_delivery_arguments, check_out, deliver, positive
 from compute.methods.capabilities import no_filters_because
-from compute.reports.drawing.report import Drawing
-from compute.reports.filters import SIDE, filters_drawing, run_filters_drawing
-from compute.reports.first_filters import BY_FILTER, SCALINGS, first_filters, first_layer
+from compute.reports.drawing.report import Report
+from compute.reports.filters import (
+    BY_FILTER,
+    SCALINGS,
+    SIDE,
+    filters_report,
+    first_filters,
+    first_layer,
+    run_filters_report,
+)
 
 DESCRIPTION = (
     "The weights of the first convolution, drawn as pictures: 0 is mid-grey, enlarged without smoothing. "
@@ -47,16 +54,16 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     check_out(args)
     started = time.monotonic()
-    drawing = _drawing(args)
-    return deliver(args, drawing, seconds=time.monotonic() - started)
+    report = _report(args)
+    return deliver(args, report, seconds=time.monotonic() - started)
 
 
-def _drawing(args: argparse.Namespace) -> Drawing:
+def _report(args: argparse.Namespace) -> Report:
     asked = args.scaling, args.pixel_space, args.side
     if args.store is not None and args.model is None:
-        return run_filters_drawing(open_run(args), *asked)
+        return run_filters_report(open_run(args), *asked)
     model = open_subject(args).model
     if (reason := no_filters_because(model)) is not None:
         raise ValueError(f"filters are not available for {model.name}: {reason}")
     made_of = {"model": model.name, "layer": first_layer(model), "weights_hash": model.weights_hash}
-    return filters_drawing(made_of, first_filters(model), model.preprocessing.std, *asked)
+    return filters_report(made_of, first_filters(model), model.preprocessing.std, *asked)

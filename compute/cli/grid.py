@@ -4,7 +4,7 @@ import argparse
 
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver
-from compute.reports.grid import grid_drawing
+from compute.reports.grid import grid_report
 
 DESCRIPTION = (
     "The grid of one of the store's maps as one sheet of thumbnails. As a table: the image of each cell and "
@@ -33,4 +33,4 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
-    return deliver(args, grid_drawing(open_run(args), args.method, args.kind, args.seams))
+    return deliver(args, grid_report(open_run(args), args.method, args.kind, args.seams))

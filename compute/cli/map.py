@@ -5,7 +5,7 @@ import argparse
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver
 from compute.reports.drawing.coloring import COLOR_COLUMNS
-from compute.reports.map import scatter_drawing
+from compute.reports.map import map_report
 
 DESCRIPTION = (
     "One of the store's maps as a picture, a point an image, coloured by a column of the table images. As a "
@@ -29,4 +29,4 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
-    return deliver(args, scatter_drawing(open_run(args), args.method, args.color))
+    return deliver(args, map_report(open_run(args), args.method, args.color))

@@ -23,10 +23,9 @@ from compute.cli.output import add_delivery_arguments, check_out, deliver
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods.synthesis.ascent import LOGIT
-from compute.reports.best_natural import strongest_activation, strongest_logit
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import picture_of
-from compute.reports.method_result import result_drawing, result_recipe
+from compute.reports.method_result import result_recipe, result_report, strongest_activation, strongest_logit
 from compute.runtime.progress import Progress
 
 
@@ -122,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     step = _last(method.name, method.steps(subject.model, inputs))
     step = replace(step, numbers={**step.numbers, **_natural(subject, inputs, step)})
     seconds = time.monotonic() - started
-    return deliver(args, _drawing(args, method, subject, step), seconds=seconds)
+    return deliver(args, _report(args, method, subject, step), seconds=seconds)
 
 
 def _natural(subject: Subject, inputs: Inputs, step: Step) -> dict[str, float]:
@@ -169,13 +168,13 @@ def _last(name: str, steps: Iterator[Step]) -> Step:
     return step
 
 
-def _drawing(args: argparse.Namespace, method: Method, subject: Subject, step: Step) -> Drawing:
+def _report(args: argparse.Namespace, method: Method, subject: Subject, step: Step) -> Report:
     names = ("target", "layer", "channel", "y", "x", "whole")
     inputs = {name: getattr(args, name, None) for name in names} | _digests(args, method, subject)
     run = subject.run and subject.run.fingerprint
     recipe = result_recipe(method, subject.model.name, subject.model.weights_hash, inputs, run)
     said = {"method": method.name, "model": subject.model.name, "parameters": method.to_dict()}
-    return result_drawing(step, recipe, {**said, "score": step.score, **step.numbers}, args.picture)
+    return result_report(step, recipe, {**said, "score": step.score, **step.numbers}, args.picture)
 
 
 def _digests(args: argparse.Namespace, method: Method, subject: Subject) -> dict[str, str]:

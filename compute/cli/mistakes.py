@@ -4,7 +4,7 @@ import argparse
 
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver
-from compute.reports.matrix import SHEET, errors_drawing
+from compute.reports.mistakes import SHEET, mistakes_report
 
 DESCRIPTION = (
     f"The store's errors, the most probable first: the picture is a sheet of the first {SHEET}, "
@@ -24,4 +24,4 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
-    return deliver(args, errors_drawing(open_run(args), args.split, args.label, args.predicted))
+    return deliver(args, mistakes_report(open_run(args), args.split, args.label, args.predicted))

@@ -20,14 +20,14 @@ from compute.cli.inputs import (
 )
 from compute.cli.output import add_delivery_arguments, check_out, deliver, positive
 from compute.images.pictures import pixels
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import copies_of, picture_of, read_original
 from compute.reports.neighbors import (
     COUNT,
     SIDE,
-    neighbors_drawing,
     neighbors_of_file,
-    stored_neighbors_drawing,
+    neighbors_report,
+    stored_neighbors_report,
 )
 from compute.runtime.progress import Progress
 from featurestore.reader import Run
@@ -67,26 +67,26 @@ def run(args: argparse.Namespace) -> int:
     run = open_run(args)
     data = read_image(args, Subject(None, run))
     same = copies_of(run, data)
-    drawing = _of_the_store(args, run, same) if same else _of_another(args, data)
+    report = _of_the_store(args, run, same) if same else _of_another(args, data)
     said = {"model": run.manifest.model["name"], "copies_in_the_store": same}
-    return deliver(args, drawing, **said, seconds=time.monotonic() - started)
+    return deliver(args, report, **said, seconds=time.monotonic() - started)
 
 
-def _of_the_store(args: argparse.Namespace, run: Run, same: list[int]) -> Drawing:
+def _of_the_store(args: argparse.Namespace, run: Run, same: list[int]) -> Report:
     image_id = same[0] if args.image_id is None else args.image_id
     held = len(run.neighbors("feature", image_id))
     if args.count > held:
         print(f"note: the store has {held} neighbours of each image, fewer than --count", file=sys.stderr)
-    return stored_neighbors_drawing(run, image_id, args.count, args.side)
+    return stored_neighbors_report(run, image_id, args.count, args.side)
 
 
-def _of_another(args: argparse.Namespace, data: bytes) -> Drawing:
+def _of_another(args: argparse.Namespace, data: bytes) -> Report:
     """Of an image that the store has not: searched for."""
     subject = open_subject(args)
     crop = subject.model.prepare(picture_of(data, args.image))
     found = {space: _search(subject, data, space, args.count) for space in SPACES}
     digest = hashlib.sha256(data).hexdigest()
-    return neighbors_drawing(subject.run, digest, None, lambda: pixels(crop), found, args.count, args.side)
+    return neighbors_report(subject.run, digest, None, lambda: pixels(crop), found, args.count, args.side)
 
 
 def _search(subject: Subject, data: bytes, space: str, count: int) -> pa.Table:

@@ -4,7 +4,7 @@ import argparse
 
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver
-from compute.reports.occlusion_map import VALUES, occlusion_drawing
+from compute.reports.occlusion_map import VALUES, occlusion_map_report
 
 DESCRIPTION = (
     "How probability, logit or prediction go as a grey square covers the image, as the store holds it, drawn "
@@ -31,4 +31,4 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     check_out(args)
     run = open_run(args)
-    return deliver(args, occlusion_drawing(run, args.image_id, args.value, args.overlay, args.target))
+    return deliver(args, occlusion_map_report(run, args.image_id, args.value, args.overlay, args.target))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compute.reports.drawing.report import FORMATS, Drawing, finite
+from compute.reports.drawing.report import FORMATS, Report, finite
 
 SHOWN = 8
 
@@ -38,12 +38,12 @@ def check_out(args: argparse.Namespace) -> None:
         raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
 
 
-def deliver(args: argparse.Namespace, drawing: Drawing, **further: Any) -> int:
+def deliver(args: argparse.Namespace, report: Report, **further: Any) -> int:
     """Writes the file and prints the numbers, `further` ones (such as seconds) too: the exit code."""
     if args.out is not None:
         path = Path(args.out)
-        path.write_bytes(drawing.file(path.suffix.lower()))
-    numbers = finite({**drawing.numbers, **further})
+        path.write_bytes(report.file(path.suffix.lower()))
+    numbers = finite({**report.numbers, **further})
     if args.json:
         print(json.dumps(numbers, indent=2, ensure_ascii=False))
         return 0

@@ -4,8 +4,8 @@ import argparse
 
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver, positive
-from compute.reports.matrix import SHEET
-from compute.reports.outvoted import COUNT, outvoted_drawing
+from compute.reports.mistakes import SHEET, outvoted_report
+from compute.reports.mistakes import VOTERS as COUNT
 
 DESCRIPTION = (
     "The store's images whose nearest neighbours in feature space vote for another label than their own: "
@@ -36,4 +36,4 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     check_out(args)
     asked = args.count, args.split, args.label, args.majority
-    return deliver(args, outvoted_drawing(open_run(args), *asked))
+    return deliver(args, outvoted_report(open_run(args), *asked))

@@ -7,7 +7,7 @@ import time
 from compute.cli.inputs import add_subject_arguments, open_run, open_subject
 from compute.cli.output import add_delivery_arguments, check_out, deliver, positive
 from compute.methods.attribution.guided_backprop import undefined_because
-from compute.reports.patches import COUNT, SIDE, patches_drawing
+from compute.reports.patches import COUNT, SIDE, patches_report
 
 DESCRIPTION = (
     "The patches of the store's images that excite a channel most, strongest first, beside each its guided "
@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     run, model, guided = open_run(args), None, "not asked for"
     if args.guided:
         model, guided = _guiding(open_subject(args).model)
-    drawing = patches_drawing(run, args.layer, args.channel, args.count, args.side, model)
-    return deliver(args, drawing, guided=guided, seconds=time.monotonic() - started)
+    report = patches_report(run, args.layer, args.channel, args.count, args.side, model)
+    return deliver(args, report, guided=guided, seconds=time.monotonic() - started)
 
 
 def _guiding(model):

@@ -13,7 +13,7 @@ from compute.cli.inputs import (
 )
 from compute.cli.output import add_delivery_arguments, check_out, deliver
 from compute.reports.drawing.run_images import copies_of, picture_of
-from compute.reports.strongest_channels import peaks_of, strongest_drawing
+from compute.reports.strongest_channels import peaks_of, strongest_report
 
 DESCRIPTION = (
     "Each channel's strongest answer in the image, ranked by how few of the store's images make it answer "
@@ -49,4 +49,4 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--stored asks the store alone, which has no image {args.image}")
     found = None if args.stored else peaks_of(run, open_subject(args).model, photograph)
     sha256 = hashlib.sha256(data).hexdigest()
-    return deliver(args, strongest_drawing(run, photograph, sha256, image_id, args.layer, found))
+    return deliver(args, strongest_report(run, photograph, sha256, image_id, args.layer, found))

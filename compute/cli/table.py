@@ -4,7 +4,7 @@ import argparse
 
 from compute.cli.inputs import add_run_arguments, open_run
 from compute.cli.output import add_delivery_arguments, check_out, deliver
-from compute.reports.tables import table_drawing
+from compute.reports.tables import table_report
 from featurestore.schemas import TABLES
 
 DESCRIPTION = (
@@ -24,4 +24,4 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
-    return deliver(args, table_drawing(open_run(args), args.name, args.layer))
+    return deliver(args, table_report(open_run(args), args.name, args.layer))

@@ -1,4 +1,4 @@
-"""What can be taken along of a run: pictures, tables and numbers, made from its rows and from live results.
+"""Reports on a run: a picture, the numbers behind it, its rows and the recipe of all three.
 
 The dashboard's downloads and the command line call the same functions, so they give the same bytes.
 """

@@ -1,4 +1,4 @@
-"""First-layer filters as one sheet, and their weights as rows."""
+"""First-layer filters, what the network looks for in the pixels themselves: as one sheet, and as rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from compute.images.pictures import to_8_bit
-from compute.reports.drawing.report import Drawing
-from compute.reports.first_filters import BY_FILTER, filter_sheet, in_pixel_space
+from compute.images.pictures import GREY, tiled, to_8_bit, upscaled
+from compute.models.model import Model
+from compute.reports.drawing.report import Report
 from featurestore.reader import Run
 
 SIDE = 64
+BY_FILTER, BY_ALL = "filter", "all"
+SCALINGS = (BY_FILTER, BY_ALL)
 
 
 def stored_filters(filters: pa.Table) -> tuple[np.ndarray, tuple[float, ...]]:
@@ -21,25 +23,25 @@ def stored_filters(filters: pa.Table) -> tuple[np.ndarray, tuple[float, ...]]:
     return np.asarray(filters["weight"].to_pylist(), np.float32).reshape(shape), tuple(first["std"])
 
 
-def run_filters_drawing(
+def run_filters_report(
     run: Run, scaling: str = BY_FILTER, in_pixels: bool = True, side: int = SIDE
-) -> Drawing:
+) -> Report:
     """The filters that the run holds."""
     weights, std = stored_filters(run.filters())
     layers = run.table("layers", ["position", "layer"]).sort_by("position")["layer"].to_pylist()
     model = run.manifest.model
     made_of = {"model": model["name"], "layer": layers[0], "weights_hash": model["weights_hash"]}
-    return filters_drawing(made_of, weights, std, scaling, in_pixels, side)
+    return filters_report(made_of, weights, std, scaling, in_pixels, side)
 
 
-def filters_drawing(
+def filters_report(
     made_of: Mapping[str, Any],
     weights: np.ndarray,
     std: tuple[float, ...],
     scaling: str = BY_FILTER,
     in_pixels: bool = True,
     side: int = SIDE,
-) -> Drawing:
+) -> Report:
     """weights: (filters, channels, height, width) as learnt. made_of: model, layer, weights_hash.
 
     in_pixels: divided by the input's std, what a filter does to pixels, where there is one std a channel.
@@ -49,13 +51,65 @@ def filters_drawing(
     shape = dict(zip(("filters", "channels", "height", "width"), weights.shape, strict=True))
     said = {"model": made_of["model"], "layer": made_of["layer"], **shape}
     said |= {"scaling": scaling, "pixel_space": in_pixels, "largest": float(abs(weights).max())}
-    return Drawing(
+    return Report(
         {"exhibit": "filters", "side": side, **said, "weights_hash": made_of["weights_hash"]},
         said,
         lambda: to_8_bit(filter_sheet(weights, scaling, side)),
         lambda: _rows(weights),
         lambda: weights,
     )
+
+
+def first_filters(model: Model) -> np.ndarray:
+    """The first convolution's weights as learnt, on normalised input: (filters, C, h, w) float32."""
+    return model.convolution(first_layer(model)).weight.detach().float().cpu().numpy()
+
+
+def first_layer(model: Model) -> str:
+    """The convolution that comes first in the forward pass; ValueError where there is none."""
+    if not model.layers:
+        raise ValueError(f"{model.name} has no convolution, so it has no filters")
+    return min(model.layers.values(), key=lambda layer: layer.position).name
+
+
+def in_pixel_space(weights: np.ndarray, std: tuple[float, ...]) -> np.ndarray:
+    """w / std a channel: what a filter does to pixels in [0, 1], since the network sees (pixel - mean) /
+    std."""
+    return weights / np.asarray(std, np.float32).reshape(1, -1, 1, 1)
+
+
+def scaled(weights: np.ndarray, scaling: str = BY_FILTER) -> np.ndarray:
+    """Weights to [0, 1], symmetric about 0, which becomes 0.5 (mid-grey).
+
+    scaling: "filter" divides each by its own largest magnitude, "all" by the largest of all, so that
+    strengths can be compared.
+    """
+    if scaling not in SCALINGS:
+        raise ValueError(f"scaling is {scaling!r}; choose from {', '.join(SCALINGS)}")
+    axes = (1, 2, 3) if scaling == BY_FILTER else None
+    magnitude = np.abs(weights).max(axis=axes, keepdims=True)
+    return GREY + GREY * weights / np.where(magnitude > 0, magnitude, 1)
+
+
+def filter_tiles(weights: np.ndarray, scaling: str = BY_FILTER, side: int = 64) -> list[np.ndarray]:
+    """Pictures (h, w, 3) in [0, 1], enlarged without smoothing to at least `side` pixels.
+
+    One a filter, in colour, where there are 3 input channels; otherwise a grey one an input channel, filter
+    by filter.
+    """
+    pictures = scaled(weights, scaling).transpose(0, 2, 3, 1)
+    if pictures.shape[3] != 3:
+        planes = pictures.transpose(0, 3, 1, 2).reshape(-1, *pictures.shape[1:3])
+        pictures = np.repeat(planes[..., None], 3, axis=3)
+    return [upscaled(each, side) for each in pictures]
+
+
+def filter_sheet(weights: np.ndarray, scaling: str = BY_FILTER, side: int = 64) -> np.ndarray:
+    """All of them in one picture (H, W, 3): about square, or a row a filter where each has many input
+    channels."""
+    tiles, channels = filter_tiles(weights, scaling, side), weights.shape[1]
+    columns = channels if channels not in (1, 3) else int(np.ceil(np.sqrt(len(tiles))))
+    return tiled(tiles, columns)
 
 
 def _rows(weights: np.ndarray) -> pa.Table:

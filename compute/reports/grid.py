@@ -1,16 +1,16 @@
 """The grid of an embedding: which image lies in which cell, its seams, and the whole of it as a picture."""
 
+import io
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from threading import Lock
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from compute.reports.drawing.report import PNG, Drawing
+from compute.reports.drawing.report import PNG, Report
 from compute.reports.drawing.run_images import of_run
-from compute.reports.sprites import Sprites
 from featurestore.reader import Run
 
 EMPTY = -1
@@ -28,7 +28,62 @@ SEAM_OPACITY = 0.9
 FIRST_SEAM_LEVEL = 3
 """Below it a cell is too small for lines and is coloured as a whole."""
 
+ATLAS_LEVEL = 4
+"""Up to 2^4 pixels a thumbnail comes from the atlas."""
+
+LEVELS = (5, 7)
+"""The largest size is the thumbnails' own, rounded up to a power of two between 2^5 and 2^7 pixels."""
+
 _one_at_a_time = Lock()
+
+
+class Sprites:
+    """The thumbnails of some images of a run.
+
+    ``image_ids`` (n,) sorted. Their encoded bytes are kept in memory; the atlas adds a kilobyte an image.
+    """
+
+    def __init__(self, run: Run, image_ids: np.ndarray) -> None:
+        self._ids = image_ids
+        self._lock = Lock()
+        rows = run.rows("images", image_ids, ["thumbnail"])
+        self._encoded = [picture["bytes"] for picture in rows["thumbnail"].to_pylist()]
+
+    @cached_property
+    def max_level(self) -> int:
+        """The level, 2^level pixels a side, that shows the thumbnails at full size."""
+        side = max((min(_open(content).size) for content in self._encoded[:1]), default=1)
+        low, high = LEVELS
+        return min(max(int(np.ceil(np.log2(side))), low), high)
+
+    def mosaic(self, image_ids: np.ndarray, level: int) -> np.ndarray:
+        """The images (rows, cols), -1 for none, as RGBA (rows * 2^level, cols * 2^level, 4) uint8."""
+        rows, cols = image_ids.shape
+        side = 2**level
+        distinct, which = np.unique(image_ids, return_inverse=True)
+        squares = np.zeros((len(distinct), side, side, 4), np.uint8)
+        shown = distinct >= 0
+        squares[shown, :, :, :3] = self._squares(np.searchsorted(self._ids, distinct[shown]), level)
+        squares[shown, :, :, 3] = 255
+        cells = squares[which.reshape(rows, cols)]
+        return cells.swapaxes(1, 2).reshape(rows * side, cols * side, 4)
+
+    def _squares(self, indices: np.ndarray, level: int) -> np.ndarray:
+        if level <= ATLAS_LEVEL:
+            with self._lock:
+                atlas = self._atlas
+            return atlas[level][indices]
+        return _decode([self._encoded[index] for index in indices], 2**level)
+
+    @cached_property
+    def _atlas(self) -> list[np.ndarray]:
+        """All images at the levels 0 to ``ATLAS_LEVEL``, each made from the one above by averaging."""
+        levels = [_decode(self._encoded, 2**ATLAS_LEVEL)]
+        for level in reversed(range(ATLAS_LEVEL)):
+            side = 2**level
+            blocks = levels[0].reshape(-1, side, 2, side, 2, 3)
+            levels.insert(0, blocks.mean(axis=(2, 4), dtype=np.float32).round().astype(np.uint8))
+        return levels
 
 
 @dataclass(frozen=True)
@@ -68,17 +123,17 @@ def grid(run: Run, method: str, kind: str) -> Grid:
 
 def grid_picture(run: Run, method: str, kind: str, with_seams: bool = False) -> bytes:
     """The whole grid as PNG."""
-    return grid_drawing(run, method, kind, with_seams).file(PNG)
+    return grid_report(run, method, kind, with_seams).file(PNG)
 
 
-def grid_drawing(run: Run, method: str, kind: str, with_seams: bool = False) -> Drawing:
+def grid_report(run: Run, method: str, kind: str, with_seams: bool = False) -> Report:
     """The whole grid on white, at most ``LARGEST_PICTURE`` pixels; its cells as rows."""
     made = grid(run, method, kind)
     rows, cols = made.image_id.shape
     shown = {"method": method, "kind": kind, "seams": with_seams}
     found = np.unique(made.image_id[made.image_id != EMPTY])
     numbers = {**shown, "rows": rows, "cols": cols, "images": len(found)}
-    return Drawing(
+    return Report(
         {"exhibit": "grid", **shown, **of_run(run)},
         numbers,
         lambda: _whole(made, with_seams),
@@ -169,3 +224,27 @@ def _strength(distances: np.ndarray) -> np.ndarray:
     middle, far = np.quantile(known, (0.5, 0.99))
     scale = max(float(far - middle), np.finfo(np.float32).tiny)
     return np.clip(np.nan_to_num((distances - middle) / scale, nan=0.0), 0, 1)
+
+
+def _decode(encoded: list[bytes], side: int) -> np.ndarray:
+    """(n, side, side, 3) uint8; what is not square is cropped about its centre, as networks crop it."""
+    squares = np.empty((len(encoded), side, side, 3), np.uint8)
+    for index, content in enumerate(encoded):
+        picture = _open(content)
+        picture.draft("RGB", (side, side))
+        shrinks = min(picture.size) > side
+        method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
+        squares[index] = picture.convert("RGB").resize((side, side), method, box=_middle(picture.size))
+    return squares
+
+
+def _middle(size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest square about the centre, as left, top, right, bottom."""
+    width, height = size
+    side = min(size)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _open(content: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(content))

@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.coloring import VERDICTS, Coloring, coloring
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, number, of_run
 from featurestore.reader import Run
 
@@ -20,12 +20,12 @@ MOST_NAMES = 40
 """More names can't be read in a legend."""
 
 
-def scatter_drawing(run: Run, method: str, color: str = "label") -> Drawing:
+def map_report(run: Run, method: str, color: str = "label") -> Report:
     """ValueError for a map that the run has not, or a column that gives no colours."""
     colors, quality = coloring(run, color), _quality(run, method)
     table = _table(run, method)
     numbers = {"method": method, "color": color, "images": len(table), **quality}
-    return Drawing(
+    return Report(
         {"exhibit": "map", "method": method, "color": color, **of_run(run)},
         numbers,
         lambda: _draw(table, colors),

@@ -1,14 +1,19 @@
-"""What a live method made: its picture, its array pixel by pixel, and a recipe of all it depends on."""
+"""What a live method made: its picture, its array pixel by pixel, and a recipe of all it depends on.
+
+Optimised images are held against the strongest answers among a store's natural images.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from compute.images.pictures import picture, to_8_bit
 from compute.methods.base import Method, Step
-from compute.reports.drawing.report import Drawing, array_table
+from compute.reports.drawing.report import Report, array_table
+from featurestore.reader import Run
 
 CURVES = ("deletion_curve", "insertion_curve")
 
@@ -29,16 +34,16 @@ def result_recipe(
     }
 
 
-def result_drawing(
+def result_report(
     step: Step, recipe: Mapping[str, Any], numbers: Mapping[str, Any] | None = None, name: str | None = None
-) -> Drawing:
+) -> Report:
     """The result, or the further picture `name` of it; ValueError for one that it has not."""
     if name is not None and name not in step.pictures:
         raise ValueError(
             f"no picture {name!r}; choose from {', '.join(step.pictures) or 'none but the result'}"
         )
     array = step.data[..., 0] if step.data.ndim == 3 and step.data.shape[2] == 1 else step.data
-    return Drawing(
+    return Report(
         recipe if name is None else {**recipe, "picture": name},
         {"score": step.score, **step.numbers} if numbers is None else numbers,
         lambda: picture(step) if name is None else to_8_bit(step.pictures[name]),
@@ -53,3 +58,19 @@ def curves_table(step: Step) -> pa.Table | None:
         return None
     lines = {name: step.numbers[name] for name in CURVES if name in step.numbers}
     return pa.table({"share": step.numbers["curve_shares"], **lines})
+
+
+def strongest_activation(run: Run, layer: str, channel: int) -> float | None:
+    """A channel's greatest spatial maximum over the store's images, or None where it has none."""
+    if "top_patches" not in run.tables():
+        return None
+    values = run.top_patches(layer, channel)["value"]
+    return values[0].as_py() if len(values) else None
+
+
+def strongest_logit(run: Run, target: str) -> float | None:
+    """A class's greatest logit over the store's images that are predicted as it, None if there are none."""
+    if "occlusion" not in run.tables():
+        return None
+    rows = run.table("occlusion", ["target", "unoccluded_logit"])
+    return pc.max(rows.filter(pc.equal(rows["target"], target))["unoccluded_logit"]).as_py()

@@ -1,7 +1,184 @@
-"""Counts of labels and predictions."""
+"""Where labels and predictions differ: the confusion matrix, the errors, each class, and the images whose
+neighbours carry another label.
+"""
+
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from compute.analysis.label_agreement import disagreements
+from compute.images.pictures import tiled, to_8_bit
+from compute.reports.drawing.charts import canvas, rendered
+from compute.reports.drawing.report import Report
+from compute.reports.drawing.run_images import IMAGE_COLUMNS, of_run, thumbnails
+from featurestore.reader import Run
+
+Ids = Sequence[int] | np.ndarray | None
+
+MOST_CLASSES = 40
+"""More can't be read in one picture; the table has them all."""
+
+SHEET, COLUMNS, SIDE = 48, 8, 96
+MOST_PAIRS = 8
+
+VOTERS = 10
+"""Nearest neighbours that vote on an image's label."""
+
+NEIGHBOR_COLUMNS = ("image_id", "rank", "neighbor_id", "distance")
+OF_IMAGE = ("path", "split", "predicted", "probability")
+
+
+def confusion_report(run: Run, split: str = "", ids: Ids = None) -> Report:
+    """Counts of labels (rows) and predictions (columns) of the labelled images, of one split or of all.
+
+    ids: of these images alone.
+    """
+    images = labelled(run, split, ids)
+    counts, rows, cols = confusion_counts(images, run.class_names)
+    right = pc.sum(images["correct"]).as_py() or 0
+    numbers = {"split": split or "all", "images": len(images), "right": right, "share": right / len(images)}
+    numbers["most_confused"] = _most_confused_pairs(counts, rows, cols)
+    return Report(
+        {"exhibit": "confusion", "split": split, **of_ids(ids), **of_run(run)},
+        numbers,
+        lambda: _draw(counts, rows, cols),
+        lambda: _counts_table(counts, rows, cols),
+    )
+
+
+def mistakes_report(
+    run: Run, split: str = "", label: str = "", predicted: str = "", ids: Ids = None
+) -> Report:
+    """The errors of a label taken for a prediction ("": any); the picture is a sheet of the first ones.
+
+    Of a label and the same prediction: what is right, the least sure first.
+    """
+    table = cell(labelled(run, split, ids), label, predicted)
+    asked = {"split": split, "label": label, "predicted": predicted}
+    first = table.slice(0, 1).to_pylist()
+    numbers = {**asked, "images": len(table), "first_probability": first[0]["probability"] if first else None}
+    return Report(
+        {"exhibit": "mistakes", **asked, **of_ids(ids), **of_run(run)},
+        numbers,
+        lambda: sheet(run, table),
+        lambda: table,
+    )
+
+
+def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
+    """The images that have a label and a prediction; ValueError where there are none."""
+    images = run.table("images", IMAGE_COLUMNS)
+    images = images if ids is None else images.take(np.sort(np.asarray(ids)))
+    known = images.filter(pc.and_(pc.is_valid(images["label"]), pc.is_valid(images["predicted"])))
+    if not len(known):
+        raise ValueError("these images have no labels, so there are no mistakes to count")
+    if not split:
+        return known
+    splits = sorted(pc.unique(known["split"]).drop_null().to_pylist())
+    if split not in splits:
+        raise ValueError(f"unknown split {split!r}; choose from {', '.join(splits) or 'none'}")
+    return known.filter(pc.equal(known["split"], split))
+
+
+def cell(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
+    """Those that are taken for another class than their label, of the greatest probability first; on the
+    diagonal those that are right, of the least first."""
+    right = bool(label) and label == predicted
+    found = images.filter((pc.equal if right else pc.not_equal)(images["label"], images["predicted"]))
+    for name, value in (("label", label), ("predicted", predicted)):
+        found = found.filter(pc.equal(found[name], value)) if value else found
+    order = "ascending" if right else "descending"
+    return found.sort_by([("probability", order), ("image_id", "ascending")])
+
+
+def sheet(run: Run, table: pa.Table) -> np.ndarray:
+    """Thumbnails of the first images of a table with their image_id; ValueError where it has none."""
+    if not len(table):
+        raise ValueError("there is no such image, so there is no picture of one")
+    tiles = thumbnails(run, table["image_id"].to_pylist()[:SHEET], SIDE)
+    return to_8_bit(tiled(tiles, min(COLUMNS, len(tiles))))
+
+
+def of_ids(ids: Ids) -> dict[str, str]:
+    """Which images, in a recipe."""
+    if ids is None:
+        return {}
+    return {"selection": hashlib.sha256(np.sort(np.asarray(ids, "<i8")).tobytes()).hexdigest()}
+
+
+def classes_report(run: Run, split: str = "", ids: Ids = None) -> Report:
+    """One row a class, of the labelled images of one split or of all. ids: of these images alone."""
+    table = class_table(labelled(run, split, ids), run.class_names)
+    recipe = {"exhibit": "classes", "split": split, **of_ids(ids), **of_run(run)}
+    return Report(recipe, {"split": split or "all", "classes": table.to_pylist()}, None, lambda: table)
+
+
+def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
+    """One row a class, of `images` with columns label, predicted, loss.
+
+    class, images (with that label), right (of them), recall (right / images), precision (right / images with
+    that prediction), taken_for (the most frequent wrong prediction, the first in the network's order of
+    equals; null without errors), taken (how often), loss (mean, in nat). Null where there is nothing to
+    divide by. Images without label or prediction don't count.
+    """
+    counts, rows, cols = confusion_counts(images, classes)
+    names = list(dict.fromkeys([*rows, *cols]))
+    square = np.zeros((len(names), len(names)), np.int64)
+    square[: len(rows), [names.index(name) for name in cols]] = counts
+    right, labelled, predicted = square.diagonal(), square.sum(1), square.sum(0)
+    wrong = square - np.diag(right)
+    most = wrong.argmax(1) if names else np.zeros(0, np.int64)
+    losses = images.group_by("label").aggregate([("loss", "mean")]).to_pylist()
+    loss = {each["label"]: each["loss_mean"] for each in losses}
+    return pa.table(
+        {
+            "class": pa.array(names, pa.string()),
+            "images": labelled,
+            "right": right,
+            "recall": _share(right, labelled),
+            "precision": _share(right, predicted),
+            "taken_for": pa.array(
+                [names[m] if wrong[i, m] else None for i, m in enumerate(most)], pa.string()
+            ),
+            "taken": wrong.max(1, initial=0),
+            "loss": pa.array([loss.get(name) for name in names], pa.float64()),
+        }
+    )
+
+
+def outvoted_report(
+    run: Run, count: int = VOTERS, split: str = "", label: str = "", majority: str = "", ids: Ids = None
+) -> Report:
+    """By their first `count` neighbours, see `disagreements` for the columns and the order; the picture is a
+    sheet of the first ones.
+
+    label, majority: with this label, and voted for that one; "" for any. ids: of these images alone.
+    """
+    images = labelled(run, split, ids)
+    neighbors = run.select("neighbors", "feature", columns=NEIGHBOR_COLUMNS)
+    found = disagreements(run.table("images", ["label"])["label"], neighbors, count)
+    table = chosen(found, images["image_id"].to_numpy(), label, majority)
+    rows = run.rows("images", table["image_id"].to_numpy(), OF_IMAGE)
+    for name in OF_IMAGE:
+        table = table.append_column(name, rows[name])
+    asked = {"count": count, "split": split, "label": label, "majority": majority}
+    return Report(
+        {"exhibit": "outvoted", **asked, **of_ids(ids), **of_run(run)},
+        {**asked, "images": len(images), "outvoted": len(table)},
+        lambda: sheet(run, table),
+        lambda: table,
+    )
+
+
+def chosen(found: pa.Table, image_ids: np.ndarray, label: str = "", majority: str = "") -> pa.Table:
+    """Those of these images; with a label, and with a majority, where they are given."""
+    found = found.filter(pa.array(np.isin(found["image_id"].to_numpy(), image_ids)))
+    for column, name in (("label", label), ("majority", majority)):
+        found = found.filter(pc.equal(found[column], name)) if name else found
+    return found
 
 
 def confusion_counts(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.ndarray, list[str], list[str]]:
@@ -32,6 +209,48 @@ def most_confused(
     errors = square.sum(0) + square.sum(1) - 2 * square.diagonal()
     kept = np.sort(np.argsort(-errors, kind="stable")[:most])
     return square[np.ix_(kept, kept)], [names[index] for index in kept]
+
+
+def _counts_table(counts: np.ndarray, rows: list[str], cols: list[str]) -> pa.Table:
+    """Every pair that occurs, one a row."""
+    row, col = np.nonzero(counts)
+    found = counts[row, col]
+    share = found / np.maximum(counts.sum(1), 1)[row]
+    names = {"label": [rows[i] for i in row], "predicted": [cols[i] for i in col]}
+    return pa.table({**names, "images": found, "share_of_label": share})
+
+
+def _most_confused_pairs(counts: np.ndarray, rows: list[str], cols: list[str]) -> list[dict]:
+    """The pairs of different classes with most images; among equal ones, in the network's order."""
+    pairs = [
+        {"label": rows[row], "predicted": cols[col], "images": int(counts[row, col])}
+        for row, col in np.argwhere(counts > 0)
+        if rows[row] != cols[col]
+    ]
+    return sorted(pairs, key=lambda pair: -pair["images"])[:MOST_PAIRS]
+
+
+def _draw(counts: np.ndarray, rows: list[str], cols: list[str]) -> np.ndarray:
+    if max(len(rows), len(cols)) > MOST_CLASSES:
+        counts, rows = most_confused(counts, rows, cols, MOST_CLASSES)
+        cols = rows
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure = canvas(max(640, 46 * len(cols) + 320), max(480, 40 * len(rows) + 200))
+    axes = figure.add_subplot()
+    drawn = axes.imshow(np.where(counts > 0, share, np.nan), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, col in np.argwhere(counts > 0):
+        ink = "white" if share[row, col] > 0.5 else "black"
+        axes.text(col, row, f"{counts[row, col]:,}", ha="center", va="center", color=ink, size=10)
+    axes.set_xticks(range(len(cols)), cols, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("label")
+    figure.colorbar(drawn, ax=axes, shrink=0.8).set_label("share of the label")
+    return rendered(figure)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> pa.Array:
+    return pa.array(part / np.maximum(whole, 1), mask=whole == 0)
 
 
 def _ordered(names: set[str], classes: tuple[str, ...]) -> list[str]:

@@ -13,7 +13,7 @@ from compute.images.pictures import pixels, resized, tiled, to_8_bit
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.preprocessing import Preprocessing
 from compute.models.model import Model
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import (
     Originals,
     copies_of,
@@ -34,7 +34,7 @@ BLOCK = 128
 
 @dataclass(frozen=True)
 class Nearest:
-    """The nearest among the first `index` of the run's `total` images: one step of a search, the last one its result.
+    """The nearest among the first `index` of the run's `total` images: a step of a search.
 
     ids: (k,) int64 image ids, nearest first.
     distances: (k,) float32, cosine distance (0 to 2) of features, Euclidean distance of pixel vectors.
@@ -86,15 +86,15 @@ def neighbors_of_file(
     yield Nearest(run.image_count, run.image_count, *_found(search, query, count, copies))
 
 
-def stored_neighbors_drawing(
+def stored_neighbors_report(
     run: Run,
     image_id: int,
     count: int = COUNT,
     side: int = SIDE,
     read: Originals = read_original,
     of_all: bool = True,
-) -> Drawing:
-    """Of one of the run's images, by the run's own neighbours. of_all: see `neighbors_drawing`."""
+) -> Report:
+    """Of one of the run's images, by the run's own neighbours. of_all: see `neighbors_report`."""
     found = {space: run.neighbors(space, image_id).slice(0, count) for space in SPACES}
 
     def query() -> np.ndarray:
@@ -102,10 +102,10 @@ def stored_neighbors_drawing(
         return pixels(preprocessing_of(run).tensor(picture))
 
     row = run.image(image_id)
-    return neighbors_drawing(run, row["sha256"], row["label"], query, found, count, side, of_all)
+    return neighbors_report(run, row["sha256"], row["label"], query, found, count, side, of_all)
 
 
-def neighbors_drawing(
+def neighbors_report(
     run: Run,
     sha256: str,
     label: str | None,
@@ -114,7 +114,7 @@ def neighbors_drawing(
     count: int,
     side: int,
     of_all: bool = True,
-) -> Drawing:
+) -> Report:
     """sha256, label: of the image asked about. query: draws its crop (H, W, C) in [0, 1]. found: by space,
     neighbor_id and distance, nearest first. of_all: also how many neighbours of all images share the label,
     which reads the whole table."""
@@ -130,7 +130,7 @@ def neighbors_drawing(
             numbers[f"{space}_label_agreement_of_the_store"] = agreement(
                 run.table("images", ["label"])["label"], run.select("neighbors", space), count
             )
-    return Drawing(
+    return Report(
         {"exhibit": "neighbors", "image": sha256, "count": count, "side": side, **of_run(run)},
         numbers,
         lambda: _sheet(run, query(), tables, count, side),

@@ -10,7 +10,7 @@ from compute.images.pictures import pixels
 from compute.occlusion.maps import windows
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import canvas, rendered
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import Originals, of_run, picture_of, preprocessing_of, read_original
 from featurestore.reader import Run
 
@@ -21,14 +21,14 @@ OVER = 0.55
 """Opacity over the image."""
 
 
-def occlusion_drawing(
+def occlusion_map_report(
     run: Run,
     image_id: int,
     value: str = VALUES[0],
     overlay: bool = True,
     target: str | None = None,
     read: Originals = read_original,
-) -> Drawing:
+) -> Report:
     """ValueError for an image without a map, or an unknown value. target: None is the image's first one."""
     if value not in VALUES:
         raise ValueError(f"unknown value {value!r}; choose from {', '.join(VALUES)}")
@@ -39,7 +39,7 @@ def occlusion_drawing(
     def draw() -> np.ndarray:
         return _draw(run, image_id, maps, asked, size, read)
 
-    return Drawing(
+    return Report(
         {"exhibit": "occlusion-map", "image": run.image(image_id)["sha256"], **asked, **of_run(run)},
         {"image_id": image_id, **asked, **_numbers(maps)},
         draw,

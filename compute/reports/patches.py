@@ -14,7 +14,7 @@ from PIL import Image
 from compute.images.pictures import pixels, resized, signed, tiled, to_8_bit, window
 from compute.methods.attribution.guided_backprop import energy_box, guided_gradients
 from compute.models.model import Model
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import (
     Originals,
     box_of,
@@ -28,7 +28,7 @@ from featurestore.reader import Run
 COUNT, SIDE, MARGIN = 9, 96, 8
 
 
-def patches_drawing(
+def patches_report(
     run: Run,
     layer: str,
     channel: int,
@@ -36,7 +36,7 @@ def patches_drawing(
     side: int = SIDE,
     model: Model | None = None,
     read: Originals = read_original,
-) -> Drawing:
+) -> Report:
     """model: given, each patch's guided-backprop picture is beside it; ValueError where it isn't defined."""
     patches = with_images(run.top_patches(layer, channel).slice(0, count), run)
     rows = patches.to_pylist()
@@ -54,7 +54,7 @@ def patches_drawing(
     }
     asked = {"layer": layer, "channel": channel, "count": count, "side": side, "guided": model is not None}
 
-    return Drawing(
+    return Report(
         {"exhibit": "patches", **asked, **of_run(run)},
         numbers,
         lambda: _sheet(rows, photographs(), guided, side),

@@ -16,7 +16,7 @@ from compute.images.pictures import resized, window
 from compute.images.preprocessing import Box
 from compute.models.model import Model
 from compute.reports.drawing.charts import canvas, rendered
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import EDGES, box_of, of_run, preprocessing_of
 from featurestore.reader import Run
 
@@ -82,14 +82,14 @@ def peaks_of(run: Run, model: Model, photograph: Image.Image) -> dict[str, Peaks
     return peaks(model, model.prepare(photograph), layers_of(run))
 
 
-def strongest_drawing(
+def strongest_report(
     run: Run,
     photograph: Image.Image,
     sha256: str,
     image_id: int | None,
     layer: str = "",
     found: Mapping[str, Peaks] | None = None,
-) -> Drawing:
+) -> Report:
     """layer: of this one alone. found: see `peaks_of`; without it, what the store alone knows of its image.
 
     The table's share is of the store's images that answer more strongly; rank, from 0, the image's place
@@ -101,7 +101,7 @@ def strongest_drawing(
         answers = strongest(run, layer, found, image_id, photograph.size)
     asked = {"layer": layer, "from_the_store_alone": found is None}
     rows = pa.Table.from_pylist([_row(answer) for answer in answers], SCHEMA)
-    return Drawing(
+    return Report(
         {"exhibit": "strongest", "image": sha256, **asked, **of_run(run)},
         {"image_id": image_id, **asked, "channels": rows.drop_columns(list(EDGES)).to_pylist()},
         lambda: _sheet(photograph, answers, layers_of(run)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, of_run
 from featurestore.reader import Run
 from featurestore.schemas import SORT_KEYS, check_table
@@ -11,7 +11,7 @@ LEFT_OUT = {"images": ("thumbnail",)}
 """Columns that are pictures."""
 
 
-def table_drawing(run: Run, name: str, layer: str | None = None) -> Drawing:
+def table_report(run: Run, name: str, layer: str | None = None) -> Report:
     """layer: its rows alone, of `channels` and `top_patches`. ValueError for what there is not."""
     check_table(name)
     if layer is not None and SORT_KEYS[name][0] != "layer":
@@ -21,13 +21,13 @@ def table_drawing(run: Run, name: str, layer: str | None = None) -> Drawing:
     rows = whole.drop_columns([column for column in left_out if column in whole.column_names])
     asked = {"table": name} | ({} if layer is None else {"layer": layer})
     recipe = {"exhibit": "table", **asked, **of_run(run)}
-    return Drawing(recipe, {**asked, "rows": len(rows)}, None, lambda: rows)
+    return Report(recipe, {**asked, "rows": len(rows)}, None, lambda: rows)
 
 
-def images_drawing(run: Run, ids: np.ndarray) -> Drawing:
+def images_report(run: Run, ids: np.ndarray) -> Report:
     """What the run says of some of its images."""
     recipe = {"exhibit": "images", "image_ids": [int(each) for each in ids], **of_run(run)}
-    return Drawing(recipe, {"images": len(ids)}, None, lambda: run.rows("images", ids, IMAGE_COLUMNS))
+    return Report(recipe, {"images": len(ids)}, None, lambda: run.rows("images", ids, IMAGE_COLUMNS))
 
 
 def _of_layer(run: Run, name: str, layer: str):

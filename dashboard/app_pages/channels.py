@@ -15,7 +15,7 @@ from dashboard.views import binding, urls
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import link
 from dashboard.widgets import figures, image_links
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import of_store
@@ -67,7 +67,7 @@ def _title(opened: Opened[ChannelsView], row: dict) -> None:
             image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel),
             "Compare the channel",
         )
-        take_along(opened)
+        download_menu(opened)
     if row["dead"]:
         st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")
 

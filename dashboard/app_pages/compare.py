@@ -10,7 +10,7 @@ from dashboard.sections.compare import channels, maps, neighbors, other_run, pre
 from dashboard.sections.compare.shared_images import turn_back
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.errors import sentence
 from dashboard.widgets.header import Opened, open_page
 from featurestore.reader import Run, Store
@@ -64,7 +64,7 @@ def draw(opened: Opened[CompareView]) -> None:
             label_visibility="collapsed",
             on_change=turn_back,
         )
-        take_along(opened)
+        download_menu(opened)
     TABS[view.tab][1](pair)
 
 

@@ -3,14 +3,13 @@
 import pyarrow as pa
 
 from compute.images.pictures import png, to_8_bit
-from compute.reports.filters import stored_filters
-from compute.reports.first_filters import filter_tiles, in_pixel_space
+from compute.reports.filters import filter_tiles, in_pixel_space, stored_filters
 
 SIDE = 64
 
 
 def filter_pictures(filters: pa.Table, scaling: str) -> list[tuple[str, bytes]]:
-    """(name, PNG) of each filter in pixel space; scaling as in `compute.reports.first_filters`.
+    """(name, PNG) of each filter in pixel space; scaling as in `compute.reports.filters`.
 
     A stem with other than 3 input channels has one grey picture an input channel, named "filter/channel".
     """

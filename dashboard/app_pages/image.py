@@ -23,7 +23,7 @@ from dashboard.views.image_tabs import (
 )
 from dashboard.views.navigation import link
 from dashboard.widgets import figures, image_links
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import pick
 from dashboard.widgets.live import run as live
@@ -156,7 +156,7 @@ def _neighbors(opened: Opened[ImageView], subject: Subject) -> None:
         opened.store, opened.run.fingerprint, image=max(subject.image_id or 0, 0), upload=subject.upload
     )
     link(view, "All neighbours, and how many share the label")
-    take_along(opened)
+    download_menu(opened)
 
 
 def _others(opened: Opened[ImageView], subject: Subject) -> None:

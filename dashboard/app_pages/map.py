@@ -16,7 +16,7 @@ from dashboard.views import binding
 from dashboard.views.definitions import MapView, MistakesView
 from dashboard.views.navigation import link
 from dashboard.widgets import image_links
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import known, wall
 
@@ -82,7 +82,7 @@ def _controls(opened: Opened[MapView]) -> None:
         view = opened.view
         shown = {"map": view.map, "image": view.image, "selection": view.selection}
         link(image_links.compared(opened, tab="maps", **shown), "Compare the maps")
-        take_along(opened)
+        download_menu(opened)
 
 
 def _segments(label: str, name: str, options: list[str], words: dict[str, str]) -> None:

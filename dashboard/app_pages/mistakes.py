@@ -4,9 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports.classes import class_table
-from compute.reports.matrix import cell
-from compute.reports.mistakes import most_confused
+from compute.reports.mistakes import cell, class_table, most_confused
 from dashboard.components import Pair, confusion_matrix
 from dashboard.data import selections
 from dashboard.data.labelled_images import Labelled, cell_of, labelled
@@ -15,7 +13,7 @@ from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView
 from dashboard.views.navigation import PAGES
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_links import explaining
 from dashboard.widgets.image_wall import wall
@@ -38,7 +36,7 @@ def draw(opened: Opened[MistakesView]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Show", list(TABS), key=_key("tab"), format_func=TABS.get, on_change=_turn_back)
         shown = _of_split(opened, shown)
-        take_along(opened)
+        download_menu(opened)
     shown = _of_selection(opened, shown)
     if not len(shown):
         st.info("None of these images has a label.", icon=":material/label_off:")

@@ -13,7 +13,7 @@ from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import NeighborsView
 from dashboard.widgets import image_links
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import choose, pick
 from featurestore.reader import Run
@@ -38,7 +38,7 @@ def draw(opened: Opened[NeighborsView]) -> None:
             label = _describe(opened, subject)
             st.slider("Neighbours", 1, MOST, key=binding.key(NeighborsView, "count"), width=320)
             image_links.links(opened, subject)
-            take_along(opened)
+            download_menu(opened)
     for column, space in zip(st.columns(2, gap="medium"), SPACES, strict=True):
         with column:
             _space(opened, subject, space, label)

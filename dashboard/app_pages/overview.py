@@ -11,7 +11,7 @@ from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, OverviewView
 from dashboard.views.navigation import link
 from dashboard.widgets.capability_list import capability_list
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import open_page
 from featurestore.reader import Run
 
@@ -198,7 +198,7 @@ def _few(values) -> str:
 opened = open_page(OverviewView)
 numbers(opened.run)
 cards(opened.run)
-take_along(opened)
+download_menu(opened)
 filters(opened.run, opened.view)
 layers(opened.run, opened.view)
 st.subheader("What can be shown of this network", anchor=False)

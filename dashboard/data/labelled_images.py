@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports.matrix import cell
-from compute.reports.mistakes import confusion_counts
+from compute.reports.mistakes import cell, confusion_counts
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
 from dashboard.widgets.image_wall import COLUMNS

@@ -10,7 +10,7 @@ from dashboard.findings.folder import findings
 from dashboard.findings.recheck import environment_of, numbers_of
 from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
 from dashboard.jobs.result_store import Result
-from dashboard.sharing.downloads import exhibit_of
+from dashboard.sharing.downloads import main_download
 from dashboard.sharing.link_panel import proved
 from dashboard.views.definitions import AboutView, FindingsView, ResultsView
 from dashboard.views.navigation import PAGES
@@ -90,9 +90,9 @@ def finding_of(view: ViewState, run: Run, result: Result | None, title: str, not
 
 def picture_of(view: ViewState, run: Run, result: Result | None) -> bytes | None:
     """PNG of the view's main picture; None where it has none, or it can't be drawn."""
-    exhibit = exhibit_of(view, run, runs.stores()[view.store], result)
+    download = main_download(view, run, runs.stores()[view.store], result)
     try:
-        return None if exhibit is None else exhibit.picture
+        return None if download is None else download.picture
     except ValueError:
         # An original that is gone is no reason to lose the note and the numbers.
         return None

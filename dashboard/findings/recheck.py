@@ -10,7 +10,7 @@ from dashboard.data import runs
 from dashboard.findings.record import Finding, Value, flat
 from dashboard.jobs.result_store import Result
 from dashboard.sections.compare.second_run import second_run
-from dashboard.sharing.downloads import exhibits_of
+from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.proof import TOLERANCE, Proof, compare, prove
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import PAGES
@@ -71,13 +71,13 @@ def numbers_of(view: ViewState, run: Run, result: Result | None) -> dict[str, Va
     store = runs.stores()[view.store]
     view = dataclasses.replace(view, guided=False, ascent=False) if isinstance(view, ChannelsView) else view
     found: dict[str, Value] = {}
-    for exhibit in exhibits_of(view, run, store, result):
-        said = {name: value for name, value in exhibit.numbers.items() if name not in UNSAID}
+    for download in downloads_of(view, run, store, result):
+        said = {name: value for name, value in download.numbers.items() if name not in UNSAID}
         numbers = flat(said)
         if not found:
             found = numbers
         elif not numbers.items() <= found.items():
-            found |= flat(said, exhibit.name)
+            found |= flat(said, download.name)
     return found
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import streamlit as st
 
 from compute.analysis.label_agreement import disagreements
-from compute.reports.outvoted import NEIGHBOR_COLUMNS, chosen
+from compute.reports.mistakes import NEIGHBOR_COLUMNS, chosen
 from dashboard.data import runs
 from dashboard.data.labelled_images import Labelled
 from dashboard.data.runs import BY_FOLDER

@@ -4,8 +4,8 @@ import streamlit as st
 
 from compute.reports.drawing.report import CSV, NPY, PARQUET, PNG
 from dashboard.data import runs
-from dashboard.sharing.downloads import exhibits_of
-from dashboard.sharing.downloads.download import Exhibit, path_said
+from dashboard.sharing.downloads import downloads_of
+from dashboard.sharing.downloads.download import Download, path_said
 from dashboard.widgets.header import Opened
 
 FILES = {
@@ -16,39 +16,39 @@ FILES = {
 }
 
 
-def take_along(opened: Opened) -> None:
+def download_menu(opened: Opened) -> None:
     """A menu of the page's pictures; nothing where there is none."""
     view = opened.view
-    exhibits = exhibits_of(view, opened.run, path_said(runs.stores()[opened.store]), opened.result)
-    if not exhibits:
+    downloads = downloads_of(view, opened.run, path_said(runs.stores()[opened.store]), opened.result)
+    if not downloads:
         return
     menu = st.popover(
-        "Take along",
+        "Download",
         icon=":material/download:",
         help="The picture, its numbers, and the command line that makes the same",
-        key=f"{view.page}/take along",
+        key=f"{view.page}/download",
         on_change="rerun",
     )
     if menu.open:
         with menu:
-            for exhibit in exhibits:
-                _draw(exhibit, view.page)
+            for download in downloads:
+                _draw(download, view.page)
 
 
-def _draw(exhibit: Exhibit, page: str) -> None:
-    st.markdown(f"**{exhibit.title}**")
+def _draw(download: Download, page: str) -> None:
+    st.markdown(f"**{download.title}**")
     with st.container(horizontal=True, gap="small"):
-        for suffix in exhibit.formats:
+        for suffix in download.formats:
             label, mime, help_text = FILES[suffix]
             st.download_button(
                 label,
-                lambda suffix=suffix: exhibit.file(suffix),
-                f"{exhibit.name}{suffix}",
+                lambda suffix=suffix: download.file(suffix),
+                f"{download.name}{suffix}",
                 mime,
-                key=f"{page}/{exhibit.name}{suffix}",
+                key=f"{page}/{download.name}{suffix}",
                 icon=":material/download:",
                 help=help_text,
                 on_click="ignore",
             )
-    if exhibit.command is not None:
-        st.code(exhibit.command, language="shell", wrap_lines=True)
+    if download.command is not None:
+        st.code(download.command, language="shell", wrap_lines=True)

@@ -10,7 +10,7 @@ from compute.__main__ import main
 @pytest.mark.parametrize("view", ["mistakes", "map?map=pca&color=probability", "image?image=3&tab=occlusion"])
 def test_a_download_has_the_bytes_of_its_command(visit, view, tmp_path):
     page = visit(f"/{view}")
-    page.get_by_role("button", name="Take along").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     command = page.get_by_test_id("stCode").first
     command.wait_for()
     words = shlex.split(command.inner_text())

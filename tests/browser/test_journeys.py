@@ -51,7 +51,7 @@ def result(page):
 
 def computed(page, out):
     """What the command line beside the result makes, as the page draws it."""
-    page.get_by_role("button", name="Take along").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     command = page.get_by_test_id("stCode").first
     command.wait_for()
     words = shlex.split(command.inner_text())

@@ -1,4 +1,4 @@
-"""Two runs over the same images, as pictures and rows: one drawing for each thing that is compared."""
+"""Two runs over the same images, as pictures and rows: one report for each thing that is compared."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from compute.reports.compare.pictures import (
     overlap_picture,
     predictions_picture,
 )
-from compute.reports.drawing.report import Drawing
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import of_run
 
 CHANGED = ("all", *(kind for kind in KINDS if kind != "same"))
@@ -38,7 +38,7 @@ class Asked:
     color: str = "label"
 
 
-def compare_drawing(compared: Compared, asked: Asked) -> Drawing:
+def compare_report(compared: Compared, asked: Asked) -> Report:
     """ValueError for what there is not, and where the runs have no image in common."""
     if asked.show not in SHOWN:
         raise ValueError(f"unknown comparison {asked.show!r}; choose from {', '.join(SHOWN)}")
@@ -51,13 +51,13 @@ def compare_drawing(compared: Compared, asked: Asked) -> Drawing:
     return SHOWN[asked.show](compared, asked)
 
 
-def _summary(compared: Compared, asked: Asked) -> Drawing:
+def _summary(compared: Compared, asked: Asked) -> Report:
     table = _measures(compared, asked.k)
     numbers = {row["measure"]: row["value"] for row in table.to_pylist()}
     chances = {
         f"{row['measure']}_chance": row["chance"] for row in table.to_pylist() if row["chance"] is not None
     }
-    return Drawing(
+    return Report(
         _recipe(compared, "summary", k=asked.k),
         numbers | chances,
         lambda: agreement_picture(table),
@@ -65,7 +65,7 @@ def _summary(compared: Compared, asked: Asked) -> Drawing:
     )
 
 
-def _predictions(compared: Compared, asked: Asked) -> Drawing:
+def _predictions(compared: Compared, asked: Asked) -> Report:
     found = compared.changed(asked.kind, asked.label)
     counts = {each["values"]: each["counts"] for each in pc.value_counts(found["kind"]).to_pylist()}
     recipe = _recipe(compared, "predictions", kind=asked.kind, label=asked.label)
@@ -77,7 +77,7 @@ def _predictions(compared: Compared, asked: Asked) -> Drawing:
         **{kind.replace(" ", "_"): counts.get(kind, 0) for kind in CHANGED[1:]},
         "mcnemar_p": compared.accuracies.p,
     }
-    return Drawing(
+    return Report(
         recipe,
         numbers,
         lambda: predictions_picture(compared.run, found),
@@ -85,7 +85,7 @@ def _predictions(compared: Compared, asked: Asked) -> Drawing:
     )
 
 
-def _neighbors(compared: Compared, asked: Asked) -> Drawing:
+def _neighbors(compared: Compared, asked: Asked) -> Report:
     if not compared.have("neighbors"):
         raise ValueError(
             "one of the runs has no neighbours; `python -m compute store --stages neighbors` makes them"
@@ -107,7 +107,7 @@ def _neighbors(compared: Compared, asked: Asked) -> Drawing:
         "unchanged": int((found.share == 1).sum()),
         "nothing_in_common": int((found.share == 0).sum()),
     }
-    return Drawing(
+    return Report(
         _recipe(compared, "neighbors", k=asked.k),
         numbers,
         lambda: overlap_picture(found, asked.k),
@@ -115,7 +115,7 @@ def _neighbors(compared: Compared, asked: Asked) -> Drawing:
     )
 
 
-def _channels(compared: Compared, asked: Asked) -> Drawing:
+def _channels(compared: Compared, asked: Asked) -> Report:
     if not compared.have("layers", "channels", "top_patches") or not compared.layers:
         raise ValueError("these networks have no layer of the same name and number of channels")
     layer = asked.layer or next(iter(compared.layers))
@@ -127,7 +127,7 @@ def _channels(compared: Compared, asked: Asked) -> Drawing:
         "overlap": found.overlap.mean,
         "best_partners": found.partner_mean,
     }
-    return Drawing(
+    return Report(
         _recipe(compared, "channels", layer=layer),
         numbers,
         lambda: channels_picture(found, layer),
@@ -135,7 +135,7 @@ def _channels(compared: Compared, asked: Asked) -> Drawing:
     )
 
 
-def _maps(compared: Compared, asked: Asked) -> Drawing:
+def _maps(compared: Compared, asked: Asked) -> Report:
     if not compared.maps:
         raise ValueError("the runs have no map by the same method")
     method = asked.method or compared.maps[0]
@@ -164,7 +164,7 @@ def _maps(compared: Compared, asked: Asked) -> Drawing:
         "moved_median": float(np.median(found.aligned.moved)),
         "moved_most": float(found.aligned.moved.max()),
     }
-    return Drawing(
+    return Report(
         _recipe(compared, "maps", method=method, color=asked.color),
         numbers,
         lambda: maps_picture(found, colors),
@@ -172,7 +172,7 @@ def _maps(compared: Compared, asked: Asked) -> Drawing:
     )
 
 
-SHOWN: dict[str, Callable[[Compared, Asked], Drawing]] = {
+SHOWN: dict[str, Callable[[Compared, Asked], Report]] = {
     "summary": _summary,
     "predictions": _predictions,
     "neighbors": _neighbors,

@@ -22,7 +22,7 @@ FORMATS = (PNG, NPY, CSV, PARQUET)
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Report:
     """Drawn only when it is asked for.
 
     recipe: what it was made from, which is all that it depends on. numbers: ready for JSON, what it says.

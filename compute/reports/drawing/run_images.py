@@ -34,7 +34,7 @@ def of_run(run: Run) -> dict[str, Any]:
 
 
 def with_images(rows: pa.Table, run: Run, column: str = "image_id") -> pa.Table:
-    """Return `rows` with the path, label and prediction of the image that `column` names, in the same order."""
+    """Return `rows`, in their order, with path, label and prediction of the image that `column` names."""
     images = run.rows("images", rows[column].to_numpy(), ("path", "label", "predicted", "correct"))
     for name in images.column_names:
         rows = rows.append_column(name, images[name])
@@ -77,7 +77,7 @@ def preprocessing_of(run: Run) -> Preprocessing:
 
 
 def box_of(row: dict[str, Any]) -> Box | None:
-    """Return a patch's box (left, top, right, bottom) in pixels of its image from a row that has these columns.
+    """Return a patch's box (left, top, right, bottom), in pixels of its image, from a row of `top_patches`.
 
     None where the receptive field, and so the box, is not known.
     """

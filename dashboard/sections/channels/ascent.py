@@ -3,7 +3,7 @@
 import streamlit as st
 
 from compute.images.pictures import picture, png, upscaled
-from compute.reports.best_natural import strongest_activation
+from compute.reports.method_result import strongest_activation
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import link
 from dashboard.widgets.header import Opened

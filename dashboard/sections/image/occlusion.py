@@ -16,7 +16,7 @@ from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import ImageView
 from dashboard.widgets import figures
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened
 from featurestore.reader import Run
 
@@ -45,7 +45,7 @@ def draw(opened: Opened[ImageView], image_id: int) -> None:
             required=True,
         )
         st.toggle("Over the image", key=binding.key(ImageView, "overlay"))
-        take_along(opened)
+        download_menu(opened)
     chart, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
     chart.plotly_chart(
         _figure(run, view, image_id, maps),

@@ -14,7 +14,7 @@ from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, ImageView
 from dashboard.views.image_tabs import CHANNELS
 from dashboard.views.navigation import link
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.errors import sentence
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live.attached import attach
@@ -76,7 +76,7 @@ def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
             width=260,
             on_change=lambda: binding.change(ImageView, strong="", channel=-1),
         )
-        take_along(opened)
+        download_menu(opened)
     st.caption(
         "Each channel's strongest answer in this image and where it is, ranked by how few of the store's "
         "images make it answer more strongly, which means the same for every channel, whatever its unit. "

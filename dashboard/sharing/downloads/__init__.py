@@ -1,4 +1,4 @@
-"""What of each page can be taken along: made from its view and its run alone."""
+"""What each page offers to download: made from its view and its run alone."""
 
 from collections.abc import Callable
 
@@ -13,31 +13,31 @@ from dashboard.sharing.downloads import (
     neighbors,
     overview,
 )
-from dashboard.sharing.downloads.download import Exhibit
+from dashboard.sharing.downloads.download import Download
 from dashboard.views.state import ViewState
 from featurestore.places import Place
 from featurestore.reader import Run
 
-Exhibits = tuple[Exhibit, ...]
+Downloads = tuple[Download, ...]
 
-PAGES: dict[str, Callable[[ViewState, Run, Place, Result | None], Exhibits]] = {
-    "overview": overview.exhibits,
-    "map": map.exhibits,
-    "neighbors": neighbors.exhibits,
-    "channels": channels.exhibits,
-    "image": image.exhibits,
-    "mistakes": mistakes.exhibits,
-    "compare": compare.exhibits,
-    "lab": method_result.exhibits,
+PAGES: dict[str, Callable[[ViewState, Run, Place, Result | None], Downloads]] = {
+    "overview": overview.downloads,
+    "map": map.downloads,
+    "neighbors": neighbors.downloads,
+    "channels": channels.downloads,
+    "image": image.downloads,
+    "mistakes": mistakes.downloads,
+    "compare": compare.downloads,
+    "lab": method_result.downloads,
 }
 
 
-def exhibits_of(view: ViewState, run: Run, store: Place, result: Result | None = None) -> Exhibits:
+def downloads_of(view: ViewState, run: Run, store: Place, result: Result | None = None) -> Downloads:
     """The page's main picture first; empty where it has none. result: the live one that it shows."""
     make = PAGES.get(view.page)
     return () if make is None else make(view, run, store, result)
 
 
-def exhibit_of(view: ViewState, run: Run, store: Place, result: Result | None = None) -> Exhibit | None:
+def main_download(view: ViewState, run: Run, store: Place, result: Result | None = None) -> Download | None:
     """The page's main picture."""
-    return next(iter(exhibits_of(view, run, store, result)), None)
+    return next(iter(downloads_of(view, run, store, result)), None)

@@ -1,10 +1,10 @@
 """Compare: what the tab shows of two runs."""
 
-from compute.reports.compare.report import Asked, compare_drawing
+from compute.reports.compare.report import Asked, compare_report
 from dashboard.data import comparison, runs
 from dashboard.jobs.result_store import Result
 from dashboard.sections.compare import second_run
-from dashboard.sharing.downloads.download import Exhibit, command_line, path_said
+from dashboard.sharing.downloads.download import Download, command_line, path_said
 from dashboard.views.definitions import CompareView
 from featurestore.places import Place
 from featurestore.reader import Run
@@ -18,7 +18,7 @@ TITLES = {
 }
 
 
-def exhibits(view: CompareView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
+def downloads(view: CompareView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
     """None without another run; ValueError where it is gone."""
     if not view.other_store:
         return ()
@@ -32,7 +32,7 @@ def exhibits(view: CompareView, run: Run, store: Place, result: Result | None) -
     other_store = path_said(runs.stores()[second_run.other_store(view)])
     where = {"other_store": other_store, "other_run": other.fingerprint}
     command = command_line("compare", store, run, f"{name}.png", **where, **shown)
-    return (Exhibit(name, TITLES[view.tab], lambda: compare_drawing(compared, asked), command),)
+    return (Download(name, TITLES[view.tab], lambda: compare_report(compared, asked), command),)
 
 
 USED = {

@@ -1,4 +1,4 @@
-"""A picture of a page to take along: its files, its numbers, and the command line that makes the same."""
+"""A picture of a page to download: its files, its numbers, and the command line that makes the same."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from compute.models.zoo import ModelSpec
-from compute.reports.drawing.report import CSV, PARQUET, PNG, Drawing
+from compute.reports.drawing.report import CSV, PARQUET, PNG, Report
 from featurestore.places import Place
 from featurestore.reader import Run
 
@@ -18,7 +18,7 @@ PICTURE_AND_NUMBERS, NUMBERS = (PNG, CSV, PARQUET), (CSV, PARQUET)
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class Download:
     """Nothing is read or drawn before it is asked for; what is drawn raises ValueError where it can't be.
 
     name: stem of its files. command: None where no command line makes it. formats: of the files it comes as.
@@ -26,29 +26,29 @@ class Exhibit:
 
     name: str
     title: str
-    make: Callable[[], Drawing]
+    make: Callable[[], Report]
     command: str | None
     formats: tuple[str, ...] = PICTURE_AND_NUMBERS
 
     @cached_property
-    def drawing(self) -> Drawing:
+    def report(self) -> Report:
         return self.make()
 
     def file(self, suffix: str) -> bytes:
-        return self.drawing.file(suffix)
+        return self.report.file(suffix)
 
     @property
     def picture(self) -> bytes | None:
-        """PNG, its recipe in the metadata; None for an exhibit of numbers alone."""
+        """PNG, its recipe in the metadata; None for a download of numbers alone."""
         return self.file(PNG) if PNG in self.formats else None
 
     @property
     def table(self) -> pa.Table:
-        return self.drawing.tabulate()
+        return self.report.tabulate()
 
     @property
     def numbers(self) -> Mapping[str, Any]:
-        return self.drawing.numbers
+        return self.report.numbers
 
 
 def command_line(command: str, store: Place, run: Run, out: str, **options: Any) -> str:

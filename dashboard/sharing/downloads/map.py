@@ -1,46 +1,46 @@
 """Map: the points, or the grid."""
 
-from compute.reports.grid import grid_drawing
-from compute.reports.map import scatter_drawing
-from compute.reports.tables import images_drawing
+from compute.reports.grid import grid_report
+from compute.reports.map import map_report
+from compute.reports.tables import images_report
 from dashboard.data import selections
 from dashboard.jobs.result_store import Result
-from dashboard.sharing.downloads.download import NUMBERS, Exhibit, command_line
+from dashboard.sharing.downloads.download import NUMBERS, Download, command_line
 from dashboard.views.definitions import MapView
 from featurestore.places import Place
 from featurestore.reader import Run
 
 
-def exhibits(view: MapView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
+def downloads(view: MapView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
     if not view.map:
         return ()
     plane = _points(view, run, store) if view.show == "points" else _grid(view, run, store)
     return (plane, _selection(view, run)) if view.selection else (plane,)
 
 
-def _selection(view: MapView, run: Run) -> Exhibit:
+def _selection(view: MapView, run: Run) -> Download:
     """The images within the lasso; no command line knows them."""
     ids = selections.read(view.store, run, view.selection)
     name = f"selection-{view.selection[:12]}"
-    return Exhibit(name, "The selected images", lambda: images_drawing(run, ids), None, NUMBERS)
+    return Download(name, "The selected images", lambda: images_report(run, ids), None, NUMBERS)
 
 
-def _points(view: MapView, run: Run, store: Place) -> Exhibit:
+def _points(view: MapView, run: Run, store: Place) -> Download:
     name = f"map-{view.map}-{view.color}"
-    return Exhibit(
+    return Download(
         name,
         "The map",
-        lambda: scatter_drawing(run, view.map, view.color),
+        lambda: map_report(run, view.map, view.color),
         command_line("map", store, run, f"{name}.png", method=view.map, color=view.color),
     )
 
 
-def _grid(view: MapView, run: Run, store: Place) -> Exhibit:
+def _grid(view: MapView, run: Run, store: Place) -> Download:
     name = f"grid-{view.map}-{view.kind}"
     asked = {"method": view.map, "kind": view.kind, "seams": view.seams}
-    return Exhibit(
+    return Download(
         name,
         "The grid",
-        lambda: grid_drawing(run, view.map, view.kind, view.seams),
+        lambda: grid_report(run, view.map, view.kind, view.seams),
         command_line("grid", store, run, f"{name}.png", **asked),
     )

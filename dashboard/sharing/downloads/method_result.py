@@ -2,12 +2,12 @@
 
 import shlex
 
-from compute.reports.drawing.report import NPY, PNG, Drawing
-from compute.reports.method_result import curves_table, result_drawing, result_recipe
+from compute.reports.drawing.report import NPY, PNG, Report
+from compute.reports.method_result import curves_table, result_recipe, result_report
 from dashboard.jobs.lookup import requested
 from dashboard.jobs.request import Request
 from dashboard.jobs.result_store import Result
-from dashboard.sharing.downloads.download import NUMBERS, PICTURE_AND_NUMBERS, Exhibit, own_code
+from dashboard.sharing.downloads.download import NUMBERS, PICTURE_AND_NUMBERS, Download, own_code
 from dashboard.views.state import LiveView
 from featurestore.places import Place
 from featurestore.reader import Run
@@ -15,25 +15,25 @@ from featurestore.reader import Run
 INPUTS = ("target", "layer", "channel", "y", "x", "whole")
 
 
-def exhibits(view: LiveView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
+def downloads(view: LiveView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
     """None before there is a result."""
     if result is None:
         return ()
     wanted = requested(view, run)
     recipe, command = recipe_of(wanted, run), _command(wanted, run, store)
     name = wanted.method.name
-    whole = Exhibit(
+    whole = Download(
         name,
         "The result",
-        lambda: result_drawing(result.step, recipe),
+        lambda: result_report(result.step, recipe),
         command,
         (*PICTURE_AND_NUMBERS, NPY),
     )
     further = (
-        Exhibit(
+        Download(
             f"{name}-{each}",
             each.capitalize(),
-            lambda each=each: result_drawing(result.step, recipe, name=each),
+            lambda each=each: result_report(result.step, recipe, name=each),
             f"{command} --picture {each}",
             (PNG,),
         )
@@ -55,9 +55,9 @@ def _command(wanted: Request, run: Run, store: Place) -> str:
     return command if code is None else f"{command} --model {shlex.quote(code)}"
 
 
-def _curves(result: Result, recipe: dict, name: str) -> tuple[Exhibit, ...]:
+def _curves(result: Result, recipe: dict, name: str) -> tuple[Download, ...]:
     table = curves_table(result.step)
     if table is None:
         return ()
-    make = Drawing({**recipe, "curves": True}, {}, None, lambda: table)
-    return (Exhibit(f"{name}-curves", "Deletion and insertion", lambda: make, None, NUMBERS),)
+    make = Report({**recipe, "curves": True}, {}, None, lambda: table)
+    return (Download(f"{name}-curves", "Deletion and insertion", lambda: make, None, NUMBERS),)

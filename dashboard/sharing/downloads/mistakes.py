@@ -7,18 +7,16 @@ Of a selection there is no command line: it lies in the dashboard's own folder b
 import numpy as np
 import pyarrow.compute as pc
 
-from compute.reports.classes import classes_drawing
-from compute.reports.matrix import confusion_drawing, errors_drawing
-from compute.reports.outvoted import outvoted_drawing
+from compute.reports.mistakes import classes_report, confusion_report, mistakes_report, outvoted_report
 from dashboard.data import runs, selections
 from dashboard.jobs.result_store import Result
-from dashboard.sharing.downloads.download import NUMBERS, Exhibit, command_line
+from dashboard.sharing.downloads.download import NUMBERS, Download, command_line
 from dashboard.views.definitions import MistakesView
 from featurestore.places import Place
 from featurestore.reader import Run
 
 
-def exhibits(view: MistakesView, run: Run, store: Place, result: Result | None) -> tuple[Exhibit, ...]:
+def downloads(view: MistakesView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
     images = runs.table(run, "images", ("label", "split"))
     if images["label"].null_count == len(images):
         return ()
@@ -31,40 +29,40 @@ def exhibits(view: MistakesView, run: Run, store: Place, result: Result | None) 
     return _matrix(run, store, split, ids), _errors(view, run, store, split, ids)
 
 
-def _matrix(run: Run, store: Place, split: str, ids: np.ndarray | None) -> Exhibit:
-    return Exhibit(
+def _matrix(run: Run, store: Place, split: str, ids: np.ndarray | None) -> Download:
+    return Download(
         "confusion",
         "The confusion matrix",
-        lambda: confusion_drawing(run, split, ids),
+        lambda: confusion_report(run, split, ids),
         _command("confusion", store, run, ids, split=split),
     )
 
 
-def _errors(view: MistakesView, run: Run, store: Place, split: str, ids: np.ndarray | None) -> Exhibit:
+def _errors(view: MistakesView, run: Run, store: Place, split: str, ids: np.ndarray | None) -> Download:
     asked = {"split": split, "label": view.label, "predicted": view.predicted}
-    return Exhibit(
+    return Download(
         "mistakes",
         "Images of the chosen cell" if view.label or view.predicted else "The errors, most confident first",
-        lambda: errors_drawing(run, **asked, ids=ids),
+        lambda: mistakes_report(run, **asked, ids=ids),
         _command("mistakes", store, run, ids, **asked),
     )
 
 
-def _outvoted(view: MistakesView, run: Run, store: Place, split: str, ids: np.ndarray | None) -> Exhibit:
+def _outvoted(view: MistakesView, run: Run, store: Place, split: str, ids: np.ndarray | None) -> Download:
     asked = {"count": view.k, "split": split, "label": view.label, "majority": view.predicted}
-    return Exhibit(
+    return Download(
         "outvoted",
         "Images that their neighbours outvote",
-        lambda: outvoted_drawing(run, **asked, ids=ids),
+        lambda: outvoted_report(run, **asked, ids=ids),
         _command("outvoted", store, run, ids, **asked),
     )
 
 
-def _classes(run: Run, store: Place, split: str, ids: np.ndarray | None) -> Exhibit:
-    return Exhibit(
+def _classes(run: Run, store: Place, split: str, ids: np.ndarray | None) -> Download:
+    return Download(
         "classes",
         "Recall and precision of each class",
-        lambda: classes_drawing(run, split, ids),
+        lambda: classes_report(run, split, ids),
         _command("classes", store, run, ids, suffix=".csv", split=split),
         NUMBERS,
     )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from compute.images.pictures import picture
 from compute.methods.base import Step
-from compute.reports.best_natural import strongest_activation
+from compute.reports.method_result import strongest_activation
 from dashboard.data import photographs as photos
 from dashboard.data import runs
 from dashboard.data.photographs import Subject
@@ -23,7 +23,7 @@ from dashboard.views.definitions import ResultsView
 from dashboard.views.navigation import link
 from dashboard.views.state import LiveView
 from dashboard.widgets import figures
-from dashboard.widgets.download_menu import take_along
+from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.errors import boundary, sentence
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live import result as live_pictures
@@ -83,7 +83,7 @@ def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
         numbers(step.numbers)
         _curves(step.numbers)
         _made(opened.view, wanted, job)
-        take_along(opened)
+        download_menu(opened)
 
 
 def _made(view: LiveView, wanted: Request, job: Job) -> None:

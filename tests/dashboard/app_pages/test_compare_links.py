@@ -1,4 +1,4 @@
-"""Links, take-along and pins of Compare: both runs are proved, and the command line makes the same bytes."""
+"""Links, downloads and pins of Compare: both runs are proved, and the command line makes the same bytes."""
 
 import dataclasses
 from dataclasses import replace
@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.data import runs as data
 from dashboard.findings.pin_button import finding_of
 from dashboard.findings.recheck import recheck
-from dashboard.sharing.downloads import exhibits_of
+from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.link_panel import proved
 from dashboard.sharing.proof import Proof, compare, prove
 from dashboard.views.definitions import CompareView
@@ -102,10 +102,10 @@ def test_a_regenerated_other_store_is_offered_and_the_links_run_again(view, runs
 
 @pytest.mark.parametrize("tab", TABS)
 def test_the_command_line_writes_the_same_bytes(tab, view, runs, tmp_path):
-    (exhibit,) = exhibits_of(replace(view, tab=tab, color="moved"), runs[0], served_store())
+    (download,) = downloads_of(replace(view, tab=tab, color="moved"), runs[0], served_store())
     for suffix in (".png", ".csv", ".parquet") if tab != "predictions" else (".csv", ".parquet"):
-        assert exhibit.file(suffix) == by_command(exhibit, suffix, tmp_path)
-    assert exhibit.numbers
+        assert download.file(suffix) == by_command(download, suffix, tmp_path)
+    assert download.numbers
 
 
 @pytest.mark.parametrize("tab", TABS)

@@ -264,7 +264,7 @@ def test_a_link_sets_every_control_of_the_channels_page(store, serve):
 def test_the_ascent_image_of_a_channel_can_be_taken_along(store, serve):
     serve(store)
     query = {"store": "digits", "layer": "conv3", "channel": 3, "ascent": 1}
-    app = settled(fine(show("channels", query, {"channels/take along": True})))
+    app = settled(fine(show("channels", query, {"channels/download": True})))
     commands = [each.value for each in fine(app.run()).code]
     (command,) = (each for each in commands if each.startswith("python -m compute ascend"))
     assert "--layer conv3 --channel 3" in command and "**The result**" in words(app)

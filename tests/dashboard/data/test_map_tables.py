@@ -6,8 +6,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from compute.reports.classes import class_table
 from compute.reports.drawing.coloring import COLOR_COLUMNS, TOP5, color_title, coloring
+from compute.reports.mistakes import class_table
 from dashboard.data.image_search import search, terms
 from dashboard.server import routes
 from dashboard.views import urls

@@ -14,13 +14,13 @@ from PIL import Image
 
 from compute.__main__ import main
 from compute.images.pictures import picture
-from compute.reports.drawing.report import CSV, PARQUET, PNG, Drawing, array_table
+from compute.reports.drawing.report import CSV, PARQUET, PNG, Report, array_table
 from dashboard.data import runs, selections
 from dashboard.data.photographs import photograph
 from dashboard.jobs.lookup import requested
 from dashboard.jobs.result_store import Result
 from dashboard.settings import VARIABLE, Settings
-from dashboard.sharing.downloads import exhibit_of, exhibits_of
+from dashboard.sharing.downloads import downloads_of, main_download
 from dashboard.views.definitions import (
     AboutView,
     ChannelsView,
@@ -77,9 +77,9 @@ def pinned(view, run):
     return dataclasses.replace(view, store="digits", run=run.fingerprint)
 
 
-def by_command(exhibit, suffix, folder):
-    """The file that the exhibit's command line writes."""
-    words = shlex.split(exhibit.command)
+def by_command(download, suffix, folder):
+    """The file that the download's command line writes."""
+    words = shlex.split(download.command)
     assert words[:3] == ["python", "-m", "compute"]
     out = folder / f"out{suffix}"
     words[words.index("--out") + 1] = str(out)
@@ -103,11 +103,11 @@ STORE_COMMANDS = {
 
 @pytest.mark.parametrize("name", STORED)
 def test_the_command_line_writes_the_same_bytes(name, run, tmp_path):
-    exhibits = exhibits_of(pinned(STORED[name], run), run, served_store())
-    assert exhibits
-    for exhibit in exhibits:
-        for suffix in exhibit.formats:
-            assert exhibit.file(suffix) == by_command(exhibit, suffix, tmp_path), (exhibit.name, suffix)
+    downloads = downloads_of(pinned(STORED[name], run), run, served_store())
+    assert downloads
+    for download in downloads:
+        for suffix in download.formats:
+            assert download.file(suffix) == by_command(download, suffix, tmp_path), (download.name, suffix)
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -115,11 +115,11 @@ def test_a_live_result_is_the_command_lines(name, run, tmp_path):
     view = pinned(LabView(method=name, parameters=read_parameters(name, {})[0], **LIVE[name]), run)
     view, _ = view.fitted(runs.facts(run))
     result = computed(view, run)
-    exhibits = exhibits_of(view, run, served_store(), result)
-    for exhibit in exhibits:
-        for suffix in exhibit.formats:
-            assert exhibit.file(suffix) == by_command(exhibit, suffix, tmp_path), (exhibit.name, suffix)
-    with Image.open(io.BytesIO(exhibits[0].picture)) as opened:
+    downloads = downloads_of(view, run, served_store(), result)
+    for download in downloads:
+        for suffix in download.formats:
+            assert download.file(suffix) == by_command(download, suffix, tmp_path), (download.name, suffix)
+    with Image.open(io.BytesIO(downloads[0].picture)) as opened:
         assert np.array_equal(np.asarray(opened), picture(result.step))
         recipe = json.loads(opened.text["featurescope"])
     assert recipe["parameters"] == dict(view.parameters) and recipe["run"] == run.fingerprint
@@ -137,7 +137,7 @@ def test_the_curves_of_a_saliency_map_are_a_table(run):
     parameters = read_parameters("saliency", {"curves": "1", "curve_steps": "4"})[0]
     view = pinned(LabView(method="saliency", parameters=parameters, image=5), run)
     result = computed(view, run)
-    curves = {each.name: each for each in exhibits_of(view, run, served_store(), result)}["saliency-curves"]
+    curves = {each.name: each for each in downloads_of(view, run, served_store(), result)}["saliency-curves"]
     read = pd.read_csv(io.BytesIO(curves.file(CSV)))
     assert np.allclose(read["deletion_curve"], result.numbers["deletion_curve"])
     assert list(read["share"]) == pytest.approx(list(result.numbers["curve_shares"]))
@@ -145,25 +145,25 @@ def test_the_curves_of_a_saliency_map_are_a_table(run):
 
 @pytest.mark.parametrize("name", STORED)
 def test_tables_are_read_by_pandas_and_agree(name, run):
-    for exhibit in exhibits_of(pinned(STORED[name], run), run, served_store()):
-        csv = pd.read_csv(io.BytesIO(exhibit.file(CSV)), keep_default_na=True)
-        parquet = pd.read_parquet(io.BytesIO(exhibit.file(PARQUET)))
-        assert list(csv.columns) == list(parquet.columns) == exhibit.table.column_names
-        assert len(csv) == len(parquet) == exhibit.table.num_rows
+    for download in downloads_of(pinned(STORED[name], run), run, served_store()):
+        csv = pd.read_csv(io.BytesIO(download.file(CSV)), keep_default_na=True)
+        parquet = pd.read_parquet(io.BytesIO(download.file(PARQUET)))
+        assert list(csv.columns) == list(parquet.columns) == download.table.column_names
+        assert len(csv) == len(parquet) == download.table.num_rows
         for column in parquet.select_dtypes("float32"):
             ours, theirs = csv[column].to_numpy(np.float32), parquet[column].to_numpy()
             assert np.array_equal(ours, theirs, equal_nan=True), column
 
 
 def test_numbers_are_those_of_the_store(run):
-    numbers = exhibit_of(pinned(STORED["mistakes"], run), run, served_store()).numbers
+    numbers = main_download(pinned(STORED["mistakes"], run), run, served_store()).numbers
     images = run.table("images", ["correct"])["correct"].to_pylist()
     assert numbers["images"] == IMAGES and numbers["right"] == sum(images)
-    table = exhibit_of(pinned(STORED["image"], run), run, served_store()).table
+    table = main_download(pinned(STORED["image"], run), run, served_store()).table
     assert np.array_equal(table["logit"].to_numpy(), run.occlusion(4)["logit"].ravel())
-    table = exhibit_of(pinned(STORED["neighbors"], run), run, served_store()).table
+    table = main_download(pinned(STORED["neighbors"], run), run, served_store()).table
     assert table["image_id"].to_pylist()[:7] == run.neighbors("feature", 5)["neighbor_id"].to_pylist()[:7]
-    table = exhibit_of(pinned(STORED["map"], run), run, served_store()).table
+    table = main_download(pinned(STORED["map"], run), run, served_store()).table
     assert table["x"].to_pylist() == run.embedding("pca")["x"].to_pylist()
 
 
@@ -171,28 +171,28 @@ def test_a_selection_is_taken_along_without_a_command(run, monkeypatch):
     monkeypatch.setattr(selections, "read", lambda *_: np.array([1, 3, 8]))
     name = "a" * 64
     view = pinned(MapView(map="pca", selection=name), run)
-    chosen = exhibits_of(view, run, served_store())[1]
+    chosen = downloads_of(view, run, served_store())[1]
     assert chosen.command is None and chosen.table["image_id"].to_pylist() == [1, 3, 8]
-    matrix = exhibit_of(pinned(MistakesView(selection=name), run), run, served_store())
+    matrix = main_download(pinned(MistakesView(selection=name), run), run, served_store())
     assert matrix.command is None and matrix.numbers["images"] == 3
 
 
 def test_what_has_no_picture_offers_none(run, tmp_path):
-    assert exhibits_of(pinned(AboutView(), run), run, served_store()) == ()
-    assert exhibits_of(pinned(NeighborsView(upload="0" * 64), run), run, served_store()) == ()
-    assert exhibits_of(pinned(LabView(method="fool"), run), run, served_store()) == ()
+    assert downloads_of(pinned(AboutView(), run), run, served_store()) == ()
+    assert downloads_of(pinned(NeighborsView(upload="0" * 64), run), run, served_store()) == ()
+    assert downloads_of(pinned(LabView(method="fool"), run), run, served_store()) == ()
     write_full_store(tmp_path / "full")
     full = Store(tmp_path / "full").open()
     view = ImageView("full", full.fingerprint, tab="occlusion", image=3)
-    assert exhibits_of(view, full, tmp_path / "full") == ()
+    assert downloads_of(view, full, tmp_path / "full") == ()
 
 
 def test_a_gone_original_is_said(run, monkeypatch):
     monkeypatch.setattr(runs, "original", lambda *_: (_ for _ in ()).throw(ValueError("it is gone")))
-    exhibit = exhibit_of(pinned(STORED["image"], run), run, served_store())
+    download = main_download(pinned(STORED["image"], run), run, served_store())
     with pytest.raises(ValueError, match="gone"):
-        exhibit.file(PNG)
-    assert exhibit.file(CSV)
+        download.file(PNG)
+    assert download.file(CSV)
 
 
 def test_an_arrays_table_names_its_channels():
@@ -204,15 +204,15 @@ def test_an_arrays_table_names_its_channels():
 
 def test_a_format_that_is_not_there_is_said():
     with pytest.raises(ValueError, match=r"'\.png'.*\.csv"):
-        Drawing({}, tabulate=lambda: array_table(np.zeros((1, 1)))).file(PNG)
+        Report({}, tabulate=lambda: array_table(np.zeros((1, 1)))).file(PNG)
 
 
 def test_without_the_network_the_strongest_channels_are_the_stores(run, monkeypatch, tmp_path):
     monkeypatch.setattr(runs, "refusal", lambda _: "it may not be used")
-    exhibit = exhibit_of(pinned(STORED["strongest channels"], run), run, served_store())
-    assert "--stored" in exhibit.command and exhibit.picture == by_command(exhibit, PNG, tmp_path)
+    download = main_download(pinned(STORED["strongest channels"], run), run, served_store())
+    assert "--stored" in download.command and download.picture == by_command(download, PNG, tmp_path)
     held = run.table("top_patches").filter(pc.equal(run.table("top_patches")["image_id"], 4))
-    assert sorted(exhibit.table["value"].to_pylist()) == sorted(held["value"].to_pylist())
+    assert sorted(download.table["value"].to_pylist()) == sorted(held["value"].to_pylist())
 
 
 def test_a_layer_that_is_not_there_and_an_image_of_no_store_are_said(tmp_path, capsys):

@@ -19,7 +19,7 @@ from dashboard.findings.recompute import computed
 from dashboard.findings.record import MOST_VALUES, Finding, flat
 from dashboard.jobs.lookup import result_of
 from dashboard.settings import VARIABLE, Settings
-from dashboard.sharing.downloads import exhibit_of
+from dashboard.sharing.downloads import main_download
 from dashboard.views.definitions import (
     ChannelsView,
     ImageView,
@@ -115,9 +115,9 @@ def test_a_pinned_view_holds(name, run, serve):
 
 def test_key_numbers_are_the_exhibits(run, serve):
     view = dataclasses.replace(VIEWS["image"], store="digits", run=run.fingerprint)
-    exhibit = exhibit_of(view, run, served_store())
+    download = main_download(view, run, served_store())
     finding = finding_of(view, run, None, "t", "")
-    assert finding.numbers.items() >= flat(exhibit.numbers).items()
+    assert finding.numbers.items() >= flat(download.numbers).items()
     assert finding.model["weights_hash"] == run.manifest.model["weights_hash"] and finding.proof
 
 
