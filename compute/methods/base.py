@@ -4,7 +4,6 @@ A method is a frozen dataclass. Its fields are its parameters, declared with `pa
 command line, the dashboard's controls, the links and the contract tests are made.
 """
 
-import dataclasses
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,26 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from compute.runtime.parameters import Parameters
+
 IMAGE, SECOND, TARGET, LAYER, CHANNEL, NEURON = "image", "second", "target", "layer", "channel", "neuron"
-
-
-def parameter(
-    default: Any,
-    help: str,
-    *,
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple | None = None,
-    source: str = "",
-) -> Any:
-    """A dataclass field with what a control, a command line option and a link need to know.
-
-    default: also gives the type (bool, int, float or str). low, high: inclusive bounds. source: where the
-    default comes from (paper, course note).
-    """
-    facts = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices, "source": source}
-    return field(default=default, metadata=facts)
 
 
 @dataclass(frozen=True)
@@ -75,7 +57,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Parameters):
     """Base of all methods. Subclasses set the class variables, declare parameters, and write `steps`.
 
     name: on the command line and in links. title: for people. theory: a sentence or two. reference: the
@@ -96,14 +78,6 @@ class Method:
     without_target: ClassVar[str] = "the predicted one"
     signed: ClassVar[bool] = False
     any_size: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        for each in self.parameters():
-            object.__setattr__(self, each.name, _validated(each, getattr(self, each.name)))
-
-    @classmethod
-    def parameters(cls) -> tuple[dataclasses.Field, ...]:
-        return dataclasses.fields(cls)
 
     @classmethod
     def unavailable_because(cls, model) -> str | None:
@@ -143,10 +117,6 @@ class Method:
         """Names of the inputs and parameters that were given and that this result does not depend on."""
         return ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Every parameter, defaults included: what a link carries."""
-        return dataclasses.asdict(self)
-
 
 _SPOKEN = {
     IMAGE: "an image (--image)",
@@ -156,20 +126,6 @@ _SPOKEN = {
     CHANNEL: "a channel (--channel)",
     NEURON: "a neuron (--layer, --channel and, for one unit, --y and --x)",
 }
-
-
-def _validated(each: dataclasses.Field, value: Any) -> Any:
-    kind, facts = type(each.default), each.metadata
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        raise ValueError(f"{each.name} is {value!r}; it must be {kind.__name__}")
-    if facts["choices"] is not None and value not in facts["choices"]:
-        raise ValueError(f"{each.name} is {value!r}; choose from {', '.join(map(str, facts['choices']))}")
-    low, high = facts["low"], facts["high"]
-    if not ((low is None or value >= low) and (high is None or value <= high)):
-        raise ValueError(f"{each.name} is {value!r}; it must lie between {low} and {high}")
-    return value
 
 
 def _check_ranges(model, inputs: Inputs) -> None:

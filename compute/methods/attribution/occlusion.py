@@ -10,9 +10,10 @@ import numpy as np
 
 from compute.images.pictures import RESULT, heatmap, overlay, pixels
 from compute.methods.attribution.explained_class import explained_class
-from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step, parameter
+from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.occlusion.coarse_to_fine import stage_error
 from compute.occlusion.maps import BASELINES, OcclusionMaps, occlusion_progress
+from compute.runtime.parameters import parameter
 
 PROBABILITY, LOGIT, ARGMAX = "probability", "logit", "argmax"
 PATCH_SHARE = 4

@@ -18,9 +18,10 @@ from compute.methods.attribution.deletion_insertion import Curve, curves
 from compute.methods.attribution.explained_class import Explained, explained_class
 from compute.methods.attribution.gradcam import gradcam, last_maps
 from compute.methods.attribution.gradients import Partial, integrated_gradients, smoothgrad
-from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step, parameter
+from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step
 from compute.network.traced import MAPS
 from compute.occlusion.maps import BASELINES, baseline_image
+from compute.runtime.parameters import parameter
 
 GRADIENT, SMOOTHGRAD, INTEGRATED, GRADCAM = "gradient", "smoothgrad", "integrated", "gradcam"
 LARGEST, SUM = "largest", "sum"

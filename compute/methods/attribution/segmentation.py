@@ -9,7 +9,8 @@ import numpy as np
 
 from compute.images.pictures import RESULT, heatmap, pixels, to_8_bit
 from compute.methods.attribution.saliency import GRADCAM, GRADIENT, INTEGRATED, SMOOTHGRAD, Saliency
-from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step, parameter
+from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step
+from compute.runtime.parameters import parameter
 
 # The least side, in pixels, of what GrabCut works on: it needs some pixels to learn five colours a side from.
 WORKING_SIZE = 96

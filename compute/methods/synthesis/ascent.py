@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from compute.images.preprocessing import MODES
 from compute.images.saved_image import through_png
-from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, TARGET, Inputs, Method, Step, parameter
+from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, TARGET, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, Rule, array, climb, slope, watched
 from compute.methods.optimize.parameterizations import Fourier, Parameterization, Phase, Pixels
 from compute.methods.optimize.regularizers import LectureRule
@@ -25,6 +25,7 @@ from compute.methods.optimize.transforms import Transform, in_proportion, robust
 from compute.models import objectives
 from compute.models.objectives import Objective
 from compute.network.traced import LOGITS, PRE
+from compute.runtime.parameters import parameter
 
 FOURIER, PHASE, PIXELS = "fourier", "phase", "pixels"
 PUBLISHED, ROBUST, ROLL, NONE = "as published", "robust", "roll", "none"

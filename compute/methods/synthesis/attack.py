@@ -18,11 +18,12 @@ import torch
 from torch import Generator
 
 from compute.images.saved_image import LEVELS
-from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step, parameter
+from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.methods.optimize.loop import Rule, array, climb, normalized, signed, slope
 from compute.methods.optimize.norm_balls import L2Ball, LInfBall, WholeRange
 from compute.methods.synthesis.ascent import LECTURE_VALUES, no_picture_because
 from compute.methods.synthesis.attack_goal import Certificate, Goal
+from compute.runtime.parameters import parameter
 
 PGD_LINF, PGD_L2, FGSM, GRADIENT = "pgd-linf", "pgd-l2", "fgsm", "gradient"
 TRAVEL = 2.5

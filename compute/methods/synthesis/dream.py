@@ -17,7 +17,7 @@ import torch
 from torch import Generator, Tensor
 
 from compute.images.saved_image import LEVELS, eight_bit
-from compute.methods.base import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, Step, parameter
+from compute.methods.base import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, Step
 from compute.methods.optimize.loop import SHOWN_IMAGES, Slope, array, climb, mean_normalized
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import blurred
@@ -27,6 +27,7 @@ from compute.methods.requirements import no_layers_because
 from compute.methods.sizes import Size, check_takes
 from compute.methods.synthesis.ascent import no_picture_because
 from compute.models.objectives import Objective
+from compute.runtime.parameters import parameter
 
 NOTEBOOK = "google/deepdream notebook"
 MATCHED_AT_ONCE = 2**24

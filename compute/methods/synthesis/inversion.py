@@ -15,13 +15,14 @@ import torch
 from torch import Generator, Tensor
 
 from compute.images.saved_image import through_png
-from compute.methods.base import IMAGE, LAYER, Inputs, Method, Step, parameter
+from compute.methods.base import IMAGE, LAYER, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, array, climb, slope, watched
 from compute.methods.optimize.parameterizations import Fourier
 from compute.methods.optimize.regularizers import alpha_norm, total_variation
 from compute.methods.requirements import no_layers_because
 from compute.methods.sizes import check_input_size
 from compute.methods.synthesis.ascent import no_picture_because, normalized_noise
+from compute.runtime.parameters import parameter
 
 FOURIER, PIXELS = "fourier", "pixels"
 RATE = 0.05

@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from compute.images.saved_image import eight_bit
-from compute.methods.base import IMAGE, LAYER, SECOND, Inputs, Method, Step, parameter
+from compute.methods.base import IMAGE, LAYER, SECOND, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, array, climb, slope, watched
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import total_variation
@@ -24,6 +24,7 @@ from compute.methods.optimize.transforms import enlarged_size, resized, shifts
 from compute.methods.requirements import no_layers_because
 from compute.methods.sizes import check_takes
 from compute.methods.synthesis.ascent import no_picture_because
+from compute.runtime.parameters import parameter
 
 CONTENT_DEPTH = 0.6
 GATYS, CS231N = "Gatys et al. 2016", "CS231n"

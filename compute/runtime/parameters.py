@@ -1,0 +1,108 @@
+"""Parameters that are declared once, as the fields of a frozen dataclass.
+
+Live methods and reports are declared with them. From the fields follow the validation, the options of the
+command line, the dashboard's controls, the links and the contract tests.
+"""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def parameter(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple | None = None,
+    source: str = "",
+    option: str = "",
+) -> Any:
+    """Return a dataclass field with what a control, a command line option and a link need to know.
+
+    default: also gives the type (bool, int, float or str).
+    low, high: inclusive bounds.
+    source: where the default comes from (paper, course note).
+    option: name of the command line option, if it is not the field's.
+    """
+    facts = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices, "source": source}
+    return field(default=default, metadata={**facts, "option": option})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Base of what is declared with `parameter`; its values are checked when it is made.
+
+    ValueError for a value of another type, beyond the bounds or not among the choices.
+    """
+
+    def __post_init__(self) -> None:
+        for each in self.parameters():
+            object.__setattr__(self, each.name, _validated(each, getattr(self, each.name)))
+
+    @classmethod
+    def parameters(cls) -> tuple[dataclasses.Field, ...]:
+        """Return the declared fields, in their order."""
+        return dataclasses.fields(cls)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every parameter, defaults included: what a link carries."""
+        return dataclasses.asdict(self)
+
+    def options(self) -> dict[str, Any]:
+        """Return every parameter by the name of its command line option."""
+        return {option_name(each): getattr(self, each.name) for each in self.parameters()}
+
+
+def option_name(declared: dataclasses.Field) -> str:
+    """Return a parameter's name on the command line, with underscores and without the leading dashes."""
+    return declared.metadata["option"] or declared.name
+
+
+def option(name: str) -> str:
+    """Return the option of a name: `pixel_space` is `--pixel-space`."""
+    return "--" + name.replace("_", "-")
+
+
+def bounds_text(declared: dataclasses.Field) -> str:
+    """Return the bounds in words, such as "0 to 1" or "at least 1"; "" where there are none."""
+    low, high = declared.metadata["low"], declared.metadata["high"]
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"at least {low}"
+    return f"at most {high}" if low is None else f"{low} to {high}"
+
+
+def command_line(name: str, options: Mapping[str, Any], out: str) -> str:
+    """Return `python -m compute NAME --option value … --out OUT`, quoted for a shell.
+
+    options: by their names with underscores. None and "" are left out; True and False are written as
+    `--option` and `--no-option`.
+    """
+    words = [word for each, value in options.items() for word in _words(each, value)]
+    return shlex.join(["python", "-m", "compute", name, *words, "--out", out])
+
+
+def _words(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return (option(name) if value else option(f"no_{name}"),)
+    return () if value is None or value == "" else (option(name), str(value))
+
+
+def _validated(declared: dataclasses.Field, value: Any) -> Any:
+    kind, facts = type(declared.default), declared.metadata
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{declared.name} is {value!r}; it must be {kind.__name__}")
+    if facts["choices"] is not None and value not in facts["choices"]:
+        raise ValueError(f"{declared.name} is {value!r}; choose from {', '.join(map(str, facts['choices']))}")
+    low, high = facts["low"], facts["high"]
+    if not ((low is None or value >= low) and (high is None or value <= high)):
+        raise ValueError(f"{declared.name} is {value!r}; it must be {bounds_text(declared)}")
+    return value
