@@ -97,7 +97,7 @@ def _made(view: LiveView, wanted: Request, job: Job) -> None:
             "Compute again",
             type="tertiary",
             icon=":material/replay:",
-            help="Instead of the kept result; the page says whether the bytes are those of a link with a proof",
+            help="Instead of the kept result; the page says whether the bytes are those of the proof",
             on_click=_start,
             args=(type(view), wanted.key),
         )
