@@ -4,14 +4,14 @@ import dataclasses
 
 import streamlit as st
 
-from dashboard.data import runs
+from dashboard.data import comparison, runs
 from dashboard.data.comparison import Pair
-from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, second_run, summary
+from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, summary
 from dashboard.sections.compare.shared_images import turn_back
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 from dashboard.widgets.download_menu import download_menu
-from dashboard.widgets.errors import sentence
 from dashboard.widgets.header import Opened, open_page
 from featurestore.reader import Run, Store
 
@@ -27,7 +27,7 @@ TABS = {
 def complete(view: CompareView, run: Run) -> CompareView:
     """With another store and a run of it where the address names none, and there is one over these images."""
     listed = runs.stores()
-    view = dataclasses.replace(view, other_store=second_run.other_store(view))
+    view = dataclasses.replace(view, other_store=comparison.other_store(view))
     if not view.other_store:
         store, fingerprint = other_run.partner(view, run) or ("", "")
         return dataclasses.replace(view, other_store=store, other_run=fingerprint)
@@ -46,9 +46,9 @@ def draw(opened: Opened[CompareView]) -> None:
     try:
         other = runs.open_run(view.other_store, view.other_run)
     except ValueError as error:
-        second_run.gone(view, sentence(error))
+        other_run.gone(view, sentence(error))
         return
-    second_run.offer(view, other)
+    other_run.offer(view, other)
     pair = Pair(view, opened.run, other)
     matched = pair.matched
     if not len(matched):

@@ -7,13 +7,13 @@ from dashboard.findings.folder import Folder, Kept, findings
 from dashboard.findings.recheck import Check, recheck, view_of
 from dashboard.findings.record import Finding, Value
 from dashboard.jobs.lookup import result_of
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.definitions import FindingsView
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import LiveView
-from dashboard.widgets.errors import sentence
 from dashboard.widgets.header import Opened, open_page
-from dashboard.widgets.paging import page_of
+from dashboard.widgets.image_wall import page_of
 
 PER_PAGE = 12
 FIRST = 4
@@ -52,7 +52,7 @@ def draw(opened: Opened[FindingsView]) -> None:
         f"{len(shown):,} of {len(everything):,} findings in `{folder.path}`. `make findings` computes all of "
         "them again, live ones too."
     )
-    for kept in shown[page_of(FindingsView, "findings_page", len(shown), PER_PAGE)]:
+    for kept in shown[page_of(binding.key(FindingsView, "findings_page"), len(shown), PER_PAGE)]:
         with st.container(border=True):
             _card(folder, kept)
 

@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from dashboard.app_pages.filter_pictures import filter_pictures
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import runs
+from dashboard.sections.overview import filter_pictures
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, OverviewView
 from dashboard.views.navigation import link

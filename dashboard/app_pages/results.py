@@ -8,15 +8,14 @@ from compute.methods import METHODS
 from dashboard.data import runs as data
 from dashboard.data.disk_cache import reason
 from dashboard.jobs.result_store import Entry, ResultCache, results
-from dashboard.text import plain
+from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ResultsView
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import LiveView
-from dashboard.widgets.errors import sentence
 from dashboard.widgets.header import Opened, open_page
+from dashboard.widgets.image_wall import page_of
 from dashboard.widgets.live import job_list
-from dashboard.widgets.paging import page_of
 
 PER_PAGE = 24
 ORDERS = {"used": "Opened last", "made": "Made last", "size": "Largest"}
@@ -41,7 +40,7 @@ def draw(opened: Opened[ResultsView]) -> None:
         return
     _controls(cache, entries)
     shown = _chosen(opened.view, entries)
-    page = page_of(ResultsView, "results_page", len(shown), PER_PAGE)
+    page = page_of(binding.key(ResultsView, "results_page"), len(shown), PER_PAGE)
     runs = set(data.run_names(opened.store))
     with st.grid(4, min_column_width=240):
         for entry in shown[page]:

@@ -3,12 +3,13 @@
 from dashboard.components.confusion_matrix import Pair, confusion_matrix
 from dashboard.components.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
 from dashboard.components.image_grid import GridItem, image_grid
-from dashboard.components.scatter import Camera, ScatterEvents, scatter
+from dashboard.components.scatter import Camera, Frame, ScatterEvents, scatter
 
 __all__ = [
     "Bounds",
     "Camera",
     "DeepZoomEvents",
+    "Frame",
     "GridItem",
     "Pair",
     "ScatterEvents",

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+import numpy as np
 import streamlit as st
 
 from compute.reports.drawing import palettes
@@ -13,6 +14,9 @@ from dashboard.views.urls import MapAddresses
 
 _mount = declare("scatter")
 
+FILLED = 0.95
+"""Half a side of a map in its plot, as in components/frontend/shared/point_data.js."""
+
 
 class Camera(NamedTuple):
     """What part of the map is seen: ``x``, ``y`` in its centre, where the map reaches from -1 to 1;
@@ -21,6 +25,26 @@ class Camera(NamedTuple):
     x: float
     y: float
     zoom: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A plot shows (point - center) * scale, within -1 to 1."""
+
+    center: np.ndarray
+    scale: float
+
+    @classmethod
+    def of(cls, points: np.ndarray) -> Self:
+        """The frame that the component gives to points (n, 2)."""
+        low, high = points.min(0), points.max(0)
+        return cls((low + high) / 2, 2 * FILLED / (float((high - low).max()) or 1))
+
+    def seen_from(self, camera: Camera, other: "Frame") -> Camera:
+        """The camera in this frame that shows what `camera` shows in the other one."""
+        point = np.array([camera.x, camera.y]) / other.scale + other.center
+        x, y = ((point - self.center) * self.scale).tolist()
+        return Camera(x, y, camera.zoom * other.scale / self.scale)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ import streamlit as st
 from compute.analysis.comparison import Accuracies, Match, Overlap
 from compute.reports.compare.measures import Channels, Cka, Compared, Moved
 from compute.reports.drawing.coloring import Coloring
-from dashboard.components.plane import Frame
-from dashboard.data import runs as data
+from dashboard.components import Frame
+from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
 from dashboard.views.definitions import CompareView
-from featurestore.reader import Run
+from dashboard.views.query_text import resolved
+from dashboard.views.state import ViewState
+from featurestore.reader import Run, Store
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,32 @@ class Pair:
         return all(set(tables) <= set(run.tables()) for run in self.runs)
 
 
+def other_store(view: CompareView) -> str:
+    """Return the listed name of the other store, which an address says or abbreviates."""
+    return resolved(view.other_store, runs.stores())
+
+
+def open_other(view: CompareView) -> Run:
+    """Open the other run: the one that the view names, else its store's current one.
+
+    ValueError where it is not there.
+    """
+    store = other_store(view)
+    path = runs.stores().get(store)
+    fingerprint = view.other_run or (Store(path).current() if path else "")
+    return runs.open_run(store, fingerprint)
+
+
+def second_run(view: ViewState) -> Run | None:
+    """Return the other run of a view of two; None for other views, and where that run is not there."""
+    if not isinstance(view, CompareView):
+        return None
+    try:
+        return open_other(view)
+    except ValueError:
+        return None
+
+
 @st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner=False)
 def compared(run: Run, other: Run) -> Compared:
     return Compared(run, other)
@@ -57,7 +85,7 @@ def match(run: Run, other: Run) -> Match:
 @st.cache_resource(max_entries=512, hash_funcs=BY_FOLDER, show_spinner="Looking for the same images …")
 def in_common(run: Run, other: Run) -> bool:
     """Whether any image is in both."""
-    hashes, others = (data.table(each, "images", ("sha256",))["sha256"] for each in (run, other))
+    hashes, others = (runs.table(each, "images", ("sha256",))["sha256"] for each in (run, other))
     return bool(pc.any(pc.is_in(hashes.drop_null(), others.drop_null())).as_py())
 
 
@@ -121,4 +149,4 @@ def coloring(run: Run, other: Run, method: str, column: str) -> Coloring:
         return compared(run, other).kind_coloring()
     if column == "moved":
         return compared(run, other).moved_coloring(moved(run, other, method))
-    return data.coloring(run, column)
+    return runs.coloring(run, column)

@@ -11,13 +11,15 @@ import streamlit as st
 from compute.reports.mistakes import cell, confusion_counts
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
-from dashboard.widgets.image_wall import COLUMNS
 from featurestore.reader import Run
+
+COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probability", "loss")
+"""What pages that show many images say of each."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """images: `image_wall.COLUMNS` of those with a label. classes: the network's, in its order. split: the
+    """images: COLUMNS of those with a label. classes: the network's, in its order. split: the
     one that they are of, or ""."""
 
     images: pa.Table

@@ -12,10 +12,10 @@ from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
 from dashboard.jobs.result_store import Result
 from dashboard.sharing.downloads import main_download
 from dashboard.sharing.link_panel import proved
+from dashboard.text import sentence
 from dashboard.views.definitions import AboutView, FindingsView, ResultsView
 from dashboard.views.navigation import PAGES
 from dashboard.views.state import ViewState
-from dashboard.widgets.errors import sentence
 from featurestore.reader import Run
 
 NOTHING_TO_PIN = (AboutView, FindingsView, ResultsView)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dashboard.data import runs
+from dashboard.data.comparison import second_run
 from dashboard.findings.record import Finding, Value, flat
 from dashboard.jobs.result_store import Result
-from dashboard.sections.compare.second_run import second_run
 from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.proof import TOLERANCE, Proof, compare, prove
 from dashboard.views.definitions import ChannelsView

@@ -4,7 +4,6 @@ Images go by the first run's image_id, so that one colour, selection and thumbna
 """
 
 import json
-from urllib.parse import quote
 
 import numpy as np
 from starlette.routing import Route
@@ -15,12 +14,6 @@ from dashboard.server.routes import OpenRun, Payload, endpoint_of
 from featurestore.reader import Run
 
 SIDES = ("here", "there")
-
-
-def address(view, *parts: object) -> str:
-    """Of a route here, relative to the app; `view` has the stores and runs."""
-    runs = (view.store, view.run, view.other_store, view.other_run)
-    return "/".join(quote(str(part), safe="") for part in ("compare-data", *runs, *parts))
 
 
 def comparison_routes(open_run: OpenRun) -> list[Route]:

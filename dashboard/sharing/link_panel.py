@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard.components.copy_button import copy_button
+from dashboard.data.comparison import second_run
 from dashboard.data.disk_cache import reason
 from dashboard.jobs.result_store import Result, results
-from dashboard.sections.compare.second_run import second_run
 from dashboard.sharing.proof import Proof, compare, prove
 from dashboard.sharing.short_links import short_links
 from dashboard.views import urls

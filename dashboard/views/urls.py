@@ -93,5 +93,13 @@ def short_link(store: str, name: str) -> str:
     return _address("s", store, name)
 
 
+def of_two_runs(runs: tuple[str, str, str, str], *parts: object) -> str:
+    """Return the address of what ``dashboard.server.compare_routes`` serves of two runs.
+
+    runs: store and fingerprint of the first run, then of the other. parts: such as "points", method, side.
+    """
+    return _address("compare-data", *runs, *parts)
+
+
 def _address(*parts: object) -> str:
     return "/".join(quote(str(part), safe="") for part in parts)

@@ -1,14 +1,21 @@
-"""Around each page: an error becomes a sentence that says what to do, never a traceback."""
+"""What a page draws where it can't draw itself: an error as a sentence that says what to do, or, where a link leads
+nowhere, what is missing and what can be shown instead."""
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import streamlit as st
 
 from compute.runtime.batches import is_out_of_memory
+from dashboard.data import runs
 from dashboard.jobs.queue import OUT_OF_MEMORY
+from dashboard.text import sentence
+from dashboard.views import binding
+from dashboard.views.binding import View
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +41,57 @@ def boundary() -> Iterator[None]:
         )
 
 
-def sentence(error: Exception) -> str:
-    """An error's text as a sentence."""
-    text = str(error).strip() or type(error).__name__
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+def no_stores() -> NoReturn:
+    st.header("No stores yet", anchor=False)
+    places = ", ".join(f"`{place}`" for place in runs.settings().stores)
+    st.info(
+        f"There is no store in {places}. `make` builds the demo store; `make store MODEL=… IMAGES=… STORE=…` "
+        "builds one of your network and your images. This page finds it when you reload it.",
+        icon=":material/database:",
+    )
+    st.stop()
+
+
+def unknown_store(view: View, listed: list[str]) -> NoReturn:
+    st.header("No such store", anchor=False)
+    st.warning(
+        f"The link asks for store `{view.store}`, which this dashboard does not serve. It serves: "
+        f"{', '.join(listed)}. Start it with `--stores` naming the one you want.",
+        icon=":material/database_off:",
+    )
+    for name in listed:
+        offer(dataclasses.replace(view, store=name, run=""), f"Show {name}")
+    st.stop()
+
+
+def unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
+    st.header(f"Store {view.store} can't be read", anchor=False)
+    st.error(sentence(error), icon=":material/error:")
+    for name in listed:
+        if name != view.store:
+            offer(dataclasses.replace(view, store=name, run=""), f"Show {name}")
+    st.stop()
+
+
+def gone(view: View) -> NoReturn:
+    """The link's run is not in the store."""
+    st.header("This run is gone", anchor=False)
+    st.warning(
+        f"This store was regenerated, or is another copy: the link's run `{view.run}` is no longer in store "
+        f"`{view.store}`. The same view can be shown on the store's current run; the page then says what "
+        "differs, as far as the link can tell.",
+        icon=":material/history_toggle_off:",
+    )
+    offer(dataclasses.replace(view, run=""), "Show the same view on the current run")
+    st.stop()
+
+
+def offer(view: View, label: str, primary: bool = True) -> None:
+    """A button that leads to a view of the same page."""
+    kind = "primary" if primary else "secondary"
+    st.button(label, type=kind, on_click=_adopt, args=(view,))
+
+
+def _adopt(view: View) -> None:
+    binding.remember(view, st.session_state)
+    st.query_params.from_dict(view.to_query())

@@ -17,7 +17,7 @@ from dashboard.views.binding import View
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.query_text import Notes, resolved
 from dashboard.views.state import Facts
-from dashboard.widgets import dead_ends, other_runs
+from dashboard.widgets import errors, other_runs
 from featurestore.places import Place
 from featurestore.reader import Run, Store
 
@@ -48,10 +48,10 @@ def open_page(
     navigation = st.container(horizontal=True, gap="xsmall", key="navigation")
     listed = runs.stores()
     if not listed:
-        dead_ends.no_stores()
+        errors.no_stores()
     view = dataclasses.replace(view, store=resolved(view.store or next(iter(listed)), listed))
     if view.store not in listed:
-        dead_ends.unknown_store(view, list(listed))
+        errors.unknown_store(view, list(listed))
     run, latest = _open_run(view, listed)
     facts = runs.facts(run)
     view, more = dataclasses.replace(view, run=run.fingerprint).fitted(facts)
@@ -99,8 +99,8 @@ def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:
         if wanted in store.runs():
             return runs.run_at(str(path), wanted), latest
     except ValueError as error:
-        dead_ends.unreadable(view, list(listed), error)
-    dead_ends.gone(view)
+        errors.unreadable(view, list(listed), error)
+    errors.gone(view)
 
 
 def _draw(opened: Opened, listed: list[str]) -> None:

@@ -4,13 +4,14 @@ import pyarrow.compute as pc
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from dashboard.components import GridItem, image_grid
+from dashboard.components import image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import Subject
 from dashboard.data.uploads import uploads
-from dashboard.views import binding, urls
+from dashboard.views import binding
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
+from dashboard.widgets.image_wall import grid_items, page_of
 
 PER_PAGE = 40
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"]
@@ -77,26 +78,8 @@ def of_store(opened: Opened, image_id: int) -> Subject | None:
     return Subject(image_id, "", row["path"], row["sha256"] or "")
 
 
-def grid_items(opened: Opened, table) -> list[GridItem]:
-    """Rows of `images` as buttons: path, label and whether the prediction is right."""
-    rows = table.select(["image_id", "path", "label", "predicted", "correct"]).to_pylist()
-    return [_item(opened, row) for row in rows]
-
-
 def choose(cls: type[ViewState], image_id: int) -> None:
     binding.change(cls, image=int(image_id), upload="")
-
-
-def _item(opened: Opened, row: dict) -> GridItem:
-    tone = "neutral" if row["correct"] is None else ("good" if row["correct"] else "bad")
-    return GridItem(
-        row["image_id"],
-        urls.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
-        alt=f"{row['path']}, predicted {row['predicted']}",
-        caption=row["label"] or row["path"],
-        note="" if row["correct"] in (True, None) else f"→ {row['predicted']}",
-        tone=tone,
-    )
 
 
 def _browse(opened: Opened) -> None:
@@ -116,10 +99,9 @@ def _browse(opened: Opened) -> None:
     if not len(table):
         st.caption("No image is like that.")
         return
-    pages = -(-len(table) // PER_PAGE)
-    number = st.pagination(pages, key=f"{cls.page}/browse page") if pages > 1 else 1
+    page = page_of(f"{cls.page}/browse page", len(table), PER_PAGE)
     image_grid(
-        grid_items(opened, table.slice((number - 1) * PER_PAGE, PER_PAGE)),
+        grid_items(opened, table[page]),
         key=f"{cls.page}/browse",
         label="Images to choose from",
         size=72,

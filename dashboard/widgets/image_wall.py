@@ -1,20 +1,20 @@
-"""Images as thumbnails, page by page; the page is a field of the view, so a link opens on it."""
+"""Images as thumbnails, page by page."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import streamlit as st
 
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
+from dashboard.data.labelled_images import COLUMNS
+from dashboard.views import binding, urls
 from dashboard.widgets.header import Opened
-from dashboard.widgets.image_picker import grid_items
-from dashboard.widgets.paging import page_of
 
 PER_PAGE = 48
-COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probability", "loss")
-"""What is said of an image on the pages that show many."""
 
 
 def known(opened: Opened) -> pa.Table:
@@ -36,11 +36,11 @@ def wall(
 ) -> int | None:
     """One page of the images (n,), in their order, as buttons; returns the image clicked in this run.
 
-    field: of the view, the number of the page. badges, notes: a text an image, upon it and below it. judged:
+    field: of the view, the number of the page, so that a link opens on it. badges, notes: a text an image, upon it and below it. judged:
     whether the badge's colour says if the prediction is right. label: the wall's name for screen readers.
     on_click is called before the script runs.
     """
-    page = page_of(type(opened.view), field, len(image_ids), PER_PAGE)
+    page = page_of(binding.key(type(opened.view), field), len(image_ids), PER_PAGE)
     items: list[GridItem] = grid_items(opened, known(opened).take(pa.array(image_ids[page])))
     for name, texts in (("badge", badges), ("note", notes)):
         if texts is not None:
@@ -50,3 +50,37 @@ def wall(
         items = [replace(item, tone="neutral") for item in items]
     key = f"{opened.view.page}/{field}"
     return image_grid(items, key=key, label=label, size=84, selected=selected, on_click=on_click)
+
+
+def page_of(key: str, count: int, per_page: int) -> slice:
+    """Draw the control that turns the pages of `count` things; return which of them are on the chosen page.
+
+    key: of the page's number in the session. A link or an earlier, longer list may have left a page there that
+    this list does not have; its last one is then shown.
+    """
+    pages = max(1, math.ceil(count / per_page))
+    if st.session_state.get(key, 1) > pages:
+        st.session_state[key] = pages
+    number = st.pagination(pages, key=key) if pages > 1 else 1
+    return slice((number - 1) * per_page, number * per_page)
+
+
+def grid_items(opened: Opened, table: pa.Table) -> list[GridItem]:
+    """Turn rows of `images` into buttons that say the label and whether the prediction is right.
+
+    table: with image_id, path, label, predicted and correct.
+    """
+    rows = table.select(["image_id", "path", "label", "predicted", "correct"]).to_pylist()
+    return [_item(opened, row) for row in rows]
+
+
+def _item(opened: Opened, row: dict) -> GridItem:
+    tone = "neutral" if row["correct"] is None else ("good" if row["correct"] else "bad")
+    return GridItem(
+        row["image_id"],
+        urls.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
+        alt=f"{row['path']}, predicted {row['predicted']}",
+        caption=row["label"] or row["path"],
+        note="" if row["correct"] in (True, None) else f"→ {row['predicted']}",
+        tone=tone,
+    )

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.data import runs
 from dashboard.sharing.proof import Proof
 from dashboard.views.state import ViewState
-from dashboard.widgets import dead_ends
+from dashboard.widgets import errors
 from featurestore.reader import Run, Store
 
 
@@ -26,7 +26,7 @@ def _to_the_new(view: ViewState, run: Run, latest: str) -> None:
             f"{_named(runs.run_at(str(runs.stores()[view.store]), latest))}.",
             icon=":material/update:",
         )
-        dead_ends.offer(dataclasses.replace(view, run=""), "Show the same view on the new run", primary=False)
+        errors.offer(dataclasses.replace(view, run=""), "Show the same view on the new run", primary=False)
 
 
 def _to_the_old(view: ViewState, run: Run, proof: Proof) -> None:
@@ -40,7 +40,7 @@ def _to_the_old(view: ViewState, run: Run, proof: Proof) -> None:
             icon=":material/update:",
         )
         if old:
-            dead_ends.offer(dataclasses.replace(view, run=old), "Show the old run", primary=False)
+            errors.offer(dataclasses.replace(view, run=old), "Show the old run", primary=False)
 
 
 def _named(run: Run) -> str:

@@ -6,10 +6,11 @@ import streamlit as st
 
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import channel_filter, photographs, runs
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView
-from dashboard.widgets.errors import sentence
 from dashboard.widgets.header import Opened
+from dashboard.widgets.image_wall import page_of
 
 SORTS = {
     "channel": "Number",
@@ -98,9 +99,7 @@ def _all(opened: Opened[ChannelsView], shown: pa.Table | None) -> None:
     if shown is None or not len(shown):
         st.caption("No channel of this layer is like that.")
         return
-    pages = -(-len(shown) // PER_PAGE)
-    number = st.pagination(pages, key="channels/page") if pages > 1 else 1
-    rows = shown.slice((number - 1) * PER_PAGE, PER_PAGE).to_pylist()
+    rows = shown[page_of("channels/page", len(shown), PER_PAGE)].to_pylist()
     strongest = _strongest(opened)
     image_grid(
         [_item(opened, row, strongest.get(row["channel"])) for row in rows],

@@ -10,7 +10,7 @@ from dashboard.sections.compare.shared_images import turn_back
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, CompareView
 from dashboard.views.navigation import link
-from dashboard.widgets.paging import page_of
+from dashboard.widgets.image_wall import page_of
 from featurestore.reader import Run
 
 SORTS = {"overlap": "Overlap, least first", "partner": "Best partner, least first", "channel": "Number"}
@@ -119,7 +119,7 @@ def _patches(run: Run, layer: str, channel: int) -> list[GridItem]:
 
 def _all(pair: Pair, layer: str, channel: int, found: Channels) -> None:
     order = _order(found, pair.view.sort)
-    page = page_of(CompareView, "wall_page", len(order), PER_PAGE)
+    page = page_of(binding.key(CompareView, "wall_page"), len(order), PER_PAGE)
     strongest = pair.run.select("top_patches", layer).to_pylist()
     first = {row["channel"]: row for row in strongest if row["rank"] == 0}
     items = [_item(pair.run, each, first.get(each), found) for each in order[page].tolist()]

@@ -6,13 +6,11 @@ import numpy as np
 import streamlit as st
 
 from compute.reports.compare.pictures import KIND_COLORS
-from dashboard.components import Camera, GridItem, ScatterEvents, scatter
-from dashboard.components.plane import Frame
+from dashboard.components import Camera, Frame, GridItem, ScatterEvents, scatter
 from dashboard.data import comparison, selections
 from dashboard.data.comparison import Moved, Pair
 from dashboard.sections.compare import image, shared_images
 from dashboard.sections.compare.summary import MAPS
-from dashboard.server.compare_routes import address
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CompareView
 from dashboard.views.urls import MapAddresses
@@ -86,11 +84,12 @@ def _plots(pair: Pair, method: str, found: Moved) -> None:
 
 def _addresses(pair: Pair, method: str, side: str) -> MapAddresses:
     view = pair.view
-    plain = urls.scatter_map(view.store, view.run, method, "label")
-    found = replace(plain, points=address(view, "points", method, side))
+    two = view.store, view.run, view.other_store, view.other_run
+    of_first = urls.scatter_map(view.store, view.run, method, "label")
+    addresses = replace(of_first, points=urls.of_two_runs(two, "points", method, side))
     if view.color != "label":
-        found = replace(found, colors=address(view, "colors", method, view.color))
-    return found if side == "here" else replace(found, captions=address(view, "caption", ""))
+        addresses = replace(addresses, colors=urls.of_two_runs(two, "colors", method, view.color))
+    return addresses if side == "here" else replace(addresses, captions=urls.of_two_runs(two, "caption", ""))
 
 
 def _happened(view: CompareView, events: ScatterEvents, frame: Frame, here: Frame) -> None:

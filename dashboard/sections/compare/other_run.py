@@ -1,5 +1,7 @@
-"""Which other run a run is compared with where nobody says, and what to build where there is none."""
+"""The other run of the Compare page: which one is taken where the address names none, what to build where there is
+none, and what to say where it was regenerated or is gone."""
 
+import dataclasses
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +10,9 @@ import streamlit as st
 
 from dashboard.data import comparison, runs
 from dashboard.sharing.downloads.download import path_said
+from dashboard.sharing.proof import Proof
 from dashboard.views.definitions import CompareView
+from dashboard.widgets import errors
 from featurestore.reader import Run, Store
 
 Place = tuple[str, str]
@@ -62,6 +66,33 @@ def command(view: CompareView, run: Run) -> str:
     return shlex.join(["make", "store", *(f"{name}={value}" for name, value in asked.items() if value)])
 
 
+def offer(view: CompareView, other: Run) -> None:
+    """The way to the other store's new run, and back to the link's; nothing where it is both."""
+    store = Store(runs.stores()[view.other_store])
+    linked = Proof.from_text(view.proof).other if view.proof else None
+    if linked is not None and not linked.is_of(other):
+        old = next((each for each in store.runs() if linked.is_of_fingerprint(each)), None)
+        said = (
+            f"the link was made with run `{linked.run}` as the other one; you see run `{other.fingerprint}`"
+        )
+        gone = "" if old else ". That run is not in the store any more"
+        _say(f"{said}{gone}.", view, old, "Show the link's other run")
+    latest = store.current()
+    if latest != other.fingerprint:
+        said = f"store `{view.other_store}` was regenerated: you see its older run `{other.fingerprint}`; the current"
+        _say(f"{said} one is `{latest}`.", view, latest, "Compare with its current run")
+
+
+def gone(view: CompareView, reason: str) -> None:
+    """The view's other run can't be opened."""
+    st.warning(f"The other run can't be shown: {reason}", icon=":material/history_toggle_off:")
+    with st.container(horizontal=True):
+        if view.other_store in runs.stores():
+            errors.offer(dataclasses.replace(view, other_run=""), "Compare with its store's current run")
+        another = dataclasses.replace(view, other_store="", other_run="")
+        errors.offer(another, "Compare with another run", primary=view.other_store not in runs.stores())
+
+
 def _others(view: CompareView) -> Iterator[Place]:
     for store in runs.stores():
         if store != view.store and (fingerprint := current(store)):
@@ -77,3 +108,10 @@ def _older(view: CompareView, run: Run) -> Iterator[Place]:
 
 def _same(run: Run, other: Run, name: str) -> bool:
     return name in run.manifest.images and run.manifest.images[name] == other.manifest.images.get(name)
+
+
+def _say(said: str, view: CompareView, fingerprint: str | None, label: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"{said[0].upper()}{said[1:]}", icon=":material/update:")
+        if fingerprint:
+            errors.offer(dataclasses.replace(view, other_run=fingerprint), label, primary=False)

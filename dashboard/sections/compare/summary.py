@@ -7,7 +7,7 @@ import streamlit as st
 from compute.reports.compare.measures import PATCHES
 from dashboard.data import comparison
 from dashboard.data.comparison import Pair
-from dashboard.widgets.errors import sentence
+from dashboard.text import sentence
 
 MAPS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 UNRELATED = "what unrelated networks would have"

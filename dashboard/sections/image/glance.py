@@ -13,6 +13,7 @@ from dashboard.data.photographs import Subject
 from dashboard.sections.image import occlusion, strongest_channels
 from dashboard.sections.image.neighbors import strip
 from dashboard.sections.image.occlusion import PREVIEW
+from dashboard.text import sentence
 from dashboard.views.definitions import ImageView
 from dashboard.views.image_tabs import (
     CHANNELS,
@@ -25,7 +26,7 @@ from dashboard.views.image_tabs import (
 )
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import read_parameters
-from dashboard.widgets.errors import boundary, sentence
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live import live_step
 

@@ -10,12 +10,12 @@ from dashboard.data import photographs, runs
 from dashboard.data.photographs import Subject
 from dashboard.data.runs import BY_FOLDER
 from dashboard.jobs.one_step import search
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, ImageView
 from dashboard.views.image_tabs import CHANNELS
 from dashboard.views.navigation import link
 from dashboard.widgets.download_menu import download_menu
-from dashboard.widgets.errors import sentence
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live.attached import attach
 from featurestore.reader import Run

@@ -3,7 +3,6 @@
 from compute.reports.compare.report import Asked, compare_report
 from dashboard.data import comparison, runs
 from dashboard.jobs.result_store import Result
-from dashboard.sections.compare import second_run
 from dashboard.sharing.downloads.download import Download, command_line, path_said
 from dashboard.views.definitions import CompareView
 from featurestore.places import Place
@@ -22,14 +21,14 @@ def downloads(view: CompareView, run: Run, store: Place, result: Result | None) 
     """None without another run; ValueError where it is gone."""
     if not view.other_store:
         return ()
-    other = second_run.open_other(view)
+    other = comparison.open_other(view)
     compared = comparison.compared(run, other)
     asked = _asked(view, compared)
     if asked is None:
         return ()
     name = "-".join(filter(None, ("compare", view.tab, asked.layer, asked.method)))
     shown = {"show": view.tab} | {option: getattr(asked, option) for option in USED[view.tab]}
-    other_store = path_said(runs.stores()[second_run.other_store(view)])
+    other_store = path_said(runs.stores()[comparison.other_store(view)])
     where = {"other_store": other_store, "other_run": other.fingerprint}
     command = command_line("compare", store, run, f"{name}.png", **where, **shown)
     return (Download(name, TITLES[view.tab], lambda: compare_report(compared, asked), command),)

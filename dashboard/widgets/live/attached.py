@@ -5,8 +5,8 @@ import streamlit as st
 from dashboard.jobs import visitor
 from dashboard.jobs.queue import Job, State, Work, jobs
 from dashboard.jobs.rate_limit import Refused
+from dashboard.text import sentence
 from dashboard.views.state import ViewState
-from dashboard.widgets.errors import sentence
 from dashboard.widgets.live.run import AT_ONCE, say_why, watch
 
 STARTED = "started by themselves"

@@ -18,13 +18,14 @@ from dashboard.jobs.queue import Job, State, jobs
 from dashboard.jobs.rate_limit import Refused
 from dashboard.jobs.request import Request, request
 from dashboard.jobs.result_store import Result
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ResultsView
 from dashboard.views.navigation import link
 from dashboard.views.state import LiveView
 from dashboard.widgets import figures
 from dashboard.widgets.download_menu import download_menu
-from dashboard.widgets.errors import boundary, sentence
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live import result as live_pictures
 from dashboard.widgets.live.controls import spoken

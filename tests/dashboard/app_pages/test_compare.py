@@ -10,11 +10,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard.components import Camera
-from dashboard.components.plane import Frame
+from dashboard.components import Camera, Frame
 from dashboard.data import comparison
 from dashboard.sections.compare import shared_images
-from dashboard.server.compare_routes import address, comparison_routes
+from dashboard.server.compare_routes import comparison_routes
+from dashboard.views import urls
 from dashboard.views.binding import following, remember
 from dashboard.views.definitions import CompareView, ImageView
 from featurestore.reader import Store
@@ -215,6 +215,10 @@ def client(pair):
 @pytest.fixture
 def view(pair):
     return CompareView("digits", pair[0].fingerprint, other_store="second", other_run=pair[1].fingerprint)
+
+
+def address(view: CompareView, *parts: object) -> str:
+    return urls.of_two_runs((view.store, view.run, view.other_store, view.other_run), *parts)
 
 
 def test_both_plots_get_the_shared_images_by_the_first_runs_ids(client, view, pair):

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from compute.reports.mistakes import confusion_counts, most_confused
-from dashboard.app_pages.filter_pictures import filter_pictures
 from dashboard.data.content_store import Kept
+from dashboard.sections.overview import filter_pictures
 from dashboard.settings import Settings, find_stores
 from dashboard.widgets import figures
 from featurestore.reader import Store

@@ -1,4 +1,4 @@
-"""First-layer filters of a store as pictures: symmetric about 0, which is mid-grey."""
+"""Pictures for the Overview page: first-layer filters, symmetric about 0, which is mid-grey."""
 
 import pyarrow as pa
 
@@ -6,10 +6,11 @@ from compute.images.pictures import png, to_8_bit
 from compute.reports.filters import filter_tiles, in_pixel_space, stored_filters
 
 SIDE = 64
+"""Least size of a filter's picture, in pixels."""
 
 
 def filter_pictures(filters: pa.Table, scaling: str) -> list[tuple[str, bytes]]:
-    """(name, PNG) of each filter in pixel space; scaling as in `compute.reports.filters`.
+    """Return (name, PNG) of each filter in pixel space; scaling as in `compute.reports.filters`.
 
     A stem with other than 3 input channels has one grey picture an input channel, named "filter/channel".
     """
