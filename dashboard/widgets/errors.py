@@ -1,5 +1,8 @@
-"""What a page draws where it can't draw itself: an error as a sentence that says what to do, or, where a link leads
-nowhere, what is missing and what can be shown instead."""
+"""What a page shows where it can't show what was asked for.
+
+An error becomes a sentence that says what to do; where a link leads nowhere, the page says what is missing
+and offers what can be shown instead.
+"""
 
 import dataclasses
 import logging

@@ -34,11 +34,13 @@ def wall(
     selected: int | None = None,
     on_click: Callable[[int], None] | None = None,
 ) -> int | None:
-    """One page of the images (n,), in their order, as buttons; returns the image clicked in this run.
+    """Draw one page of the images (n,), in their order, as buttons; return the image clicked in this run.
 
-    field: of the view, the number of the page, so that a link opens on it. badges, notes: a text an image, upon it and below it. judged:
-    whether the badge's colour says if the prediction is right. label: the wall's name for screen readers.
-    on_click is called before the script runs.
+    field: of the view, the number of the page, so that a link opens on it.
+    label: the wall's name for screen readers.
+    badges, notes: a text for each image, upon it and below it.
+    judged: whether the badge's color says if the prediction is right.
+    on_click: called with the image before the script runs.
     """
     page = page_of(binding.key(type(opened.view), field), len(image_ids), PER_PAGE)
     items: list[GridItem] = grid_items(opened, known(opened).take(pa.array(image_ids[page])))
@@ -55,8 +57,8 @@ def wall(
 def page_of(key: str, count: int, per_page: int) -> slice:
     """Draw the control that turns the pages of `count` things; return which of them are on the chosen page.
 
-    key: of the page's number in the session. A link or an earlier, longer list may have left a page there that
-    this list does not have; its last one is then shown.
+    key: of the page's number in the session. A link, or a longer list before, may have left a number there
+    that this list does not have; the last page is then shown.
     """
     pages = max(1, math.ceil(count / per_page))
     if st.session_state.get(key, 1) > pages:

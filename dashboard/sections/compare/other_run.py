@@ -1,5 +1,6 @@
-"""The other run of the Compare page: which one is taken where the address names none, what to build where there is
-none, and what to say where it was regenerated or is gone."""
+"""The other run of the Compare page: the one that is taken where the address names none, the command that
+builds one where there is none, and what is said where it was regenerated or is gone.
+"""
 
 import dataclasses
 import shlex
@@ -79,8 +80,8 @@ def offer(view: CompareView, other: Run) -> None:
         _say(f"{said}{gone}.", view, old, "Show the link's other run")
     latest = store.current()
     if latest != other.fingerprint:
-        said = f"store `{view.other_store}` was regenerated: you see its older run `{other.fingerprint}`; the current"
-        _say(f"{said} one is `{latest}`.", view, latest, "Compare with its current run")
+        said = f"store `{view.other_store}` was regenerated: you see its older run `{other.fingerprint}`"
+        _say(f"{said}; the current one is `{latest}`.", view, latest, "Compare with its current run")
 
 
 def gone(view: CompareView, reason: str) -> None:
