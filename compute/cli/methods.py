@@ -152,10 +152,7 @@ def _inputs(args: argparse.Namespace, method: Method, subject: Subject) -> Input
 
 def _pixels(args: argparse.Namespace, model, data: bytes, name: str) -> torch.Tensor:
     """(C, H, W): the network's crop, or the whole picture where that is asked for."""
-    image = picture_of(data, name)
-    if not getattr(args, "whole", False):
-        return model.prepare(image)
-    return replace(model.preprocessing, size=(image.height, image.width)).tensor(image)
+    return model.prepare(picture_of(data, name), getattr(args, "whole", False))
 
 
 def _last(name: str, steps: Iterator[Step]) -> Step:

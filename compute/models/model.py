@@ -5,7 +5,7 @@ import copy
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -119,9 +119,14 @@ class Model:
             raise ValueError(f"unknown class {name!r}{did_you_mean(name, self.classes)}")
         return self.classes.index(name)
 
-    def prepare(self, image: Image.Image) -> torch.Tensor:
-        """(C, H, W) float32 in [0, 1]: what the network sees of a photograph, before normalisation."""
-        return self.preprocessing.tensor(image)
+    def prepare(self, image: Image.Image, whole: bool = False) -> torch.Tensor:
+        """Return what the network sees of a photograph, before normalisation: (C, H, W) float32 in [0, 1].
+
+        whole: not the network's crop but the picture in its own size, in the network's colors.
+        """
+        if not whole:
+            return self.preprocessing.tensor(image)
+        return replace(self.preprocessing, size=(image.height, image.width)).tensor(image)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """What the network itself takes, on its device; raises ValueError for anything but float images (N,
@@ -143,6 +148,16 @@ class Model:
 
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
         return self.logits(images).softmax(1)
+
+    def top_classes(self, image: Image.Image, count: int = 5) -> list[tuple[str, float]]:
+        """Return the most probable classes of a photograph and their probabilities, the greatest first."""
+        with torch.inference_mode():
+            probabilities = self.probabilities(self.prepare(image)[None])[0]
+        values, indices = probabilities.topk(min(count, len(self.classes)))
+        return [
+            (self.classes[index], value)
+            for index, value in zip(indices.tolist(), values.tolist(), strict=True)
+        ]
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """(N, D): the input of the last linear layer."""

@@ -6,10 +6,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.reports.drawing.run_images import box_of
 from dashboard.components import GridItem, data_url, image_grid
-from dashboard.data import runs
+from dashboard.data import photographs, runs
 from dashboard.sections.channels import ascent, classes
-from dashboard.sections.channels.chooser import box_of, choose, key, patch_png
+from dashboard.sections.channels.chooser import choose, key
 from dashboard.sections.channels.guided import guided_pngs
 from dashboard.views import binding, urls
 from dashboard.views.definitions import ChannelsView
@@ -98,7 +99,7 @@ def _row(opened: Opened[ChannelsView], title: str, name: str, items: list[GridIt
 def _patch_item(opened: Opened[ChannelsView], row: dict) -> GridItem:
     return GridItem(
         row["rank"],
-        data_url.data_url(patch_png(opened, row, PATCH)),
+        data_url.data_url(photographs.patch(opened.run, row, PATCH)),
         note=f"{row['value']:.3f}",
         alt=f"patch {row['rank'] + 1}, activation {row['value']:.3f}",
     )

@@ -6,8 +6,8 @@ from compute.methods import METHODS
 from compute.methods.base import IMAGE, SECOND
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import Subject
-from dashboard.sections.image import glance, occlusion, strongest_channels, uploaded
-from dashboard.sections.image.neighbors import SPACES, strip
+from dashboard.sections.image import glance, occlusion, strongest_channels
+from dashboard.sections.image.neighbors import SPACES, strip, top_classes
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import ImageView, NeighborsView
@@ -104,7 +104,7 @@ def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
 
 def _prediction(opened: Opened[ImageView], subject: Subject) -> None:
     if subject.image_id is None:
-        _bars(uploaded.top_classes(opened.run, subject.upload))
+        _bars(top_classes(opened.run, subject.upload))
         return
     row = opened.run.image(subject.image_id)
     if row["predicted"] is None:

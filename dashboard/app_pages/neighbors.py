@@ -8,7 +8,7 @@ from compute.analysis.label_agreement import agreements
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import Subject, crop
-from dashboard.sections.image import uploaded
+from dashboard.sections.image.neighbors import feature_neighbors, pixel_neighbors, top_classes
 from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import NeighborsView
@@ -46,7 +46,7 @@ def draw(opened: Opened[NeighborsView]) -> None:
 
 def _describe(opened: Opened[NeighborsView], subject: Subject) -> str | None:
     if subject.image_id is None:
-        name, probability = uploaded.top_classes(opened.run, subject.upload)[0]
+        name, probability = top_classes(opened.run, subject.upload)[0]
         st.markdown(f"An uploaded image, predicted **{plain(name)}** ({probability:.0%})")
         return None
     row = opened.run.image(subject.image_id)
@@ -97,7 +97,7 @@ def _neighbors(opened: Opened[NeighborsView], subject: Subject, space: str) -> p
     """None while they are looked for."""
     if subject.image_id is not None:
         return opened.run.neighbors(space, subject.image_id)
-    look = uploaded.feature_neighbors if space == "feature" else uploaded.pixel_neighbors
+    look = feature_neighbors if space == "feature" else pixel_neighbors
     return look(opened.run, subject.upload, MOST)
 
 

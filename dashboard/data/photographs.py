@@ -1,32 +1,37 @@
-"""Pictures of a run's images for the page: the original, what the network sees of it, a patch of it."""
+"""Pictures of images for the pages: the photograph, what the network sees of it, a patch of it."""
 
-import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
-import torch
 from PIL import Image
 
+from compute.images import pictures
 from compute.images.decoding import decode
-from compute.images.preprocessing import Preprocessing
+from compute.images.preprocessing import Box
 from compute.models.model import Model
+from compute.reports.drawing.run_images import box_of, preprocessing_of
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
 from dashboard.data.uploads import uploads
 from featurestore.reader import Run
 
 LARGEST = 1024
-"""Longer side of an original on the page, in pixels."""
+"""Longer side of a photograph on the page, in pixels."""
 
 OUTSIDE = (128, 128, 128)
-"""Grey beyond the border of an image."""
-
-Box = tuple[float, float, float, float]
+"""Grey beyond the border of an image, (red, green, blue)."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An image that tools are used on: one of the run (image_id) or an uploaded one (upload is its name)."""
+    """An image that was chosen on a page: one of the run's, or an uploaded one.
+
+    image_id: of the run's image; None for an uploaded one.
+    upload: the uploaded image's name in links; "" for one of the run's.
+    name: for people.
+    sha256: of the file's bytes.
+    """
 
     image_id: int | None
     upload: str
@@ -36,49 +41,59 @@ class Subject:
 
 @st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def crop(run: Run, image_id: int, upload: str = "") -> bytes:
-    """PNG of what the network sees."""
-    return png(preprocessing(run).crop(photograph(run, image_id, upload)))
+    """Return what the network sees of an image, as PNG."""
+    return png(preprocessing_of(run).crop(photograph(run, image_id, upload)))
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def whole(run: Run, image_id: int, upload: str = "") -> bytes:
-    """PNG of the whole photograph, scaled down where it is large."""
+    """Return the whole photograph as PNG, scaled down where a side is longer than LARGEST."""
     image = photograph(run, image_id, upload).convert("RGB")
     image.thumbnail((LARGEST, LARGEST))
     return png(image)
 
 
 @st.cache_resource(max_entries=512, hash_funcs=BY_FOLDER, show_spinner=False)
-def patch(run: Run, image_id: int, box: Box | None, side: int) -> bytes:
-    """PNG of a box (left, top, right, bottom) of the photograph, grey beyond its border; None: all of it."""
+def box(run: Run, image_id: int, edges: Box | None, side: int) -> bytes:
+    """Return a part of a photograph as PNG, its longer side `side` pixels, grey beyond the border.
+
+    edges: left, top, right, bottom in pixels of the photograph; None for all of it.
+    """
     image = photograph(run, image_id)
-    return png(cut(image, box or (0, 0, image.width, image.height), side))
+    return png(cut(image, edges or (0, 0, image.width, image.height), side))
+
+
+def patch(run: Run, row: dict, side: int) -> bytes:
+    """Return the patch of a row of `top_patches` as PNG, its longer side `side` pixels.
+
+    The whole image where the unit's receptive field is not known.
+    """
+    return box(run, row["image_id"], box_of(row), side)
 
 
 def photograph(run: Run, image_id: int, upload: str = "") -> Image.Image:
+    """Decode one of the run's images, or an uploaded one.
+
+    upload: its name in links; "" for the run's image of this id.
+    ValueError where the image is gone, has changed since the run was made, or can't be decoded.
+    """
     return decode(uploads().read(upload) if upload else runs.original(run, image_id))
 
 
-def whole_tensor(model: Model, image: Image.Image) -> torch.Tensor:
-    """(C, H, W) in [0, 1] of the picture in its own size, in the network's colours."""
-    return replace(model.preprocessing, size=(image.height, image.width)).tensor(image)
-
-
-def preprocessing(run: Run) -> Preprocessing:
-    return Preprocessing.from_dict(run.manifest.model["preprocessing"])
-
-
-def cut(image: Image.Image, box: Box, side: int) -> Image.Image:
-    """A box of an image, its longer side `side` pixels; small boxes are enlarged without smoothing."""
-    width, height = box[2] - box[0], box[3] - box[1]
-    scale = side / max(width, height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    matrix = (1 / scale, 0, box[0], 0, 1 / scale, box[1])
-    how = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC
-    return image.convert("RGB").transform(size, Image.Transform.AFFINE, matrix, how, fillcolor=OUTSIDE)
+def cut(image: Image.Image, edges: Box, side: int) -> Image.Image:
+    """Return a part of an image, its longer side `side` pixels; small ones are enlarged without smoothing."""
+    left, top, right, bottom = edges
+    scale = side / max(right - left, bottom - top)
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    matrix = (1 / scale, 0, left, 0, 1 / scale, top)
+    resampling = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC
+    return image.convert("RGB").transform(size, Image.Transform.AFFINE, matrix, resampling, fillcolor=OUTSIDE)
 
 
 def png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    """Encode an image as PNG."""
+    return pictures.png(np.asarray(image))
+
+
+def whole_tensor(model: Model, image: Image.Image):
+    return model.prepare(image, whole=True)

@@ -4,7 +4,6 @@ neither do these.
 Runs are told apart by their folder, which ends in the fingerprint.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from compute.models import zoo
 from compute.models.model import Model
 from compute.reports.drawing.coloring import Coloring
 from compute.reports.drawing.coloring import coloring as coloring_of
+from compute.reports.drawing.run_images import read_original
 from dashboard.data import image_search
 from dashboard.settings import Settings, find_stores
 from dashboard.views.state import Facts
@@ -101,7 +101,7 @@ def source(spec: str) -> sources.ImageSource:
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def original(run: Run, image_id: int) -> bytes:
-    return read_original(run, image_id)
+    return read_original(run, image_id, source(run.manifest.images["spec"]))
 
 
 def run_names(store: str) -> list[str]:
@@ -162,12 +162,3 @@ def load_model(run: Run, known: Settings) -> Model:
             "regenerate the store with `make store` to use live methods"
         )
     return loaded
-
-
-def read_original(run: Run, image_id: int) -> bytes:
-    """The image's own file; ValueError where it is gone or is not the one that made the run."""
-    row = run.image(image_id)
-    content = source(run.manifest.images["spec"]).read(row["path"])
-    if hashlib.sha256(content).hexdigest() != row["sha256"]:
-        raise ValueError(f"{row['path']} has changed since this run was made; regenerate the store to use it")
-    return content

@@ -140,20 +140,9 @@ def _item(opened: Opened[ChannelsView], row: dict, patch: dict | None) -> GridIt
     note = "dead" if row["dead"] else ("" if sort == "channel" or value is None else f"{value:.3g}")
     return GridItem(
         row["channel"],
-        "" if patch is None else data_url.data_url(patch_png(opened, patch, SIDE)),
+        "" if patch is None else data_url.data_url(photographs.patch(opened.run, patch, SIDE)),
         alt=f"channel {row['channel']}, {row['top_class'] or 'no class'}",
         caption=str(row["channel"]),
         note=note,
         tone="bad" if row["dead"] else "neutral",
     )
-
-
-def patch_png(opened: Opened[ChannelsView], row: dict, side: int) -> bytes:
-    """Of a row of `top_patches`."""
-    return photographs.patch(opened.run, row["image_id"], box_of(row), side)
-
-
-def box_of(row: dict) -> photographs.Box | None:
-    """The patch in its photograph; None where the unit's receptive field is not known."""
-    box = tuple(row[edge] for edge in ("left", "top", "right", "bottom"))
-    return None if None in box else box

@@ -109,7 +109,7 @@ def _patches(run: Run, layer: str, channel: int) -> list[GridItem]:
     return [
         GridItem(
             row["rank"],
-            data_url.data_url(_png(run, row, PATCH)),
+            data_url.data_url(photographs.patch(run, row, PATCH)),
             note=f"{row['value']:.3f}",
             alt=f"patch {row['rank'] + 1} of image {row['image_id']}, activation {row['value']:.3f}",
         )
@@ -137,16 +137,11 @@ def _item(run: Run, channel: int, patch: dict | None, found: Channels) -> GridIt
     share = found.overlap.share[channel]
     return GridItem(
         channel,
-        "" if patch is None else data_url.data_url(_png(run, patch, SMALL)),
+        "" if patch is None else data_url.data_url(photographs.patch(run, patch, SMALL)),
         alt=f"channel {channel}, overlap {_percent(share)}",
         caption=str(channel),
         note=_percent(share),
     )
-
-
-def _png(run: Run, row: dict, side: int) -> bytes:
-    box = tuple(row[edge] for edge in ("left", "top", "right", "bottom"))
-    return photographs.patch(run, row["image_id"], None if None in box else box, side)
 
 
 def _percent(share: float | None) -> str:

@@ -1,14 +1,25 @@
-"""The nearest images to one, by features above by pixels: a click moves to that image."""
+"""The images nearest to one, by features or by pixels, and what the network says of an uploaded image.
+
+Of its own images the store holds both; of an uploaded one they are computed when they are asked for.
+"""
+
+import hashlib
 
 import pyarrow as pa
 import streamlit as st
 
+from compute.reports.neighbors import neighbors_of_file
 from dashboard.components import GridItem, image_grid
+from dashboard.data import photographs, runs
 from dashboard.data.photographs import Subject
-from dashboard.sections.image import uploaded
+from dashboard.data.runs import BY_FOLDER
+from dashboard.data.uploads import uploads
 from dashboard.views import urls
+from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
 from dashboard.widgets.image_picker import choose
+from dashboard.widgets.live.attached import attach
+from featurestore.reader import Run
 
 MOST = 20
 """As many are looked for of an upload, so that it is one job for all pages."""
@@ -17,6 +28,37 @@ SPACES = {
     "feature": "By what the network sees: cosine distance of the last linear layer's input",
     "pixel": "By pixels: Euclidean distance of the crops",
 }
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def top_classes(run: Run, upload: str) -> list[tuple[str, float]]:
+    """Return the five most probable classes of an uploaded image and their probabilities."""
+    return runs.model(run).top_classes(photographs.photograph(run, 0, upload))
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+def feature_neighbors(run: Run, upload: str, count: int) -> pa.Table:
+    """Return an uploaded image's neighbours by cosine distance of the features: neighbor_id, distance."""
+    content, search = uploads().read(upload), runs.feature_search(run)
+    *_, nearest = neighbors_of_file(run, runs.model(run), content, "feature", count, features=search)
+    return nearest.table()
+
+
+def pixel_neighbors(run: Run, upload: str, count: int, view: ViewState | None = None) -> pa.Table | None:
+    """Return an uploaded image's neighbours by Euclidean distance of the pixels: neighbor_id, distance.
+
+    None while the store's images are read, which takes a while: the progress is drawn.
+    view: what the list of jobs opens.
+    """
+    model, content = runs.model(run), uploads().read(upload)
+    key = hashlib.sha256(f"pixel neighbours {run.fingerprint} {upload} {count}".encode()).hexdigest()
+    job = attach(
+        key,
+        "Pixel neighbours of an uploaded image",
+        lambda: neighbors_of_file(run, model, content, "pixel", count, read=runs.original),
+        view,
+    )
+    return None if job is None else job.step.table()
 
 
 def strip(opened: Opened, subject: Subject, space: str, count: int, size: int = 96) -> None:
@@ -45,8 +87,8 @@ def _found(opened: Opened, subject: Subject, space: str, count: int) -> pa.Table
     if subject.image_id is not None:
         return opened.run.neighbors(space, subject.image_id).slice(0, count)
     if space == "feature":
-        return uploaded.feature_neighbors(opened.run, subject.upload, MOST).slice(0, count)
-    found = uploaded.pixel_neighbors(opened.run, subject.upload, MOST, opened.view)
+        return feature_neighbors(opened.run, subject.upload, MOST).slice(0, count)
+    found = pixel_neighbors(opened.run, subject.upload, MOST, opened.view)
     return None if found is None else found.slice(0, count)
 
 

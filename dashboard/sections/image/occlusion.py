@@ -9,6 +9,7 @@ from PIL import Image
 from compute.images.pictures import overlay, png, to_8_bit, upscaled
 from compute.methods.attribution.occlusion import nearest
 from compute.occlusion.maps import windows
+from compute.reports.drawing.run_images import preprocessing_of
 from dashboard.components.data_url import data_url
 from dashboard.data import photographs
 from dashboard.data.runs import BY_FOLDER
@@ -77,7 +78,7 @@ def preview(run: Run, image_id: int) -> tuple[bytes, str]:
 
 
 def _figure(run: Run, view: ImageView, image_id: int, maps: dict):
-    size = photographs.preprocessing(run).size
+    size = preprocessing_of(run).size
     image_url = data_url(photographs.crop(run, image_id)) if view.overlay else None
     ys, xs = _centres(maps, size)
     if view.value == "argmax":

@@ -12,9 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from compute.methods import METHODS
 from compute.methods.base import IMAGE
-from dashboard.data import runs
+from compute.reports.drawing.run_images import copies_of, read_original
 from dashboard.data.uploads import uploads
-from dashboard.sections.image import uploaded
+from dashboard.sections.image.neighbors import feature_neighbors, pixel_neighbors
 from dashboard.settings import VARIABLE, Settings, find_stores
 from dashboard.views.navigation import PAGES
 from featurestore.manifest import MANIFEST
@@ -350,14 +350,14 @@ def test_an_uploaded_copy_has_the_neighbours_of_the_stored_image(store, serve):
     serve(store)
     show("neighbors")
     run = Store(store).open()
-    content = runs.read_original(run, 5)
+    content = read_original(run, 5)
     upload = uploads().add(content)
     app = settled(fine(show("neighbors", {"store": "digits", "upload": upload})))
     assert f"predicted **{run.image(5)['predicted']}**" in words(app)
-    assert uploaded.copies(run, upload) == [5]
+    assert copies_of(run, uploads().read(upload)) == [5]
     for space, found in (
-        ("feature", uploaded.feature_neighbors(run, upload, 20)),
-        ("pixel", uploaded.pixel_neighbors(run, upload, 20)),
+        ("feature", feature_neighbors(run, upload, 20)),
+        ("pixel", pixel_neighbors(run, upload, 20)),
     ):
         stored = run.neighbors(space, 5)
         assert found["neighbor_id"].to_pylist() == stored["neighbor_id"].to_pylist()

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from compute.reports.drawing.run_images import read_original
 from dashboard.data import runs
 from dashboard.data.uploads import uploads
 from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
@@ -39,7 +40,7 @@ def address_of_links(app, page):
 def upload(store, serve):
     serve(store)
     show("overview")
-    return uploads().add(runs.read_original(Store(store).open(), 5))
+    return uploads().add(read_original(Store(store).open(), 5))
 
 
 @pytest.mark.parametrize("tab", TABS)

@@ -10,7 +10,8 @@ from PIL import Image
 from compute.__main__ import main
 from compute.images.pictures import picture
 from compute.methods import METHODS
-from dashboard.data.runs import load_model, read_original
+from compute.reports.drawing.run_images import read_original
+from dashboard.data.runs import load_model
 from dashboard.jobs.request import request
 from dashboard.settings import Settings
 from dashboard.views.definitions import LabView
