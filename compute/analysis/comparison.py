@@ -170,15 +170,6 @@ def ranked(table: pa.Table, rows: np.ndarray, column: str, count: int) -> np.nda
     return result
 
 
-def neighbor_overlap(neighbors: pa.Table, other: pa.Table, matched: Match, k: int) -> Overlap:
-    """Overlap@k of each shared image's neighbours, in the order of the match.
-
-    neighbors, other: image_id, rank, neighbor_id of one space. Each store keeps so many neighbours that k of
-    them may not be shared; `Overlap.k` says how many were.
-    """
-    return overlap(neighbor_rows(neighbors, matched), neighbor_rows(other, matched, True), k)
-
-
 def neighbor_rows(neighbors: pa.Table, matched: Match, other: bool = False) -> np.ndarray:
     """(n, K): rows of the match that are each shared image's neighbours, nearest first; -1 for the others."""
     of = matched.rows(neighbors["image_id"].to_numpy(), other)

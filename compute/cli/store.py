@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _part(args: argparse.Namespace):
     """The part that --shards names; None without it."""
-    from compute.pipeline.part import Part
+    from compute.pipeline.sharded_stages import Part
 
     if args.shards is None:
         return None

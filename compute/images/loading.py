@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -81,10 +81,3 @@ def ahead(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def batched(values: Iterable[Input], size: int) -> Iterator[Sequence[Input]]:
-    """Lists of `size` values; the last one may be shorter."""
-    values = iter(values)
-    while batch := list(islice(values, size)):
-        yield batch

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from compute.images.preprocessing import MODES
+from compute.images.preprocessing import MODES, Preprocessing
 from compute.runtime.vision import transforms
 
 LEVELS = 255
@@ -37,14 +37,14 @@ def png_bytes(image: Tensor) -> bytes:
     return _encoded(picture(image), format="PNG")
 
 
-def decoded(model, data: bytes) -> Tensor:
-    """(C, H, W): what `model` sees of an encoded picture."""
-    return model.prepare(Image.open(io.BytesIO(data)))
+def decoded(preprocessing: Preprocessing, data: bytes) -> Tensor:
+    """Return (C, H, W) in [0, 1]: what a network with this preprocessing sees of an encoded picture."""
+    return preprocessing.tensor(Image.open(io.BytesIO(data)))
 
 
-def through_png(model, image: Tensor) -> Tensor:
-    """(C, H, W): what `model` sees of `image` after it has been saved as a PNG file."""
-    return decoded(model, png_bytes(image))
+def through_png(preprocessing: Preprocessing, image: Tensor) -> Tensor:
+    """Return (C, H, W) in [0, 1]: what the network sees of `image` once it is saved as a PNG file."""
+    return decoded(preprocessing, png_bytes(image))
 
 
 def _encoded(image: Image.Image, **options) -> bytes:
@@ -79,7 +79,6 @@ ALTERATIONS: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
-def altered(model, image: Tensor) -> dict[str, Tensor]:
-    """What `model` sees of the saved picture after each of the things that happen to pictures: (C, H, W) by
-    name."""
-    return {name: model.prepare(alter(picture(image))) for name, alter in ALTERATIONS.items()}
+def altered(preprocessing: Preprocessing, image: Tensor) -> dict[str, Tensor]:
+    """Return what the network sees of the saved picture after each of ALTERATIONS, (C, H, W) by its name."""
+    return {name: preprocessing.tensor(alter(picture(image))) for name, alter in ALTERATIONS.items()}

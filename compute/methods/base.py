@@ -1,4 +1,4 @@
-"""The one protocol of everything live: a method's parameters, what it needs, and the steps it yields.
+"""What every live method has in common: its parameters, the inputs it needs, and the steps it yields.
 
 A method is a frozen dataclass. Its fields are its parameters, declared with `parameter`, and from these the
 command line, the dashboard's controls, the links and the contract tests are made.
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from compute.models.model import Model
 from compute.runtime.parameters import Parameters
 
 IMAGE, SECOND, TARGET, LAYER, CHANNEL, NEURON = "image", "second", "target", "layer", "channel", "neuron"
@@ -21,9 +22,12 @@ IMAGE, SECOND, TARGET, LAYER, CHANNEL, NEURON = "image", "second", "target", "la
 class Inputs:
     """What a method is run on; a method's `needs` and `takes` say which of these it reads.
 
-    image, second: (C, H, W) float32 in [0, 1]; `second` is the guide or style image. target: class index.
-    layer: a layer's name. channel: index in it. y, x: a unit of the channel's map; None means the whole
-    channel.
+    image: (C, H, W) float32 in [0, 1]
+    second: the guide or style image, (C, H, W) float32 in [0, 1]
+    target: index of a class
+    layer: name of a layer
+    channel: index of a channel in the layer
+    y, x: row and column of one unit of the channel's map; None means the whole channel
     """
 
     image: torch.Tensor | None = None
@@ -39,12 +43,16 @@ class Inputs:
 class Step:
     """One state of a running method; the last one is its result.
 
-    index, total: index grows from step to step, up to total (less if the method ends early). kind: "image"
-    (H, W, C) in [0, 1], "heatmap" (H, W), any range, "gradient" (H, W, C), any range about 0, or "mask" (H,
-    W) in {0, 1}; data is float32 in the image's own orientation, at the size of the network's input
-    (DeepDream: of its image). score: what the method follows (a loss, a logit), or None. numbers: further
-    results, ready for JSON. pictures: further pictures by name, (H, W), (H, W, 3) or (H, W, 4) in [0, 1];
-    "result" is the data's own, where its kind doesn't say how it is drawn.
+    index: grows from step to step, up to `total`
+    total: how many steps there are at most; a method may end early
+    kind: what `data` is: "image" (H, W, C) in [0, 1], "heatmap" (H, W) of any range, "gradient" (H, W, C) of
+        any range about 0, or "mask" (H, W) in {0, 1}
+    data: float32, in the image's own orientation, at the size of the network's input (of methods that take
+        any size: at the size of their image)
+    score: what the method follows (a loss, a logit), or None
+    numbers: further results, ready for JSON
+    pictures: further pictures by name, (H, W), (H, W, 3) or (H, W, 4) in [0, 1]; "result" is how the data
+        itself is drawn, where its kind doesn't say so
     """
 
     index: int
@@ -60,12 +68,16 @@ class Step:
 class Method(Parameters):
     """Base of all methods. Subclasses set the class variables, declare parameters, and write `steps`.
 
-    name: on the command line and in links. title: for people. theory: a sentence or two. reference: the
-    paper.
-    output: kind of the result's data. needs: the inputs it can't do without. takes: those it can use as well.
-    without_target: the class that is meant where none is given. signed: whether a heatmap has a meaningful 0
-    (drawn with a diverging colour map). any_size: whether images may have another size than the network's
-    input.
+    name: on the command line and in links
+    title: for people
+    theory: a sentence or two
+    reference: the paper
+    output: the kind of the result's data, see `Step`
+    needs: the inputs it can't do without
+    takes: the inputs it can use as well
+    without_target: the class that is meant where none is given
+    signed: whether 0 means something in a heatmap (then drawn with a diverging color map)
+    any_size: whether images may have another size than the network's input
     """
 
     name: ClassVar[str]
@@ -80,13 +92,13 @@ class Method(Parameters):
     any_size: ClassVar[bool] = False
 
     @classmethod
-    def unavailable_because(cls, model) -> str | None:
-        """Why this method is not defined for `model`, or None if it is."""
+    def unavailable_because(cls, model: Model) -> str | None:
+        """Say why this method is not defined for `model`; None where it is."""
         return None
 
     @property
     def unit(self) -> str:
-        """Of a heatmap's values, for its legend."""
+        """The unit of a heatmap's values, for its legend."""
         return ""
 
     @property
@@ -94,17 +106,17 @@ class Method(Parameters):
         """Whether a heatmap's values are class indices."""
         return False
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
-        """Yields states, the result last. Holds no hook, lock or autograd graph while it yields."""
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
+        """Yield states, the result last. No hook, lock or autograd graph is held while it yields."""
         raise NotImplementedError(f"{type(self).__name__} has no steps")
 
-    def run(self, model, inputs: Inputs) -> Step:
-        """The result alone."""
+    def run(self, model: Model, inputs: Inputs) -> Step:
+        """Return the result alone."""
         (last,) = deque(self.steps(model, self.checked(model, inputs)), maxlen=1)
         return last
 
-    def checked(self, model, inputs: Inputs) -> Inputs:
-        """`inputs` if they fit method and model; ValueError that names what is missing or wrong."""
+    def checked(self, model: Model, inputs: Inputs) -> Inputs:
+        """Return `inputs` if they fit method and model; ValueError names what is missing or wrong."""
         for need in sorted(self.needs):
             if getattr(inputs, "layer" if need == NEURON else need) is None:
                 raise ValueError(f"{self.name} needs {_SPOKEN[need]}")
@@ -114,7 +126,7 @@ class Method(Parameters):
         return inputs
 
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
-        """Names of the inputs and parameters that were given and that this result does not depend on."""
+        """Name the inputs and parameters that were given and that this result does not depend on."""
         return ()
 
 
@@ -128,7 +140,7 @@ _SPOKEN = {
 }
 
 
-def _check_ranges(model, inputs: Inputs) -> None:
+def _check_ranges(model: Model, inputs: Inputs) -> None:
     if inputs.target is not None and not 0 <= inputs.target < len(model.classes):
         raise ValueError(f"class {inputs.target} is not one of the {len(model.classes)} classes")
     if inputs.layer is None:

@@ -4,18 +4,19 @@ from collections.abc import Callable
 
 from compute.methods import METHODS
 from compute.methods.requirements import patch_embedding
+from compute.models.model import Model
 
 Reason = str | None
 
 
-def capabilities(model) -> dict[str, Reason]:
+def capabilities(model: Model) -> dict[str, Reason]:
     """By name of a method or query: None where it is available for `model`, else a sentence that says why
     not."""
     methods = {name: method.unavailable_because(model) for name, method in METHODS.items()}
     return {name: reason(model) for name, reason in QUERIES.items()} | methods
 
 
-def no_filters_because(model) -> Reason:
+def no_filters_because(model: Model) -> Reason:
     """First-layer filters are those of a convolution that slides over the image."""
     if not model.layers:
         return "the network has no convolution"
@@ -24,7 +25,7 @@ def no_filters_because(model) -> Reason:
     return None
 
 
-def no_patches_because(model) -> Reason:
+def no_patches_because(model: Model) -> Reason:
     """Maximally activating patches are those of channels that look at many places of an image."""
     if not any(layer.height * layer.width > 1 for layer in model.layers.values()):
         return "the network has no convolution whose map is larger than 1 x 1"

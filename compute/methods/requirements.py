@@ -1,23 +1,68 @@
-"""Networks whose only convolution cuts the image into patches, as a vision transformer's does."""
+"""What methods ask of a network before they run: an input that is a picture, feature maps, a size it takes.
 
-from torch import nn
+The `…_because` functions say in words why something can't be had, and None where it can.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from compute.images.preprocessing import MODES
+from compute.models.model import Model
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
-def patch_embedding(model) -> str | None:
-    """The start of a reason, such as "its only convolution cuts the image into 16 x 16 patches", or None."""
+def no_picture_because(model: Model) -> str | None:
+    """Why no picture can be made for `model`, or None if one can."""
+    if model.in_channels in MODES:
+        return None
+    return f"its input has {model.in_channels} channels, and a picture has 1 (grey) or 3 (RGB)"
+
+
+def patch_embedding(model: Model) -> str | None:
+    """The start of a reason, such as "its only convolution cuts the image into patches of 16 x 16
+    pixels", or None."""
     if len(model.layers) != 1:
         return None
-    convolution: nn.Conv2d = model.convolution(next(iter(model.layers)))
+    convolution = model.convolution(next(iter(model.layers)))
     if max(convolution.kernel_size) == 1 or convolution.stride != convolution.kernel_size:
         return None
     height, width = convolution.kernel_size
     return f"its only convolution cuts the image into patches of {height} x {width} pixels"
 
 
-def no_layers_because(model) -> str | None:
+def no_layers_because(model: Model) -> str | None:
     """Why there are no layers whose maps a picture could be made from, or None where there are."""
     if not model.layers:
         return "it has no convolution whose maps a picture could be made from"
     if (patches := patch_embedding(model)) is not None:
         return f"{patches}, and there are no further feature maps that a picture could be made from"
     return None
+
+
+def check_input_size(method: str, model: Model, image: Tensor) -> None:
+    """Raises ValueError if `image` (C, H, W) hasn't the network's input size."""
+    if tuple(image.shape[1:]) != tuple(model.input_size):
+        (height, width), (given_height, given_width) = model.input_size, image.shape[1:]
+        raise ValueError(f"{method} needs an image of {width}x{height}, not {given_width}x{given_height}")
+
+
+def check_takes(model: Model, sites: Iterable[str], size: Size) -> None:
+    """Raises ValueError where the network can't be run on images of `size` (H, W) up to `sites`."""
+    sites, (height, width) = set(sites), size
+    try:
+        _passes(model, sites, size)
+    except (RuntimeError, AssertionError) as error:
+        # Where the device fails, and not the size, this fails as well, and says why.
+        _passes(model, sites, model.input_size)
+        raise ValueError(
+            f"{model.name} can't take an image of {width}x{height} up to {', '.join(sorted(sites))}: {error}"
+        ) from error
+
+
+def _passes(model: Model, sites: set[str], size: Size) -> None:
+    with torch.inference_mode():
+        model.activations(torch.zeros(1, model.in_channels, *size), sites)

@@ -103,6 +103,13 @@ class Model:
             name: _layer(self.network, name, position, fields[name]) for position, name in enumerate(fields)
         }
 
+    @property
+    def first_layer(self) -> str:
+        """Name of the convolution that comes first in the forward pass; ValueError where there is none."""
+        if not self.layers:
+            raise ValueError(f"{self.name} has no convolution, so it has no filters")
+        return next(iter(self.layers))
+
     def layer(self, name: str) -> Layer:
         """Raises ValueError for a name that is not a layer, with those that are."""
         if name not in self.layers:
@@ -174,14 +181,6 @@ class Model:
             score = self.score(images, objective)
             (gradient,) = torch.autograd.grad(score.sum(), images)
         return gradient.contiguous(), score.detach()
-
-    @cached_property
-    def capabilities(self) -> dict[str, str | None]:
-        """What can be asked of this network: by name, None or why not (`compute.methods.capabilities`)."""
-        # Imported here because the methods that it asks are written against Model.
-        from compute.methods.capabilities import capabilities
-
-        return capabilities(self)
 
     def with_random_weights(self, seed: int) -> "Model":
         """A new Model of the same architecture whose parameters are drawn anew (Adebayo et al. 2018)."""

@@ -50,13 +50,6 @@ def channel(site: str, index: int) -> Objective:
     return Objective(frozenset({site}), lambda a: a[site][:, index].mean((1, 2)), f"{site} channel {index}")
 
 
-def channel_max(site: str, index: int) -> Objective:
-    """Spatial maximum of one channel: what `top_patches` ranks by."""
-    return Objective(
-        frozenset({site}), lambda a: a[site][:, index].amax((1, 2)), f"{site} channel {index} maximum"
-    )
-
-
 def neuron(site: str, index: int, y: int, x: int) -> Objective:
     """One unit of a channel at row y, column x of its map."""
     return Objective(

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from compute.models.model import Model
 from compute.network.traced import LOGITS
 from compute.occlusion.coarse_to_fine import Stage, interpolated, new_grids, stages
-from compute.occlusion.passes import occluder
+from compute.occlusion.passes import choose_pass
 from compute.runtime.vision import transforms
 
 LEVELS = {"black": 0.0, "grey": 0.5, "white": 1.0}
@@ -74,7 +75,7 @@ def windows(size: int, patch: int, stride: int) -> tuple[int, ...]:
     return tuple(starts if starts[-1] == size - patch else [*starts, size - patch])
 
 
-def baseline_image(model, image: torch.Tensor, baseline: str = "mean") -> torch.Tensor:
+def baseline_image(model: Model, image: torch.Tensor, baseline: str = "mean") -> torch.Tensor:
     """What stands in for hidden pixels: (C, H, W) in [0, 1].
 
     "mean" is the normalisation mean (0 after normalisation), "black", "grey" and "white" are constant 0, 0.5
@@ -91,7 +92,7 @@ def baseline_image(model, image: torch.Tensor, baseline: str = "mean") -> torch.
 
 
 def occlusion_maps(
-    model,
+    model: Model,
     image: torch.Tensor,
     target: int,
     patch: int,
@@ -106,7 +107,7 @@ def occlusion_maps(
 
 
 def occlusion_progress(
-    model,
+    model: Model,
     image: torch.Tensor,
     target: int,
     patch: int,
@@ -129,7 +130,7 @@ def occlusion_progress(
             model.normalize(each[None]) for each in (image, baseline_image(model, image, baseline))
         )
         unoccluded = _scores(model.network.run(clean, {LOGITS})[LOGITS].float().cpu(), target)
-    way = occluder(model, image.shape[1:], (ys, xs), patch, new_grids(levels), batch)
+    way = choose_pass(model, image.shape[1:], (ys, xs), patch, new_grids(levels), batch)
     known = [np.full((len(ys), len(xs)), each.item(), each.dtype) for each in unoccluded]
     exact = np.zeros((len(ys), len(xs)), bool)
     for rows, cols, logits in way.steps(clean, hidden):

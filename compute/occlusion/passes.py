@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
+from compute.models.model import Model
 from compute.network.traced import LOGITS
 from compute.occlusion.coarse_to_fine import Grid
 from compute.occlusion.incremental import IncrementalInference, folded_logits
@@ -20,7 +21,7 @@ Scored = tuple[np.ndarray, np.ndarray, torch.Tensor]
 """Rows (n,), columns (n,) and the logits there, (images, n, classes), on the CPU."""
 
 
-class Incremental:
+class IncrementalPass:
     """Only what a window changes is computed again (`compute.occlusion.incremental`)."""
 
     def __init__(self, inference: IncrementalInference):
@@ -36,7 +37,7 @@ class Incremental:
             yield rows, cols, torch.cat([scores.flatten(1, 2) for *_, scores in batch], 1).float().cpu()
 
 
-class Dense:
+class DensePass:
     """Every window is a pass of the whole network, many a batch."""
 
     def __init__(
@@ -53,7 +54,7 @@ class Dense:
         self.way = f"dense because {reason}"
 
     def steps(self, images: torch.Tensor, fill: torch.Tensor) -> Iterator[Scored]:
-        """As `Incremental.steps`. Where memory runs out, the batch is halved and the work goes on."""
+        """As `IncrementalPass.steps`. Where memory runs out, the batch is halved and the work goes on."""
         fill = fill.expand_as(images)
         for grids in self.stages:
             rows, cols = (np.concatenate(each) for each in zip(*map(_flat, grids), strict=True))
@@ -79,17 +80,17 @@ class Dense:
             return torch.stack(found)
 
 
-Occluder = Incremental | Dense
+Pass = IncrementalPass | DensePass
 
 
-def occluder(
-    model,
+def choose_pass(
+    model: Model,
     size: tuple[int, int],
     starts: tuple[tuple[int, ...], tuple[int, ...]],
     patch: int,
     stages: Sequence[Sequence[Grid]] | None = None,
     batch: int | None = None,
-) -> Occluder:
+) -> Pass:
     """The quicker way for windows at `starts` (down, across; pixels) of images of `size`, in the order of
     `stages`.
 
@@ -99,8 +100,8 @@ def occluder(
     stages = stages or [[tuple(tuple(range(len(each))) for each in starts)]]
     dense_batch = batch or DENSE_BATCH.get(model.device.type, DENSE_BATCH_ELSEWHERE)
 
-    def dense(run: Callable[[torch.Tensor], torch.Tensor], reason: str) -> Dense:
-        return Dense(run, starts, patch, stages, dense_batch, reason)
+    def dense(run: Callable[[torch.Tensor], torch.Tensor], reason: str) -> DensePass:
+        return DensePass(run, starts, patch, stages, dense_batch, reason)
 
     if model.graph is None:
         return dense(
@@ -112,7 +113,7 @@ def occluder(
         )
     inference = IncrementalInference(model.network, *starts, patch, stages, batch)
     if inference.share < LARGEST_SHARE:
-        return Incremental(inference)
+        return IncrementalPass(inference)
     gate = inference.program.first_gate()
     saved = f"{inference.share:.0%} of the multiply-adds would remain"
     reason = (
@@ -123,9 +124,7 @@ def occluder(
     return dense(lambda images: folded_logits(inference.program, images), reason)
 
 
-def every_logit(
-    way: Occluder, images: torch.Tensor, fill: torch.Tensor, shape: tuple[int, int]
-) -> torch.Tensor:
+def every_logit(way: Pass, images: torch.Tensor, fill: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
     """(images, rows, cols, classes) for normalised images (N, C, H, W); shape: rows and cols."""
     result = None
     for rows, cols, logits in way.steps(images, fill):
@@ -135,7 +134,7 @@ def every_logit(
     return result
 
 
-def _plain(model, images: torch.Tensor) -> torch.Tensor:
+def _plain(model: Model, images: torch.Tensor) -> torch.Tensor:
     return model.network.run(images, {LOGITS})[LOGITS]
 
 

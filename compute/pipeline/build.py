@@ -11,13 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from compute.analysis.knn import nearest, without_copies
 from compute.analysis.search import SPACES
-from compute.pipeline.engines.engine import Engine
-from compute.pipeline.engines.local import Local
+from compute.pipeline.engines.engine import Engine, Local
 from compute.pipeline.job import Job
 from compute.pipeline.open_run import OpenRun
-from compute.pipeline.part import WHOLE, Part
-from compute.pipeline.sharded_stages import OF_ALL_IMAGES, SHARDED, images_of
+from compute.pipeline.sharded_stages import OF_ALL_IMAGES, SHARDED, WHOLE, Part, images_of
 from compute.pipeline.stages import embeddings, grid, neighbors
 from compute.pipeline.stages.channels import channels_table, top_patches_table
 from compute.pipeline.stages.layers import filters_table, layers_table
@@ -145,8 +144,8 @@ def _neighbors(run: OpenRun, progress: Progress) -> None:
                 points, graph = run.unit_features, run.graph(stage.advance)
             else:
                 points = run.pixels()
-                graph = neighbors.nearest(points, neighbors.NEIGHBORS, metric, stage.advance)
-            found = neighbors.without_copies(graph, points, run.digests, metric, neighbors.NEIGHBORS)
+                graph = nearest(points, neighbors.NEIGHBORS, metric, stage.advance)
+            found = without_copies(graph, points, run.digests, metric, neighbors.NEIGHBORS)
             run.write("neighbors", neighbors.neighbors_table(space, run.readable, found), shard)
 
 

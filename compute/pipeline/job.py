@@ -16,9 +16,10 @@ import torch
 from compute.images.loading import ahead
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.sources import ImageSource, Item, class_names
+from compute.methods.capabilities import capabilities
 from compute.models.model import Model
 from compute.pipeline.stages.activations import OnePass, pass_batch
-from compute.pipeline.stages.occlusion import Occluder, default_patch, default_stride
+from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride
 from compute.runtime.precision import check_precision, dtype_name
 from compute.runtime.progress import StageProgress
 from featurestore.schemas import SCHEMA_VERSION
@@ -70,15 +71,10 @@ class Parameters:
 
 
 def parameters(
-    model: Model,
-    stages: tuple[str, ...] | None = None,
-    seed: int = 0,
-    limit: int | None = None,
-    occlusion_patch: int | None = None,
-    occlusion_stride: int | None = None,
-    threads: int | None = None,
+    model: Model, stages: tuple[str, ...] | None = None, seed: int = 0, limit: int | None = None,
+    occlusion_patch: int | None = None, occlusion_stride: int | None = None, threads: int | None = None,
     precision: str = "float32",
-) -> Parameters:
+) -> Parameters:  # fmt: skip
     """With the defaults that depend on the model, a patch of a quarter and a stride of an eighth of its size,
     and on the machine: as many threads as torch takes by itself.
     """
@@ -166,8 +162,8 @@ class Job:
         return OnePass(self.model, pass_batch(self.model), self.parameters.precision)
 
     @cached_property
-    def occluder(self) -> Occluder:
-        return Occluder(self.model, self.parameters.occlusion_patch, self.parameters.occlusion_stride)
+    def occlusion_stage(self) -> OcclusionStage:
+        return OcclusionStage(self.model, self.parameters.occlusion_patch, self.parameters.occlusion_stride)
 
     @cached_property
     def group_names(self) -> tuple[str, ...]:
@@ -190,22 +186,15 @@ class Job:
         model = self.model
         return {
             "model": {
-                "name": model.name,
-                "weights_hash": model.weights_hash,
-                "spec": dict(self.spec),
-                "preprocessing": model.preprocessing.to_dict(),
-                "classes": list(model.classes),
+                "name": model.name, "weights_hash": model.weights_hash, "spec": dict(self.spec),
+                "preprocessing": model.preprocessing.to_dict(), "classes": list(model.classes),
                 "parameters": sum(each.numel() for each in model.module.parameters()),
-                "capabilities": model.capabilities,
-                "feature_dim": self.feature_dim,
+                "capabilities": capabilities(model), "feature_dim": self.feature_dim,
                 "accuracy": dict(accuracy),
             },
             "images": {
-                "spec": self.source.spec,
-                "root": self.source.root,
-                "hash": self.images_hash,
-                "count": len(self.items),
-                "problems": problems,
+                "spec": self.source.spec, "root": self.source.root, "hash": self.images_hash,
+                "count": len(self.items), "problems": problems,
                 "labels": sorted({item.label for item in self.items if item.label is not None}),
             },
             "parameters": asdict(self.parameters),
@@ -215,7 +204,7 @@ class Job:
             "threads": self.parameters.threads,
             "class_names": model.classes,
             "notes": dict(notes),
-        }
+        }  # fmt: skip
 
 
 def image_digests(

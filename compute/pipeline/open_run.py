@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from compute.analysis.knn import Graph, nearest
 from compute.analysis.search import SPACES
 from compute.pipeline.job import Job
 from compute.pipeline.shards import OCCLUSION_SHARD_IMAGES, SHARD_IMAGES, ActivationsShard, shard_ids
 from compute.pipeline.stages.channels import Summary, merge
 from compute.pipeline.stages.embeddings import GRAPH_NEIGHBORS, normalised
-from compute.pipeline.stages.neighbors import Graph, nearest
 from featurestore.files import locks
 from featurestore.files.arrays import matrix
 from featurestore.files.atomic import make_folder, publish

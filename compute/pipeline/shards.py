@@ -102,7 +102,7 @@ def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance
 
     On a CPU several batches run side by side, and are meant to be on one thread each: its many small
     operations would wait for each other's threads more than they compute."""
-    size = job.occluder.images_at_once
+    size = job.occlusion_stage.images_at_once
     batches = _ranges(ids, size)
     there, chosen, maps = [], [], []
 
@@ -110,7 +110,7 @@ def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance
         wanted = {row: target for row in rows if (target := targets[row - ids.start]) is not None}
         pictures = [_picture(job, row) for row in wanted]
         names = list(wanted.values())
-        return list(wanted), names, job.occluder.maps([picture.crop for picture in pictures], names)
+        return list(wanted), names, job.occlusion_stage.maps([picture.crop for picture in pictures], names)
 
     workers = job.parameters.threads if job.model.device.type == "cpu" else 1
     for rows, done in zip(batches, ahead(occlude, batches, workers, 2 * workers), strict=True):

@@ -23,14 +23,14 @@ from featurestore.writer import check_sorted
 
 
 @dataclass(frozen=True)
-class Finding:
+class Fault:
     """`where`: a path within the store, or a table of a run; `what` is wrong there."""
 
     where: str
     what: str
 
 
-def verify(path: str | os.PathLike | Place, fingerprint: str | None = None) -> list[Finding]:
+def verify(path: str | os.PathLike | Place, fingerprint: str | None = None) -> list[Fault]:
     """Findings of all committed runs, or of one. ValueError where `path` is no store or the run not there."""
     store = Store(path)
     if fingerprint is not None:
@@ -43,19 +43,19 @@ def verify(path: str | os.PathLike | Place, fingerprint: str | None = None) -> l
 
 def _verify_top(store):
     findings = [
-        Finding(entry.name, "unknown file")
+        Fault(entry.name, "unknown file")
         for entry in _entries(store.path)
         if entry.name not in (CURRENT, RUNS, *BESIDE_RUNS)
     ]
     findings += [
-        Finding(f"{RUNS}/{entry.name}", "unknown file")
+        Fault(f"{RUNS}/{entry.name}", "unknown file")
         for entry in _entries(store.path / RUNS)
         if not entry.is_dir()
     ]
     try:
         store.current()
     except ValueError as error:
-        findings.append(Finding(CURRENT, str(error)))
+        findings.append(Fault(CURRENT, str(error)))
     return findings
 
 
@@ -64,9 +64,9 @@ def _verify_run(folder):
     try:
         manifest = read_manifest(folder, anew=True)
     except ValueError as error:
-        return [Finding(f"{place}/{MANIFEST}", str(error))]
+        return [Fault(f"{place}/{MANIFEST}", str(error))]
     findings = [
-        Finding(f"{place}/{entry.name}", "unknown file: not in the manifest")
+        Fault(f"{place}/{entry.name}", "unknown file: not in the manifest")
         for entry in _entries(folder)
         if entry.name not in {MANIFEST, *manifest.files}
     ]
@@ -74,15 +74,15 @@ def _verify_run(folder):
     for name, entry in manifest.files.items():
         faults = _file_faults(folder / name, entry)
         damaged |= {parse_shard_file(name)[0]} if faults else set()
-        findings += [Finding(f"{place}/{name}", fault) for fault in faults]
+        findings += [Fault(f"{place}/{name}", fault) for fault in faults]
     run = Run(folder)
     for check in CHECKS:
         if damaged.isdisjoint(check.tables) and set(check.tables) <= set(run.tables()):
             with suppress(Damaged):  # of a table that it reads where there is one: that is a finding already
-                findings += [Finding(f"{place}: {check.tables[0]}", fault) for fault in check.faults(run)]
+                findings += [Fault(f"{place}: {check.tables[0]}", fault) for fault in check.faults(run)]
     if "features" in run.tables() and "features" not in damaged:
         cache = vector_cache.cache_path(run).relative_to(beside(folder.parents[1]))
-        findings += [Finding(str(cache), fault) for fault in vector_cache.faults(run)]
+        findings += [Fault(str(cache), fault) for fault in vector_cache.faults(run)]
     return findings
 
 

@@ -20,7 +20,7 @@ from compute.images.preprocessing import Preprocessing
 from compute.models.model import Model
 from compute.occlusion.incremental import IncrementalInference, folded_logits
 from compute.occlusion.maps import windows
-from compute.occlusion.passes import Dense, Incremental, every_logit, occluder
+from compute.occlusion.passes import DensePass, IncrementalPass, choose_pass, every_logit
 from compute.runtime.vision import models
 from tests.benchmarks.reporting.report import RESULTS, alternately, load, read, seconds, spread, write
 
@@ -87,7 +87,7 @@ def compared(name: str, clock: Callable[[], float]) -> tuple[list[str | float], 
         module, Preprocessing((SIZE, SIZE), None, (0, 0, 0), (1, 1, 1)), map(str, range(1000)), name
     )
     image, starts = torch.randn(1, 3, SIZE, SIZE), windows(SIZE, PATCH, STRIDE)
-    way = occluder(model, (SIZE, SIZE), (starts, starts), PATCH)
+    way = choose_pass(model, (SIZE, SIZE), (starts, starts), PATCH)
     loop = best_dense(model, image, clock)
     batch = best_captum(module, image, clock)
     expected, found = one_by_one(model, image, starts), logits(way, image, len(starts))
@@ -108,13 +108,13 @@ def compared(name: str, clock: Callable[[], float]) -> tuple[list[str | float], 
         clock,
     )
     ours, dense, peer = (statistics.median(each) for each in taken.values())
-    limit = 1 / way.inference.share if isinstance(way, Incremental) else 1.0
-    said = "incremental" if isinstance(way, Incremental) else "dense"
+    limit = 1 / way.inference.share if isinstance(way, IncrementalPass) else 1.0
+    said = "incremental" if isinstance(way, IncrementalPass) else "dense"
     row = [name, *map(spread, taken.values()), dense / ours, peer / ours, limit, said, f"{error:.1e}"]
     return row, {**taken, "captum_batch": batch, "dense_batch": loop.batch, "way": way.way}
 
 
-def logits(way: Incremental | Dense, image: torch.Tensor, count: int) -> torch.Tensor:
+def logits(way: IncrementalPass | DensePass, image: torch.Tensor, count: int) -> torch.Tensor:
     with torch.inference_mode():
         return every_logit(way, image, image.new_zeros(1, 3, 1, 1), (count, count))
 
@@ -141,14 +141,14 @@ def attribution(drops: torch.Tensor, starts: tuple[int, ...]) -> torch.Tensor:
     return total / covered
 
 
-def best_dense(model: Model, image: torch.Tensor, clock: Callable[[], float]) -> Dense:
+def best_dense(model: Model, image: torch.Tensor, clock: Callable[[], float]) -> DensePass:
     """Our dense loop over all windows, at the batch that is quickest for some of them."""
     starts = windows(SIZE, PATCH, STRIDE)
     program = IncrementalInference(model.network, starts, starts, PATCH).program
 
-    def loop(starts: tuple[int, ...], batch: int) -> Dense:
+    def loop(starts: tuple[int, ...], batch: int) -> DensePass:
         stages = [[(tuple(range(len(starts))),) * 2]]
-        return Dense(
+        return DensePass(
             lambda images: folded_logits(program, images), (starts, starts), PATCH, stages, batch, "asked"
         )
 

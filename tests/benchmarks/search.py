@@ -14,8 +14,8 @@ import faiss
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from compute.analysis.knn import nearest
 from compute.analysis.search import ExactSearch
-from compute.pipeline.stages.neighbors import nearest
 from tests.benchmarks.reporting import report
 
 WIDTH, NEAREST, ROUNDS, QUERIES = 512, 20, 15, 8

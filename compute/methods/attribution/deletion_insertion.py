@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from compute.models.model import Model
 from compute.occlusion.maps import baseline_image
 from compute.runtime.batches import in_batches
 
@@ -29,7 +30,7 @@ class Curve:
 
 
 def curves(
-    model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
+    model: Model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
 ) -> Iterator[dict[str, Curve]]:
     """Deletion and then insertion, as far as they are known; after each batch."""
     found = {}
@@ -38,19 +39,23 @@ def curves(
             yield dict(found)
 
 
-def deletion(model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int) -> Iterator[Curve]:
+def deletion(
+    model: Model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
+) -> Iterator[Curve]:
     """Replace the most salient pixels by the normalisation mean, `steps` times an equal share; after each
     batch, the curve so far."""
     return _curve(model, image, baseline_image(model, image, "mean"), saliency, target, steps)
 
 
-def insertion(model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int) -> Iterator[Curve]:
+def insertion(
+    model: Model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
+) -> Iterator[Curve]:
     """Put the most salient pixels of `image` into a blurred copy; after each batch, the curve so far."""
     return _curve(model, baseline_image(model, image, "blurred"), image, saliency, target, steps)
 
 
 def _curve(
-    model, first: torch.Tensor, last: torch.Tensor, saliency: np.ndarray, target: int, steps: int
+    model: Model, first: torch.Tensor, last: torch.Tensor, saliency: np.ndarray, target: int, steps: int
 ) -> Iterator[Curve]:
     rank = torch.from_numpy(ranks(saliency))
     shares = torch.linspace(0, 1, steps + 1)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from compute.models.model import Model
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -26,7 +28,7 @@ class Explained:
         }
 
 
-def explained_class(model, image: torch.Tensor, target: int | None) -> Explained:
+def explained_class(model: Model, image: torch.Tensor, target: int | None) -> Explained:
     """Class `target` of an image (C, H, W) in [0, 1]; without a target, the class that the network
     predicts."""
     with torch.inference_mode():

@@ -8,10 +8,12 @@ S is the class's pre-softmax score, A_k the k-th feature map.
 import torch
 from torch.nn import functional as F
 
+from compute.methods.requirements import patch_embedding
+from compute.models.model import Model
 from compute.network.traced import LOGITS, MAPS
 
 
-def gradcam(model, image: torch.Tensor, target: int, layer: str | None = None) -> torch.Tensor:
+def gradcam(model: Model, image: torch.Tensor, target: int, layer: str | None = None) -> torch.Tensor:
     """(H, W) at the size of `image` (C, H, W) in [0, 1], at least 0, scaled up bilinearly.
 
     layer: whose maps are taken, after its nonlinearity; None: the last maps that still have height and width.
@@ -26,13 +28,13 @@ def gradcam(model, image: torch.Tensor, target: int, layer: str | None = None) -
     return F.interpolate(coarse, image.shape[1:], mode="bilinear", align_corners=False)[0, 0].float().cpu()
 
 
-def last_maps(model) -> str:
+def last_maps(model: Model) -> str:
     """The site of the last maps with height and width: of a network that can't be traced, the last such
     layer.
 
     Raises ValueError where there is none, or only the one that cuts the image into a transformer's patches.
     """
-    if _only_embeds_patches(model):
+    if patch_embedding(model) is not None:
         raise ValueError(
             f"Grad-CAM needs a convolution's feature maps, and {model.name}'s only one embeds patches"
         )
@@ -42,10 +44,3 @@ def last_maps(model) -> str:
     if not names:
         raise ValueError("Grad-CAM needs a layer whose map is larger than 1 x 1, and the network has none")
     return names[-1]
-
-
-def _only_embeds_patches(model) -> bool:
-    if len(model.layers) != 1:
-        return False
-    convolution = model.convolution(next(iter(model.layers)))
-    return max(convolution.kernel_size) > 1 and tuple(convolution.kernel_size) == tuple(convolution.stride)

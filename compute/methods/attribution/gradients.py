@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from compute.models.model import Model
 from compute.models.objectives import logit
 from compute.runtime.batches import in_batches
 
@@ -25,7 +26,7 @@ class Partial:
 
 
 def smoothgrad(
-    model, image: torch.Tensor, target: int, samples: int = 1, noise: float = 0.0, seed: int = 0
+    model: Model, image: torch.Tensor, target: int, samples: int = 1, noise: float = 0.0, seed: int = 0
 ) -> Iterator[Partial]:
     """Mean of dS/dx at x + n, n ~ N(0, noise²), over `samples` draws (Smilkov et al. 2017); after each batch.
 
@@ -45,7 +46,7 @@ def smoothgrad(
 
 
 def integrated_gradients(
-    model, image: torch.Tensor, baseline: torch.Tensor, target: int, points: int = 50
+    model: Model, image: torch.Tensor, baseline: torch.Tensor, target: int, points: int = 50
 ) -> Iterator[Partial]:
     """(x - x') · ∫₀¹ dS/dx(x' + a (x - x')) da, x' the baseline (Sundararajan et al. 2017, eq. 1); after each
     batch.
@@ -64,7 +65,7 @@ def integrated_gradients(
 
 
 def _running_mean(
-    model, images: Callable[[int, int], torch.Tensor], target: int, weights: torch.Tensor
+    model: Model, images: Callable[[int, int], torch.Tensor], target: int, weights: torch.Tensor
 ) -> Iterator[Partial]:
     """Weighted mean of the gradients at as many images as there are weights, over those that are done."""
     score, total = logit(target), 0

@@ -8,6 +8,7 @@ import numpy as np
 from compute.images.pictures import pixels, signed, window
 from compute.methods.attribution.guided_backprop import energy_box, guided_gradients, undefined_because
 from compute.methods.base import CHANNEL, IMAGE, NEURON, Inputs, Method, Step
+from compute.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,12 @@ class Guided(Method):
     needs = frozenset({IMAGE, NEURON, CHANNEL})
 
     @classmethod
-    def unavailable_because(cls, model) -> str | None:
+    def unavailable_because(cls, model: Model) -> str | None:
         if not model.layers:
             return "the network has no convolution whose neurons could be chosen"
         return undefined_because(model)
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         """One step: data (H, W, C), signed, per unit of the pixels' range."""
         units = None if inputs.y is None else [(inputs.y, inputs.x)]
         (found,) = guided_gradients(model, inputs.image[None], inputs.layer, inputs.channel, units)

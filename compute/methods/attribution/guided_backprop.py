@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from compute.models.model import Model
 from compute.network.traced import LOGITS, PRE
 
 # Autograd's names of ReLU; of those with a limit, that limit must be 0 (ReLU6 is hardtanh from 0 to 6).
@@ -45,7 +46,11 @@ class Guided:
 
 
 def guided_gradients(
-    model, images: torch.Tensor, layer: str, channel: int, units: Sequence[tuple[int, int]] | None = None
+    model: Model,
+    images: torch.Tensor,
+    layer: str,
+    channel: int,
+    units: Sequence[tuple[int, int]] | None = None,
 ) -> list[Guided]:
     """Guided gradients of one neuron an image, read after batch norm and before its nonlinearity.
 
@@ -87,7 +92,7 @@ def strongest_units(maps: torch.Tensor) -> list[tuple[int, int]]:
     return [divmod(int(each.flatten().argmax()), maps.shape[2]) for each in maps.detach()]
 
 
-def undefined_because(model) -> str | None:
+def undefined_because(model: Model) -> str | None:
     """Which nonlinearities of the network aren't ReLUs, or None: found once a model in one forward pass's
     graph."""
     if model not in _reasons:

@@ -11,6 +11,7 @@ import numpy as np
 from compute.images.pictures import RESULT, heatmap, overlay, pixels
 from compute.methods.attribution.explained_class import explained_class
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
+from compute.models.model import Model
 from compute.occlusion.coarse_to_fine import stage_error
 from compute.occlusion.maps import BASELINES, OcclusionMaps, occlusion_progress
 from compute.runtime.parameters import parameter
@@ -70,7 +71,7 @@ class Occlusion(Method):
     def of_classes(self) -> bool:
         return self.value == ARGMAX
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)
         patch = self.patch or max(1, min(inputs.image.shape[1:]) // PATCH_SHARE)
         stride = self.stride or max(1, patch // STRIDE_SHARE)
@@ -119,7 +120,7 @@ def class_colours(classes: np.ndarray) -> np.ndarray:
     return palette[np.vectorize(places.__getitem__)(classes) % len(palette)]
 
 
-def _numbers(model, maps: OcclusionMaps, value: str) -> dict:
+def _numbers(model: Model, maps: OcclusionMaps, value: str) -> dict:
     lowest = np.unravel_index(maps.probability.argmin(), maps.probability.shape)
     winners = Counter(maps.argmax[maps.exact].tolist()).most_common()
     return {

@@ -19,6 +19,7 @@ from compute.methods.attribution.explained_class import Explained, explained_cla
 from compute.methods.attribution.gradcam import gradcam, last_maps
 from compute.methods.attribution.gradients import Partial, integrated_gradients, smoothgrad
 from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step
+from compute.models.model import Model
 from compute.network.traced import MAPS
 from compute.occlusion.maps import BASELINES, baseline_image
 from compute.runtime.parameters import parameter
@@ -105,7 +106,7 @@ class Saliency(Method):
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
         return ("layer",) if inputs.layer is not None and self.variant != GRADCAM else ()
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)
         passes = {SMOOTHGRAD: self.samples, INTEGRATED: self.points}.get(self.variant, 1)
         total = passes * (1 + self.sanity) + self.curves * 2 * (self.curve_steps + 1)
@@ -131,7 +132,7 @@ class Saliency(Method):
             numbers |= _curve_numbers(found)
         yield Step(total, total, self.output, saliency, explained.logit, numbers, pictures)
 
-    def _attributions(self, model, inputs: Inputs, target: int) -> Iterator[Partial]:
+    def _attributions(self, model: Model, inputs: Inputs, target: int) -> Iterator[Partial]:
         if self.variant == GRADCAM:
             return iter([Partial(1, gradcam(model, inputs.image, target, inputs.layer)[None])])
         if self.variant == INTEGRATED:
@@ -145,7 +146,7 @@ class Saliency(Method):
         """(C, H, W) to (H, W)."""
         return (values.abs().amax(0) if self.channels == LARGEST else values.sum(0)).numpy()
 
-    def _numbers(self, model, inputs: Inputs, explained: Explained, values: torch.Tensor) -> dict:
+    def _numbers(self, model: Model, inputs: Inputs, explained: Explained, values: torch.Tensor) -> dict:
         numbers = explained.numbers() | {"variant": self.variant}
         if self.variant == GRADCAM:
             site = inputs.layer or last_maps(model)

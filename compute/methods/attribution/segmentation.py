@@ -10,6 +10,7 @@ import numpy as np
 from compute.images.pictures import RESULT, heatmap, pixels, to_8_bit
 from compute.methods.attribution.saliency import GRADCAM, GRADIENT, INTEGRATED, SMOOTHGRAD, Saliency
 from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step
+from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
 # The least side, in pixels, of what GrabCut works on: it needs some pixels to learn five colours a side from.
@@ -77,7 +78,7 @@ class Segmentation(Method):
         0, "of GrabCut's colour clusters, and of SmoothGrad", low=0, high=2**31 - 1, source="ours"
     )
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         """The last step's data is the mask (H, W); where there is none it is empty, and numbers say what
         failed."""
         for step in Saliency(variant=self.variant, noise=self.noise, seed=self.seed).steps(model, inputs):

@@ -15,14 +15,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
-from compute.images.preprocessing import MODES
 from compute.images.saved_image import through_png
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, TARGET, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, Rule, array, climb, slope, watched
 from compute.methods.optimize.parameterizations import Fourier, Parameterization, Phase, Pixels
 from compute.methods.optimize.regularizers import LectureRule
 from compute.methods.optimize.transforms import Transform, in_proportion, robust, rolled, unchanged
+from compute.methods.requirements import no_picture_because
 from compute.models import objectives
+from compute.models.model import Model
 from compute.models.objectives import Objective
 from compute.network.traced import LOGITS, PRE
 from compute.runtime.parameters import parameter
@@ -150,10 +151,10 @@ class Ascent(Method):
     seed: int = parameter(0, "of the start and of every perturbation", low=0, high=2**31 - 1, source="ours")
 
     @classmethod
-    def unavailable_because(cls, model) -> str | None:
+    def unavailable_because(cls, model: Model) -> str | None:
         return no_picture_because(model)
 
-    def checked(self, model, inputs: Inputs) -> Inputs:
+    def checked(self, model: Model, inputs: Inputs) -> Inputs:
         inputs = super().checked(model, inputs)
         self.chosen(inputs)
         return inputs
@@ -162,7 +163,7 @@ class Ascent(Method):
         read = READ[self.chosen(inputs)]
         return tuple(name for name in READS if name not in read and getattr(inputs, name) is not None)
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         kind = self.chosen(inputs)
         goal = followed(model, kind, inputs)
         generator = Generator().manual_seed(self.seed)
@@ -189,14 +190,14 @@ class Ascent(Method):
             raise ValueError(f"ascend ({self.objective}) needs {', or '.join(wanted)}")
         return kinds[0]
 
-    def start(self, model, generator: Generator) -> Parameterization:
+    def start(self, model: Model, generator: Generator) -> Parameterization:
         shape = (model.in_channels, *model.input_size)
         if self.parameterization == PIXELS:
             return normalized_noise(model, generator)
         spectrum = {FOURIER: Fourier, PHASE: Phase}[self.parameterization]
         return spectrum(shape, generator, model.device, self.correlated, self.falloff)
 
-    def rule(self, model) -> Rule:
+    def rule(self, model: Model) -> Rule:
         rate = self.rate * RATE[self.parameterization]
         if self.parameterization != PIXELS:
             return Adam(rate)
@@ -205,7 +206,7 @@ class Ascent(Method):
             per_value, self.l2, self.every, self.blur, self.clip_values, self.clip_contributions
         )
 
-    def perturb(self, model, generator: Generator) -> Transform:
+    def perturb(self, model: Model, generator: Generator) -> Transform:
         kind = PERTURBATION[self.parameterization] if self.perturbation == PUBLISHED else self.perturbation
         size, fill = model.input_size, model.preprocessing.mean
         if kind == ROBUST:
@@ -213,7 +214,7 @@ class Ascent(Method):
         return rolled(in_proportion(self.roll, size), generator) if kind == ROLL else unchanged
 
 
-def normalized_noise(model, generator: Generator) -> Pixels:
+def normalized_noise(model: Model, generator: Generator) -> Pixels:
     """The lecture's start: normal noise of standard deviation 1 in normalised units, where that is in [0,
     1]."""
     mean, std = model.preprocessing.mean, model.preprocessing.std
@@ -223,14 +224,7 @@ def normalized_noise(model, generator: Generator) -> Pixels:
     return pixels
 
 
-def no_picture_because(model) -> str | None:
-    """Why no picture can be made for `model`, or None if one can."""
-    if model.in_channels in MODES:
-        return None
-    return f"its input has {model.in_channels} channels, and a picture has 1 (grey) or 3 (RGB)"
-
-
-def objective_at(site: str, model, kind: str, inputs: Inputs) -> Objective:
+def objective_at(site: str, model: Model, kind: str, inputs: Inputs) -> Objective:
     """The objective of `kind` read at `site`, which is a layer's, before or after its nonlinearity."""
     if kind == NEURON:
         return objectives.neuron(site, inputs.channel, inputs.y, inputs.x)
@@ -239,14 +233,14 @@ def objective_at(site: str, model, kind: str, inputs: Inputs) -> Objective:
     return objectives.direction(site, image_direction(model, inputs))
 
 
-def measured(model, kind: str, inputs: Inputs) -> Objective:
+def measured(model: Model, kind: str, inputs: Inputs) -> Objective:
     """What an ascent of `kind` reports: as the network gives it, after the layer's nonlinearity."""
     return (
         objectives.logit(inputs.target) if kind == LOGIT else objective_at(inputs.layer, model, kind, inputs)
     )
 
 
-def followed(model, kind: str, inputs: Inputs) -> Objective:
+def followed(model: Model, kind: str, inputs: Inputs) -> Objective:
     """What an ascent of `kind` climbs: as measured, or, while that is 0, as before the nonlinearity."""
     after = measured(model, kind, inputs)
     if kind == LOGIT:
@@ -260,7 +254,7 @@ def followed(model, kind: str, inputs: Inputs) -> Objective:
     return Objective(after.sites | before.sites, score, after.name)
 
 
-def image_direction(model, inputs: Inputs) -> Tensor:
+def image_direction(model: Model, inputs: Inputs) -> Tensor:
     """(channels,) of unit length: the image's activation at the layer, at (y, x) or averaged over the map."""
     with torch.inference_mode():
         values = model.activations(inputs.image[None], {inputs.layer})[inputs.layer][0]
@@ -272,11 +266,11 @@ def image_direction(model, inputs: Inputs) -> Tensor:
     return (vector / vector.norm()).clone()
 
 
-def reached(model, kind: str, inputs: Inputs, image: Tensor) -> dict[str, Any]:
+def reached(model: Model, kind: str, inputs: Inputs, image: Tensor) -> dict[str, Any]:
     """The numbers of a result, of what `model` sees of the saved picture."""
     goal = measured(model, kind, inputs)
     with torch.inference_mode():
-        values = model.activations(through_png(model, image)[None], goal.sites | {LOGITS})
+        values = model.activations(through_png(model.preprocessing, image)[None], goal.sites | {LOGITS})
     probabilities = values[LOGITS][0].softmax(0)
     numbers = {
         "objective": kind,

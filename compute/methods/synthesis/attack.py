@@ -21,8 +21,10 @@ from compute.images.saved_image import LEVELS
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.methods.optimize.loop import Rule, array, climb, normalized, signed, slope
 from compute.methods.optimize.norm_balls import L2Ball, LInfBall, WholeRange
-from compute.methods.synthesis.ascent import LECTURE_VALUES, no_picture_because
-from compute.methods.synthesis.attack_goal import Certificate, Goal
+from compute.methods.requirements import no_picture_because
+from compute.methods.synthesis.ascent import LECTURE_VALUES
+from compute.methods.synthesis.attack_goal import AttackGoal, Certificate
+from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
 PGD_LINF, PGD_L2, FGSM, GRADIENT = "pgd-linf", "pgd-l2", "fgsm", "gradient"
@@ -111,7 +113,7 @@ class Attack(Method):
     seed: int = parameter(0, "of the random start", low=0, high=2**31 - 1, source="ours")
 
     @classmethod
-    def unavailable_because(cls, model) -> str | None:
+    def unavailable_because(cls, model: Model) -> str | None:
         if len(model.classes) < 2:
             return "it knows one class only, so there is no other to take an image for"
         return no_picture_because(model)
@@ -140,8 +142,8 @@ class Attack(Method):
         """Steps at one epsilon."""
         return {FGSM: 1, GRADIENT: LECTURE_PATIENCE * self.iterations}.get(self.attack, self.iterations)
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
-        goal = Goal.of(model, inputs.image, inputs.target)
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
+        goal = AttackGoal.of(model, inputs.image, inputs.target)
         count = Count(self.tries * (len(self.radii) + BISECTIONS * self.minimum) + 1)
         untouched, failed = goal.certify(goal.image), 0.0
         best = untouched
@@ -184,7 +186,7 @@ class Attack(Method):
                 return found
         return best
 
-    def ball(self, goal: Goal, radius: float) -> tuple[LInfBall | L2Ball | WholeRange, Rule]:
+    def ball(self, goal: AttackGoal, radius: float) -> tuple[LInfBall | L2Ball | WholeRange, Rule]:
         """The ball of `radius` (in 1/255) about the original, and the rule of a step in it."""
         start, preprocessing = goal.image[None].to(goal.model.device), goal.model.preprocessing
         if self.attack == GRADIENT:

@@ -9,22 +9,23 @@ from torch import Tensor
 
 from compute.images.saved_image import LEVELS, altered, eight_bit, through_png
 from compute.methods.optimize.loop import array
-from compute.methods.sizes import check_input_size
+from compute.methods.requirements import check_input_size
+from compute.models.model import Model
 from compute.models.objectives import Objective, logit
 
 
 @dataclass(frozen=True)
-class Goal:
+class AttackGoal:
     """image: (C, H, W), values k/255, on the CPU. original: what the network predicts of it. target: the
     class it shall predict instead, or None for any other class (untargeted)."""
 
-    model: Any
+    model: Model
     image: Tensor
     original: int
     target: int | None
 
     @classmethod
-    def of(cls, model, image: Tensor, target: int | None) -> "Goal":
+    def of(cls, model: Model, image: Tensor, target: int | None) -> "AttackGoal":
         """Raises ValueError if `image` hasn't the network's input size: only such pictures are seen as they
         are."""
         check_input_size("fool", model, image)
@@ -57,13 +58,13 @@ class Goal:
 
     def certify(self, image: Tensor) -> "Certificate":
         """What the network makes of `image` (C, H, W) once it is saved as a PNG file and read again."""
-        seen = through_png(self.model, image)
+        seen = through_png(self.model.preprocessing, image)
         with torch.inference_mode():
             return Certificate(self, seen, self.model.logits(seen[None])[0].float().cpu())
 
     def survival(self, image: Tensor) -> dict[str, dict[str, Any]]:
         """For each alteration of the saved picture: whether it still fools, and what is predicted."""
-        seen = altered(self.model, image)
+        seen = altered(self.model.preprocessing, image)
         with torch.inference_mode():
             logits = self.model.logits(torch.stack(list(seen.values()))).float().cpu()
         certificates = (Certificate(self, each, row) for each, row in zip(seen.values(), logits, strict=True))
@@ -78,7 +79,7 @@ class Certificate:
     """image: (C, H, W), as decoded from the saved picture. logits: (classes,), the network's for exactly
     these."""
 
-    goal: Goal
+    goal: AttackGoal
     image: Tensor
     logits: Tensor
 

@@ -23,9 +23,9 @@ from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import blurred
 from compute.methods.optimize.tiled_gradient import tiled_score, tiled_slope
 from compute.methods.optimize.transforms import enlarged_size, resized
-from compute.methods.requirements import no_layers_because
-from compute.methods.sizes import Size, check_takes
+from compute.methods.requirements import Size, check_takes, no_layers_because
 from compute.methods.synthesis.ascent import no_picture_because
+from compute.models.model import Model
 from compute.models.objectives import Objective
 from compute.runtime.parameters import parameter
 
@@ -106,10 +106,10 @@ class Dream(Method):
     seed: int = parameter(0, "of the shifts", low=0, high=2**31 - 1, source="ours")
 
     @classmethod
-    def unavailable_because(cls, model) -> str | None:
+    def unavailable_because(cls, model: Model) -> str | None:
         return no_picture_because(model) or no_layers_because(model)
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)
         original = resized(inputs.image[None].to(model.device), sizes[-1]).clamp(0, 1)
 
@@ -146,7 +146,7 @@ class Dream(Method):
     def rule(self, variable: Tensor, gradient: Tensor) -> Tensor:
         return mean_normalized(self.rate / LEVELS)(variable, blurred(gradient, self.smooth))
 
-    def sizes(self, model, inputs: Inputs) -> list[Size]:
+    def sizes(self, model: Model, inputs: Inputs) -> list[Size]:
         """(H, W) of each octave, growing: no smaller than a unit's receptive field or the network's input,
         whichever is less. Raises ValueError where the network can't take one of them."""
         height, width = enlarged_size(inputs.image.shape[1:], self.side)
@@ -159,13 +159,13 @@ class Dream(Method):
         return sizes
 
 
-def least_side(model, layer: str) -> int:
+def least_side(model: Model, layer: str) -> int:
     """The shorter side of the smallest octave: where a unit of the layer still sees only the image."""
     field = model.layer(layer).receptive_field
     return min(model.input_size) if field is None else min(*model.input_size, max(field.y.size, field.x.size))
 
 
-def objective(model, inputs: Inputs, tile: int) -> Objective:
+def objective(model: Model, inputs: Inputs, tile: int) -> Objective:
     """Half the squared L2 norm of the layer's activation, or of the one channel's; with a guide, the match
     with it."""
     selected = slice(None) if inputs.channel is None else slice(inputs.channel, inputs.channel + 1)
@@ -183,7 +183,7 @@ def objective(model, inputs: Inputs, tile: int) -> Objective:
     )
 
 
-def guide_vectors(model, inputs: Inputs, tile: int) -> Tensor:
+def guide_vectors(model: Model, inputs: Inputs, tile: int) -> Tensor:
     """(channels, places): the guide's activations at every place of the layer's map."""
     guide = inputs.second[None].to(model.device)
     longer = max(guide.shape[2:])

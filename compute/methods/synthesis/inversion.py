@@ -19,9 +19,9 @@ from compute.methods.base import IMAGE, LAYER, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, array, climb, slope, watched
 from compute.methods.optimize.parameterizations import Fourier
 from compute.methods.optimize.regularizers import alpha_norm, total_variation
-from compute.methods.requirements import no_layers_because
-from compute.methods.sizes import check_input_size
-from compute.methods.synthesis.ascent import no_picture_because, normalized_noise
+from compute.methods.requirements import check_input_size, no_layers_because, no_picture_because
+from compute.methods.synthesis.ascent import normalized_noise
+from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
 FOURIER, PIXELS = "fourier", "pixels"
@@ -73,10 +73,10 @@ class Inversion(Method):
     seed: int = parameter(0, "of the start", low=0, high=2**31 - 1, source="ours")
 
     @classmethod
-    def unavailable_because(cls, model) -> str | None:
+    def unavailable_because(cls, model: Model) -> str | None:
         return no_picture_because(model) or no_layers_because(model)
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         check_input_size(self.name, model, inputs.image)
         error = relative_error(model, inputs)
         centre = torch.tensor(model.preprocessing.mean, device=model.device).view(1, -1, 1, 1)
@@ -99,7 +99,7 @@ class Inversion(Method):
         )
 
 
-def relative_error(model, inputs: Inputs) -> Callable[[Tensor], Tensor]:
+def relative_error(model: Model, inputs: Inputs) -> Callable[[Tensor], Tensor]:
     """images (1, C, H, W) -> (1,): |phi(x) - phi0| / |phi0|. Raises ValueError where phi0 is 0."""
     site = inputs.layer
     with torch.no_grad():
@@ -110,8 +110,10 @@ def relative_error(model, inputs: Inputs) -> Callable[[Tensor], Tensor]:
     return lambda images: (model.activations(images, {site})[site] - wanted).flatten(1).norm(dim=1) / norm
 
 
-def reached(model, inputs: Inputs, error: Callable[[Tensor], Tensor], image: Tensor) -> dict[str, float]:
-    seen = through_png(model, image)
+def reached(
+    model: Model, inputs: Inputs, error: Callable[[Tensor], Tensor], image: Tensor
+) -> dict[str, float]:
+    seen = through_png(model.preprocessing, image)
     with torch.inference_mode():
         return {
             "error": float(error(seen[None])),

@@ -21,9 +21,9 @@ from compute.methods.optimize.loop import Adam, array, climb, slope, watched
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import total_variation
 from compute.methods.optimize.transforms import enlarged_size, resized, shifts
-from compute.methods.requirements import no_layers_because
-from compute.methods.sizes import check_takes
+from compute.methods.requirements import check_takes, no_layers_because
 from compute.methods.synthesis.ascent import no_picture_because
+from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
 CONTENT_DEPTH = 0.6
@@ -93,10 +93,10 @@ class StyleTransfer(Method):
     seed: int = parameter(0, "of jitter and noise", low=0, high=2**31 - 1, source="ours")
 
     @classmethod
-    def unavailable_because(cls, model) -> str | None:
+    def unavailable_because(cls, model: Model) -> str | None:
         return no_picture_because(model) or no_layers_because(model)
 
-    def steps(self, model, inputs: Inputs) -> Iterator[Step]:
+    def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         content = enlarged(inputs.image, self.side).to(model.device)
         style = enlarged(inputs.second, self.side).to(model.device)
         content_layer, style_layers = inputs.layer or self.content_layer(model), self.layers(model)
@@ -125,13 +125,13 @@ class StyleTransfer(Method):
             torch.rand(content.shape, generator=generator).to(content.device) if self.from_noise else content
         )
 
-    def layers(self, model) -> tuple[str, ...]:
+    def layers(self, model: Model) -> tuple[str, ...]:
         """Style layers, spread evenly over the network from its first convolution to its last."""
         names = list(model.layers)
         count = min(self.style_layers, len(names))
         return tuple(names[round(index * (len(names) - 1) / max(1, count - 1))] for index in range(count))
 
-    def content_layer(self, model) -> str:
+    def content_layer(self, model: Model) -> str:
         names = list(model.layers)
         return names[round(CONTENT_DEPTH * (len(names) - 1))]
 
@@ -146,7 +146,7 @@ class Losses:
     grams: Activations
 
     @classmethod
-    def of(cls, model, style: Tensor, content_layer: str, style_layers: tuple[str, ...]) -> "Losses":
+    def of(cls, model: Model, style: Tensor, content_layer: str, style_layers: tuple[str, ...]) -> "Losses":
         with torch.no_grad():
             values = model.activations(style, set(style_layers))
             grams = {layer: gram(values[layer]) for layer in style_layers}

@@ -7,7 +7,7 @@ from functools import cache
 from torch import fx
 
 from compute.occlusion.incremental.plan import AxisPlan, segments
-from compute.occlusion.incremental.program import Dense, Instruction, Program, Windowed
+from compute.occlusion.incremental.program import Instruction, Program, WholeMap, Windowed
 from compute.occlusion.incremental.regions import AxisBlocks
 
 Positions = tuple[int, ...]
@@ -90,7 +90,7 @@ def _region(node: fx.Node, each: Instruction, group: Group) -> Region | None:
     have = group.blocks(node)
     if have is None or (isinstance(each, Windowed) and runs_whole(each, group)):
         return None
-    if isinstance(each, Dense):
+    if isinstance(each, WholeMap):
         wanted = tuple(((0,) * len(axis.starts), axis.extent) for axis in have)
     else:
         wanted = tuple(_read(each, axis, blocks) for axis, blocks in enumerate(group.blocks(each.output)))

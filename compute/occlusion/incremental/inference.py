@@ -22,9 +22,9 @@ from compute.occlusion.incremental.groups import (
     wanted_of,
 )
 from compute.occlusion.incremental.program import (
-    Dense,
     Instruction,
     Program,
+    WholeMap,
     Windowed,
     compile_program,
     extent,
@@ -218,7 +218,7 @@ class IncrementalInference:
 
 def _macs(each: Instruction, group: Group | None) -> float:
     if not isinstance(each, Windowed):
-        return each.macs if isinstance(each, Dense) else 0.0
+        return each.macs if isinstance(each, WholeMap) else 0.0
     blocks = None if group is None else group.blocks(each.output)
     return each.macs_a_unit * (math.prod(extent(each.output)) if blocks is None else area(blocks))
 

@@ -9,7 +9,7 @@ from functools import cache
 
 from torch import fx
 
-from compute.occlusion.incremental.program import Dense, Pointwise, Program, Windowed, extent
+from compute.occlusion.incremental.program import Pointwise, Program, WholeMap, Windowed, extent
 from compute.occlusion.incremental.regions import AxisBlocks, cover, union
 
 DENSE_ABOVE = 0.9
@@ -93,10 +93,10 @@ def segments(
 
 
 def _blocks(
-    each: Windowed | Pointwise | Dense, axis: int, blocks: dict[fx.Node, AxisBlocks]
+    each: Windowed | Pointwise | WholeMap, axis: int, blocks: dict[fx.Node, AxisBlocks]
 ) -> AxisBlocks | None:
     shape = extent(each.output)
-    if isinstance(each, Dense) or any(node not in blocks for node in each.inputs):
+    if isinstance(each, WholeMap) or any(node not in blocks for node in each.inputs):
         return None if shape is None else AxisBlocks(_origins(blocks), shape[axis], shape[axis])
     if isinstance(each, Pointwise):
         return union([blocks[node] for node in each.inputs], DENSE_ABOVE)

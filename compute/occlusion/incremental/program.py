@@ -51,7 +51,7 @@ class Pointwise:
 
 
 @dataclass(frozen=True)
-class Dense:
+class WholeMap:
     """Anything else: needs whole maps, gives a whole result. macs: multiply-adds of one image's pass."""
 
     output: fx.Node
@@ -60,7 +60,7 @@ class Dense:
     macs: float = 0.0
 
 
-Instruction = Windowed | Pointwise | Dense
+Instruction = Windowed | Pointwise | WholeMap
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def compile_program(network: TracedNetwork) -> Program:
 
 def _is_gate(each: Instruction) -> bool:
     product = called_name(each.output) == "mul" or each.output.target in (operator.mul, torch.mul)
-    return isinstance(each, Dense) and product and (extent(each.output) or (1, 1)) != (1, 1)
+    return isinstance(each, WholeMap) and product and (extent(each.output) or (1, 1)) != (1, 1)
 
 
 def is_tensor(node: fx.Node) -> bool:
@@ -184,9 +184,9 @@ class _Compiler:
         values = [self.constants[each] for each in node.all_input_nodes if each in self.constants]
         return all(not torch.is_tensor(v) or v.ndim < 2 or tuple(v.shape[-2:]) == (1, 1) for v in values)
 
-    def _dense(self, node: fx.Node) -> Dense:
+    def _dense(self, node: fx.Node) -> WholeMap:
         inputs = tuple(each for each in node.all_input_nodes if each in self.varies)
-        return Dense(node, inputs, self._runner(node, inputs), _macs(node, self.network.module_of(node)))
+        return WholeMap(node, inputs, self._runner(node, inputs), _macs(node, self.network.module_of(node)))
 
     def _runner(self, node: fx.Node, inputs: tuple[fx.Node, ...]) -> Callable[..., torch.Tensor]:
         module = self.network.module_of(node)

@@ -1,6 +1,6 @@
 """From the options --engine, --workers and --address to an engine."""
 
-from compute.pipeline.engines.engine import Engine
+from compute.pipeline.engines.engine import Engine, Local
 
 ENGINES = ("local", "processes", "ray")
 
@@ -24,8 +24,6 @@ def open_engine(name: str = "local", workers: int | None = None, address: str | 
         return Processes(workers)
     if name == "ray":
         return _ray(workers, address)
-    from compute.pipeline.engines.local import Local
-
     return Local()
 
 

@@ -1,10 +1,12 @@
-"""What the pipeline asks of an engine."""
+"""What the pipeline asks of an engine, and the engine that computes shards in this process."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol
 
 from compute.pipeline.open_run import OpenRun
+from compute.pipeline.sharded_stages import compute_shards
 
 
 class Engine(Protocol):
@@ -22,3 +24,15 @@ class Engine(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class Local(AbstractContextManager):
+    """The engine without workers: shards are computed here, one after the other."""
+
+    def compute(
+        self, run: OpenRun, stage: str, shards: Sequence[int], advance: Callable[[int], None]
+    ) -> None:
+        compute_shards(run, stage, shards, advance)
+
+    def __exit__(self, *_) -> None:
+        pass

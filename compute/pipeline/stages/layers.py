@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 import pyarrow as pa
-from torch import nn
 
 from compute.models.model import Layer, Model
 
@@ -20,8 +19,7 @@ def filters_table(model: Model) -> pa.Table | None:
     """
     if not model.layers:
         return None
-    stem = stem_convolution(model)
-    weight = stem.weight.detach().float().cpu()
+    weight = model.convolution(model.first_layer).weight.detach().float().cpu()
     channels, in_channels, height, width = weight.shape
     std = list(model.preprocessing.std) if in_channels == model.in_channels else None
     return pa.table(
@@ -34,12 +32,6 @@ def filters_table(model: Model) -> pa.Table | None:
             "std": pa.array([std] * channels, pa.list_(pa.float32())),
         }
     )
-
-
-def stem_convolution(model: Model) -> nn.Conv2d:
-    """The convolution that comes first in the forward pass."""
-    first = min(model.layers.values(), key=lambda layer: layer.position)
-    return model.module.get_submodule(first.name.partition("#")[0])
 
 
 def _layer_row(layer: Layer) -> dict:

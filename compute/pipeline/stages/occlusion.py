@@ -9,7 +9,7 @@ import torch
 from compute.models.model import Model
 from compute.network.traced import LOGITS
 from compute.occlusion.maps import OcclusionMaps, windows
-from compute.occlusion.passes import Incremental, every_logit, occluder
+from compute.occlusion.passes import IncrementalPass, choose_pass, every_logit
 from compute.pipeline.stages.activations import batch_size
 
 
@@ -23,7 +23,7 @@ def default_stride(size: tuple[int, int]) -> int:
     return max(1, min(size) // 8)
 
 
-class Occluder:
+class OcclusionStage:
     """Maps of any images of the model's input size, with one patch and stride (pixels of the crop).
 
     Windows are run incrementally where that saves work, which is exact up to rounding
@@ -32,11 +32,11 @@ class Occluder:
     def __init__(self, model: Model, patch: int, stride: int):
         self.model, self.patch, self.stride = model, patch, stride
         self.ys, self.xs = (windows(size, patch, stride) for size in model.input_size)
-        self._way = occluder(model, model.input_size, (self.ys, self.xs), patch)
+        self._way = choose_pass(model, model.input_size, (self.ys, self.xs), patch)
 
     @property
     def images_at_once(self) -> int:
-        return max(1, min(8, batch_size(self.model) // 8)) if isinstance(self._way, Incremental) else 1
+        return max(1, min(8, batch_size(self.model) // 8)) if isinstance(self._way, IncrementalPass) else 1
 
     def maps(self, crops: Sequence[torch.Tensor], targets: Sequence[str]) -> list[OcclusionMaps]:
         """Of each crop (C, H, W) in [0, 1], for a class by name."""

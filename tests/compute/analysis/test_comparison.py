@@ -14,7 +14,7 @@ from compute.analysis.comparison import (
     compare_predictions,
     match,
     mcnemar,
-    neighbor_overlap,
+    neighbor_rows,
     overlap,
     same_layers,
 )
@@ -192,7 +192,8 @@ def test_neighbours_are_the_same_in_a_permuted_run():
     renamed = np.empty_like(names)
     renamed[new_id] = names
     matched = match(pa.chunked_array([names]), pa.chunked_array([renamed]))
-    found = neighbor_overlap(neighbors(lists), neighbors(permuted), matched, 6)
+    lists_again = neighbor_rows(neighbors(permuted), matched, other=True)
+    found = overlap(neighbor_rows(neighbors(lists), matched), lists_again, 6)
     assert found.mean == 1 and (found.k == 6).all()
 
 
@@ -200,7 +201,7 @@ def test_only_neighbours_that_both_runs_could_have_count():
     mine = neighbors([[1, 2, 3], [0, 2, 3], [3, 1, 0], [0, 1, 2]])
     theirs = neighbors([[1, 2], [2, 0], [1, 0]])
     matched = match(hashes("abcd"), hashes("acd"))
-    found = neighbor_overlap(mine, theirs, matched, 1)
+    found = overlap(neighbor_rows(mine, matched), neighbor_rows(theirs, matched, other=True), 1)
     # Rows a, c, d: without b, the nearest are c, d, a in the first run and c, d, c in the other.
     assert found.share.tolist() == [1, 1, 0] and found.k.tolist() == [1, 1, 1]
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from compute.images.saved_image import decoded, eight_bit, picture, png_bytes, through_png
 from compute.methods.optimize.norm_balls import L2Ball, LInfBall
-from compute.methods.synthesis.attack_goal import Goal
+from compute.methods.synthesis.attack_goal import AttackGoal
 from tests.support.networks.linear import linear_model, middle_image
 from tests.support.networks.tiny import tiny_image, tiny_model
 
@@ -22,8 +22,8 @@ def test_rounding_is_to_the_nearest_level():
 def test_png_keeps_every_level(name):
     model = tiny_model(name)
     image = tiny_image(model)
-    assert torch.equal(through_png(model, image), image)
-    assert decoded(model, png_bytes(image)).shape == (model.in_channels, *model.input_size)
+    assert torch.equal(through_png(model.preprocessing, image), image)
+    assert decoded(model.preprocessing, png_bytes(image)).shape == (model.in_channels, *model.input_size)
     assert picture(image).mode == ("L" if name == "grey" else "RGB")
     with pytest.raises(ValueError, match="not 2"):
         picture(torch.zeros(2, 4, 4))
@@ -59,7 +59,7 @@ def test_two_ball_shrinks_the_difference_and_rounds_inside(radius):
 def test_log_odds_climb_as_cross_entropy_falls():
     model = tiny_model("plain")
     image = tiny_image(model)
-    goal = Goal.of(model, image, 2)
+    goal = AttackGoal.of(model, image, 2)
     gradient, score = model.gradient(image[None], goal.log_odds())
     images = image[None].clone().requires_grad_(True)
     (entropy,) = torch.autograd.grad(F.cross_entropy(model.logits(images), torch.tensor([2])), images)
@@ -72,7 +72,7 @@ def test_log_odds_do_not_vanish_where_the_network_is_sure():
     """The cross-entropy's own gradient is exactly 0 there: the attack would never leave."""
     model = linear_model(scale=3000)
     image = middle_image(model)
-    goal = Goal.of(model, image, None)
+    goal = AttackGoal.of(model, image, None)
     images = image[None].clone().requires_grad_(True)
     entropy = F.cross_entropy(model.logits(images), torch.tensor([goal.original]))
     assert not torch.autograd.grad(entropy, images)[0].any()

@@ -12,7 +12,7 @@ from compute.models.model import Model
 from compute.occlusion.coarse_to_fine import interpolated
 from compute.occlusion.incremental import IncrementalInference
 from compute.occlusion.maps import BASELINES, baseline_image, occlusion_maps, occlusion_progress, windows
-from compute.occlusion.passes import occluder
+from compute.occlusion.passes import choose_pass
 from compute.runtime.vision import models
 from tests.support.networks import tiny as tiny_networks
 
@@ -156,10 +156,10 @@ def test_numbers_say_which_way_was_taken(name, way):
 
 def test_dense_where_more_work_or_another_size(model, image):
     starts = ((0,), (0,))
-    assert occluder(tiny_model(17, 17), (17, 17), starts, 17).way.startswith(
+    assert choose_pass(tiny_model(17, 17), (17, 17), starts, 17).way.startswith(
         "dense because 100% of the multiply-adds"
     )
-    assert "another size" in occluder(model, (18, 23), starts, 4).way
+    assert "another size" in choose_pass(model, (18, 23), starts, 4).way
     larger = torch.rand(3, 20, 25)
     assert occlusion_maps(model, larger, 0, 4, 4).logit.shape == (5, 7)
 
@@ -168,7 +168,7 @@ def test_gated_network_says_so():
     module = models.mobilenet_v3_small(weights=None, num_classes=2).eval()
     gated = Model(module, Preprocessing((64, 64), None, MEAN, STD), "ab", "gated")
     starts = windows(64, 24, 20)
-    assert "gated" in occluder(gated, (64, 64), (starts, starts), 24).way
+    assert "gated" in choose_pass(gated, (64, 64), (starts, starts), 24).way
 
 
 OUT_OF_MEMORY = [

@@ -14,10 +14,10 @@ import pytest
 
 from compute.pipeline.engines import choice
 from compute.pipeline.engines.dispatch import TRIES, Advanced, Dispatcher, Done, Lost, Ready
-from compute.pipeline.engines.local import Local
+from compute.pipeline.engines.engine import Local
 from compute.pipeline.engines.processes import Processes
 from compute.pipeline.open_run import OpenRun
-from compute.pipeline.part import Part
+from compute.pipeline.sharded_stages import Part
 from compute.pipeline.work_order import WorkOrder
 from tests.support.stores import sharded_job
 from tests.support.stores.sharded_job import make_store, shards

@@ -9,9 +9,10 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import pairwise_distances
 
 from compute.analysis import map_quality
+from compute.analysis.knn import nearest, without_copies
 from compute.analysis.search import SPACES
 from compute.pipeline.stages import embeddings
-from compute.pipeline.stages.neighbors import nearest, neighbors_table, without_copies
+from compute.pipeline.stages.neighbors import neighbors_table
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.normal(size=(60, 7)).astype(np.float32)
@@ -56,13 +57,8 @@ def test_table_has_image_ids():
         "pixel", ids, nearest(np.array([[0.0], [3], [1]], np.float32), 2, "euclidean")
     ).to_pylist()
     assert [(row["image_id"], row["rank"], row["neighbor_id"], row["distance"]) for row in rows] == [
-        (2, 0, 9, 1),
-        (2, 1, 5, 3),
-        (5, 0, 9, 2),
-        (5, 1, 2, 3),
-        (9, 0, 2, 1),
-        (9, 1, 5, 2),
-    ]
+        (2, 0, 9, 1), (2, 1, 5, 3), (5, 0, 9, 2), (5, 1, 2, 3), (9, 0, 2, 1), (9, 1, 5, 2)
+    ]  # fmt: skip
 
 
 class TestQuality:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compute.occlusion.maps import occlusion_maps
-from compute.pipeline.stages.occlusion import Occluder, default_patch, default_stride, occlusion_table
+from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride, occlusion_table
 from tests.support.networks.tiny import CLASSES, NETWORKS, tiny_image, tiny_model
 
 
@@ -13,8 +13,8 @@ from tests.support.networks.tiny import CLASSES, NETWORKS, tiny_image, tiny_mode
 def test_maps_are_the_dense_ones(name, patch, stride):
     model = tiny_model(name)
     crops, targets = [tiny_image(model, seed) for seed in range(3)], ["bee", "dog", "bee"]
-    occluder = Occluder(model, patch, stride)
-    for crop, target, found in zip(crops, targets, occluder.maps(crops, targets), strict=True):
+    stage = OcclusionStage(model, patch, stride)
+    for crop, target, found in zip(crops, targets, stage.maps(crops, targets), strict=True):
         dense = occlusion_maps(model, crop, CLASSES.index(target), patch, stride)
         assert (found.ys, found.xs, found.done) == (dense.ys, dense.xs, dense.total)
         np.testing.assert_allclose(found.logit, dense.logit, atol=1e-4)
@@ -26,7 +26,7 @@ def test_maps_are_the_dense_ones(name, patch, stride):
 
 def test_table():
     model = tiny_model("wide")
-    maps = Occluder(model, 8, 8).maps([tiny_image(model)], ["cat"])
+    maps = OcclusionStage(model, 8, 8).maps([tiny_image(model)], ["cat"])
     (row,) = occlusion_table([7], ["cat"], maps).to_pylist()
     assert (row["image_id"], row["target"], row["patch"], row["stride"]) == (7, "cat", 8, 8)
     assert (row["rows"], row["cols"]) == (3, 4), "20 x 28 pixels: windows at 0, 8, 12 and 0, 8, 16, 20"
@@ -40,5 +40,5 @@ def test_defaults_are_shares_of_the_input():
 
 
 def test_windows_are_run_incrementally_where_the_network_is_traced():
-    assert Occluder(tiny_model("plain"), 6, 3).images_at_once > 1
-    assert Occluder(tiny_model("untraceable"), 6, 3).images_at_once == 1
+    assert OcclusionStage(tiny_model("plain"), 6, 3).images_at_once > 1
+    assert OcclusionStage(tiny_model("untraceable"), 6, 3).images_at_once == 1
