@@ -8,6 +8,7 @@ import streamlit as st
 
 from compute.reports.grid import Pyramid
 from dashboard.components.loader import declare
+from dashboard.views.query_text import read_numbers, write_numbers
 from dashboard.views.urls import GridAddresses
 
 _mount = declare("deep_zoom")
@@ -21,6 +22,16 @@ class Bounds(NamedTuple):
     top: float
     right: float
     bottom: float
+
+    @classmethod
+    def from_text(cls, text: str) -> "Bounds | None":
+        """Read bounds as a link writes them; None where there are none, or they can't be read."""
+        numbers = read_numbers(text, len(cls._fields))
+        return None if numbers is None else cls(*numbers)
+
+    def to_text(self) -> str:
+        """Return the bounds as a link writes them."""
+        return write_numbers(self)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import streamlit as st
 from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import VERDICTS, Coloring
 from dashboard.components.loader import declare
+from dashboard.views.query_text import read_numbers, write_numbers
 from dashboard.views.urls import MapAddresses
 
 _mount = declare("scatter")
@@ -25,6 +26,16 @@ class Camera(NamedTuple):
     x: float
     y: float
     zoom: float
+
+    @classmethod
+    def from_text(cls, text: str) -> "Camera | None":
+        """Read a camera as a link writes it; None where there is none, or it can't be read."""
+        numbers = read_numbers(text, len(cls._fields))
+        return None if numbers is None or numbers[2] <= 0 else cls(*numbers)
+
+    def to_text(self) -> str:
+        """Return the camera as a link writes it."""
+        return write_numbers(self)
 
 
 @dataclass(frozen=True)

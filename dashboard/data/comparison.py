@@ -1,17 +1,17 @@
 """What pages read of two runs at once, cached for all sessions; runs never change, so neither do these.
 
-Arguments `run` and `other` are the first and the second run; rows are those of their match.
+`run` is the first run, `other` the one that it is compared with. Where something is said of each image, the
+images are those that both runs have.
 """
 
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.analysis.comparison import Accuracies, Match, Overlap
-from compute.reports.compare.measures import Channels, Cka, Compared, Moved
+from compute.analysis.comparison import Match, Overlap
+from compute.reports.compare.measures import Channels, Compared, Moved
 from compute.reports.drawing.coloring import Coloring
 from dashboard.components import Frame
 from dashboard.data import runs
@@ -24,15 +24,20 @@ from featurestore.reader import Run, Store
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs and the page's view of them."""
+    """The two runs of the Compare page and its view of them."""
 
     view: CompareView
     run: Run
     other: Run
 
     @property
+    def compared(self) -> Compared:
+        return compared(self.run, self.other)
+
+    @property
     def matched(self) -> Match:
-        return match(self.run, self.other)
+        """The images that are in both runs."""
+        return self.compared.matched
 
     @property
     def runs(self) -> tuple[Run, Run]:
@@ -40,10 +45,8 @@ class Pair:
 
     @property
     def itself(self) -> bool:
+        """Whether a run is compared with itself."""
         return self.run.folder.resolve() == self.other.folder.resolve()
-
-    def have(self, *tables: str) -> bool:
-        return all(set(tables) <= set(run.tables()) for run in self.runs)
 
 
 def other_store(view: CompareView) -> str:
@@ -74,77 +77,60 @@ def second_run(view: ViewState) -> Run | None:
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner=False)
 def compared(run: Run, other: Run) -> Compared:
+    """Return all that is measured between two runs; each measure is made when it is first asked for."""
     return Compared(run, other)
-
-
-@st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner="Matching the images …")
-def match(run: Run, other: Run) -> Match:
-    return compared(run, other).matched
 
 
 @st.cache_resource(max_entries=512, hash_funcs=BY_FOLDER, show_spinner="Looking for the same images …")
 def in_common(run: Run, other: Run) -> bool:
-    """Whether any image is in both."""
+    """Return whether any image is in both runs."""
     hashes, others = (runs.table(each, "images", ("sha256",))["sha256"] for each in (run, other))
     return bool(pc.any(pc.is_in(hashes.drop_null(), others.drop_null())).as_py())
 
 
-def predictions(run: Run, other: Run) -> pa.Table:
-    return compared(run, other).predictions
-
-
-def accuracies(run: Run, other: Run) -> Accuracies:
-    return compared(run, other).accuracies
-
-
 @st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner=False)
 def changed(run: Run, other: Run, kind: str, label: str) -> pa.Table:
-    """Sorted as they are shown."""
+    """Return the images whose predicted class changed, sorted as they are shown.
+
+    kind: "all", "fixed", "broken", "both wrong" or "changed" (without a label). label: "" for any.
+    """
     return compared(run, other).changed(kind, label)
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Comparing the neighbours …")
-def neighbor_rows(run: Run, other: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Feature neighbours of each shared image as rows of the match, in the one run and in the other."""
-    return compared(run, other).neighbor_rows
-
-
-@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
+@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner="Comparing the neighbours …")
 def neighbor_overlap(run: Run, other: Run, k: int) -> Overlap:
-    neighbor_rows(run, other)
+    """Return how many of its k nearest images each image has in common in both runs."""
     return compared(run, other).neighbor_overlap(k)
-
-
-def layers(run: Run, other: Run) -> dict[str, int]:
-    return compared(run, other).layers
 
 
 @st.cache_resource(max_entries=256, hash_funcs=BY_FOLDER, show_spinner=False)
 def channels(run: Run, other: Run, layer: str) -> Channels:
+    """Return how many of its strongest images each channel of a layer has in common in both runs."""
     return compared(run, other).channels(layer)
 
 
 @st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner="Laying the maps upon each other …")
 def moved(run: Run, other: Run, method: str) -> Moved:
-    """ValueError where the two maps show fewer than two images in common."""
+    """Return the two maps by `method`, the other one laid upon the first.
+
+    ValueError where the two maps show fewer than two images in common.
+    """
     return compared(run, other).moved(method)
 
 
 @st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner=False)
 def frames(run: Run, other: Run, method: str) -> tuple[Frame, Frame]:
-    """Of the one map, and of the other one laid upon it."""
-    found = moved(run, other, method)
-    return Frame.of(found.here), Frame.of(found.aligned.points)
-
-
-@st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Comparing the features …")
-def cka(run: Run, other: Run) -> Cka:
-    return compared(run, other).cka
+    """Return where a plot puts the first map, and where it puts the other one laid upon it."""
+    maps = moved(run, other, method)
+    return Frame.of(maps.here), Frame.of(maps.aligned.points)
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def coloring(run: Run, other: Run, method: str, column: str) -> Coloring:
-    """Colours by the first run's image_id: `kind` of the prediction, `moved` on the maps, or a column."""
+    """Return what the two maps are colored by, one value for each of the first run's images.
+
+    column: "kind" (what became of the prediction), "moved" (how far on the map), or a column of `images`.
+    """
     if column == "kind":
         return compared(run, other).kind_coloring()
     if column == "moved":

@@ -1,7 +1,5 @@
 """The map's two planes, points and a grid of thumbnails, and what is done in them."""
 
-import math
-
 import numpy as np
 import streamlit as st
 
@@ -24,7 +22,7 @@ def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
         urls.scatter_map(opened.store, run.fingerprint, view.map, view.color, view.search),
         runs.coloring(run, view.color),
         key="map/scatter",
-        camera=_numbers(view.camera, Camera),
+        camera=Camera.from_text(view.camera),
         selected=view.image if view.image >= 0 else None,
         lasso=lasso.tolist(),
         highlight=view.highlight or None,
@@ -50,7 +48,7 @@ def cells(opened: Opened[MapView]) -> None:
         urls.deep_zoom_grid(opened.store, run.fingerprint, view.map, view.kind, view.seams),
         made.pyramid,
         key="map/grid",
-        bounds=_numbers(view.bounds, Bounds),
+        bounds=Bounds.from_text(view.bounds),
         selected=_cell(made, view.image),
         seams=view.seams,
         height=HEIGHT,
@@ -72,7 +70,7 @@ def _happened(events: ScatterEvents, store: str) -> None:
     if events.clicked is not None:
         changes["image"] = events.clicked
     if events.camera is not None:
-        changes["camera"] = _text(events.camera)
+        changes["camera"] = events.camera.to_text()
     if events.lasso is not None:
         changes |= {"selection": selections.keep(store, events.lasso), "selection_page": 1}
     if events.highlight is not None:
@@ -83,7 +81,7 @@ def _happened(events: ScatterEvents, store: str) -> None:
 def _zoomed(events: DeepZoomEvents, made: grid.Grid) -> None:
     changes = {}
     if events.bounds is not None:
-        changes["bounds"] = _text(events.bounds)
+        changes["bounds"] = events.bounds.to_text()
     if events.clicked is not None and (image := int(made.image_id[events.clicked])) >= 0:
         changes["image"] = image
     binding.change(MapView, **changes)
@@ -93,16 +91,3 @@ def _cell(made: grid.Grid, image: int) -> tuple[int, int] | None:
     """Where an image lies first in the grid."""
     places = np.argwhere(made.image_id == image) if image >= 0 else ()
     return tuple(places[0].tolist()) if len(places) else None
-
-
-def _text(numbers: tuple[float, ...]) -> str:
-    return ",".join(f"{each:.4g}" for each in numbers)
-
-
-def _numbers(text: str, kind: type[Camera] | type[Bounds]) -> Camera | Bounds | None:
-    """A camera or bounds as a link writes them; None where there is none, or it can't be read."""
-    try:
-        numbers = tuple(map(float, text.split(",")))
-        return kind(*numbers) if all(map(math.isfinite, numbers)) else None
-    except (ValueError, TypeError):
-        return None

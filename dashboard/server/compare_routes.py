@@ -51,7 +51,7 @@ def _colors(run: Run, other: Run, method: str, column: str) -> Payload:
 
 def _caption(run: Run, other: Run, image_id: str) -> Payload:
     """What the other network says of the first run's image."""
-    matched = comparison.match(run, other)
+    matched = comparison.compared(run, other).matched
     places = np.flatnonzero(matched.ids == int(image_id))
     if not len(places):
         raise ValueError(f"image {image_id} is not in both runs")

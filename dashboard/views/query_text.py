@@ -60,6 +60,20 @@ def resolved(text: str, names: Iterable[str]) -> str:
     return text if text in names else next((name for name in names if abbreviated(name) == text), text)
 
 
+def write_numbers(numbers: Iterable[float]) -> str:
+    """Return numbers as an address writes them, to four digits: "0.25,-1,3"."""
+    return ",".join(f"{number:.4g}" for number in numbers)
+
+
+def read_numbers(text: str, count: int) -> tuple[float, ...] | None:
+    """Read `count` numbers of an address; None where they are not as many, or one is no finite number."""
+    try:
+        numbers = tuple(map(float, text.split(",")))
+    except ValueError:
+        return None
+    return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
+
+
 def _number(kind: type, text: str) -> Any:
     if kind is bool:
         return bool(("0", "1").index(text))

@@ -18,10 +18,10 @@ PATCH, SMALL, PER_PAGE = 88, 64, 60
 
 
 def draw(pair: Pair) -> None:
-    if not pair.have("layers", "channels", "top_patches"):
+    if not pair.compared.have("layers", "channels", "top_patches"):
         st.info("One of the runs has no channels to compare.", icon=":material/view_module:")
         return
-    layers = comparison.layers(*pair.runs)
+    layers = pair.compared.layers
     if not layers:
         st.info(
             "These networks have no layer of the same name and number of channels, so none of their channels "
@@ -33,11 +33,11 @@ def draw(pair: Pair) -> None:
     if pair.view.layer and layer != pair.view.layer:
         st.caption(f"Layer {pair.view.layer} is not the same in both networks; {layer} is shown.")
     _choose(pair, layers, layer)
-    found = comparison.channels(*pair.runs, layer)
-    channel = pair.view.channel if pair.view.channel >= 0 else int(_order(found, pair.view.sort)[0])
-    _side_by_side(pair, layer, min(channel, layers[layer] - 1), found)
+    channels = comparison.channels(*pair.runs, layer)
+    channel = pair.view.channel if pair.view.channel >= 0 else int(_order(channels, pair.view.sort)[0])
+    _side_by_side(pair, layer, min(channel, layers[layer] - 1), channels)
     st.subheader("All channels", anchor=False)
-    _all(pair, layer, channel, found)
+    _all(pair, layer, channel, channels)
 
 
 def _choose(pair: Pair, layers: dict[str, int], layer: str) -> None:
@@ -68,17 +68,17 @@ def _layer_name(pair: Pair, name: str, layers: dict[str, int]) -> str:
     return f"{name}: {_percent(mean)} overlap, {layers[name]} channels"
 
 
-def _order(found: Channels, sort: str) -> np.ndarray:
+def _order(channels: Channels, sort: str) -> np.ndarray:
     """Channels; those that are dead in a run come last."""
-    numbers = np.arange(len(found.partner))
-    by = {"overlap": found.overlap.share, "partner": found.partner_share, "channel": numbers}
+    numbers = np.arange(len(channels.partner))
+    by = {"overlap": channels.overlap.share, "partner": channels.partner_share, "channel": numbers}
     return np.lexsort([numbers, by[sort]])
 
 
-def _side_by_side(pair: Pair, layer: str, channel: int, found: Channels) -> None:
-    k = int(found.overlap.k[channel])
-    share = found.overlap.share[channel]
-    partner, partner_share = int(found.partner[channel]), found.partner_share[channel]
+def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> None:
+    k = int(channels.overlap.k[channel])
+    share = channels.overlap.share[channel]
+    partner, partner_share = int(channels.partner[channel]), channels.partner_share[channel]
     st.subheader(f"{layer}, channel {channel}", anchor=False)
     if k:
         st.caption(
@@ -117,12 +117,12 @@ def _patches(run: Run, layer: str, channel: int) -> list[GridItem]:
     ]
 
 
-def _all(pair: Pair, layer: str, channel: int, found: Channels) -> None:
-    order = _order(found, pair.view.sort)
+def _all(pair: Pair, layer: str, channel: int, channels: Channels) -> None:
+    order = _order(channels, pair.view.sort)
     page = page_of(binding.key(CompareView, "wall_page"), len(order), PER_PAGE)
     strongest = pair.run.select("top_patches", layer).to_pylist()
     first = {row["channel"]: row for row in strongest if row["rank"] == 0}
-    items = [_item(pair.run, each, first.get(each), found) for each in order[page].tolist()]
+    items = [_item(pair.run, each, first.get(each), channels) for each in order[page].tolist()]
     image_grid(
         items,
         key="compare/channels",
@@ -133,8 +133,8 @@ def _all(pair: Pair, layer: str, channel: int, found: Channels) -> None:
     )
 
 
-def _item(run: Run, channel: int, patch: dict | None, found: Channels) -> GridItem:
-    share = found.overlap.share[channel]
+def _item(run: Run, channel: int, patch: dict | None, channels: Channels) -> GridItem:
+    share = channels.overlap.share[channel]
     return GridItem(
         channel,
         "" if patch is None else data_url.data_url(photographs.patch(run, patch, SMALL)),

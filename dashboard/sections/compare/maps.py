@@ -21,7 +21,7 @@ WHOLE = Camera(0, 0, 1)
 
 
 def draw(pair: Pair) -> None:
-    maps = comparison.compared(*pair.runs).maps
+    maps = pair.compared.maps
     if not maps:
         st.info(
             "The runs have no map by the same method: `python -m compute store --stages embeddings …` makes "
@@ -46,17 +46,17 @@ def draw(pair: Pair) -> None:
             width=240,
             on_change=lambda: binding.change(CompareView, highlight=""),
         )
-    found = comparison.moved(*pair.runs, method)
-    _plots(pair, method, found)
+    moved = comparison.moved(*pair.runs, method)
+    _plots(pair, method, moved)
     image.show(pair)
     st.subheader("Images that moved the most", anchor=False)
-    shared_images.wall(pair, found.farthest, _item, "moved")
+    shared_images.wall(pair, moved.farthest, _item, "moved")
 
 
-def _plots(pair: Pair, method: str, found: Moved) -> None:
+def _plots(pair: Pair, method: str, moved: Moved) -> None:
     view = pair.view
     frames = dict(zip(("here", "there"), comparison.frames(*pair.runs, method), strict=True))
-    camera = _camera(view.camera) or WHOLE
+    camera = Camera.from_text(view.camera) or WHOLE
     titles = (f"**First run**: {view.store}", f"**Other run**, laid upon it: {view.other_store}")
     for column, (side, frame), title in zip(st.columns(2), frames.items(), titles, strict=True):
         with column:
@@ -75,7 +75,7 @@ def _plots(pair: Pair, method: str, found: Moved) -> None:
                 on_event=lambda events, frame=frame: _happened(view, events, frame, frames["here"]),
             )
     st.caption(
-        f"{len(found.ids):,} images; residual {found.aligned.residual:.3f} (0: the same map, 1: nothing in "
+        f"{len(moved.ids):,} images; residual {moved.aligned.residual:.3f} (0: the same map, 1: nothing in "
         "common). The other map is moved, turned or mirrored, and scaled to the same spread; both plots show "
         "the same part of the plane. A lasso in one marks the same images in the other. t-SNE and UMAP lay "
         "out even the same features differently for another seed."
@@ -99,21 +99,13 @@ def _happened(view: CompareView, events: ScatterEvents, frame: Frame, here: Fram
         changes["image"] = events.clicked
     if events.camera is not None:
         camera = here.seen_from(events.camera, frame)
-        if not np.allclose(camera, _camera(view.camera) or WHOLE, atol=1e-3):
-            changes["camera"] = ",".join(f"{each:.4g}" for each in camera)
+        if not np.allclose(camera, Camera.from_text(view.camera) or WHOLE, atol=1e-3):
+            changes["camera"] = camera.to_text()
     if events.lasso is not None:
         changes["selection"] = selections.keep(view.store, events.lasso)
     if events.highlight is not None:
         changes["highlight"] = events.highlight
     binding.change(CompareView, **changes)
-
-
-def _camera(text: str) -> Camera | None:
-    """As a link writes it; None where there is none, or it can't be read."""
-    try:
-        return Camera(*map(float, text.split(",")))
-    except (ValueError, TypeError):
-        return None
 
 
 def _item(row: dict, thumbnail: str) -> GridItem:

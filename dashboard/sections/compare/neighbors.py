@@ -20,52 +20,52 @@ MOST = 20
 
 
 def draw(pair: Pair) -> None:
-    if not pair.have("neighbors"):
+    if not pair.compared.have("neighbors"):
         st.info(
             "One of the runs has no neighbours: `python -m compute store --stages neighbors …` makes them.",
             icon=":material/hub:",
         )
         return
-    found = comparison.neighbor_overlap(*pair.runs, pair.view.k)
+    overlap = comparison.neighbor_overlap(*pair.runs, pair.view.k)
     facts, plot = st.columns([1, 2], gap="medium")
     with facts:
         st.slider(
             "Neighbours, k", 1, MOST, key=binding.key(CompareView, "k"), on_change=shared_images.turn_back
         )
-        _numbers(pair, found)
+        _numbers(pair, overlap)
     with plot:
-        _histogram(pair, found)
+        _histogram(pair, overlap)
     row = chosen.row_of(pair, pair.view.image)
     if row is not None:
         _side_by_side(pair, row)
     elif pair.view.image >= 0:
         chosen.show(pair)
     st.subheader("Neighbourhoods that changed most", anchor=False)
-    shared_images.wall(pair, _most_changed(pair, found), _item, "neighbors")
+    shared_images.wall(pair, _most_changed(pair, overlap), _item, "neighbors")
 
 
-def _numbers(pair: Pair, found: Overlap) -> None:
-    chance = found.chance(len(pair.matched) - 1)
+def _numbers(pair: Pair, overlap: Overlap) -> None:
+    chance = overlap.chance(len(pair.matched) - 1)
     st.metric(
         f"Overlap@{pair.view.k}",
-        "–" if found.mean is None else f"{found.mean:.1%}",
+        "–" if overlap.mean is None else f"{overlap.mean:.1%}",
         None if chance is None else f"chance {chance:.2%}",
         delta_color="off",
         delta_arrow="off",
         help="Share of an image's nearest images in feature space that both runs name, mean over images. "
         "Chance: k / (n - 1), of neighbours drawn at random",
     )
-    few = int((found.k < pair.view.k).sum())
+    few = int((overlap.k < pair.view.k).sum())
     if few:
         st.caption(
             f"Of {few:,} images a store keeps fewer than {pair.view.k} neighbours that both runs could have: "
-            f"these are compared on as many as there are. All in all, on {found.k.mean():.1f} in the mean."
+            f"these are compared on as many as there are. All in all, on {overlap.k.mean():.1f} in the mean."
         )
 
 
-def _histogram(pair: Pair, found: Overlap) -> None:
+def _histogram(pair: Pair, overlap: Overlap) -> None:
     bins = pair.view.k + 1
-    share = found.share[found.k > 0]
+    share = overlap.share[overlap.k > 0]
     counts = np.bincount(np.round(share * pair.view.k).astype(int), minlength=bins)
     half = 0.5 / pair.view.k
     figure = figures.histogram(counts.tolist(), -half, 1 + half, "overlap")
@@ -75,10 +75,12 @@ def _histogram(pair: Pair, found: Overlap) -> None:
     )
 
 
-def _most_changed(pair: Pair, found: Overlap) -> pa.Table:
-    order = np.lexsort([pair.matched.ids, -found.k, found.share])
-    order = order[found.k[order] > 0]
-    return pa.table({"image_id": pair.matched.ids[order], "share": found.share[order], "k": found.k[order]})
+def _most_changed(pair: Pair, overlap: Overlap) -> pa.Table:
+    order = np.lexsort([pair.matched.ids, -overlap.k, overlap.share])
+    order = order[overlap.k[order] > 0]
+    return pa.table(
+        {"image_id": pair.matched.ids[order], "share": overlap.share[order], "k": overlap.k[order]}
+    )
 
 
 def _item(row: dict, thumbnail: str) -> GridItem:
@@ -92,7 +94,7 @@ def _item(row: dict, thumbnail: str) -> GridItem:
 
 
 def _side_by_side(pair: Pair, row: int) -> None:
-    first, second = comparison.neighbor_rows(*pair.runs)
+    first, second = pair.compared.neighbor_rows
     st.subheader(f"The neighbours of image {pair.view.image}", anchor=False)
     st.image(pair.run.thumbnail(pair.view.image), width=110, alt="the chosen image")
     sides = (

@@ -22,12 +22,13 @@ TONES = {"fixed": "good", "broken": "bad"}
 
 
 def draw(pair: Pair) -> None:
-    table = comparison.predictions(*pair.runs)
+    predictions = pair.compared.predictions
     changed = comparison.changed(*pair.runs, "all", "")
     if not len(changed):
         image.show(pair)
         st.success(
-            f"Both networks predict the same class for all {len(table):,} images.", icon=":material/check:"
+            f"Both networks predict the same class for all {len(predictions):,} images.",
+            icon=":material/check:",
         )
         return
     shown = _chosen_of(pair, changed)
@@ -36,8 +37,8 @@ def draw(pair: Pair) -> None:
         st.caption("No changed prediction is like that.")
         return
     st.caption(
-        f"{len(shown):,} of {len(table):,} images; those the other network is most sure of first. The label "
-        "is green where the other run is right and the first one wrong (fixed), red where it is the other "
+        f"{len(shown):,} of {len(predictions):,} images; those the other network is most sure of first. The "
+        "label is green where the other run is right and the first one wrong (fixed), red where it is the other "
         "way round (broken). A click shows what both networks say."
     )
     shared_images.wall(pair, shown, _item, "predictions")

@@ -34,18 +34,18 @@ Numbers = list[tuple[str, str, str | None, str]]
 
 
 def _predictions(pair: Pair) -> Numbers:
-    table, scores = comparison.predictions(*pair.runs), comparison.accuracies(*pair.runs)
-    changed = pc.sum(pc.not_equal(table["kind"], "same")).as_py() or 0
+    predictions, scores = pair.compared.predictions, pair.compared.accuracies
+    changed = pc.sum(pc.not_equal(predictions["kind"], "same")).as_py() or 0
     numbers = [
         (
             "Images compared",
-            f"{len(table):,}",
+            f"{len(predictions):,}",
             f"of {pair.run.image_count:,} and {pair.other.image_count:,}",
             "In both runs, byte for byte, and readable to both networks",
         ),
         (
             "Predictions changed",
-            f"{changed / len(table):.1%}" if len(table) else "–",
+            f"{changed / len(predictions):.1%}" if len(predictions) else "–",
             f"{changed:,} images",
             "Share whose most probable class differs; classes are compared by name",
         ),
@@ -89,14 +89,14 @@ def _predictions(pair: Pair) -> Numbers:
 
 
 def _neighbors(pair: Pair) -> Numbers:
-    if not pair.have("neighbors"):
+    if not pair.compared.have("neighbors"):
         return []
-    k, found = pair.view.k, comparison.neighbor_overlap(*pair.runs, pair.view.k)
-    chance = found.chance(len(pair.matched) - 1)
+    k, overlap = pair.view.k, comparison.neighbor_overlap(*pair.runs, pair.view.k)
+    chance = overlap.chance(len(pair.matched) - 1)
     return [
         (
             f"Neighbour overlap@{k}",
-            _share(found.mean),
+            _share(overlap.mean),
             f"chance {_share(chance, 2)}",
             f"Share of an image's {k} nearest images in feature space that are the same in both runs, mean "
             f"over images; chance, k / (n - 1), is {UNRELATED}. Choose k in the tab Neighbours.",
@@ -105,41 +105,41 @@ def _neighbors(pair: Pair) -> Numbers:
 
 
 def _features(pair: Pair) -> Numbers:
-    if not pair.have("features"):
+    if not pair.compared.have("features"):
         return []
-    found = comparison.cka(*pair.runs)
+    cka = pair.compared.cka
     return [
         (
             "Linear CKA",
-            "–" if found.value is None else f"{found.value:.3f}",
-            "–" if found.chance is None else f"chance {found.chance:.3f}",
+            "–" if cka.value is None else f"{cka.value:.3f}",
+            "–" if cka.chance is None else f"chance {cka.chance:.3f}",
             "How alike the features are, 0 to 1, whatever their rotation and scale, on "
-            f"{found.images:,} images{'' if found.images >= len(pair.matched) else ', evenly sampled'}; "
+            f"{cka.images:,} images{'' if cka.images >= len(pair.matched) else ', evenly sampled'}; "
             "chance: the same with one run's images in a random order. *Kornblith et al. 2019*",
         )
     ]
 
 
 def _channels(pair: Pair) -> Numbers:
-    if not pair.have("layers", "channels", "top_patches"):
+    if not pair.compared.have("layers", "channels", "top_patches"):
         return []
     return [
         (
             layer,
-            _share(found.overlap.mean),
-            f"best partners {_share(found.partner_mean)}",
+            _share(channels.overlap.mean),
+            f"best partners {_share(channels.partner_mean)}",
             f"Share of the {PATCHES} images that excite a channel most that are the same in both "
             f"runs, mean over {count} channels. Best partners: with, for each channel, the channel of the "
             "other run that has most in common (networks trained anew have theirs in another order). "
             "*Li et al. 2016*",
         )
-        for layer, count in comparison.layers(*pair.runs).items()
-        for found in [comparison.channels(*pair.runs, layer)]
+        for layer, count in pair.compared.layers.items()
+        for channels in [comparison.channels(*pair.runs, layer)]
     ]
 
 
 def _maps(pair: Pair) -> Numbers:
-    return [_map(pair, name) for name in comparison.compared(*pair.runs).maps]
+    return [_map(pair, name) for name in pair.compared.maps]
 
 
 def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:

@@ -65,7 +65,7 @@ def test_the_other_run_is_found_and_written_into_the_address(pair):
     app = fine(show("compare", {"store": "digits"}))
     query = query_of(app)
     assert (query["other_store"], query["other_run"]) == ("second", pair[1].fingerprint)
-    common = len(comparison.match(*pair))
+    common = len(comparison.compared(*pair).matched)
     assert common == FEW
     assert f"{FEW} images are in both" in words(app)
     assert f"{IMAGES - FEW} images are only in the first" in words(app)
@@ -187,14 +187,15 @@ def test_choosing_a_store_takes_its_current_run(pair):
 
 def test_a_chosen_image_shows_both_opinions_and_both_neighbourhoods(pair):
     shared, other = (
-        int(each[0]) for each in (comparison.match(*pair).ids, comparison.match(*pair).other_ids)
+        int(each[0])
+        for each in (comparison.compared(*pair).matched.ids, comparison.compared(*pair).matched.other_ids)
     )
     app = fine(show("compare", {"store": "digits", "tab": "maps", "image": shared}))
     assert f"digits, image {shared}" in words(app) and f"second, image {other}" in words(app)
     assert len(app.get("plotly_chart")) == 2
     app = fine(show("compare", {"store": "digits", "tab": "neighbors", "image": shared}))
     assert f"The neighbours of image {shared}" in words(app) and len(app.get("bidi_component")) == 3
-    alone = next(image for image in range(IMAGES) if image not in comparison.match(*pair).ids)
+    alone = next(image for image in range(IMAGES) if image not in comparison.compared(*pair).matched.ids)
     app = fine(show("compare", {"store": "digits", "tab": "neighbors", "image": alone}))
     assert "in the first run alone" in words(app)
 
@@ -222,7 +223,7 @@ def address(view: CompareView, *parts: object) -> str:
 
 
 def test_both_plots_get_the_shared_images_by_the_first_runs_ids(client, view, pair):
-    matched, found = comparison.match(*pair), comparison.moved(*pair, "pca")
+    matched, found = comparison.compared(*pair).matched, comparison.moved(*pair, "pca")
     for side, points in (("here", found.here), ("there", found.aligned.points)):
         content = client.get("/" + address(view, "points", "pca", side)).content
         x, y, ids = np.split(np.frombuffer(content, "<f4"), 3)
@@ -235,7 +236,7 @@ def test_both_plots_get_the_shared_images_by_the_first_runs_ids(client, view, pa
 
 
 def test_a_caption_is_what_the_other_network_says(client, view, pair):
-    matched = comparison.match(*pair)
+    matched = comparison.compared(*pair).matched
     said = client.get("/" + address(view, "caption", matched.ids[2])).json()
     other = pair[1].image(int(matched.other_ids[2]))
     assert (said["image_id"], said["predicted"]) == (matched.ids[2], other["predicted"])
