@@ -38,8 +38,8 @@ def draw(pair: Pair) -> None:
         return
     st.caption(
         f"{len(shown):,} of {len(predictions):,} images; those the other network is most sure of first. The "
-        "label is green where the other run is right and the first one wrong (fixed), red where it is the other "
-        "way round (broken). A click shows what both networks say."
+        "label is green where the other run is right and the first one wrong (fixed), red where it is the "
+        "other way round (broken). A click shows what both networks say."
     )
     shared_images.wall(pair, shown, _item, "predictions")
 
