@@ -62,14 +62,7 @@ def filters_report(
 
 def first_filters(model: Model) -> np.ndarray:
     """The first convolution's weights as learnt, on normalised input: (filters, C, h, w) float32."""
-    return model.convolution(first_layer(model)).weight.detach().float().cpu().numpy()
-
-
-def first_layer(model: Model) -> str:
-    """The convolution that comes first in the forward pass; ValueError where there is none."""
-    if not model.layers:
-        raise ValueError(f"{model.name} has no convolution, so it has no filters")
-    return min(model.layers.values(), key=lambda layer: layer.position).name
+    return model.convolution(model.first_layer).weight.detach().float().cpu().numpy()
 
 
 def in_pixel_space(weights: np.ndarray, std: tuple[float, ...]) -> np.ndarray:
