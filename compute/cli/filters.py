@@ -13,7 +13,6 @@ from compute.reports.filters import (
     SIDE,
     filters_report,
     first_filters,
-    first_layer,
     run_filters_report,
 )
 
@@ -65,5 +64,5 @@ def _report(args: argparse.Namespace) -> Report:
     model = open_subject(args).model
     if (reason := no_filters_because(model)) is not None:
         raise ValueError(f"filters are not available for {model.name}: {reason}")
-    made_of = {"model": model.name, "layer": model."weights_hash": model.weights_hash}
+    made_of = {"model": model.name, "layer": model.first_layer, "weights_hash": model.weights_hash}
     return filters_report(made_of, first_filters(model), model.preprocessing.std, *asked)
