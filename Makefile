@@ -34,7 +34,7 @@ INSTALLED := $(VENV)/.installed
 option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
 
 .DEFAULT_GOAL := run
-.PHONY: run help install store store-digits dashboard findings test torture load bench gallery screenshots clean
+.PHONY: run help install store store-digits dashboard findings test fuzz torture load bench docs gallery screenshots clean
 
 run: stores/demo/CURRENT ## install, build the demo store, serve the dashboard
 	@$(MAKE) --no-print-directory dashboard
@@ -89,15 +89,18 @@ load: install ## visitors at once, every live result computed again: ARGS="--bro
 bench: install ## run the benchmarks that need no data, each against its peer: ARGS="one_pass live" for some
 	$(PY) -m tests.benchmarks $(ARGS)
 
-gallery: stores/demo/CURRENT ## make README's gallery from the demo store, one picture a method
+docs: install ## write what in docs/ follows from the code: tables, methods, reports, benchmarks
+	$(PY) -m docs.generate
+
+gallery: stores/demo/CURRENT ## make the gallery of docs/methods.md from the demo store, one picture a method
 	$(PY) docs/gallery.py stores/demo docs/gallery
 
 stores/demo-untrained/CURRENT:
 	@$(MAKE) --no-print-directory store MODEL=torchvision:squeezenet1_1 WEIGHTS=none SIZE=96 IMAGES=demo \
 	  STORE=stores/demo-untrained ARGS="--stages activations,neighbors,embeddings"
 
-screenshots: stores/demo/CURRENT stores/demo-untrained/CURRENT ## take README's screenshots of every page (needs Chromium)
-	$(PY) docs/screenshots.py docs
+screenshots: stores/demo/CURRENT stores/demo-untrained/CURRENT ## take a screenshot of every page for README (needs Chromium)
+	$(PY) -m docs.screenshots docs/pages
 
 clean: ## remove the virtual environment and the built front end (never a store)
 	rm -rf $(VENV) dashboard/components/node_modules dashboard/components/dist

@@ -1,6 +1,6 @@
-"""Makes README's gallery from the demo store: python docs/gallery.py [STORE] [FOLDER].
+"""Makes the gallery of docs/methods.md from the demo store: python docs/gallery.py [STORE] [FOLDER].
 
-Each picture is what a command prints to --out, so that README can show the command beside it.
+Each picture is what a command prints to --out, so that the page can show the command beside it.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""`python -m docs.screenshots docs`: pictures of every page, light and dark, for README."""
+"""`python -m docs.screenshots docs/pages`: pictures of every page, light and dark, for README."""
 
 import argparse
 import io

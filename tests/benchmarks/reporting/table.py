@@ -1,6 +1,6 @@
-"""README's benchmark tables, made from the JSON files in `results/`.
+"""The tables of docs/benchmarks.md, made from the JSON files in `results/`.
 
-    python -m tests.benchmarks.reporting.table      # writes them between README's markers
+    python -m tests.benchmarks.reporting.table      # writes them between the page's markers
 
 A table stands between `<!-- benchmark NAME -->` and `<!-- end NAME -->` for `results/NAME.json`.
 """
@@ -10,12 +10,12 @@ import re
 from tests.benchmarks.reporting.report import markdown, read
 from tests.support import ROOT
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "benchmarks.md"
 BETWEEN = re.compile(r"(<!-- benchmark (\w+) -->\n).*?(\n<!-- end \2 -->)", re.DOTALL)
 
 
 def main() -> None:
-    README.write_text(written(README.read_text()))
+    PAGE.write_text(written(PAGE.read_text()))
 
 
 def written(readme: str) -> str:
