@@ -16,7 +16,7 @@ from featurestore.upkeep.verify import verify
 
 def main(arguments=None) -> int:
     """0: all is well, 1: findings, 2: no answer (not a store, an unreadable folder)."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         status = options.run(options)
         sys.stdout.flush()
@@ -32,7 +32,7 @@ def main(arguments=None) -> int:
         return 2
 
 
-def _parser():
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m featurestore", description="Looks into a store.")
     commands = parser.add_subparsers(required=True, metavar="{info,verify,prune}")
     for name, run, text in (

@@ -1,4 +1,4 @@
-"""README's benchmark tables are the committed results, number by number."""
+"""The tables of docs/benchmarks.md are the committed results, number by number."""
 
 import pytest
 
@@ -6,15 +6,15 @@ from tests.benchmarks.reporting.report import Report, alternately, markdown, nam
 from tests.benchmarks.reporting.table import marked, written
 from tests.support import ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "benchmarks.md").read_text()
 
 
 def test_tables_equal_the_results():
-    assert written(README) == README, "python -m tests.benchmarks.reporting.table writes them"
+    assert written(PAGE) == PAGE, "`make docs` writes them"
 
 
 def test_every_result_has_its_table():
-    assert marked(README) == names()
+    assert marked(PAGE) == names()
 
 
 def test_table_of_a_report():

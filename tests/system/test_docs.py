@@ -1,92 +1,190 @@
-"""README says what the code does: commands, options, tables, targets and pictures."""
+"""The documentation says what the code does: commands, options, tables, targets, links and pictures."""
 
+import argparse
 import re
 import shlex
 import subprocess
-import sys
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from compute.__main__ import build_parser
-from compute.cli import reports
+from compute.__main__ import main as compute
 from compute.demo.networks import demo_metadata
 from compute.methods import METHODS
+from dashboard.__main__ import parser as dashboard_parser
+from dashboard.findings.__main__ import parser as findings_parser
+from docs.generate import BETWEEN, PARTS, generated
+from featurestore.__main__ import build_parser as store_parser
 from featurestore.schemas import TABLES
 from tests.support import ROOT
+from tests.support.markdown import PAGES, anchors, blocks, commands, links, prose, read, table
 
-README = (ROOT / "README.md").read_text()
-QUERIES = {query.__name__.rpartition(".")[2].replace("_", "-") for query in reports.QUERIES}
+README_BYTES = 10_000
+PROGRAMS = {
+    "python -m compute": lambda: build_parser([]),
+    "python -m dashboard": dashboard_parser,
+    "python -m dashboard.findings": findings_parser,
+    "python -m featurestore": store_parser,
+}
+OTHER_OPTIONS = {"--ignore-scripts"}
+"""Named in the documentation, of programs that are not ours."""
 
 
-def rows(first_cell: str) -> dict[str, str]:
-    """The README table whose header begins with `first_cell`: name in its first cell -> rest of the row."""
-    table = README.partition(f"| {first_cell} |")[2].partition("\n\n")[0].splitlines()[2:]
-    cells = (line.strip("| ").split(" | ", 1) for line in table)
-    return {name.strip("`"): rest for name, rest in cells}
+def page_ids(path: str) -> str:
+    return PurePosixPath(path).stem
+
+
+each_page = pytest.mark.parametrize("page", [path.read_text() for path in PAGES.values()], ids=map(page_ids, PAGES))
 
 
 def targets() -> dict[str, str]:
     """Makefile target -> its line of help."""
-    lines = (ROOT / "Makefile").read_text().splitlines()
-    found = (re.match(r"([a-z-]+):.*?## (.+)", line) for line in lines)
+    found = (re.match(r"([a-z-]+):.*?## (.+)", line) for line in read("Makefile").splitlines())
     return {match[1]: match[2] for match in found if match}
 
 
-def test_tables_have_the_columns_of_the_schema():
-    documented = {name: re.findall(r"`(\w+)`", columns) for name, columns in rows("table").items()}
-    assert documented == {name: schema.names for name, schema in TABLES.items()}
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of a program's commands, by name."""
+    return {
+        name: command
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for name, command in action.choices.items()
+    }
 
 
-def test_every_method_and_query_is_listed():
-    assert set(rows("command")) == set(METHODS) | QUERIES
+def all_options() -> set[str]:
+    """Every long option of every program."""
+    programs = [program() for program in PROGRAMS.values()]
+    parsers = [*programs, *(each for program in programs for each in subcommands(program).values())]
+    return {option for parser in parsers for action in parser._actions for option in action.option_strings}
 
 
-def test_commands_parse():
-    parser = build_parser([])
-    commands = re.findall(r"python -m compute ([^\n`|]+)", README)
-    shown = [shlex.split(each.split(" #")[0]) for each in commands if "METHOD" not in each]
-    assert len(shown) >= 4
-    for arguments in shown:
-        if arguments[1:] and arguments[-1] != "--help" and arguments[0] != "train-demo":
-            parser.parse_args(arguments)
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_bytes()) <= README_BYTES
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/")])
+def test_generated_parts_are_those_of_the_code(name):
+    assert generated(read(name)) == read(name), "`make docs` writes them"
+
+
+def test_every_generated_part_has_its_place():
+    assert sorted(match[2] for path in PAGES.values() for match in BETWEEN.finditer(path.read_text())) == sorted(PARTS)
+
+
+def test_unknown_parts_are_named():
+    with pytest.raises(ValueError, match="no part 'weather' is generated; there are tables"):
+        generated("<!-- generated weather -->\n\n<!-- end weather -->")
+
+
+def test_every_table_is_described():
+    page = read("docs/store.md")
+    sections = re.split(r"^### ", page, flags=re.M)[1:]
+    described = {section.split("\n")[0]: list(table(section, "column")) for section in sections}
+    assert described == {name: schema.names for name, schema in TABLES.items()}
+
+
+def test_every_command_is_described():
+    methods, reports = read("docs/methods.md").split("\n## Reports\n")
+    listed = set(table(methods, "command")), set(table(reports, "command"))
+    offered = set(subcommands(build_parser([]))) - {"store", "train-demo"}
+    assert listed == (set(METHODS), offered - set(METHODS))
+
+
+@each_page
+def test_commands_parse(page):
+    for line in commands(page):
+        program, arguments = _program(line)
+        if program and len(arguments) > 1 and "--help" not in arguments:
+            PROGRAMS[program]().parse_args(arguments)
+
+
+def _program(line: str) -> tuple[str | None, list[str]]:
+    """Which of ours a command line runs, and with which arguments; None where it runs none of them."""
+    match = re.search(r"\b(python -m (?:compute|dashboard\.findings|dashboard|featurestore))(?![\w.])(.*)", line)
+    return (match[1], shlex.split(match[2])) if match else (None, [])
+
+
+def test_commands_are_found():
+    lines = [line for path in PAGES.values() for line in commands(path.read_text())]
+    found = [_program(line) for line in lines]
+    assert {program for program, _ in found} >= {"python -m compute", "python -m dashboard", "python -m featurestore"}
+    assert sum(program is not None and len(arguments) > 1 for program, arguments in found) >= 10
+
+
+@each_page
+def test_options_exist(page):
+    named = {match for span in re.findall(r"`([^`\n]+)`", prose(page)) for match in re.findall(r"(?<!\S)--[a-z-]+", span)}
+    named |= set(re.findall(r"(?<=with )--[a-z-]+(?= \|)", page))
+    assert named <= all_options() | OTHER_OPTIONS
+
+
+@each_page
+def test_targets_and_variables_exist(page):
+    makefile = read("Makefile")
+    for line in commands(page):
+        if re.match(r"make\b", line):
+            words = shlex.split(line, comments=True)[1:]
+            variables = {word.partition("=")[0] for word in words if "=" in word}
+            assert {word for word in words if "=" not in word} <= set(targets()), line
+            assert all(re.search(rf"^{name} *\?=", makefile, re.M) for name in variables), line
 
 
 def test_variables_are_those_of_the_makefile():
-    makefile = (ROOT / "Makefile").read_text()
-    named = {name for cell in rows("variable") for name in re.findall(r"[A-Z]+", cell)}
+    named = {name for cell in table(read("README.md"), "variable") for name in re.findall(r"[A-Z]+", cell)}
     assert named
-    assert all(re.search(rf"^{name} +\?=", makefile, re.M) for name in named)
+    assert all(re.search(rf"^{name} +\?=", read("Makefile"), re.M) for name in named)
 
 
-def test_targets_exist_and_help_lists_them():
-    named = set(re.findall(r"`?make ([a-z][a-z-]*)", README)) - {"it"}
-    assert named <= set(targets())
-    listed = subprocess.run(
-        ["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+def test_help_lists_all_targets():
+    listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(f"make {name} " in listed for name in targets())
 
 
-def test_pictures_are_there_and_have_a_text():
-    pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README)
-    assert pictures
-    for text, path in pictures:
-        assert text
-        assert (ROOT / path).is_file(), path
+@pytest.mark.parametrize("name", PAGES, ids=page_ids)
+def test_links_lead_somewhere(name):
+    for link in links(read(name)):
+        file, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / file if file else ROOT / name
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+@each_page
+def test_pictures_have_a_text(page):
+    assert all(re.findall(r"!\[([^\]]*)\]\(", page))
+
+
+def test_every_picture_is_shown_or_the_dark_one_of_a_pair():
+    shown = {((ROOT / name).parent / link).resolve() for name in PAGES for link in links(read(name))}
+    for picture in (ROOT / "docs").rglob("*.png"):
+        light = picture.with_name(picture.name.replace("-dark.", "-light."))
+        dark = picture.with_name(picture.name.replace("-light.", "-dark."))
+        assert {picture, light, dark} & shown, picture
 
 
 @pytest.mark.parametrize("name", ["demo", "digits"])
 def test_accuracy_is_the_one_in_the_weights(name):
-    assert f"{demo_metadata(name)['test_accuracy']:.3f}" in README
+    assert f"{demo_metadata(name)['test_accuracy']:.3f}" in read("README.md")
 
 
-def test_stage_options_are_in_the_help():
-    shown = subprocess.run(
-        [sys.executable, "-m", "compute", "store", "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for option in re.findall(r"`(--[a-z-]+)`", README.partition("## The methods")[0]):
-        assert option in shown
+def test_every_page_of_docs_is_linked_from_readme():
+    assert {name for name in PAGES if name != "README.md"} <= {link.partition("#")[0] for link in links(read("README.md"))}
+
+
+@pytest.mark.slow
+def test_notebook_runs(tmp_path, monkeypatch):
+    """All blocks of docs/python.md, one after the other, with a small store of the same name."""
+    monkeypatch.chdir(tmp_path)
+    coarse = ["--limit", "34", "--occlusion-patch", "48", "--occlusion-stride", "48"]
+    assert compute(["store", "--store", "stores/demo", "--device", "cpu", *coarse]) == 0
+    names: dict = {}
+    found = blocks(read("docs/python.md"), "python")
+    assert len(found) >= 7
+    for block in found:
+        exec(block, names)
+    assert names["result"].data.shape == names["model"].input_size
+    assert Path("saliency.png").stat().st_size > 1000
+    assert Path("map.html").is_file()
