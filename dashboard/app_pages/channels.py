@@ -127,12 +127,12 @@ def _whole_item(opened: Opened[ChannelsView], row: dict, image: dict) -> GridIte
 
 
 def _chosen(opened: Opened[ChannelsView], row: dict) -> None:
-    subject = of_store(opened, row["image_id"])
+    chosen = of_store(opened, row["image_id"])
     view = opened.view
     st.markdown(
-        f"**Patch {row['rank'] + 1}**: {subject.name}, unit ({row['y']}, {row['x']}), {row['value']:.4f}"
+        f"**Patch {row['rank'] + 1}**: {chosen.name}, unit ({row['y']}, {row['x']}), {row['value']:.4f}"
     )
-    image_links.links(opened, subject, image_links.Unit(view.layer, view.channel, row["y"], row["x"]))
+    image_links.links(opened, chosen, image_links.Unit(view.layer, view.channel, row["y"], row["x"]))
 
 
 def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: dict[int, dict]) -> None:

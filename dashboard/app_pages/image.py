@@ -5,7 +5,7 @@ import streamlit as st
 from compute.methods import METHODS
 from compute.methods.base import IMAGE, SECOND
 from dashboard.data import photographs, runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.sections.image import glance, occlusion, strongest_channels
 from dashboard.sections.image.neighbors import SPACES, strip, top_classes
 from dashboard.text import plain
@@ -40,12 +40,12 @@ OTHERS = [name for name in EXPLAINING if name not in TAB_OF_METHOD]
 
 
 def draw(opened: Opened[ImageView]) -> None:
-    subject = pick(opened)
+    chosen = pick(opened)
     image, explained = st.columns([1, 2], gap="large")
     with image:
-        _photographs(opened, subject)
-        image_links.links(opened, subject)
-        _prediction(opened, subject)
+        _photographs(opened, chosen)
+        image_links.links(opened, chosen)
+        _prediction(opened, chosen)
     with explained:
         st.segmented_control(
             "Show",
@@ -56,7 +56,7 @@ def draw(opened: Opened[ImageView]) -> None:
             required=True,
             on_change=_turn_to_tab,
         )
-        _tab(opened, subject)
+        _tab(opened, chosen)
 
 
 def _turn_to_tab() -> None:
@@ -69,44 +69,44 @@ def _turn_to_tab() -> None:
         binding.change(ImageView, method=METHOD_OF_TAB[tab], live=True)
 
 
-def _tab(opened: Opened[ImageView], subject: Subject) -> None:
+def _tab(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     tab = opened.view.tab
     if tab == GLANCE:
-        glance.draw(opened, subject)
+        glance.draw(opened, chosen)
     elif tab == OCCLUSION:
-        _occlusion(opened, subject)
+        _occlusion(opened, chosen)
     elif tab == NEIGHBORS:
-        _neighbors(opened, subject)
+        _neighbors(opened, chosen)
     elif tab == CHANNELS:
-        strongest_channels.draw(opened, subject)
+        strongest_channels.draw(opened, chosen)
     elif tab == LIVE:
-        _others(opened, subject)
+        _others(opened, chosen)
     else:
-        _method(opened, subject)
+        _method(opened, chosen)
 
 
-def _photographs(opened: Opened[ImageView], subject: Subject) -> None:
+def _photographs(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     run, view = opened.run, opened.view
     with st.grid(2, min_column_width=80, gap="small"):
         st.image(
-            photographs.whole(run, view.image, subject.upload),
+            photographs.whole(run, view.image, chosen.upload),
             caption="The photograph",
-            alt=f"photograph {subject.name}",
+            alt=f"photograph {chosen.name}",
             width="stretch",
         )
         st.image(
-            photographs.crop(run, view.image, subject.upload),
+            photographs.crop(run, view.image, chosen.upload),
             caption="What the network sees",
             alt="the crop at the network's input size",
             width="stretch",
         )
 
 
-def _prediction(opened: Opened[ImageView], subject: Subject) -> None:
-    if subject.image_id is None:
-        _bars(top_classes(opened.run, subject.upload))
+def _prediction(opened: Opened[ImageView], chosen: ChosenImage) -> None:
+    if chosen.image_id is None:
+        _bars(top_classes(opened.run, chosen.upload))
         return
-    row = opened.run.image(subject.image_id)
+    row = opened.run.image(chosen.image_id)
     if row["predicted"] is None:
         st.warning("This image could not be read when the store was made.", icon=":material/broken_image:")
         return
@@ -127,8 +127,8 @@ def _bars(top: list[tuple[str, float]]) -> None:
     )
 
 
-def _occlusion(opened: Opened[ImageView], subject: Subject) -> None:
-    stored = occlusion.has_maps(opened.run, subject.image_id)
+def _occlusion(opened: Opened[ImageView], chosen: ChosenImage) -> None:
+    stored = occlusion.has_maps(opened.run, chosen.image_id)
     if stored:
         st.segmented_control(
             "Maps",
@@ -139,27 +139,27 @@ def _occlusion(opened: Opened[ImageView], subject: Subject) -> None:
             required=True,
         )
     else:
-        what = "of an uploaded image" if subject.image_id is None else "of this image"
+        what = "of an uploaded image" if chosen.image_id is None else "of this image"
         stage = "`python -m compute store --stages occlusion …`"
-        more = "" if subject.image_id is None else f" ({stage} makes them)"
+        more = "" if chosen.image_id is None else f" ({stage} makes them)"
         st.caption(f"The store holds no occlusion map {what}{more}; this one is made live.")
     if stored and opened.view.source == "stored":
-        occlusion.draw(opened, subject.image_id)
+        occlusion.draw(opened, chosen.image_id)
     else:
-        _method(opened, subject)
+        _method(opened, chosen)
 
 
-def _neighbors(opened: Opened[ImageView], subject: Subject) -> None:
+def _neighbors(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     for space in SPACES:
-        strip(opened, subject, space, NEIGHBORS_SHOWN)
+        strip(opened, chosen, space, NEIGHBORS_SHOWN)
     view = NeighborsView(
-        opened.store, opened.run.fingerprint, image=max(subject.image_id or 0, 0), upload=subject.upload
+        opened.store, opened.run.fingerprint, image=max(chosen.image_id or 0, 0), upload=chosen.upload
     )
     link(view, "All neighbours, and how many share the label")
     download_menu(opened)
 
 
-def _others(opened: Opened[ImageView], subject: Subject) -> None:
+def _others(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     st.segmented_control(
         "Method",
         OTHERS,
@@ -167,16 +167,16 @@ def _others(opened: Opened[ImageView], subject: Subject) -> None:
         format_func=lambda name: METHODS[name].title,
         required=True,
     )
-    _method(opened, subject)
+    _method(opened, chosen)
 
 
-def _method(opened: Opened[ImageView], subject: Subject) -> None:
+def _method(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     view = opened.view
     method = METHODS[view.method]
     st.caption(f"{method.theory} *{method.reference}*")
-    input_controls(view, runs.facts(opened.run))
+    input_controls(view, runs.choices(opened.run))
     parameter_controls(view)
-    live.run_method(opened, subject)
+    live.run_method(opened, chosen)
 
 
 draw(open_page(ImageView))

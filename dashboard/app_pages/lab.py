@@ -5,7 +5,7 @@ import streamlit as st
 from compute.methods import METHODS
 from compute.methods.base import IMAGE, SECOND
 from dashboard.data import photographs, runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.views import binding
 from dashboard.views.definitions import LabView
 from dashboard.widgets.header import Opened, open_page
@@ -29,20 +29,20 @@ def draw(opened: Opened[LabView]) -> None:
     reads = method.needs | method.takes
     settings, inputs = st.columns([3, 1], gap="medium")
     with settings:
-        subject = pick(opened, optional=IMAGE not in method.needs) if IMAGE in reads else None
+        chosen = pick(opened, optional=IMAGE not in method.needs) if IMAGE in reads else None
         second = pick_second(opened, optional=SECOND not in method.needs) if SECOND in reads else None
-        input_controls(opened.view, runs.facts(opened.run))
+        input_controls(opened.view, runs.choices(opened.run))
         parameter_controls(opened.view)
     with inputs:
-        _preview(opened, subject, "The image")
+        _preview(opened, chosen, "The image")
         _preview(opened, second, "The second image")
-    run.run_method(opened, subject, second)
+    run.run_method(opened, chosen, second)
 
 
-def _preview(opened: Opened[LabView], subject: Subject | None, caption: str) -> None:
-    if subject is not None:
-        png = photographs.crop(opened.run, subject.image_id or 0, subject.upload)
-        st.image(png, caption=caption, alt=subject.name, width=160)
+def _preview(opened: Opened[LabView], chosen: ChosenImage | None, caption: str) -> None:
+    if chosen is not None:
+        png = photographs.crop(opened.run, chosen.image_id or 0, chosen.upload)
+        st.image(png, caption=caption, alt=chosen.name, width=160)
 
 
 draw(open_page(LabView))

@@ -9,7 +9,7 @@ import streamlit as st
 
 from compute.reports.drawing.coloring import COLOR_COLUMNS, color_title
 from dashboard.data import image_search, runs, selections
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.sections import map
 from dashboard.text import plain
 from dashboard.views import binding
@@ -52,7 +52,7 @@ def draw(opened: Opened[MapView]) -> None:
 
 def _controls(opened: Opened[MapView]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        _segments("Layout", "map", list(runs.facts(opened.run).maps), map.METHODS)
+        _segments("Layout", "map", list(runs.choices(opened.run).maps), map.METHODS)
         _segments("Show as", "show", list(SHOWN), SHOWN)
         if opened.view.show == "points":
             st.selectbox(
@@ -64,7 +64,7 @@ def _controls(opened: Opened[MapView]) -> None:
                 on_change=lambda: binding.change(MapView, highlight=""),
             )
         else:
-            _segments("Cells", "kind", list(runs.facts(opened.run).grids.get(opened.view.map, ())), KINDS)
+            _segments("Cells", "kind", list(runs.choices(opened.run).grids.get(opened.view.map, ())), KINDS)
             st.toggle(
                 "Seams",
                 key=_key("seams"),
@@ -104,7 +104,7 @@ def _selected(opened: Opened[MapView]) -> None:
         f"({row['probability']:.0%})"
     )
     st.caption(f"{plain(row['path'])}, image {view.image}")
-    image_links.links(opened, Subject(view.image, "", row["path"], row["sha256"] or ""))
+    image_links.links(opened, ChosenImage(view.image, "", row["path"], row["sha256"] or ""))
 
 
 def _quality(opened: Opened[MapView]) -> None:
@@ -179,7 +179,7 @@ def _sheet(opened: Opened[MapView], image_ids: np.ndarray, field: str, label: st
         row = opened.run.image(image)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(row['label'] or row['path'])}**, image {image}:", width="content")
-            image_links.links(opened, Subject(image, "", row["path"], row["sha256"] or ""))
+            image_links.links(opened, ChosenImage(image, "", row["path"], row["sha256"] or ""))
     selected = image if image >= 0 else None
     wall(opened, image_ids, field, label=label, selected=selected, on_click=_choose)
 

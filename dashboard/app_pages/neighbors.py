@@ -7,7 +7,7 @@ import streamlit as st
 from compute.analysis.label_agreement import agreements
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
-from dashboard.data.photographs import Subject, crop
+from dashboard.data.photographs import ChosenImage, crop
 from dashboard.sections.image.neighbors import feature_neighbors, pixel_neighbors, top_classes
 from dashboard.text import plain
 from dashboard.views import binding, urls
@@ -31,28 +31,28 @@ SPACES = {
 
 
 def draw(opened: Opened[NeighborsView]) -> None:
-    subject = pick(opened)
+    chosen = pick(opened)
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
-        st.image(crop(opened.run, opened.view.image, subject.upload), width=150, alt="the image asked about")
+        st.image(crop(opened.run, opened.view.image, chosen.upload), width=150, alt="the image asked about")
         with st.container(width="stretch"):
-            label = _describe(opened, subject)
+            label = _describe(opened, chosen)
             st.slider("Neighbours", 1, MOST, key=binding.key(NeighborsView, "count"), width=320)
-            image_links.links(opened, subject)
+            image_links.links(opened, chosen)
             download_menu(opened)
     for column, space in zip(st.columns(2, gap="medium"), SPACES, strict=True):
         with column:
-            _space(opened, subject, space, label)
+            _space(opened, chosen, space, label)
 
 
-def _describe(opened: Opened[NeighborsView], subject: Subject) -> str | None:
-    if subject.image_id is None:
-        name, probability = top_classes(opened.run, subject.upload)[0]
+def _describe(opened: Opened[NeighborsView], chosen: ChosenImage) -> str | None:
+    if chosen.image_id is None:
+        name, probability = top_classes(opened.run, chosen.upload)[0]
         st.markdown(f"An uploaded image, predicted **{plain(name)}** ({probability:.0%})")
         return None
-    row = opened.run.image(subject.image_id)
+    row = opened.run.image(chosen.image_id)
     if row["predicted"] is None:
         raise ValueError(
-            f"image {subject.image_id} ({row['path']}) could not be read, so it has no neighbours"
+            f"image {chosen.image_id} ({row['path']}) could not be read, so it has no neighbours"
         )
     st.markdown(
         f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} "
@@ -61,11 +61,11 @@ def _describe(opened: Opened[NeighborsView], subject: Subject) -> str | None:
     return row["label"]
 
 
-def _space(opened: Opened[NeighborsView], subject: Subject, space: str, label: str | None) -> None:
+def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label: str | None) -> None:
     title, how = SPACES[space]
     st.subheader(title, anchor=False)
     st.caption(how)
-    found = _neighbors(opened, subject, space)
+    found = _neighbors(opened, chosen, space)
     if found is None:
         return
     found = found.slice(0, opened.view.count)
@@ -93,12 +93,12 @@ def _space(opened: Opened[NeighborsView], subject: Subject, space: str, label: s
     )
 
 
-def _neighbors(opened: Opened[NeighborsView], subject: Subject, space: str) -> pa.Table | None:
+def _neighbors(opened: Opened[NeighborsView], chosen: ChosenImage, space: str) -> pa.Table | None:
     """None while they are looked for."""
-    if subject.image_id is not None:
-        return opened.run.neighbors(space, subject.image_id)
+    if chosen.image_id is not None:
+        return opened.run.neighbors(space, chosen.image_id)
     look = feature_neighbors if space == "feature" else pixel_neighbors
-    return look(opened.run, subject.upload, MOST)
+    return look(opened.run, chosen.upload, MOST)
 
 
 def _whole_store(opened: Opened[NeighborsView], space: str) -> float | None:

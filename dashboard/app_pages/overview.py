@@ -104,7 +104,7 @@ def filters(run: Run, view: OverviewView) -> None:
         GridItem(channel, data_url.data_url(png), alt=f"first-layer filter {channel}", caption=str(channel))
         for channel, png in shown
     ]
-    layer = next(iter(runs.facts(run).layers), "")
+    layer = next(iter(runs.choices(run).layers), "")
     clicked = image_grid(items, key="overview/filters", label="First-layer filters", size=64, pixelated=True)
     if clicked is not None:
         st.switch_page(
@@ -158,7 +158,7 @@ def layers(run: Run, view: OverviewView) -> None:
         },
     )
     link(
-        ChannelsView(view.store, view.run, layer=next(iter(runs.facts(run).layers), "")),
+        ChannelsView(view.store, view.run, layer=next(iter(runs.choices(run).layers), "")),
         "Look at the channels",
     )
 

@@ -24,7 +24,7 @@ OUTSIDE = (128, 128, 128)
 
 
 @dataclass(frozen=True)
-class Subject:
+class ChosenImage:
     """An image that was chosen on a page: one of the run's, or an uploaded one.
 
     image_id: of the run's image; None for an uploaded one.

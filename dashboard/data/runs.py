@@ -19,7 +19,7 @@ from compute.reports.drawing.coloring import coloring as coloring_of
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import image_search
 from dashboard.settings import Settings, find_stores
-from dashboard.views.state import Facts
+from dashboard.views.state import Choices
 from featurestore import vector_cache
 from featurestore.places import Place, beside, place
 from featurestore.reader import Run, Store
@@ -53,8 +53,8 @@ def table(run: Run, name: str, columns: tuple[str, ...] | None = None) -> pa.Tab
 
 
 @st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
-def facts(run: Run) -> Facts:
-    return read_facts(run)
+def choices(run: Run) -> Choices:
+    return read_choices(run)
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -122,7 +122,7 @@ def _folder(name: str) -> str:
     return str(listed[name])
 
 
-def read_facts(run: Run) -> Facts:
+def read_choices(run: Run) -> Choices:
     """What there is to choose from; a table that was not computed offers nothing."""
     tables = run.tables()
     layers = run.table("layers", ["layer", "channels"]).to_pydict() if "layers" in tables else {}
@@ -132,7 +132,7 @@ def read_facts(run: Run) -> Facts:
         if "grids" in tables
         else []
     )
-    return Facts(
+    return Choices(
         images=run.image_count,
         layers=dict(zip(layers.get("layer", ()), layers.get("channels", ()), strict=True)),
         classes=run.class_names,

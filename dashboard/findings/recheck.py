@@ -62,7 +62,7 @@ def view_of(finding: Finding, run: Run | None = None) -> tuple[ViewState, tuple[
     view = dataclasses.replace(view, proof="", run=finding.run if run is None else run.fingerprint)
     if run is None:
         return view, notes
-    fitted, more = view.fitted(runs.facts(run))
+    fitted, more = view.fitted(runs.choices(run))
     return fitted, notes + more
 
 

@@ -21,7 +21,7 @@ class AllPeaks:
 
 @dataclass(frozen=True)
 class Search:
-    """image_id and upload: as in `Subject`."""
+    """image_id and upload: as in `ChosenImage`."""
 
     key: str
     title: str

@@ -36,7 +36,7 @@ def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
 def cells(opened: Opened[MapView]) -> None:
     """The grid of thumbnails."""
     view, run = opened.view, opened.run
-    if view.kind not in runs.facts(run).grids.get(view.map, ()):
+    if view.kind not in runs.choices(run).grids.get(view.map, ()):
         st.info(
             f"This run has no such grid of {spoken(view.map)}: `python -m compute store --stages grid …` "
             "makes it.",

@@ -43,7 +43,7 @@ def _points(run: Run, other: Run, method: str, side: str) -> Payload:
 
 
 def _colors(run: Run, other: Run, method: str, column: str) -> Payload:
-    if method not in data.facts(run).maps:
+    if method not in data.choices(run).maps:
         raise ValueError(f"unknown map {method!r}")
     values = comparison.coloring(run, other, method, column).values
     return Payload(values.tobytes(), "application/octet-stream")

@@ -13,60 +13,60 @@ from dashboard.views.state import (
     LONGEST_NAME,
     LONGEST_RUN,
     PARAMETER,
-    Facts,
+    Choices,
     LiveView,
     ViewState,
     read_parameters,
-    shown,
+    view_field,
 )
 
 
 @dataclass(frozen=True)
 class OverviewView(ViewState):
     page: ClassVar[str] = "overview"
-    scaling: str = shown("filter", choices=("filter", "all"))
+    scaling: str = view_field("filter", choices=("filter", "all"))
 
 
 @dataclass(frozen=True)
 class MapView(ViewState):
     page: ClassVar[str] = "map"
-    map: str = shown("", among="maps")
-    show: str = shown("points", choices=("points", "grid"))
-    color: str = shown("label", choices=COLOR_COLUMNS)
-    kind: str = shown("unique", choices=("unique", "nearest"))
-    seams: bool = shown(False)
-    image: int = shown(-1, among="images", optional=True)
-    selection: str = shown("", longest=LONGEST_NAME)
-    camera: str = shown("")
-    highlight: str = shown("")
-    bounds: str = shown("")
-    search: str = shown("")
-    hits_page: int = shown(1, low=1)
-    selection_page: int = shown(1, low=1)
+    map: str = view_field("", among="maps")
+    show: str = view_field("points", choices=("points", "grid"))
+    color: str = view_field("label", choices=COLOR_COLUMNS)
+    kind: str = view_field("unique", choices=("unique", "nearest"))
+    seams: bool = view_field(False)
+    image: int = view_field(-1, among="images", optional=True)
+    selection: str = view_field("", longest=LONGEST_NAME)
+    camera: str = view_field("")
+    highlight: str = view_field("")
+    bounds: str = view_field("")
+    search: str = view_field("")
+    hits_page: int = view_field(1, low=1)
+    selection_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)
 class NeighborsView(ViewState):
     page: ClassVar[str] = "neighbors"
-    image: int = shown(0, among="images")
-    upload: str = shown("", longest=LONGEST_NAME)
-    count: int = shown(12, low=1, high=20)
+    image: int = view_field(0, among="images")
+    upload: str = view_field("", longest=LONGEST_NAME)
+    count: int = view_field(12, low=1, high=20)
 
 
 @dataclass(frozen=True)
 class ChannelsView(ViewState):
     page: ClassVar[str] = "channels"
-    layer: str = shown("", among="layers")
-    channel: int = shown(0, among="channels")
-    sort: str = shown("channel", choices=("channel", "mean", "max", "active_share", "selectivity"))
-    only: str = shown("all", choices=("all", "live", "dead"))
-    top_class: str = shown("", among="classes", optional=True)
-    find: str = shown("")
-    least: float = shown(0.0, low=0.0, high=1.0)
-    most: float = shown(1.0, low=0.0, high=1.0)
-    rank: int = shown(0, low=0, high=99)
-    guided: bool = shown(False)
-    ascent: bool = shown(False)
+    layer: str = view_field("", among="layers")
+    channel: int = view_field(0, among="channels")
+    sort: str = view_field("channel", choices=("channel", "mean", "max", "active_share", "selectivity"))
+    only: str = view_field("all", choices=("all", "live", "dead"))
+    top_class: str = view_field("", among="classes", optional=True)
+    find: str = view_field("")
+    least: float = view_field(0.0, low=0.0, high=1.0)
+    most: float = view_field(1.0, low=0.0, high=1.0)
+    rank: int = view_field(0, low=0, high=99)
+    guided: bool = view_field(False)
+    ascent: bool = view_field(False)
 
     def in_the_lab(self, live: bool = False) -> "LabView":
         """Gradient ascent on the channel at the method's own defaults: one result for both pages."""
@@ -84,23 +84,23 @@ class ImageView(LiveView):
     """
 
     page: ClassVar[str] = "image"
-    method: str = shown("saliency")
-    live: bool = shown(True)
-    image: int = shown(0, among="images")
-    tab: str = shown(image_tabs.GLANCE, choices=tuple(image_tabs.TABS))
-    source: str = shown("stored", choices=("stored", "live"))
-    value: str = shown("probability", choices=("probability", "logit", "argmax"))
-    overlay: bool = shown(True)
-    strong: str = shown("")
+    method: str = view_field("saliency")
+    live: bool = view_field(True)
+    image: int = view_field(0, among="images")
+    tab: str = view_field(image_tabs.GLANCE, choices=tuple(image_tabs.TABS))
+    source: str = view_field("stored", choices=("stored", "live"))
+    value: str = view_field("probability", choices=("probability", "logit", "argmax"))
+    overlay: bool = view_field(True)
+    strong: str = view_field("")
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
         return super().from_query(image_tabs.agreeing(query, cls.method, PARAMETER))
 
-    def fitted(self, facts: Facts) -> tuple[Self, Notes]:
+    def fitted(self, choices: Choices) -> tuple[Self, Notes]:
         """Live occlusion where the store can't hold maps of the image."""
-        view, notes = super().fitted(facts)
-        missing = view.tab == image_tabs.OCCLUSION and bool(view.upload or not facts.occlusion)
+        view, notes = super().fitted(choices)
+        missing = view.tab == image_tabs.OCCLUSION and bool(view.upload or not choices.occlusion)
         return (dataclasses.replace(view, source="live") if missing else view), notes
 
     @property
@@ -111,19 +111,19 @@ class ImageView(LiveView):
 @dataclass(frozen=True)
 class MistakesView(ViewState):
     page: ClassVar[str] = "mistakes"
-    tab: str = shown("confusion", choices=("confusion", "neighbors", "classes"))
-    split: str = shown("")
-    label: str = shown("")
-    predicted: str = shown("")
-    k: int = shown(10, low=1, high=20)
-    selection: str = shown("", longest=LONGEST_NAME)
-    images_page: int = shown(1, low=1)
+    tab: str = view_field("confusion", choices=("confusion", "neighbors", "classes"))
+    split: str = view_field("")
+    label: str = view_field("")
+    predicted: str = view_field("")
+    k: int = view_field(10, low=1, high=20)
+    selection: str = view_field("", longest=LONGEST_NAME)
+    images_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)
 class LabView(LiveView):
     page: ClassVar[str] = "lab"
-    method: str = shown("fool")
+    method: str = view_field("fool")
 
 
 @dataclass(frozen=True)
@@ -132,22 +132,22 @@ class CompareView(ViewState):
     wall_page: of the images, or channels, that the tab lists."""
 
     page: ClassVar[str] = "compare"
-    other_store: str = shown("", listed=True)
-    other_run: str = shown("", longest=LONGEST_RUN)
-    tab: str = shown("summary", choices=("summary", "predictions", "neighbors", "channels", "maps"))
-    kind: str = shown("all", choices=("all", "fixed", "broken", "both wrong", "changed"))
-    label: str = shown("")
-    k: int = shown(10, low=1, high=20)
-    layer: str = shown("", among="layers", optional=True)
-    channel: int = shown(-1, among="channels", optional=True)
-    sort: str = shown("overlap", choices=("overlap", "partner", "channel"))
-    map: str = shown("", among="maps")
-    color: str = shown("label", choices=("label", "kind", "moved"))
-    camera: str = shown("")
-    selection: str = shown("", longest=LONGEST_NAME)
-    highlight: str = shown("")
-    image: int = shown(-1, among="images", optional=True)
-    wall_page: int = shown(1, low=1)
+    other_store: str = view_field("", listed=True)
+    other_run: str = view_field("", longest=LONGEST_RUN)
+    tab: str = view_field("summary", choices=("summary", "predictions", "neighbors", "channels", "maps"))
+    kind: str = view_field("all", choices=("all", "fixed", "broken", "both wrong", "changed"))
+    label: str = view_field("")
+    k: int = view_field(10, low=1, high=20)
+    layer: str = view_field("", among="layers", optional=True)
+    channel: int = view_field(-1, among="channels", optional=True)
+    sort: str = view_field("overlap", choices=("overlap", "partner", "channel"))
+    map: str = view_field("", among="maps")
+    color: str = view_field("label", choices=("label", "kind", "moved"))
+    camera: str = view_field("")
+    selection: str = view_field("", longest=LONGEST_NAME)
+    highlight: str = view_field("")
+    image: int = view_field(-1, among="images", optional=True)
+    wall_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ class ResultsView(ViewState):
     """The live results that are kept. method: of this one alone, "" for all."""
 
     page: ClassVar[str] = "results"
-    method: str = shown("", choices=("", *METHODS))
-    sort: str = shown("used", choices=("used", "made", "size"))
-    results_page: int = shown(1, low=1)
+    method: str = view_field("", choices=("", *METHODS))
+    sort: str = view_field("used", choices=("used", "made", "size"))
+    results_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ class FindingsView(ViewState):
     """What was pinned. find: words that a finding's title or note has."""
 
     page: ClassVar[str] = "findings"
-    find: str = shown("")
-    findings_page: int = shown(1, low=1)
+    find: str = view_field("")
+    findings_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)

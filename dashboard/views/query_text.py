@@ -1,6 +1,7 @@
-"""How an address writes a value and reads it: within bounds, and short enough for the whole to be sent.
+"""How an address writes a value and reads it.
 
-All of a page's query stays below 1,900 characters, whatever a store's names and a visitor's texts are.
+What is read is held to its bounds. What is written is kept short: all of a page's query stays below 1,900
+characters, whatever a store's names and a visitor's texts are.
 """
 
 import dataclasses
@@ -18,27 +19,31 @@ LONGEST_NUMBER = 24
 Notes = tuple[str, ...]
 
 
-def write(value: Any, facts: Any = None) -> str:
-    """facts: the field's metadata; see `dashboard.views.state.shown`."""
+def write(value: Any, bounds: Any = None) -> str:
+    """Return a field's value as an address writes it.
+
+    bounds: the field's metadata, see `dashboard.views.state.view_field`.
+    """
     if isinstance(value, str):
-        return _shortened(value, facts or {})
+        return _shortened(value, bounds or {})
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def read(each: dataclasses.Field, text: str) -> tuple[Any, Notes]:
-    """The value of `text` in the field's type and bounds; else the default or the bound, with a note."""
-    name, default, facts = each.name, each.default, each.metadata
+def read(field: dataclasses.Field, text: str) -> tuple[Any, Notes]:
+    """Return the value of `text` in the field's type and bounds, else the default or the bound, with notes."""
+    name, default, bounds = field.name, field.default, field.metadata
     try:
-        value = _shortened(text, facts) if isinstance(default, str) else _number(type(default), text)
+        value = _shortened(text, bounds) if isinstance(default, str) else _number(type(default), text)
     except ValueError:
         return default, (f"{name} {_cut(text, LONGEST)!r} can't be read; {default!r} is taken",)
-    if facts.get("choices") is not None and value not in facts["choices"]:
-        choices = ", ".join(map(str, facts["choices"]))
+    if bounds.get("choices") is not None and value not in bounds["choices"]:
+        choices = ", ".join(map(str, bounds["choices"]))
         return default, (f"{name} {_cut(text, LONGEST)!r} is not one of {choices}; {default!r} is taken",)
-    return clamp(name, value, facts.get("low"), facts.get("high"))
+    return clamp(name, value, bounds.get("low"), bounds.get("high"))
 
 
 def clamp(name: str, value: Any, low: float | None, high: float | None) -> tuple[Any, Notes]:
+    """Return the value if it is within the inclusive bounds, else the nearer bound, with a note."""
     if low is not None and value < low:
         return type(value)(low), (f"{name} {value} is below {low}; {low} is taken",)
     if high is not None and value > high:
@@ -47,7 +52,10 @@ def clamp(name: str, value: Any, low: float | None, high: float | None) -> tuple
 
 
 def abbreviated(name: str, longest: int = LONGEST) -> str:
-    """A name that is too long for an address: its beginning, "~" and a hash; `resolved` finds it again."""
+    """Return a name as an address writes it: one that is too long is cut off and ends in "~" and a hash.
+
+    `resolved` finds the name again.
+    """
     if _length(name) <= longest:
         return name
     ending = f"~{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
@@ -55,7 +63,7 @@ def abbreviated(name: str, longest: int = LONGEST) -> str:
 
 
 def resolved(text: str, names: Iterable[str]) -> str:
-    """The name that `text` says or abbreviates; `text` itself where there is none."""
+    """Return the name that `text` says or abbreviates; `text` itself where it is none of the names."""
     names = tuple(names)
     return text if text in names else next((name for name in names if abbreviated(name) == text), text)
 
@@ -83,13 +91,13 @@ def _number(kind: type, text: str) -> Any:
     return value
 
 
-def _shortened(text: str, facts: Any) -> str:
-    longest = facts.get("longest", LONGEST)
-    return abbreviated(text, longest) if facts.get("listed") else _cut(text, longest)
+def _shortened(text: str, bounds: Any) -> str:
+    longest = bounds.get("longest", LONGEST)
+    return abbreviated(text, longest) if bounds.get("listed") else _cut(text, longest)
 
 
 def _cut(text: str, longest: int) -> str:
-    """As much of the beginning as `longest` characters of an address hold."""
+    """Return as much of the beginning as `longest` characters of an address hold."""
     text = text[:longest]
     while _length(text) > longest:
         text = text[:-1]

@@ -16,7 +16,7 @@ from dashboard.views import binding
 from dashboard.views.binding import View
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.query_text import Notes, resolved
-from dashboard.views.state import Facts
+from dashboard.views.state import Choices
 from dashboard.widgets import errors, other_runs
 from featurestore.places import Place
 from featurestore.reader import Run, Store
@@ -53,14 +53,14 @@ def open_page(
     if view.store not in listed:
         errors.unknown_store(view, list(listed))
     run, latest = _open_run(view, listed)
-    facts = runs.facts(run)
-    view, more = dataclasses.replace(view, run=run.fingerprint).fitted(facts)
+    choices = runs.choices(run)
+    view, more = dataclasses.replace(view, run=run.fingerprint).fitted(choices)
     view, dropped = selections.held(complete(view, run), run)
     proof, unread = proof_of(view)
     view = view if proof else dataclasses.replace(view, proof="")
     binding.settle(view)
     with navigation:
-        _navigate(view, facts)
+        _navigate(view, choices)
     opened = Opened(view, run, result_of(view, run))
     _draw(opened, list(listed))
     if proof:
@@ -81,13 +81,13 @@ def _lasting(view: View, notes: Notes) -> Notes:
     return lasting if said == address else ()
 
 
-def _navigate(view: View, facts: Facts) -> None:
+def _navigate(view: View, choices: Choices) -> None:
     """Links to all pages, each with its whole view in the address: a click is one entry of the history."""
     for entry in PAGES.values():
         if entry.view is type(view):
             link(view)
         else:
-            link(binding.following(entry.view, view, st.session_state).fitted(facts)[0])
+            link(binding.following(entry.view, view, st.session_state).fitted(choices)[0])
 
 
 def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:

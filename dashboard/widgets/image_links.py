@@ -10,7 +10,7 @@ import streamlit as st
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND
 from dashboard.data import runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.views import binding, image_tabs
 from dashboard.views.definitions import CompareView, ImageView, LabView, MapView, MistakesView, NeighborsView
 from dashboard.views.navigation import link
@@ -28,45 +28,45 @@ class Unit:
     x: int
 
 
-def links(opened: Opened, subject: Subject, unit: Unit | None = None) -> None:
+def links(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> None:
     """A row of links, without the one to the page itself, and a menu of the Lab's methods."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        for view, label in pages(opened, subject):
+        for view, label in pages(opened, chosen):
             if type(view) is not type(opened.view):
                 link(view, label)
         with st.popover("In the lab", icon=":material/science:", type="tertiary"):
-            for view, label in lab_views(opened, subject, unit):
+            for view, label in lab_views(opened, chosen, unit):
                 link(view, label)
 
 
-def pages(opened: Opened, subject: Subject) -> Iterator[tuple[ViewState, str]]:
+def pages(opened: Opened, chosen: ChosenImage) -> Iterator[tuple[ViewState, str]]:
     """The pages that take an image, with what they are called on a link."""
-    where, image = _where(opened), _image(subject)
+    where, image = _where(opened), _image(chosen)
     yield explaining(opened, **image), "Explain"
     yield NeighborsView(**where, **image), "Neighbours"
-    if runs.facts(opened.run).layers:
+    if runs.choices(opened.run).layers:
         yield explaining(opened, **image, tab=image_tabs.CHANNELS), "Strongest channels"
-    if subject.image_id is None:
+    if chosen.image_id is None:
         return
-    yield MapView(**where, image=subject.image_id), "On the map"
-    yield compared(opened, image=subject.image_id, tab="predictions", kind="all", label=""), "Compare"
-    row = opened.run.image(subject.image_id)
+    yield MapView(**where, image=chosen.image_id), "On the map"
+    yield compared(opened, image=chosen.image_id, tab="predictions", kind="all", label=""), "Compare"
+    row = opened.run.image(chosen.image_id)
     if row["correct"] is False:
         yield MistakesView(**where, label=row["label"], predicted=row["predicted"]), "Mistakes like it"
 
 
-def lab_views(opened: Opened, subject: Subject, unit: Unit | None = None) -> Iterator[tuple[LabView, str]]:
+def lab_views(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> Iterator[tuple[LabView, str]]:
     """The Lab's methods that take the image: as what they start from, then as the guide or style."""
-    where, image = _where(opened), _image(subject)
+    where, image = _where(opened), _image(chosen)
     for name, method in METHODS.items():
         reads = method.needs | method.takes
         parameters = read_parameters(name, {})[0]
-        chosen = {} if unit is None else _of_unit(unit, reads)
+        of_unit = {} if unit is None else _of_unit(unit, reads)
         if IMAGE in reads:
-            yield LabView(**where, **image, **chosen, method=name, parameters=parameters), method.title
-        if SECOND in reads and subject.image_id is not None:
+            yield LabView(**where, **image, **of_unit, method=name, parameters=parameters), method.title
+        if SECOND in reads and chosen.image_id is not None:
             view = LabView(
-                **where, **chosen, image=0, second=subject.image_id, method=name, parameters=parameters
+                **where, **of_unit, image=0, second=chosen.image_id, method=name, parameters=parameters
             )
             yield view, f"{method.title}, this as the second image"
 
@@ -89,8 +89,8 @@ def _where(opened: Opened) -> dict[str, str]:
     return {"store": opened.store, "run": opened.run.fingerprint}
 
 
-def _image(subject: Subject) -> dict:
-    return {"image": max(subject.image_id or 0, 0), "upload": subject.upload}
+def _image(chosen: ChosenImage) -> dict:
+    return {"image": max(chosen.image_id or 0, 0), "upload": chosen.upload}
 
 
 def _of_unit(unit: Unit, reads: frozenset[str]) -> dict:

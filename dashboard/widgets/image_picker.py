@@ -6,7 +6,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dashboard.components import image_grid
 from dashboard.data import runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.data.uploads import uploads
 from dashboard.views import binding
 from dashboard.views.state import ViewState
@@ -17,7 +17,7 @@ PER_PAGE = 40
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"]
 
 
-def pick(opened: Opened, optional: bool = False) -> Subject | None:
+def pick(opened: Opened, optional: bool = False) -> ChosenImage | None:
     """Draws the controls; None where the view has no image."""
     view, cls = opened.view, type(opened.view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -44,10 +44,10 @@ def pick(opened: Opened, optional: bool = False) -> Subject | None:
             st.button(
                 "Back to the store", icon=":material/undo:", on_click=lambda: binding.change(cls, upload="")
             )
-    return subject(opened)
+    return chosen_image(opened)
 
 
-def pick_second(opened: Opened, optional: bool) -> Subject | None:
+def pick_second(opened: Opened, optional: bool) -> ChosenImage | None:
     """The image that a method takes besides: a guide, a style."""
     st.number_input(
         "Second image",
@@ -62,20 +62,20 @@ def pick_second(opened: Opened, optional: bool) -> Subject | None:
     return of_store(opened, opened.view.second)
 
 
-def subject(opened: Opened) -> Subject | None:
+def chosen_image(opened: Opened) -> ChosenImage | None:
     """The view's image. ValueError where it is an upload that is not kept any more."""
     view = opened.view
     if view.upload:
         uploads().read(view.upload)
-        return Subject(None, view.upload, "uploaded image", view.upload)
+        return ChosenImage(None, view.upload, "uploaded image", view.upload)
     return of_store(opened, view.image)
 
 
-def of_store(opened: Opened, image_id: int) -> Subject | None:
+def of_store(opened: Opened, image_id: int) -> ChosenImage | None:
     if image_id < 0:
         return None
     row = opened.run.image(image_id)
-    return Subject(image_id, "", row["path"], row["sha256"] or "")
+    return ChosenImage(image_id, "", row["path"], row["sha256"] or "")
 
 
 def choose(cls: type[ViewState], image_id: int) -> None:

@@ -7,11 +7,11 @@ from compute.images.decoding import decode
 from dashboard.findings.record import Finding
 from dashboard.sharing.proof import Proof
 from dashboard.views.navigation import PAGES
-from dashboard.views.state import Facts
+from dashboard.views.state import Choices
 from featurestore.errors import Damaged
 from featurestore.manifest import Manifest
 
-FACTS = Facts(100, {"conv1": 8, "conv2": 16}, ("cat", "dog"), ("pca",), {"pca": ("unique", "nearest")})
+CHOICES = Choices(100, {"conv1": 8, "conv2": 16}, ("cat", "dog"), ("pca",), {"pca": ("unique", "nearest")})
 
 
 def decoding(data: bytes) -> None:
@@ -41,8 +41,8 @@ def link(data: bytes) -> None:
     page, _, query = data.decode("utf-8", "replace").partition("?")
     fields = dict(each.partition("=")[::2] for each in query.split("&"))
     cls = PAGES.get(page, next(iter(PAGES.values()))).view
-    view = cls.from_query(fields)[0].fitted(FACTS)[0]
-    again = cls.from_query(view.to_query())[0].fitted(FACTS)[0]
+    view = cls.from_query(fields)[0].fitted(CHOICES)[0]
+    again = cls.from_query(view.to_query())[0].fitted(CHOICES)[0]
     if again.to_query() != view.to_query():
         raise AssertionError(f"{view} is {again} once its link is opened")
     try:

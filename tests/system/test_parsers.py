@@ -19,7 +19,7 @@ from dashboard.sharing.short_links import ShortLinks, name_of
 from dashboard.views.navigation import PAGES
 from featurestore.layout import check_fingerprint
 from featurestore.manifest import Manifest
-from tests.fuzz.targets import FACTS, finding, link, manifest
+from tests.fuzz.targets import CHOICES, finding, link, manifest
 from tests.fuzz.texts import FINDING, MANIFEST
 
 QUICK = settings(
@@ -95,8 +95,8 @@ def test_links_with_any_values(page, further, data):
     cls = PAGES[page].view
     names = list(cls().to_query()) or ["store"]
     query = further | data.draw(some.dictionaries(some.sampled_from(names), TEXT, max_size=6))
-    view = cls.from_query(query)[0].fitted(FACTS)[0]
-    assert cls.from_query(view.to_query())[0].fitted(FACTS)[0].to_query() == view.to_query()
+    view = cls.from_query(query)[0].fitted(CHOICES)[0]
+    assert cls.from_query(view.to_query())[0].fitted(CHOICES)[0].to_query() == view.to_query()
 
 
 @QUICK

@@ -26,7 +26,7 @@ SIDE = 64
 
 def choose(opened: Opened[ChannelsView], stats: pa.Table) -> None:
     """stats: the layer's rows of `channels`."""
-    layers = runs.facts(opened.run).layers
+    layers = runs.choices(opened.run).layers
     shown = _listed(opened, stats)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(

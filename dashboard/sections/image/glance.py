@@ -9,7 +9,7 @@ import streamlit as st
 from compute.images.pictures import picture, png, to_8_bit, upscaled
 from compute.methods import METHODS
 from dashboard.data import runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.sections.image import occlusion, strongest_channels
 from dashboard.sections.image.neighbors import strip
 from dashboard.sections.image.occlusion import PREVIEW
@@ -34,12 +34,12 @@ SHOWN, SIDE = 8, 84
 """Images in a row, and their side in CSS pixels."""
 
 
-def draw(opened: Opened[ImageView], subject: Subject) -> None:
+def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     refused = runs.refusal(opened.run)
     parts: dict[str, Callable[[], None]] = {
-        OCCLUSION: lambda: _occlusion(opened, subject, refused),
-        SALIENCY: lambda: _method(opened, subject, SALIENCY, refused),
-        SEGMENTATION: lambda: _method(opened, subject, SEGMENTATION, refused),
+        OCCLUSION: lambda: _occlusion(opened, chosen, refused),
+        SALIENCY: lambda: _method(opened, chosen, SALIENCY, refused),
+        SEGMENTATION: lambda: _method(opened, chosen, SEGMENTATION, refused),
     }
     for column, (tab, part) in zip(st.columns(len(parts), gap="small"), parts.items(), strict=True):
         with column:
@@ -49,15 +49,15 @@ def draw(opened: Opened[ImageView], subject: Subject) -> None:
     if refused is not None:
         st.info(sentence(ValueError(refused)), icon=":material/lock:")
     link(shown_on(opened.view, NEIGHBORS), TABS[NEIGHBORS], PAGES["neighbors"].icon)
-    known = subject.image_id is not None or refused is None
+    known = chosen.image_id is not None or refused is None
     if known:
         with boundary():
-            strip(opened, subject, "feature", SHOWN, size=SIDE)
-    if runs.facts(opened.run).layers:
+            strip(opened, chosen, "feature", SHOWN, size=SIDE)
+    if runs.choices(opened.run).layers:
         link(shown_on(opened.view, CHANNELS), TABS[CHANNELS], PAGES["channels"].icon)
         if known:
             with boundary():
-                strongest_channels.strip(opened, subject, SHOWN, SIDE)
+                strongest_channels.strip(opened, chosen, SHOWN, SIDE)
 
 
 def shown_on(view: ImageView, tab: str) -> ImageView:
@@ -67,20 +67,20 @@ def shown_on(view: ImageView, tab: str) -> ImageView:
     return dataclasses.replace(view, tab=tab, method=method, parameters=parameters)
 
 
-def _occlusion(opened: Opened[ImageView], subject: Subject, refused: str | None) -> None:
-    if not occlusion.has_maps(opened.run, subject.image_id):
-        _method(opened, subject, OCCLUSION, refused)
+def _occlusion(opened: Opened[ImageView], chosen: ChosenImage, refused: str | None) -> None:
+    if not occlusion.has_maps(opened.run, chosen.image_id):
+        _method(opened, chosen, OCCLUSION, refused)
         return
-    content, target = occlusion.preview(opened.run, subject.image_id)
-    _show(content, f"Bright: covering it costs {target} its probability", f"occlusion of {subject.name}")
+    content, target = occlusion.preview(opened.run, chosen.image_id)
+    _show(content, f"Bright: covering it costs {target} its probability", f"occlusion of {chosen.name}")
 
 
-def _method(opened: Opened[ImageView], subject: Subject, tab: str, refused: str | None) -> None:
+def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: str | None) -> None:
     if refused is not None:
         st.caption("Needs the network.")
         return
     view = dataclasses.replace(shown_on(opened.view, tab), source="live")
-    step = live_step.finished_step(opened, view, subject)
+    step = live_step.finished_step(opened, view, chosen)
     if step is None:
         return
     shown = step.pictures.get("overlay")
@@ -88,7 +88,7 @@ def _method(opened: Opened[ImageView], subject: Subject, tab: str, refused: str 
     said = f"{METHODS[view.method].title} for {step.numbers['class']}"
     if step.numbers.get("failed"):
         said = f"No outline: {step.numbers['failed']}"
-    _show(png(upscaled(content, PREVIEW)), said, f"{TABS[tab]} of {subject.name}")
+    _show(png(upscaled(content, PREVIEW)), said, f"{TABS[tab]} of {chosen.name}")
 
 
 def _show(content: bytes, caption: str, alt: str) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from compute.reports.neighbors import neighbors_of_file
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.data.uploads import uploads
 from dashboard.views import urls
@@ -61,10 +61,10 @@ def pixel_neighbors(run: Run, upload: str, count: int, view: ViewState | None = 
     return None if job is None else job.step.table()
 
 
-def strip(opened: Opened, subject: Subject, space: str, count: int, size: int = 96) -> None:
+def strip(opened: Opened, chosen: ChosenImage, space: str, count: int, size: int = 96) -> None:
     """One row of neighbours in `space`, "feature" or "pixel"."""
     st.markdown(f"**{SPACES[space]}**")
-    found = _found(opened, subject, space, count)
+    found = _found(opened, chosen, space, count)
     if found is None:
         return
     ids = found["neighbor_id"].to_pylist()
@@ -82,13 +82,13 @@ def strip(opened: Opened, subject: Subject, space: str, count: int, size: int = 
     )
 
 
-def _found(opened: Opened, subject: Subject, space: str, count: int) -> pa.Table | None:
+def _found(opened: Opened, chosen: ChosenImage, space: str, count: int) -> pa.Table | None:
     """None while they are looked for. ValueError where there are none."""
-    if subject.image_id is not None:
-        return opened.run.neighbors(space, subject.image_id).slice(0, count)
+    if chosen.image_id is not None:
+        return opened.run.neighbors(space, chosen.image_id).slice(0, count)
     if space == "feature":
-        return feature_neighbors(opened.run, subject.upload, MOST).slice(0, count)
-    found = pixel_neighbors(opened.run, subject.upload, MOST, opened.view)
+        return feature_neighbors(opened.run, chosen.upload, MOST).slice(0, count)
+    found = pixel_neighbors(opened.run, chosen.upload, MOST, opened.view)
     return None if found is None else found.slice(0, count)
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from compute.reports.strongest_channels import EACH_LAYER, Answer, Peaks, place, stored, strongest
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import photographs, runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.jobs.one_step import search
 from dashboard.text import sentence
@@ -24,13 +24,13 @@ SIDE = 96
 Shown = tuple[tuple[Answer, bytes], ...]
 
 
-def draw(opened: Opened[ImageView], subject: Subject) -> None:
-    layers = tuple(runs.facts(opened.run).layers)
+def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
+    layers = tuple(runs.choices(opened.run).layers)
     if not layers:
         st.info("This network has no convolution, so it has no channels.", icon=":material/view_module:")
         return
     _explain(opened, layers)
-    shown = _live(opened, subject)
+    shown = _live(opened, chosen)
     if shown is None:
         return
     if not shown:
@@ -38,17 +38,17 @@ def draw(opened: Opened[ImageView], subject: Subject) -> None:
         return
     answers = [answer for answer, _ in shown]
     rarest = min(answers, key=_rarity)
-    chosen = next((each for each in answers if each.name == opened.view.strong), rarest)
-    _chosen(opened, chosen)
+    answer_shown = next((each for each in answers if each.name == opened.view.strong), rarest)
+    _chosen(opened, answer_shown)
     for layer in layers:
         of_layer = [(answer, png) for answer, png in shown if answer.layer == layer]
         if of_layer:
-            _layer(opened, layer, of_layer, chosen)
+            _layer(opened, layer, of_layer, answer_shown)
 
 
-def strip(opened: Opened[ImageView], subject: Subject, count: int, size: int) -> None:
+def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int) -> None:
     """One row of the `count` rarest answers of all layers; a click opens the tab on one of them."""
-    shown = _found(opened, subject, "")
+    shown = _found(opened, chosen, "")
     if shown is None:
         return
     rarest = sorted(shown, key=lambda each: _rarity(each[0]))[:count]
@@ -85,7 +85,7 @@ def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
     )
 
 
-def _live(opened: Opened[ImageView], subject: Subject) -> Shown | None:
+def _live(opened: Opened[ImageView], chosen: ChosenImage) -> Shown | None:
     """None while the network runs; the store's own top patches where the network may not be used."""
     if (refused := runs.refusal(opened.run)) is not None:
         st.info(
@@ -93,22 +93,22 @@ def _live(opened: Opened[ImageView], subject: Subject) -> Shown | None:
             "this image is can be shown, from the store.",
             icon=":material/lock:",
         )
-    return _found(opened, subject, opened.view.layer)
+    return _found(opened, chosen, opened.view.layer)
 
 
-def _found(opened: Opened[ImageView], subject: Subject, layer: str) -> Shown | None:
+def _found(opened: Opened[ImageView], chosen: ChosenImage, layer: str) -> Shown | None:
     if runs.refusal(opened.run) is not None:
-        return None if subject.image_id is None else _stored(opened.run, subject.image_id, layer)
-    wanted = search(opened.run, subject.image_id, subject.upload, subject.name, subject.sha256)
+        return None if chosen.image_id is None else _stored(opened.run, chosen.image_id, layer)
+    wanted = search(opened.run, chosen.image_id, chosen.upload, chosen.name, chosen.sha256)
     job = attach(wanted.key, wanted.title, wanted.work, opened.view)
-    return None if job is None else _ranked(opened.run, subject, layer, job.step.layers)
+    return None if job is None else _ranked(opened.run, chosen, layer, job.step.layers)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
-def _ranked(run: Run, subject: Subject, layer: str, _found: Mapping[str, Peaks]) -> Shown:
-    """The found peaks follow from the run and the subject."""
-    image = photographs.photograph(run, subject.image_id or 0, subject.upload)
-    return _with_patches(image, strongest(run, layer, _found, subject.image_id, image.size))
+def _ranked(run: Run, chosen: ChosenImage, layer: str, _found: Mapping[str, Peaks]) -> Shown:
+    """The found peaks follow from the run and the chosen."""
+    image = photographs.photograph(run, chosen.image_id or 0, chosen.upload)
+    return _with_patches(image, strongest(run, layer, _found, chosen.image_id, image.size))
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -121,7 +121,9 @@ def _with_patches(image, answers: list[Answer]) -> Shown:
     return tuple((each, photographs.png(photographs.cut(image, each.box or whole, SIDE))) for each in answers)
 
 
-def _layer(opened: Opened[ImageView], layer: str, shown: list[tuple[Answer, bytes]], chosen: Answer) -> None:
+def _layer(
+    opened: Opened[ImageView], layer: str, shown: list[tuple[Answer, bytes]], answer_shown: Answer
+) -> None:
     st.markdown(f"**{layer}**")
     items = [
         _item(
@@ -137,7 +139,7 @@ def _layer(opened: Opened[ImageView], layer: str, shown: list[tuple[Answer, byte
         key=f"image/strongest/{layer}",
         label=f"Strongest channels of {layer}",
         size=SIDE,
-        selected=chosen.name,
+        selected=answer_shown.name,
         on_click=lambda name: binding.change(ImageView, strong=str(name)),
     )
 

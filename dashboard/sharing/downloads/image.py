@@ -27,7 +27,7 @@ def downloads(view: ImageView, run: Run, store: Place, result: Result | None) ->
     if view.tab == NEIGHBORS:
         return (of_image(view, run, store, NEIGHBORS_SHOWN),)
     if view.tab == CHANNELS:
-        return (_strongest(view, run, store),) if runs.facts(run).layers else ()
+        return (_strongest(view, run, store),) if runs.choices(run).layers else ()
     return (_occlusion(view, run, store),) if view.tab in (GLANCE, OCCLUSION) and _mapped(view, run) else ()
 
 

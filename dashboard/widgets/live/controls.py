@@ -8,7 +8,7 @@ import streamlit as st
 
 from compute.methods.base import CHANNEL, LAYER, NEURON, TARGET, Method
 from dashboard.views import binding
-from dashboard.views.state import Facts, LiveView, MethodView
+from dashboard.views.state import Choices, LiveView, MethodView
 
 FEW = 4
 """Choices up to which all are shown side by side."""
@@ -34,7 +34,7 @@ def parameter_controls(view: MethodView) -> None:
                 _control(view, method, each)
 
 
-def input_controls(view: LiveView, facts: Facts) -> None:
+def input_controls(view: LiveView, facts: Choices) -> None:
     """Class, layer, channel and unit, where the method reads them."""
     method = type(view.built())
     reads = method.needs | method.takes

@@ -4,7 +4,7 @@ the Lab and with everybody's links, and kept like theirs."""
 from typing import Any
 
 from dashboard.data import photographs, runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.jobs.lookup import find, keeping
 from dashboard.jobs.queue import Job, State
 from dashboard.jobs.request import Request, request
@@ -13,7 +13,7 @@ from dashboard.widgets.header import Opened
 from dashboard.widgets.live.attached import attach
 
 
-def finished_step(opened: Opened, view: LiveView, subject: Subject | None = None) -> Any | None:
+def finished_step(opened: Opened, view: LiveView, subject: ChosenImage | None = None) -> Any | None:
     """The result of `view`'s method; None while it is made, or where it could not be (which is drawn).
 
     ValueError where the method is not available, or its network may not be loaded. A result that is kept
@@ -28,7 +28,7 @@ def finished_step(opened: Opened, view: LiveView, subject: Subject | None = None
     return None if job is None else job.step
 
 
-def _attached(opened: Opened, view: LiveView, wanted: Request, subject: Subject | None) -> Job | None:
+def _attached(opened: Opened, view: LiveView, wanted: Request, subject: ChosenImage | None) -> Job | None:
     model, method = runs.model(opened.run), type(wanted.method)
     if (reason := method.unavailable_because(model)) is not None:
         raise ValueError(f"{method.title} is not available for {model.name}: {reason}")

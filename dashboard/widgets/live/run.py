@@ -11,7 +11,7 @@ from compute.methods.base import Step
 from compute.reports.method_result import strongest_activation
 from dashboard.data import photographs as photos
 from dashboard.data import runs
-from dashboard.data.photographs import Subject
+from dashboard.data.photographs import ChosenImage
 from dashboard.jobs import visitor
 from dashboard.jobs.lookup import find, keeping, result_of
 from dashboard.jobs.queue import Job, State, jobs
@@ -36,7 +36,9 @@ AT_ONCE = 0.4
 """Seconds that a page waits for a result before it draws its progress."""
 
 
-def run_method(opened: Opened[LiveView], subject: Subject | None, second: Subject | None = None) -> None:
+def run_method(
+    opened: Opened[LiveView], subject: ChosenImage | None, second: ChosenImage | None = None
+) -> None:
     """Draws the start button, the running job or the result of the view's method."""
     view, run = opened.view, opened.run
     wanted = request(view, run.manifest.model["weights_hash"], _named(subject), _named(second))
@@ -147,12 +149,16 @@ def _best_natural(opened: Opened[LiveView], wanted: Request, step: Step) -> None
     st.caption(f"The best of the store's images reaches {best:.3f}{times}.")
 
 
-def _named(subject: Subject | None) -> tuple[str, str] | None:
+def _named(subject: ChosenImage | None) -> tuple[str, str] | None:
     return None if subject is None else (subject.sha256, subject.name)
 
 
 def _submit(
-    opened: Opened[LiveView], wanted: Request, subject: Subject | None, second: Subject | None, anew: bool
+    opened: Opened[LiveView],
+    wanted: Request,
+    subject: ChosenImage | None,
+    second: ChosenImage | None,
+    anew: bool,
 ) -> None:
     run, model = opened.run, runs.model(opened.run)
     photographs = {

@@ -41,7 +41,7 @@ def runs(second, serve):
 @pytest.fixture
 def view(runs, second):
     asked = CompareView("digits", runs[0].fingerprint, other_store=second.name, other_run=runs[1].fingerprint)
-    return asked.fitted(data.facts(runs[0]))[0]
+    return asked.fitted(data.choices(runs[0]))[0]
 
 
 def verdict(view, before, after):

@@ -51,7 +51,7 @@ def test_every_tab_of_a_stored_image_is_there_at_once(tab, store, serve):
     fine(app)
     assert query_of(app)["tab"] == tab and not app.warning
     assert query_of(app)["method"] == METHOD_OF_TAB.get(tab, extra.get("method", "saliency"))
-    expected = {"neighbors": 2, "glance": 2, "channels": len(runs.facts(Store(store).open()).layers)}
+    expected = {"neighbors": 2, "glance": 2, "channels": len(runs.choices(Store(store).open()).layers)}
     assert grids(app) == expected.get(tab, 0)
     assert not [each for each in app.button if each.label.startswith("Start")]
 

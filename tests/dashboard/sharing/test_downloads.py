@@ -113,7 +113,7 @@ def test_the_command_line_writes_the_same_bytes(name, run, tmp_path):
 @pytest.mark.parametrize("name", LIVE)
 def test_a_live_result_is_the_command_lines(name, run, tmp_path):
     view = pinned(LabView(method=name, parameters=read_parameters(name, {})[0], **LIVE[name]), run)
-    view, _ = view.fitted(runs.facts(run))
+    view, _ = view.fitted(runs.choices(run))
     result = computed(view, run)
     downloads = downloads_of(view, run, served_store(), result)
     for download in downloads:

@@ -93,7 +93,7 @@ def lab(method, **fields):
 
 def result_for(view, run):
     view = dataclasses.replace(view, store="digits", run=run.fingerprint)
-    return computed(view.fitted(runs.facts(run))[0], run)
+    return computed(view.fitted(runs.choices(run))[0], run)
 
 
 def test_the_text_comes_back_as_it_was():

@@ -15,7 +15,7 @@ from dashboard.jobs.result_store import Result, ResultCache
 from dashboard.sharing.proof import TOLERANCE, Proof, compare, prove, spoken
 from dashboard.views.definitions import AboutView, ImageView, LabView, OverviewView
 from dashboard.views.query_text import abbreviated
-from dashboard.views.state import Facts, read_parameters, shown
+from dashboard.views.state import Choices, read_parameters, view_field
 from featurestore.manifest import MANIFEST, Manifest
 from featurestore.reader import Store
 from tests.dashboard.views.test_state import VIEWS, any_view
@@ -163,7 +163,7 @@ def test_a_link_holds_when_a_later_version_has_more_to_choose(run):
 
     @dataclasses.dataclass(frozen=True)
     class Later(ImageView):
-        more: int = shown(1)
+        more: int = view_field(1)
 
     earlier = ImageView("digits", image=4, tab="saliency", parameters=read_parameters("saliency", {})[0])
     proof = prove(earlier, run, None)
@@ -248,10 +248,10 @@ def test_a_link_with_its_proof_is_short_whatever_the_names_are(cls, run):
 
 def test_long_names_are_found_again():
     names = ("鯨" * 100, "鯨" * 101, "x" * 200 + "a", "x" * 200 + "b")
-    facts = Facts(images=5, classes=names, layers={"l" * 300: 4})
+    choices = Choices(images=5, classes=names, layers={"l" * 300: 4})
     for name in names:
         view = LabView("s", "r", method="fool", image=0, target=name)
         read, notes = LabView.from_query(view.to_query())
-        fitted, more = read.fitted(facts)
+        fitted, more = read.fitted(choices)
         assert fitted.target == name and notes + more == ()
         assert abbreviated(abbreviated(name)) == abbreviated(name)

@@ -10,9 +10,9 @@ from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, ImageView, LabView, MapView, OverviewView
 from dashboard.views.image_tabs import METHOD_OF_TAB
 from dashboard.views.navigation import PAGES
-from dashboard.views.state import Facts, MethodView, ViewState, read_parameters
+from dashboard.views.state import Choices, MethodView, ViewState, read_parameters
 
-FACTS = Facts(
+CHOICES = Choices(
     images=50,
     layers={"stem": 4, "body.conv1": 8},
     classes=("ant", "bee/wasp", "ça & là=?"),
@@ -23,17 +23,17 @@ VIEWS = [entry.view for entry in PAGES.values()]
 
 
 def drawn(each: dataclasses.Field, view: type[ViewState], rng: random.Random):
-    """A value that the field may have in a run with FACTS."""
+    """A value that the field may have in a run with CHOICES."""
     facts = each.metadata
     if facts.get("choices"):
         return rng.choice(facts["choices"])
     match facts.get("among"):
         case "images":
-            return rng.randrange(-1 if facts["optional"] else 0, FACTS.images)
+            return rng.randrange(-1 if facts["optional"] else 0, CHOICES.images)
         case "channels":
-            return rng.randrange(0, min(FACTS.layers.values()))
+            return rng.randrange(0, min(CHOICES.layers.values()))
         case str() as among:
-            return rng.choice([*([""] if facts["optional"] else []), *getattr(FACTS, among)])
+            return rng.choice([*([""] if facts["optional"] else []), *getattr(CHOICES, among)])
     if isinstance(each.default, bool):
         return rng.random() < 0.5
     if isinstance(each.default, int):
@@ -88,9 +88,9 @@ def test_every_view_survives_its_address(cls):
 def test_a_view_that_fits_stays_as_it_is(cls):
     rng = random.Random(cls.page)
     for _ in range(50):
-        fitted, notes = any_view(cls, rng).fitted(FACTS)
+        fitted, notes = any_view(cls, rng).fitted(CHOICES)
         assert notes == ()
-        assert fitted.fitted(FACTS) == (fitted, ())
+        assert fitted.fitted(CHOICES) == (fitted, ())
 
 
 @pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)
@@ -102,8 +102,8 @@ def test_no_address_can_break_a_page(cls):
             name: rng.choice(["", "nan", "-99", "1e999", "x" * 999, "9" * 40, "\0", "None"]) for name in names
         }
         view, _ = cls.from_query(query)
-        fitted, _ = view.fitted(FACTS)
-        assert fitted.fitted(FACTS) == (fitted, ())
+        fitted, _ = view.fitted(CHOICES)
+        assert fitted.fitted(CHOICES) == (fitted, ())
         assert cls.from_query(fitted.to_query()) == (fitted, ())
 
 
@@ -145,15 +145,15 @@ def test_older_links_to_an_image_find_their_tab(link, shown):
 
 def test_occlusion_is_live_where_the_store_can_not_hold_it():
     view = ImageView.from_query({"tab": "occlusion"})[0]
-    assert view.fitted(FACTS)[0].source == "stored"
-    assert view.fitted(dataclasses.replace(FACTS, occlusion=False))[0].source == "live"
-    assert dataclasses.replace(view, upload="ab").fitted(FACTS)[0].source == "live"
+    assert view.fitted(CHOICES)[0].source == "stored"
+    assert view.fitted(dataclasses.replace(CHOICES, occlusion=False))[0].source == "live"
+    assert dataclasses.replace(view, upload="ab").fitted(CHOICES)[0].source == "live"
 
 
 def test_what_is_out_of_range_is_clamped_and_said():
-    view, notes = ChannelsView(layer="stem", channel=9).fitted(FACTS)
+    view, notes = ChannelsView(layer="stem", channel=9).fitted(CHOICES)
     assert view.channel == 3 and notes == ("channel of stem 9 is above 3; 3 is taken",)
-    view, notes = MapView(map="umap", image=70).fitted(FACTS)
+    view, notes = MapView(map="umap", image=70).fitted(CHOICES)
     assert (view.map, view.image) == ("pca", 49)
     assert any("'umap'" in note for note in notes) and any("image 70" in note for note in notes)
 
@@ -169,17 +169,17 @@ def test_a_parameter_that_is_no_number_is_said():
 
 
 def test_a_method_gets_what_it_needs():
-    view, notes = LabView(method="saliency").fitted(FACTS)
+    view, notes = LabView(method="saliency").fitted(CHOICES)
     assert view.image == 0 and view.layer == "" and notes == ()
-    view, _ = LabView(method="guided").fitted(FACTS)
+    view, _ = LabView(method="guided").fitted(CHOICES)
     assert view.layer == "body.conv1" and view.channel == 0
-    view, notes = LabView(method="gone").fitted(FACTS)
+    view, notes = LabView(method="gone").fitted(CHOICES)
     assert view.method in METHODS and "'gone'" in notes[0] and view.built().name == view.method
 
 
 def test_a_run_without_anything_is_fitted():
     for cls in VIEWS:
-        view, _ = cls().fitted(Facts())
+        view, _ = cls().fitted(Choices())
         assert view.to_query() is not None
 
 
