@@ -30,7 +30,7 @@ def write(value: Any, bounds: Any = None) -> str:
 
 
 def read(field: dataclasses.Field, text: str) -> tuple[Any, Notes]:
-    """Return the value of `text` in the field's type and bounds, else the default or the bound, with notes."""
+    """Return the value of `text` in the field's type and bounds, else the default or the bound; and notes."""
     name, default, bounds = field.name, field.default, field.metadata
     try:
         value = _shortened(text, bounds) if isinstance(default, str) else _number(type(default), text)
