@@ -9,7 +9,7 @@ import torch
 
 from compute.runtime.environment import environment
 from dashboard.data.disk_cache import reason
-from dashboard.jobs.queue import Job, State, Work, jobs
+from dashboard.jobs.queue import LiveJob, State, Work, jobs
 from dashboard.jobs.request import Request, request
 from dashboard.jobs.result_store import Result, ResultCache, results
 from dashboard.views.state import LiveView, ViewState
@@ -35,7 +35,7 @@ def requested(view: LiveView, run: Run) -> Request:
     return request(view, run.manifest.model["weights_hash"], image, second)
 
 
-def find(store: str, wanted: Request) -> Job | None:
+def find(store: str, wanted: Request) -> LiveJob | None:
     """The job of this request; one whose result is kept comes back into the queue as finished."""
     job = jobs().find(wanted.key)
     if job is not None and job.state not in (State.FAILED, State.CANCELLED):

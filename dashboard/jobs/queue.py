@@ -19,7 +19,7 @@ import streamlit as st
 
 from compute.runtime.batches import is_out_of_memory
 from dashboard.data import runs
-from dashboard.jobs.rate_limit import Refused, Starts
+from dashboard.jobs.rate_limit import RateLimit, TooManyJobs
 from dashboard.views.state import ViewState
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ Work = Callable[[], Iterator[Stepped]]
 
 
 @dataclass(frozen=True)
-class Job:
+class LiveJob:
     """A job at one moment. step: the latest one, the result once done. seconds: run so far, or in all.
 
     message: why it failed, for people; of a result from elsewhere, why computing it again here did. view:
@@ -94,13 +94,13 @@ class Job:
 class _Entry:
     """A job in the queue's hands; guarded by the queue's lock."""
 
-    job: Job
+    job: LiveJob
     work: Work | None
     cancelled: threading.Event = field(default_factory=threading.Event)
     started: float = 0.0
     asked: float = field(default_factory=time.monotonic)
 
-    def now(self) -> Job:
+    def now(self) -> LiveJob:
         if self.job.ended:
             return self.job
         now = time.monotonic()
@@ -126,7 +126,7 @@ class JobQueue:
     ):
         """jobs_per_minute: that one owner, and one address, may start; 0 for no limit."""
         self._kept_bytes, self._waiting_each, self._waiting_all = kept_bytes, waiting_each, waiting_all
-        self._starts = Starts(jobs_per_minute)
+        self._rate_limit = RateLimit(jobs_per_minute)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
         self._changed = threading.Condition()
@@ -143,22 +143,22 @@ class JobQueue:
         anew: bool = False,
         address: str | None = None,
         view: ViewState | None = None,
-    ) -> Job:
+    ) -> LiveJob:
         """Start `work`, or attach to what has this key; failed and cancelled ones start anew, and with `anew`
         finished ones too.
 
-        address: the owner's, where it is known; it counts what all owners there start. Raises Refused, a
+        address: the owner's, where it is known; it counts what all owners there start. Raises TooManyJobs, a
         ValueError, where too many wait or the owner has started too many; attaching is always possible.
         """
         with self._changed:
             entry = self._entries.get(key)
             over = (State.FAILED, State.CANCELLED, *([State.DONE] if anew else []))
             if entry is None or entry.job.state in over:
-                entry = self._add(Job(key, title, view), owner, work, address)
+                entry = self._add(LiveJob(key, title, view), owner, work, address)
             self._entries.move_to_end(key)
             return entry.now()
 
-    def adopt(self, key: str, title: str, step: Stepped, seconds: float) -> Job:
+    def adopt(self, key: str, title: str, step: Stepped, seconds: float) -> LiveJob:
         """A result from elsewhere as a finished job; what waits, runs or is finished here goes before it.
 
         Where it failed here, the job says why.
@@ -167,13 +167,13 @@ class JobQueue:
             entry = self._entries.get(key)
             if entry is None or entry.job.state in (State.FAILED, State.CANCELLED):
                 why = "" if entry is None else entry.job.message
-                job = Job(key, title, state=State.DONE, step=step, seconds=seconds, message=why)
+                job = LiveJob(key, title, state=State.DONE, step=step, seconds=seconds, message=why)
                 entry = self._entries[key] = _Entry(job, None)
             self._entries.move_to_end(key)
             self._forget()
             return entry.now()
 
-    def find(self, key: str) -> Job | None:
+    def find(self, key: str) -> LiveJob | None:
         with self._changed:
             entry = self._entries.get(key)
             if entry is None:
@@ -181,19 +181,19 @@ class JobQueue:
             entry.asked = time.monotonic()
             return entry.now()
 
-    def pending(self) -> list[Job]:
+    def pending(self) -> list[LiveJob]:
         """All that has not ended, in the order of running; to look at this list is to watch none of them."""
         with self._changed:
             running = [key for key, entry in self._entries.items() if entry.job.state is State.RUNNING]
             return [self._entries[key].now() for key in running + self._order()]
 
-    def running(self) -> Job | None:
+    def running(self) -> LiveJob | None:
         """The one that runs now."""
         with self._changed:
             entries = self._entries.values()
             return next((entry.now() for entry in entries if entry.job.state is State.RUNNING), None)
 
-    def wait(self, key: str, seconds: float) -> Job | None:
+    def wait(self, key: str, seconds: float) -> LiveJob | None:
         """The job once it has ended, or as it is after `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: key not in self._entries or self._entries[key].job.ended, seconds)
@@ -227,13 +227,13 @@ class JobQueue:
             self._changed.notify_all()
         self._worker.join()
 
-    def _add(self, job: Job, owner: str, work: Work, address: str | None) -> _Entry:
+    def _add(self, job: LiveJob, owner: str, work: Work, address: str | None) -> _Entry:
         own, everyone = len(self._waiting.get(owner, ())), sum(map(len, self._waiting.values()))
         if own >= self._waiting_each:
-            raise Refused(f"you have {own} jobs waiting; cancel one, or wait until one has ended")
+            raise TooManyJobs(f"you have {own} jobs waiting; cancel one, or wait until one has ended")
         if everyone >= self._waiting_all:
-            raise Refused(f"{everyone} jobs of all visitors are waiting; try again in some minutes")
-        self._starts.take(owner, *([f"address {address}"] if address else []))
+            raise TooManyJobs(f"{everyone} jobs of all visitors are waiting; try again in some minutes")
+        self._rate_limit.take(owner, *([f"address {address}"] if address else []))
         self._waiting.setdefault(owner, deque()).append(job.key)
         self._entries[job.key] = entry = _Entry(job, work)
         self._changed.notify_all()

@@ -9,11 +9,11 @@ from collections.abc import Callable
 MINUTE = 60.0
 
 
-class Refused(ValueError):
+class TooManyJobs(ValueError):
     """The queue takes no job of this visitor now; the same may be asked again later."""
 
 
-class Starts:
+class RateLimit:
     """A sliding window of a minute over each name: a visitor's session, and its address where that is known.
 
     Thread-safe. per_minute: 0 for no limit. clock: seconds, never going back.
@@ -25,7 +25,7 @@ class Starts:
         self._lock = threading.Lock()
 
     def take(self, *names: str) -> None:
-        """Counts one start for all of these names; Refused, and none counted, where one has no more left."""
+        """Counts one start for all of these names; TooManyJobs, and none counted, where one has no more left."""
         if not self._per_minute:
             return
         with self._lock:
@@ -34,7 +34,7 @@ class Starts:
             used = [times for name in names if len(times := self._times.get(name, ())) >= self._per_minute]
             if used:
                 seconds = max(times[0] for times in used) + MINUTE - now
-                raise Refused(
+                raise TooManyJobs(
                     f"{self._per_minute} live jobs a minute is what one visitor may start here; "
                     f"the next may start in {math.ceil(seconds)} s"
                 )

@@ -107,7 +107,7 @@ class Policy:
         return None
 
 
-class Door:
+class AccessMiddleware:
     """ASGI middleware."""
 
     def __init__(self, app: ASGIApp, policy: Policy):

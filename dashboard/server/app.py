@@ -6,25 +6,25 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard.data.runs import open_run
-from dashboard.server.access import Door, Policy
+from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.compare_routes import comparison_routes
 from dashboard.server.link_routes import link_routes
-from dashboard.server.preload import warmed_up
+from dashboard.server.preload import preloaded
 from dashboard.server.routes import beneath, make_routes
-from dashboard.server.upload_limit import UploadRoom
+from dashboard.server.upload_limit import UploadLimitMiddleware
 from dashboard.settings import Settings
 from dashboard.sharing.short_links import short_links
 
 settings = Settings.read()
 app = st.App(
     Path(__file__).parents[1] / "app_pages" / "shell.py",
-    lifespan=warmed_up,
+    lifespan=preloaded,
     routes=beneath(
         settings.base_path,
         [*make_routes(open_run), *comparison_routes(open_run), *link_routes(short_links)],
     ),
     middleware=[
-        Middleware(Door, policy=Policy.of(settings.host, settings.public_url, settings.uploads)),
-        Middleware(UploadRoom),
+        Middleware(AccessMiddleware, policy=Policy.of(settings.host, settings.public_url, settings.uploads)),
+        Middleware(UploadLimitMiddleware),
     ],
 )

@@ -15,7 +15,7 @@ SCRIPTS = ("dashboard.app_pages", "dashboard.__main__", "dashboard.findings.__ma
 
 
 @asynccontextmanager
-async def warmed_up(_app: st.App) -> AsyncIterator[None]:
+async def preloaded(_app: st.App) -> AsyncIterator[None]:
     """The server's life, before which all that pages import is imported and taken from the garbage collector.
 
     Streamlit collects garbage after every run of a page. With PyTorch's modules to look through that took

@@ -17,7 +17,7 @@ MOST_BYTES = 8 * 30 * 1024 * 1024
 UPLOAD = re.compile(r"/_stcore/upload_file/[^/]+/[^/]+")
 
 
-class UploadRoom:
+class UploadLimitMiddleware:
     """ASGI middleware: once a file has come, the oldest ones go until the rest has room."""
 
     def __init__(self, app: ASGIApp, files: Callable[[], MemoryUploadedFileManager] | None = None):

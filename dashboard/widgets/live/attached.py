@@ -3,8 +3,8 @@
 import streamlit as st
 
 from dashboard.jobs import visitor
-from dashboard.jobs.queue import Job, State, Work, jobs
-from dashboard.jobs.rate_limit import Refused
+from dashboard.jobs.queue import LiveJob, State, Work, jobs
+from dashboard.jobs.rate_limit import TooManyJobs
 from dashboard.text import sentence
 from dashboard.views.state import ViewState
 from dashboard.widgets.live.run import AT_ONCE, say_why, watch
@@ -13,7 +13,7 @@ STARTED = "started by themselves"
 """Keys of this session's. One that failed or was cancelled is not started again without being asked to."""
 
 
-def attach(key: str, title: str, work: Work, view: ViewState | None) -> Job | None:
+def attach(key: str, title: str, work: Work, view: ViewState | None) -> LiveJob | None:
     """The finished job; None while its progress is drawn, or why there is none and a button to start again.
 
     view: what opens on it.
@@ -23,7 +23,7 @@ def attach(key: str, title: str, work: Work, view: ViewState | None) -> Job | No
     if job is None or (job.state in (State.FAILED, State.CANCELLED) and key not in started):
         try:
             jobs().submit(key, title, visitor.owner(), work, address=visitor.address(), view=view)
-        except Refused as refused:
+        except TooManyJobs as refused:
             st.warning(sentence(refused), icon=":material/hourglass_top:")
             return None
     started.add(key)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.jobs.queue import Job, State, jobs
+from dashboard.jobs.queue import LiveJob, State, jobs
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.navigation import link
@@ -43,7 +43,7 @@ def running_and_waiting() -> None:
             st.caption(f"… and {len(pending) - MOST:,} more.")
 
 
-def _row(job: Job, position: int, first: Job) -> None:
+def _row(job: LiveJob, position: int, first: LiveJob) -> None:
     with st.container(border=True):
         said, bar, ways = st.columns([4, 3, 2], vertical_alignment="center")
         with said:
@@ -63,7 +63,7 @@ def _row(job: Job, position: int, first: Job) -> None:
             )
 
 
-def _where(job: Job) -> str:
+def _where(job: LiveJob) -> str:
     """Its store, and since when nobody has watched it."""
     store = "" if job.view is None else f"store {plain(job.view.store)}"
     minutes = int(job.unwatched // 60)

@@ -6,7 +6,7 @@ from typing import Any
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.jobs.lookup import find, keeping
-from dashboard.jobs.queue import Job, State
+from dashboard.jobs.queue import LiveJob, State
 from dashboard.jobs.request import Request, request
 from dashboard.views.state import LiveView
 from dashboard.widgets.header import Opened
@@ -28,7 +28,7 @@ def finished_step(opened: Opened, view: LiveView, subject: ChosenImage | None = 
     return None if job is None else job.step
 
 
-def _attached(opened: Opened, view: LiveView, wanted: Request, subject: ChosenImage | None) -> Job | None:
+def _attached(opened: Opened, view: LiveView, wanted: Request, subject: ChosenImage | None) -> LiveJob | None:
     model, method = runs.model(opened.run), type(wanted.method)
     if (reason := method.unavailable_because(model)) is not None:
         raise ValueError(f"{method.title} is not available for {model.name}: {reason}")

@@ -1,12 +1,12 @@
 """How far a job is, in words: its place in the queue, its steps, the time left."""
 
-from dashboard.jobs.queue import Job, State
+from dashboard.jobs.queue import LiveJob, State
 
 LONG = 120
 """Seconds from which on minutes are said."""
 
 
-def progress(job: Job, position: int, running: Job | None = None) -> str:
+def progress(job: LiveJob, position: int, running: LiveJob | None = None) -> str:
     """In words. position: how many run before it does. running: the one that runs now."""
     if job.state is State.WAITING:
         return f"Waiting, {position} before this one{_left(running)}" if position else "Starting"
@@ -16,7 +16,7 @@ def progress(job: Job, position: int, running: Job | None = None) -> str:
     return f"Step {job.step.index} of {job.step.total}, about {_spoken(job.seconds_left)} left{score}"
 
 
-def _left(running: Job | None) -> str:
+def _left(running: LiveJob | None) -> str:
     """How long the device is taken by the job that runs, where that is known."""
     seconds = None if running is None else running.seconds_left
     return "" if seconds is None else f"; the running one has about {_spoken(seconds)} left"

@@ -14,8 +14,8 @@ from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.jobs import visitor
 from dashboard.jobs.lookup import find, keeping, result_of
-from dashboard.jobs.queue import Job, State, jobs
-from dashboard.jobs.rate_limit import Refused
+from dashboard.jobs.queue import LiveJob, State, jobs
+from dashboard.jobs.rate_limit import TooManyJobs
 from dashboard.jobs.request import Request, request
 from dashboard.jobs.result_store import Result
 from dashboard.text import sentence
@@ -55,7 +55,7 @@ def run_method(
             return
         try:
             _submit(opened, wanted, subject, second, anew=again)
-        except Refused as refused:
+        except TooManyJobs as refused:
             st.warning(sentence(refused), icon=":material/hourglass_top:")
             _offer(view, wanted, job)
             return
@@ -72,7 +72,7 @@ def run_method(
         _offer(view, wanted, job)
 
 
-def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
+def show_result(opened: Opened[LiveView], wanted: Request, job: LiveJob) -> None:
     step = job.step
     _say_once(step)
     if job.message:
@@ -89,7 +89,7 @@ def show_result(opened: Opened[LiveView], wanted: Request, job: Job) -> None:
         download_menu(opened)
 
 
-def _made(view: LiveView, wanted: Request, job: Job) -> None:
+def _made(view: LiveView, wanted: Request, job: LiveJob) -> None:
     """How long it took and where; the way to compute it anew."""
     where = job.step.environment
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -179,7 +179,7 @@ def _submit(
     jobs().submit(wanted.key, wanted.title, visitor.owner(), work, anew, visitor.address(), view)
 
 
-def _offer(view: LiveView, wanted: Request, job: Job | None) -> None:
+def _offer(view: LiveView, wanted: Request, job: LiveJob | None) -> None:
     """The button that starts, and why it did not go well before."""
     if job is not None:
         say_why(job)
@@ -189,7 +189,7 @@ def _offer(view: LiveView, wanted: Request, job: Job | None) -> None:
     )
 
 
-def say_why(job: Job) -> None:
+def say_why(job: LiveJob) -> None:
     """Of a job that has no result."""
     if job.state is State.FAILED:
         st.error(sentence(ValueError(job.message)), icon=":material/error:")

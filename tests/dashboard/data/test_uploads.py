@@ -15,7 +15,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from dashboard.data import uploads
 from dashboard.data.uploads import LARGEST_PIXELS, Uploads
-from dashboard.server.upload_limit import UploadRoom, make_room
+from dashboard.server.upload_limit import UploadLimitMiddleware, make_room
 
 
 def png(size=(8, 8), color="red"):
@@ -116,7 +116,9 @@ def test_a_session_that_sends_without_end_does_not_fill_the_memory(monkeypatch):
         return Response(status_code=204)
 
     route = Route("/below/_stcore/upload_file/{session}/{name}", put, methods=["PUT"])
-    client = TestClient(Starlette(routes=[route], middleware=[Middleware(UploadRoom, files=lambda: files)]))
+    client = TestClient(
+        Starlette(routes=[route], middleware=[Middleware(UploadLimitMiddleware, files=lambda: files)])
+    )
     for number in range(10):
         assert client.put(f"/below/_stcore/upload_file/anna/{number}").status_code == 204
     assert names(files) == ["7", "8", "9"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dashboard.jobs.queue import Job, State
+from dashboard.jobs.queue import LiveJob, State
 from dashboard.widgets.live.progress import progress
 
 
@@ -15,19 +15,19 @@ class Step:
     score: float | None = None
 
 
-RUNNING = Job("k", "", state=State.RUNNING, step=Step(1, 4), seconds=30.0)
+RUNNING = LiveJob("k", "", state=State.RUNNING, step=Step(1, 4), seconds=30.0)
 
 
 @pytest.mark.parametrize(
     "job, position, running, said",
     [
-        (Job("k", ""), 0, None, "Starting"),
-        (Job("k", ""), 2, None, "Waiting, 2 before this one"),
-        (Job("k", ""), 2, RUNNING, "Waiting, 2 before this one; the running one has about 90 s left"),
-        (Job("k", "", state=State.RUNNING, seconds=3.0), 0, None, "Running, 3 s"),
+        (LiveJob("k", ""), 0, None, "Starting"),
+        (LiveJob("k", ""), 2, None, "Waiting, 2 before this one"),
+        (LiveJob("k", ""), 2, RUNNING, "Waiting, 2 before this one; the running one has about 90 s left"),
+        (LiveJob("k", "", state=State.RUNNING, seconds=3.0), 0, None, "Running, 3 s"),
         (RUNNING, 0, RUNNING, "Step 1 of 4, about 90 s left"),
         (
-            Job("k", "", state=State.RUNNING, step=Step(1, 11, 0.5), seconds=60.0),
+            LiveJob("k", "", state=State.RUNNING, step=Step(1, 11, 0.5), seconds=60.0),
             0,
             None,
             "Step 1 of 11, about 10 min left, score 0.5",

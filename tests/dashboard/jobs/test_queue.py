@@ -11,7 +11,7 @@ import streamlit as st
 from compute.runtime.batches import in_batches
 from dashboard.jobs import visitor
 from dashboard.jobs.queue import OUT_OF_MEMORY, JobQueue, State, size_of
-from dashboard.jobs.rate_limit import Refused, Starts
+from dashboard.jobs.rate_limit import RateLimit, TooManyJobs
 from dashboard.jobs.visitor import network
 
 SOON = 10
@@ -305,11 +305,11 @@ def test_out_of_memory_makes_the_batch_smaller(words):
 
 def test_starts_are_counted_a_session_and_an_address():
     now = [0.0]
-    starts = Starts(2, clock=lambda: now[0])
+    starts = RateLimit(2, clock=lambda: now[0])
     starts.take("mine", "address a")
     now[0] = 10.0
     starts.take("yours", "address a")
-    with pytest.raises(Refused, match="the next may start in 50 s"):
+    with pytest.raises(TooManyJobs, match="the next may start in 50 s"):
         starts.take("another", "address a")
     starts.take("another", "address b")
     now[0] = 60.0
@@ -336,7 +336,7 @@ def test_attaching_is_no_start_and_all_together_may_wait_for_so_many():
     assert work.begun.wait(SOON)
     queue.submit("first", "", "a", quick())
     queue.submit("second", "", "b", quick())
-    with pytest.raises(Refused, match="2 jobs of all visitors"):
+    with pytest.raises(TooManyJobs, match="2 jobs of all visitors"):
         queue.submit("third", "", "c", quick())
     assert all(queue.submit("first", "", "c", quick()).key == "first" for _ in range(9))
     work.let(3)

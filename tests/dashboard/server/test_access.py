@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from dashboard.jobs import visitor
-from dashboard.server.access import Door, Policy
+from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.app import app
 from dashboard.server.routes import BROKEN
 from featurestore.reader import Store
@@ -173,7 +173,7 @@ def test_nobody_clears_the_caches_of_all():
         return next(sent)
 
     scope = {"type": "websocket", "headers": [(b"host", b"localhost")], "path": "/"}
-    asyncio.run(Door(inner, Policy.of("127.0.0.1", "", True))(scope, receive, None))
+    asyncio.run(AccessMiddleware(inner, Policy.of("127.0.0.1", "", True))(scope, receive, None))
     assert received == [messages[-1].SerializeToString()]
 
 
@@ -181,7 +181,7 @@ def test_an_error_is_a_number_in_the_log(caplog):
     async def broken(scope, receive, send):
         raise RuntimeError("secret")
 
-    answer = TestClient(Door(broken, Policy())).get("/x")
+    answer = TestClient(AccessMiddleware(broken, Policy())).get("/x")
     assert answer.status_code == 500 and "secret" not in answer.text and answer.text != BROKEN
     assert answer.text.rpartition(" ")[2] in caplog.text and "secret" in caplog.text
 
