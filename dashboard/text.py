@@ -1,6 +1,11 @@
-"""Texts for people: names that they gave, and errors as sentences."""
+"""Texts for people: names that they gave, and what went wrong."""
 
+import logging
+import os
 import re
+import uuid
+
+log = logging.getLogger(__name__)
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&^=\"'])")
 
@@ -14,3 +19,18 @@ def sentence(error: Exception) -> str:
     """Return an error's text as a sentence: a capital letter first, a full stop last."""
     text = str(error).strip() or type(error).__name__
     return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def reason(error: OSError) -> str:
+    """Return why a file could not be written, in the system's own few words."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def logged(what: str) -> str:
+    """Log the exception that is being handled, and return a text that names it by its number in the log.
+
+    what: what has failed, such as "page"; for the log.
+    """
+    number = uuid.uuid4().hex[:8]
+    log.exception("%s failed, error %s", what, number)
+    return f"something went wrong in the program; the server's log has it as error {number}"

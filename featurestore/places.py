@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from featurestore.files import disk_cache
+from featurestore.objects.parts import local_root
 from featurestore.objects.path import SCHEME, ObjectPath
 
 Place = Path | ObjectPath
@@ -26,7 +26,7 @@ def beside(store: Place) -> Path:
     if isinstance(store, Path):
         return store
     address = f"{store.bucket.connection} {store}"
-    return disk_cache.local_root() / f"{store.name}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+    return local_root() / f"{store.name}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
 
 
 def folders_with(folder: Place, name: str) -> list[str]:

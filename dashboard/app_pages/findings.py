@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.data import runs as data
-from dashboard.findings.folder import Folder, Kept, findings
+from dashboard.findings.folder import FindingFile, Folder, findings
 from dashboard.findings.recheck import Check, recheck, view_of
 from dashboard.findings.record import Finding, Value
 from dashboard.jobs.lookup import result_of
@@ -57,14 +57,14 @@ def draw(opened: Opened[FindingsView]) -> None:
             _card(folder, kept)
 
 
-def _has(kept: Kept, find: str) -> bool:
+def _has(kept: FindingFile, find: str) -> bool:
     finding = kept.finding
     said = () if finding is None else (finding.title, finding.note, finding.page, finding.store)
     text = "\n".join([kept.slug, *said]).casefold()
     return all(word in text for word in find.casefold().split())
 
 
-def _card(folder: Folder, kept: Kept) -> None:
+def _card(folder: Folder, kept: FindingFile) -> None:
     if kept.finding is None:
         why = sentence(ValueError(kept.problem))
         st.error(f"`{kept.slug}.toml` can't be read: {why}", icon=":material/error:")

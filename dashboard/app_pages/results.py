@@ -6,9 +6,8 @@ import streamlit as st
 
 from compute.methods import METHODS
 from dashboard.data import runs as data
-from dashboard.data.disk_cache import reason
 from dashboard.jobs.result_store import Entry, ResultCache, results
-from dashboard.text import plain, sentence
+from dashboard.text import plain, reason, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ResultsView
 from dashboard.views.navigation import PAGES, link

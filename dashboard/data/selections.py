@@ -7,10 +7,10 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data import runs
-from dashboard.data.content_store import Kept
-from dashboard.data.disk_cache import Shelf
+from dashboard.data.content_store import ContentStore
 from dashboard.views.binding import View
 from dashboard.views.query_text import Notes
+from featurestore.files.disk_cache import DiskCache
 from featurestore.reader import Run
 
 FOLDER = "selections"
@@ -18,15 +18,15 @@ DISK_BYTES, MEMORY_BYTES = 256 * 1024 * 1024, 32 * 1024 * 1024
 """Of all selections of a store together."""
 
 
-def selections(store: str) -> Kept:
+def selections(store: str) -> ContentStore:
     """Return the image ids, as little-endian int64, that are kept beside the store of this listed name."""
     return _selections(str(runs.folder_beside(store)))
 
 
 @st.cache_resource(show_spinner=False)
-def _selections(folder: str) -> Kept:
-    shelf = Shelf(Path(folder) / FOLDER, DISK_BYTES)
-    return Kept("the selection", kept_bytes=MEMORY_BYTES, shelf=shelf)
+def _selections(folder: str) -> ContentStore:
+    disk = DiskCache(Path(folder) / FOLDER, DISK_BYTES)
+    return ContentStore("the selection", MEMORY_BYTES, disk)
 
 
 def keep(store: str, image_ids: np.ndarray) -> str:

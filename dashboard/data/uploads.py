@@ -9,7 +9,7 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from compute.images.decoding import decode
-from dashboard.data.content_store import Kept
+from dashboard.data.content_store import ContentStore
 
 LARGEST_BYTES = 30 * 1024 * 1024
 """Of one upload; as `server.maxUploadSize`, which browsers are told."""
@@ -46,7 +46,7 @@ class Uploads:
         clock: Callable[[], float] = time.monotonic,
     ):
         self._is_open, self._session, self._grace, self._clock = is_open, session, grace, clock
-        self._kept = Kept("the uploaded image")
+        self._contents = ContentStore("the uploaded image")
         self._lock = threading.Lock()
         self._used: dict[str, tuple[set[str], float]] = {}
         self._timer: threading.Timer | None = None
@@ -56,14 +56,14 @@ class Uploads:
         if len(content) > LARGEST_BYTES:
             raise ValueError(f"{len(content):,} bytes are more than the {LARGEST_BYTES:,} of an upload")
         decode(content, LARGEST_PIXELS)
-        name = self._kept.add(content)
+        name = self._contents.add(content)
         self._use(name)
         return name
 
     def read(self, name: str) -> bytes:
         """ValueError where it is not kept any more."""
         self.forget()
-        content = self._kept.read(name)
+        content = self._contents.read(name)
         self._use(name)
         return content
 
@@ -77,7 +77,7 @@ class Uploads:
             gone = [name for name, (_, last) in self._used.items() if now - last >= self._grace]
             for name in gone:
                 del self._used[name]
-                self._kept.remove(name)
+                self._contents.remove(name)
             self._wake()
 
     def _use(self, name: str) -> None:

@@ -28,7 +28,7 @@ SIDE = 360
 
 
 @dataclass(frozen=True)
-class Kept:
+class FindingFile:
     """A file of the folder: a finding, or why it can't be read."""
 
     slug: str
@@ -45,7 +45,7 @@ class Folder:
     def __init__(self, path: Path):
         self.path = path
 
-    def all(self) -> list[Kept]:
+    def all(self) -> list[FindingFile]:
         """The latest first, then what can't be read, by name."""
         files = sorted(self.path.glob(f"*{TOML}"))[:MOST] if self.path.is_dir() else []
         kept = [_read(file) for file in files]
@@ -109,12 +109,12 @@ def _claim(folder: Path, slug: str, text: str) -> str:
         temporary.unlink(missing_ok=True)
 
 
-def _read(file: Path) -> Kept:
+def _read(file: Path) -> FindingFile:
     try:
         if file.stat().st_size > LARGEST_TEXT:
             raise ValueError(f"it has more than {LARGEST_TEXT // 1024} KB")
-        return Kept(file.stem, Finding.from_toml(file.read_text(encoding="utf-8")))
+        return FindingFile(file.stem, Finding.from_toml(file.read_text(encoding="utf-8")))
     except UnicodeDecodeError:
-        return Kept(file.stem, None, "it is not UTF-8 text")
+        return FindingFile(file.stem, None, "it is not UTF-8 text")
     except (OSError, ValueError) as error:
-        return Kept(file.stem, None, str(error))
+        return FindingFile(file.stem, None, str(error))

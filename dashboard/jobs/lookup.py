@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import torch
 
 from compute.runtime.environment import environment
-from dashboard.data.disk_cache import reason
 from dashboard.jobs.queue import LiveJob, State, Work, jobs
 from dashboard.jobs.request import Request, request
 from dashboard.jobs.result_store import Result, ResultCache, results
+from dashboard.text import reason
 from dashboard.views.state import LiveView, ViewState
 from featurestore.reader import Run
 

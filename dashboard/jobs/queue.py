@@ -4,10 +4,8 @@ A job is named by a key that says all that its result depends on. Whoever asks f
 running or finished attaches to that job instead of starting another.
 """
 
-import logging
 import threading
 import time
-import uuid
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -20,9 +18,8 @@ import streamlit as st
 from compute.runtime.batches import is_out_of_memory
 from dashboard.data import runs
 from dashboard.jobs.rate_limit import RateLimit, TooManyJobs
+from dashboard.text import logged
 from dashboard.views.state import ViewState
-
-log = logging.getLogger(__name__)
 
 KEPT_BYTES = 256 * 1024 * 1024
 WAITING_EACH = 16
@@ -317,6 +314,4 @@ def size_of(step: Any) -> int:
 def _explain(error: Exception) -> str:
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
-    name = uuid.uuid4().hex[:8]
-    log.exception("job failed, error %s", name)
-    return f"something went wrong in the program; the server's log has it as error {name}"
+    return logged("job")

@@ -14,7 +14,7 @@ class TooManyJobs(ValueError):
 
 
 class RateLimit:
-    """A sliding window of a minute over each name: a visitor's session, and its address where that is known.
+    """Counts the starts within the last minute by name: a visitor's, and its address where that is known.
 
     Thread-safe. per_minute: 0 for no limit. clock: seconds, never going back.
     """
@@ -25,7 +25,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def take(self, *names: str) -> None:
-        """Counts one start for all of these names; TooManyJobs, and none counted, where one has no more left."""
+        """Count one start for all of these names; TooManyJobs, and none counted, where one is used up."""
         if not self._per_minute:
             return
         with self._lock:

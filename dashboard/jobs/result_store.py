@@ -15,8 +15,8 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data import runs
-from dashboard.data.disk_cache import Kept, Shelf
 from dashboard.jobs.result import ABOUT, THUMBNAIL, Result, from_file, to_file
+from featurestore.files.disk_cache import CachedFile, DiskCache
 
 __all__ = ["Entry", "Result", "ResultCache", "kept_beside", "results"]
 
@@ -55,19 +55,19 @@ class ResultCache:
     """Methods may be called from many threads and processes at once."""
 
     def __init__(self, folder: Path, limit_bytes: int):
-        self._shelf = Shelf(folder, limit_bytes)
+        self._files = DiskCache(folder, limit_bytes)
         self._known: dict[tuple[str, int], dict] = {}
 
     @property
     def limit_bytes(self) -> int:
-        return self._shelf.limit_bytes
+        return self._files.limit_bytes
 
     def get(self, key: str, digest: str = "") -> Result | None:
         """The result of this key that was used last (with `digest`: that one), None where there is none.
         A damaged file is as if it were not there."""
         for name in self._names(lambda its_key, its_digest: its_key == key and its_digest.startswith(digest)):
             if (result := self._load(name)) is not None:
-                self._shelf.touch(name)
+                self._files.touch(name)
                 return result
         return None
 
@@ -105,7 +105,7 @@ class ResultCache:
                 f"the result has {len(content) / 2**20:.1f} MB, more than all results may have together "
                 f"({self.limit_bytes / 2**20:.0f} MB); start the dashboard with a larger --results-mb"
             )
-        self._shelf.write(_name(key, result.digest), lambda file: file.write(content))
+        self._files.put(_name(key, result.digest), content)
 
     def entries(self) -> list[Entry]:
         """Used last first; damaged files are not among them."""
@@ -119,21 +119,21 @@ class ResultCache:
     def remove(self, key: str, digest: str = "") -> None:
         """All results of the key, or the one of `digest`. OSError where the store is read-only."""
         for name in self._names(lambda its_key, its_digest: its_key == key and its_digest.startswith(digest)):
-            self._shelf.remove(name)
+            self._files.remove(name)
 
     def clear(self) -> None:
         for name in self._names(lambda *_: True):
-            self._shelf.remove(name)
+            self._files.remove(name)
 
     def total_bytes(self) -> int:
-        return sum(each.bytes for each in self._shelf.files())
+        return self._files.total_bytes()
 
     def _names(self, wanted: Callable[[str, str], bool]) -> list[str]:
-        names = [each.name for each in self._shelf.files()]
+        names = [each.name for each in self._files.files()]
         return [name for name in names if (parts := _parts(name)) is not None and wanted(*parts)]
 
     def _entries(self) -> Iterator[Entry]:
-        for each in self._shelf.files():
+        for each in self._files.files():
             parts, about = _parts(each.name), self._about(each)
             if parts is not None and about is not None:
                 shown = {
@@ -141,7 +141,7 @@ class ResultCache:
                 }
                 yield Entry(*parts, each.bytes, each.used, **shown)
 
-    def _about(self, file: Kept) -> dict | None:
+    def _about(self, file: CachedFile) -> dict | None:
         """Read once: a list of hundreds is drawn at every click."""
         if (file.name, file.bytes) not in self._known and (
             member := self._member(file.name, ABOUT)
@@ -151,13 +151,13 @@ class ResultCache:
 
     def _member(self, name: str, member: str) -> np.ndarray | None:
         try:
-            with np.load(self._shelf.folder / name, allow_pickle=False) as file:
+            with np.load(self._files.folder / name, allow_pickle=False) as file:
                 return file[member]
         except Exception:  # Whatever a damaged file makes zipfile and NumPy say.
             return None
 
     def _load(self, name: str) -> Result | None:
-        content = self._shelf.read(name)
+        content = self._files.read(name)
         try:
             result = None if content is None else from_file(content)
         except Exception:  # As above.

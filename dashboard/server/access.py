@@ -6,9 +6,7 @@ for this machine's address before it refuses a stranger's; here a foreign origin
 """
 
 import ipaddress
-import logging
 import re
-import uuid
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,8 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.jobs import visitor
-
-log = logging.getLogger(__name__)
+from dashboard.text import logged
 
 INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
@@ -138,10 +135,8 @@ class AccessMiddleware:
         try:
             await self._app(scope, receive, with_headers)
         except Exception:
-            name = uuid.uuid4().hex[:8]
-            log.exception("request failed, error %s", name)
+            said = logged("request")
             if not started:
-                said = f"something went wrong in the program; the server's log has it as error {name}"
                 await PlainTextResponse(said, status_code=500)(scope, receive, with_headers)
 
 

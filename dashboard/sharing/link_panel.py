@@ -7,10 +7,10 @@ import streamlit as st
 
 from dashboard.components.copy_button import copy_button
 from dashboard.data.comparison import second_run
-from dashboard.data.disk_cache import reason
 from dashboard.jobs.result_store import Result, results
 from dashboard.sharing.proof import Proof, compare, prove
 from dashboard.sharing.short_links import short_links
+from dashboard.text import reason
 from dashboard.views import urls
 from dashboard.views.state import MethodView, ViewState
 from featurestore.reader import Run

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 from dashboard.data import runs
-from dashboard.data.disk_cache import Shelf
 from dashboard.views.navigation import PAGES
 from dashboard.views.state import ViewState
+from featurestore.files.disk_cache import DiskCache
 
 FOLDER, SUFFIX = "links", ".json"
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -27,22 +27,23 @@ class ShortLinks:
     """The short links of a store. The same view has the same name."""
 
     def __init__(self, store: Path):
-        self._shelf = Shelf(store / FOLDER, LIMIT_BYTES)
+        self._files = DiskCache(store / FOLDER, LIMIT_BYTES)
 
     def add(self, view: ViewState) -> str:
         """The view's name. OSError where it can't be written."""
         content = json.dumps({"page": view.page, "query": view.to_query()}, sort_keys=True).encode()
         name = name_of(content)
-        if self._shelf.read(name + SUFFIX) != content:
-            self._shelf.write(name + SUFFIX, lambda file: file.write(content))
+        if self._files.read(name + SUFFIX) != content:
+            self._files.put(name + SUFFIX, content)
         return name
 
     def find(self, name: str) -> ViewState | None:
         """None for a name that is not there, whatever its text is, or whose file is not as it was written."""
-        content = self._shelf.read(name + SUFFIX) if _NAME.fullmatch(name) else None
-        if content is None or name_of(content) != name:
+        if not _NAME.fullmatch(name):
             return None
-        self._shelf.touch(name + SUFFIX)
+        content = self._files.get(name + SUFFIX, lambda found: name_of(found) == name)
+        if content is None:
+            return None
         try:
             said = json.loads(content)
             return PAGES[said["page"]].view.from_query(said["query"])[0]

@@ -5,8 +5,6 @@ and offers what can be shown instead.
 """
 
 import dataclasses
-import logging
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -16,11 +14,9 @@ import streamlit as st
 from compute.runtime.batches import is_out_of_memory
 from dashboard.data import runs
 from dashboard.jobs.queue import OUT_OF_MEMORY
-from dashboard.text import sentence
+from dashboard.text import logged, sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
-
-log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -35,11 +31,9 @@ def boundary() -> Iterator[None]:
         if is_out_of_memory(error):
             st.error(sentence(ValueError(OUT_OF_MEMORY)), icon=":material/memory:")
             return
-        name = uuid.uuid4().hex[:8]
-        log.exception("page failed, error %s", name)
+        said = sentence(ValueError(logged("page")))
         st.error(
-            f"Something went wrong in the program. The server's log has it as error {name}. The rest of the "
-            "dashboard goes on; reload the page, or go to another one.",
+            f"{said} The rest of the dashboard goes on; reload the page, or go to another one.",
             icon=":material/bug_report:",
         )
 

@@ -13,23 +13,28 @@ from featurestore.files import locks
 from featurestore.layout import TEMPORARY
 
 
-def publish(path: Path, write: Callable[[BinaryIO], object], scratch: Path | None = None) -> None:
+def publish(
+    path: Path, write: Callable[[BinaryIO], object], scratch: Path | None = None, durable: bool = True
+) -> None:
     """Write to a temporary name, fsync, rename to `path`, fsync the folder.
 
     `write` gets the open file. Whatever it raises leaves `path` as it was; a full disk is `NoRoom`. The
-    temporary file lies in the folder `scratch`, on the same file system; without one, beside `path`.
+    temporary file lies in the folder `scratch`, on the same file system; without one, beside `path`. What is
+    not `durable` is not fsynced: after a power cut the file may have any content.
     """
     temporary = (scratch or path.parent) / f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}"
     try:
         with _room_for(path), _new_file(temporary) as file:
             write(file)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.rename(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    fsync_folder(path.parent)
+    if durable:
+        fsync_folder(path.parent)
 
 
 def remove_left_overs(folder: Path) -> None:
@@ -40,13 +45,13 @@ def remove_left_overs(folder: Path) -> None:
                 path.unlink()
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and its parents, each one durable."""
+def make_folder(path: Path, private: bool = False) -> None:
+    """Make a folder and its parents, each one durable; private ones are closed to other users."""
     if path.is_dir():
         return
-    make_folder(path.parent)
+    make_folder(path.parent, private)
     with _room_for(path):
-        path.mkdir(exist_ok=True)
+        path.mkdir(0o700 if private else 0o777, exist_ok=True)
     fsync_folder(path.parent)
 
 

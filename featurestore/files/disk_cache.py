@@ -1,114 +1,140 @@
-"""Parts of objects, kept on this machine's disk for all stores and all processes together.
-
-Whoever asks says how to tell whether what comes is right, and a damaged part is as if it were not there.
-Those used longest ago go once all have more than the limit. Where the disk is full or read-only, nothing is
-kept.
-"""
+"""Files that several threads and processes keep for each other on disk, up to a number of bytes."""
 
 import os
 import threading
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
+from featurestore.files.atomic import make_folder, publish, remove_left_overs
 from featurestore.layout import TEMPORARY
 
-FOLDER, MEGABYTES = "FEATURESCOPE_CACHE", "FEATURESCOPE_CACHE_MB"
-"""Variables of the environment: where, and how much of it are parts of objects."""
-DEFAULT_MEGABYTES = 4096
 
+@dataclass(frozen=True)
+class CachedFile:
+    """A file of a cache.
 
-def local_root() -> Path:
-    """The folder for what lies on this machine of stores in object storage."""
-    said = os.environ.get(FOLDER)
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(said) if said else Path(caches).expanduser() / "featurescope"
-
-
-def limit_bytes() -> int:
-    """ValueError where the variable is no number."""
-    said = os.environ.get(MEGABYTES, str(DEFAULT_MEGABYTES))
-    if not said.isdecimal():
-        raise ValueError(f"{MEGABYTES} is {said!r}; it must be a number of megabytes, 0 to keep nothing")
-    return int(said) << 20
-
-
-def parts() -> "Parts":
-    """Those of this machine."""
-    return _parts(local_root() / "parts", limit_bytes())
-
-
-@lru_cache(8)
-def _parts(folder, limit):
-    return Parts(folder, limit)
-
-
-class Parts:
-    """Bytes by name, which is of letters, digits and dashes; thread-safe, and several processes may share a
-    folder.
+    name: without a folder.
+    bytes: its size.
+    used: when it was written or read last, in seconds since 1970.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int):
-        self.folder, self.limit_bytes = folder, limit_bytes
-        self._lock = threading.Lock()
-        self._added = limit_bytes
+    name: str
+    bytes: int
+    used: float
 
-    def get(self, name: str, is_right: Callable[[bytes], bool]) -> bytes | None:
-        """None where it isn't there; one that is not right is removed."""
-        path = self._path(name)
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return None
-        right = is_right(content)
-        with suppress(OSError):
-            os.utime(path) if right else path.unlink()
-        return content if right else None
+
+class DiskCache:
+    """Files by name; each is whole or not there. The least recently used ones go once all exceed the limit.
+
+    Names become parts of a path, so none may come from a link or a request without being looked up.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limit_bytes: int,
+        *,
+        subfolders: bool = False,
+        private: bool = False,
+        durable: bool = True,
+        slack: float = 0.0,
+    ):
+        """Open a cache; its folder is made when the first file is written.
+
+        limit_bytes: of all files together.
+        subfolders: files lie in folders named by the first two characters of their names, for many thousands.
+        private: folders that are made are closed to other users of this machine.
+        durable: what was written is there after a power cut too. Without it, check what is read (`get`).
+        slack: share of the limit, 0 to 1. Files are counted each time this process has written so much, and
+            then as much is left free; 0 counts them at each write.
+        """
+        self.folder, self.limit_bytes = folder, limit_bytes
+        self._subfolders, self._private, self._durable, self._slack = subfolders, private, durable, slack
+        self._lock = threading.Lock()
+        # What others have written before is counted at the first write.
+        self._written = limit_bytes
 
     def put(self, name: str, content: bytes) -> None:
+        """Write a file; what alone is larger than the limit is not kept.
+
+        Raises OSError where the disk is full or read-only; all files are as before then.
+        """
         if len(content) > self.limit_bytes:
             return
         path = self._path(name)
-        temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
+        make_folder(path.parent, private=self._private)
+        publish(path, lambda file: file.write(content), scratch=self.folder, durable=self._durable)
+        self._make_room(name, len(content))
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's content; None where it is not there or can't be read. It counts as no use."""
+        try:
+            return self._path(name).read_bytes()
+        except OSError:
+            return None
+
+    def get(self, name: str, is_right: Callable[[bytes], bool]) -> bytes | None:
+        """Return a file's content and note the use; None for one that is not right, which is removed."""
+        content = self.read(name)
+        if content is None:
+            return None
+        if is_right(content):
+            self.touch(name)
+            return content
         with suppress(OSError):
-            self.folder.parent.mkdir(0o700, parents=True, exist_ok=True)
-            path.parent.mkdir(0o700, parents=True, exist_ok=True)
-            try:
-                temporary.write_bytes(content)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            self._make_room(len(content))
+            self.remove(name)
+        return None
 
-    def size(self) -> int:
-        """Bytes in all."""
-        return sum(size for _, size, _ in self._files())
+    def touch(self, name: str) -> None:
+        """Note that a file was used, where that can be written."""
+        with suppress(OSError):
+            os.utime(self._path(name))
 
-    def _make_room(self, added):
-        """Down to nine tenths; looked at each time that this process has added another tenth."""
+    def remove(self, name: str) -> None:
+        """Remove a file; nothing where it is not there. Raises OSError where the disk is read-only."""
+        self._path(name).unlink(missing_ok=True)
+
+    def files(self) -> list[CachedFile]:
+        """Return all files, the most recently used one first."""
+        return sorted(self._scan(self.folder), key=lambda each: (-each.used, each.name))
+
+    def total_bytes(self) -> int:
+        """Return the size of all files together."""
+        return sum(each.bytes for each in self._scan(self.folder))
+
+    def _make_room(self, newest: str, written: int) -> None:
+        """Remove the least recently used files until the rest fits, and what killed writers left."""
         with self._lock:
-            self._added += added
-            if self._added < self.limit_bytes / 10:
+            self._written += written
+            if self._written < self._slack * self.limit_bytes:
                 return
-            self._added, files = 0, sorted(self._files())
-            left = sum(size for _, size, _ in files)
-            for _, size, path in files:
-                if left <= 0.9 * self.limit_bytes:
-                    return
+            self._written = 0
+        size, most = 0, (1 - self._slack) * self.limit_bytes
+        # The newest may have the same time as others, and stays.
+        for each in sorted(self.files(), key=lambda each: each.name != newest):
+            size += each.bytes
+            if size > most and each.name != newest:
                 with suppress(OSError):
-                    os.unlink(path)
-                left -= size
+                    self.remove(each.name)
+        with suppress(OSError):
+            remove_left_overs(self.folder)
 
-    def _files(self):
-        """When it was last used, bytes and path of each."""
-        for folder, _, names in os.walk(self.folder):
-            for name in names:
-                path = os.path.join(folder, name)
-                with suppress(OSError):
-                    facts = os.stat(path)
-                    yield facts.st_mtime_ns, facts.st_size, path
+    def _scan(self, folder: Path) -> Iterator[CachedFile]:
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            # Another process may have removed it meanwhile.
+            with suppress(FileNotFoundError):
+                if entry.is_dir():
+                    if self._subfolders:
+                        yield from self._scan(Path(entry.path))
+                elif entry.is_file() and not entry.name.startswith(TEMPORARY):
+                    facts = entry.stat()
+                    yield CachedFile(entry.name, facts.st_size, facts.st_mtime)
 
-    def _path(self, name):
-        return self.folder / name[:2] / name
+    def _path(self, name: str) -> Path:
+        return self.folder / name[:2] / name if self._subfolders else self.folder / name

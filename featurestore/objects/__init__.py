@@ -4,7 +4,7 @@ connection  which server, from the usual variables of the environment; what its 
 bucket      reading: ranges, objects, listings (pyarrow)
 changes     writing: whole objects, each with its checksum, on a condition (botocore, an optional requirement)
 path        an object's place, with as much of `pathlib.Path` as readers of a store need
-kept        ranges kept on this machine's disk
+parts       ranges of objects that are kept on this machine's disk
 shard       a Parquet file read by ranges
 writer      a run: shards into a scratch folder, then up; the manifest by one conditional put
 clearing    prune

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from featurestore.files import disk_cache
+from featurestore.objects import parts
 from featurestore.objects.bucket import Bucket, open_bucket
 from featurestore.objects.connection import Connection
 
@@ -99,11 +99,11 @@ class ObjectPath:
         if not tag:
             return self.read_bytes()
         name = hashlib.sha256(f"{self.bucket.connection} {self} {tag}".encode()).hexdigest()
-        found = disk_cache.parts().get(name, _is_whole)
+        found = parts.get(name, _is_whole)
         if found is not None:
             return found[DIGEST_BYTES:]
         content = self.read_bytes()
-        disk_cache.parts().put(name, hashlib.sha256(content).digest() + content)
+        parts.put(name, hashlib.sha256(content).digest() + content)
         return content
 
     def read_text(self, errors: str = "strict") -> str:

@@ -1,9 +1,9 @@
 """A Parquet file in object storage, read by ranges: its footer, then the columns that are asked for.
 
 The manifest's CRC-32 of the footer and of each column of each row group tells of every range whether it is
-right, wherever it comes from, so that what is kept on disk (`kept.Parts`) is never trusted. A range is kept
-by the file's SHA-256 and its place in it: a file of the same bytes is the same file, in whichever run and
-store.
+right, wherever it comes from, so that what is kept on disk (`featurestore.objects.parts`) is never trusted. A
+range is kept by the file's SHA-256 and its place in it: a file of the same bytes is the same file, in
+whichever run and store.
 """
 
 import threading
@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featurestore.errors import Damaged
-from featurestore.files import disk_cache
 from featurestore.files.shard import MAGIC, chunk_start, naming, open_parquet
 from featurestore.manifest import FileEntry
+from featurestore.objects import parts
 from featurestore.objects.path import ObjectPath
 
 GAP = 128 << 10
@@ -95,12 +95,12 @@ class ObjectShard:
             found |= self._kept(each for each in ranges if each not in found)
             for together in _joined(each for each in ranges if each not in found):
                 for each, content in self._request(together):
-                    disk_cache.parts().put(self._name(each), content)
+                    parts.put(self._name(each), content)
                     found[each] = content
         return found
 
     def _kept(self, ranges: Iterable[Range]) -> dict[Range, bytes]:
-        parts, found = disk_cache.parts(), {}
+        found = {}
         for each in ranges:
             content = parts.get(self._name(each), lambda content, each=each: _is_right(content, each))
             if content is not None:

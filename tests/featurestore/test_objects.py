@@ -26,10 +26,9 @@ from dashboard.views import urls
 from featurestore import __main__ as command
 from featurestore import vector_cache
 from featurestore.errors import Damaged, NotComputed, Unavailable
-from featurestore.files import disk_cache
 from featurestore.files.shard import Shard
 from featurestore.layout import MANIFEST, RUNS
-from featurestore.objects import bucket, changes
+from featurestore.objects import bucket, changes, parts
 from featurestore.objects.bucket import Bucket
 from featurestore.objects.changes import Changes
 from featurestore.objects.connection import Connection
@@ -61,7 +60,7 @@ def environment(storage, monkeypatch, tmp_path):
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", storage.endpoint)
-    monkeypatch.setenv(disk_cache.FOLDER, str(tmp_path / "here"))
+    monkeypatch.setenv(parts.FOLDER, str(tmp_path / "here"))
     monkeypatch.setattr(storage, "before", lambda method, path: None)
 
 
@@ -180,7 +179,7 @@ def test_a_writer_killed_in_mid_upload_goes_on_elsewhere(storage, here, monkeypa
         assert Store(place).runs() == [RUN]
     elif number != 1:
         assert Store(place).runs() == [] and Store(place).unfinished() == [RUN]
-    monkeypatch.setenv(disk_cache.FOLDER, str(tmp_path / "elsewhere"))
+    monkeypatch.setenv(parts.FOLDER, str(tmp_path / "elsewhere"))
     with storage.meanwhile() as answered:
         copy_run(here, place)
     assert len([each for each in of_shards(answered) if each.method == "PUT"]) == max(0, shards - at + 1)
@@ -293,7 +292,7 @@ def test_damage_is_noticed_with_file_and_row_group(here, there, capsys):
 
 
 def clean_cache():
-    for path in disk_cache.parts().folder.rglob("*/*"):
+    for path in parts.parts().folder.rglob("*/*"):
         path.unlink()
 
 
@@ -318,7 +317,7 @@ def test_a_second_read_asks_for_nothing(storage, here, there):
 def test_damaged_parts_on_the_disk_are_fetched_again(storage, here, there):
     run = Store(there).open()
     run.table("images")
-    for path in disk_cache.parts().folder.rglob("*/*"):
+    for path in parts.parts().folder.rglob("*/*"):
         content = path.read_bytes()
         path.write_bytes(flipped(content, len(content) // 2) if len(content) % 2 else content[:-1])
     with storage.meanwhile() as answered:
@@ -329,24 +328,26 @@ def test_damaged_parts_on_the_disk_are_fetched_again(storage, here, there):
     assert of_shards(answered) == []
 
 
-def test_parts_used_longest_ago_go(tmp_path):
-    parts = disk_cache.Parts(tmp_path / "parts", 1000)
+def test_parts_used_longest_ago_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "limit_bytes", lambda: 1000)
+    monkeypatch.setenv(parts.FOLDER, str(tmp_path))
     for number in range(24):
         parts.put(f"{number:02}", bytes(90))
         os.utime(tmp_path / "parts" / f"{number:02}" / f"{number:02}", ns=(number, number))
     there = [number for number in range(24) if parts.get(f"{number:02}", lambda content: True) is not None]
     assert there == list(range(24 - len(there), 24)) and 9 <= len(there) <= 11
-    assert parts.size() == 90 * len(there)
+    assert parts.parts().total_bytes() == 90 * len(there)
     parts.put("large", bytes(1001))
     assert parts.get("large", lambda content: True) is None
     assert parts.get("23", lambda content: False) is None and not (tmp_path / "parts" / "23" / "23").exists()
+    assert (tmp_path / "parts").stat().st_mode & 0o077 == 0
 
 
 def test_without_room_on_the_disk_it_is_read_all_the_same(here, there, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("where the folder would be")
-    monkeypatch.setenv(disk_cache.FOLDER, str(tmp_path / "file"))
+    monkeypatch.setenv(parts.FOLDER, str(tmp_path / "file"))
     assert Store(there).open().table("images").equals(here.table("images"))
-    monkeypatch.setenv(disk_cache.MEGABYTES, "many")
+    monkeypatch.setenv(parts.MEGABYTES, "many")
     with pytest.raises(ValueError, match="FEATURESCOPE_CACHE_MB is 'many'"):
         Store(there).open()
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from compute.reports.mistakes import confusion_counts, most_confused
-from dashboard.data.content_store import Kept
+from dashboard.data.content_store import ContentStore
 from dashboard.sections.overview import filter_pictures
 from dashboard.settings import Settings, find_stores
 from dashboard.widgets import figures
@@ -53,7 +53,7 @@ def test_settings_survive_the_environment():
 
 
 def test_kept_contents_go_by_their_last_use():
-    kept = Kept("the picture", kept_bytes=25)
+    kept = ContentStore("the picture", memory_bytes=25)
     names = [kept.add(bytes([number]) * 10) for number in range(2)]
     kept.read(names[0])
     third = kept.add(b"x" * 10)

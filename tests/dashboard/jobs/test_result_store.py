@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from compute.methods.base import Step
-from dashboard.data.disk_cache import reason
 from dashboard.jobs.result_store import Result, ResultCache
+from dashboard.text import reason
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 MEGABYTE = 2**20
@@ -31,7 +31,7 @@ def cache(tmp_path):
 
 
 def file_of(cache):
-    (path,) = cache._shelf.folder.glob("*.npz")
+    (path,) = cache._files.folder.glob("*.npz")
     return path
 
 
@@ -134,7 +134,7 @@ def test_those_used_longest_ago_go_when_the_limit_is_reached(tmp_path):
 
 
 def file_named(cache, key):
-    (path,) = cache._shelf.folder.glob(f"{key}-*")
+    (path,) = cache._files.folder.glob(f"{key}-*")
     return path
 
 
@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_leaves_nothing(tmp_pat
 
 
 def test_a_full_disk_leaves_no_half_file(cache, monkeypatch):
-    cache._shelf.folder.mkdir(parents=True)
+    cache._files.folder.mkdir(parents=True)
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -174,7 +174,7 @@ def test_a_full_disk_leaves_no_half_file(cache, monkeypatch):
     with pytest.raises(OSError) as raised:
         cache.put(KEY, "", result())
     assert reason(raised.value) == "No space left on device"
-    assert list(cache._shelf.folder.iterdir()) == []
+    assert list(cache._files.folder.iterdir()) == []
 
 
 def test_threads_do_not_mix_results(tmp_path):

@@ -7,12 +7,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard.data.content_store import Kept
-from dashboard.data.disk_cache import Shelf
+from dashboard.data.content_store import ContentStore
 from dashboard.server.link_routes import link_routes
 from dashboard.sharing.short_links import ShortLinks, name_of
 from dashboard.views import urls
 from dashboard.views.definitions import MapView, OverviewView
+from featurestore.files.disk_cache import DiskCache
 
 VIEW = MapView("mine", "0123abcd", map="tsne", camera="1,2,3,4", selection="ab" * 8, proof="1~abc")
 
@@ -146,33 +146,33 @@ IDS = np.arange(1000, dtype="<i8").tobytes()
 
 
 def test_a_selection_survives_a_restart(tmp_path):
-    name = Kept("the selection", shelf=Shelf(tmp_path, 2**20)).add(IDS)
-    assert Kept("the selection", shelf=Shelf(tmp_path, 2**20)).read(name) == IDS
+    name = ContentStore("the selection", disk=DiskCache(tmp_path, 2**20)).add(IDS)
+    assert ContentStore("the selection", disk=DiskCache(tmp_path, 2**20)).read(name) == IDS
 
 
 def test_an_upload_does_not_and_that_is_said(tmp_path):
-    name = Kept("the uploaded image").add(IDS)
+    name = ContentStore("the uploaded image").add(IDS)
     with pytest.raises(ValueError, match="the uploaded image of this link is no longer kept"):
-        Kept("the uploaded image").read(name)
+        ContentStore("the uploaded image").read(name)
 
 
 @pytest.mark.parametrize("name", ["../secret", "", "0123456789abcdef", "/etc/passwd", "." * 16])
 def test_a_selections_name_never_becomes_a_path(tmp_path, name):
     (tmp_path / "secret").write_text("secret")
-    kept = Kept("the selection", shelf=Shelf(tmp_path / "selections", 2**20))
+    kept = ContentStore("the selection", disk=DiskCache(tmp_path / "selections", 2**20))
     kept.add(IDS)
     with pytest.raises(ValueError, match="no longer kept"):
         kept.read(name)
 
 
 def test_a_damaged_selection_is_as_if_gone(tmp_path):
-    name = Kept("the selection", shelf=Shelf(tmp_path, 2**20)).add(IDS)
+    name = ContentStore("the selection", disk=DiskCache(tmp_path, 2**20)).add(IDS)
     (tmp_path / name).write_bytes(IDS[:-8])
     with pytest.raises(ValueError, match="no longer kept"):
-        Kept("the selection", shelf=Shelf(tmp_path, 2**20)).read(name)
+        ContentStore("the selection", disk=DiskCache(tmp_path, 2**20)).read(name)
 
 
 def test_a_selection_on_a_full_disk_is_kept_in_memory(tmp_path):
     (tmp_path / "selections").write_text("in the way")
-    kept = Kept("the selection", shelf=Shelf(tmp_path / "selections", 2**20))
+    kept = ContentStore("the selection", disk=DiskCache(tmp_path / "selections", 2**20))
     assert kept.read(kept.add(IDS)) == IDS
