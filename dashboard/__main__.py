@@ -6,19 +6,8 @@ import re
 import sys
 from urllib.parse import urlsplit
 
+from dashboard.server.streamlit_options import streamlit_options
 from dashboard.settings import Settings, check_places, find_stores
-
-SAFE = {
-    "server.headless": True,
-    "server.enableCORS": True,
-    "server.enableXsrfProtection": True,
-    "client.showErrorDetails": "none",
-    "client.toolbarMode": "minimal",
-    "browser.gatherUsageStats": False,
-    "runner.magicEnabled": False,
-    "server.maxUploadSize": 30,
-}
-"""Of Streamlit, from wherever the server is started: its file of settings is read in the project's folder."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -140,7 +129,7 @@ def serve(settings: Settings, port: int) -> None:
     where = {"server.address": settings.host, "server.port": port, "server.baseUrlPath": settings.base_path}
     if settings.public_url:
         where["browser.serverAddress"] = urlsplit(settings.public_url).hostname
-    app.run(config=SAFE | where)
+    app.run(config=streamlit_options() | where)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from compute.cli.methods import option
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Method
+from compute.runtime.parameters import bounds_text, option, option_name
 from featurestore.schemas import SORT_KEYS, STAGES, TABLES
 from tests.benchmarks.reporting.table import written as with_benchmarks
 
@@ -114,37 +114,30 @@ def _inputs(names: Iterable[str]) -> str:
     return ", ".join(text for name, text in INPUTS.items() if name in names)
 
 
-def parameters(fields: Sequence[dataclasses.Field]) -> str:
-    """Return the table of declared parameters (`compute.methods.base.parameter`)."""
-    if not fields:
+def parameters(declared: Sequence[dataclasses.Field]) -> str:
+    """Return the table of declared parameters (`compute.runtime.parameters`)."""
+    if not declared:
         return "No parameters."
     rows = [
-        (f"`{option(each.name)}`", _default(each), _values(each), each.metadata["unit"], each.metadata["help"],
-         each.metadata["source"])
-        for each in fields
-    ]  # fmt: skip
+        (f"`{option(option_name(each))}`", _default(each), _values(each))
+        + tuple(each.metadata[name] for name in ("unit", "help", "source"))
+        for each in declared
+    ]
     return table(("parameter", "default", "values", "unit", "what it is", "source"), rows)
 
 
-def _default(each: dataclasses.Field) -> str:
-    if isinstance(each.default, bool):
-        return "on" if each.default else "off"
-    return str(each.default)
+def _default(declared: dataclasses.Field) -> str:
+    if isinstance(declared.default, bool):
+        return "on" if declared.default else "off"
+    return str(declared.default)
 
 
-def _values(each: dataclasses.Field) -> str:
+def _values(declared: dataclasses.Field) -> str:
     """Return what a parameter may be: its choices, its bounds (inclusive), or its type."""
-    facts, kind = each.metadata, type(each.default)
-    if kind is bool:
-        return "on, off"
-    if facts["choices"]:
-        return ", ".join(map(str, facts["choices"]))
-    low, high = facts["low"], facts["high"]
-    if low is None and high is None:
-        return {int: "a whole number", float: "a number", str: "text"}[kind]
-    if high is None:
-        return f"at least {low}"
-    return f"at most {high}" if low is None else f"{low} to {high}"
+    if choices := declared.metadata["choices"]:
+        return ", ".join(map(str, choices))
+    any_value = {bool: "on, off", int: "a whole number", float: "a number", str: "text"}
+    return bounds_text(declared) or any_value[type(declared.default)]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

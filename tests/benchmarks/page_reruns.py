@@ -20,6 +20,7 @@ from dashboard.views.definitions import CompareView
 from dashboard.views.navigation import PAGES
 from featurestore.reader import Run, Store
 from tests.support import ROOT
+from tests.support.page_options import set_page_options
 
 SHELL = ROOT / "dashboard" / "app_pages" / "shell.py"
 TABS = CompareView.__dataclass_fields__["tab"].metadata["choices"]
@@ -35,6 +36,7 @@ FIRST_VISIT = 600
 def server_times(path: Path, other: Path, trusted: tuple[str, ...] = ()) -> dict[str, list[float]]:
     """Page -> seconds of its first visit, then of each rerun. other: a second store over the same images.
     trusted: model files that live methods may run."""
+    set_page_options()
     run = Store(path).open()
     with tempfile.TemporaryDirectory() as findings:
         keep_findings(Path(findings), path.name, run)

@@ -28,7 +28,9 @@ def prose(page: str) -> str:
 def commands(page: str) -> Iterator[str]:
     """Yield each line of a page's code, in blocks and between backticks; continued lines are one."""
     indented = re.findall(r"^    (.+)$", _FENCED.sub("", page).replace("\\\n", " "), re.M)
-    fenced = [line for _, code in _FENCED.findall(page) for line in code.splitlines()]
+    fenced = [
+        line for named, code in _FENCED.findall(page) if named != "mermaid" for line in code.splitlines()
+    ]
     yield from (line.split("  #")[0].strip() for line in (*indented, *fenced))
     yield from (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(page)))
 

@@ -27,15 +27,15 @@ PROGRAMS = {
     "python -m dashboard.findings": findings_parser,
     "python -m featurestore": store_parser,
 }
-OTHER_OPTIONS = {"--ignore-scripts"}
-"""Named in the documentation, of programs that are not ours."""
 
 
 def page_ids(path: str) -> str:
     return PurePosixPath(path).stem
 
 
-each_page = pytest.mark.parametrize("page", [path.read_text() for path in PAGES.values()], ids=map(page_ids, PAGES))
+each_page = pytest.mark.parametrize(
+    "page", [path.read_text() for path in PAGES.values()], ids=map(page_ids, PAGES)
+)
 
 
 def targets() -> dict[str, str]:
@@ -71,7 +71,9 @@ def test_generated_parts_are_those_of_the_code(name):
 
 
 def test_every_generated_part_has_its_place():
-    assert sorted(match[2] for path in PAGES.values() for match in BETWEEN.finditer(path.read_text())) == sorted(PARTS)
+    assert sorted(
+        match[2] for path in PAGES.values() for match in BETWEEN.finditer(path.read_text())
+    ) == sorted(PARTS)
 
 
 def test_unknown_parts_are_named():
@@ -103,22 +105,29 @@ def test_commands_parse(page):
 
 def _program(line: str) -> tuple[str | None, list[str]]:
     """Which of ours a command line runs, and with which arguments; None where it runs none of them."""
-    match = re.search(r"\b(python -m (?:compute|dashboard\.findings|dashboard|featurestore))(?![\w.])(.*)", line)
+    match = re.search(
+        r"\b(python -m (?:compute|dashboard\.findings|dashboard|featurestore))(?![\w.])(.*)", line
+    )
     return (match[1], shlex.split(match[2])) if match else (None, [])
 
 
 def test_commands_are_found():
     lines = [line for path in PAGES.values() for line in commands(path.read_text())]
     found = [_program(line) for line in lines]
-    assert {program for program, _ in found} >= {"python -m compute", "python -m dashboard", "python -m featurestore"}
+    assert {program for program, _ in found} >= {
+        "python -m compute",
+        "python -m dashboard",
+        "python -m featurestore",
+    }
     assert sum(program is not None and len(arguments) > 1 for program, arguments in found) >= 10
 
 
 @each_page
 def test_options_exist(page):
-    named = {match for span in re.findall(r"`([^`\n]+)`", prose(page)) for match in re.findall(r"(?<!\S)--[a-z-]+", span)}
+    spans = re.findall(r"`([^`\n]+)`", prose(page))
+    named = {option for span in spans for option in re.findall(r"(?<!\S)--[a-z][a-z0-9-]*", span)}
     named |= set(re.findall(r"(?<=with )--[a-z-]+(?= \|)", page))
-    assert named <= all_options() | OTHER_OPTIONS
+    assert named <= all_options()
 
 
 @each_page
@@ -139,7 +148,9 @@ def test_variables_are_those_of_the_makefile():
 
 
 def test_help_lists_all_targets():
-    listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert all(f"make {name} " in listed for name in targets())
 
 
@@ -171,7 +182,9 @@ def test_accuracy_is_the_one_in_the_weights(name):
 
 
 def test_every_page_of_docs_is_linked_from_readme():
-    assert {name for name in PAGES if name != "README.md"} <= {link.partition("#")[0] for link in links(read("README.md"))}
+    assert {name for name in PAGES if name != "README.md"} <= {
+        link.partition("#")[0] for link in links(read("README.md"))
+    }
 
 
 @pytest.mark.slow
