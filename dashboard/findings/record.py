@@ -40,7 +40,10 @@ class Finding:
 
     def to_toml(self) -> str:
         fields = {name: value for name, value in dataclasses.asdict(self).items() if value != ""}
-        return HEADING + tomli_w.dumps({"format": FORMAT, **fields}, multiline_strings=True)
+        text = tomli_w.dumps({"format": FORMAT, **fields})
+        if "\\r\\n" not in text:  # A text over several lines would lose its carriage returns.
+            text = tomli_w.dumps({"format": FORMAT, **fields}, multiline_strings=True)
+        return HEADING + text
 
     @classmethod
     def from_toml(cls, text: str) -> "Finding":

@@ -4,12 +4,11 @@ Chromium is not one of the whole run: its event loop would be in the way of test
 """
 
 import os
-import shutil
 
 import pytest
 
 from tests.support.servers.dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
-from tests.support.stores.served import served_store
+from tests.support.stores.served import copied_store
 
 REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
 NOT_OURS = ("WebGL", "GPU stall", "GL Driver", "Failed to load resource", "Image source error")
@@ -23,7 +22,7 @@ root, and a running job's picture is gone once the next one is there."""
 def stores(tmp_path_factory):
     """A folder with the store "digits", beside which live results, selections and links may be kept."""
     folder = tmp_path_factory.mktemp("stores")
-    shutil.copytree(served_store(), folder / "digits", ignore=shutil.ignore_patterns("results", "selections"))
+    copied_store(folder / "digits")
     return folder
 
 

@@ -1,22 +1,21 @@
 """Compare in a real Chromium: an image on both sides, one lasso in both maps, a proof of both runs."""
 
 import math
-import shutil
 
 import pytest
 
 from featurestore.reader import Store
 from tests.browser.test_links import copied
 from tests.support.servers.dashboard import DRAWN, address_has, dashboard
-from tests.support.stores.served import served_store, write_served_store
+from tests.support.stores.served import copied_store, write_second_store, write_served_store
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """Two stores over some of the same images."""
     folder = tmp_path_factory.mktemp("two")
-    shutil.copytree(served_store(), folder / "digits", ignore=shutil.ignore_patterns("results", "selections"))
-    write_served_store(folder / "second", "--limit", "20", "--stages", "activations,neighbors,embeddings")
+    copied_store(folder / "digits")
+    write_second_store(folder / "second")
     return folder
 
 

@@ -1,12 +1,10 @@
 """Links in a real Chromium: the proof's verdict, the same bytes after a restart, both runs offered."""
 
-import shutil
-
 import pytest
 
 from featurestore.reader import Store
 from tests.support.servers.dashboard import address_has, dashboard, pictures, ready
-from tests.support.stores.served import served_store, write_served_store
+from tests.support.stores.served import copied_store, write_served_store
 
 AGAIN = "Compute again"
 """The button beside every result."""
@@ -14,7 +12,7 @@ AGAIN = "Compute again"
 
 @pytest.fixture
 def store(tmp_path):
-    return shutil.copytree(served_store(), tmp_path / "digits", ignore=shutil.ignore_patterns("results"))
+    return copied_store(tmp_path / "digits")
 
 
 def copied(page, button):

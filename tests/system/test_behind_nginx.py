@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from featurestore.reader import Store
 from tests.support import ROOT
 from tests.support.servers.dashboard import DRAWN, PATIENCE, address_has, free_port, ready, serving
-from tests.support.stores.served import served_store
+from tests.support.stores.served import copied_store, served_store
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 PASSWORD = "team:open sesame"
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed (a
 def address(tmp_path_factory):
     """Of the proxy; it and the dashboard behind it run while the module's tests do."""
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    store = shutil.copytree(served_store(), folder / "digits", ignore=shutil.ignore_patterns("results"))
+    store = copied_store(folder / "digits")
     public = f"http://127.0.0.1:{port}/featurescope/"
     options = ["--public-url", public, "--trust-proxy", "127.0.0.1", "--findings", str(folder / "findings")]
     with serving(str(store), folder / "log", options, "/featurescope") as served:

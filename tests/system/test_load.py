@@ -1,7 +1,6 @@
 """A short form of `make load`: visitors at once, each with live jobs of its own, and nothing is mixed."""
 
 import asyncio
-import shutil
 
 import pytest
 
@@ -9,14 +8,14 @@ from tests.benchmarks.reporting import report
 from tests.load.__main__ import said, written
 from tests.load.load import Load, Memory, Outcome, put_on
 from tests.support.servers.dashboard import CHROMIUM
-from tests.support.stores.served import served_store
+from tests.support.stores.served import copied_store
 
 SECONDS = 3.0
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
 def test_every_visitor_gets_the_results_asked_for(tmp_path):
-    store = shutil.copytree(served_store(), tmp_path / "digits", ignore=shutil.ignore_patterns("results"))
+    store = copied_store(tmp_path / "digits")
     load = Load(browsers=2, clients=2, seconds=SECONDS)
     outcome = asyncio.run(put_on(store, load, tmp_path / "log"))
     assert outcome.errors == [] and outcome.wrong == []

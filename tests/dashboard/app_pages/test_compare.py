@@ -2,7 +2,6 @@
 
 import dataclasses
 import shlex
-import shutil
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -18,24 +17,23 @@ from dashboard.views import urls
 from dashboard.views.binding import following, remember
 from dashboard.views.definitions import CompareView, ImageView
 from featurestore.reader import Store
-from tests.dashboard.app_pages.test_every_page import fine, query_of, show, words
-from tests.support.stores.served import IMAGES, served_store, write_served_store
+from tests.support.page_app import fine, query_of, show, words
+from tests.support.stores.served import (
+    IMAGES,
+    SECOND_IMAGES,
+    copied_store,
+    served_store,
+    write_second_store,
+    write_served_store,
+)
 from tests.support.stores.small import write_store
 
-FEW = 20
 TABS = ("summary", "predictions", "neighbors", "channels", "maps")
 
 
 @pytest.fixture(scope="module")
-def store():
-    return served_store()
-
-
-@pytest.fixture(scope="module")
 def second(tmp_path_factory):
-    """Fewer of the same images: a sample's first ones are those of a smaller sample."""
-    path = tmp_path_factory.mktemp("compare") / "second"
-    return write_served_store(path, "--limit", str(FEW), "--stages", "activations,neighbors,embeddings")
+    return write_second_store(tmp_path_factory.mktemp("compare") / "second")
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +64,9 @@ def test_the_other_run_is_found_and_written_into_the_address(pair):
     query = query_of(app)
     assert (query["other_store"], query["other_run"]) == ("second", pair[1].fingerprint)
     common = len(comparison.compared(*pair).matched)
-    assert common == FEW
-    assert f"{FEW} images are in both" in words(app)
-    assert f"{IMAGES - FEW} images are only in the first" in words(app)
+    assert common == SECOND_IMAGES
+    assert f"{SECOND_IMAGES} images are in both" in words(app)
+    assert f"{IMAGES - SECOND_IMAGES} images are only in the first" in words(app)
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -89,7 +87,7 @@ def test_one_network_twice_differs_only_in_its_maps(pair):
 @pytest.mark.parametrize("tab", TABS)
 def test_a_store_beside_its_copy(tab, store, serve, tmp_path):
     """Both have one run of one fingerprint."""
-    copy = shutil.copytree(store, tmp_path / "copy", ignore=shutil.ignore_patterns("results", "selections"))
+    copy = copied_store(tmp_path / "copy")
     serve(store, copy)
     query = query_of(
         fine(show("compare", {"store": "digits", "other_store": "copy", "tab": tab, "image": 3}))

@@ -16,10 +16,10 @@ from dashboard.sharing.proof import Proof, compare, prove
 from dashboard.views.definitions import CompareView
 from dashboard.views.query_text import abbreviated
 from featurestore.reader import Store
-from tests.dashboard.app_pages.test_every_page import fine, query_of, show, words
 from tests.dashboard.sharing.test_downloads import by_command
 from tests.dashboard.sharing.test_proof import altered
-from tests.support.stores.served import served_store, write_served_store
+from tests.support.page_app import fine, query_of, show, words
+from tests.support.stores.served import served_store, write_second_store, write_served_store
 
 TABS = ("summary", "predictions", "neighbors", "channels", "maps")
 NAME = "a name that is much too long for an address " * 4
@@ -27,9 +27,8 @@ NAME = "a name that is much too long for an address " * 4
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory):
-    """Fewer of the same images, under a long name."""
-    path = tmp_path_factory.mktemp("compare") / NAME.strip()
-    return write_served_store(path, "--limit", "20", "--stages", "activations,neighbors,embeddings")
+    """Under a long name."""
+    return write_second_store(tmp_path_factory.mktemp("compare") / NAME.strip())
 
 
 @pytest.fixture

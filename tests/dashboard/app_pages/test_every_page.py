@@ -6,91 +6,19 @@ import shutil
 from urllib.parse import parse_qsl, urlparse
 
 import pytest
-import streamlit as st
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from compute.methods import METHODS
 from compute.methods.base import IMAGE
 from compute.reports.drawing.run_images import copies_of, read_original
 from dashboard.data.uploads import uploads
 from dashboard.sections.image.neighbors import feature_neighbors, pixel_neighbors
-from dashboard.settings import VARIABLE, Settings, find_stores
+from dashboard.settings import find_stores
 from dashboard.views.navigation import PAGES
 from featurestore.manifest import MANIFEST
 from featurestore.reader import Store
-from tests.support import ROOT
-from tests.support.stores.served import IMAGES, served_store, write_served_store
-
-SHELL = str(ROOT / "dashboard/app_pages/shell.py")
-LIMIT = 60
-
-
-@pytest.fixture(scope="module")
-def store():
-    return served_store()
-
-
-@pytest.fixture
-def serve(monkeypatch):
-    """Says which stores are served, as the command line does."""
-
-    def say(*places, **options):
-        environment = {}
-        # Without results kept on disk, so that no test finds another's.
-        Settings(tuple(map(str, places)), "cpu", **{"results_mb": 0} | options).write(environment)
-        monkeypatch.setenv(VARIABLE, environment[VARIABLE])
-        st.cache_resource.clear()
-
-    return say
-
-
-@pytest.fixture
-def copied(store, tmp_path):
-    """A store of the test's own, to change."""
-    return shutil.copytree(store, tmp_path / "digits")
-
-
-def show(page, query=None, session=None):
-    app = AppTest.from_file(SHELL, default_timeout=LIMIT)
-    for name, value in (session or {}).items():
-        app.session_state[name] = value
-    if page != "overview":
-        # The page is chosen before anything is drawn, as a link does.
-        app.run()
-        app.switch_page(f"{page}.py")
-    for name in list(app.query_params):
-        del app.query_params[name]
-    for name, value in (query or {}).items():
-        app.query_params[name] = str(value)
-    return app.run()
-
-
-def fine(app):
-    """No error, and no exception that Streamlit drew."""
-    assert not app.exception
-    assert [each.value for each in app.error] == []
-    return app
-
-
-def query_of(app):
-    return {
-        name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()
-    }
-
-
-def settled(app):
-    """Runs until no job is shown as running."""
-    for _ in range(100):
-        if not app.get("progress"):
-            return app
-        app.run()
-    raise AssertionError("the job did not end")
-
-
-def words(app):
-    drawn = [*app.markdown, *app.caption, *app.header, *app.subheader, *app.info, *app.warning, *app.error]
-    return "\n".join(each.value for each in drawn)
+from tests.support.page_app import fine, forget, pictures, query_of, settled, show, words
+from tests.support.stores.served import IMAGES, write_own_store, write_served_store
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -164,18 +92,6 @@ def test_a_table_that_was_not_computed_is_said_with_what_to_do(page, table, copi
     app = show(page, {"tab": table} if page == "image" else None)
     assert not app.exception
     assert "compute" in words(app) and "Traceback" not in words(app)
-
-
-def forget(store, table):
-    """Takes a table out of a run's manifest, as if its stage had not been run."""
-    from featurestore.manifest import Manifest, read_manifest
-
-    folder = store / "runs" / Store(store).current()
-    manifest = read_manifest(folder)
-    gone = {table, "maps"} if table == "embeddings" else {table}
-    files = {name: entry for name, entry in manifest.files.items() if name.rsplit("-", 1)[0] not in gone}
-    fields = {name: getattr(manifest, name) for name in Manifest.__dataclass_fields__ if name != "files"}
-    (folder / MANIFEST).write_bytes(Manifest(**fields, files=files).to_bytes())
 
 
 def test_a_store_of_another_schema_says_to_regenerate_it(copied, serve):
@@ -329,10 +245,6 @@ def test_a_second_visitor_finds_the_result(store, serve):
     assert pictures(first) == pictures(second) != []
 
 
-def pictures(app):
-    return [image.url for each in app.get("image") for image in each.proto.imgs]
-
-
 def test_uploaded_images_go_to_every_tool(store, serve):
     serve(store)
     app = fine(show("neighbors"))
@@ -387,33 +299,13 @@ def test_a_selection_that_is_gone_is_said_and_the_rest_is_shown(page, store, ser
 
 
 def test_code_of_the_users_runs_only_where_it_is_trusted(store, serve, tmp_path):
-    (tmp_path / "net.py").write_text(NETWORK)
-    own = tmp_path / "own"
-    write_own_store(own, tmp_path / "net.py")
+    own = write_own_store(tmp_path / "own", tmp_path / "net.py")
     serve(own)
     app = show("lab", {"store": "own", "method": "saliency", "live": 1})
     assert not app.exception and "--trust-model" in app.error[0].value
     serve(own, trusted=(str(tmp_path / "net.py"),))
     app = settled(fine(show("lab", {"store": "own", "method": "saliency", "live": 1})))
     assert app.get("image")
-
-
-NETWORK = """
-import torch
-from torch import nn
-
-def net():
-    torch.manual_seed(0)
-    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
-"""
-
-
-def write_own_store(path, file):
-    from compute.__main__ import main
-
-    arguments = ["store", "--model", f"{file}:net", "--images", "digits", "--limit", "12", "--size", "16"]
-    assert main([*arguments, "--device", "cpu", "--stages", "activations", "--store", str(path)]) == 0
 
 
 def test_every_image_leads_to_every_tool(store, serve):

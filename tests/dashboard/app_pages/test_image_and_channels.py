@@ -11,21 +11,8 @@ from dashboard.data.uploads import uploads
 from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
 from dashboard.widgets import figures
 from featurestore.reader import Store
-from tests.dashboard.app_pages.test_every_page import (
-    NETWORK,
-    copied,
-    fine,
-    forget,
-    query_of,
-    serve,
-    settled,
-    show,
-    store,
-    words,
-    write_own_store,
-)
-
-__all__ = ["copied", "serve", "store"]
+from tests.support.page_app import fine, forget, query_of, settled, show, words
+from tests.support.stores.served import write_own_store
 
 
 def grids(app):
@@ -136,9 +123,7 @@ def test_the_strongest_channels_of_a_top_patch_have_its_rank(store, serve):
 
 
 def test_an_untrusted_network_leaves_what_the_store_knows(serve, tmp_path):
-    (tmp_path / "net.py").write_text(NETWORK)
-    own = tmp_path / "own"
-    write_own_store(own, tmp_path / "net.py")
+    own = write_own_store(tmp_path / "own", tmp_path / "net.py")
     serve(own)
     best = Store(own).open().table("top_patches")["image_id"].to_pylist()[0]
     app = show("image", {"store": "own", "image": best, "tab": "channels"})

@@ -9,16 +9,15 @@ from compute.methods import METHODS
 from compute.models import zoo
 from dashboard.jobs.queue import OUT_OF_MEMORY, State, jobs
 from dashboard.views.definitions import LabView
-from tests.dashboard.app_pages.test_every_page import fine, settled, show, words
-from tests.support.stores.served import served_store
+from tests.support.page_app import button, fine, settled, show, words
 
 SOON = 10
 """Seconds after which a test has failed."""
 
 
 @pytest.fixture
-def served(serve):
-    serve(served_store())
+def served(store, serve):
+    serve(store)
 
 
 class Held:
@@ -34,10 +33,6 @@ class Held:
         self.begun.set()
         assert self.go_on.wait(SOON)
         yield self
-
-
-def button(app, label):
-    return next(each for each in app.button if each.label == label)
 
 
 def test_what_runs_and_waits_is_listed_and_can_be_cancelled(served):

@@ -12,17 +12,11 @@ from compute.methods.base import Step
 from dashboard.jobs.queue import OUT_OF_MEMORY
 from dashboard.jobs.result_store import Result, results
 from featurestore.reader import Store
-from tests.dashboard.app_pages.test_every_page import fine, pictures, query_of, serve, settled, show, words
-from tests.support.stores.served import served_store, write_served_store
+from tests.support.page_app import fine, pictures, query_of, settled, show, words
+from tests.support.stores.served import write_served_store
 
-__all__ = ["serve"]
 LINK = {"store": "digits", "method": "saliency", "live": 1, "image": 3}
 KEEP = {"results_mb": 16}
-
-
-@pytest.fixture
-def store(tmp_path):
-    return shutil.copytree(served_store(), tmp_path / "digits", ignore=shutil.ignore_patterns("results"))
 
 
 def restart():
@@ -44,8 +38,8 @@ def click(app, label):
     return fine(next(each for each in app.button if each.label == label).click().run())
 
 
-def test_a_link_with_its_proof_is_reproduced_on_the_kept_result(store, serve, monkeypatch):
-    serve(store, **KEEP)
+def test_a_link_with_its_proof_is_reproduced_on_the_kept_result(copied, serve, monkeypatch):
+    serve(copied, **KEEP)
     link = copied_link("lab", LINK)
     first = settled(fine(show("lab", LINK)))
     restart()
@@ -56,8 +50,8 @@ def test_a_link_with_its_proof_is_reproduced_on_the_kept_result(store, serve, mo
     assert query_of(second) == link
 
 
-def test_a_link_without_a_live_result_is_reproduced(store, serve):
-    serve(store)
+def test_a_link_without_a_live_result_is_reproduced(copied, serve):
+    serve(copied)
     link = copied_link("neighbors", {"store": "digits", "image": 5})
     app = fine(show("neighbors", link))
     assert "Reproduced: the same run, by the checksums that all reading is held to" in words(app)
@@ -65,8 +59,8 @@ def test_a_link_without_a_live_result_is_reproduced(store, serve):
     assert "proof" not in query_of(app) and "Reproduced" not in words(app)
 
 
-def test_a_result_computed_again_is_reproduced(store, serve):
-    serve(store)
+def test_a_result_computed_again_is_reproduced(copied, serve):
+    serve(copied)
     link = copied_link("lab", LINK)
     restart()
     app = settled(fine(show("lab", link)))
@@ -78,8 +72,8 @@ def test_a_result_computed_again_is_reproduced(store, serve):
 @pytest.mark.parametrize(
     ("share", "said"), [(1e-3, "Close: the same run"), (0.5, "Differs by the result: about")]
 )
-def test_a_result_from_elsewhere_is_close_or_differs(share, said, store, serve, monkeypatch):
-    serve(store, **KEEP)
+def test_a_result_from_elsewhere_is_close_or_differs(share, said, copied, serve, monkeypatch):
+    serve(copied, **KEEP)
     link = copied_link("lab", LINK)
     results("digits").clear()
     restart()
@@ -106,8 +100,8 @@ def alter_results(monkeypatch, share):
     monkeypatch.setattr(Request, "steps", altered)
 
 
-def test_a_kept_result_stays_and_says_why_computing_it_again_failed(store, serve, monkeypatch):
-    serve(store, **KEEP)
+def test_a_kept_result_stays_and_says_why_computing_it_again_failed(copied, serve, monkeypatch):
+    serve(copied, **KEEP)
     app = settled(fine(show("lab", LINK)))
     shown = pictures(app)
 
@@ -124,27 +118,27 @@ def test_a_kept_result_stays_and_says_why_computing_it_again_failed(store, serve
     assert "did not work" not in words(app) and pictures(app) == shown
 
 
-def test_a_proof_that_was_cut_short_is_said(store, serve):
-    serve(store)
+def test_a_proof_that_was_cut_short_is_said(copied, serve):
+    serve(copied)
     link = copied_link("neighbors", {"store": "digits", "image": 5})
     app = show("neighbors", {**link, "proof": link["proof"][:-5]})
     assert "proof can't be read" in app.warning[0].value and "Reproduced" not in words(app)
 
 
-def test_a_proof_of_another_view_does_not_count(store, serve):
-    serve(store)
+def test_a_proof_of_another_view_does_not_count(copied, serve):
+    serve(copied)
     link = copied_link("neighbors", {"store": "digits", "image": 5})
     app = fine(show("neighbors", {**link, "image": "6"}))
     assert "Reproduced" not in words(app) and "proof" not in query_of(app)
     assert "its address was changed" in app.warning[0].value
 
 
-def test_a_regenerated_store_leads_to_the_new_run_and_back(store, serve):
-    serve(store, **KEEP)
+def test_a_regenerated_store_leads_to_the_new_run_and_back(copied, serve):
+    serve(copied, **KEEP)
     link = copied_link("lab", LINK)
-    older = Store(store).current()
-    write_served_store(store, "--seed", "1")
-    newer = Store(store).current()
+    older = Store(copied).current()
+    write_served_store(copied, "--seed", "1")
+    newer = Store(copied).current()
     app = settled(fine(show("lab", link)))
     assert "Reproduced" in words(app) and "regenerated" in words(app) and query_of(app)["run"] == older
     app = settled(click(app, "Show the same view on the new run"))
@@ -155,24 +149,24 @@ def test_a_regenerated_store_leads_to_the_new_run_and_back(store, serve):
     assert query_of(app)["run"] == older and "Reproduced" in words(app)
 
 
-def test_a_regenerated_store_without_the_old_run_says_so(store, serve):
-    serve(store)
+def test_a_regenerated_store_without_the_old_run_says_so(copied, serve):
+    serve(copied)
     link = copied_link("neighbors", {"store": "digits", "image": 5})
-    older = Store(store).current()
-    write_served_store(store, "--seed", "1")
-    shutil.rmtree(store / "runs" / older)
+    older = Store(copied).current()
+    write_served_store(copied, "--seed", "1")
+    shutil.rmtree(copied / "runs" / older)
     restart()
     app = fine(show("neighbors", link))
     assert "This run is gone" in words(app)
     app = click(app, "Show the same view on the current run")
-    assert query_of(app)["run"] == Store(store).current() and query_of(app)["image"] == "5"
+    assert query_of(app)["run"] == Store(copied).current() and query_of(app)["image"] == "5"
     assert "Differs by" in words(app) and "folder is gone" in words(app)
     assert "Show the old run" not in map(label_of, app.button)
 
 
-def test_a_store_that_cannot_keep_results_says_it_once(store, serve):
-    (store / "results").write_text("in the way")
-    serve(store, **KEEP)
+def test_a_store_that_cannot_keep_results_says_it_once(copied, serve):
+    (copied / "results").write_text("in the way")
+    serve(copied, **KEEP)
     app = settled(fine(show("lab", LINK)))
     assert "could not be kept" in words(app) and "--results-mb" in words(app)
     assert pictures(app)
@@ -181,8 +175,8 @@ def test_a_store_that_cannot_keep_results_says_it_once(store, serve):
     assert pictures(app) and "could not be kept" not in words(app)
 
 
-def test_results_are_listed_opened_and_removed(store, serve):
-    serve(store, **KEEP)
+def test_results_are_listed_opened_and_removed(copied, serve):
+    serve(copied, **KEEP)
     shown = settled(fine(show("lab", LINK)))
     settled(fine(show("lab", {**LINK, "image": 4})))
     app = fine(show("results", {"store": "digits"}))
@@ -195,11 +189,11 @@ def test_results_are_listed_opened_and_removed(store, serve):
     assert app.metric[0].value == "1"
     app = click(app, "Remove 1 results")
     assert app.metric[0].value == "0" and "No result is kept yet" in words(app)
-    assert list((store / "results").iterdir()) == []
+    assert list((copied / "results").iterdir()) == []
 
 
-def test_a_link_opens_on_its_page_of_the_results(store, serve):
-    serve(store, **KEEP)
+def test_a_link_opens_on_its_page_of_the_results(copied, serve):
+    serve(copied, **KEEP)
     made = Result(Step(1, 1, "image", np.zeros((4, 4, 3), np.float32)))
     for number in range(25):
         results("digits").put(f"{number:08x}", f"Result {number}", made)
@@ -207,19 +201,19 @@ def test_a_link_opens_on_its_page_of_the_results(store, serve):
     assert len(app.get("image")) == 1 and query_of(app)["results_page"] == "2"
 
 
-def test_a_result_of_a_run_that_is_gone_is_not_offered(store, serve):
-    serve(store, **KEEP)
+def test_a_result_of_a_run_that_is_gone_is_not_offered(copied, serve):
+    serve(copied, **KEEP)
     settled(fine(show("lab", LINK)))
-    older = Store(store).current()
-    write_served_store(store, "--seed", "1")
-    shutil.rmtree(store / "runs" / older)
+    older = Store(copied).current()
+    write_served_store(copied, "--seed", "1")
+    shutil.rmtree(copied / "runs" / older)
     restart()
     app = fine(show("results", {"store": "digits"}))
     assert "Its run is gone" in words(app)
     assert not [each for each in app.get("page_link") if each.proto.label == "Open"]
 
 
-def test_the_limit_holds_while_results_are_made(store, serve):
-    serve(store, results_mb=0)
+def test_the_limit_holds_while_results_are_made(copied, serve):
+    serve(copied, results_mb=0)
     settled(fine(show("lab", LINK)))
-    assert not (store / "results").exists()
+    assert not (copied / "results").exists()

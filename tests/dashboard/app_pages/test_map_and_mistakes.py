@@ -9,23 +9,13 @@ from compute.analysis.label_agreement import disagreements
 from dashboard.data import runs, selections
 from dashboard.widgets import image_wall
 from featurestore.reader import Store
-from tests.dashboard.app_pages.test_every_page import (
-    fine,
-    forget,
-    query_of,
-    show,
-    words,
-)
+from tests.support.page_app import button, fine, forget, query_of, show, words
 from tests.support.stores.served import IMAGES
 
 
 @pytest.fixture
 def images(copied):
     return Store(copied).open().table("images")
-
-
-def button(app, label):
-    return next(each for each in app.button if each.label == label)
 
 
 def test_hits_become_a_selection_that_leads_to_its_mistakes(copied, serve, images):

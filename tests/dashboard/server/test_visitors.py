@@ -1,38 +1,26 @@
 """What visitors may not do with --read-only, --no-live and --jobs-per-minute."""
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from dashboard.__main__ import parser
 from dashboard.data import runs
-from dashboard.settings import VARIABLE, Settings
-from tests.support import ROOT
-from tests.support.stores.served import served_store
+from dashboard.settings import Settings
+from tests.support import page_app
 
-PATIENCE = 60
 LAB = {"store": "digits", "method": "saliency", "live": "1", "image": "5"}
 
 
 @pytest.fixture
-def show(monkeypatch):
+def show(store, serve):
     """A page of a server with these settings."""
 
     def run(page, query, **options):
-        environment = {}
-        Settings((str(served_store()),), "cpu", results_mb=0, **options).write(environment)
-        monkeypatch.setenv(VARIABLE, environment[VARIABLE])
-        st.cache_resource.clear()
-        app = AppTest.from_file(str(ROOT / "dashboard/app_pages/shell.py"), default_timeout=PATIENCE).run()
-        app.switch_page(f"{page}.py")
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
+        serve(store, **options)
+        app = page_app.show(page, query)
         assert not app.exception
         return app
 
-    yield run
-    st.cache_resource.clear()
+    return run
 
 
 def labels(app):

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pytest
-import streamlit as st
 from PIL import Image
 
 from compute.__main__ import main
@@ -19,7 +18,6 @@ from dashboard.data import runs, selections
 from dashboard.data.photographs import photograph
 from dashboard.jobs.lookup import requested
 from dashboard.jobs.result_store import Result
-from dashboard.settings import VARIABLE, Settings
 from dashboard.sharing.downloads import downloads_of, main_download
 from dashboard.views.definitions import (
     AboutView,
@@ -61,11 +59,8 @@ LIVE = {
 
 
 @pytest.fixture(autouse=True)
-def served(monkeypatch):
-    environment = {}
-    Settings((str(served_store()),), "cpu").write(environment)
-    monkeypatch.setenv(VARIABLE, environment[VARIABLE])
-    st.cache_resource.clear()
+def served(store, serve):
+    serve(store)
 
 
 @pytest.fixture

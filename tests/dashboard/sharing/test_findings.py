@@ -18,7 +18,6 @@ from dashboard.findings.recheck import differences, recheck
 from dashboard.findings.recompute import computed
 from dashboard.findings.record import MOST_VALUES, Finding, flat
 from dashboard.jobs.lookup import result_of
-from dashboard.settings import VARIABLE, Settings
 from dashboard.sharing.downloads import main_download
 from dashboard.views.definitions import (
     ChannelsView,
@@ -31,7 +30,7 @@ from dashboard.views.definitions import (
 )
 from dashboard.views.state import read_parameters
 from featurestore.reader import Store
-from tests.dashboard.app_pages.test_every_page import fine, query_of, settled, show, words
+from tests.support.page_app import fine, query_of, settled, show, words
 from tests.support.stores.served import served_store, write_served_store
 
 VIEWS = {
@@ -59,16 +58,15 @@ FINDING = Finding(
 
 
 @pytest.fixture
-def serve(monkeypatch, tmp_path):
-    def say(store):
-        environment = {}
-        Settings((str(store),), "cpu", findings=str(tmp_path / "findings")).write(environment)
-        monkeypatch.setenv(VARIABLE, environment[VARIABLE])
-        st.cache_resource.clear()
+def serve(serve, tmp_path):
+    """`serve(store)`, with a folder for findings of the test's own."""
+
+    def with_findings(store):
+        serve(store, findings=str(tmp_path / "findings"))
         st.cache_data.clear()
 
-    say(served_store())
-    return say
+    with_findings(served_store())
+    return with_findings
 
 
 @pytest.fixture

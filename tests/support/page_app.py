@@ -1,0 +1,93 @@
+"""The dashboard's pages through AppTest: opened as a link opens them, run until nothing is computed, read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard.settings import VARIABLE, Settings
+from featurestore.manifest import MANIFEST, Manifest, read_manifest
+from featurestore.reader import Store
+from tests.support import ROOT
+
+SHELL = str(ROOT / "dashboard/app_pages/shell.py")
+LIMIT = 60
+"""Seconds after which a run of a page has failed."""
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, *stores: str | Path, **options) -> None:
+    """Set which stores are served, as the command line does. options: further fields of `Settings`.
+
+    No result is kept on disk unless `results_mb` says so: no test is to find another's.
+    """
+    environment: dict[str, str] = {}
+    Settings(tuple(map(str, stores)), "cpu", **{"results_mb": 0} | options).write(environment)
+    monkeypatch.setenv(VARIABLE, environment[VARIABLE])
+    st.cache_resource.clear()
+
+
+def show(page: str, query: Mapping | None = None, session: Mapping | None = None) -> AppTest:
+    """Open a page of this name with the parameters of an address, and values of the session set before."""
+    app = AppTest.from_file(SHELL, default_timeout=LIMIT)
+    for name, value in (session or {}).items():
+        app.session_state[name] = value
+    if page != "overview":
+        # The page is chosen before anything is drawn, as a link does.
+        app.run()
+        app.switch_page(f"{page}.py")
+    for name in list(app.query_params):
+        del app.query_params[name]
+    for name, value in (query or {}).items():
+        app.query_params[name] = str(value)
+    return app.run()
+
+
+def fine(app: AppTest) -> AppTest:
+    """The app itself, once it is asserted that it shows no error and that Streamlit drew no exception."""
+    assert not app.exception
+    assert [each.value for each in app.error] == []
+    return app
+
+
+def settled(app: AppTest) -> AppTest:
+    """Run until no job is shown as running."""
+    for _ in range(100):
+        if not app.get("progress"):
+            return app
+        app.run()
+    raise AssertionError("the job did not end")
+
+
+def query_of(app: AppTest) -> dict[str, str]:
+    """The address's parameters, the first value of each."""
+    return {
+        name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()
+    }
+
+
+def words(app: AppTest) -> str:
+    """All text that the page shows outside its controls."""
+    drawn = [*app.markdown, *app.caption, *app.header, *app.subheader, *app.info, *app.warning, *app.error]
+    return "\n".join(each.value for each in drawn)
+
+
+def pictures(app: AppTest) -> list[str]:
+    """Addresses of the pictures that the page shows; equal ones are of equal bytes."""
+    return [image.url for each in app.get("image") for image in each.proto.imgs]
+
+
+def button(app: AppTest, label: str):
+    """The first button of this label."""
+    return next(each for each in app.button if each.label == label)
+
+
+def forget(store: Path, table: str) -> None:
+    """Take a table out of a run's manifest, as if its stage had not been run."""
+    folder = store / "runs" / Store(store).current()
+    manifest = read_manifest(folder)
+    gone = {table, "maps"} if table == "embeddings" else {table}
+    files = {name: entry for name, entry in manifest.files.items() if name.rsplit("-", 1)[0] not in gone}
+    fields = {name: getattr(manifest, name) for name in Manifest.__dataclass_fields__ if name != "files"}
+    (folder / MANIFEST).write_bytes(Manifest(**fields, files=files).to_bytes())
