@@ -3,10 +3,12 @@ the store.
 """
 
 import argparse
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compute.images.sources import ImageSource, open_source
+from compute.methods.base import CHANNEL, LAYER, NEURON
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, add_model_arguments, load
 from compute.reports.drawing.run_images import read_original
@@ -14,7 +16,7 @@ from featurestore.reader import Run, Store
 
 
 @dataclass(frozen=True)
-class Subject:
+class Target:
     """run: of the store that was named, or None. model: None where the run alone is asked."""
 
     model: Model | None
@@ -30,7 +32,7 @@ class Subject:
         return read_original(needed_run(self.run), image_id)
 
 
-def add_subject_arguments(parser: argparse.ArgumentParser) -> None:
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     add_run_arguments(parser, "take model, classes and images from this store")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
@@ -57,43 +59,64 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image", metavar="FILE", help="a picture; with --store also the path of one of its images"
     )
-    parser.add_argument("--image-id", type=int, metavar="N", help="one of the store's images")
+    add_image_id(parser)
 
 
-def open_subject(args: argparse.Namespace) -> Subject:
+def add_image_id(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    parser.add_argument(
+        "--image-id", type=int, metavar="N", required=required, help="one of the store's images"
+    )
+
+
+def add_neuron_arguments(
+    parser: argparse.ArgumentParser, reads: Collection[str], required: bool = False
+) -> None:
+    """Those of LAYER, CHANNEL and NEURON that are read."""
+    if {LAYER, CHANNEL, NEURON} & set(reads):
+        parser.add_argument("--layer", required=required, help="a convolution's name, as in named_modules()")
+    if {CHANNEL, NEURON} & set(reads):
+        parser.add_argument(
+            "--channel", type=int, metavar="N", required=required, help="a channel of the layer, from 0"
+        )
+    if NEURON in reads:
+        parser.add_argument("--y", type=int, metavar="N", help="row of one unit of the channel's map, from 0")
+        parser.add_argument("--x", type=int, metavar="N", help="column of that unit, from 0")
+
+
+def open_target(args: argparse.Namespace) -> Target:
     """Raises ValueError for a store that isn't one, or whose model is no longer the one it was made with."""
     if args.store is None:
         if args.fingerprint is not None:
             raise ValueError("--run names a run of a store; give --store S too")
-        return Subject(load(ModelSpec.from_args(args), args.device), None)
+        return Target(load(ModelSpec.from_args(args), args.device), None)
     run = open_run(args)
     model = load(_spec(args, run), args.device, run.class_names)
     made_with = run.manifest.model["weights_hash"]
     if model.weights_hash != made_with:
         raise ValueError(f"{model.name} has other weights now than those that {args.store} was made with")
-    return Subject(model, run)
+    return Target(model, run)
 
 
-def read_image(args: argparse.Namespace, subject: Subject) -> bytes:
+def read_image(args: argparse.Namespace, target: Target) -> bytes:
     """The bytes of the image that --image or --image-id names."""
     if args.image is not None and args.image_id is not None:
         raise ValueError("--image and --image-id both name an image; give one of them")
     if args.image_id is not None:
-        return subject.original(args.image_id)
+        return target.original(args.image_id)
     if args.image is None:
         raise ValueError("no image is named; give --image FILE or, with --store, --image-id N")
-    return read_file(args.image, subject)
+    return read_file(args.image, target)
 
 
-def read_file(name: str, subject: Subject) -> bytes:
+def read_file(name: str, target: Target) -> bytes:
     """A file's bytes; where there is no such file and a store is open, those of its image of that path."""
     path = Path(name)
     if path.is_file():
         return path.read_bytes()
-    if subject.run is None:
+    if target.run is None:
         raise ValueError(f"there is no file {name!r}")
     try:
-        return subject.images.read(name)
+        return target.images.read(name)
     except OSError as error:
         raise ValueError(f"neither a file nor one of the store's images: {name!r}") from error
 

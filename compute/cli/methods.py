@@ -1,7 +1,6 @@
 """python -m compute METHOD: one sub-command a live method, made from its declaration."""
 
 import argparse
-import dataclasses
 import hashlib
 import sys
 import time
@@ -12,16 +11,18 @@ from itertools import chain
 import torch
 
 from compute.cli.inputs import (
-    Subject,
+    Target,
     add_image_arguments,
-    add_subject_arguments,
-    open_subject,
+    add_neuron_arguments,
+    add_target_arguments,
+    open_target,
     read_file,
     read_image,
 )
 from compute.cli.output import add_delivery_arguments, check_out, deliver
+from compute.cli.parameters import add_parameters, chosen, escaped, spoken_options
 from compute.methods import METHODS
-from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
+from compute.methods.base import CHANNEL, IMAGE, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods.synthesis.ascent import LOGIT
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import picture_of
@@ -29,38 +30,17 @@ from compute.reports.method_result import result_recipe, result_report, stronges
 from compute.runtime.progress import Progress
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
     for method in METHODS.values():
         _add_method(subparsers, method)
 
 
-def option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def described(each: dataclasses.Field) -> str:
-    """A parameter's help: what it is, its choices or bounds, unit, default and where that comes from."""
-    facts = each.metadata
-    said = [f"default {_plain(each.default)}"]
-    if facts["choices"]:
-        said.append("one of " + ", ".join(map(str, facts["choices"])))
-    elif facts["low"] is not None or facts["high"] is not None:
-        said.append(_bounds(facts["low"], facts["high"]))
-    if facts["unit"]:
-        said.append(f"unit: {facts['unit']}")
-    if facts["source"]:
-        said.append(f"source: {facts['source']}")
-    return f"{facts['help']} ({'; '.join(said)})".replace("%", "%%")
-
-
-def _add_method(subparsers, method: type[Method]) -> None:
-    description = f"{method.theory} {method.reference}".replace("%", "%%")
+def _add_method(subparsers: argparse._SubParsersAction, method: type[Method]) -> None:
+    description = escaped(f"{method.theory} {method.reference}")
     parser = subparsers.add_parser(method.name, help=method.title, description=description)
-    add_subject_arguments(parser)
+    add_target_arguments(parser)
     _add_inputs(parser, method)
-    group = parser.add_argument_group("parameters")
-    for each in method.parameters():
-        _add_parameter(group, each)
+    add_parameters(parser.add_argument_group("parameters"), method)
     if "seed" not in {each.name for each in method.parameters()}:
         parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
     add_delivery_arguments(parser)
@@ -82,41 +62,16 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
     if TARGET in reads:
         default = "" if TARGET in method.needs else f" (default: {method.without_target})"
         parser.add_argument("--target", metavar="CLASS", help=f"a class name{default}")
-    if reads & {LAYER, CHANNEL, NEURON}:
-        parser.add_argument("--layer", help="a convolution's name, as in named_modules()")
-    if reads & {CHANNEL, NEURON}:
-        parser.add_argument("--channel", type=int, metavar="N", help="a channel of the layer, from 0")
-    if NEURON in reads:
-        parser.add_argument("--y", type=int, metavar="N", help="row of one unit of the channel's map, from 0")
-        parser.add_argument("--x", type=int, metavar="N", help="column of that unit, from 0")
-
-
-def _add_parameter(group, each: dataclasses.Field) -> None:
-    if isinstance(each.default, bool):
-        group.add_argument(
-            option(each.name),
-            action=argparse.BooleanOptionalAction,
-            default=each.default,
-            help=described(each),
-        )
-        return
-    metavar = {int: "N", float: "X", str: "NAME"}[type(each.default)]
-    group.add_argument(
-        option(each.name),
-        type=type(each.default),
-        default=each.default,
-        metavar=metavar,
-        help=described(each),
-    )
+    add_neuron_arguments(parser, reads)
 
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
-    method = args.method(**{each.name: getattr(args, each.name) for each in args.method.parameters()})
-    subject = open_subject(args)
+    method = args.method(**chosen(args, args.method))
+    subject = open_target(args)
     inputs = method.checked(subject.model, _inputs(args, method, subject))
     if unused := method.unused(inputs):
-        print(f"note: not used here: {', '.join(map(option, unused))}", file=sys.stderr)
+        print(f"note: not used here: {spoken_options(unused)}", file=sys.stderr)
     started = time.monotonic()
     step = _last(method.name, method.steps(subject.model, inputs))
     step = replace(step, numbers={**step.numbers, **_natural(subject, inputs, step)})
@@ -124,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     return deliver(args, _report(args, method, subject, step), seconds=seconds)
 
 
-def _natural(subject: Subject, inputs: Inputs, step: Step) -> dict[str, float]:
+def _natural(subject: Target, inputs: Inputs, step: Step) -> dict[str, float]:
     """What ascent reached beside the best of the store's images, where there are any to compare with."""
     if subject.run is None or step.numbers.get("objective") not in (LOGIT, CHANNEL, NEURON):
         return {}
@@ -137,7 +92,7 @@ def _natural(subject: Subject, inputs: Inputs, step: Step) -> dict[str, float]:
     return {"best_natural": best, "times_best_natural": step.numbers[reached] / best}
 
 
-def _inputs(args: argparse.Namespace, method: Method, subject: Subject) -> Inputs:
+def _inputs(args: argparse.Namespace, method: Method, subject: Target) -> Inputs:
     reads, model = method.needs | method.takes, subject.model
     image = second = None
     if IMAGE in method.needs or (IMAGE in reads and (args.image is not None or args.image_id is not None)):
@@ -165,7 +120,7 @@ def _last(name: str, steps: Iterator[Step]) -> Step:
     return step
 
 
-def _report(args: argparse.Namespace, method: Method, subject: Subject, step: Step) -> Report:
+def _report(args: argparse.Namespace, method: Method, subject: Target, step: Step) -> Report:
     names = ("target", "layer", "channel", "y", "x", "whole")
     inputs = {name: getattr(args, name, None) for name in names} | _digests(args, method, subject)
     run = subject.run and subject.run.fingerprint
@@ -174,7 +129,7 @@ def _report(args: argparse.Namespace, method: Method, subject: Subject, step: St
     return result_report(step, recipe, {**said, "score": step.score, **step.numbers}, args.picture)
 
 
-def _digests(args: argparse.Namespace, method: Method, subject: Subject) -> dict[str, str]:
+def _digests(args: argparse.Namespace, method: Method, subject: Target) -> dict[str, str]:
     """SHA-256 of the files that are read."""
     reads, found = method.needs | method.takes, {}
     if IMAGE in reads and (args.image is not None or args.image_id is not None):
@@ -182,13 +137,3 @@ def _digests(args: argparse.Namespace, method: Method, subject: Subject) -> dict
     if SECOND in reads and args.second is not None:
         found[SECOND] = hashlib.sha256(read_file(args.second, subject)).hexdigest()
     return found
-
-
-def _plain(value) -> str:
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
-
-
-def _bounds(low: float | None, high: float | None) -> str:
-    if high is None:
-        return f"at least {low}"
-    return f"at most {high}" if low is None else f"{low} to {high}"

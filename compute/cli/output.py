@@ -20,13 +20,6 @@ def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
 
 
-def positive(text: str) -> int:
-    """A whole number from 1 on, as a type of an argument."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
 def check_out(args: argparse.Namespace) -> None:
     """Raises ValueError before anything is computed for a file that could not be written."""
     if args.out is None:

@@ -1,26 +1,95 @@
-"""The questions that need no live method: first-layer filters, and those to a store."""
+"""python -m compute REPORT: one sub-command a report, made from its declaration."""
 
-from compute.cli import (
-    classes,
-    compare,
-    confusion,
-    filters,
-    grid,
-    map,
-    mistakes,
-    neighbors,
-    occlusion_map,
-    outvoted,
-    patches,
-    strongest,
-    table,
+import argparse
+import sys
+import time
+
+from compute.cli.inputs import (
+    Target,
+    add_image_arguments,
+    add_image_id,
+    add_neuron_arguments,
+    add_run_arguments,
+    add_target_arguments,
+    open_run,
+    open_target,
+    read_image,
 )
+from compute.cli.output import add_delivery_arguments, check_out, deliver
+from compute.cli.parameters import add_parameters, chosen, escaped
+from compute.methods.base import CHANNEL, IMAGE, LAYER
+from compute.reports import REPORTS
+from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportInputs, ReportSpec, originals_of
+from featurestore.reader import Run, Store
 
-OF_IMAGES = (filters, map, grid, neighbors, patches, strongest, occlusion_map)
-OF_CLASSES = (confusion, mistakes, outvoted, classes)
-QUERIES = (*OF_IMAGES, *OF_CLASSES, compare, table)
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    for report in REPORTS.values():
+        _add_report(subparsers, report)
 
 
-def add_parser(subparsers) -> None:
-    for query in QUERIES:
-        query.add_parser(subparsers)
+def _add_report(subparsers: argparse._SubParsersAction, report: type[ReportSpec]) -> None:
+    parser = subparsers.add_parser(report.name, help=report.title, description=escaped(report.description))
+    _add_inputs(parser, report)
+    group = parser.add_argument_group("parameters")
+    add_parameters(group, report)
+    add_delivery_arguments(parser)
+    parser.set_defaults(run=run, report=report)
+
+
+def _add_inputs(parser: argparse.ArgumentParser, report: type[ReportSpec]) -> None:
+    reads = report.needs | report.takes
+    if MODEL in reads:
+        add_target_arguments(parser)
+    else:
+        add_run_arguments(parser, "the store that the report is made from", required=True)
+    if MODEL in reads and RUN not in report.needs:
+        parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
+    if OTHER_RUN in reads:
+        parser.add_argument("--other-store", metavar="S", required=True, help="the store of the other run")
+        parser.add_argument(
+            "--other-run", metavar="FINGERPRINT", help="one of its runs (default: its current one)"
+        )
+    if IMAGE in reads:
+        add_image_arguments(parser)
+    if STORED_IMAGE in reads:
+        add_image_id(parser, required=True)
+    add_neuron_arguments(parser, reads & {LAYER, CHANNEL}, required=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    check_out(args)
+    spec = args.report(**chosen(args, args.report))
+    started = time.monotonic()
+    report = spec.make(_inputs(args))
+    if report.remark:
+        print(f"note: {report.remark}", file=sys.stderr)
+    further = dict(report.notes)
+    if MODEL in spec.needs | spec.takes:
+        further["seconds"] = time.monotonic() - started
+    return deliver(args, report, **further)
+
+
+def _inputs(args: argparse.Namespace) -> ReportInputs:
+    reads = args.report.needs | args.report.takes
+    run = _run(args)
+    other_run = Store(args.other_store).open(args.other_run) if OTHER_RUN in reads else None
+    image_id = args.image_id if reads & {IMAGE, STORED_IMAGE} else None
+    return ReportInputs(
+        run,
+        other_run,
+        (lambda: open_target(args).model) if MODEL in reads else None,
+        image_id,
+        read_image(args, Target(None, run)) if IMAGE in reads else None,
+        (args.image or f"image {image_id}") if IMAGE in reads else "",
+        args.layer if LAYER in reads else None,
+        args.channel if CHANNEL in reads else None,
+        read=originals_of(run) if run is not None else ReportInputs.read,
+    )
+
+
+def _run(args: argparse.Namespace) -> Run | None:
+    """None where the report needs no run, and a model is named in its place."""
+    if RUN in args.report.needs:
+        return open_run(args)
+    return None if args.store is None or args.model is not None else open_run(args)

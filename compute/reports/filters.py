@@ -1,19 +1,59 @@
 """First-layer filters, what the network looks for in the pixels themselves: as one sheet, and as rows."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from compute.images.pictures import GREY, tiled, to_8_bit, upscaled
+from compute.methods.capabilities import no_filters_because
 from compute.models.model import Model
+from compute.reports.base import MODEL, RUN, ReportInputs, ReportSpec
 from compute.reports.drawing.report import Report
+from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
 SIDE = 64
 BY_FILTER, BY_ALL = "filter", "all"
 SCALINGS = (BY_FILTER, BY_ALL)
+
+
+@dataclass(frozen=True)
+class FiltersSpec(ReportSpec):
+    """The filters that a run holds or, where no run is given, those of a model."""
+
+    name: ClassVar[str] = "filters"
+    title: ClassVar[str] = "First-layer filters"
+    description: ClassVar[str] = (
+        "The weights of the first convolution, drawn as pictures: 0 is mid-grey, enlarged without "
+        "smoothing. With other than 3 input channels, one grey picture an input channel. The array is "
+        "(filters, channels, height, width). With --store and no --model, the filters that the store "
+        "holds."
+    )
+    needs: ClassVar[frozenset[str]] = frozenset()
+    takes: ClassVar[frozenset[str]] = frozenset({RUN, MODEL})
+
+    scaling: str = parameter(
+        BY_FILTER, "each filter by its own largest weight, or all by the largest of all", choices=SCALINGS
+    )
+    pixel_space: bool = parameter(
+        True, "divide by the input's standard deviation: what a filter does to pixels"
+    )
+    side: int = parameter(SIDE, "least size of a filter", unit="pixels", low=1)
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        asked = self.scaling, self.pixel_space, self.side
+        if inputs.run is not None:
+            return run_filters_report(inputs.run, *asked)
+        if inputs.model is None:
+            raise ValueError("filters needs a store (--store) or a network (--model)")
+        model = inputs.model()
+        if (reason := no_filters_because(model)) is not None:
+            raise ValueError(f"filters are not available for {model.name}: {reason}")
+        made_of = {"model": model.name, "layer": model.first_layer, "weights_hash": model.weights_hash}
+        return filters_report(made_of, first_filters(model), model.preprocessing.std, *asked)
 
 
 def stored_filters(filters: pa.Table) -> tuple[np.ndarray, tuple[float, ...]]:

@@ -4,13 +4,16 @@ import io
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from threading import Lock
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.report import PNG, Report
 from compute.reports.drawing.run_images import of_run
+from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
 EMPTY = -1
@@ -112,6 +115,25 @@ class Grid:
         high = self.sprites.max_level
         low = int(np.ceil(np.log2(SMALLEST_PREVIEW / max(rows, cols))))
         return Pyramid(rows, cols, min(max(low, 0), high), high)
+
+
+@dataclass(frozen=True)
+class GridSpec(ReportSpec):
+    """All images of a run in the cells of a grid."""
+
+    name: ClassVar[str] = "grid"
+    title: ClassVar[str] = "Grid of all images"
+    description: ClassVar[str] = (
+        "The grid of one of the store's maps as one sheet of thumbnails. As a table: the image of each "
+        "cell and how far its neighbours are in feature space."
+    )
+
+    method: str = parameter("tsne", "the map: pca, tsne or umap")
+    kind: str = parameter("unique", "unique: each image at most once; nearest: the nearest image a cell")
+    seams: bool = parameter(False, "a red line between cells that are far apart in feature space")
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        return grid_report(inputs.run, self.method, self.kind, self.seams)
 
 
 def grid(run: Run, method: str, kind: str) -> Grid:

@@ -1,15 +1,20 @@
 """The map of all images as a picture, coloured by one column of `images`, with a legend."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import matplotlib
 import numpy as np
 import pyarrow as pa
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 
+from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import canvas, rendered
-from compute.reports.drawing.coloring import VERDICTS, Coloring, coloring
+from compute.reports.drawing.coloring import COLOR_COLUMNS, VERDICTS, Coloring, coloring
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, number, of_run
+from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
 SIDE = 2000
@@ -18,6 +23,24 @@ SIDE = 2000
 LEGEND = 500
 MOST_NAMES = 40
 """More names can't be read in a legend."""
+
+
+@dataclass(frozen=True)
+class MapSpec(ReportSpec):
+    """All images of a run laid out on a plane."""
+
+    name: ClassVar[str] = "map"
+    title: ClassVar[str] = "Map of all images"
+    description: ClassVar[str] = (
+        "One of the store's maps as a picture, a point an image, coloured by a column of the table images. "
+        "As a table: coordinates, label and prediction of each image."
+    )
+
+    method: str = parameter("tsne", "pca, tsne or umap")
+    color: str = parameter(COLOR_COLUMNS[0], "the column that gives the colours", choices=COLOR_COLUMNS)
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        return map_report(inputs.run, self.method, self.color)
 
 
 def map_report(run: Run, method: str, color: str = "label") -> Report:

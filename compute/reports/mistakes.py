@@ -3,7 +3,8 @@ neighbours carry another label.
 """
 
 import hashlib
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +12,12 @@ import pyarrow.compute as pc
 
 from compute.analysis.label_agreement import disagreements
 from compute.images.pictures import tiled, to_8_bit
+from compute.reports.base import Ids, ReportInputs, ReportSpec
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, of_run, thumbnails
+from compute.runtime.parameters import parameter
 from featurestore.reader import Run
-
-Ids = Sequence[int] | np.ndarray | None
 
 MOST_CLASSES = 40
 """More can't be read in one picture; the table has them all."""
@@ -24,11 +25,88 @@ MOST_CLASSES = 40
 SHEET, COLUMNS, SIDE = 48, 8, 96
 MOST_PAIRS = 8
 
+SPLIT = "train, test, …; all images where none is given"
+
 VOTERS = 10
 """Nearest neighbours that vote on an image's label."""
 
 NEIGHBOR_COLUMNS = ("image_id", "rank", "neighbor_id", "distance")
 OF_IMAGE = ("path", "split", "predicted", "probability")
+
+
+@dataclass(frozen=True)
+class ConfusionSpec(ReportSpec):
+    """Which classes are taken for which."""
+
+    name: ClassVar[str] = "confusion"
+    title: ClassVar[str] = "Confusion matrix"
+    description: ClassVar[str] = (
+        "The confusion matrix of the store's labelled images: labels down, predictions across, each row "
+        "coloured by its share. As a table: every pair that occurs, and how often."
+    )
+
+    split: str = parameter("", SPLIT)
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        return confusion_report(inputs.run, self.split, inputs.ids)
+
+
+@dataclass(frozen=True)
+class MistakesSpec(ReportSpec):
+    """The errors that the network is most sure of."""
+
+    name: ClassVar[str] = "mistakes"
+    title: ClassVar[str] = "Most confident errors"
+    description: ClassVar[str] = (
+        f"The store's errors, the most probable first: the picture is a sheet of the first {SHEET}, the "
+        "table has them all."
+    )
+
+    split: str = parameter("", SPLIT)
+    label: str = parameter("", "a class: its errors alone")
+    predicted: str = parameter("", "a class: errors taken for it alone")
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        return mistakes_report(inputs.run, self.split, self.label, self.predicted, inputs.ids)
+
+
+@dataclass(frozen=True)
+class OutvotedSpec(ReportSpec):
+    """The images whose neighbours in feature space carry another label."""
+
+    name: ClassVar[str] = "outvoted"
+    title: ClassVar[str] = "Images that their neighbours outvote"
+    description: ClassVar[str] = (
+        "The store's images whose nearest neighbours in feature space vote for another label than their "
+        "own: wrong labels, or hard images (Wilson 1972). Those first whose neighbours carry their label "
+        f"least often: the picture is a sheet of the first {SHEET}, the table has them all."
+    )
+
+    count: int = parameter(VOTERS, "neighbours that vote", low=1)
+    split: str = parameter("", SPLIT)
+    label: str = parameter("", "images with this label alone")
+    majority: str = parameter("", "images voted for this label alone")
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        return outvoted_report(inputs.run, self.count, self.split, self.label, self.majority, inputs.ids)
+
+
+@dataclass(frozen=True)
+class ClassesSpec(ReportSpec):
+    """How well each class is recognised."""
+
+    name: ClassVar[str] = "classes"
+    title: ClassVar[str] = "Recall and precision of classes"
+    description: ClassVar[str] = (
+        "One row a class, of the store's labelled images: how many, how many are right, recall, precision, "
+        "what it is most often taken for, mean loss in nat. Numbers alone."
+    )
+    has_picture: ClassVar[bool] = False
+
+    split: str = parameter("", SPLIT)
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        return classes_report(inputs.run, self.split, inputs.ids)
 
 
 def confusion_report(run: Run, split: str = "", ids: Ids = None) -> Report:

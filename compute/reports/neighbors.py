@@ -1,7 +1,9 @@
 """The nearest images in feature space above those in pixel space, as a sheet and as rows."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +14,9 @@ from compute.analysis.search import SPACES, ExactSearch
 from compute.images.pictures import pixels, resized, tiled, to_8_bit
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.preprocessing import Preprocessing
+from compute.methods.base import IMAGE
 from compute.models.model import Model
+from compute.reports.base import MODEL, RUN, ReportInputs, ReportSpec
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import (
     Originals,
@@ -24,6 +28,8 @@ from compute.reports.drawing.run_images import (
     thumbnails,
     with_images,
 )
+from compute.runtime.parameters import parameter
+from compute.runtime.progress import Progress
 from featurestore.reader import Run
 
 COUNT, SIDE, MARGIN = 10, 96, 8
@@ -48,6 +54,52 @@ class Nearest:
     def table(self) -> pa.Table:
         """Return neighbor_id and distance, the columns that `Run.neighbors` gives of a stored image."""
         return pa.table({"neighbor_id": self.ids, "distance": self.distances})
+
+
+@dataclass(frozen=True)
+class NeighborsSpec(ReportSpec):
+    """The run's images that are nearest to one, by what the network sees and by pixels."""
+
+    name: ClassVar[str] = "neighbors"
+    title: ClassVar[str] = "Nearest neighbours"
+    description: ClassVar[str] = (
+        "The nearest images by cosine of the last linear layer's input (above) and by Euclidean distance "
+        "of the pixels (below), nearest first, the query at the left. The query itself and byte-identical "
+        "copies are left out."
+    )
+    needs: ClassVar[frozenset[str]] = frozenset({RUN, IMAGE})
+    takes: ClassVar[frozenset[str]] = frozenset({MODEL})
+
+    count: int = parameter(COUNT, "neighbours a space; of the store's own images at most 20", low=1)
+    side: int = parameter(SIDE, "size of a picture", unit="pixels", low=1)
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        run, data = inputs.run, inputs.image_file()
+        copies = copies_of(run, data)
+        said = {"model": run.manifest.model["name"], "copies_in_the_store": copies}
+        if not copies:
+            return replace(self._of_file(inputs, data), notes=said)
+        image_id = copies[0] if inputs.image_id is None else inputs.image_id
+        held = len(run.neighbors("feature", image_id))
+        fewer = f"the store has {held} neighbours of each image, fewer than --count"
+        report = stored_neighbors_report(run, image_id, self.count, self.side, inputs.read)
+        return replace(report, notes=said, remark=fewer if self.count > held else "")
+
+    def _of_file(self, inputs: ReportInputs, data: bytes) -> Report:
+        """Of an image that the run has not: its neighbours are searched for."""
+        model = inputs.model()
+        crop = model.prepare(picture_of(data, inputs.image_name or "the image"))
+        found = {space: self._search(inputs, model, data, space) for space in SPACES}
+        digest = hashlib.sha256(data).hexdigest()
+        return neighbors_report(inputs.run, digest, None, lambda: pixels(crop), found, self.count, self.side)
+
+    def _search(self, inputs: ReportInputs, model: Model, data: bytes, space: str) -> pa.Table:
+        """The result of `neighbors_of_file`, its progress on the standard error."""
+        steps = neighbors_of_file(inputs.run, model, data, space, self.count, inputs.read)
+        with Progress().stage(f"{space}s", inputs.run.image_count) as stage:
+            for found in steps:
+                stage.advance(found.index - stage.done)
+        return found.table()
 
 
 def neighbors_of_file(

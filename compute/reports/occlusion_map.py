@@ -1,5 +1,8 @@
 """A stored occlusion map as a picture: over what the network saw, drawn where the patch was centred."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import matplotlib
 import numpy as np
 import pyarrow as pa
@@ -8,10 +11,12 @@ from matplotlib.patches import Patch
 
 from compute.images.pictures import pixels
 from compute.occlusion.maps import windows
+from compute.reports.base import RUN, STORED_IMAGE, ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import Originals, of_run, picture_of, preprocessing_of, read_original
+from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
 VALUES = ("probability", "logit", "argmax")
@@ -19,6 +24,28 @@ HEAT = "viridis"
 WIDTH, HEIGHT = 900, 720
 OVER = 0.55
 """Opacity over the image."""
+
+
+@dataclass(frozen=True)
+class OcclusionMapSpec(ReportSpec):
+    """The occlusion map that a run holds of one of its images."""
+
+    name: ClassVar[str] = "occlusion-map"
+    title: ClassVar[str] = "Stored occlusion map"
+    description: ClassVar[str] = (
+        "How probability, logit or prediction go as a grey square covers the image, as the store holds it, "
+        "drawn at the square's centre. As a table: one place of the square a row. `occlusion` computes "
+        "others live."
+    )
+    needs: ClassVar[frozenset[str]] = frozenset({RUN, STORED_IMAGE})
+
+    value: str = parameter(VALUES[0], "what is drawn at each place", choices=VALUES)
+    target: str = parameter("", "a class; the first one that is stored where none is given")
+    overlay: bool = parameter(True, "over what the network sees of the image")
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        asked = self.value, self.overlay, self.target or None
+        return occlusion_map_report(inputs.run, inputs.image_id, *asked, read=inputs.read)
 
 
 def occlusion_map_report(

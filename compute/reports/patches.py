@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,10 @@ import torch
 from PIL import Image
 
 from compute.images.pictures import pixels, resized, signed, tiled, to_8_bit, window
-from compute.methods.attribution.guided_backprop import energy_box, guided_gradients
+from compute.methods.attribution.guided_backprop import energy_box, guided_gradients, undefined_because
+from compute.methods.base import CHANNEL, LAYER
 from compute.models.model import Model
+from compute.reports.base import MODEL, RUN, ReportInputs, ReportSpec
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import (
     Originals,
@@ -23,9 +26,40 @@ from compute.reports.drawing.run_images import (
     read_original,
     with_images,
 )
+from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
 COUNT, SIDE, MARGIN = 9, 96, 8
+
+
+@dataclass(frozen=True)
+class PatchesSpec(ReportSpec):
+    """Where a channel is strongest in the run's images, and what it answers to there."""
+
+    name: ClassVar[str] = "patches"
+    title: ClassVar[str] = "Maximally activating patches"
+    description: ClassVar[str] = (
+        "The patches of the store's images that excite a channel most, strongest first, beside each its "
+        "guided backpropagation picture. Patches are the channel's receptive field, grey beyond the "
+        "image's border."
+    )
+    needs: ClassVar[frozenset[str]] = frozenset({RUN, LAYER, CHANNEL})
+    takes: ClassVar[frozenset[str]] = frozenset({MODEL})
+
+    count: int = parameter(COUNT, "patches at most", low=1)
+    side: int = parameter(SIDE, "size of a patch", unit="pixels", low=1)
+    guided: bool = parameter(
+        True, "beside each patch what in it the unit answers to, where the network allows it"
+    )
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        model, said = None, "not asked for"
+        if self.guided:
+            network = inputs.model()
+            reason = undefined_because(network)
+            model, said = (network, "beside each") if reason is None else (None, reason)
+        asked = inputs.layer, inputs.channel, self.count, self.side
+        return replace(patches_report(inputs.run, *asked, model, inputs.read), notes={"guided": said})
 
 
 def patches_report(

@@ -2,8 +2,10 @@
 as a sheet of where in the image they answer, and as rows.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +16,13 @@ from PIL import Image
 from compute.analysis.channel_ranking import Distribution, ranking, standing
 from compute.images.pictures import resized, window
 from compute.images.preprocessing import Box
+from compute.methods.base import IMAGE
 from compute.models.model import Model
+from compute.reports.base import MODEL, RUN, ReportInputs, ReportSpec
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.report import Report
-from compute.reports.drawing.run_images import EDGES, box_of, of_run, preprocessing_of
+from compute.reports.drawing.run_images import EDGES, box_of, copies_of, of_run, picture_of, preprocessing_of
+from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
 PATCH_COLUMNS = ("layer", "channel", "rank", "image_id", "value", "y", "x", "left", "top", "right", "bottom")
@@ -67,6 +72,37 @@ class Answer:
     @property
     def name(self) -> str:
         return f"{self.layer}/{self.channel}"
+
+
+@dataclass(frozen=True)
+class StrongestChannelsSpec(ReportSpec):
+    """The channels that answer unusually strongly to one image."""
+
+    name: ClassVar[str] = "strongest"
+    title: ClassVar[str] = "Channels that answer most to an image"
+    description: ClassVar[str] = (
+        "Each channel's strongest answer in the image, ranked by how few of the store's images make it "
+        "answer more strongly: the first ones of every layer, or of one. The picture shows where in the "
+        "image they answer."
+    )
+    needs: ClassVar[frozenset[str]] = frozenset({RUN, IMAGE})
+    takes: ClassVar[frozenset[str]] = frozenset({MODEL})
+
+    layer: str = parameter("", "channels of this layer alone; of each layer where none is given")
+    stored: bool = parameter(
+        False, "without the network: channels that have the store's image among their strongest patches"
+    )
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        run, data, name = inputs.run, inputs.image_file(), inputs.image_name or f"image {inputs.image_id}"
+        photograph, image_id = picture_of(data, name), inputs.image_id
+        if image_id is None:
+            image_id = next(iter(copies_of(run, data)), None)
+        if self.stored and image_id is None:
+            raise ValueError(f"--stored asks the store alone, which has no image {name}")
+        found = None if self.stored else peaks_of(run, inputs.model(), photograph)
+        sha256 = hashlib.sha256(data).hexdigest()
+        return strongest_report(run, photograph, sha256, image_id, self.layer, found)
 
 
 def peaks(model: Model, image: torch.Tensor, layers: Iterable[str]) -> dict[str, Peaks]:

@@ -1,14 +1,38 @@
 """A table of the run as it is, or a layer's part of it: numbers that no picture shows better."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
+from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, of_run
+from compute.runtime.parameters import parameter
 from featurestore.reader import Run
-from featurestore.schemas import SORT_KEYS, check_table
+from featurestore.schemas import SORT_KEYS, TABLES, check_table
 
 LEFT_OUT = {"images": ("thumbnail",)}
 """Columns that are pictures."""
+
+
+@dataclass(frozen=True)
+class TableSpec(ReportSpec):
+    """A table of a run, or a layer's part of it."""
+
+    name: ClassVar[str] = "table"
+    title: ClassVar[str] = "A table of a store"
+    description: ClassVar[str] = (
+        "A whole table of the store, its shards in order, or one layer's part of it; without thumbnails. "
+        "README lists the columns."
+    )
+    has_picture: ClassVar[bool] = False
+
+    table: str = parameter("", "which table", choices=tuple(TABLES), option="name")
+    layer: str = parameter("", "of channels and top_patches: this layer alone")
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        return table_report(inputs.run, self.table, self.layer or None)
 
 
 def table_report(run: Run, name: str, layer: str | None = None) -> Report:

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from compute.analysis.comparison import KINDS
-from compute.reports.compare.measures import PATCHES, Channels, Compared
+from compute.reports.base import OTHER_RUN, RUN, ReportInputs, ReportSpec
+from compute.reports.compare.measures import COLORS, PATCHES, Channels, Compared
 from compute.reports.compare.pictures import (
     agreement_picture,
     channels_picture,
@@ -19,39 +20,51 @@ from compute.reports.compare.pictures import (
 )
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import of_run
+from compute.runtime.parameters import parameter
 
 CHANGED = ("all", *(kind for kind in KINDS if kind != "same"))
 NEIGHBORS = 10
 
 
+SHOWN = ("summary", "predictions", "neighbors", "channels", "maps")
+
+
 @dataclass(frozen=True)
-class Asked:
-    """What of two runs is shown. kind, label: of changed predictions. layer, method: "" is the first that
-    both have."""
+class CompareSpec(ReportSpec):
+    """What changed between two runs over the same images."""
 
-    show: str = "summary"
-    k: int = NEIGHBORS
-    kind: str = "all"
-    label: str = ""
-    layer: str = ""
-    method: str = ""
-    color: str = "label"
+    name: ClassVar[str] = "compare"
+    title: ClassVar[str] = "Two runs over the same images"
+    description: ClassVar[str] = (
+        "Holds two runs over the same images, matched by the SHA-256 of their bytes, against each other. "
+        "summary: all measures, beside chance; predictions: those that changed; neighbors: how many of "
+        "each image's nearest are the same; channels: the same of each channel's nine strongest images; "
+        "maps: the other map laid upon the first."
+    )
+    needs: ClassVar[frozenset[str]] = frozenset({RUN, OTHER_RUN})
+
+    show: str = parameter("summary", "what is compared", choices=SHOWN)
+    k: int = parameter(NEIGHBORS, "of neighbours: how many nearest of each image", low=1)
+    kind: str = parameter("all", "of changed predictions: what became of them", choices=CHANGED)
+    label: str = parameter("", "a class: its changed predictions alone")
+    layer: str = parameter("", "of channels; the first layer that both networks have where none is given")
+    method: str = parameter("", "of maps; the first that both runs have where none is given")
+    color: str = parameter("label", "of maps: what gives the colours", choices=COLORS)
+
+    def _make(self, inputs: ReportInputs) -> Report:
+        return compare_report(Compared(inputs.run, inputs.other_run), self)
 
 
-def compare_report(compared: Compared, asked: Asked) -> Report:
+def compare_report(compared: Compared, asked: CompareSpec) -> Report:
     """ValueError for what there is not, and where the runs have no image in common."""
-    if asked.show not in SHOWN:
-        raise ValueError(f"unknown comparison {asked.show!r}; choose from {', '.join(SHOWN)}")
-    if asked.kind not in CHANGED:
-        raise ValueError(f"unknown kind {asked.kind!r}; choose from {', '.join(CHANGED)}")
     if not len(compared.matched):
         raise ValueError(
             "these runs have no image in common: no file of the one has the bytes of one of the other"
         )
-    return SHOWN[asked.show](compared, asked)
+    return _MAKERS[asked.show](compared, asked)
 
 
-def _summary(compared: Compared, asked: Asked) -> Report:
+def _summary(compared: Compared, asked: CompareSpec) -> Report:
     table = _measures(compared, asked.k)
     numbers = {row["measure"]: row["value"] for row in table.to_pylist()}
     chances = {
@@ -65,7 +78,7 @@ def _summary(compared: Compared, asked: Asked) -> Report:
     )
 
 
-def _predictions(compared: Compared, asked: Asked) -> Report:
+def _predictions(compared: Compared, asked: CompareSpec) -> Report:
     found = compared.changed(asked.kind, asked.label)
     counts = {each["values"]: each["counts"] for each in pc.value_counts(found["kind"]).to_pylist()}
     recipe = _recipe(compared, "predictions", kind=asked.kind, label=asked.label)
@@ -85,7 +98,7 @@ def _predictions(compared: Compared, asked: Asked) -> Report:
     )
 
 
-def _neighbors(compared: Compared, asked: Asked) -> Report:
+def _neighbors(compared: Compared, asked: CompareSpec) -> Report:
     if not compared.have("neighbors"):
         raise ValueError(
             "one of the runs has no neighbours; `python -m compute store --stages neighbors` makes them"
@@ -115,7 +128,7 @@ def _neighbors(compared: Compared, asked: Asked) -> Report:
     )
 
 
-def _channels(compared: Compared, asked: Asked) -> Report:
+def _channels(compared: Compared, asked: CompareSpec) -> Report:
     if not compared.have("layers", "channels", "top_patches") or not compared.layers:
         raise ValueError("these networks have no layer of the same name and number of channels")
     layer = asked.layer or next(iter(compared.layers))
@@ -135,7 +148,7 @@ def _channels(compared: Compared, asked: Asked) -> Report:
     )
 
 
-def _maps(compared: Compared, asked: Asked) -> Report:
+def _maps(compared: Compared, asked: CompareSpec) -> Report:
     if not compared.maps:
         raise ValueError("the runs have no map by the same method")
     method = asked.method or compared.maps[0]
@@ -172,7 +185,7 @@ def _maps(compared: Compared, asked: Asked) -> Report:
     )
 
 
-SHOWN: dict[str, Callable[[Compared, Asked], Report]] = {
+_MAKERS: dict[str, Callable[[Compared, CompareSpec], Report]] = {
     "summary": _summary,
     "predictions": _predictions,
     "neighbors": _neighbors,

@@ -23,11 +23,15 @@ FORMATS = (PNG, NPY, CSV, PARQUET)
 
 @dataclass(frozen=True)
 class Report:
-    """Drawn only when it is asked for.
+    """A picture with its numbers, rows and recipe; nothing is drawn before it is asked for.
 
-    recipe: what it was made from, which is all that it depends on. numbers: ready for JSON, what it says.
-    draw: a picture, uint8 (H, W), (H, W, 3) or (H, W, 4). tabulate: the numbers of the picture as rows.
-    array: float32, as computed. None for what there is not.
+    recipe: what it was made from, which is all that it depends on.
+    numbers: ready for JSON, what it says.
+    draw: a picture, uint8 (H, W), (H, W, 3) or (H, W, 4); None where there is none.
+    tabulate: the numbers of the picture as rows; None where there are none.
+    array: float32, as computed; None where there is none.
+    notes: what the command line prints beside the numbers, of how they came about.
+    remark: a sentence for who asked, "" for none.
     """
 
     recipe: Mapping[str, Any]
@@ -35,6 +39,8 @@ class Report:
     draw: Callable[[], np.ndarray] | None = None
     tabulate: Callable[[], pa.Table] | None = None
     array: Callable[[], np.ndarray] | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
 
     def formats(self) -> tuple[str, ...]:
         made = {PNG: self.draw, NPY: self.array, CSV: self.tabulate, PARQUET: self.tabulate}
