@@ -8,7 +8,7 @@ patch can change is computed again where that saves work (`compute.occlusion.pas
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,6 +73,11 @@ def windows(size: int, patch: int, stride: int) -> tuple[int, ...]:
         raise ValueError(f"a patch of {patch} pixels is larger than the image, which has {size}")
     starts = list(range(0, size - patch + 1, stride))
     return tuple(starts if starts[-1] == size - patch else [*starts, size - patch])
+
+
+def centers(starts: Sequence[int], patch: int) -> np.ndarray:
+    """Return where patches that begin at `starts` are centred; the centre of the first pixel is at 0."""
+    return np.asarray(starts) + (patch - 1) / 2
 
 
 def baseline_image(model: Model, image: torch.Tensor, baseline: str = "mean") -> torch.Tensor:

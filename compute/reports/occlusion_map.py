@@ -1,7 +1,8 @@
 """A stored occlusion map as a picture: over what the network saw, drawn where the patch was centred."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import matplotlib
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from compute.images.pictures import pixels
-from compute.occlusion.maps import windows
+from compute.occlusion.maps import centers, windows
 from compute.reports.base import RUN, STORED_IMAGE, ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import canvas, rendered
@@ -22,6 +23,9 @@ from featurestore.reader import Run
 VALUES = ("probability", "logit", "argmax")
 HEAT = "viridis"
 WIDTH, HEIGHT = 900, 720
+HALF_PIXEL = 0.5
+"""From a pixel's edge to its centre."""
+
 OVER = 0.55
 """Opacity over the image."""
 
@@ -90,16 +94,32 @@ def _numbers(maps: dict) -> dict:
     }
 
 
-def _centres(maps: dict, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """(rows,), (cols,): where the patch was centred, in pixels of the network's input."""
-    starts = (np.array(windows(length, maps["patch"], maps["stride"])) for length in size)
-    ys, xs = (each + maps["patch"] / 2 for each in starts)
+def has_maps(run: Run, image_id: int | None) -> bool:
+    """Return whether the run holds maps of the image; images that could not be read have none."""
+    if image_id is None or "occlusion" not in run.tables():
+        return False
+    return len(run.select("occlusion", image_id, columns=["target"])) > 0
+
+
+def patch_centers(maps: Mapping[str, Any], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the patch of a stored map was centred: rows (rows,) and columns (cols,).
+
+    In pixels of the network's input, whose height and width are `size`; the first pixel's centre is at 0.
+    """
+    patch, stride = maps["patch"], maps["stride"]
+    ys, xs = (centers(windows(length, patch, stride), patch) for length in size)
     return ys, xs
+
+
+def patch_centers_from_edge(maps: Mapping[str, Any], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same, measured from the image's edge, as charts and the table say them."""
+    ys, xs = patch_centers(maps, size)
+    return ys + HALF_PIXEL, xs + HALF_PIXEL
 
 
 def _rows(run: Run, maps: dict, size: tuple[int, int]) -> pa.Table:
     """One place of the patch a row; y and x are its centre in pixels of the network's input."""
-    ys, xs = _centres(maps, size)
+    ys, xs = patch_centers_from_edge(maps, size)
     row, col = np.indices(maps["probability"].shape, np.int32).reshape(2, -1)
     return pa.table(
         {
@@ -126,7 +146,7 @@ def _draw(
         grey = matplotlib.colormaps["gray"]
         axes.imshow(crop.mean(axis=2), cmap=grey, vmin=0, vmax=1, extent=(0, width, height, 0))
     style = {"alpha": OVER if asked["overlay"] else 1, "shading": "nearest"}
-    ys, xs = _centres(maps, size)
+    ys, xs = patch_centers_from_edge(maps, size)
     if asked["value"] == "argmax":
         _classes(axes, (xs, ys, maps["argmax"]), run.class_names, style)
     else:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from compute.methods import METHODS
 from compute.methods.base import IMAGE, SECOND
+from compute.reports.occlusion_map import has_maps
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.sections.image import glance, occlusion, strongest_channels
@@ -128,7 +129,7 @@ def _bars(top: list[tuple[str, float]]) -> None:
 
 
 def _occlusion(opened: Opened[ImageView], chosen: ChosenImage) -> None:
-    stored = occlusion.has_maps(opened.run, chosen.image_id)
+    stored = has_maps(opened.run, chosen.image_id)
     if stored:
         st.segmented_control(
             "Maps",

@@ -3,12 +3,12 @@
 import dataclasses
 import hashlib
 import json
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.models.model import Model
+from compute.runtime.parameters import command_line
 from dashboard.views.state import LiveView
 
 
@@ -63,22 +63,18 @@ class Request:
         )
         return self.method.steps(model, self.method.checked(model, inputs))
 
-    def command(self, store: str) -> str:
-        """The command line that makes the same picture."""
+    def command(self, store: str, **further: str | None) -> str:
+        """Return the command line that makes the same picture; further: more options."""
         inputs = {
             "store": store,
             "run": self.run,
             "image": self.image and self.image[1],
             "second": self.second and self.second[1],
+            "whole": self.whole or None,
         }
         inputs |= {name: getattr(self, name) for name in ("target", "layer", "channel", "y", "x")}
-        options = {name: value for name, value in inputs.items() if value is not None}
-        options |= {"whole": True} if self.whole else {}
-        options |= {name.replace("_", "-"): value for name, value in self.method.to_dict().items()}
-        words = [word for name, value in options.items() for word in _option(name, value)]
-        return shlex.join(
-            ["python", "-m", "compute", self.method.name, *words, "--out", f"{self.method.name}.png"]
-        )
+        name = self.method.name
+        return command_line(name, inputs | self.method.options() | further, f"{name}.png")
 
 
 def request(
@@ -103,9 +99,3 @@ def request(
         x=view.x if unit else None,
         whole=view.whole and method.any_size,
     )
-
-
-def _option(name: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, bool):
-        return (f"--{name}" if value else f"--no-{name}",)
-    return f"--{name}", str(value)

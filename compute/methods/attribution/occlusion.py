@@ -13,7 +13,7 @@ from compute.methods.attribution.explained_class import explained_class
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.models.model import Model
 from compute.occlusion.coarse_to_fine import stage_error
-from compute.occlusion.maps import BASELINES, OcclusionMaps, occlusion_progress
+from compute.occlusion.maps import BASELINES, OcclusionMaps, centers, occlusion_progress
 from compute.runtime.parameters import parameter
 
 PROBABILITY, LOGIT, ARGMAX = "probability", "logit", "argmax"
@@ -98,7 +98,7 @@ class Occlusion(Method):
 def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: tuple[int, int]) -> np.ndarray:
     """(rows, cols) to (H, W) float32: each pixel takes the value of the patch whose centre is nearest."""
     rows, cols = (
-        nearest(np.array(starts) + (maps.patch - 1) / 2, length)
+        nearest(centers(starts, maps.patch), length)
         for starts, length in zip((maps.ys, maps.xs), size, strict=True)
     )
     return np.ascontiguousarray(values[np.ix_(rows, cols)], np.float32)

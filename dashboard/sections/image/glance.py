@@ -8,6 +8,7 @@ import streamlit as st
 
 from compute.images.pictures import picture, png, to_8_bit, upscaled
 from compute.methods import METHODS
+from compute.reports.occlusion_map import has_maps
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.sections.image import occlusion, strongest_channels
@@ -68,7 +69,7 @@ def shown_on(view: ImageView, tab: str) -> ImageView:
 
 
 def _occlusion(opened: Opened[ImageView], chosen: ChosenImage, refused: str | None) -> None:
-    if not occlusion.has_maps(opened.run, chosen.image_id):
+    if not has_maps(opened.run, chosen.image_id):
         _method(opened, chosen, OCCLUSION, refused)
         return
     content, target = occlusion.preview(opened.run, chosen.image_id)

@@ -8,8 +8,8 @@ from PIL import Image
 
 from compute.images.pictures import overlay, png, to_8_bit, upscaled
 from compute.methods.attribution.occlusion import nearest
-from compute.occlusion.maps import windows
 from compute.reports.drawing.run_images import preprocessing_of
+from compute.reports.occlusion_map import patch_centers, patch_centers_from_edge
 from dashboard.components.data_url import data_url
 from dashboard.data import photographs
 from dashboard.data.runs import BY_FOLDER
@@ -24,13 +24,6 @@ from featurestore.reader import Run
 VALUES = {"probability": "Probability", "logit": "Logit", "argmax": "Prediction"}
 PREVIEW = 240
 """Least shorter side of a picture without axes, in pixels."""
-
-
-def has_maps(run: Run, image_id: int | None) -> bool:
-    """Whether the store holds maps of the image; images that could not be read have none."""
-    if image_id is None or "occlusion" not in run.tables():
-        return False
-    return len(run.select("occlusion", image_id, columns=["target"])) > 0
 
 
 def draw(opened: Opened[ImageView], image_id: int) -> None:
@@ -69,8 +62,8 @@ def preview(run: Run, image_id: int) -> tuple[bytes, str]:
     with Image.open(io.BytesIO(photographs.crop(run, image_id))) as crop:
         image = np.asarray(crop.convert("RGB"), np.float32) / 255
     rows, cols = (
-        nearest(np.asarray(centres), size)
-        for centres, size in zip(_centres(maps, image.shape[:2]), image.shape, strict=False)
+        nearest(centers, size)
+        for centers, size in zip(patch_centers(maps, image.shape[:2]), image.shape, strict=False)
     )
     loss = maps["probability"].max() - maps["probability"]
     picture = overlay(image, loss[np.ix_(rows, cols)])
@@ -80,15 +73,8 @@ def preview(run: Run, image_id: int) -> tuple[bytes, str]:
 def _figure(run: Run, view: ImageView, image_id: int, maps: dict):
     size = preprocessing_of(run).size
     image_url = data_url(photographs.crop(run, image_id)) if view.overlay else None
-    ys, xs = _centres(maps, size)
+    ys, xs = (each.tolist() for each in patch_centers_from_edge(maps, size))
     if view.value == "argmax":
         return figures.classes_over_image(maps["argmax"], ys, xs, size, run.class_names, image_url)
     title = f"{view.value} of {maps['target']}"
     return figures.heat_over_image(maps[view.value], ys, xs, size, title=title, image_url=image_url)
-
-
-def _centres(maps: dict, size: tuple[int, int]) -> tuple[list[float], list[float]]:
-    """Rows and columns of the patch's centres, in pixels of the crop."""
-    patch, stride = maps["patch"], maps["stride"]
-    ys, xs = ([start + patch / 2 for start in windows(length, patch, stride)] for length in size)
-    return ys, xs

@@ -1,9 +1,11 @@
 """Compare: what the tab shows of two runs."""
 
-from compute.reports.compare.report import Asked, compare_report
+from compute.reports.base import ReportInputs
+from compute.reports.compare.measures import Compared
+from compute.reports.compare.report import CompareSpec, compare_report
 from dashboard.data import comparison, runs
 from dashboard.jobs.result_store import Result
-from dashboard.sharing.downloads.download import Download, command_line, path_said
+from dashboard.sharing.downloads.download import Download, path_said, report_download
 from dashboard.views.definitions import CompareView
 from featurestore.places import Place
 from featurestore.reader import Run
@@ -23,27 +25,25 @@ def downloads(view: CompareView, run: Run, store: Place, result: Result | None) 
         return ()
     other = comparison.open_other(view)
     compared = comparison.compared(run, other)
-    asked = _asked(view, compared)
-    if asked is None:
+    spec = _spec(view, compared)
+    if spec is None:
         return ()
-    name = "-".join(filter(None, ("compare", view.tab, asked.layer, asked.method)))
-    shown = {"show": view.tab} | {option: getattr(asked, option) for option in USED[view.tab]}
-    other_store = path_said(runs.stores()[comparison.other_store(view)])
-    where = {"other_store": other_store, "other_run": other.fingerprint}
-    command = command_line("compare", store, run, f"{name}.png", **where, **shown)
-    return (Download(name, TITLES[view.tab], lambda: compare_report(compared, asked), command),)
+    name = "-".join(filter(None, ("compare", view.tab, spec.layer, spec.method)))
+    return (
+        report_download(
+            spec,
+            store,
+            ReportInputs(run, other),
+            name,
+            TITLES[view.tab],
+            lambda: compare_report(compared, spec),
+            other_store=path_said(runs.stores()[comparison.other_store(view)]),
+            other_run=other.fingerprint,
+        ),
+    )
 
 
-USED = {
-    "summary": ("k",),
-    "predictions": ("kind", "label"),
-    "neighbors": ("k",),
-    "channels": ("layer",),
-    "maps": ("method", "color"),
-}
-
-
-def _asked(view: CompareView, compared) -> Asked | None:
+def _spec(view: CompareView, compared: Compared) -> CompareSpec | None:
     """What the tab shows, its defaults filled in; None where it shows nothing of these runs."""
     asked = {"show": view.tab, "k": view.k, "kind": view.kind, "label": view.label, "color": view.color}
     if not len(compared.matched) or (view.tab == "neighbors" and not compared.have("neighbors")):
@@ -56,4 +56,4 @@ def _asked(view: CompareView, compared) -> Asked | None:
         if not compared.maps:
             return None
         asked["method"] = view.map if view.map in compared.maps else compared.maps[0]
-    return Asked(**asked)
+    return CompareSpec(**asked)

@@ -1,6 +1,5 @@
-"""A picture of a page to download: its files, its numbers, and the command line that makes the same."""
+"""What a page offers to download: files, numbers, and the command line that makes the same."""
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from compute.models.zoo import ModelSpec
+from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.report import CSV, PARQUET, PNG, Report
 from featurestore.places import Place
 from featurestore.reader import Run
@@ -51,11 +51,30 @@ class Download:
         return self.report.numbers
 
 
-def command_line(command: str, store: Place, run: Run, out: str, **options: Any) -> str:
-    """`python -m compute …` on this very run. options: None is left out; True and False: --x, --no-x."""
-    asked = {"store": store, "run": run.fingerprint, **options}
-    words = [word for name, value in asked.items() for word in _option(name.replace("_", "-"), value)]
-    return shlex.join(["python", "-m", "compute", command, *words, "--out", out])
+def report_download(
+    spec: ReportSpec,
+    store: Place,
+    inputs: ReportInputs,
+    name: str,
+    title: str,
+    make: Callable[[], Report] | None = None,
+    **options: Any,
+) -> Download:
+    """Return a declared report as a download: its command line and its files follow from the declaration.
+
+    store: as the command line names it.
+    name: stem of the files.
+    make: makes the report where it isn't simply made here, such as in the queue.
+    options: of the command line, beside the parameters and inputs.
+    A selection of images has no command line: it lies in the dashboard's own folder beside the store.
+    """
+    command = None
+    if inputs.ids is None:
+        options |= {each: getattr(inputs, each) for each in ("image_id", "layer", "channel")}
+        out = name + (PNG if spec.has_picture else CSV)
+        command = spec.command(store, inputs.run, out, **options)
+    formats = PICTURE_AND_NUMBERS if spec.has_picture else NUMBERS
+    return Download(name, title, make or (lambda: spec.make(inputs)), command, formats)
 
 
 def path_said(store: Place) -> Place:
@@ -70,9 +89,3 @@ def own_code(run: Run) -> str | None:
     """What --model must name so that the command line runs the network, where it is code of the user's."""
     spec = ModelSpec.from_dict(run.manifest.model["spec"])
     return spec.model if spec.runs_user_code else None
-
-
-def _option(name: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, bool):
-        return (f"--{name}" if value else f"--no-{name}",)
-    return () if value in (None, "") else (f"--{name}", str(value))

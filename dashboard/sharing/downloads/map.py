@@ -1,11 +1,12 @@
 """Map: the points, or the grid."""
 
-from compute.reports.grid import grid_report
-from compute.reports.map import map_report
+from compute.reports.base import ReportInputs
+from compute.reports.grid import GridSpec
+from compute.reports.map import MapSpec
 from compute.reports.tables import images_report
 from dashboard.data import selections
 from dashboard.jobs.result_store import Result
-from dashboard.sharing.downloads.download import NUMBERS, Download, command_line
+from dashboard.sharing.downloads.download import NUMBERS, Download, report_download
 from dashboard.views.definitions import MapView
 from featurestore.places import Place
 from featurestore.reader import Run
@@ -26,21 +27,10 @@ def _selection(view: MapView, run: Run) -> Download:
 
 
 def _points(view: MapView, run: Run, store: Place) -> Download:
-    name = f"map-{view.map}-{view.color}"
-    return Download(
-        name,
-        "The map",
-        lambda: map_report(run, view.map, view.color),
-        command_line("map", store, run, f"{name}.png", method=view.map, color=view.color),
-    )
+    spec = MapSpec(view.map, view.color)
+    return report_download(spec, store, ReportInputs(run), f"map-{view.map}-{view.color}", "The map")
 
 
 def _grid(view: MapView, run: Run, store: Place) -> Download:
-    name = f"grid-{view.map}-{view.kind}"
-    asked = {"method": view.map, "kind": view.kind, "seams": view.seams}
-    return Download(
-        name,
-        "The grid",
-        lambda: grid_report(run, view.map, view.kind, view.seams),
-        command_line("grid", store, run, f"{name}.png", **asked),
-    )
+    spec = GridSpec(view.map, view.kind, view.seams)
+    return report_download(spec, store, ReportInputs(run), f"grid-{view.map}-{view.kind}", "The grid")

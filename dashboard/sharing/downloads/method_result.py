@@ -1,7 +1,5 @@
 """What a live method made: the picture and the array behind it, its further pictures, its curves."""
 
-import shlex
-
 from compute.reports.drawing.report import NPY, PNG, Report
 from compute.reports.method_result import curves_table, result_recipe, result_report
 from dashboard.jobs.lookup import requested
@@ -20,13 +18,13 @@ def downloads(view: LiveView, run: Run, store: Place, result: Result | None) -> 
     if result is None:
         return ()
     wanted = requested(view, run)
-    recipe, command = recipe_of(wanted, run), _command(wanted, run, store)
+    recipe, code = recipe_of(wanted, run), own_code(run)
     name = wanted.method.name
     whole = Download(
         name,
         "The result",
         lambda: result_report(result.step, recipe),
-        command,
+        wanted.command(str(store), model=code),
         (*PICTURE_AND_NUMBERS, NPY),
     )
     further = (
@@ -34,7 +32,7 @@ def downloads(view: LiveView, run: Run, store: Place, result: Result | None) -> 
             f"{name}-{each}",
             each.capitalize(),
             lambda each=each: result_report(result.step, recipe, name=each),
-            f"{command} --picture {each}",
+            wanted.command(str(store), model=code, picture=each),
             (PNG,),
         )
         for each in result.pictures
@@ -48,11 +46,6 @@ def recipe_of(wanted: Request, run: Run) -> dict:
     inputs = {each: getattr(wanted, each) for each in INPUTS}
     inputs |= {each: (getattr(wanted, each) or (None,))[0] for each in ("image", "second")}
     return result_recipe(wanted.method, run.manifest.model["name"], wanted.weights, inputs, run.fingerprint)
-
-
-def _command(wanted: Request, run: Run, store: Place) -> str:
-    code, command = own_code(run), wanted.command(str(store))
-    return command if code is None else f"{command} --model {shlex.quote(code)}"
 
 
 def _curves(result: Result, recipe: dict, name: str) -> tuple[Download, ...]:

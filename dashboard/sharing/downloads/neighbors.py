@@ -1,9 +1,10 @@
 """Neighbours: both spaces in one sheet, of one of the run's images."""
 
-from compute.reports.neighbors import stored_neighbors_report
+from compute.reports.base import ReportInputs
+from compute.reports.neighbors import NeighborsSpec, stored_neighbors_report
 from dashboard.data import runs
 from dashboard.jobs.result_store import Result
-from dashboard.sharing.downloads.download import Download, command_line
+from dashboard.sharing.downloads.download import Download, report_download
 from dashboard.views.definitions import ImageView, NeighborsView
 from featurestore.places import Place
 from featurestore.reader import Run
@@ -15,10 +16,12 @@ def downloads(view: NeighborsView, run: Run, store: Place, result: Result | None
 
 
 def of_image(view: NeighborsView | ImageView, run: Run, store: Place, count: int) -> Download:
-    name = f"neighbors-{view.image}"
-    return Download(
-        name,
+    """Without how many neighbours of all images share their label, which would read the whole table."""
+    return report_download(
+        NeighborsSpec(count),
+        store,
+        ReportInputs(run, image_id=view.image),
+        f"neighbors-{view.image}",
         "The nearest images",
         lambda: stored_neighbors_report(run, view.image, count, read=runs.original, of_all=False),
-        command_line("neighbors", store, run, f"{name}.png", image_id=view.image, count=count),
     )

@@ -22,8 +22,10 @@ from compute.methods import METHODS
 from compute.methods.attribution.guided import Guided
 from compute.methods.attribution.saliency import Saliency
 from compute.methods.base import Inputs
+from compute.reports import REPORTS
 from compute.reports import neighbors as neighbors_sheet
 from compute.reports import patches as patches_sheet
+from compute.runtime.parameters import option
 from featurestore.schemas import TABLES
 from featurestore.writer import RunWriter
 from tests.support.networks.tiny import tiny_image, tiny_model
@@ -159,14 +161,14 @@ def help_of(module, name: str) -> argparse.ArgumentParser:
 def test_every_parameter_is_an_option_with_unit_default_and_source(name):
     parser = help_of(methods, name)
     said = " ".join(parser.format_help().replace("-\n", "-").split())
-    options = {option for action in parser._actions for option in action.option_strings}
+    options = {text for action in parser._actions for text in action.option_strings}
     for each in METHODS[name].parameters():
-        assert methods.option(each.name) in options
+        assert option(each.name) in options
         wanted = [each.metadata["unit"], each.metadata["source"], *map(str, each.metadata["choices"] or ())]
         for word in " ".join(wanted).split():
             assert word.rstrip("-") in said, (each.name, word)
         if isinstance(each.default, bool):
-            assert f"--no-{methods.option(each.name)[2:]}" in options
+            assert f"--no-{option(each.name)[2:]}" in options
     defaults = vars(parser.parse_args([]))
     assert (
         METHODS[name](**{each.name: defaults[each.name] for each in METHODS[name].parameters()})
@@ -383,11 +385,15 @@ def test_json_has_no_nan():
     }
 
 
-def test_query_modules_are_listed():
+def test_every_report_is_a_command():
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers()
     reports.add_parser(subparsers)
-    assert set(subparsers.choices) == {"filters", "neighbors", "patches", "strongest", "compare", *OF_A_STORE}
+    assert (
+        set(subparsers.choices)
+        == set(REPORTS)
+        == {"filters", "neighbors", "patches", "strongest", "compare", *OF_A_STORE}
+    )
 
 
 @pytest.mark.parametrize("name", ["map", "grid", "confusion", "table"])
