@@ -1,19 +1,96 @@
-"""The import rules, read from the source: featurestore <- compute <- dashboard, and who knows whom inside."""
+"""The rules of the rooms, read from the source: who imports whom, how full a folder may be, what names say."""
 
 import ast
-from pathlib import Path
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import pytest
 
 from tests.support import ROOT
 
 PACKAGES = ("featurestore", "compute", "dashboard")
-MODULES = sorted(
-    path
-    for package in PACKAGES
-    for path in (ROOT / package).rglob("*.py")
-    if "node_modules" not in path.parts
-)
+LAYERS = {
+    "compute": (
+        "runtime analysis demo",
+        "images",
+        "network",
+        "models",
+        "occlusion",
+        "methods",
+        "reports pipeline",
+        "cli __main__",
+    ),
+    "dashboard": (
+        "settings text",
+        "views",
+        "components",
+        "data",
+        "jobs",
+        "sharing",
+        "findings",
+        "widgets",
+        "sections",
+        "app_pages",
+        "server",
+        "__main__",
+    ),
+}
+"""The rooms of a package, a line each layer: a room imports itself and the lines above it, none beside it."""
+READERS_OF_STORES = ("compute.reports", "compute.pipeline", "compute.cli")
+FORBIDDEN = {
+    "featurestore": ("compute", "dashboard", "torch", "torchvision", "streamlit"),
+    "compute": ("dashboard", "streamlit"),
+    "compute.analysis": ("torch",),
+    "dashboard": (
+        "torch",
+        "torchvision",
+        "compute.pipeline",
+        "featurestore.writer",
+        "featurestore.writers",
+        "featurestore.objects.writer",
+        "featurestore.objects.changes",
+    ),
+}
+"""What a package, and all inside it, may not import."""
+LATE = {
+    "compute.cli.store": {"compute", "featurestore"},  # `--help` and `--version` need no torch
+    "compute.demo.images": {"sklearn"},  # the digits alone
+    "compute.images.sources": {"compute.demo.images", "compute.runtime.vision", "torch"},  # one source each
+    "compute.pipeline.engines.choice": {"compute.pipeline.engines"},  # Ray is optional
+    "compute.pipeline.stages.embeddings": {
+        "sklearn",
+        "openTSNE",
+        "umap",
+    },  # seconds to import, one stage each
+    "compute.runtime.vision": {"torchvision"},  # once its missing operators are defined
+    "dashboard.__main__": {"dashboard.server.app"},  # reads the settings that the command line has just set
+    "dashboard.findings.__main__": {"dashboard.findings"},  # `--help` needs no torch
+    "featurestore.objects.bucket": {"pyarrow"},  # object storage alone
+    "featurestore.objects.changes": {"botocore"},  # optional
+}
+"""Imports inside a function: those that start a program fast, or that are of optional packages. No others."""
+MOST_ENTRIES = 14
+WITH_PACKAGE_FILES = {"dashboard/components": 15}
+NAMES_OF_NOTHING = {"utils", "helpers", "common", "manager", "misc"}
+MODEL_NAMES = {
+    "compute.models.architectures",
+    "compute.models.zoo",
+}
+"""Where `model` is what a person names a model by, a text."""
+
+
+class Import(NamedTuple):
+    """A module, or a name of one, in full, and whether it is imported inside a function."""
+
+    name: str
+    late: bool
+
+
+def _files(package: str) -> list[Path]:
+    return sorted(path for path in (ROOT / package).rglob("*.py") if "node_modules" not in path.parts)
 
 
 def name_of(path: Path) -> str:
@@ -21,20 +98,29 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(source: str, module: str, is_package: bool = False) -> set[str]:
-    """Full names of all that a module's source imports, at any depth, relative ones resolved."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
+MODULES = [path for package in PACKAGES for path in _files(package)]
+
+
+def imports(source: str, module: str, is_package: bool = False) -> Iterator[Import]:
+    """All that a module's source imports, at any depth; relative imports in full."""
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    late = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from (Import(alias.name, id(node) in late) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 package = module.split(".") if is_package else module.split(".")[:-1]
                 parents = package[: len(package) + 1 - node.level]
                 base = ".".join([*parents, *filter(None, [node.module])])
-            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return found
+            yield Import(base, id(node) in late)
+            yield from (Import(f"{base}.{alias.name}", id(node) in late) for alias in node.names)
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    return imports(path.read_text(), name_of(path), path.name == "__init__.py")
 
 
 def within(name: str, *modules: str) -> bool:
@@ -42,43 +128,104 @@ def within(name: str, *modules: str) -> bool:
 
 
 def forbidden(module: str) -> tuple[str, ...]:
-    """What a module may not import."""
-    if within(module, "featurestore"):
-        return "compute", "dashboard", "torch", "torchvision", "streamlit"
-    if within(module, "compute"):
-        rules = ["dashboard", "streamlit"]
-        if not within(
-            module,
-            "compute.pipeline.stages",
-            "compute.pipeline",
-            "compute.cli",
-            "compute.reports",
-            "compute.__main__",
-        ):
-            rules.append("featurestore")
-        if module != "compute.runtime.vision":
-            rules.append("torchvision")
-        return tuple(rules)
-    writing = (
-        "featurestore.writer",
-        "featurestore.writers",
-        "featurestore.objects.writer",
-        "featurestore.objects.changes",
-    )
-    return "compute.pipeline.stages", "compute.pipeline", *writing, "torchvision"
+    """What a module may not import, rooms aside."""
+    rules = [each for package, names in FORBIDDEN.items() if within(module, package) for each in names]
+    if within(module, "compute") and not within(module, *READERS_OF_STORES, "compute.__main__"):
+        rules.append("featurestore")
+    if module != "compute.runtime.vision":
+        rules.append("torchvision")
+    return tuple(rules)
+
+
+def layer_of(module: str) -> int | None:
+    """The number of the layer of a module's room, 0 the lowest; None outside of the rooms."""
+    package, _, rest = module.partition(".")
+    room = rest.partition(".")[0]
+    return next((n for n, rooms in enumerate(LAYERS.get(package, ())) if room in rooms.split()), None)
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def wrong_way(module: str, imported: str) -> bool:
+    """Whether a module imports a room beside or above its own."""
+    if module.split(".")[0] != imported.split(".")[0] or room_of(module) == room_of(imported):
+        return False
+    own, other = layer_of(module), layer_of(imported)
+    return own is not None and other is not None and other >= own
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_one_way(path):
     module = name_of(path)
-    imported = imports(path.read_text(), module, path.name == "__init__.py")
-    assert sorted(name for name in imported if within(name, *forbidden(module))) == []
+    names = {each.name for each in imports_of(path)}
+    assert sorted(name for name in names if within(name, *forbidden(module))) == []
+    assert sorted(name for name in names if wrong_way(module, name)) == []
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_every_room_has_its_layer(package):
+    rooms = {path.relative_to(ROOT / package).parts[0].removesuffix(".py") for path in _files(package)}
+    assert rooms - {"__init__"} == {room for rooms in LAYERS[package] for room in rooms.split()}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_files_are_short_and_named_for_a_subject(path):
-    assert len(path.read_text().splitlines()) <= 350
-    assert path.stem not in ("utils", "helpers", "common", "manager", "misc")
+def test_imports_inside_functions_have_a_reason(path):
+    names = {each.name for each in imports_of(path) if each.late}
+    assert sorted(name for name in names if not within(name, *LATE.get(name_of(path), ()))) == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    modules = {name_of(path): path for path in MODULES}
+    edges = {
+        module: {each.name for each in imports_of(path) if each.name in modules and each.name != module}
+        for module, path in modules.items()
+    }
+    while leaves := {module for module, imported in edges.items() if not imported & edges.keys()}:
+        edges = {module: imported for module, imported in edges.items() if module not in leaves}
+    assert sorted(edges) == []
+
+
+def _entries(package: str) -> dict[str, set[str]]:
+    """The entries of every folder of a package that git tracks."""
+    listed = subprocess.run(
+        ["git", "ls-files", package], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    found = defaultdict(set)
+    for line in listed.stdout.splitlines():
+        path = PurePosixPath(line)
+        for parent in list(path.parents)[:-1]:
+            found[str(parent)].add(path.relative_to(parent).parts[0])
+    return found
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "tests"])
+def test_folders_have_at_most_14_entries(package):
+    full = {
+        folder: len(entries)
+        for folder, entries in _entries(package).items()
+        if len(entries) > WITH_PACKAGE_FILES.get(folder, MOST_ENTRIES)
+    }
+    assert full == {}
+
+
+def test_names_say_a_subject():
+    stems = {path.stem for path in MODULES} | {part for path in MODULES for part in path.parent.parts}
+    assert stems & NAMES_OF_NOTHING == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_model_is_annotated(path):
+    if name_of(path) in MODEL_NAMES:
+        return
+    functions = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    taken = [(each.name, arg) for each in functions for arg in [*each.args.args, *each.args.kwonlyargs]]
+    assert [name for name, arg in taken if arg.arg == "model" and arg.annotation is None] == []
 
 
 def test_all_packages_are_looked_at():
@@ -98,4 +245,22 @@ def test_all_packages_are_looked_at():
     ],
 )
 def test_imports_are_found(source, module, is_package, name):
-    assert name in imports(source, module, is_package)
+    assert name in {each.name for each in imports(source, module, is_package)}
+
+
+@pytest.mark.parametrize(
+    ("module", "imported", "wrong"),
+    [
+        ("compute.methods.base", "compute.network.traced", False),
+        ("compute.network.traced", "compute.methods.base", True),
+        ("compute.network.traced", "compute.network.onednn.weights", False),
+        ("compute.reports.map", "compute.pipeline.job", True),
+        ("compute.runtime.seeding", "compute.demo", True),
+        ("compute.runtime.environment", "compute", False),
+        ("dashboard.server.app", "dashboard.app_pages.shell", False),
+        ("dashboard.__main__", "dashboard.server.app", False),
+        ("dashboard.data.runs", "dashboard.jobs.queue.jobs", True),
+    ],
+)
+def test_the_wrong_way_is_told(module, imported, wrong):
+    assert wrong_way(module, imported) is wrong
