@@ -24,6 +24,7 @@ from compute.cli.parameters import add_parameters, chosen, escaped, spoken_optio
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods.synthesis.ascent import LOGIT
+from compute.models.model import Model
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import picture_of
 from compute.reports.method_result import result_recipe, result_report, strongest_activation, strongest_logit
@@ -105,7 +106,7 @@ def _inputs(args: argparse.Namespace, method: Method, subject: Target) -> Inputs
     return Inputs(image=image, second=second, target=target, **neuron)
 
 
-def _pixels(args: argparse.Namespace, model, data: bytes, name: str) -> torch.Tensor:
+def _pixels(args: argparse.Namespace, model: Model, data: bytes, name: str) -> torch.Tensor:
     """(C, H, W): the network's crop, or the whole picture where that is asked for."""
     return model.prepare(picture_of(data, name), getattr(args, "whole", False))
 
