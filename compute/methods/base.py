@@ -76,6 +76,7 @@ class Method(Parameters):
     needs: the inputs it can't do without
     takes: the inputs it can use as well
     without_target: the class that is meant where none is given
+    without_layer: the layer that is meant where none is given
     signed: whether 0 means something in a heatmap (then drawn with a diverging color map)
     any_size: whether images may have another size than the network's input
     """
@@ -87,7 +88,8 @@ class Method(Parameters):
     output: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     takes: ClassVar[frozenset[str]] = frozenset()
-    without_target: ClassVar[str] = "the predicted one"
+    without_target: ClassVar[str] = "the predicted class"
+    without_layer: ClassVar[str] = "no layer"
     signed: ClassVar[bool] = False
     any_size: ClassVar[bool] = False
 

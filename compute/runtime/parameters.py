@@ -21,6 +21,7 @@ def parameter(
     choices: tuple | None = None,
     source: str = "",
     option: str = "",
+    special: Mapping[Any, str] | None = None,
 ) -> Any:
     """Return a dataclass field with what a control, a command line option and a link need to know.
 
@@ -28,9 +29,23 @@ def parameter(
     low, high: inclusive bounds.
     source: where the default comes from (paper, course note).
     option: name of the command line option, if it is not the field's.
+    special: words for values that mean something else than their number, such as {0: "the image's own size"}.
+        A page shows the words in place of the value; in the help they stand behind what the parameter is.
     """
-    facts = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices, "source": source}
-    return field(default=default, metadata={**facts, "option": option})
+    special = dict(special or {})
+    meanings = [f"{value}: {words}" for value, words in special.items()]
+    facts = {
+        "about": help,
+        "help": "; ".join([help, *meanings]),
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "source": source,
+        "option": option,
+        "special": special,
+    }
+    return field(default=default, metadata=facts)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dashboard.views.state import MethodView, Notes, ViewState, read_parameters
 View = TypeVar("View", bound=ViewState)
 
 WRITTEN, REMEMBERED, REPUBLISH = "address written", "remembered", "republish"
+DRAWN = ", as drawn"
 CARRIED = ("store", "run", "image", "upload", "layer", "channel", "target", "map")
 """Fields that a click on the navigation carries to the next page."""
 BESIDE = ("other_store", "other_run")
@@ -28,6 +29,11 @@ def key(cls: type[ViewState], name: str) -> str:
 
 def parameter_key(cls: type[ViewState], method: str, name: str) -> str:
     return f"{cls.page}.{method}.{name}"
+
+
+def drawn_key(key: str) -> str:
+    """Return the key of a widget that draws the session's value of `key` in another way."""
+    return f"{key}{DRAWN}"
 
 
 def current(cls: type[View]) -> tuple[View, Notes]:
@@ -73,6 +79,9 @@ def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]
 def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
     cls, query = type(view), view.to_query()
     everything = session.pop(REPUBLISH, False) or _is_of_other_runs(query, session)
+    if everything:
+        for name in [name for name in session if str(name).endswith(DRAWN)]:
+            del session[name]
     for name, value in _widget_values(view).items():
         if everything or name not in session or session[name] != value:
             session[name] = value

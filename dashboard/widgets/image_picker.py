@@ -1,5 +1,7 @@
 """The controls that choose an image: by number, from pages of thumbnails, or by an upload."""
 
+from collections.abc import Callable
+
 import pyarrow.compute as pc
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -12,24 +14,26 @@ from dashboard.views import binding
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
 from dashboard.widgets.image_wall import grid_items, page_of
+from dashboard.widgets.optional_number import optional_number
 
 PER_PAGE = 40
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"]
 
 
 def pick(opened: Opened, optional: bool = False) -> ChosenImage | None:
-    """Draws the controls; None where the view has no image."""
+    """Draw the controls; return the chosen image, None where none is chosen.
+
+    optional: whether there may be no image.
+    """
     view, cls = opened.view, type(opened.view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input(
+        _number(
+            opened,
+            "image",
             "Image",
-            min_value=-1 if optional else 0,
-            max_value=opened.run.image_count - 1,
-            step=1,
-            key=binding.key(cls, "image"),
-            width=150,
-            help="Its number in the store" + (", or -1 for none" if optional else ""),
-            on_change=lambda: binding.change(cls, upload=""),
+            optional,
+            "Its number in the store",
+            lambda: binding.change(cls, upload=""),
         )
         browser = st.popover(
             "Browse", icon=":material/grid_view:", key=f"{cls.page}/browser", on_change="rerun"
@@ -48,22 +52,18 @@ def pick(opened: Opened, optional: bool = False) -> ChosenImage | None:
 
 
 def pick_second(opened: Opened, optional: bool) -> ChosenImage | None:
-    """The image that a method takes besides: a guide, a style."""
-    st.number_input(
-        "Second image",
-        min_value=-1 if optional else 0,
-        max_value=opened.run.image_count - 1,
-        step=1,
-        key=binding.key(type(opened.view), "second"),
-        width=150,
-        help="The guide or style, by its number in the store" + (", or -1 for none" if optional else ""),
-        on_change=lambda: binding.change(type(opened.view), live=False),
-    )
+    """Draw the control of the image that a method takes besides, a guide or a style; return it."""
+    cls = type(opened.view)
+    help = "The guide or style, by its number in the store"
+    _number(opened, "second", "Second image", optional, help, lambda: binding.change(cls, live=False))
     return of_store(opened, opened.view.second)
 
 
 def chosen_image(opened: Opened) -> ChosenImage | None:
-    """The view's image. ValueError where it is an upload that is not kept any more."""
+    """Return the view's image, None where it has none.
+
+    ValueError where it is an upload that the server no longer keeps.
+    """
     view = opened.view
     if view.upload:
         uploads().read(view.upload)
@@ -72,6 +72,7 @@ def chosen_image(opened: Opened) -> ChosenImage | None:
 
 
 def of_store(opened: Opened, image_id: int) -> ChosenImage | None:
+    """Return the run's image of this number; None for -1."""
     if image_id < 0:
         return None
     row = opened.run.image(image_id)
@@ -79,11 +80,24 @@ def of_store(opened: Opened, image_id: int) -> ChosenImage | None:
 
 
 def choose(cls: type[ViewState], image_id: int) -> None:
+    """Set the view's image, from a callback."""
     binding.change(cls, image=int(image_id), upload="")
 
 
+def _number(
+    opened: Opened, name: str, label: str, optional: bool, help: str, on_change: Callable[[], None]
+) -> None:
+    """Draw the control of an image's number; one that is optional may be left empty, for no image."""
+    key = binding.key(type(opened.view), name)
+    options = {"min_value": 0, "max_value": opened.run.image_count - 1, "step": 1, "width": 150, "help": help}
+    if optional:
+        optional_number(label, key, -1, "no image", on_change=on_change, **options)
+    else:
+        st.number_input(label, key=key, on_change=on_change, **options)
+
+
 def _browse(opened: Opened) -> None:
-    """Thumbnails page by page; what is browsed is nobody's link, so it stays out of the address."""
+    """Draw thumbnails to choose from, page by page. Where one browses is not part of a link."""
     cls, run = type(opened.view), opened.run
     table = runs.table(run, "images", ("image_id", "path", "label", "predicted", "correct"))
     labels = sorted(filter(None, pc.unique(table["label"]).to_pylist()))

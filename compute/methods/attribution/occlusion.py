@@ -36,19 +36,21 @@ class Occlusion(Method):
 
     patch: int = parameter(
         0,
-        f"side of the patch; 0: 1/{PATCH_SHARE} of the shorter side",
+        "side of the patch",
+        special={0: f"1/{PATCH_SHARE} of the shorter side"},
         unit="pixels",
         low=0,
         high=4096,
-        source="ours, as in the store; Zeiler & Fergus: a grey square",
+        source="chosen here, as in the store; Zeiler & Fergus: a grey square",
     )
     stride: int = parameter(
         0,
-        f"from one patch to the next; 0: 1/{STRIDE_SHARE} of the patch",
+        "from one patch to the next",
+        special={0: f"1/{STRIDE_SHARE} of the patch"},
         unit="pixels",
         low=0,
         high=4096,
-        source="ours: smooth enough to read, 169 passes",
+        source="chosen here: smooth enough to read, 169 passes",
     )
     baseline: str = parameter(
         "mean",

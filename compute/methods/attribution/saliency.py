@@ -41,6 +41,7 @@ class Saliency(Method):
     output = "heatmap"
     needs = frozenset({IMAGE})
     takes = frozenset({TARGET, LAYER})
+    without_layer = "the last maps"
 
     variant: str = parameter(
         GRADIENT,
@@ -96,7 +97,9 @@ class Saliency(Method):
         high=1000,
         source="Petsiuk 2018: a row of pixels, 224, a step",
     )
-    seed: int = parameter(0, "of the noise and of the random weights", low=0, high=2**31 - 1, source="ours")
+    seed: int = parameter(
+        0, "of the noise and of the random weights", low=0, high=2**31 - 1, source="chosen here"
+    )
 
     @property
     def unit(self) -> str:

@@ -34,12 +34,13 @@ class Segmentation(Method):
     output = "mask"
     needs = frozenset({IMAGE})
     takes = frozenset({TARGET, LAYER})
+    without_layer = "the last maps"
 
     variant: str = parameter(
         SMOOTHGRAD,
         "which saliency chooses the seeds",
         choices=(GRADIENT, SMOOTHGRAD, INTEGRATED, GRADCAM),
-        source="ours: fewer stray seeds than Simonyan's gradient",
+        source="chosen here: fewer stray seeds than Simonyan's gradient",
     )
     noise: float = parameter(
         0.05,
@@ -47,7 +48,7 @@ class Segmentation(Method):
         unit="of the range [0, 1]",
         low=0.0,
         high=1.0,
-        source="ours: outlines stay sharper than with SmoothGrad's usual 0.15",
+        source="chosen here: outlines stay sharper than with SmoothGrad's usual 0.15",
     )
     foreground: float = parameter(
         0.95,
@@ -71,11 +72,11 @@ class Segmentation(Method):
         unit="of the shorter side",
         low=0.0,
         high=0.5,
-        source="ours: single pixels are not seeds",
+        source="chosen here: single pixels are not seeds",
     )
     iterations: int = parameter(5, "of GrabCut", unit="steps", low=1, high=50, source="OpenCV's tutorial")
     seed: int = parameter(
-        0, "of GrabCut's colour clusters, and of SmoothGrad", low=0, high=2**31 - 1, source="ours"
+        0, "of GrabCut's colour clusters, and of SmoothGrad", low=0, high=2**31 - 1, source="chosen here"
     )
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:

@@ -79,12 +79,12 @@ class Ascent(Method):
     )
     output: ClassVar[str] = "image"
     takes: ClassVar[frozenset[str]] = frozenset({TARGET, LAYER, CHANNEL, NEURON, IMAGE})
-    without_target: ClassVar[str] = "none"
+    without_target: ClassVar[str] = "no class"
 
     objective: str = parameter(
         GIVEN,
-        "what is maximised; as given: a neuron, a channel, a direction or a logit, the first that the "
-        "inputs name",
+        "what is maximised",
+        special={GIVEN: "what the inputs name"},
         choices=(GIVEN, LOGIT, CHANNEL, NEURON, DIRECTION),
         source=LUCID,
     )
@@ -148,7 +148,9 @@ class Ascent(Method):
         high=0.99,
         source=YOSINSKI,
     )
-    seed: int = parameter(0, "of the start and of every perturbation", low=0, high=2**31 - 1, source="ours")
+    seed: int = parameter(
+        0, "of the start and of every perturbation", low=0, high=2**31 - 1, source="chosen here"
+    )
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:

@@ -66,7 +66,7 @@ class Attack(Method):
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({TARGET})
-    without_target: ClassVar[str] = "any but the predicted one"
+    without_target: ClassVar[str] = "any class but the predicted one"
 
     attack: str = parameter(
         PGD_LINF,
@@ -87,7 +87,7 @@ class Attack(Method):
     raise_epsilon: bool = parameter(
         True,
         f"where epsilon fails, try again with half as much more, up to {LARGEST:g}/255, and say so",
-        source="ours",
+        source="chosen here",
     )
     iterations: int = parameter(
         40,
@@ -99,10 +99,11 @@ class Attack(Method):
     )
     confidence: float = parameter(
         0.9,
-        "go on until the saved picture has the target with this probability; 0: until the network is fooled",
+        "go on until the saved picture has the target with this probability",
+        special={0: "until the network is fooled"},
         low=0.0,
         high=1.0,
-        source="ours; the lecture stops at 0",
+        source="chosen here; the lecture stops at 0",
     )
     random_start: bool = parameter(
         False, "pgd: start from a random picture of the ball", source="Madry et al. 2018"
@@ -110,7 +111,7 @@ class Attack(Method):
     minimum: bool = parameter(
         False, "also look for the smallest epsilon that succeeds, by bisection", source="Foolbox"
     )
-    seed: int = parameter(0, "of the random start", low=0, high=2**31 - 1, source="ours")
+    seed: int = parameter(0, "of the random start", low=0, high=2**31 - 1, source="chosen here")
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:

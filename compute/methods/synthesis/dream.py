@@ -60,12 +60,12 @@ class Dream(Method):
 
     side: int = parameter(
         0,
-        "scale smaller images up to this longer side (384 is worth it for small inputs); 0: the image's own "
-        "size",
+        "scale smaller images up to this longer side (384 is worth it for small inputs)",
+        special={0: "the image's own size"},
         unit="pixels",
         low=0,
         high=4096,
-        source="ours",
+        source="chosen here",
     )
     octaves: int = parameter(
         4,
@@ -89,11 +89,12 @@ class Dream(Method):
     )
     smooth: float = parameter(
         1.0,
-        "Gaussian blur of the gradient: without the finest noise of the strides, more is reached; 0: none",
+        "Gaussian blur of the gradient: without the finest noise of the strides, more is reached",
+        special={0: "no blur"},
         unit="pixels",
         low=0.0,
         high=16.0,
-        source="ours, as in later DeepDreams; the notebook has none",
+        source="chosen here, as in later DeepDreams; the notebook has none",
     )
     tile: int = parameter(
         512,
@@ -103,7 +104,7 @@ class Dream(Method):
         high=4096,
         source="TensorFlow tutorial",
     )
-    seed: int = parameter(0, "of the shifts", low=0, high=2**31 - 1, source="ours")
+    seed: int = parameter(0, "of the shifts", low=0, high=2**31 - 1, source="chosen here")
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:

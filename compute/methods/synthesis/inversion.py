@@ -70,7 +70,7 @@ class Inversion(Method):
         high=1000.0,
         source=f"seen to suit; the term: {MAHENDRAN}",
     )
-    seed: int = parameter(0, "of the start", low=0, high=2**31 - 1, source="ours")
+    seed: int = parameter(0, "of the start", low=0, high=2**31 - 1, source="chosen here")
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:

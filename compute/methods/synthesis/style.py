@@ -54,16 +54,17 @@ class StyleTransfer(Method):
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, SECOND})
     takes: ClassVar[frozenset[str]] = frozenset({LAYER})
+    without_layer: ClassVar[str] = "one in the middle of the network"
     any_size: ClassVar[bool] = True
 
     side: int = parameter(
         0,
-        "scale smaller images up to this longer side (256 is worth it for small inputs); 0: every image's "
-        "own size",
+        "scale smaller images up to this longer side (256 is worth it for small inputs)",
+        special={0: "every image's own size"},
         unit="pixels",
         low=0,
         high=2048,
-        source="ours",
+        source="chosen here",
     )
     iterations: int = parameter(200, "steps of Adam", low=1, high=4096, source=CS231N)
     rate: float = parameter(
@@ -87,10 +88,10 @@ class StyleTransfer(Method):
         unit="pixels",
         low=0,
         high=64,
-        source="ours",
+        source="chosen here",
     )
     from_noise: bool = parameter(False, "start from noise, not from the content image", source=GATYS)
-    seed: int = parameter(0, "of jitter and noise", low=0, high=2**31 - 1, source="ours")
+    seed: int = parameter(0, "of jitter and noise", low=0, high=2**31 - 1, source="chosen here")
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:

@@ -1,7 +1,8 @@
-"""Controls made from what a method declares: one a parameter, and those of the inputs that it takes."""
+"""Controls made from what a method declares: one for each parameter, and one for each input it takes."""
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from compute.methods.base import CHANNEL, LAYER, NEURON, TARGET, Method
 from dashboard.views import binding
 from dashboard.views.state import Choices, LiveView, MethodView
+from dashboard.widgets.optional_number import optional_number
 
 FEW = 4
 """Choices up to which all are shown side by side."""
@@ -18,41 +20,44 @@ PLAIN = 4
 
 
 def parameter_controls(view: MethodView) -> None:
-    """Values go to the session by `binding.parameter_key`; a change takes back what was started."""
+    """Draw a control for each parameter of the view's method.
+
+    The values go to the session, under `binding.parameter_key`. A change takes back what was started.
+    """
     method = type(view.built())
-    declared = method.parameters()
-    plain, rest = (declared, ()) if len(declared) <= PLAIN + 1 else (declared[:PLAIN], declared[PLAIN:])
+    parameters = method.parameters()
+    shown = len(parameters) if len(parameters) <= PLAIN + 1 else PLAIN
+    first, rest = parameters[:shown], parameters[shown:]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for each in plain:
-            _control(view, method, each)
+        for parameter in first:
+            _control(view, method, parameter)
     if rest:
         with (
             st.expander(f"{len(rest)} more parameters", icon=":material/tune:"),
             st.container(horizontal=True, vertical_alignment="bottom"),
         ):
-            for each in rest:
-                _control(view, method, each)
+            for parameter in rest:
+                _control(view, method, parameter)
 
 
-def input_controls(view: LiveView, facts: Choices) -> None:
-    """Class, layer, channel and unit, where the method reads them."""
+def input_controls(view: LiveView, choices: Choices) -> None:
+    """Draw the controls of class, layer, channel and unit, as far as the view's method reads them."""
     method = type(view.built())
     reads = method.needs | method.takes
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if TARGET in reads:
-            _choice(view, "target", "Class", facts.classes, TARGET not in method.needs, "automatic")
+            without = None if TARGET in method.needs else method.without_target
+            _choice(view, "target", "Class", choices.classes, without)
         if reads & {LAYER, CHANNEL, NEURON}:
-            needed = bool(method.needs & {LAYER, CHANNEL, NEURON})
-            _choice(view, "layer", "Layer", tuple(facts.layers), not needed, "none")
+            needed = method.needs & {LAYER, CHANNEL, NEURON}
+            _choice(view, "layer", "Layer", tuple(choices.layers), None if needed else method.without_layer)
         if view.layer and reads & {CHANNEL, NEURON}:
-            optional = not method.needs & {CHANNEL, NEURON}
-            low, help = (-1, "-1 for the whole layer") if optional else (0, None)
-            _number(view, "channel", "Channel", low, facts.layers[view.layer] - 1, help)
+            needed = method.needs & {CHANNEL, NEURON}
+            last = choices.layers[view.layer] - 1
+            _number(view, "channel", "Channel", None if needed else "whole layer", last)
         if view.layer and view.channel >= 0 and NEURON in reads:
-            _number(view, "y", "Row", -1, None, "Of one unit in the channel's map; -1 for the whole channel")
-            _number(
-                view, "x", "Column", -1, None, "Of one unit in the channel's map; -1 for the whole channel"
-            )
+            _number(view, "y", "Row", "whole channel", help="Of one unit in the channel's map")
+            _number(view, "x", "Column", "whole channel", help="Of one unit in the channel's map")
         if method.any_size:
             st.toggle(
                 "Whole picture",
@@ -67,63 +72,65 @@ SYMBOLS = {"linf": "L∞", "linf_255": "L∞ (1/255)", "l2": "L2", "epsilon_255"
 
 
 def spoken(name: str) -> str:
-    """A parameter's or number's name for people."""
+    """Return a parameter's or number's name for people."""
     if name in SYMBOLS:
         return SYMBOLS[name]
     text = name.replace("_", " ")
     return text[0].upper() + text[1:]
 
 
-def _control(view: MethodView, method: type[Method], each: dataclasses.Field) -> None:
-    facts = each.metadata
-    common = {
-        "key": binding.parameter_key(type(view), method.name, each.name),
-        "help": _help(facts),
-        "on_change": _unstart,
-        "args": (type(view),),
-    }
-    label = spoken(each.name) + (f" ({facts['unit']})" if facts["unit"] else "")
-    if facts["choices"] is not None and len(facts["choices"]) <= FEW:
-        st.segmented_control(label, facts["choices"], **common)
-    elif facts["choices"] is not None:
-        st.selectbox(label, facts["choices"], width=200, **common)
-    elif isinstance(each.default, bool):
-        st.toggle(label, **common)
-    elif isinstance(each.default, str):
-        st.text_input(label, width=200, **common)
+def _control(view: MethodView, method: type[Method], parameter: dataclasses.Field) -> None:
+    declared = parameter.metadata
+    key = binding.parameter_key(type(view), method.name, parameter.name)
+    common = {"help": _help(declared), "on_change": _unstart, "args": (type(view),)}
+    label = spoken(parameter.name) + (f" ({declared['unit']})" if declared["unit"] else "")
+    choices, special = declared["choices"], declared["special"]
+    if choices is not None:
+        select = st.segmented_control if len(choices) <= FEW else st.selectbox
+        width = "content" if len(choices) <= FEW else 200
+        common |= {"format_func": lambda value: special.get(value, value)}
+        select(label, choices, key=key, width=width, **common)
+    elif isinstance(parameter.default, bool):
+        st.toggle(label, key=key, **common)
+    elif isinstance(parameter.default, str):
+        st.text_input(label, width=200, key=key, **common)
+    elif special:
+        ((value, meaning),) = special.items()
+        optional_number(label, key, value, meaning, width=260, **_bounds(parameter), **common)
     else:
-        st.number_input(label, width=200, **_bounds(each), **common)
+        st.number_input(label, width=200, key=key, **_bounds(parameter), **common)
 
 
-def _bounds(each: dataclasses.Field) -> dict[str, Any]:
-    """A number's bounds and step, all of its own type, as Streamlit wants them."""
-    kind, facts = type(each.default), each.metadata
+def _bounds(parameter: dataclasses.Field) -> dict[str, Any]:
+    """Return a number's bounds and step, all of its own type, as Streamlit wants them."""
+    kind, declared = type(parameter.default), parameter.metadata
     bounds = {
-        name: kind(facts[end])
+        name: kind(declared[end])
         for name, end in (("min_value", "low"), ("max_value", "high"))
-        if facts[end] is not None and abs(facts[end]) < 2**53
+        if declared[end] is not None and abs(declared[end]) < 2**53
     }
-    return bounds if kind is int else bounds | {"step": _step(each.default), "format": "%.6g"}
+    if kind is int:
+        return bounds | {"step": 1}
+    return bounds | {"step": _step(parameter.default), "format": "%.6g"}
 
 
 def _step(default: float) -> float:
-    """A tenth of the default's power of ten."""
+    """Return a tenth of the default's power of ten."""
     return 0.1 if default == 0 else 10.0 ** (math.floor(math.log10(abs(default))) - 1)
 
 
-def _help(facts: Any) -> str:
-    text = facts["help"]
-    return f"{text[0].upper()}{text[1:]}" + (f"  \n*{facts['source']}*" if facts["source"] else "")
+def _help(declared: Mapping[str, Any]) -> str:
+    text, source = declared["help"], declared["source"]
+    return f"{text[0].upper()}{text[1:]}" + (f"  \n*{source}*" if source else "")
 
 
-def _choice(
-    view: LiveView, name: str, label: str, options: tuple[str, ...], optional: bool, none: str
-) -> None:
+def _choice(view: LiveView, name: str, label: str, options: tuple[str, ...], without: str | None) -> None:
+    """without: what it means to choose none; None where one must be chosen."""
     st.selectbox(
         label,
-        ("", *options) if optional else options,
+        options if without is None else ("", *options),
         key=binding.key(type(view), name),
-        format_func=lambda option: option or none,
+        format_func=lambda option: option or without,
         on_change=_unstart,
         args=(type(view),),
         width=240,
@@ -131,21 +138,23 @@ def _choice(
 
 
 def _number(
-    view: LiveView, name: str, label: str, low: int, high: int | None, help: str | None = None
+    view: LiveView,
+    name: str,
+    label: str,
+    without: str | None,
+    last: int | None = None,
+    help: str | None = None,
 ) -> None:
-    st.number_input(
-        label,
-        min_value=low,
-        max_value=high,
-        step=1,
-        key=binding.key(type(view), name),
-        on_change=_unstart,
-        args=(type(view),),
-        help=help,
-        width=140,
-    )
+    """without: what an empty box means; None where there must be a number. last: the greatest number."""
+    key = binding.key(type(view), name)
+    options = {"min_value": 0, "max_value": last, "step": 1, "help": help}
+    options |= {"on_change": _unstart, "args": (type(view),)}
+    if without is None:
+        st.number_input(label, key=key, width=140, **options)
+    else:
+        optional_number(label, key, -1, without, width=160, **options)
 
 
 def _unstart(cls: type[MethodView]) -> None:
-    """What was started was started with other parameters; a page that starts by itself starts anew."""
+    """Take back what was started, which had other parameters; a page that starts by itself starts anew."""
     binding.change(cls, live=cls.live)
