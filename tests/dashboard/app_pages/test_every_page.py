@@ -245,6 +245,34 @@ def test_a_second_visitor_finds_the_result(store, serve):
     assert pictures(first) == pictures(second) != []
 
 
+def test_an_empty_box_says_what_it_means_and_the_address_has_the_number(store, serve):
+    serve(store)
+    layer = next(iter(runs.choices(Store(store).open()).layers))
+    app = fine(show("lab", {"store": "digits", "method": "ascend", "layer": layer}))
+    drawn = {each.label: each for each in app.number_input}
+    assert drawn["Image"].value is None and drawn["Image"].placeholder == "no image"
+    assert drawn["Channel"].value is None and drawn["Channel"].placeholder == "whole layer"
+    app = fine(drawn["Channel"].set_value(3).run())
+    assert (query_of(app)["layer"], query_of(app)["channel"]) == (layer, "3")
+    drawn = {each.label: each for each in app.number_input}
+    assert drawn["Row"].placeholder == "whole channel" and drawn["Channel"].value == 3
+    app = fine(drawn["Channel"].set_value(None).run())
+    assert query_of(app)["channel"] == "-1"
+
+
+def test_a_value_with_a_meaning_of_its_own_is_an_empty_box(store, serve):
+    serve(store)
+    app = fine(show("lab", {"store": "digits", "method": "dream"}))
+    side = next(each for each in app.number_input if each.label == "Side (pixels)")
+    assert side.value is None and side.placeholder == "the image's own size"
+    assert query_of(app)["p.side"] == "0"
+    app = fine(side.set_value(96).run())
+    assert query_of(app)["p.side"] == "96"
+    side = next(each for each in app.number_input if each.label == "Side (pixels)")
+    app = fine(side.set_value(None).run())
+    assert query_of(app)["p.side"] == "0"
+
+
 def test_uploaded_images_go_to_every_tool(store, serve):
     serve(store)
     app = fine(show("neighbors"))
