@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import matplotlib
 import numpy as np
 import pyarrow as pa
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
-from compute.reports.drawing.charts import canvas, rendered
-from compute.reports.drawing.coloring import COLOR_COLUMNS, VERDICTS, Coloring, coloring
+from compute.reports.drawing.charts import LegendStyle, canvas, colormap, legend, rendered
+from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, coloring
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, number, of_run
 from compute.runtime.parameters import parameter
@@ -21,8 +19,7 @@ SIDE = 2000
 """Height in pixels; a legend of many classes widens the picture."""
 
 LEGEND = 500
-MOST_NAMES = 40
-"""More names can't be read in a legend."""
+LEGEND_STYLE = LegendStyle(most=40, title=26, names=20, marker=14, scale_title=24, scale_numbers=20)
 
 
 @dataclass(frozen=True)
@@ -76,41 +73,11 @@ def _draw(table: pa.Table, colors: Coloring) -> np.ndarray:
     axes = figure.add_subplot()
     x, y, ids = (table[name].to_numpy() for name in ("x", "y", "image_id"))
     values = colors.values[ids]
-    size = np.clip(4e5 / max(len(x), 1), 1.5, 60)
-    style = {"s": size, "linewidths": 0, "rasterized": True}
-    unknown = ~np.isfinite(values)
-    axes.scatter(x[unknown], y[unknown], color=palettes.UNKNOWN, **style)
-    if colors.categories is None:
-        _scale(figure, axes, (x, y, values), colors, style)
-    else:
-        _categories(axes, (x, y, values), colors, style)
+    style = {"s": np.clip(4e5 / max(len(x), 1), 1.5, 60), "linewidths": 0, "rasterized": True}
+    known = np.isfinite(values)
+    axes.scatter(x[~known], y[~known], color=palettes.UNKNOWN, **style)
+    drawn = axes.scatter(x[known], y[known], c=values[known], **colormap(colors), **style)
+    legend(figure, axes, drawn, colors, LEGEND_STYLE)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_axis_off()
     return rendered(figure)
-
-
-def _scale(figure, axes, points, colors: Coloring, style: dict) -> None:
-    x, y, values = (each[np.isfinite(points[2])] for each in points)
-    scale = LinearSegmentedColormap.from_list("viridis", palettes.VIRIDIS)
-    drawn = axes.scatter(x, y, c=values, cmap=scale, vmin=colors.low, vmax=colors.high, **style)
-    unit = f" ({colors.unit})" if colors.unit else ""
-    bar = figure.colorbar(drawn, ax=axes, shrink=0.6)
-    bar.set_label(f"{colors.column}{unit}", size=24)
-    bar.ax.tick_params(labelsize=20)
-
-
-def _categories(axes, points, colors: Coloring, style: dict) -> None:
-    x, y, values = (each[np.isfinite(points[2])] for each in points)
-    names = colors.categories
-    hues = palettes.VERDICTS if names == VERDICTS else palettes.categorical(len(names))
-    if len(names):
-        axes.scatter(x, y, c=values, cmap=ListedColormap(hues), vmin=-0.5, vmax=len(names) - 0.5, **style)
-    dots = [
-        matplotlib.lines.Line2D([], [], color=hue, marker="o", linestyle="", markersize=14)
-        for hue in hues[:MOST_NAMES]
-    ]
-    more = [f"… {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
-    said = [*map(str, names[:MOST_NAMES]), *more]
-    dots += [matplotlib.lines.Line2D([], [], linestyle="")] * len(more)
-    style = {"title_fontsize": 26, "fontsize": 20, "loc": "outside right upper"}
-    axes.figure.legend(dots, said, title=colors.column, **style)

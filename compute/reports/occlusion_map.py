@@ -7,14 +7,13 @@ from typing import Any, ClassVar
 import matplotlib
 import numpy as np
 import pyarrow as pa
-from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from compute.images.pictures import pixels
 from compute.occlusion.maps import centers, windows
 from compute.reports.base import RUN, STORED_IMAGE, ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
-from compute.reports.drawing.charts import canvas, rendered
+from compute.reports.drawing.charts import canvas, category_colormap, rendered
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import Originals, of_run, picture_of, preprocessing_of, read_original
 from compute.runtime.parameters import parameter
@@ -164,6 +163,6 @@ def _classes(axes, cells, names: tuple[str, ...], style: dict) -> None:
     present = np.unique(argmax)
     hues = palettes.categorical(len(present))
     places = np.searchsorted(present, argmax)
-    axes.pcolormesh(xs, ys, places, cmap=ListedColormap(hues), vmin=-0.5, vmax=len(present) - 0.5, **style)
+    axes.pcolormesh(xs, ys, places, **category_colormap(hues), **style)
     patches = [Patch(color=hue, label=names[index]) for hue, index in zip(hues, present, strict=True)]
     axes.figure.legend(handles=patches, title="predicted class", loc="outside right upper")

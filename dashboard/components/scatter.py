@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from compute.reports.drawing import palettes
-from compute.reports.drawing.coloring import VERDICTS, Coloring
+from compute.reports.drawing.coloring import Coloring
 from dashboard.components.loader import declare
 from dashboard.views.query_text import read_numbers, write_numbers
 from dashboard.views.urls import MapAddresses
@@ -125,9 +125,8 @@ def _legend(coloring: Coloring, palette: Sequence[str] | None) -> dict[str, Any]
     if coloring.categories is None:
         ends = {"low": coloring.low, "high": coloring.high, "clipped": coloring.clipped}
         scale = {**ends, "unit": coloring.unit}
-        return {**legend, **scale, "colors": palette or palettes.VIRIDIS}
-    default = palettes.VERDICTS if coloring.categories == VERDICTS else None
-    colors = palette or default or palettes.categorical(len(coloring.categories))
+        return {**legend, **scale, "colors": palette or coloring.hues}
+    colors = palette or coloring.hues
     if len(colors) != len(coloring.categories):
         raise ValueError(f"{len(colors)} colours for {len(coloring.categories)} categories")
     return {**legend, "categories": coloring.categories, "colors": colors}

@@ -2,24 +2,20 @@
 
 import numpy as np
 import pyarrow as pa
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap
-from matplotlib.lines import Line2D
 
 from compute.analysis.comparison import KINDS, Overlap
 from compute.images.pictures import tiled, to_8_bit
 from compute.reports.compare.measures import PATCHES, Channels, Moved
 from compute.reports.drawing import palettes
-from compute.reports.drawing.charts import canvas, rendered
+from compute.reports.drawing.charts import LegendStyle, canvas, colormap, legend, rendered
 from compute.reports.drawing.coloring import Coloring
 from compute.reports.drawing.run_images import thumbnails
 from featurestore.reader import Run
 
 SHEET, COLUMNS, SIDE = 48, 8, 96
 PANEL = 1000
-MOST_NAMES = 30
+LEGEND_STYLE = LegendStyle(most=30, title=16, names=14, marker=10, scale_title=16, scale_numbers=10)
 FIRST, SECOND = palettes.CATEGORIES[:2]
-KIND_COLORS = ("#2ca25f", "#e0435a", "#d6a800", "#9467d8", palettes.UNKNOWN)
-"""In the order of KINDS."""
 
 
 def agreement_picture(measures: pa.Table) -> np.ndarray:
@@ -53,7 +49,7 @@ def predictions_picture(run: Run, changed: pa.Table) -> np.ndarray:
     first = changed.slice(0, SHEET)
     tiles = thumbnails(run, first["image_id"].to_pylist(), SIDE)
     framed = [
-        _framed(tile, KIND_COLORS[KINDS.index(kind)])
+        _framed(tile, palettes.KINDS[KINDS.index(kind)])
         for tile, kind in zip(tiles, first["kind"].to_pylist(), strict=True)
     ]
     return to_8_bit(tiled(framed, min(COLUMNS, len(framed))))
@@ -98,41 +94,12 @@ def maps_picture(found: Moved, colors: Coloring) -> np.ndarray:
         sides, (found.here, found.aligned.points), ("first run", "other run"), strict=True
     ):
         axes.scatter(*points[~known].T, color=palettes.UNKNOWN, **style)
-        drawn = axes.scatter(*points[known].T, c=values[known], **_scale(colors), **style)
+        drawn = axes.scatter(*points[known].T, c=values[known], **colormap(colors), **style)
         axes.set_aspect("equal", adjustable="box")
         axes.set_axis_off()
         axes.set_title(title, size=20)
-    _legend(figure, sides, drawn, colors)
+    legend(figure, sides, drawn, colors, LEGEND_STYLE)
     return rendered(figure)
-
-
-def _scale(colors: Coloring) -> dict:
-    if colors.categories is None:
-        scale = LinearSegmentedColormap.from_list("viridis", palettes.VIRIDIS)
-        return {"cmap": scale, "vmin": colors.low, "vmax": colors.high}
-    count = max(len(colors.categories), 1)
-    return {
-        "cmap": ListedColormap(_hues(colors)[:count] or [palettes.UNKNOWN]),
-        "vmin": -0.5,
-        "vmax": count - 0.5,
-    }
-
-
-def _hues(colors: Coloring) -> tuple[str, ...]:
-    return KIND_COLORS if colors.categories == KINDS else palettes.categorical(len(colors.categories))
-
-
-def _legend(figure, sides, drawn, colors: Coloring) -> None:
-    if colors.categories is None:
-        bar = figure.colorbar(drawn, ax=sides, shrink=0.6)
-        bar.set_label(f"{colors.column}{f' ({colors.unit})' if colors.unit else ''}", size=16)
-        return
-    names, hues = colors.categories[:MOST_NAMES], _hues(colors)
-    dots = [Line2D([], [], color=hue, marker="o", linestyle="", markersize=10) for hue in hues[: len(names)]]
-    more = len(colors.categories) - len(names)
-    said = [*names, *([f"… {more} more"] if more else [])]
-    dots += [Line2D([], [], linestyle="")] * bool(more)
-    figure.legend(dots, said, title=colors.column, title_fontsize=16, fontsize=14, loc="outside right upper")
 
 
 def _is_share(measure: str) -> bool:

@@ -1,10 +1,36 @@
 """Charts as pictures: matplotlib on a canvas of its own, with no display and no state between charts."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from compute.reports.drawing import palettes
+from compute.reports.drawing.coloring import Coloring
 
 DPI = 100
+
+
+@dataclass(frozen=True)
+class LegendStyle:
+    """How large a legend is drawn, in points.
+
+    most: names at most; the legend says how many more there are.
+    scale_title, scale_numbers: text of a colour scale.
+    """
+
+    most: int
+    title: int
+    names: int
+    marker: int
+    scale_title: int
+    scale_numbers: int
 
 
 def canvas(width: int, height: int) -> Figure:
@@ -18,3 +44,36 @@ def rendered(figure: Figure) -> np.ndarray:
     """(height, width, 3) uint8."""
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+
+
+def colormap(coloring: Coloring) -> dict[str, Any]:
+    """Return what matplotlib draws a coloring's values with: cmap, vmin and vmax."""
+    if coloring.categories is None:
+        scale = LinearSegmentedColormap.from_list("viridis", coloring.hues)
+        return {"cmap": scale, "vmin": coloring.low, "vmax": coloring.high}
+    return category_colormap(coloring.hues or (palettes.UNKNOWN,))
+
+
+def category_colormap(hues: Sequence[str]) -> dict[str, Any]:
+    """Return cmap, vmin and vmax that give the values 0, 1, … these colours."""
+    return {"cmap": ListedColormap(hues), "vmin": -0.5, "vmax": len(hues) - 0.5}
+
+
+def legend(figure: Figure, axes: Any, drawn: Artist, coloring: Coloring, style: LegendStyle) -> None:
+    """Draw what colours stand for: names of categories, or the scale of the values `drawn` in the axes."""
+    if coloring.categories is None:
+        bar = figure.colorbar(drawn, ax=axes, shrink=0.6)
+        unit = f" ({coloring.unit})" if coloring.unit else ""
+        bar.set_label(f"{coloring.column}{unit}", size=style.scale_title)
+        bar.ax.tick_params(labelsize=style.scale_numbers)
+        return
+    names = [*map(str, coloring.categories[: style.most])]
+    dots = [
+        Line2D([], [], color=hue, marker="o", linestyle="", markersize=style.marker)
+        for hue in coloring.hues[: len(names)]
+    ]
+    if more := len(coloring.categories) - len(names):
+        names.append(f"… {more} more")
+        dots.append(Line2D([], [], linestyle=""))
+    sizes = {"title_fontsize": style.title, "fontsize": style.names}
+    figure.legend(dots, names, title=coloring.column, loc="outside right upper", **sizes)

@@ -7,12 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from compute.analysis.comparison import KINDS
+from compute.reports.drawing import palettes
 from featurestore.reader import Run
 from featurestore.schemas import TABLES
 
 CLASS_COLUMNS = ("label", "predicted")
 VERDICTS = ("wrong", "right")
 """Categories of the column ``correct``."""
+
+OWN_PALETTES = {VERDICTS: palettes.VERDICTS, KINDS: palettes.KINDS}
+"""Of categories whose colours have a meaning."""
 
 TOP5 = ("not in the top 5", "in the top 5")
 UNIQUE = ("sha256",)
@@ -73,6 +78,13 @@ class Coloring:
     @property
     def title(self) -> str:
         return color_title(self.column)
+
+    @property
+    def hues(self) -> tuple[str, ...]:
+        """A colour (#rrggbb) for each category, or those of the scale from its low end to its high one."""
+        if self.categories is None:
+            return palettes.VIRIDIS
+        return OWN_PALETTES.get(self.categories) or palettes.categorical(len(self.categories))
 
 
 def color_title(column: str) -> str:

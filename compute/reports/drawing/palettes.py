@@ -10,6 +10,9 @@ CATEGORIES = (
 VERDICTS = ("#e8590c", "#5b8fd6")
 """Wrong, right: orange and blue, which colour-blind people tell apart too."""
 
+KINDS = ("#2ca25f", "#e0435a", "#d6a800", "#9467d8", "#9aa0a6")
+"""What became of a prediction, in the order of `compute.analysis.comparison.KINDS`."""
+
 VIRIDIS = (
     "#440154", "#482878", "#3e4989", "#31688e", "#26828e",
     "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from compute.reports.compare.pictures import KIND_COLORS
 from dashboard.components import Camera, Frame, GridItem, ScatterEvents, scatter
 from dashboard.data import comparison, selections
 from dashboard.data.comparison import Moved, Pair
@@ -65,7 +64,6 @@ def _plots(pair: Pair, method: str, moved: Moved) -> None:
                 _addresses(pair, method, side),
                 comparison.coloring(*pair.runs, method, view.color),
                 key=f"compare/map {side}",
-                palette=KIND_COLORS if view.color == "kind" else None,
                 camera=frame.seen_from(camera, frames["here"]),
                 selected=view.image if view.image >= 0 else None,
                 lasso=selections.read(view.store, pair.run, view.selection).tolist(),
