@@ -1,4 +1,4 @@
-"""Bundles the dashboard's front end into what is installed; all else that is to say stands in pyproject.toml."""
+"""Bundles the dashboard's front end into what is installed; the rest stands in pyproject.toml."""
 
 import runpy
 

@@ -119,8 +119,12 @@ def parameters(declared: Sequence[dataclasses.Field]) -> str:
     if not declared:
         return "No parameters."
     rows = [
-        (f"`{option(option_name(each))}`", _default(each), _values(each))
-        + tuple(each.metadata[name] for name in ("unit", "help", "source"))
+        (
+            f"`{option(option_name(each))}`",
+            _default(each),
+            _values(each),
+            *(each.metadata[name] for name in ("unit", "help", "source")),
+        )
         for each in declared
     ]
     return table(("parameter", "default", "values", "unit", "what it is", "source"), rows)

@@ -1,4 +1,4 @@
-"""Streamlit's options, from a file beside this one: the server looks and behaves alike in whatever folder it starts."""
+"""Streamlit's options, from a file beside this one: the same in whatever folder the server is started."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
