@@ -1,7 +1,6 @@
 """Image files read, decoded and cut to the network's size, ahead of the forward pass."""
 
 import hashlib
-import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ import torch
 from PIL import Image
 
 from compute.images.decoding import decode
+from compute.images.encoding import encoded
 from compute.images.preprocessing import Preprocessing
 from compute.images.sources import ImageSource, Item
 
@@ -55,14 +55,11 @@ def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) 
 
 def thumbnail(image: Image.Image) -> bytes:
     """PNG of a small picture (both sides at most 64 pixels), else JPEG, longer side at most 128 pixels."""
-    buffer = io.BytesIO()
     if max(image.size) <= LOSSLESS_SIDE:
-        image.save(buffer, "PNG")
-    else:
-        small = image.copy()
-        small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-        small.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+        return encoded(image)
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    return encoded(small, "JPEG", quality=90)
 
 
 def ahead(

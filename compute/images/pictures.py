@@ -5,13 +5,14 @@ Clipping at a percentile happens here, for display only; the arrays that methods
 computed.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from compute.images.encoding import encoded
 
 SEQUENTIAL, DIVERGING = "magma", "coolwarm"
 CLIP = 99.5
@@ -149,9 +150,7 @@ def png(image: np.ndarray, text: Mapping[str, str] | None = None) -> bytes:
     recipe = PngInfo()
     for key, value in (text or {}).items():
         recipe.add_itxt(key, value)
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", pnginfo=recipe)
-    return buffer.getvalue()
+    return encoded(Image.fromarray(image), pnginfo=recipe)
 
 
 def _limits(values: np.ndarray, low: float | None, high: float | None) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from compute.images.encoding import encoded
 from compute.images.preprocessing import MODES, Preprocessing
 from compute.runtime.vision import transforms
 
@@ -34,7 +35,7 @@ def picture(image: Tensor) -> Image.Image:
 
 def png_bytes(image: Tensor) -> bytes:
     """(C, H, W) in [0, 1] as a PNG file."""
-    return _encoded(picture(image), format="PNG")
+    return encoded(picture(image))
 
 
 def decoded(preprocessing: Preprocessing, data: bytes) -> Tensor:
@@ -47,14 +48,8 @@ def through_png(preprocessing: Preprocessing, image: Tensor) -> Tensor:
     return decoded(preprocessing, png_bytes(image))
 
 
-def _encoded(image: Image.Image, **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, **options)
-    return buffer.getvalue()
-
-
 def _jpeg(quality: int) -> Callable[[Image.Image], Image.Image]:
-    return lambda image: Image.open(io.BytesIO(_encoded(image, format="JPEG", quality=quality)))
+    return lambda image: Image.open(io.BytesIO(encoded(image, "JPEG", quality=quality)))
 
 
 def _resized(factor: float) -> Callable[[Image.Image], Image.Image]:

@@ -2,7 +2,6 @@
 bytes.
 """
 
-import io
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from compute.images.decoding import EXTENSIONS
+from compute.images.encoding import encoded
 
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 LARGEST_BYTES = 2**30
@@ -178,9 +178,7 @@ class TorchvisionSource:
         index = file.rpartition("/")[2].removesuffix(".png")
         if split not in self._splits or not index.isdigit() or int(index) >= len(self._splits[split]):
             raise ValueError(f"no image {path!r} in {self.spec}")
-        buffer = io.BytesIO()
-        self._splits[split][int(index)][0].save(buffer, "PNG")
-        return buffer.getvalue()
+        return encoded(self._splits[split][int(index)][0])
 
     def _open(self, split: str):
         from compute.runtime.vision import datasets

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
 from PIL import Image
 
-from compute.images import pictures
 from compute.images.decoding import decode
+from compute.images.encoding import encoded
 from compute.images.preprocessing import Box
 from compute.models.model import Model
 from compute.reports.drawing.run_images import box_of, preprocessing_of
@@ -42,7 +41,7 @@ class ChosenImage:
 @st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def crop(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return what the network sees of an image, as PNG."""
-    return png(preprocessing_of(run).crop(photograph(run, image_id, upload)))
+    return encoded(preprocessing_of(run).crop(photograph(run, image_id, upload)))
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -50,7 +49,7 @@ def whole(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return the whole photograph as PNG, scaled down where a side is longer than LARGEST."""
     image = photograph(run, image_id, upload).convert("RGB")
     image.thumbnail((LARGEST, LARGEST))
-    return png(image)
+    return encoded(image)
 
 
 @st.cache_resource(max_entries=512, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -60,7 +59,7 @@ def box(run: Run, image_id: int, edges: Box | None, side: int) -> bytes:
     edges: left, top, right, bottom in pixels of the photograph; None for all of it.
     """
     image = photograph(run, image_id)
-    return png(cut(image, edges or (0, 0, image.width, image.height), side))
+    return encoded(cut(image, edges or (0, 0, image.width, image.height), side))
 
 
 def patch(run: Run, row: dict, side: int) -> bytes:
@@ -88,11 +87,6 @@ def cut(image: Image.Image, edges: Box, side: int) -> Image.Image:
     matrix = (1 / scale, 0, left, 0, 1 / scale, top)
     resampling = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC
     return image.convert("RGB").transform(size, Image.Transform.AFFINE, matrix, resampling, fillcolor=OUTSIDE)
-
-
-def png(image: Image.Image) -> bytes:
-    """Encode an image as PNG."""
-    return pictures.png(np.asarray(image))
 
 
 def whole_tensor(model: Model, image: Image.Image):

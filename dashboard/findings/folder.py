@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from compute.images.encoding import encoded
 from dashboard.data import runs
 from dashboard.findings.record import Finding
 from featurestore.files.atomic import fsync_folder, make_folder, publish
@@ -85,9 +86,7 @@ def thumbnail_of(picture: bytes) -> bytes:
     with Image.open(io.BytesIO(picture)) as opened:
         small = opened.convert("RGB")
         small.thumbnail((SIDE, SIDE))
-    stream = io.BytesIO()
-    small.save(stream, "PNG", optimize=True)
-    return stream.getvalue()
+    return encoded(small, optimize=True)
 
 
 def _claim(folder: Path, slug: str, text: str) -> str:

@@ -4,11 +4,10 @@ At level z a cell is 2^z pixels wide, so a tile of 512 pixels always holds whole
 an atlas of all thumbnails at 16x16, made once a grid; larger ones are decoded for the tile.
 """
 
-import io
-
 import numpy as np
 from PIL import Image
 
+from compute.images.encoding import encoded
 from compute.reports.grid import Pyramid, grid, seams
 from featurestore.reader import Run
 
@@ -38,6 +37,4 @@ def _block(pyramid: Pyramid, z: int, x: int, y: int) -> tuple[slice, slice]:
 
 
 def _webp(pixels: np.ndarray, **options: object) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "WEBP", **options)
-    return stream.getvalue()
+    return encoded(Image.fromarray(pixels), "WEBP", **options)

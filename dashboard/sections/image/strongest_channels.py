@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from compute.images.encoding import encoded
 from compute.reports.strongest_channels import EACH_LAYER, Answer, Peaks, place, stored, strongest
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import photographs, runs
@@ -118,7 +119,7 @@ def _stored(run: Run, image_id: int, layer: str) -> Shown:
 
 def _with_patches(image, answers: list[Answer]) -> Shown:
     whole = (0, 0, image.width, image.height)
-    return tuple((each, photographs.png(photographs.cut(image, each.box or whole, SIDE))) for each in answers)
+    return tuple((each, encoded(photographs.cut(image, each.box or whole, SIDE))) for each in answers)
 
 
 def _layer(
