@@ -4,17 +4,20 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from featurestore.layout import RUNS
 from featurestore.manifest import read_manifest
+from featurestore.places import Place
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """0: all is well, 1: findings, 2: no answer (not a store, an unreadable folder)."""
     options = build_parser().parse_args(arguments)
     try:
@@ -48,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_prune_options(command):
+def _add_prune_options(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Removes runs of a store, never one that is current, open in a dashboard, being "
         "written, or named by a finding or a short link. In object storage, where it "
@@ -78,15 +81,15 @@ def _add_prune_options(command):
     )
 
 
-def _count(text):
+def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no number of runs: 0, 1, 2, ...")
     return int(text)
 
 
-def _info(options):
+def _info(options: argparse.Namespace) -> int:
     store = Store(options.store)
-    report = {
+    report: dict[str, Any] = {
         "store": str(store.path),
         "current": None,
         "runs": [],
@@ -106,7 +109,7 @@ def _info(options):
     return 1 if report["errors"] else 0
 
 
-def _describe_run(folder):
+def _describe_run(folder: Place) -> dict[str, Any]:
     manifest = read_manifest(folder)
     tables = {}
     for table in manifest.tables:
@@ -133,7 +136,7 @@ def _describe_run(folder):
     return record | {"classes": len(manifest.class_names), "tables": tables}
 
 
-def _info_text(report):
+def _info_text(report: dict[str, Any]) -> str:
     lines = [f"store {report['store']}"]
     for run in report["runs"]:
         shown = " (current)" if run["fingerprint"] == report["current"] else ""
@@ -150,7 +153,7 @@ def _info_text(report):
     return "\n".join(lines)
 
 
-def _verify(options):
+def _verify(options: argparse.Namespace) -> int:
     findings = verify(options.store)
     runs = Store(options.store).runs()
     if options.json:
@@ -172,7 +175,7 @@ def _verify(options):
     return 1 if findings else 0
 
 
-def _prune(options):
+def _prune(options: argparse.Namespace) -> int:
     if options.findings is not None and not options.findings.is_dir():
         raise ValueError(f"there is no folder of findings {str(options.findings)!r}")
     done = prune(

@@ -12,8 +12,8 @@ class Damaged(ValueError):
 class NoRoom(OSError):
     """The disk is full, or the user's share of it. What was there before is as it was."""
 
-    def __str__(self):
-        return self.strerror
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class Unavailable(ValueError):

@@ -45,5 +45,13 @@ def parse_shard_file(name: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
+def table_of(name: str) -> str:
+    """Return the table of a shard's file name; ValueError for any other name."""
+    parsed = parse_shard_file(name)
+    if parsed is None:
+        raise ValueError(f"{name!r} is no name of a shard's file, such as images-00000.parquet")
+    return parsed[0]
+
+
 def run_folder(store: Path, fingerprint: str) -> Path:
     return Path(store) / RUNS / check_fingerprint(fingerprint)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from featurestore.errors import Damaged
-from featurestore.layout import MANIFEST, check_fingerprint, parse_shard_file
+from featurestore.layout import MANIFEST, check_fingerprint, parse_shard_file, table_of
 from featurestore.places import Place, read_whole
 from featurestore.schemas import SCHEMA_VERSION
 
@@ -66,9 +66,9 @@ class Manifest:
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fingerprint(self.fingerprint)
-        kinds = {
+        kinds: dict[str, type | tuple[type, ...]] = {
             "model": Mapping,
             "images": Mapping,
             "parameters": Mapping,
@@ -89,11 +89,11 @@ class Manifest:
 
     def table_files(self, table: str) -> list[str]:
         """File names of a table's shards, in order; empty where it was not computed."""
-        return [name for name in self.files if parse_shard_file(name)[0] == table]
+        return [name for name in self.files if table_of(name) == table]
 
     @property
     def tables(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(parse_shard_file(name)[0] for name in self.files))
+        return tuple(dict.fromkeys(table_of(name) for name in self.files))
 
     def to_bytes(self) -> bytes:
         """Canonical JSON: the same manifest is the same bytes. `checksum` is the SHA-256 of the rest."""
@@ -134,20 +134,20 @@ def read_manifest(folder: Place, anew: bool = False) -> Manifest:
     return manifest
 
 
-def _checksum(record):
+def _checksum(record: Any) -> str:
     return hashlib.sha256(_text(record)).hexdigest()
 
 
-def _text(record):
+def _text(record: Any) -> bytes:
     return json.dumps(record, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")
 
 
-def _dense(text):
+def _dense(text: bytes) -> bytes:
     """Without spaces and ends of lines: 1E-05 for 1e-05 was never written, though it is the same number."""
     return text.translate(None, b" \n")
 
 
-def _parse_files(record):
+def _parse_files(record: Any) -> dict[str, FileEntry]:
     files = {}
     for name in sorted(record):
         if parse_shard_file(name) is None:

@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache, partial
 from numbers import Integral
 from pathlib import Path
@@ -21,6 +21,12 @@ from featurestore.manifest import Manifest, read_manifest
 from featurestore.objects.shard import ObjectShard, at_once
 from featurestore.places import Place, folder_names, folders_with, place
 from featurestore.schemas import SORT_KEYS, STAGES, check_table, schema
+
+Key = str | int
+"""A value of a sort key."""
+
+Filter = Callable[[pa.Table], pa.Table]
+"""Leaves some of the rows of a table."""
 
 OPEN_FILES = 128
 """Handles that a run keeps: a store of many shards must not use up the process's descriptors."""
@@ -69,7 +75,7 @@ class Store:
                 if fingerprint is not None or self._named() == f"{chosen}\n":
                     raise self._gone(chosen) from None
 
-    def _named(self):
+    def _named(self) -> str:
         try:
             return (self.path / CURRENT).read_text(errors="replace")
         except FileNotFoundError:
@@ -78,12 +84,12 @@ class Store:
                 "goes on where it was interrupted"
             ) from None
 
-    def _check_run(self, fingerprint):
+    def _check_run(self, fingerprint: str) -> str:
         if check_fingerprint(fingerprint) not in self.runs():
             raise self._gone(fingerprint)
         return fingerprint
 
-    def _gone(self, fingerprint):
+    def _gone(self, fingerprint: str) -> ValueError:
         return ValueError(
             f"run {fingerprint!r} is not in {self.path} (any more); there are: "
             f"{', '.join(self.runs()) or 'none'}"
@@ -128,7 +134,7 @@ class Run:
         columns = self._check_columns(name, columns)
         return pa.concat_tables(self._each(lambda file: self._shard(file).read(columns), self._files(name)))
 
-    def select(self, name: str, *key, columns: Sequence[str] | None = None) -> pa.Table:
+    def select(self, name: str, *key: Key, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows whose sort key begins with `key`, such as (layer, channel); only their row groups are read.
 
         Empty where there are none.
@@ -140,10 +146,10 @@ class Run:
         rows = self._read_groups(name, self._groups(name).starting_with(key), wanted, keep)
         return rows if columns is None else rows.select(columns)
 
-    def spread(self, name: str, *key, most: int, columns: Sequence[str]) -> pa.Table:
+    def spread(self, name: str, *key: Key, most: int, columns: Sequence[str]) -> pa.Table:
         """About `most` of the rows whose sort key begins with `key`, in blocks that lie evenly over them; all
         where there are no more."""
-        columns = self._check_columns(name, columns)
+        self._check_columns(name, columns)
         names = _check_key(name, key)
         groups = self._groups(name)
         there = np.asarray(groups.starting_with(key))
@@ -202,7 +208,7 @@ class Run:
     def feature_blocks(self) -> Iterator[np.ndarray]:
         """The rows of `features` a row group at a time: (n, D) float32 each, in order."""
 
-        def read(at):
+        def read(at: tuple[str, int]) -> np.ndarray:
             return matrix(self._shard(at[0]).read_group(at[1], ["feature"])["feature"])
 
         return iter(self._each(read, self._groups("features").places))
@@ -241,7 +247,7 @@ class Run:
         """First-layer filters, one row an output channel."""
         return self.table("filters")
 
-    def _choose(self, name, *key):
+    def _choose(self, name: str, *key: Key) -> pa.Table:
         """`select`, where no row is an error that names the choices of the part of the key that fails."""
         rows = self.select(name, *key)
         if len(rows):
@@ -252,7 +258,7 @@ class Run:
         of = f" of {', '.join(map(str, key[:depth]))}" if depth else ""
         raise ValueError(f"unknown {column} {value!r}{of} in table {name!r}; there are {_shorten(choices)}")
 
-    def _check_columns(self, name, columns):
+    def _check_columns(self, name: str, columns: Sequence[str] | None) -> list[str] | None:
         names = self._shard(self._files(name)[0]).schema.names
         if columns is None:
             return None
@@ -261,7 +267,9 @@ class Run:
             raise ValueError(f"table {name!r} has no column {unknown[0]!r}; columns are {', '.join(names)}")
         return list(columns)
 
-    def _read_groups(self, name, indices, columns, keep):
+    def _read_groups(
+        self, name: str, indices: Iterable[int], columns: list[str] | None, keep: Filter
+    ) -> pa.Table:
         """Rows that `keep` leaves of each of these row groups; one group at a time is in memory, or a few."""
         places = (self._groups(name).places[index] for index in indices)
         kept = self._each(lambda at: keep(self._shard(at[0]).read_group(at[1], columns)), places)
@@ -269,10 +277,10 @@ class Run:
         return pa.concat_tables([empty if columns is None else empty.select(columns), *kept])
 
 
-def _with_key(names, key):
+def _with_key(names: Sequence[str], key: Sequence[Key]) -> Filter:
     """The rows of a table whose first columns, `names`, are `key`."""
 
-    def keep(rows):
+    def keep(rows: pa.Table) -> pa.Table:
         for column, value in zip(names, key, strict=True):
             rows = rows.filter(pc.equal(rows[column], value))
         return rows
@@ -280,23 +288,24 @@ def _with_key(names, key):
     return keep
 
 
-def _whole_line(text):
+def _whole_line(text: str) -> str:
     if not text.endswith("\n"):
         raise ValueError(f"{text!r} is cut off: it has no end of line")
     return text[:-1]
 
 
-def _read_image(run, image_id):
+def _read_image(run: "Run", image_id: int) -> dict:
     columns = [name for name in schema("images").names if name != "thumbnail"]
     return run.rows("images", [image_id], columns).to_pylist()[0]
 
 
-def _open_shard(folder, manifest, file):
-    kind = Shard if isinstance(folder, Path) else ObjectShard
-    return kind(folder / file, manifest.files[file])
+def _open_shard(folder: Place, manifest: Manifest, file: str) -> Shard | ObjectShard:
+    if isinstance(folder, Path):
+        return Shard(folder / file, manifest.files[file])
+    return ObjectShard(folder / file, manifest.files[file])
 
 
-def _list_files(folder, manifest, name):
+def _list_files(folder: Place, manifest: Manifest, name: str) -> list[str]:
     files = manifest.table_files(check_table(name))
     if not files:
         raise NotComputed(
@@ -307,11 +316,11 @@ def _list_files(folder, manifest, name):
     return files
 
 
-def _row_groups(manifest, files, name):
+def _row_groups(manifest: Manifest, files: Callable[[str], list[str]], name: str) -> RowGroups:
     return RowGroups(manifest, files(name))
 
 
-def _check_key(name, key):
+def _check_key(name: str, key: Sequence[Key]) -> tuple[str, ...]:
     names = SORT_KEYS[name][: len(key)]
     for column, value in zip(names, key, strict=True):
         kind = str if pa.types.is_string(schema(name, 1).field(column).type) else Integral
@@ -320,13 +329,13 @@ def _check_key(name, key):
     return names
 
 
-def _check_ids(image_ids):
+def _check_ids(image_ids: Sequence[int]) -> np.ndarray:
     ids = np.asarray(image_ids)
     if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
         raise ValueError(f"image_ids must be a list of whole numbers, not {image_ids!r}")
     return ids.astype(np.int64)
 
 
-def _shorten(values, limit=30):
+def _shorten(values: Sequence, limit: int = 30) -> str:
     shown = ", ".join(map(str, values[:limit]))
     return shown if len(values) <= limit else f"{shown}, ... ({len(values)} in all)"

@@ -14,13 +14,15 @@ ROWS_PER_GROUP = 1000
 HISTOGRAM_BINS = 32
 
 
-def column(name, type, description, unit="", shape="", key=False):
+def column(
+    name: str, type: pa.DataType, description: str, unit: str = "", shape: str = "", key: bool = False
+) -> pa.Field:
     """One Arrow field. A key has no nulls; other columns are null where an image could not be read."""
     metadata = {"description": description, "unit": unit, "shape": shape}
     return pa.field(name, type, nullable=not key, metadata={k: v for k, v in metadata.items() if v})
 
 
-def image_id(key=True, description="dense, in the order of the sorted paths"):
+def image_id(key: bool = True, description: str = "dense, in the order of the sorted paths") -> pa.Field:
     return column("image_id", pa.int64(), description, key=key)
 
 
@@ -261,7 +263,7 @@ def conform(name: str, table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays([_conform_column(name, table, field) for field in wanted], schema=wanted)
 
 
-def _width(name, table):
+def _width(name: str, table: pa.Table) -> int | None:
     vector = NETWORK_WIDTHS.get(name)
     if vector is None or vector not in table.column_names:
         return None if vector is None else 1
@@ -271,7 +273,7 @@ def _width(name, table):
     return type.list_size
 
 
-def _conform_column(name, table, field):
+def _conform_column(name: str, table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
     values = table[field.name]
     if values.null_count and not field.nullable:
         raise ValueError(f"column {field.name!r} of table {name!r} is a key and must have no nulls")

@@ -24,6 +24,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def _made(path: Path, run: Run) -> np.ndarray:
         raise OSError(f"{path} is not what was just written: {error}") from error
 
 
-def _write(file, run: Run) -> None:
+def _write(file: BinaryIO, run: Run) -> None:
     checksums, rows, width, pending = [], 0, 0, b""
     for block in run.feature_blocks():
         rows, width = rows + len(block), block.shape[1]
@@ -100,7 +101,7 @@ def _write(file, run: Run) -> None:
     file.write(footer + TAIL.pack(zlib.crc32(footer), len(footer), MAGIC))
 
 
-def _put(file, data: bytes) -> int:
+def _put(file: BinaryIO, data: bytes) -> int:
     file.write(data)
     return zlib.crc32(data)
 
@@ -120,7 +121,7 @@ def _opened(path: Path, run: Run) -> np.ndarray:
         return np.asarray(np.memmap(file, "<f4", "r", shape=shape))
 
 
-def _read_footer(file) -> tuple[dict, int]:
+def _read_footer(file: BinaryIO) -> tuple[dict, int]:
     """The JSON behind the vectors, and the bytes of the vectors."""
     end = os.fstat(file.fileno()).st_size
     if end < TAIL.size:
@@ -135,7 +136,7 @@ def _read_footer(file) -> tuple[dict, int]:
     return json.loads(footer), start
 
 
-def _check_sample(file, checksums: list[int], size: int) -> None:
+def _check_sample(file: BinaryIO, checksums: list[int], size: int) -> None:
     for block in random.sample(range(len(checksums)), min(SAMPLE, len(checksums))):
         start = block * BLOCK_BYTES
         data = os.pread(file.fileno(), min(BLOCK_BYTES, size - start), start)

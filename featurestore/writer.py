@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +22,8 @@ from featurestore.errors import Damaged
 from featurestore.files import locks
 from featurestore.files.atomic import make_folder, publish, remove_left_overs
 from featurestore.files.shard import describe, sha256
-from featurestore.layout import CURRENT, MANIFEST, parse_shard_file, run_folder, shard_file
-from featurestore.manifest import Manifest, read_manifest
+from featurestore.layout import CURRENT, MANIFEST, parse_shard_file, run_folder, shard_file, table_of
+from featurestore.manifest import FileEntry, Manifest, read_manifest
 from featurestore.schemas import ROWS_PER_GROUP, SORT_KEYS, check_table, conform
 
 
@@ -134,7 +134,7 @@ class RunWriter:
         """Ends its share of the lock on the folder."""
         self._sharing()
 
-    def _share_folder(self):
+    def _share_folder(self) -> None:
         """For as long as this writer lives. It is made anew where `prune` removes it at the same time."""
         while True:
             make_folder(self.folder)
@@ -142,33 +142,33 @@ class RunWriter:
                 self._sharing = weakref.finalize(self, os.close, locks.shared(self.folder))
                 return
 
-    def _describe(self, name):
+    def _describe(self, name: str) -> FileEntry:
         """The file's entry. A damaged file is removed, or every later commit would fail on it."""
         try:
-            return describe(self.folder / name, SORT_KEYS[check_table(parse_shard_file(name)[0])])
+            return describe(self.folder / name, SORT_KEYS[check_table(table_of(name))])
         except Damaged as error:
             (self.folder / name).unlink()
             raise Damaged(f"{error}; it is removed: write it again") from error
 
-    def _is_readable(self, name):
+    def _is_readable(self, name: str) -> bool:
         try:
-            describe(self.folder / name, SORT_KEYS[check_table(parse_shard_file(name)[0])])
+            describe(self.folder / name, SORT_KEYS[check_table(table_of(name))])
         except ValueError:
             return False
         return True
 
-    def _is_as_committed(self, name, entry):
+    def _is_as_committed(self, name: str, entry: FileEntry) -> bool:
         path = self.folder / name
         return path.is_file() and path.stat().st_size == entry.bytes and sha256(path) == entry.sha256
 
-    def _shard_files(self):
+    def _shard_files(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir() if parse_shard_file(path.name))
 
-    def _committed_files(self):
+    def _committed_files(self) -> Mapping[str, FileEntry]:
         manifest = self.committed()
         return {} if manifest is None else manifest.files
 
-    def _check_unchanged(self, manifest):
+    def _check_unchanged(self, manifest: Manifest) -> None:
         for name, entry in self._committed_files().items():
             if manifest.files.get(name) != entry:
                 raise ValueError(
@@ -191,17 +191,17 @@ def check_sorted(rows: pa.Table, keys: tuple[str, ...], name: str) -> None:
     _refuse(equal, name, keys, "there twice")
 
 
-def _refuse(wrong, name, keys, what):
+def _refuse(wrong: np.ndarray, name: str, keys: tuple[str, ...], what: str) -> None:
     if wrong.any():
         row = int(wrong.argmax()) + 1
         raise ValueError(f"{name}: row {row} is {what}; rows must ascend strictly by {', '.join(keys)}")
 
 
-def _numpy(booleans):
+def _numpy(booleans: pa.BooleanArray) -> np.ndarray:
     return booleans.to_numpy(zero_copy_only=False)
 
 
-def _write_parquet(rows, file):
+def _write_parquet(rows: pa.Table, file: BinaryIO) -> None:
     """zstd-3, page checksums, about 1,000 rows a row group; dictionaries for words, not for numbers."""
     words = [field.name for field in rows.schema if pa.types.is_string(field.type)]
     with pq.ParquetWriter(
@@ -216,14 +216,14 @@ def _write_parquet(rows, file):
             parquet.write_table(rows, row_group_size=ROWS_PER_GROUP)
 
 
-def _manifest(fingerprint, fields, files):
+def _manifest(fingerprint: str, fields: Mapping[str, Any], files: Mapping[str, FileEntry]) -> Manifest:
     try:
         return Manifest(fingerprint=fingerprint, files=files, **fields)
     except TypeError as error:
         raise ValueError(f"manifest fields do not fit: {error}") from error
 
 
-def _check_tables(folder, manifest):
+def _check_tables(folder: Path, manifest: Manifest) -> None:
     """Shards of a table have one schema, and their rows follow each other."""
     for table in manifest.tables:
         names = manifest.table_files(table)

@@ -14,8 +14,9 @@ def open_writer(store: str | os.PathLike | Place, fingerprint: str) -> RunWriter
     to.
     """
     where = place(store)
-    kind = ObjectRunWriter if isinstance(where, ObjectPath) else RunWriter
-    return kind(where, fingerprint)
+    if isinstance(where, ObjectPath):
+        return ObjectRunWriter(where, fingerprint)
+    return RunWriter(where, fingerprint)
 
 
 def check_writable(store: ObjectPath) -> None:

@@ -53,7 +53,7 @@ def claimed(folder: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _is_still(descriptor, folder):
+def _is_still(descriptor: int, folder: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(folder))
     except FileNotFoundError:

@@ -35,9 +35,9 @@ class RowGroups:
         return np.unique(np.concatenate([np.arange(0), *(np.arange(a, b) for a, b in spans)]))
 
     @cached_property
-    def _first_ids(self):
+    def _first_ids(self) -> np.ndarray:
         return np.array([key[0] for key in self._first], np.int64)
 
     @cached_property
-    def _last_ids(self):
+    def _last_ids(self) -> np.ndarray:
         return np.array([key[0] for key in self._last], np.int64)

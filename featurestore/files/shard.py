@@ -53,7 +53,7 @@ class Shard:
         with naming(self.path, "a row group"):
             return open_parquet(self._source, self._file.metadata).read(columns=columns)
 
-    def _check_ends(self):
+    def _check_ends(self) -> None:
         size = self._source.size()
         if size != self.entry.bytes:
             raise Damaged(f"it has {size} bytes, not {self.entry.bytes}")
@@ -61,7 +61,7 @@ class Shard:
         if head != MAGIC or _crc(self._source, size - self.entry.footer_bytes, size) != self.entry.footer:
             raise Damaged("checksum differs")
 
-    def _check_group(self, group, columns):
+    def _check_group(self, group: int, columns: list[str] | None) -> None:
         metadata = self._file.metadata.row_group(group)
         for leaf in range(metadata.num_columns):
             chunk = metadata.column(leaf)
@@ -107,7 +107,9 @@ def naming(path: Place, part: str) -> Iterator[None]:
         raise Damaged(f"{path}, {part}: {error}; {REPAIR}") from error
 
 
-def _describe_group(source, file, group, keys):
+def _describe_group(
+    source: pa.NativeFile, file: pq.ParquetFile, group: int, keys: tuple[str, ...]
+) -> RowGroup:
     rows = file.read_row_group(group)
     metadata = file.metadata.row_group(group)
     checksums = tuple(_chunk_crc(source, metadata.column(leaf)) for leaf in range(metadata.num_columns))
@@ -126,10 +128,10 @@ def chunk_start(chunk: pq.ColumnChunkMetaData) -> int:
     return min(start, chunk.dictionary_page_offset) if chunk.has_dictionary_page else start
 
 
-def _chunk_crc(source, chunk):
+def _chunk_crc(source: pa.NativeFile, chunk: pq.ColumnChunkMetaData) -> str:
     start = chunk_start(chunk)
     return _crc(source, start, start + chunk.total_compressed_size)
 
 
-def _crc(source, start, stop):
+def _crc(source: pa.NativeFile, start: int, stop: int) -> str:
     return f"{zlib.crc32(source.read_at(stop - start, start)):08x}"

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from types import ModuleType
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from featurestore.errors import Unavailable
 from featurestore.objects.connection import ATTEMPTS, CONNECT_SECONDS, SILENCE_SECONDS, Connection
+
+Answer = TypeVar("Answer")
 
 FRESH_SECONDS = 5
 """For so long, an answer about what may change (which runs there are, which is current) is given again."""
@@ -32,7 +36,7 @@ class Bucket:
 
     def __init__(self, name: str, connection: Connection):
         self.name, self.connection = name, connection
-        self._answers: dict[tuple, tuple[float, object]] = {}
+        self._answers: dict[tuple, tuple[float, Any]] = {}
         self._lock = threading.Lock()
 
     def address(self, key: str = "") -> str:
@@ -87,7 +91,7 @@ class Bucket:
         if not self.exists(""):
             raise Unavailable(f"{self.address()}: there is no such bucket on {self.connection}")
 
-    def lately(self, question: Callable, *arguments):
+    def lately(self, question: Callable[..., Answer], *arguments: Any) -> Answer:
         """What `question(*arguments)` answered, or raised, less than FRESH_SECONDS ago; else it is asked."""
         key = (question.__name__, *arguments)
         with self._lock:
@@ -108,23 +112,23 @@ class Bucket:
         with self._lock:
             self._answers.clear()
 
-    def _list(self, key, recursive):
+    def _list(self, key: str, recursive: bool) -> list:
         selector = self._fs.FileSelector(self._path(key), allow_not_found=True, recursive=recursive)
         with self.connection.explained(self.address(key)):
             return self._files.get_file_info(selector)
 
-    def _path(self, key):
+    def _path(self, key: str) -> str:
         return f"{self.name}/{key}".rstrip("/")
 
     @cached_property
-    def _fs(self):
+    def _fs(self) -> ModuleType:
         """Imported late: a process that reads folders alone must not start Amazon's library."""
         from pyarrow import fs
 
         return fs
 
     @cached_property
-    def _files(self):
+    def _files(self) -> Any:
         fs, endpoint = self._fs, urlsplit(self.connection.endpoint)
         region = self.connection.region
         with self.connection.explained(self.address()):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from featurestore.errors import Unavailable
 from featurestore.objects.bucket import Bucket
@@ -87,7 +87,7 @@ class Changes:
                 raise Unavailable(f"{self._bucket.address(error['Key'])} could not be removed: {error}")
         self._bucket.forget()
 
-    def _put(self, key, content, **condition):
+    def _put(self, key: str, content: bytes | Path, **condition: str) -> bool:
         """Whether the condition held; another PUT that is on its way (409) is waited for."""
         digest = base64.b64encode(_sha256(content)).decode()
         for attempt in range(CONFLICTS):
@@ -106,7 +106,7 @@ class Changes:
                 return not isinstance(answer, int)
         return False
 
-    def _ask(self, method, key, **arguments):
+    def _ask(self, method: str, key: str, **arguments: Any) -> Any:
         """The answer; or the status where there is no such object, or a condition did not hold."""
         with self._bucket.connection.explained(self._bucket.address(key)):
             try:
@@ -119,7 +119,7 @@ class Changes:
 
 
 @cache
-def _client(connection: Connection):
+def _client(connection: Connection) -> Any:
     try:
         from botocore.config import Config
         from botocore.session import get_session
@@ -145,7 +145,7 @@ def _client(connection: Connection):
         )
 
 
-def _opened(content: bytes | Path) -> BinaryIO:
+def _opened(content: bytes | Path) -> io.BytesIO | io.BufferedReader:
     return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
 
 

@@ -7,7 +7,7 @@ machine keeps are known.
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from featurestore.layout import CACHE, CURRENT, LINKS, MANIFEST, RUNS
@@ -47,9 +47,10 @@ def prune_objects(
     return Pruning((*removed, *_clear_beside(beside(place), left, older_than, dry_run)), kept)
 
 
-def _runs(place):
+def _runs(place: ObjectPath) -> dict[str, list[Listed]]:
     """Name -> its objects, of all runs, by name."""
-    top, found = (place / RUNS).key, {}
+    top = (place / RUNS).key
+    found: dict[str, list[Listed]] = {}
     for each in place.bucket.objects(top):
         name, _, rest = each.key.removeprefix(f"{top}/").partition("/")
         if rest:
@@ -57,9 +58,11 @@ def _runs(place):
     return found
 
 
-def _reasons(store: Store, runs: Mapping[str, list[Listed]], keep: int, findings: Path | None, links: bool):
+def _reasons(
+    store: Store, runs: Mapping[str, list[Listed]], keep: int, findings: Path | None, links: bool
+) -> dict[str, str]:
     committed = {name: found[0].written for name, objects in runs.items() if (found := _manifest(objects))}
-    newest = sorted(committed, key=committed.get)
+    newest = sorted(committed, key=committed.__getitem__)
     kept = dict.fromkeys(newest[max(0, len(newest) - keep) :], f"among the {keep} newest")
     if links:
         kept |= named_by(runs, sorted((beside(store.path) / LINKS).glob("*.json")), "short link")
@@ -68,17 +71,17 @@ def _reasons(store: Store, runs: Mapping[str, list[Listed]], keep: int, findings
     return kept | ({store.current(): "current"} if committed else {})
 
 
-def _manifest(objects):
+def _manifest(objects: list[Listed]) -> list[Listed]:
     return [each for each in objects if each.key.endswith(f"/{MANIFEST}")]
 
 
-def _is_current(changes, place, name):
+def _is_current(changes: Changes, place: ObjectPath, name: str) -> bool:
     """Asked at the last moment: a writer may just have made it so."""
     found = changes.read((place / CURRENT).key)
     return found is not None and found[0] == f"{name}\n".encode()
 
 
-def _clear_beside(folder: Path, left: set[str], older_than: float, dry_run: bool):
+def _clear_beside(folder: Path, left: set[str], older_than: float, dry_run: bool) -> Iterator[Removal]:
     """What this machine has of runs that are gone: caches, and scratch that nobody has written to of late."""
     gone = [each for each in sorted((folder / CACHE).glob("*")) if each.name not in left]
     gone += [

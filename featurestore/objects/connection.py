@@ -45,7 +45,7 @@ class Connection:
         key = said("AWS_ACCESS_KEY_ID") or said("AWS_PROFILE") or ""
         return cls(endpoint, region, key, said("AWS_CA_BUNDLE", ""))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.endpoint or "Amazon S3"
 
     @contextmanager
@@ -65,7 +65,7 @@ class Connection:
                 raise
             raise self._meaning(where, str(error)) from error
 
-    def _meaning(self, where, text):
+    def _meaning(self, where: str, text: str) -> Unavailable:
         code = re.search(r"AWS Error ([A-Z_]+)|An error occurred \((\w+)\)", text)
         said = next(filter(None, code.groups())) if code else text
         if re.search("no_?such_?bucket", said, re.IGNORECASE):
@@ -83,5 +83,5 @@ class Connection:
         return Unavailable(f"{where}: {self} refused ({_first(text)})")
 
 
-def _first(text):
+def _first(text: str) -> str:
     return text.strip().splitlines()[0].rstrip(".")[:300] if text.strip() else "without a word"

@@ -35,16 +35,16 @@ class ObjectPath:
             raise ValueError(f"{address!r} has an empty part, a dot or an odd letter in its prefix")
         return cls(open_bucket(name, Connection.of_environment()), key)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.bucket.address(self.key)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"ObjectPath({str(self)!r})"
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, ObjectPath) and self.bucket is other.bucket and self.key == other.key
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((id(self.bucket), self.key))
 
     def __truediv__(self, name: str) -> "ObjectPath":

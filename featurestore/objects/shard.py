@@ -11,6 +11,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +103,7 @@ class ObjectShard:
     def _kept(self, ranges: Iterable[Range]) -> dict[Range, bytes]:
         found = {}
         for each in ranges:
-            content = parts.get(self._name(each), lambda content, each=each: _is_right(content, each))
+            content = parts.get(self._name(each), partial(_is_right, each))
             if content is not None:
                 found[each] = content
         return found
@@ -114,7 +115,7 @@ class ObjectShard:
         for each in together:
             part = bytes(content[each.start - start : each.stop - start])
             with naming(self.path, each.what):
-                if not _is_right(part, each):
+                if not _is_right(each, part):
                     raise Damaged("checksum differs")
             yield each, part
 
@@ -134,7 +135,7 @@ class ObjectShard:
         return f"{self.entry.sha256}-{each.start}-{each.length}"
 
 
-def _is_right(content: bytes, each: Range) -> bool:
+def _is_right(each: Range, content: bytes) -> bool:
     return len(content) == each.length and f"{zlib.crc32(content):08x}" == each.crc
 
 

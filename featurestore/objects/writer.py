@@ -24,7 +24,7 @@ from featurestore.files.shard import sha256
 from featurestore.layout import CURRENT, MANIFEST, RUNS, check_fingerprint, parse_shard_file, shard_file
 from featurestore.manifest import FileEntry, Manifest
 from featurestore.objects.bucket import FRESH_SECONDS
-from featurestore.objects.changes import Changes
+from featurestore.objects.changes import Changes, Stored
 from featurestore.objects.path import ObjectPath
 from featurestore.objects.shard import AT_ONCE
 from featurestore.places import beside
@@ -145,7 +145,7 @@ class ObjectRunWriter:
         self.leave()
         return manifest
 
-    def _publish(self, manifest):
+    def _publish(self, manifest: Manifest) -> Manifest:
         place, content = self._place / MANIFEST, manifest.to_bytes()
         if self._changes.create(place.key, content):
             return manifest
@@ -163,7 +163,7 @@ class ObjectRunWriter:
             raise ValueError(f"another writer added to {self._place} just now; give the same command again")
         return manifest
 
-    def _make_current(self):
+    def _make_current(self) -> None:
         place, content = self._store / CURRENT, f"{self.fingerprint}\n".encode()
         for _ in range(PATIENCE):
             found = self._changes.read(place.key)
@@ -176,7 +176,7 @@ class ObjectRunWriter:
             time.sleep(random.uniform(0, 0.2))
         raise ValueError(f"{place} is changed by others all the time; give the same command again")
 
-    def _bring_up(self, name):
+    def _bring_up(self, name: str) -> None:
         path, place = self.folder / name, self._place / name
         if not self._changes.create(place.key, path):
             stored, digest = self._changes.stored(place.key), sha256(path)
@@ -186,7 +186,7 @@ class ObjectRunWriter:
         self._sound.pop(name, None)
         self._names_up().add(name)
 
-    def _replace(self, name, digest, stored):
+    def _replace(self, name: str, digest: str, stored: Stored | None) -> None:
         """Only by what the manifest says."""
         place, entry = self._place / name, self._committed_files().get(name)
         if entry is None or entry.sha256 != digest:
@@ -198,7 +198,7 @@ class ObjectRunWriter:
         if stored is None or not self._changes.replace(place.key, self.folder / name, stored.etag):
             raise ValueError(f"{place} is changed by another writer just now; give the same command again")
 
-    def _fetch(self, name, digest):
+    def _fetch(self, name: str, digest: str) -> None:
         place, path = self._place / name, self.folder / name
         content = place.loaded()
         if digest and sha256(content) != digest:
@@ -206,7 +206,7 @@ class ObjectRunWriter:
         make_folder(path.parent)
         publish(path, lambda file: file.write(content.read_bytes()))
 
-    def _is_as_committed(self, name, entry):
+    def _is_as_committed(self, name: str, entry: FileEntry) -> bool:
         if name not in self._sound:
             stored = self._changes.stored((self._place / name).key)
             self._sound[name] = (
@@ -216,20 +216,20 @@ class ObjectRunWriter:
             )
         return self._sound[name]
 
-    def _digest(self, name, said):
+    def _digest(self, name: str, said: str) -> str:
         """SHA-256 of an object: what the server reckoned, or, where it did not, from the bytes."""
         return said or sha256(self._place / name)
 
-    def _committed_files(self):
+    def _committed_files(self) -> Mapping[str, FileEntry]:
         if self._entries is None:
             manifest = self.committed()
             self._entries = {} if manifest is None else manifest.files
         return self._entries
 
-    def _shards_up(self):
+    def _shards_up(self) -> set[str]:
         return {name for name in self._names_up() if parse_shard_file(name)}
 
-    def _names_up(self):
+    def _names_up(self) -> set[str]:
         """Names of the run's objects: a moment old, but for what this writer has brought up."""
         asked, _ = self._up
         if time.monotonic() - asked >= FRESH_SECONDS:

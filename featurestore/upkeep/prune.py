@@ -8,6 +8,7 @@ so that after a crash in the middle it is an unfinished run, which no reader see
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from featurestore.files import locks
@@ -37,30 +38,32 @@ def prune(
     if not isinstance(where := place(path), Path):
         return prune_objects(where, keep, findings, links, older_than, dry_run)
     store = Store(where)
-    kept = _reasons(store, keep, findings, links)
+    kept = _reasons(where, store, keep, findings, links)
     removed = []
     for name in [*store.runs(), *store.unfinished()]:
-        removal = None if name in kept else _prune_run(store, name, kept, older_than, dry_run)
+        removal = None if name in kept else _prune_run(where, store, name, kept, older_than, dry_run)
         removed += [] if removal is None else [removal]
-    removed += _prune_rest(store, {each.where for each in removed}, older_than, dry_run)
+    removed += _prune_rest(where, {each.where for each in removed}, older_than, dry_run)
     return Pruning(tuple(removed), kept)
 
 
-def _reasons(store, keep, findings, links):
+def _reasons(where: Path, store: Store, keep: int, findings: Path | None, links: bool) -> dict[str, str]:
     """Fingerprint -> why it stays, of all runs of which that can be told without its lock."""
     runs = store.runs()
-    newest = sorted(runs, key=lambda name: (store.path / RUNS / name / MANIFEST).stat().st_mtime_ns)
+    newest = sorted(runs, key=lambda name: (where / RUNS / name / MANIFEST).stat().st_mtime_ns)
     kept = dict.fromkeys(newest[max(0, len(newest) - keep) :], f"among the {keep} newest")
     if links:
-        kept |= named_by(runs, sorted((store.path / LINKS).glob("*.json")), "short link")
+        kept |= named_by(runs, sorted((where / LINKS).glob("*.json")), "short link")
     if findings is not None:
         kept |= named_by(runs, sorted(findings.glob("*.toml")), "finding")
     return kept | ({store.current(): "current"} if runs else {})
 
 
-def _prune_run(store, name, kept, older_than, dry_run):
+def _prune_run(
+    where: Path, store: Store, name: str, kept: dict[str, str], older_than: float, dry_run: bool
+) -> Removal | None:
     """The removal of one run; None, with the reason in `kept`, where it is in use or too young."""
-    folder = store.path / RUNS / name
+    folder = where / RUNS / name
     with locks.claimed(folder) as alone:
         if not alone:
             kept[name] = "open, or being written"
@@ -78,20 +81,20 @@ def _prune_run(store, name, kept, older_than, dry_run):
         return removal
 
 
-def _remove_run(folder):
+def _remove_run(folder: Path) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
     fsync_folder(folder)
     shutil.rmtree(folder)
     fsync_folder(folder.parent)
 
 
-def _prune_rest(store, removed, older_than, dry_run):
+def _prune_rest(where: Path, removed: set[str], older_than: float, dry_run: bool) -> Iterator[Removal]:
     """Caches of runs that are gone, and temporary files that nobody writes any more."""
     gone = [
         folder
-        for folder in sorted((store.path / CACHE).glob("*"))
+        for folder in sorted((where / CACHE).glob("*"))
         if folder.is_dir()
-        and (f"{RUNS}/{folder.name}" in removed or not (store.path / RUNS / folder.name).exists())
+        and (f"{RUNS}/{folder.name}" in removed or not (where / RUNS / folder.name).exists())
     ]
     for folder in gone:
         yield Removal(f"{CACHE}/{folder.name}", "cache of a run that is gone", bytes_of(folder))
@@ -99,17 +102,17 @@ def _prune_rest(store, removed, older_than, dry_run):
             shutil.rmtree(folder)
     elsewhere = (
         file
-        for file in sorted(store.path.rglob(f"{TEMPORARY}*"))
-        if not {*gone, *(store.path / name for name in removed)}.intersection(file.parents)
+        for file in sorted(where.rglob(f"{TEMPORARY}*"))
+        if not {*gone, *(where / name for name in removed)}.intersection(file.parents)
     )
     for file in elsewhere:
         if _age(file) >= older_than:
-            yield Removal(str(file.relative_to(store.path)), "left by a killed process", file.stat().st_size)
+            yield Removal(str(file.relative_to(where)), "left by a killed process", file.stat().st_size)
             if not dry_run:
                 file.unlink()
 
 
-def _age(path):
+def _age(path: Path) -> float:
     """Seconds since anything in it was written."""
     times = [each.lstat().st_mtime for each in (path, *path.rglob("*"))]
     return time.time() - max(times)

@@ -3,7 +3,7 @@
 A check names the tables that it needs, its own first, and yields its faults in words.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ class Check:
 
 
 def _image_ids(table: str, column: str = "image_id") -> Check:
-    def faults(run):
+    def faults(run: Run) -> Iterator[str]:
         ids = run.table(table, [column])[column].drop_null().to_numpy()
         wrong = ids[(ids < 0) | (ids >= run.image_count)]
         if wrong.size:
@@ -31,7 +31,7 @@ def _image_ids(table: str, column: str = "image_id") -> Check:
 
 
 def _every_image(table: str) -> Check:
-    def faults(run):
+    def faults(run: Run) -> Iterator[str]:
         ids = run.table(table, ["image_id"])["image_id"].to_numpy()
         if not np.array_equal(ids, np.arange(run.image_count)):
             yield f"image_id is not 0, 1, 2, ... {run.image_count - 1}, each once"
@@ -40,7 +40,7 @@ def _every_image(table: str) -> Check:
 
 
 def _one_of(table: str, column: str, other: str) -> Check:
-    def faults(run):
+    def faults(run: Run) -> Iterator[str]:
         known = run.table(other, [column])[column].combine_chunks()
         yield from _unknown(run.table(table, [column])[column], known, column, other)
 
@@ -48,7 +48,7 @@ def _one_of(table: str, column: str, other: str) -> Check:
 
 
 def _class_names(table: str, column: str) -> Check:
-    def faults(run):
+    def faults(run: Run) -> Iterator[str]:
         known = pa.array(run.class_names, pa.string())
         yield from _unknown(run.table(table, [column])[column], known, column, "the class names")
 
@@ -58,7 +58,7 @@ def _class_names(table: str, column: str) -> Check:
 def _class_or_label(table: str, column: str) -> Check:
     """Labels are classes too, of a network that knows others."""
 
-    def faults(run):
+    def faults(run: Run) -> Iterator[str]:
         labels = run.table("images", ["label"])["label"].drop_null().unique().to_pylist()
         known = pa.array([*run.class_names, *labels], pa.string())
         yield from _unknown(run.table(table, [column])[column], known, column, "the class names or labels")
@@ -69,7 +69,7 @@ def _class_or_label(table: str, column: str) -> Check:
 def _ranks(table: str) -> Check:
     """Ranks of one key are 0, 1, 2, ... without a gap."""
 
-    def faults(run):
+    def faults(run: Run) -> Iterator[str]:
         keys = list(SORT_KEYS[table])
         rows = run.table(table, keys)
         rank = rows["rank"].to_numpy()
@@ -88,7 +88,7 @@ def _ranks(table: str) -> Check:
 def _channels(table: str) -> Check:
     """Channels are within their layer, map positions within its feature map."""
 
-    def faults(run):
+    def faults(run: Run) -> Iterator[str]:
         layers = run.table("layers", ["layer", "channels", "height", "width"]).to_pydict()
         extents = {layer: extent for layer, *extent in zip(*layers.values(), strict=True)}
         columns = [c for c in ("channel", "y", "x") if c in TABLES[table].names]
@@ -174,26 +174,26 @@ CHECKS = (
 )
 
 
-def _unknown(values, known, column, other):
+def _unknown(values: pa.ChunkedArray, known: pa.Array, column: str, other: str) -> Iterator[str]:
     unknown = values.drop_null().unique()
     unknown = unknown.filter(pc.invert(pc.is_in(unknown, value_set=known)))
     if len(unknown):
         yield f"{column} {_some(unknown.to_pylist())} is not in {other}"
 
 
-def _outside(values, extent, what):
+def _outside(values: pa.ChunkedArray, extent: int, what: str) -> Iterator[str]:
     values = values.drop_null().to_numpy()
     wrong = values[(values < 0) | (values >= (extent or 0))]
     if wrong.size:
         yield f"{what} {_some(np.unique(wrong))} is not in 0 to {(extent or 0) - 1}"
 
 
-def _rows(wrong, what):
+def _rows(wrong: np.ndarray | pa.ChunkedArray, what: str) -> Iterator[str]:
     wrong = wrong if isinstance(wrong, np.ndarray) else wrong.fill_null(False).to_numpy()
     if wrong.any():
         yield f"row {_some(np.flatnonzero(wrong))} {what}"
 
 
-def _some(values, limit=5):
+def _some(values: Sequence | np.ndarray, limit: int = 5) -> str:
     shown = ", ".join(str(value) for value in values[:limit])
     return shown if len(values) <= limit else f"{shown}, ... ({len(values)} in all)"

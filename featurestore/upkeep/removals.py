@@ -32,7 +32,7 @@ def named_by(runs: Iterable[str], files: Iterable[Path], kind: str) -> dict[str,
 
     Not parsed: a damaged file, or one of another format, protects what it names just as well.
     """
-    found = {}
+    found: dict[str, str] = {}
     for file in files:
         words = set(re.findall(r"[0-9A-Za-z_-]+", file.read_text(errors="replace")))
         found |= dict.fromkeys(words.intersection(runs), f"named by the {kind} {file.name}")

@@ -13,8 +13,8 @@ import pyarrow as pa
 from featurestore import vector_cache
 from featurestore.errors import Damaged
 from featurestore.files.shard import Shard, describe, sha256
-from featurestore.layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, parse_shard_file
-from featurestore.manifest import read_manifest
+from featurestore.layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, table_of
+from featurestore.manifest import FileEntry, read_manifest
 from featurestore.places import Place, beside
 from featurestore.reader import Run, Store
 from featurestore.schemas import NETWORK_WIDTHS, SORT_KEYS, TABLES, schema
@@ -41,7 +41,7 @@ def verify(path: str | os.PathLike | Place, fingerprint: str | None = None) -> l
     return findings
 
 
-def _verify_top(store):
+def _verify_top(store: Store) -> list[Fault]:
     findings = [
         Fault(entry.name, "unknown file")
         for entry in _entries(store.path)
@@ -59,7 +59,7 @@ def _verify_top(store):
     return findings
 
 
-def _verify_run(folder):
+def _verify_run(folder: Place) -> list[Fault]:
     place = f"{RUNS}/{folder.name}"
     try:
         manifest = read_manifest(folder, anew=True)
@@ -73,7 +73,7 @@ def _verify_run(folder):
     damaged = set()
     for name, entry in manifest.files.items():
         faults = _file_faults(folder / name, entry)
-        damaged |= {parse_shard_file(name)[0]} if faults else set()
+        damaged |= {table_of(name)} if faults else set()
         findings += [Fault(f"{place}/{name}", fault) for fault in faults]
     run = Run(folder)
     for check in CHECKS:
@@ -86,11 +86,11 @@ def _verify_run(folder):
     return findings
 
 
-def _entries(folder):
+def _entries(folder: Place) -> list[Place]:
     return sorted(folder.iterdir(), key=lambda entry: entry.name)
 
 
-def _file_faults(path: Place, entry):
+def _file_faults(path: Place, entry: FileEntry) -> list[str]:
     """What is wrong with a file as such: its bytes, its pages, its schema, its order."""
     if not path.is_file():
         return ["file is missing"]
@@ -109,8 +109,8 @@ def _file_faults(path: Place, entry):
     return faults or _content_faults(path, entry, shard)
 
 
-def _content_faults(path, entry, shard):
-    table, _ = parse_shard_file(path.name)
+def _content_faults(path: Place, entry: FileEntry, shard: Shard) -> list[str]:
+    table = table_of(path.name)
     if table not in TABLES:
         return [f"unknown table {table!r}"]
     faults = []
