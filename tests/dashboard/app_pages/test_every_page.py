@@ -11,6 +11,7 @@ from PIL import Image
 from compute.methods import METHODS
 from compute.methods.base import IMAGE
 from compute.reports.drawing.run_images import copies_of, read_original
+from dashboard.data import runs
 from dashboard.data.uploads import uploads
 from dashboard.sections.image.neighbors import feature_neighbors, pixel_neighbors
 from dashboard.settings import find_stores
