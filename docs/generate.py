@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Method
+from compute.reports import REPORTS
+from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportSpec
 from compute.runtime.parameters import bounds_text, option, option_name
 from featurestore.schemas import SORT_KEYS, STAGES, TABLES
 from tests.benchmarks.reporting.table import written as with_benchmarks
@@ -22,6 +24,10 @@ DOCS = Path(__file__).parent
 BETWEEN = re.compile(r"(<!-- generated (\w+) -->\n).*?(\n<!-- end \2 -->)", re.DOTALL)
 
 INPUTS = {
+    RUN: "a store",
+    OTHER_RUN: "a second store",
+    MODEL: "a network",
+    STORED_IMAGE: "one of the store's images",
     IMAGE: "an image",
     SECOND: "a second image",
     TARGET: "a class",
@@ -90,15 +96,29 @@ def methods() -> list[str]:
 
 
 def _method(method: type[Method]) -> str:
-    needs, takes = (_inputs(names) for names in (method.needs, method.takes - method.needs))
-    reads = f"Needs {needs or 'no input'}{f'; takes {takes}' if takes else ''}."
+    reads = _reads(method.needs, method.takes)
     if TARGET in method.takes - method.needs:
-        reads += f" Without a class, it is {method.without_target}."
+        reads += f" Class, if none is named: {method.without_target}."
     return "\n\n".join((
         f"### {method.name}",
         f"{method.theory} ({method.reference})",
         f"{reads} Gives {_OUTPUTS[method.output]}.",
         parameters(method.parameters()),
+    ))  # fmt: skip
+
+
+def reports() -> list[str]:
+    """Return a section for each report: what it shows, its inputs, and its parameters."""
+    return [_report(report) for report in REPORTS.values()]
+
+
+def _report(report: type[ReportSpec]) -> str:
+    picture = "" if report.has_picture else " It has no picture."
+    return "\n\n".join((
+        f"### {report.name}",
+        f"{report.title}. {report.description}",
+        _reads(report.needs, report.takes) + picture,
+        parameters(report.parameters()),
     ))  # fmt: skip
 
 
@@ -110,7 +130,13 @@ _OUTPUTS = {
 }
 
 
-def _inputs(names: Iterable[str]) -> str:
+def _reads(needs: frozenset[str], takes: frozenset[str]) -> str:
+    said = {"needs": needs, "takes": takes - needs}
+    parts = [f"{verb} {_inputs(names)}" for verb, names in said.items() if names]
+    return f"{'; '.join(parts).capitalize()}."
+
+
+def _inputs(names: frozenset[str]) -> str:
     return ", ".join(text for name, text in INPUTS.items() if name in names)
 
 
@@ -150,7 +176,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-PARTS: dict[str, Callable[[], list[str]]] = {"tables": store_tables, "methods": methods}
+PARTS: dict[str, Callable[[], list[str]]] = {
+    "tables": store_tables,
+    "methods": methods,
+    "reports": reports,
+}
 """What makes each generated part: its paragraphs."""
 
 
