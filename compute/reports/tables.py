@@ -24,7 +24,7 @@ class TableSpec(ReportSpec):
     title: ClassVar[str] = "A table of a store"
     description: ClassVar[str] = (
         "A whole table of the store, its shards in order, or one layer's part of it; without thumbnails. "
-        "README lists the columns."
+        "docs/store.md lists the columns."
     )
     has_picture: ClassVar[bool] = False
 

@@ -2,9 +2,8 @@
 
     python -m tests.benchmarks [NAME ...]
 
-Each writes `results/NAME.json`; `python -m tests.benchmarks.reporting.table` then makes README's tables from
-them. Some
-need data and are run by hand: `growth` (a folder of images and a model), `dashboard` (a store).
+Each writes `results/NAME.json`, from which `make docs` makes the tables of docs/benchmarks.md. Some need data
+and are run by hand: `growth` (a folder of images and a model), `dashboard` (a store).
 """
 
 import argparse

@@ -5,7 +5,7 @@
 
 Every result that was shown is computed again on the command line and compared pixel by pixel; every answer,
 console and log is searched for errors; the server's memory is noted. Ends with 1 where something is wrong.
-With --write, the figures are README's (`python -m tests.benchmarks.reporting.table` puts them there).
+With --write, the figures go to docs/benchmarks.md (`make docs` puts them there).
 """
 
 import argparse

@@ -1,5 +1,6 @@
-"""What a benchmark leaves: one JSON file of one shared form in `results/`, from which README's tables are
-made.
+"""What a benchmark leaves: one JSON file of one shared form in `results/`.
+
+The tables of docs/benchmarks.md are made from these files.
 
     {"title", "columns", "rows", "machine", "date", "notes"} and, if a benchmark likes, "details" (raw times)
 """
@@ -116,7 +117,7 @@ def spread(times: Sequence[float]) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The table, the machine and the notes, as they stand in README."""
+    """The table, the machine and the notes, as they stand in docs/benchmarks.md."""
     lines = [report.columns, ["---"] * len(report.columns), *report.rows]
     table = "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
     return f"{table}\n\n({' '.join([*report.notes, _measured_on(report)])})"
