@@ -27,8 +27,8 @@ from dashboard.widgets import figures, image_links
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import pick
-from dashboard.widgets.live import run as live
 from dashboard.widgets.live.controls import input_controls, parameter_controls
+from dashboard.widgets.live.run import run_method
 
 SOURCES = {"stored": "From the store", "live": "Live"}
 NEIGHBORS_SHOWN = 12
@@ -81,9 +81,9 @@ def _tab(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     elif tab == CHANNELS:
         strongest_channels.draw(opened, chosen)
     elif tab == LIVE:
-        _others(opened, chosen)
+        _others(opened)
     else:
-        _method(opened, chosen)
+        _method(opened)
 
 
 def _photographs(opened: Opened[ImageView], chosen: ChosenImage) -> None:
@@ -147,7 +147,7 @@ def _occlusion(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     if stored and opened.view.source == "stored":
         occlusion.draw(opened, chosen.image_id)
     else:
-        _method(opened, chosen)
+        _method(opened)
 
 
 def _neighbors(opened: Opened[ImageView], chosen: ChosenImage) -> None:
@@ -160,7 +160,7 @@ def _neighbors(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     download_menu(opened)
 
 
-def _others(opened: Opened[ImageView], chosen: ChosenImage) -> None:
+def _others(opened: Opened[ImageView]) -> None:
     st.segmented_control(
         "Method",
         OTHERS,
@@ -168,16 +168,16 @@ def _others(opened: Opened[ImageView], chosen: ChosenImage) -> None:
         format_func=lambda name: METHODS[name].title,
         required=True,
     )
-    _method(opened, chosen)
+    _method(opened)
 
 
-def _method(opened: Opened[ImageView], chosen: ChosenImage) -> None:
+def _method(opened: Opened[ImageView]) -> None:
     view = opened.view
     method = METHODS[view.method]
     st.caption(f"{method.theory} *{method.reference}*")
     input_controls(view, runs.choices(opened.run))
     parameter_controls(view)
-    live.run_method(opened, chosen)
+    run_method(opened)
 
 
 draw(open_page(ImageView))

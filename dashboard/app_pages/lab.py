@@ -10,8 +10,8 @@ from dashboard.views import binding
 from dashboard.views.definitions import LabView
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import pick, pick_second
-from dashboard.widgets.live import run
 from dashboard.widgets.live.controls import input_controls, parameter_controls
+from dashboard.widgets.live.run import run_method
 
 
 def draw(opened: Opened[LabView]) -> None:
@@ -36,7 +36,7 @@ def draw(opened: Opened[LabView]) -> None:
     with inputs:
         _preview(opened, chosen, "The image")
         _preview(opened, second, "The second image")
-    run.run_method(opened, chosen, second)
+    run_method(opened)
 
 
 def _preview(opened: Opened[LabView], chosen: ChosenImage | None, caption: str) -> None:

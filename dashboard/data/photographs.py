@@ -8,7 +8,6 @@ from PIL import Image
 from compute.images.decoding import decode
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Box
-from compute.models.model import Model
 from compute.reports.drawing.run_images import box_of, preprocessing_of
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
@@ -87,7 +86,3 @@ def cut(image: Image.Image, edges: Box, side: int) -> Image.Image:
     matrix = (1 / scale, 0, left, 0, 1 / scale, top)
     resampling = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC
     return image.convert("RGB").transform(size, Image.Transform.AFFINE, matrix, resampling, fillcolor=OUTSIDE)
-
-
-def whole_tensor(model: Model, image: Image.Image):
-    return model.prepare(image, whole=True)

@@ -1,40 +1,65 @@
-"""The job that finds every channel's strongest unit in one image, for the page and its download."""
+"""Tasks of one step, which yields one value; one of them finds each channel's strongest unit in an image."""
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from compute.reports.strongest_channels import Peaks, peaks_of
 from dashboard.data import photographs, runs
-from dashboard.jobs.queue import Work
+from dashboard.data.photographs import ChosenImage
+from dashboard.jobs.queue import State, jobs
+from dashboard.jobs.task import Task, key_of
+from dashboard.views.state import ViewState
 from featurestore.reader import Run
 
+PATIENCE = 120.0
+"""Seconds that a download waits for its turn in the queue."""
+
+Value = TypeVar("Value")
+
 
 @dataclass(frozen=True)
-class AllPeaks:
-    """The one step of the job. layers: by name."""
+class Once(Generic[Value]):
+    """The only step of a job."""
 
+    value: Value
     index: int = 1
     total: int = 1
-    layers: Mapping[str, Peaks] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Search:
-    """image_id and upload: as in `ChosenImage`."""
+def one_step_task(
+    title: str, compute: Callable[[], Value], view: ViewState, depends_on: tuple[object, ...]
+) -> Task:
+    """Return the task that computes one value, which depends on what is named alone."""
 
-    key: str
-    title: str
-    work: Work
+    def steps() -> Iterator[Once[Value]]:
+        yield Once(compute())
+
+    return Task(key_of(*depends_on), title, lambda: steps, view)
 
 
-def search(run: Run, image_id: int | None, upload: str, name: str, sha256: str) -> Search:
-    """ValueError where the network may not be used, or the image is gone."""
-    model, photograph = runs.model(run), photographs.photograph(run, image_id or 0, upload)
+def value_of(task: Task, owner: str) -> Any:
+    """Return the value of a task of one step, for a download; `owner` is whose download it is.
 
-    def steps() -> Iterator[AllPeaks]:
-        yield AllPeaks(layers=peaks_of(run, model, photograph))
+    ValueError where it fails, or its turn in the queue doesn't come in time.
+    """
+    jobs().submit(task.key, task.title, owner, task.prepare(), view=task.view)
+    job = jobs().wait(task.key, PATIENCE)
+    if job is None or job.state is not State.DONE:
+        raise ValueError((job and job.message) or "the queue is long; try again later")
+    return job.step.value
 
-    text = f"strongest channels {run.fingerprint} {model.weights_hash} {sha256}"
-    key = hashlib.sha256(text.encode()).hexdigest()
-    return Search(key, f"Channels that answer to {name}", steps)
+
+def strongest_units(run: Run, image: ChosenImage, view: ViewState) -> Task:
+    """Return the task that finds every channel's strongest unit in an image: by layer, its `Peaks`.
+
+    ValueError where the network may not be used, or the image is gone.
+    """
+    model = runs.model(run)
+    photograph = photographs.photograph(run, image.image_id or 0, image.upload)
+
+    def compute() -> dict[str, Peaks]:
+        return peaks_of(run, model, photograph)
+
+    depends_on = ("strongest channels", run.fingerprint, model.weights_hash, image.sha256)
+    return one_step_task(f"Channels that answer to {image.name}", compute, view, depends_on)

@@ -7,7 +7,7 @@ running or finished attaches to that job instead of starting another.
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -306,8 +306,11 @@ class JobQueue:
 
 
 def size_of(step: Any) -> int:
-    """Bytes of a step's arrays, and a little for the rest."""
-    arrays = [getattr(step, "data", None), *dict(getattr(step, "pictures", {})).values()]
+    """Return the bytes of a step's arrays, and a little for the rest."""
+    value = getattr(step, "value", None)
+    arrays = [getattr(step, "data", None), value]
+    for named in (getattr(step, "pictures", None), value):
+        arrays += named.values() if isinstance(named, Mapping) else ()
     return 1024 + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
 

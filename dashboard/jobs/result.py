@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -19,44 +19,23 @@ THUMBNAIL_SIDE = 160
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Step):
     """What a finished live job left: its last step, what it took, where it was computed.
 
-    environment: see `compute.runtime.environment`. note: what went wrong in keeping it, for people.
+    seconds: that it ran
+    environment: see `compute.runtime.environment`
+    note: what went wrong in keeping it, for people
     """
 
-    step: Step
     seconds: float = 0.0
     environment: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
-    @property
-    def index(self) -> int:
-        return self.step.index
-
-    @property
-    def total(self) -> int:
-        return self.step.total
-
-    @property
-    def kind(self) -> str:
-        return self.step.kind
-
-    @property
-    def data(self) -> np.ndarray:
-        return self.step.data
-
-    @property
-    def pictures(self) -> Mapping[str, np.ndarray]:
-        return self.step.pictures
-
-    @property
-    def numbers(self) -> Mapping[str, Any]:
-        return self.step.numbers
-
-    @property
-    def score(self) -> float | None:
-        return self.step.score
+    @classmethod
+    def of(cls, step: Step, seconds: float = 0.0, environment: Mapping[str, str] | None = None) -> "Result":
+        """Return the result that a step is as the last one of its job."""
+        of_step = {each.name: getattr(step, each.name) for each in fields(Step)}
+        return cls(**of_step, seconds=seconds, environment=environment or {})
 
     @cached_property
     def digest(self) -> str:
@@ -85,11 +64,14 @@ def _without_arrays(step: Step) -> dict[str, Any]:
 
 def to_file(result: Result, about: Mapping[str, Any]) -> bytes:
     """about: what the list says of it, ready for JSON."""
-    step = result.step
-    own = {"environment": dict(result.environment), "seconds": result.seconds, "step": _without_arrays(step)}
-    arrays = {DATA: step.data} | {PICTURE + name: each for name, each in step.pictures.items()}
+    own = {
+        "environment": dict(result.environment),
+        "seconds": result.seconds,
+        "step": _without_arrays(result),
+    }
+    arrays = {DATA: result.data} | {PICTURE + name: each for name, each in result.pictures.items()}
     arrays[ABOUT] = np.frombuffer(json.dumps({**about, **own}).encode(), np.uint8)
-    arrays[THUMBNAIL] = np.frombuffer(_thumbnail(step), np.uint8)
+    arrays[THUMBNAIL] = np.frombuffer(_thumbnail(result), np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
@@ -107,4 +89,4 @@ def from_file(content: bytes) -> Result:
         about = json.loads(file[ABOUT].tobytes())
         pictures = {name[len(PICTURE) :]: file[name] for name in file.files if name.startswith(PICTURE)}
         step = Step(**about["step"], data=file[DATA], pictures=pictures)
-    return Result(step, about["seconds"], about["environment"])
+    return Result.of(step, about["seconds"], about["environment"])

@@ -29,7 +29,8 @@ def publish(
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        os.rename(temporary, path)
+            # Still locked, or another process may take it for a left-over.
+            os.rename(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

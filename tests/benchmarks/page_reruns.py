@@ -95,7 +95,7 @@ def keep_results(store: Path) -> None:
     cache = kept_beside(store, RESULTS_MB * 2**20)
     for number in range(KEPT - len(cache.entries())):
         picture = np.random.default_rng(number).random((3, 96, 96), np.float32)
-        result = Result(Step(1, 1, "image", picture), 1.0, {"device": "cpu"})
+        result = Result.of(Step(1, 1, "image", picture), 1.0, {"device": "cpu"})
         query = {"store": store.name, "image": str(number), "method": "dream"}
         facts = {"method": "dream", "image": str(number)}
         cache.put(f"{number:016x}", f"dream of image {number}", result, page="lab", query=query, facts=facts)

@@ -4,10 +4,11 @@ import streamlit as st
 
 from compute.images.pictures import picture, png, upscaled
 from compute.reports.method_result import strongest_activation
+from dashboard.jobs.method_task import method_task
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import link
 from dashboard.widgets.header import Opened
-from dashboard.widgets.live.live_step import finished_step
+from dashboard.widgets.live.run import live_result
 
 SHORTER_SIDE = 240
 
@@ -15,9 +16,10 @@ SHORTER_SIDE = 240
 def draw(opened: Opened[ChannelsView]) -> None:
     view, shown = opened.view, opened.view.in_the_lab(live=True)
     st.markdown("**What it looks for**")
-    step = finished_step(opened, shown)
-    if step is None:
+    job = live_result(method_task(shown, opened.run), starts_itself=True)
+    if job is None:
         return
+    step = job.step
     st.image(
         png(upscaled(picture(step), SHORTER_SIDE)),
         alt=f"gradient ascent on channel {view.channel} of {view.layer}",

@@ -11,6 +11,7 @@ from compute.methods import METHODS
 from compute.reports.occlusion_map import has_maps
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
+from dashboard.jobs.method_task import method_task
 from dashboard.sections.image import occlusion, strongest_channels
 from dashboard.sections.image.neighbors import strip
 from dashboard.sections.image.occlusion import PREVIEW
@@ -29,7 +30,7 @@ from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import read_parameters
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
-from dashboard.widgets.live import live_step
+from dashboard.widgets.live.run import live_result
 
 SHOWN, SIDE = 8, 84
 """Images in a row, and their side in CSS pixels."""
@@ -81,9 +82,10 @@ def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: s
         st.caption("Needs the network.")
         return
     view = dataclasses.replace(shown_on(opened.view, tab), source="live")
-    step = live_step.finished_step(opened, view, chosen)
-    if step is None:
+    job = live_result(method_task(view, opened.run), starts_itself=True)
+    if job is None:
         return
+    step = job.step
     shown = step.pictures.get("overlay")
     content = picture(step) if shown is None else to_8_bit(shown)
     said = f"{METHODS[view.method].title} for {step.numbers['class']}"

@@ -3,22 +3,23 @@
 Of its own images the store holds both; of an uploaded one they are computed when they are asked for.
 """
 
-import hashlib
+from collections.abc import Iterator
 
 import pyarrow as pa
 import streamlit as st
 
-from compute.reports.neighbors import neighbors_of_file
+from compute.reports.neighbors import Nearest, neighbors_of_file
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.data.uploads import uploads
+from dashboard.jobs.task import Task, key_of
 from dashboard.views import urls
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
 from dashboard.widgets.image_picker import choose
-from dashboard.widgets.live.attached import attach
+from dashboard.widgets.live.run import live_result
 from featurestore.reader import Run
 
 MOST = 20
@@ -51,13 +52,13 @@ def pixel_neighbors(run: Run, upload: str, count: int, view: ViewState | None = 
     view: what the list of jobs opens.
     """
     model, content = runs.model(run), uploads().read(upload)
-    key = hashlib.sha256(f"pixel neighbours {run.fingerprint} {upload} {count}".encode()).hexdigest()
-    job = attach(
-        key,
-        "Pixel neighbours of an uploaded image",
-        lambda: neighbors_of_file(run, model, content, "pixel", count, read=runs.original),
-        view,
-    )
+
+    def steps() -> Iterator[Nearest]:
+        return neighbors_of_file(run, model, content, "pixel", count, read=runs.original)
+
+    key = key_of("pixel neighbours", run.fingerprint, upload, count)
+    task = Task(key, "Pixel neighbours of an uploaded image", lambda: steps, view)
+    job = live_result(task, starts_itself=True)
     return None if job is None else job.step.table()
 
 

@@ -10,7 +10,7 @@ from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
-from dashboard.jobs.one_step import search
+from dashboard.jobs.one_step import strongest_units
 from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, ImageView
@@ -18,7 +18,7 @@ from dashboard.views.image_tabs import CHANNELS
 from dashboard.views.navigation import link
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened
-from dashboard.widgets.live.attached import attach
+from dashboard.widgets.live.run import live_result
 from featurestore.reader import Run
 
 SIDE = 96
@@ -100,9 +100,8 @@ def _live(opened: Opened[ImageView], chosen: ChosenImage) -> Shown | None:
 def _found(opened: Opened[ImageView], chosen: ChosenImage, layer: str) -> Shown | None:
     if runs.refusal(opened.run) is not None:
         return None if chosen.image_id is None else _stored(opened.run, chosen.image_id, layer)
-    wanted = search(opened.run, chosen.image_id, chosen.upload, chosen.name, chosen.sha256)
-    job = attach(wanted.key, wanted.title, wanted.work, opened.view)
-    return None if job is None else _ranked(opened.run, chosen, layer, job.step.layers)
+    job = live_result(strongest_units(opened.run, chosen, opened.view), starts_itself=True)
+    return None if job is None else _ranked(opened.run, chosen, layer, job.step.value)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)

@@ -1,9 +1,5 @@
 """Channels: the patches that activate one most, and the statistics of its layer's channels."""
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from compute.reports.base import ReportInputs
 from compute.reports.drawing.report import Report
 from compute.reports.patches import PatchesSpec
@@ -11,22 +7,13 @@ from compute.reports.tables import TableSpec
 from dashboard.data import runs
 from dashboard.jobs import visitor
 from dashboard.jobs.lookup import result_of
-from dashboard.jobs.queued import finished
+from dashboard.jobs.one_step import one_step_task, value_of
 from dashboard.jobs.result_store import Result
 from dashboard.sharing.downloads import method_result
 from dashboard.sharing.downloads.download import Download, own_code, report_download
 from dashboard.views.definitions import ChannelsView
 from featurestore.places import Place
 from featurestore.reader import Run
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """The one step of a job."""
-
-    report: Report
-    index: int = 1
-    total: int = 1
 
 
 def downloads(view: ChannelsView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
@@ -64,11 +51,10 @@ def _ascent(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
 
 def _guided(spec: PatchesSpec, inputs: ReportInputs, view: ChannelsView, owner: str) -> Report:
     """Made in the queue, as all that runs the network."""
-    said = f"patches to download {inputs.run.fingerprint} {view.layer} {view.channel}"
-    key = hashlib.sha256(said.encode()).hexdigest()
-    title = f"Patches of {view.layer}, channel {view.channel}"
-
-    def steps() -> Iterator[_Drawn]:
-        yield _Drawn(spec.make(inputs))
-
-    return finished(key, title, steps, view, owner).report
+    task = one_step_task(
+        f"Patches of {view.layer}, channel {view.channel}",
+        lambda: spec.make(inputs),
+        view,
+        depends_on=("patches to download", inputs.run.fingerprint, view.layer, view.channel),
+    )
+    return value_of(task, owner)

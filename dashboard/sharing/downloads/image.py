@@ -5,9 +5,9 @@ from compute.reports.drawing.report import Report
 from compute.reports.occlusion_map import OcclusionMapSpec, has_maps
 from compute.reports.strongest_channels import StrongestChannelsSpec, strongest_report
 from dashboard.data import photographs, runs
+from dashboard.data.photographs import ChosenImage
 from dashboard.jobs import visitor
-from dashboard.jobs.one_step import search
-from dashboard.jobs.queued import finished
+from dashboard.jobs.one_step import strongest_units, value_of
 from dashboard.jobs.result_store import Result
 from dashboard.sharing.downloads import method_result
 from dashboard.sharing.downloads.download import Download, own_code, report_download
@@ -56,7 +56,7 @@ def _strongest(view: ImageView, run: Run, store: Place) -> Download:
 def _strongest_report(view: ImageView, run: Run, stored: bool, owner: str) -> Report:
     row, found = run.image(view.image), None
     if not stored:
-        wanted = search(run, view.image, "", row["path"], row["sha256"] or "")
-        found = finished(wanted.key, wanted.title, wanted.work, view, owner).layers
+        image = ChosenImage(view.image, "", row["path"], row["sha256"] or "")
+        found = value_of(strongest_units(run, image, view), owner)
     photograph = photographs.photograph(run, view.image)
     return strongest_report(run, photograph, row["sha256"], view.image, view.layer, found)

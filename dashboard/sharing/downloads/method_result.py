@@ -23,7 +23,7 @@ def downloads(view: LiveView, run: Run, store: Place, result: Result | None) -> 
     whole = Download(
         name,
         "The result",
-        lambda: result_report(result.step, recipe),
+        lambda: result_report(result, recipe),
         wanted.command(str(store), model=code),
         (*PICTURE_AND_NUMBERS, NPY),
     )
@@ -31,7 +31,7 @@ def downloads(view: LiveView, run: Run, store: Place, result: Result | None) -> 
         Download(
             f"{name}-{each}",
             each.capitalize(),
-            lambda each=each: result_report(result.step, recipe, name=each),
+            lambda each=each: result_report(result, recipe, name=each),
             wanted.command(str(store), model=code, picture=each),
             (PNG,),
         )
@@ -49,7 +49,7 @@ def recipe_of(wanted: Request, run: Run) -> dict:
 
 
 def _curves(result: Result, recipe: dict, name: str) -> tuple[Download, ...]:
-    table = curves_table(result.step)
+    table = curves_table(result)
     if table is None:
         return ()
     make = Report({**recipe, "curves": True}, {}, None, lambda: table)

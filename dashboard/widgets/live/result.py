@@ -1,16 +1,27 @@
-"""The pictures of a live result, each with what its colours mean."""
+"""A finished live result on a page: its pictures, what their colors mean, its numbers, how it was made."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from compute.images.pictures import RESULT, ends, picture, ramp, to_8_bit, upscaled
 from compute.methods.base import Step
+from compute.reports.method_result import strongest_activation
+from dashboard.jobs.queue import LiveJob
 from dashboard.jobs.request import Request
+from dashboard.jobs.result_store import Result
+from dashboard.text import sentence
+from dashboard.views.state import LiveView
 from dashboard.widgets import figures
+from dashboard.widgets.download_menu import download_menu
+from dashboard.widgets.header import Opened
 from dashboard.widgets.live.controls import spoken
 from featurestore.reader import Run
+
+SAID = "not kept, said"
 
 SINGLE = 480
 """Width of a result's only picture, in CSS pixels."""
@@ -22,7 +33,95 @@ MOST_CLASSES = 10
 """As many have a colour of their own."""
 
 
-def draw(run: Run, step: Step, wanted: Request) -> None:
+def show_result(
+    opened: Opened[LiveView], wanted: Request, job: LiveJob, compute_again: Callable[[], None]
+) -> None:
+    """Draw a finished result: its pictures, its numbers, how it was made, its downloads.
+
+    compute_again: what a press of the button of this name does
+    """
+    step = job.step
+    _say_once(step)
+    if job.message:
+        said = f"computing it again did not work: {job.message}. This is the result that was kept"
+        st.warning(sentence(ValueError(said)), icon=":material/history:")
+    left, right = st.columns([3, 2])
+    with left:
+        _pictures(opened.run, step, wanted)
+    with right:
+        _best_natural(opened, wanted, step)
+        numbers(step.numbers)
+        _curves(step.numbers)
+        _made(job, compute_again)
+        download_menu(opened)
+
+
+def _made(job: LiveJob, compute_again: Callable[[], None]) -> None:
+    """How long it took and where; the way to compute it anew."""
+    where = job.step.environment
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{job.seconds:.1f} s on {where['device']}, torch {where['torch']}, {where['threads']} threads."
+        )
+        st.button(
+            "Compute again",
+            type="tertiary",
+            icon=":material/replay:",
+            help="Instead of the kept result; the page says whether the bytes are those of the proof",
+            on_click=compute_again,
+        )
+
+
+def _say_once(result: Result) -> None:
+    """Why it could not be kept; the same holds for the next ones."""
+    if result.note and st.session_state.setdefault(SAID, result.digest) == result.digest:
+        st.warning(sentence(ValueError(result.note)), icon=":material/save:")
+
+
+def numbers(values: Mapping[str, Any]) -> None:
+    """Numbers of a result as a table; those in a group are named by it."""
+    plain = dict(_flat(values))
+    if plain:
+        st.table({"": plain}, border="horizontal", hide_header=True)
+
+
+def _flat(values: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        said = f"{group}, {name}" if group else spoken(name)
+        if isinstance(value, Mapping):
+            yield from _flat(value, said)
+        elif value is not None and not isinstance(value, list | tuple):
+            yield said, _written(value)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _curves(values: Mapping[str, Any]) -> None:
+    """How the probability goes while the most salient pixels are deleted, and while they are inserted."""
+    if "curve_shares" in values:
+        lines = {name: values[f"{name}_curve"] for name in ("deletion", "insertion")}
+        figure = figures.curves(values["curve_shares"], lines, "share of the pixels", "probability")
+        st.plotly_chart(figure, alt="deletion and insertion curves", config={"displayModeBar": False})
+
+
+def _best_natural(opened: Opened[LiveView], wanted: Request, step: Step) -> None:
+    """What a channel reached beside what the store's images reach."""
+    if "maximum" not in step.numbers or wanted.channel is None:
+        return
+    best = strongest_activation(opened.run, wanted.layer, wanted.channel)
+    if best is None:
+        return
+    reached = step.numbers["maximum"]
+    times = f", a factor of {reached / best:.2f}" if best > 0 else ""
+    st.metric("Channel maximum reached", f"{reached:.3f}")
+    st.caption(f"The best of the store's images reaches {best:.3f}{times}.")
+
+
+def _pictures(run: Run, step: Step, wanted: Request) -> None:
     shown = {"Result": picture(step)}
     shown |= {spoken(name): to_8_bit(each) for name, each in step.pictures.items() if name != RESULT}
     with st.grid(min(len(shown), 3), min_column_width=240):

@@ -77,7 +77,7 @@ def test_a_result_from_elsewhere_is_close_or_differs(share, said, copied, serve,
     link = copied_link("lab", LINK)
     results("digits").clear()
     restart()
-    monkeypatch.setattr("dashboard.jobs.lookup.environment", lambda _: ELSEWHERE)
+    monkeypatch.setattr("dashboard.jobs.method_task.environment", lambda _: ELSEWHERE)
     alter_results(monkeypatch, share)
     app = settled(fine(show("lab", link)))
     assert said in words(app) and "another machine" in words(app)
@@ -194,7 +194,7 @@ def test_results_are_listed_opened_and_removed(copied, serve):
 
 def test_a_link_opens_on_its_page_of_the_results(copied, serve):
     serve(copied, **KEEP)
-    made = Result(Step(1, 1, "image", np.zeros((4, 4, 3), np.float32)))
+    made = Result.of(Step(1, 1, "image", np.zeros((4, 4, 3), np.float32)))
     for number in range(25):
         results("digits").put(f"{number:08x}", f"Result {number}", made)
     app = fine(show("results", {"store": "digits", "results_page": 2}))

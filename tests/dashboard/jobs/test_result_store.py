@@ -22,7 +22,7 @@ def result(seed=0, side=16, **numbers):
     random = np.random.default_rng(seed)
     pictures = {"result": random.random((side, side, 3), np.float32), "mask": np.eye(side, dtype=np.float32)}
     step = Step(3, 7, "heatmap", random.standard_normal((side, side), np.float32), 0.125, numbers, pictures)
-    return Result(step, 1.5, {"torch": "2", "device": "cpu"})
+    return Result.of(step, 1.5, {"torch": "2", "device": "cpu"})
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_what_is_put_comes_back_whole(cache):
 
 
 def test_the_digest_is_of_kind_and_arrays():
-    step = result().step
+    step = result()
     changed = [
         Step(3, 7, "gradient", step.data, pictures=step.pictures),
         Step(3, 7, "heatmap", step.data + np.float32(1e-7), pictures=step.pictures),
@@ -64,8 +64,8 @@ def test_the_digest_is_of_kind_and_arrays():
     same = Step(
         9, 9, "heatmap", np.asfortranarray(step.data), 2.0, {"x": 1}, dict(reversed(step.pictures.items()))
     )
-    assert Result(same).digest == result().digest
-    assert len({Result(each).digest for each in changed} | {result().digest}) == 6
+    assert Result.of(same).digest == result().digest
+    assert len({Result.of(each).digest for each in changed} | {result().digest}) == 6
 
 
 def test_what_is_not_there_is_none(cache):

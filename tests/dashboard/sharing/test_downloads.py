@@ -115,7 +115,7 @@ def test_a_live_result_is_the_command_lines(name, run, tmp_path):
         for suffix in download.formats:
             assert download.file(suffix) == by_command(download, suffix, tmp_path), (download.name, suffix)
     with Image.open(io.BytesIO(downloads[0].picture)) as opened:
-        assert np.array_equal(np.asarray(opened), picture(result.step))
+        assert np.array_equal(np.asarray(opened), picture(result))
         recipe = json.loads(opened.text["featurescope"])
     assert recipe["parameters"] == dict(view.parameters) and recipe["run"] == run.fingerprint
     assert recipe["weights_hash"] == run.manifest.model["weights_hash"]
@@ -125,7 +125,7 @@ def computed(view, run):
     model = runs.model(run)
     steps = requested(view, run).steps(model, lambda _: model.prepare(photograph(run, view.image)))
     *_, last = steps
-    return Result(last)
+    return Result.of(last)
 
 
 def test_the_curves_of_a_saliency_map_are_a_table(run):

@@ -30,7 +30,7 @@ NOISE = RANDOM.standard_normal((40, 40, 3)).astype(np.float32)
 
 def result(share=0.0, environment=HERE):
     """Differs by `share` of its root mean square."""
-    return Result(Step(1, 1, "gradient", VALUES + np.float32(share) * NOISE), 1.0, environment)
+    return Result.of(Step(1, 1, "gradient", VALUES + np.float32(share) * NOISE), 1.0, environment)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_a_kept_original_gives_the_exact_deviation(view, run, tmp_path):
 
 
 def test_another_size_differs(view, run):
-    other = Result(Step(1, 1, "gradient", VALUES[:20]), 1.0, HERE)
+    other = Result.of(Step(1, 1, "gradient", VALUES[:20]), 1.0, HERE)
     found = verdict((view, run, result()), (view, run, other))
     assert found.kind == "differs" and "another size" in found.sentence
 
