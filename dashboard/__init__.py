@@ -1,1 +1,1 @@
-"""The Streamlit dashboard: it reads the store and calls the live methods; it holds no numerics."""
+"""The Streamlit dashboard: it shows what a store holds, runs live methods, and computes nothing itself."""

@@ -1,4 +1,4 @@
-"""`python -m dashboard --stores stores`: serves the stores on http://127.0.0.1:8501."""
+"""Serve stores as a dashboard: `python -m dashboard --stores stores` on http://127.0.0.1:8501."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from dashboard.settings import Settings, check_places, find_stores
 
 
 def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     result = argparse.ArgumentParser(prog="python -m dashboard", description="Serve stores as a dashboard.")
     result.add_argument(
         "--stores",
@@ -79,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _url(text: str) -> str:
-    """With a host and a path of plain letters; "" for none."""
+    """Return the text if it is an address with a host and a path of plain letters, or "" for none."""
     if text and not re.fullmatch(r"https?://[\w.-]+(:\d+)?(/[\w.~-]+)*/?", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not like https://example.org/featurescope/")
     return text
@@ -92,6 +93,7 @@ def _whole(text: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Start the server as the command line says; return the exit status."""
     options = parser().parse_args(arguments)
     places = tuple(place for place in options.stores.split(",") if place)
     trusted = tuple(options.trust_model)
@@ -123,6 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(settings: Settings, port: int) -> None:
+    """Run the server until it is stopped. The settings must have been written before."""
     # Imported late: the app reads the settings that `main` has just written.
     from dashboard.server.app import app
 

@@ -7,11 +7,12 @@ import uuid
 
 log = logging.getLogger(__name__)
 
+MAP_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&^=\"'])")
 
 
 def plain(text: str) -> str:
-    """Markdown that shows `text` as it is; line ends and spaces around it are left out."""
+    """Return Markdown that shows `text` as it is; line ends and spaces around it are left out."""
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
@@ -34,3 +35,8 @@ def logged(what: str) -> str:
     number = uuid.uuid4().hex[:8]
     log.exception("%s failed, error %s", what, number)
     return f"something went wrong in the program; the server's log has it as error {number}"
+
+
+def map_name(method: str) -> str:
+    """Return what people call a map by this method."""
+    return MAP_NAMES.get(method, method)

@@ -1,1 +1,1 @@
-"""One script a page, and the shell that runs them."""
+"""One script for each page, and the shell that runs them."""

@@ -1,4 +1,4 @@
-"""Every method in a sentence, with its paper and whether this network allows it."""
+"""The About page: every method in a sentence, with its paper and whether this network allows it."""
 
 import streamlit as st
 

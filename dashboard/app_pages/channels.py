@@ -1,4 +1,4 @@
-"""What each channel of each layer responds to: a card a unit."""
+"""The Channels page: what a channel of a layer responds to."""
 
 from math import isinf
 
@@ -74,7 +74,7 @@ def _title(opened: Opened[ChannelsView], row: dict) -> None:
 
 
 def _patches(opened: Opened[ChannelsView], rows: list[dict], images: dict[int, dict]) -> None:
-    """Three rows in the same columns: each patch, what the unit answers to in it, where it lies."""
+    """Draw three rows in the same columns: the patches, what in them the unit responds to, where they lie."""
     _row(opened, "The patches that activate it most", "patches", [_patch_item(opened, row) for row in rows])
     if opened.view.guided:
         with boundary():

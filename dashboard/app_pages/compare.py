@@ -1,4 +1,4 @@
-"""Two runs over the same images: what changed from the one to the other."""
+"""The Compare page: two runs over the same images, and what changed from the first to the other."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ TABS = {
 
 
 def complete(view: CompareView, run: Run) -> CompareView:
-    """With another store and a run of it where the address names none, and there is one over these images."""
+    """Return the view with another run, where the address names none and there is one over these images."""
     listed = runs.stores()
     view = dataclasses.replace(view, other_store=comparison.other_store(view))
     if not view.other_store:
@@ -100,7 +100,7 @@ def _runs(view: CompareView) -> list[str]:
 
 
 def _described(store: str, fingerprint: str) -> str:
-    """A run by its network, when it was made, and how often it is right."""
+    """Describe a run by its network, its number of images, its accuracy and when it was made."""
     try:
         manifest = runs.open_run(store, fingerprint).manifest
     except ValueError:
@@ -118,7 +118,7 @@ def _described(store: str, fingerprint: str) -> str:
 
 
 def _swap(view: CompareView) -> None:
-    """The image, channel and layer are the first run's, so they are not kept."""
+    """Exchange the two runs. Image, channel and layer are the first run's, so they are not kept."""
     binding.change(
         CompareView,
         store=view.other_store,

@@ -1,4 +1,4 @@
-"""What was pinned: views with a note and their numbers, and whether they still hold."""
+"""The Findings page: pinned views with a note and their numbers, and whether they still hold."""
 
 import streamlit as st
 
@@ -7,7 +7,7 @@ from dashboard.findings.folder import FindingFile, Folder, findings
 from dashboard.findings.recheck import Check, recheck, view_of
 from dashboard.findings.record import Finding, Value
 from dashboard.jobs.lookup import result_of
-from dashboard.text import sentence
+from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import FindingsView
 from dashboard.views.navigation import PAGES, link
@@ -76,7 +76,7 @@ def _card(folder: Folder, kept: FindingFile) -> None:
     else:
         picture.caption("No picture.")
     with words:
-        st.subheader(_plain(finding.title), anchor=False)
+        st.subheader(plain(finding.title), anchor=False)
         if finding.note:
             st.text(finding.note)
         _state(finding)
@@ -90,20 +90,23 @@ def _state(finding: Finding) -> None:
         view, _ = view_of(finding)
     except ValueError as error:
         st.markdown(MARKS["unchecked"])
-        st.caption(_plain(sentence(error)))
+        st.caption(plain(sentence(error)))
         return
     live = isinstance(view, LiveView)
     check = recheck(finding, result_of) if live else _stored(finding, _runs(finding))
     gone = " :orange-badge[:material/history_toggle_off: run gone]" if check.run_gone else ""
     st.markdown(f"{MARKS[check.kind]}{gone}")
-    st.caption(_plain(sentence(ValueError(check.sentence))))
+    st.caption(plain(sentence(ValueError(check.sentence))))
     if finding.store in data.stores():
         link(view, f"Open {PAGES[view.page].title}")
 
 
 @st.cache_data(max_entries=256, show_spinner="Checking …", hash_funcs={Finding: Finding.to_toml})
 def _stored(finding: Finding, runs: tuple[str, ...]) -> Check:
-    """Of what is read from the store; once for its runs, as these never change."""
+    """Check a finding that needs only the store.
+
+    runs: the store's runs. These never change, so the check is done once for them.
+    """
     return recheck(finding, result_of)
 
 
@@ -112,8 +115,8 @@ def _runs(finding: Finding) -> tuple[str, ...]:
 
 
 def _numbers(finding: Finding) -> None:
-    st.caption(f"Store {_plain(finding.store)}, network {_plain(finding.model.get('name', 'unknown'))}")
-    rows = {_plain(name): _plain(_written(value)) for name, value in finding.numbers.items()}
+    st.caption(f"Store {plain(finding.store)}, network {plain(finding.model.get('name', 'unknown'))}")
+    rows = {plain(name): plain(_written(value)) for name, value in finding.numbers.items()}
     first = dict(list(rows.items())[:FIRST])
     if first:
         st.table({"": first}, border="horizontal", hide_header=True)
@@ -126,12 +129,5 @@ def _written(value: Value) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
-
-def _plain(text: str) -> str:
-    """Text in which nothing is markup: what is in the folder may be anybody's."""
-    return "".join(f"\\{each}" if each in MARKUP else each for each in text.replace("\n", " "))
-
-
-MARKUP = "\\`*_{}[]()<>#+-.!|~:$^"
 
 draw(open_page(FindingsView))

@@ -1,4 +1,4 @@
-"""All of one image: prediction, occlusion, saliency, segmentation, neighbours, its strongest channels."""
+"""The Image page: prediction, occlusion, saliency, segmentation, neighbours and channels of one image."""
 
 import streamlit as st
 
@@ -61,7 +61,7 @@ def draw(opened: Opened[ImageView]) -> None:
 
 
 def _turn_to_tab() -> None:
-    """A tab of one method brings it along."""
+    """Take the method of the tab that was chosen, where it is a tab of one method."""
     tab = st.session_state[binding.key(ImageView, "tab")]
     method = st.session_state[binding.key(ImageView, "method")]
     if tab == LIVE and method not in OTHERS:

@@ -1,4 +1,4 @@
-"""Any method on any image, live."""
+"""The Lab: any method on any image, live."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""All images on a plane: points by an embedding, or thumbnails in a grid; searched, and picked by a lasso."""
+"""The Map page: all images on a plane, as points or as a grid of thumbnails; searched, chosen by a lasso."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from compute.reports.drawing.coloring import COLOR_COLUMNS, color_title
 from dashboard.data import image_search, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.sections import map
-from dashboard.text import plain
+from dashboard.text import MAP_NAMES, plain
 from dashboard.views import binding
 from dashboard.views.definitions import MapView, MistakesView
 from dashboard.views.navigation import link
@@ -52,7 +52,7 @@ def draw(opened: Opened[MapView]) -> None:
 
 def _controls(opened: Opened[MapView]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        _segments("Layout", "map", list(runs.choices(opened.run).maps), map.METHODS)
+        _segments("Layout", "map", list(runs.choices(opened.run).maps), MAP_NAMES)
         _segments("Show as", "show", list(SHOWN), SHOWN)
         if opened.view.show == "points":
             st.selectbox(
@@ -159,7 +159,7 @@ def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:
 
 
 def _summary(images: pa.Table) -> str:
-    """Which classes the images have, and how many of them are right."""
+    """Say which classes the images have, and how many of them are predicted right."""
     column = "label" if images["label"].null_count < len(images) else "predicted"
     counted = images.filter(pc.is_valid(images[column])).group_by(column).aggregate([([], "count_all")])
     counted = counted.sort_by([("count_all", "descending"), (column, "ascending")]).to_pylist()
@@ -173,7 +173,7 @@ def _summary(images: pa.Table) -> str:
 
 
 def _sheet(opened: Opened[MapView], image_ids: np.ndarray, field: str, label: str) -> None:
-    """Thumbnails; the tools of the selected one stand with them too, near the click that selects it."""
+    """Draw thumbnails. The selected image's links stand above them, near the click that selects it."""
     image = opened.view.image
     if image >= 0 and image in image_ids:
         row = opened.run.image(image)

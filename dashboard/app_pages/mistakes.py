@@ -1,4 +1,4 @@
-"""Which classes are taken for which, the errors the network is most sure of, and labels that may be wrong."""
+"""The Mistakes page: which classes are taken for which, the most confident errors, doubtful labels."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,7 +46,7 @@ def draw(opened: Opened[MistakesView]) -> None:
 
 
 def _headline(images: pa.Table) -> None:
-    """How many are right, of those whose label is one of the network's classes."""
+    """Say how many images are right, of those whose label is one of the network's classes."""
     judged = pc.count(images["correct"]).as_py()
     if not judged:
         st.info(
@@ -149,7 +149,7 @@ def _of_cell(opened: Opened[MistakesView], shown: Labelled) -> pa.Table:
 
 
 def _chosen(view: MistakesView) -> tuple[str, str]:
-    """What the images are, and whether the most or the least sure ones come first."""
+    """Return what the images are, and whether the most or the least confident ones come first."""
     if view.label and view.label == view.predicted:
         return f"{view.label}, recognised", "least"
     if view.label or view.predicted:

@@ -1,14 +1,13 @@
-"""The images most similar to one: by the network's last layer beside by pixels."""
+"""The Neighbours page: the images most similar to one, by the network's last layer and by pixels."""
 
 import numpy as np
-import pyarrow as pa
 import streamlit as st
 
 from compute.analysis.label_agreement import agreements
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage, crop
-from dashboard.sections.image.neighbors import feature_neighbors, pixel_neighbors, top_classes
+from dashboard.sections.image.neighbors import MOST, neighbors, top_classes
 from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import NeighborsView
@@ -17,9 +16,6 @@ from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import choose, pick
 from featurestore.reader import Run
-
-MOST = 20
-"""As many are in the store."""
 
 SAMPLED = 50_000
 """Images from which the whole store's share is counted: of more, blocks that lie evenly over them."""
@@ -65,11 +61,10 @@ def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label
     title, how = SPACES[space]
     st.subheader(title, anchor=False)
     st.caption(how)
-    found = _neighbors(opened, chosen, space)
-    if found is None:
+    nearest = neighbors(opened, chosen, space, opened.view.count)
+    if nearest is None:
         return
-    found = found.slice(0, opened.view.count)
-    ids = found["neighbor_id"].to_pylist()
+    ids = nearest["neighbor_id"].to_pylist()
     rows = opened.run.rows("images", ids, ("image_id", "path", "label", "predicted", "correct")).to_pylist()
     if label:
         here = np.mean([row["label"] == label for row in rows]) if rows else 0
@@ -82,7 +77,7 @@ def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label
                 help="Share of the neighbours, of as many each, that have the image's own label, over "
                 + _over(opened.run),
             )
-    distances = found["distance"].to_pylist()
+    distances = nearest["distance"].to_pylist()
     items = [_item(opened, *pair, label) for pair in zip(rows, distances, strict=True)]
     image_grid(
         items,
@@ -91,14 +86,6 @@ def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label
         size=104,
         on_click=lambda chosen: choose(NeighborsView, chosen),
     )
-
-
-def _neighbors(opened: Opened[NeighborsView], chosen: ChosenImage, space: str) -> pa.Table | None:
-    """None while they are looked for."""
-    if chosen.image_id is not None:
-        return opened.run.neighbors(space, chosen.image_id)
-    look = feature_neighbors if space == "feature" else pixel_neighbors
-    return look(opened.run, chosen.upload, MOST)
 
 
 def _whole_store(opened: Opened[NeighborsView], space: str) -> float | None:

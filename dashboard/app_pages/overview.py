@@ -1,4 +1,4 @@
-"""The network and its images at a glance."""
+"""The Overview page: the network and its images."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,7 @@ SCALINGS = {"filter": "Each filter by its own range", "all": "All by one range"}
 
 
 def numbers(run: Run) -> None:
+    """Draw the numbers of images, classes and parameters, and the accuracy."""
     model, images = run.manifest.model, run.manifest.images
     accuracy = model.get("accuracy") or {}
     shown = [
@@ -34,6 +35,7 @@ def numbers(run: Run) -> None:
 
 
 def cards(run: Run) -> None:
+    """Draw what network and what images the run is of."""
     left, right = st.columns(2)
     manifest = run.manifest
     model, images = manifest.model, manifest.images
@@ -67,7 +69,7 @@ def cards(run: Run) -> None:
 
 
 def off_by(error: dict[str, float] | None) -> dict[str, str]:
-    """The row that states what mixed precision cost; none for a store in float32."""
+    """Return the row that says how far mixed precision is off; none for a store in float32."""
     if not error:
         return {}
     return {
@@ -78,15 +80,18 @@ def off_by(error: dict[str, float] | None) -> dict[str, str]:
 
 
 def table(rows: dict[str, str]) -> None:
+    """Draw names and values."""
     st.table({"": rows}, border="horizontal", hide_header=True)
 
 
 def splits(run: Run) -> str:
+    """Say how many images each split has."""
     counts = pc.value_counts(runs.table(run, "images", ("split",))["split"]).to_pylist()
     return ", ".join(f"{each['values'] or 'no split'} {each['counts']:,}" for each in counts)
 
 
 def filters(run: Run, view: OverviewView) -> None:
+    """Draw the filters of the first layer; a click opens the channel."""
     st.subheader("First-layer filters", anchor=False)
     st.caption(
         "What the first convolution looks for, in the space of pixels; mid-grey is 0. Scaled each by its own "
@@ -121,6 +126,7 @@ def _channel(name: int | str) -> int:
 
 
 def layers(run: Run, view: OverviewView) -> None:
+    """Draw a table of the layers."""
     st.subheader("Layers", anchor=False)
     columns = [
         "layer",
@@ -177,6 +183,7 @@ def _rows(found: pa.Table, dead: pa.Table) -> list[dict]:
 
 
 def problems(run: Run) -> None:
+    """Draw a table of the images that could not be read, if there are any."""
     if "problems" not in run.tables() or not len(runs.table(run, "problems")):
         return
     st.subheader("Images that could not be read", anchor=False)

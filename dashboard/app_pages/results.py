@@ -1,4 +1,4 @@
-"""What runs and waits, and the live results that are kept beside the store: how large, and a link to each."""
+"""The Results page: what runs and waits now, and the live results that are kept beside the store."""
 
 from datetime import UTC, datetime
 
@@ -147,7 +147,7 @@ def _try(change) -> None:
 
 
 def _spoken(count: int) -> str:
-    """Bytes in kB or MB of 1024, as the limit is."""
+    """Return a number of bytes in kB or MB of 1024, as the limit is given."""
     size = count / 2**20
     return f"{size * 1024:,.0f} kB" if size < 1 else f"{size:,.1f} MB" if size < 10 else f"{size:,.0f} MB"
 

@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for every visitor: navigation, and the page within an error boundary."""
+"""The script that Streamlit runs for every visitor: the navigation, and the page with its errors caught."""
 
 from pathlib import Path
 

@@ -33,11 +33,13 @@ def confusion_matrix(
     label: str = "Confusion matrix",
     on_click: Callable[[Pair], None] | None = None,
 ) -> None:
-    """Shows counts (labels, predictions) of images with the classes `rows` and `cols`.
+    """Show counts (labels, predictions) of images with the classes `rows` and `cols`.
 
-    ``totals``: images of each row's label, those in columns that are not shown too; the colours are shares of
-    them: blue for the right ones, orange, on a scale of its own, for the others. ``on_click`` gets the pair
-    clicked before the script runs, Pair("", "") where it was the one ``selected``.
+    totals: images of each row's label, those in columns that are not shown too. The colors are shares of
+        them: blue for the right ones, orange, on a scale of its own, for the others.
+    selected: the pair that is shown as chosen.
+    label: names the matrix for screen readers.
+    on_click: gets the pair clicked before the script runs, Pair("", "") where it was the one `selected`.
     """
 
     def clicked() -> None:

@@ -10,5 +10,8 @@ _mount = st.components.v2.component("featurescope_copy_button", js=SOURCE.read_t
 
 
 def copy_button(text: str, *, label: str, key: str) -> None:
-    """`label` is what the button says; once it has copied `text`, it says so."""
+    """Draw a button that copies `text`.
+
+    label: what the button says; once it has copied the text, it says so.
+    """
     _mount(key=key, data={"text": text, "label": label})

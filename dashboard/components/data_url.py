@@ -1,4 +1,4 @@
-"""Encoded pictures: what kind they are, and as a data URL."""
+"""Encoded pictures: their media type, and as data URLs."""
 
 import base64
 
@@ -6,7 +6,7 @@ _SIGNATURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": 
 
 
 def media_type(content: bytes) -> str:
-    """The media type of an encoded PNG, JPEG or WebP picture; ValueError for anything else."""
+    """Return the media type of an encoded PNG, JPEG or WebP picture; ValueError for anything else."""
     for signature, name in _SIGNATURES.items():
         if content.startswith(signature):
             return name
@@ -14,5 +14,5 @@ def media_type(content: bytes) -> str:
 
 
 def data_url(content: bytes) -> str:
-    """An encoded picture as a data URL, for pictures that no route serves (results of live methods)."""
+    """Return an encoded picture as a data URL, for pictures that no route serves."""
     return f"data:{media_type(content)};base64,{base64.b64encode(content).decode()}"

@@ -15,8 +15,11 @@ _mount = declare("deep_zoom")
 
 
 class Bounds(NamedTuple):
-    """What part of the grid is seen, in cells: ``left`` and ``right`` of its columns, ``top`` and ``bottom``
-    of its rows. Fractions, and past the border where the view is."""
+    """The part of the grid that is seen, in cells, as fractions.
+
+    left, right: of its columns.
+    top, bottom: of its rows. All may lie beyond the border, where the view does.
+    """
 
     left: float
     top: float
@@ -36,7 +39,10 @@ class Bounds(NamedTuple):
 
 @dataclass(frozen=True)
 class DeepZoomEvents:
-    """What the person did in this run; None where nothing. ``clicked`` is a cell, (row, col)."""
+    """What the visitor did in this run of the script; None where nothing.
+
+    clicked: a cell, (row, column).
+    """
 
     clicked: tuple[int, int] | None = None
     bounds: Bounds | None = None
@@ -54,12 +60,15 @@ def deep_zoom(
     label: str = "Grid of images",
     on_event: Callable[[DeepZoomEvents], None] | None = None,
 ) -> DeepZoomEvents:
-    """Shows the grid at ``addresses`` and returns what was done in it in this run.
+    """Show the grid at `addresses` and return what was done in it in this run of the script.
 
-    ``pyramid`` is the grid's ``compute.reports.grid.grid(…).pyramid``. ``bounds`` (None shows all) and
-    ``selected``, a (row, col), are what is shown: the caller keeps them and hands them in at each run.
-    ``seams`` draws red lines between cells that are far apart in feature space. ``height`` in CSS pixels;
-    ``label`` names the picture for screen readers. ``on_event`` gets the events before the script runs.
+    pyramid: the grid's `compute.reports.grid.grid(…).pyramid`.
+    bounds: the part that is shown; None for all of it. The caller keeps it and hands it in at each run.
+    selected: (row, column) of the cell that is shown as chosen; kept by the caller too.
+    seams: whether red lines are drawn between cells that are far apart in feature space.
+    height: in CSS pixels.
+    label: names the picture for screen readers.
+    on_event: gets the events before the script runs.
     """
 
     def changed() -> None:

@@ -15,9 +15,11 @@ _mount = declare("image_grid")
 class GridItem:
     """One image of the grid.
 
-    ``src`` is an address relative to the app or a data URL. ``caption`` and ``note`` are the lines below the
-    image, ``badge`` the label upon it, ``tone`` its colour. ``box`` (left, top, right, bottom) is a
-    rectangle drawn upon the image, in fractions of its width and height; it may pass the border.
+    src: an address relative to the app, or a data URL.
+    caption, note: the lines below the image.
+    badge, tone: the label upon the image and its color.
+    box: a rectangle upon the image, (left, top, right, bottom) in fractions of its width and height; it may
+        pass the border.
     """
 
     id: int | str
@@ -41,12 +43,14 @@ def image_grid(
     pixelated: bool = False,
     on_click: Callable[[int | str], None] | None = None,
 ) -> int | str | None:
-    """Shows ``items`` as buttons and returns the id of the one clicked in this run, else None.
+    """Show `items` as buttons and return the id of the one clicked in this run of the script, else None.
 
-    ``columns`` None fills the width, and a narrow page has fewer; ``size`` is an image's side in CSS
-    pixels; ``selected`` is the id shown as chosen; ``pixelated`` enlarges without smoothing (filters);
-    ``label`` names the grid for screen readers. ``on_click`` is called with the id before the script runs,
-    as Streamlit's own callbacks are.
+    columns: None fills the width; a narrow page has fewer.
+    size: an image's side in CSS pixels.
+    selected: the id that is shown as chosen.
+    pixelated: whether images are enlarged without smoothing, as for filters.
+    label: names the grid for screen readers.
+    on_click: called with the id before the script runs, as Streamlit's own callbacks are.
     """
 
     def clicked() -> None:

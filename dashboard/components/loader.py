@@ -25,7 +25,7 @@ export default bundle.default
 
 @cache
 def bundle(name: str) -> bytes | None:
-    """The built JavaScript of the component ``name``, one of ``NAMES``; None where it is not built."""
+    """Return the built JavaScript of the component `name`, one of NAMES; None where it is not built."""
     if name not in NAMES:
         raise ValueError(f"unknown component {name!r}, choose one of {', '.join(NAMES)}")
     path = DIST / f"{name}.js"
@@ -33,12 +33,12 @@ def bundle(name: str) -> bytes | None:
 
 
 def bundle_url(name: str) -> str:
-    """The address of a built bundle, relative to the app; it changes with the bundle's content."""
+    """Return the address of a built bundle, relative to the app; it changes with the bundle's content."""
     return f"frontend/{hashlib.sha256(bundle(name) or b'').hexdigest()[:16]}/{name}.js"
 
 
 def declare(name: str) -> Callable[..., Mapping[str, Any]]:
-    """Registers the component ``name`` with Streamlit and returns the function that mounts it.
+    """Register the component `name` with Streamlit and return the function that mounts it.
 
     Where the bundle is not built, that function shows how to build it and returns no events.
     """

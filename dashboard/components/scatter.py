@@ -20,8 +20,11 @@ FILLED = 0.95
 
 
 class Camera(NamedTuple):
-    """What part of the map is seen: ``x``, ``y`` in its centre, where the map reaches from -1 to 1;
-    ``zoom`` 1 shows a height of 2."""
+    """The part of the map that is seen.
+
+    x, y: what is in the middle, where the map reaches from -1 to 1.
+    zoom: 1 shows a height of 2; it is greater than 0.
+    """
 
     x: float
     y: float
@@ -40,19 +43,19 @@ class Camera(NamedTuple):
 
 @dataclass(frozen=True)
 class Frame:
-    """A plot shows (point - center) * scale, within -1 to 1."""
+    """Where a plot puts its points: it shows (point - center) * scale, which is within -1 to 1."""
 
     center: np.ndarray
     scale: float
 
     @classmethod
     def of(cls, points: np.ndarray) -> Self:
-        """The frame that the component gives to points (n, 2)."""
+        """Return the frame that the component gives to points (n, 2)."""
         low, high = points.min(0), points.max(0)
         return cls((low + high) / 2, 2 * FILLED / (float((high - low).max()) or 1))
 
     def seen_from(self, camera: Camera, other: "Frame") -> Camera:
-        """The camera in this frame that shows what `camera` shows in the other one."""
+        """Return the camera in this frame that shows what `camera` shows in the other one."""
         point = np.array([camera.x, camera.y]) / other.scale + other.center
         x, y = ((point - self.center) * self.scale).tolist()
         return Camera(x, y, camera.zoom * other.scale / self.scale)
@@ -60,10 +63,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class ScatterEvents:
-    """What the person did in this run; None where nothing.
+    """What the visitor did in this run of the script; None where nothing.
 
-    ``clicked`` is an image_id, ``lasso`` the image_ids within (none: the lasso was cleared), ``highlight`` a
-    category's name ("" when it was switched off).
+    clicked: an image_id.
+    lasso: the image_ids within the lasso; none where it was cleared.
+    highlight: a category's name; "" when it was switched off.
     """
 
     clicked: int | None = None
@@ -86,12 +90,18 @@ def scatter(
     label: str = "Map of images",
     on_event: Callable[[ScatterEvents], None] | None = None,
 ) -> ScatterEvents:
-    """Draws the map at ``addresses`` and returns what was done in it in this run.
+    """Draw the map at `addresses` and return what was done in it in this run of the script.
 
-    ``palette`` has a colour (hex) a category, or the steps of the colour scale. ``camera`` (None shows all),
-    ``selected``, ``lasso`` (image_ids) and ``highlight`` (a category) are what is shown: the caller keeps
-    them and hands them in at each run. ``height`` in CSS pixels; ``label`` names the map for screen readers.
-    ``on_event`` gets the events before the script runs, as Streamlit's own callbacks do.
+    coloring: one value for each image, and what it means.
+    palette: a color (hex) for each category, or the steps of the color scale.
+    camera: the part that is shown; None for all of it. The caller keeps it and hands it in at each run, and
+        so it does with the three that follow.
+    selected: an image_id.
+    lasso: image_ids.
+    highlight: a category.
+    height: in CSS pixels.
+    label: names the map for screen readers.
+    on_event: gets the events before the script runs, as Streamlit's own callbacks do.
     """
 
     def changed() -> None:

@@ -1,1 +1,1 @@
-"""Cached reads of runs, and what visitors keep."""
+"""Reads of runs, cached for all sessions, and what the server keeps for visitors."""

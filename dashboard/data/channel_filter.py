@@ -14,9 +14,10 @@ UNFILTERED = {"only": "all", "top_class": "", "find": "", "least": 0.0, "most": 
 
 
 def listed(stats: pa.Table, view: ChannelsView) -> pa.Table:
-    """Rows of `channels` of one layer that pass the view's filters, in its order.
+    """Return the rows of `channels` of one layer that pass the view's filters, in the view's order.
 
-    A channel without a selectivity passes only the whole range. ValueError for numbers that can't be read.
+    A channel without a selectivity passes only the whole range of selectivities.
+    ValueError where the channel numbers of the filter can't be read.
     """
     order = "ascending" if view.sort == "channel" else "descending"
     shown = stats.sort_by([(view.sort, order), ("channel", "ascending")])
@@ -37,11 +38,15 @@ def listed(stats: pa.Table, view: ChannelsView) -> pa.Table:
 
 
 def filtered(view: ChannelsView) -> bool:
+    """Return whether the view leaves any channel out."""
     return any(getattr(view, name) != value for name, value in UNFILTERED.items())
 
 
 def numbers(text: str) -> list[tuple[int, int]]:
-    """ "3, 17, 40-50" as ranges, both ends inclusive. ValueError for anything else."""
+    """Read channel numbers and ranges such as "3, 17, 40-50": (first, last) of each, both inclusive.
+
+    ValueError for anything else.
+    """
     ranges = []
     for part in re.sub(r"\s*[-–]\s*", "-", text).replace(",", " ").split():
         found = RANGE.fullmatch(part)
@@ -55,8 +60,11 @@ def numbers(text: str) -> list[tuple[int, int]]:
 
 
 def beside(shown: pa.Table, channel: int) -> tuple[int | None, int | None, int | None]:
-    """The channels before and after one in a list, and its place from 0. What isn't listed has no place, and
-    the first comes after it."""
+    """Return the channel before a channel in a list, the one after it, and its place from 0.
+
+    Each is None where there is none. A channel that isn't listed has no place, and the first of the list
+    follows it.
+    """
     order = shown["channel"].to_pylist()
     if channel not in order:
         return None, next(iter(order), None), None

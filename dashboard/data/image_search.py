@@ -1,4 +1,4 @@
-"""Images by words: of their path, label and prediction, or by their number. Pure functions of `images`."""
+"""Find images by words of their path, label and prediction, or by their number."""
 
 import shlex
 
@@ -25,9 +25,10 @@ HELP = (
 
 
 def search(images: pa.Table, text: str) -> np.ndarray:
-    """image_ids (n,) int64, sorted, of the rows of `images` (COLUMNS) that have all words of `text`.
+    """Find the images that have all words of `text`; no word finds nothing.
 
-    No word finds nothing.
+    images: a table with COLUMNS.
+    Returns their image_ids (n,) int64, sorted.
     """
     found = np.zeros(len(images), bool)
     for index, (field, word) in enumerate(terms(text)):
@@ -37,7 +38,10 @@ def search(images: pa.Table, text: str) -> np.ndarray:
 
 
 def terms(text: str) -> list[tuple[str, str]]:
-    """(field, word) of each word; a field that there is not belongs to the word, as in a path `C:/cats`."""
+    """Return (field, word) of each word.
+
+    A field that doesn't exist belongs to the word, as in a path `C:/cats`.
+    """
     split = [word.partition(":") for word in _words(text)]
     pairs = [
         (field.lower(), rest) if colon and field.lower() in FIELDS else ("", field + colon + rest)
@@ -57,7 +61,7 @@ def _words(text: str) -> list[str]:
 
 
 def _has(images: pa.Table, field: str, word: str) -> np.ndarray:
-    """(N,) bool: which rows have the word."""
+    """Return which rows have the word, (N,) bool."""
     found = np.zeros(len(images), bool)
     if field in ("", "image") and word.isascii() and word.isdigit():
         found |= images["image_id"].to_numpy() == min(int(word[:18]), 2**62)
@@ -67,7 +71,10 @@ def _has(images: pa.Table, field: str, word: str) -> np.ndarray:
 
 
 def _contains(values: pa.ChunkedArray, word: str) -> np.ndarray:
-    """(N,) bool. Each distinct text is looked at once: labels are few."""
+    """Return which values contain the word, (N,) bool.
+
+    Each distinct text is looked at once, as there are few labels.
+    """
     encoded = values.combine_chunks().dictionary_encode()
     names = encoded.dictionary.cast(pa.string())
     matches = pc.match_substring(names, word, ignore_case=True).to_numpy(zero_copy_only=False).astype(bool)

@@ -1,4 +1,4 @@
-"""The labelled images that Mistakes is about; what is counted of them is counted once for all sessions."""
+"""The labelled images of the Mistakes page; what is counted of them is counted once for all sessions."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,8 +19,12 @@ COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probab
 
 @dataclass(frozen=True)
 class Labelled:
-    """images: COLUMNS of those with a label. classes: the network's, in its order. split: the
-    one that they are of, or ""."""
+    """Images that have a label.
+
+    images: their rows of `images`, with COLUMNS.
+    classes: the network's, in its order.
+    split: the split that they are of; "" for all.
+    """
 
     images: pa.Table
     classes: tuple[str, ...]
@@ -43,10 +47,11 @@ class Labelled:
 
     @cached_property
     def confusion(self) -> tuple[np.ndarray, list[str], list[str]]:
+        """The counts (labels, predictions), the labels and the predictions."""
         return confusion_counts(self.images, self.classes)
 
     def of(self, image_ids: np.ndarray) -> "Labelled":
-        """Those of them that are among `image_ids`."""
+        """Return those of the images that are among `image_ids`."""
         chosen = np.isin(self.images["image_id"].to_numpy(), image_ids)
         return replace(self, images=self.images.filter(chosen))
 
@@ -56,7 +61,7 @@ class Labelled:
 
 @st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner=False)
 def labelled(run: Run, split: str = "") -> Labelled:
-    """Of one split, or of all."""
+    """Return the labelled images of one split, or of all."""
     images = runs.table(run, "images", COLUMNS)
     images = images.filter(pc.is_valid(images["label"]))
     if split:
@@ -66,5 +71,5 @@ def labelled(run: Run, split: str = "") -> Labelled:
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def cell_of(run: Run, split: str, label: str, predicted: str) -> pa.Table:
-    """The images of a cell of the confusion matrix, as they are shown."""
+    """Return the images of a cell of the confusion matrix, in the order in which they are shown."""
     return cell(labelled(run, split).images, label, predicted)

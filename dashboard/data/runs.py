@@ -1,5 +1,4 @@
-"""What pages read, cached for all sessions: each function holds one call. A run never changes, so
-neither do these.
+"""What pages read of runs, cached for all sessions: a run never changes, so neither does what is read of it.
 
 Runs are told apart by their folder, which ends in the fingerprint.
 """
@@ -29,64 +28,70 @@ BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
 
 @st.cache_resource(show_spinner=False)
 def settings() -> Settings:
+    """Return what the command line said to the server."""
     return Settings.read()
 
 
 def stores() -> dict[str, Place]:
-    """Not cached: a store that was made since is picked up."""
+    """Return the served stores by name; not cached, so that a store that was made since is found."""
     return find_stores(settings().stores)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def run_at(store: str, fingerprint: str) -> Run:
+    """Open a run of the store at a path or address."""
     return Store(store).open(fingerprint)
 
 
 def open_run(name: str, fingerprint: str) -> Run:
-    """By the store's listed name, for the routes; ValueError for what is not there."""
+    """Open a run of the store of this listed name; ValueError for what is not there."""
     return run_at(_folder(name), fingerprint)
 
 
 @st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def table(run: Run, name: str, columns: tuple[str, ...] | None = None) -> pa.Table:
+    """Return a table of the run, or some of its columns."""
     return run.table(name, columns)
 
 
 @st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
 def choices(run: Run) -> Choices:
+    """Return what the run has to choose from."""
     return read_choices(run)
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner=False)
 def features(run: Run) -> np.ndarray:
-    """Read-only, mapped from the store's cache."""
+    """Return the features (N, D) float32, read-only, mapped from the store's cache on disk."""
     return vector_cache.features(run)
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner=False)
 def feature_search(run: Run) -> ExactSearch:
+    """Return the features ready for a search by cosine distance."""
     return ExactSearch(features(run), "cosine")
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def coloring(run: Run, column: str) -> Coloring:
+    """Return what a map of the run is colored by."""
     return coloring_of(run, column)
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def hits(run: Run, text: str) -> np.ndarray:
-    """image_ids (n,) of what a search finds."""
+    """Return the image_ids (n,) that a search finds."""
     return image_search.search(table(run, "images", image_search.COLUMNS), text)
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Loading the network …")
 def model(run: Run) -> Model:
-    """The network that made the run; ValueError where it may not or can't be loaded."""
+    """Return the network that made the run; ValueError where it may not be used, or can't be loaded."""
     return load_model(run, settings())
 
 
 def refusal(run: Run) -> str | None:
-    """Why the run's network can't be used here, saying what to do about it; None where it can."""
+    """Return why the run's network can't be used here and what to do about it; None where it can."""
     try:
         model(run)
     except ValueError as error:
@@ -96,16 +101,18 @@ def refusal(run: Run) -> str | None:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def source(spec: str) -> sources.ImageSource:
+    """Open a source of images, such as a folder."""
     return sources.open_source(spec)
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def original(run: Run, image_id: int) -> bytes:
+    """Return the bytes of an image's own file; ValueError where it is gone or has changed."""
     return read_original(run, image_id, source(run.manifest.images["spec"]))
 
 
 def run_names(store: str) -> list[str]:
-    """Fingerprints of all runs of the store of this listed name; not cached, as a store can be made anew."""
+    """Return the fingerprints of all runs of a store; not cached, as a store can be made anew."""
     return Store(_folder(store)).runs()
 
 
@@ -115,7 +122,7 @@ def folder_beside(store: str) -> Path:
 
 
 def _folder(name: str) -> str:
-    """Its path, or address in object storage. ValueError for a store that is not served."""
+    """Return a store's path, or its address in object storage; ValueError for one that is not served."""
     listed = stores()
     if name not in listed:
         raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")
@@ -123,7 +130,7 @@ def _folder(name: str) -> str:
 
 
 def read_choices(run: Run) -> Choices:
-    """What there is to choose from; a table that was not computed offers nothing."""
+    """Read what a run has to choose from; a table that was not computed offers nothing."""
     tables = run.tables()
     layers = run.table("layers", ["layer", "channels"]).to_pydict() if "layers" in tables else {}
     maps = run.table("maps", ["method"])["method"].to_pylist() if "maps" in tables else []
@@ -143,8 +150,11 @@ def read_choices(run: Run) -> Choices:
 
 
 def load_model(run: Run, known: Settings) -> Model:
-    """ValueError where live methods are off, and for a user's own network that the command line did not name,
-    saying how to allow it."""
+    """Load the network that made the run.
+
+    ValueError, saying what to do about it, where live methods are off, where the network is code of the
+    user's own that the command line did not name, and where its weights have changed.
+    """
     if not known.live:
         raise ValueError("live methods are turned off on this server (--no-live); kept results still open")
     spec = zoo.ModelSpec.from_dict(run.manifest.model["spec"])

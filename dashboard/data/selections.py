@@ -30,13 +30,16 @@ def _selections(folder: str) -> ContentStore:
 
 
 def keep(store: str, image_ids: np.ndarray) -> str:
-    """The name of a selection in a view; "" for none of the images."""
+    """Keep a selection and return its name in a view; "" for no image."""
     ids = np.unique(np.asarray(image_ids, "<i8"))
     return selections(store).add(ids.tobytes()) if len(ids) else ""
 
 
 def read(store: str, run: Run, name: str) -> np.ndarray:
-    """The image_ids (n,) int64, sorted, that the run has. ValueError where it is not kept any more."""
+    """Return the selected image_ids (n,) int64, sorted, that the run has.
+
+    ValueError where the selection is not kept any more.
+    """
     if not name:
         return np.empty(0, np.int64)
     ids = np.frombuffer(selections(store).read(name), "<i8")
@@ -44,7 +47,7 @@ def read(store: str, run: Run, name: str) -> np.ndarray:
 
 
 def held(view: View, run: Run) -> tuple[View, Notes]:
-    """The view, without a selection that is not kept any more: the rest of it can be shown."""
+    """Return the view without a selection that is not kept any more, with a note: its rest can be shown."""
     try:
         read(view.store, run, getattr(view, "selection", ""))
     except ValueError as error:

@@ -20,11 +20,12 @@ GRACE_SECONDS = 600
 
 
 def open_session(session: str) -> bool:
+    """Return whether a session of this id is open in a browser."""
     return Runtime.exists() and Runtime.instance().is_active_session(session)
 
 
 def this_session() -> str | None:
-    """None in a thread that no page runs in, such as a job's."""
+    """Return the id of the session whose page runs; None in another thread, such as a job's."""
     context = get_script_run_ctx(suppress_warning=True)
     return None if context is None else context.session_id
 
@@ -52,7 +53,10 @@ class Uploads:
         self._timer: threading.Timer | None = None
 
     def add(self, content: bytes) -> str:
-        """The name under which links carry it. ValueError for what is too large, or no image."""
+        """Keep an image file and return the name under which links carry it.
+
+        ValueError for a file that is too large, or no image.
+        """
         if len(content) > LARGEST_BYTES:
             raise ValueError(f"{len(content):,} bytes are more than the {LARGEST_BYTES:,} of an upload")
         decode(content, LARGEST_PIXELS)
@@ -61,14 +65,14 @@ class Uploads:
         return name
 
     def read(self, name: str) -> bytes:
-        """ValueError where it is not kept any more."""
+        """Return the file of this name; ValueError where it is not kept any more."""
         self.forget()
         content = self._contents.read(name)
         self._use(name)
         return content
 
     def forget(self) -> None:
-        """What no open session has shown, and none that was closed lately."""
+        """Remove what no open session has shown, nor one that was closed lately."""
         with self._lock:
             now = self._clock()
             for name, (sessions, _) in self._used.items():
@@ -87,7 +91,7 @@ class Uploads:
             self._wake()
 
     def _wake(self) -> None:
-        """`forget` again after a while, also where nobody comes any more."""
+        """Have `forget` called after a while, also where nobody comes any more."""
         waits = self._timer is not None and self._timer.is_alive()
         if self._used and (not waits or self._timer is threading.current_thread()):
             self._timer = threading.Timer(self._grace, self.forget)

@@ -1,1 +1,1 @@
-"""Findings: a view with a note and its numbers, as text that a team keeps in git; does it hold?"""
+"""Findings: pinned views with a note and their numbers, as text files that a team keeps in git."""

@@ -1,6 +1,6 @@
-"""`python -m dashboard.findings`: which findings still hold, which don't and by how much.
+"""Say which findings still hold and by how much the others differ: `python -m dashboard.findings`.
 
-Exit status: 0 where every one that could be checked holds, 1 where one differs or can't be read.
+Exit status: 0 where every finding that could be checked holds, 1 where one differs or can't be read.
 """
 
 import argparse
@@ -15,6 +15,7 @@ MOST_DIFFERENCES = 8
 
 
 def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     result = argparse.ArgumentParser(prog="python -m dashboard.findings", description=__doc__)
     result.add_argument(
         "--stores", default="stores", metavar="DIR[,DIR…]", help="stores, or folders of stores"
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Check all findings and print a line for each; return the exit status."""
     options = parser().parse_args(arguments)
     places = tuple(place for place in options.stores.split(",") if place)
     Settings(places, options.device, tuple(options.trust_model), findings=options.findings).write()

@@ -1,4 +1,7 @@
-"""The folder of findings: `<slug>.toml` and beside it `<slug>.png`. Its files are anybody's."""
+"""The folder of findings: `<slug>.toml`, and beside it the thumbnail `<slug>.png`.
+
+The folder is shared in git, so its files may come from anybody and are checked when they are read.
+"""
 
 import contextlib
 import io
@@ -30,7 +33,12 @@ SIDE = 360
 
 @dataclass(frozen=True)
 class FindingFile:
-    """A file of the folder: a finding, or why it can't be read."""
+    """A file of the folder.
+
+    slug: its name without the suffix.
+    finding: None where the file can't be read.
+    problem: why it can't be read, else "".
+    """
 
     slug: str
     finding: Finding | None
@@ -77,12 +85,13 @@ class Folder:
 
 
 def slug_of(title: str) -> str:
-    """Lower-case letters, digits and dashes."""
+    """Return a title as a file name of lower-case letters, digits and dashes."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "finding"
 
 
 def thumbnail_of(picture: bytes) -> bytes:
+    """Return a picture scaled down to at most SIDE pixels, as PNG."""
     with Image.open(io.BytesIO(picture)) as opened:
         small = opened.convert("RGB")
         small.thumbnail((SIDE, SIDE))
@@ -90,7 +99,10 @@ def thumbnail_of(picture: bytes) -> bytes:
 
 
 def _claim(folder: Path, slug: str, text: str) -> str:
-    """Writes the text under the first free name: a link, unlike a rename, replaces nothing."""
+    """Write the text under the first name that is free, and return the name.
+
+    The file is linked, since a rename would replace one of that name.
+    """
     temporary = folder / f".{uuid.uuid4().hex}"
     try:
         with temporary.open("x", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Pin: keeps what is shown, with a note and its numbers, as a finding."""
+"""The button Pin: it keeps what a page shows, with a note and its numbers, as a finding."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ NOTHING_TO_PIN = (AboutView, FindingsView, ResultsView)
 
 
 def draw_pin(view: ViewState, run: Run, result: Result | None) -> None:
-    """The button, and its form once it is opened; nothing where visitors may not pin."""
+    """Draw the button, and its form once it is opened; nothing where visitors may not pin."""
     if isinstance(view, NOTHING_TO_PIN) or runs.settings().read_only:
         return
     panel = st.popover(
@@ -70,7 +70,7 @@ def _refused(finding: Finding, folder, error: OSError) -> None:
 
 
 def finding_of(view: ViewState, run: Run, result: Result | None, title: str, note: str) -> Finding:
-    """ValueError where the view's numbers can't be made."""
+    """Return a view as a finding; ValueError where the view's numbers can't be made."""
     shown, manifest = proved(view, run, result), run.manifest
     return Finding(
         title=title,
@@ -89,7 +89,7 @@ def finding_of(view: ViewState, run: Run, result: Result | None, title: str, not
 
 
 def picture_of(view: ViewState, run: Run, result: Result | None) -> bytes | None:
-    """PNG of the view's main picture; None where it has none, or it can't be drawn."""
+    """Return the view's main picture as PNG; None where it has none, or it can't be drawn."""
     download = main_download(view, run, runs.stores()[view.store], result)
     try:
         return None if download is None else download.picture

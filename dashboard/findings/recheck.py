@@ -1,4 +1,4 @@
-"""Whether a finding still holds: its view's numbers read or computed again, beside those it has."""
+"""Whether a finding still holds: the numbers of its view are read or computed again and compared."""
 
 import dataclasses
 import math
@@ -27,8 +27,13 @@ UNSAID = ("seconds",)
 
 @dataclass(frozen=True)
 class Check:
-    """sentence: why, for people. differences: one a number that changed. run_gone: its own run is no longer
-    in its store, so that the current one was asked."""
+    """What came of checking a finding.
+
+    sentence: why, for people.
+    differences: one text for each number that changed.
+    run_gone: whether the finding's run is no longer in its store, so that the store's current run was
+        checked.
+    """
 
     kind: Kind
     sentence: str
@@ -37,7 +42,11 @@ class Check:
 
 
 def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
-    """Against the finding's own run, or, where that is gone or `current` is asked, the store's current."""
+    """Check a finding on its own run.
+
+    compute: makes the result of a live view.
+    current: whether it is checked on the store's current run instead, as it is where its own run is gone.
+    """
     try:
         run, gone = _run_of(finding, current)
         view, notes = view_of(finding, run)
@@ -55,7 +64,11 @@ def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
 
 
 def view_of(finding: Finding, run: Run | None = None) -> tuple[ViewState, tuple[str, ...]]:
-    """The view, on `run` if given, and what of it can't be honoured. ValueError for a page there is not."""
+    """Return a finding's view, and notes on what of it is not there any more.
+
+    run: the run that the view is to be of; None leaves the finding's own.
+    ValueError for a page that there is not.
+    """
     if finding.page not in PAGES:
         raise ValueError(f"there is no page {finding.page!r} any more")
     view, notes = PAGES[finding.page].view.from_query({**finding.query, "store": finding.store})
@@ -67,7 +80,10 @@ def view_of(finding: Finding, run: Run | None = None) -> tuple[ViewState, tuple[
 
 
 def numbers_of(view: ViewState, run: Run, result: Result | None) -> dict[str, Value]:
-    """What the page of a view says in numbers, of its main picture first; nothing of live additions to it."""
+    """Return what a view says in numbers, those of its main picture first.
+
+    What live methods add to a stored picture is left out.
+    """
     store = runs.stores()[view.store]
     view = dataclasses.replace(view, guided=False, ascent=False) if isinstance(view, ChannelsView) else view
     found: dict[str, Value] = {}
@@ -82,7 +98,7 @@ def numbers_of(view: ViewState, run: Run, result: Result | None) -> dict[str, Va
 
 
 def environment_of(run: Run, result: Result | None) -> dict[str, str]:
-    """Where the numbers of a view were computed."""
+    """Return where the numbers of a view were computed: device, versions, number of threads."""
     if result is not None:
         return {name: str(value) for name, value in result.environment.items()}
     manifest = run.manifest
@@ -91,7 +107,10 @@ def environment_of(run: Run, result: Result | None) -> dict[str, str]:
 
 
 def differences(before: Mapping[str, Value], now: Mapping[str, Value], tolerance: float) -> Iterator[str]:
-    """One text a number that is not the same; tolerance: relative, of floats."""
+    """Yield a text for each number that is not the same.
+
+    tolerance: relative, of floats.
+    """
     for name, old in before.items():
         if name not in now:
             yield f"{name} is gone (it was {_spoken(old)})"
@@ -110,7 +129,7 @@ def _run_of(finding: Finding, current: bool) -> tuple[Run, bool]:
 
 
 def _result(view: ViewState, run: Run, compute: Compute) -> tuple[Result | None, str]:
-    """The live result that the view shows; or why there is none."""
+    """Return the live result that the view shows, if it shows one, and why it is wanting, else ""."""
     if not (isinstance(view, LiveView) and view.shows_result and view.live):
         return None, ""
     if view.upload:
@@ -150,7 +169,7 @@ def _same(old: Value, new: Value, tolerance: float) -> bool:
 
 
 def _by(old: Value, new: Value) -> str:
-    """By how much, of numbers and of lists of them."""
+    """Return by how much a number changed, or how many of a list of them."""
     if isinstance(old, list) and isinstance(new, list):
         changed = sum(not _same(*pair, 0.0) for pair in zip(old, new, strict=False))
         changed += abs(len(old) - len(new))

@@ -1,4 +1,4 @@
-"""One finding, and its TOML text. What is read may be anybody's: every field is checked, nothing is run."""
+"""One finding and its TOML text. The text may come from anybody: every field is checked, nothing is run."""
 
 import dataclasses
 import math
@@ -21,9 +21,16 @@ Value = bool | int | float | str | list
 
 @dataclass(frozen=True)
 class Finding:
-    """page, query: the view, as its address says it. store, run: where it was seen. model: name and
-    weights_hash. images: hash of the set. environment: where they were computed. numbers: what the view
-    said, flat. proof: text of `dashboard.sharing.proof`."""
+    """A pinned view.
+
+    page, query: the view, as its address has it.
+    store, run: where it was seen.
+    model: name and weights_hash of the network.
+    images: hash of the set of images.
+    environment: where the numbers were computed.
+    numbers: what the view said, by name.
+    proof: text of `dashboard.sharing.proof`.
+    """
 
     title: str
     note: str
@@ -39,6 +46,7 @@ class Finding:
     proof: str = ""
 
     def to_toml(self) -> str:
+        """Return the finding as the text of its file."""
         fields = {name: value for name, value in dataclasses.asdict(self).items() if value != ""}
         text = tomli_w.dumps({"format": FORMAT, **fields})
         if "\\r\\n" not in text:  # A text over several lines would lose its carriage returns.
@@ -47,7 +55,7 @@ class Finding:
 
     @classmethod
     def from_toml(cls, text: str) -> "Finding":
-        """ValueError that names what can't be read."""
+        """Read a finding from the text of its file; ValueError that names what can't be read."""
         try:
             said = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -73,7 +81,10 @@ TEXTS = {
 
 
 def flat(numbers: Mapping[str, Any], group: str = "") -> dict[str, Value]:
-    """Numbers as TOML can hold them: groups joined by dots, rows as a list a column, nothing for None."""
+    """Return numbers in the form that TOML can hold.
+
+    The names of groups are joined by dots, rows become a list for each column, and None is left out.
+    """
     found = dict(_flat(numbers, group))
     return dict(list(found.items())[:MOST_NUMBERS])
 
@@ -94,7 +105,7 @@ def _flat(numbers: Mapping[str, Any], group: str) -> Iterator[tuple[str, Value]]
 
 
 def _plain(value: Any) -> Value | None:
-    """None for what is no text and no finite number."""
+    """Return a value that TOML can hold; None for what is neither a text nor a finite number."""
     if isinstance(value, bool | str):
         return value[:LONGEST_TEXT] if isinstance(value, str) else value
     if isinstance(value, int):

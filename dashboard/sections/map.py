@@ -1,4 +1,4 @@
-"""The map's two planes, points and a grid of thumbnails, and what is done in them."""
+"""The two ways in which the Map page shows the images: as points, and as a grid of thumbnails."""
 
 import numpy as np
 import streamlit as st
@@ -7,16 +7,19 @@ from compute.reports import grid
 from compute.reports.drawing.coloring import color_title
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, scatter
 from dashboard.data import runs, selections
+from dashboard.text import map_name
 from dashboard.views import binding, urls
 from dashboard.views.definitions import MapView
 from dashboard.widgets.header import Opened
 
-METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 HEIGHT = 620
 
 
 def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
-    """The scatter plot; lasso: image_ids of the selection."""
+    """Draw the scatter plot.
+
+    lasso: image_ids of the selection.
+    """
     view, run = opened.view, opened.run
     scatter(
         urls.scatter_map(opened.store, run.fingerprint, view.map, view.color, view.search),
@@ -27,18 +30,18 @@ def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
         lasso=lasso.tolist(),
         highlight=view.highlight or None,
         height=HEIGHT,
-        label=f"{spoken(view.map)} of all images, coloured by {color_title(view.color).lower()}",
+        label=f"{map_name(view.map)} of all images, coloured by {color_title(view.color).lower()}",
         on_event=lambda events: _happened(events, opened.store),
     )
     st.caption("Drag to move, scroll to zoom, click a point to see its image; the lasso picks many.")
 
 
 def cells(opened: Opened[MapView]) -> None:
-    """The grid of thumbnails."""
+    """Draw the grid of thumbnails."""
     view, run = opened.view, opened.run
     if view.kind not in runs.choices(run).grids.get(view.map, ()):
         st.info(
-            f"This run has no such grid of {spoken(view.map)}: `python -m compute store --stages grid …` "
+            f"This run has no such grid of {map_name(view.map)}: `python -m compute store --stages grid …` "
             "makes it.",
             icon=":material/grid_off:",
         )
@@ -52,17 +55,12 @@ def cells(opened: Opened[MapView]) -> None:
         selected=_cell(made, view.image),
         seams=view.seams,
         height=HEIGHT,
-        label=f"Grid of images by {spoken(view.map)}",
+        label=f"Grid of images by {map_name(view.map)}",
         on_event=lambda events: _zoomed(events, made),
     )
     st.caption(
         "Drag to move, scroll to zoom, click an image to select it; the toolbar saves the whole picture."
     )
-
-
-def spoken(method: str) -> str:
-    """A map's name for people."""
-    return METHODS.get(method, method)
 
 
 def _happened(events: ScatterEvents, store: str) -> None:
@@ -88,6 +86,6 @@ def _zoomed(events: DeepZoomEvents, made: grid.Grid) -> None:
 
 
 def _cell(made: grid.Grid, image: int) -> tuple[int, int] | None:
-    """Where an image lies first in the grid."""
+    """Return the first cell of the grid that shows an image, (row, column); None where none does."""
     places = np.argwhere(made.image_id == image) if image >= 0 else ()
     return tuple(places[0].tolist()) if len(places) else None

@@ -1,4 +1,4 @@
-"""The tab of Mistakes with images whose neighbours in feature space carry another label."""
+"""The tab Neighbours disagree of the Mistakes page: images whose nearest images carry another label."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,10 @@ MOST = 20
 
 
 def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
-    """judged: of the page's split and selection."""
+    """Draw the tab.
+
+    judged: the labelled images of the page's split and selection.
+    """
     if "neighbors" not in opened.run.tables():
         st.info(
             "This run has no neighbours: `python -m compute store --stages neighbors …` finds them.",
@@ -70,7 +73,10 @@ def _controls(labels: Sequence[str]) -> None:
 
 
 def label_choice(field: str, title: str, names: Sequence[str]) -> None:
-    """A class to look at, or any; what a link names and the images don't have can be seen and taken back."""
+    """Draw a choice of one class, or any.
+
+    A class that a link names and the images don't have can be seen, and taken back.
+    """
     key = binding.key(MistakesView, field)
     asked = [name for name in (st.session_state[key],) if name and name not in names]
     st.selectbox(

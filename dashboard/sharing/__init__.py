@@ -1,1 +1,1 @@
-"""Links with proofs, and downloads."""
+"""What visitors take with them: links with proofs, short links, downloads."""

@@ -1,4 +1,4 @@
-"""The link of what is shown, to copy, and what opening one has proved."""
+"""The link to what a page shows, to copy; and what opening a link has shown to be the same."""
 
 import dataclasses
 from urllib.parse import urlencode
@@ -25,7 +25,7 @@ ALTERED = "the link differs from the one that was copied: its address was change
 
 
 def draw_link(view: ViewState, run: Run, result: Result | None) -> None:
-    """The button; what it opens is made only then."""
+    """Draw the button; what it opens is made only then."""
     panel = st.popover(
         "Copy link",
         icon=":material/link:",
@@ -57,7 +57,7 @@ def _links(linked: ViewState) -> None:
 
 
 def proved(view: ViewState, run: Run, result: Result | None) -> ViewState:
-    """The view as its link says it: opening on the result it shows, and with the proof of it."""
+    """Return the view as its link has it: opening on the result that is shown, and with the proof of it."""
     shown = dataclasses.replace(view, proof="")
     if result is not None and isinstance(view, MethodView):
         shown = dataclasses.replace(shown, live=True)
@@ -65,12 +65,12 @@ def proved(view: ViewState, run: Run, result: Result | None) -> ViewState:
 
 
 def address(view: ViewState) -> str:
-    """The page's own address, with the view as it is."""
+    """Return the page's own address, with the view as it is."""
     return f"{_here()}?{urlencode(view.to_query(), errors='replace')}"
 
 
 def short_address(view: ViewState) -> str:
-    """OSError where it can't be kept."""
+    """Return a short link to the view; OSError where it can't be kept."""
     name = short_links(view.store).add(view)
     return f"{_here().removesuffix('/' + view.page).rstrip('/')}/{urls.short_link(view.store, name)}"
 
@@ -80,7 +80,10 @@ def _here() -> str:
 
 
 def proof_of(view: ViewState) -> tuple[Proof | None, tuple[str, ...]]:
-    """The proof in the view's link, None where it has none of this view; what is to be said of it."""
+    """Return the proof in the view's link, and notes.
+
+    None where the link has no proof of this view.
+    """
     if not view.proof:
         return None, ()
     try:
@@ -93,7 +96,7 @@ def proof_of(view: ViewState) -> tuple[Proof | None, tuple[str, ...]]:
 
 
 def draw_verdict(proof: Proof, view: ViewState, run: Run, result: Result | None) -> None:
-    """One small line."""
+    """Draw one small line that says whether what is shown is what the link was made on."""
     verdict = compare(proof, prove(view, run, result, second_run(view)), results(view.store), result)
     later = ""
     if isinstance(view, MethodView) and view.shows_result and not proof.result:

@@ -1,7 +1,7 @@
-"""What a link says of the run and the result that it was made on, so that opening it can be held against it.
+"""What a link says of the run and the result that it was made on, to compare it with what opening it shows.
 
-Its text is a few fields in characters that an address takes as they are. Digests are cut: they tell by
-accident different things apart, not forged ones.
+A proof's text is a few fields, in characters that an address takes as they are. Its digests are cut short:
+they tell things apart that differ by accident, not forged ones.
 """
 
 import base64
@@ -43,11 +43,16 @@ ABSENT = "-" * TABLE
 
 @dataclass(frozen=True)
 class Proof:
-    """view: hash of the view, store and run left out. run: its fingerprint's beginning. manifest: of all that
-    the run is, but not of when it was made. parts: hash of model, images, parameters, versions. tables: hash
-    a table.
-    result, environment, sketch: of a live result, else "" and None. other: of a view of two runs, what the
-    second one is; of neither a view nor a result."""
+    """What a view was made on.
+
+    view: hash of the view without its store and run.
+    run: the beginning of the run's fingerprint.
+    manifest: hash of all that the run is, but not of when it was made.
+    parts: hashes of model, images, parameters and versions.
+    tables: hash of each table.
+    result, environment, sketch: of a live result, else "" and None.
+    other: of a view of two runs, what the second run is; it has neither a view nor a result.
+    """
 
     view: str
     run: str
@@ -60,6 +65,7 @@ class Proof:
     other: "Proof | None" = None
 
     def to_text(self) -> str:
+        """Return the proof as a link carries it."""
         fields = [VERSION, self.view, *self._run_fields()]
         if self.other:
             fields += [OTHER, *self.other._run_fields()]
@@ -69,7 +75,7 @@ class Proof:
 
     @classmethod
     def from_text(cls, text: str) -> "Proof":
-        """ValueError for anything but `to_text`, such as a link cut short."""
+        """Read a proof from a link; ValueError for anything but `to_text`, such as one cut short."""
         match = _TEXT.fullmatch(text)
         if match is None:
             raise ValueError("the link's proof can't be read: it was cut short, or is of another version")
@@ -88,13 +94,15 @@ class Proof:
         return self.run, self.manifest, parts, "".join(self.tables.get(name, ABSENT) for name in TABLES)
 
     def is_for(self, view: ViewState) -> bool:
-        """Whether it was made for this view, whatever its stores and runs."""
+        """Return whether it was made for this view, whatever the view's stores and runs."""
         return self.view == _view_hash(view)
 
     def is_of(self, run: Run) -> bool:
+        """Return whether it was made on this run."""
         return self.is_of_fingerprint(run.fingerprint)
 
     def is_of_fingerprint(self, fingerprint: str) -> bool:
+        """Return whether it was made on the run of this fingerprint."""
         return fingerprint[:LONGEST_RUN] == self.run
 
 
@@ -131,14 +139,20 @@ _TEXT = re.compile(
 
 @dataclass(frozen=True)
 class Verdict:
-    """sentence: for people, without a full stop's need of more."""
+    """What comparing two proofs has shown.
+
+    sentence: for people, without a full stop.
+    """
 
     kind: Literal["reproduced", "close", "differs"]
     sentence: str
 
 
 def prove(view: ViewState, run: Run, result: Result | None, other: Run | None = None) -> Proof:
-    """Of what the page shows now. other: the second run of a view of two."""
+    """Return the proof of what the page shows now.
+
+    other: the second run of a view of two.
+    """
     second = None if other is None else _of_all_views(other)
     proof = dataclasses.replace(_of_all_views(run), view=_view_hash(view), other=second)
     if result is None:
@@ -151,10 +165,11 @@ def prove(view: ViewState, run: Run, result: Result | None, other: Run | None = 
 def compare(
     proof: Proof, now: Proof, kept: ResultCache | None = None, result: Result | None = None
 ) -> Verdict:
-    """The link's proof against the one of what is shown.
+    """Compare a link's proof with the one of what is shown.
 
-    kept, result: where the link's original may lie, and what is shown, for the exact deviation in place of
-    the sketches' estimate.
+    kept: where the link's own result may still lie. With it the deviation is exact; else the sketches
+        estimate it.
+    result: what is shown.
     """
     changes = [*_run_changes(proof, now), *_other_changes(proof.other, now.other)]
     if not proof.result or not now.result:
@@ -184,7 +199,7 @@ def compare(
 
 
 def spoken(environment: str) -> str:
-    """An environment for people; "" is an unknown one."""
+    """Return an environment in words; "" is an unknown one."""
     if environment.count("_") != 3:
         return "an unknown environment"
     torch, device, threads, code = environment.split("_")
@@ -201,7 +216,7 @@ def _of_runs(changes: list[str], two: bool) -> Verdict:
 
 
 def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
-    """What of the second run differs."""
+    """Return what of the second run differs."""
     if proof is None and now is None:
         return []
     if proof is None:
@@ -213,7 +228,7 @@ def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
 
 
 def _run_changes(proof: Proof, now: Proof) -> list[str]:
-    """What of the run differs; empty where all is the same."""
+    """Return what of the run differs; empty where all is the same."""
     if proof.manifest == now.manifest:
         return []
     changed = [_NAMED[name] for name in PARTS if proof.parts[name] != now.parts[name]]
@@ -242,7 +257,10 @@ def _deviation(
 
 @lru_cache(32)
 def _of_all_views(run: Run) -> Proof:
-    """A large run's manifest has thousands of checksums, so they are hashed once."""
+    """Return the proof of a run without a view.
+
+    A large run's manifest has thousands of checksums, so they are hashed once.
+    """
     manifest = run.manifest
     tables = {table: _table_hash(manifest, table) for table in manifest.tables}
     return Proof(
@@ -255,14 +273,17 @@ def _percent(share: float) -> str:
 
 
 def _view_hash(view: ViewState) -> str:
-    """Of the page and what was chosen on it, so that a link holds when a later version has more to choose."""
+    """Hash the page and what was chosen on it.
+
+    What is at its default is left out, so that the link holds when a later version has more to choose.
+    """
     left_out = ("store", "run", "other_store", "other_run", "proof")
     chosen = {name: text for name, text in view.chosen().items() if name not in left_out}
     return _hash([view.page, chosen], PART)
 
 
 def _lasting(manifest: Manifest) -> dict[str, Any]:
-    """All but the notes, which say when it was made and how long that took."""
+    """Return the manifest without its notes, which say when the run was made and how long that took."""
     return dataclasses.asdict(dataclasses.replace(manifest, notes={}))
 
 

@@ -1,4 +1,4 @@
-"""Links of a few characters: `/s/{store}/{name}` leads to the view that `<store>/links/{name}.json` says."""
+"""Short links: `/s/{store}/{name}` leads to the view that `<store>/links/{name}.json` holds."""
 
 import base64
 import hashlib
@@ -24,13 +24,13 @@ def short_links(store: str) -> "ShortLinks":
 
 
 class ShortLinks:
-    """The short links of a store. The same view has the same name."""
+    """The short links of a store. The same view always has the same name."""
 
     def __init__(self, store: Path):
         self._files = DiskCache(store / FOLDER, LIMIT_BYTES)
 
     def add(self, view: ViewState) -> str:
-        """The view's name. OSError where it can't be written."""
+        """Keep a view and return its name. OSError where it can't be written."""
         content = json.dumps({"page": view.page, "query": view.to_query()}, sort_keys=True).encode()
         name = name_of(content)
         if self._files.read(name + SUFFIX) != content:
@@ -38,7 +38,10 @@ class ShortLinks:
         return name
 
     def find(self, name: str) -> ViewState | None:
-        """None for a name that is not there, whatever its text is, or whose file is not as it was written."""
+        """Return the view of this name.
+
+        None for a name that is not there, whatever its text is, or whose file is not as it was written.
+        """
         if not _NAME.fullmatch(name):
             return None
         content = self._files.get(name + SUFFIX, lambda found: name_of(found) == name)
@@ -52,5 +55,5 @@ class ShortLinks:
 
 
 def name_of(content: bytes) -> str:
-    """Under which this text is kept: what is damaged then has another one."""
+    """Return the name under which this text is kept; a file that is damaged has another one."""
     return base64.b32encode(hashlib.sha256(content).digest()).decode().lower()[:LETTERS]

@@ -1,1 +1,1 @@
-"""A page's state as a value, to and from its address."""
+"""What a page shows, as a value, to and from its address."""

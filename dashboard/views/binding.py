@@ -1,8 +1,9 @@
 """Keeps a page's view, its widgets and its address the same.
 
-A widget of field F has the key `key(cls, F)`. An address that this session did not write itself (a link,
-Back, Forward, another page) decides over the widgets; otherwise the widgets do. The address is written once a
-run, and only where it changes, so that every change is one entry of the browser's history.
+The widget of field F has the key `key(cls, F)`. An address that this session did not write itself (a link,
+Back, Forward, another page) decides over the widgets; otherwise the widgets decide. The address is written
+once in each run of the script, and only where it changes, so that every change is one entry of the browser's
+history.
 """
 
 import dataclasses
@@ -24,10 +25,12 @@ BESIDE = ("other_store", "other_run")
 
 
 def key(cls: type[ViewState], name: str) -> str:
+    """Return the key of the widget of a view's field."""
     return f"{cls.page}.{name}"
 
 
 def parameter_key(cls: type[ViewState], method: str, name: str) -> str:
+    """Return the key of the widget of a method's parameter."""
     return f"{cls.page}.{method}.{name}"
 
 
@@ -37,7 +40,7 @@ def drawn_key(key: str) -> str:
 
 
 def current(cls: type[View]) -> tuple[View, Notes]:
-    """The page's view in this run of the script; call before its widgets are made."""
+    """Return the page's view in this run of the script, and notes; call it before the widgets are made."""
     return decide(cls, st.query_params.to_dict(), st.session_state)
 
 
@@ -58,15 +61,15 @@ def change(cls: type[ViewState], **fields: Any) -> None:
 def rerun() -> None:
     """Run the script again from within a fragment.
 
-    The browser may not have drawn the widgets of the run that went before, and would then draw them at their
-    defaults; so their values are sent once more.
+    The browser may not have drawn the widgets of the run before, and would then draw them at their defaults;
+    so their values are sent once more.
     """
     st.session_state[REPUBLISH] = True
     st.rerun()
 
 
 def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]) -> tuple[View, Notes]:
-    """The view from the address, and from the widgets where the address is the one written last."""
+    """Return the view: from the widgets where the address is the one written last, else from the address."""
     view, notes = cls.from_query(query or _remembered(cls, session))
     if session.get(WRITTEN) != (cls.page, dict(query)):
         return view, notes
@@ -77,6 +80,7 @@ def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]
 
 
 def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
+    """Write the view's values into the session: for the widgets, and for the pages that are visited next."""
     cls, query = type(view), view.to_query()
     everything = session.pop(REPUBLISH, False) or _is_of_other_runs(query, session)
     if everything:
@@ -93,14 +97,17 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
 
 
 def _is_of_other_runs(query: Mapping[str, str], session: Mapping[str, Any]) -> bool:
-    """A browser names what is chosen by its label ("conv1 (16 channels)"), which another run may not have,
-    and would send the old label with the next click; so all values are sent to it once more."""
+    """Return whether the view is of other runs than before.
+
+    A browser names what is chosen by its label ("conv1 (16 channels)"), which another run may not have, and
+    would send the old label with the next click; so all values are then sent to it once more.
+    """
     _, before = session.get(WRITTEN, ("", {}))
     return any(query.get(name) != before.get(name) for name in ("store", "run", *BESIDE))
 
 
 def following(cls: type[View], view: ViewState, session: Mapping[str, Any]) -> View:
-    """What the navigation shows on another page, coming from `view`: as it was left, with what is carried."""
+    """Return the view that the navigation shows on another page: as it was left, with what is carried on."""
     query = view.to_query()
     carried = {name: query[name] for name in CARRIED if name in query}
     left = session.get(REMEMBERED, {}).get(cls.page, {})

@@ -1,4 +1,4 @@
-"""The views of all pages: what each shows, as one frozen dataclass a page."""
+"""The views of all pages: a frozen dataclass for each page says what it shows."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ class ChannelsView(ViewState):
     ascent: bool = view_field(False)
 
     def in_the_lab(self, live: bool = False) -> "LabView":
-        """Gradient ascent on the channel at the method's own defaults: one result for both pages."""
+        """Return gradient ascent on the channel at the method's own defaults: one result for both pages."""
         parameters = read_parameters("ascend", {})[0]
         asked = {"method": "ascend", "parameters": parameters, "layer": self.layer, "channel": self.channel}
         return LabView(self.store, self.run, live=live, **asked)
@@ -79,8 +79,9 @@ class ChannelsView(ViewState):
 class ImageView(LiveView):
     """All of one image. A tab of one method always has that method.
 
-    source: whether the tab Occlusion shows the store's maps or makes its own. value, overlay: how the store's
-    are drawn. strong: "layer/channel" that is chosen among the strongest ones, "" for the first.
+    source: whether the tab Occlusion shows the store's maps or makes its own.
+    value, overlay: how the store's maps are drawn.
+    strong: "layer/channel" that is chosen among the strongest channels; "" for the first.
     """
 
     page: ClassVar[str] = "image"
@@ -98,7 +99,7 @@ class ImageView(LiveView):
         return super().from_query(image_tabs.agreeing(query, cls.method, PARAMETER))
 
     def fitted(self, choices: Choices) -> tuple[Self, Notes]:
-        """Live occlusion where the store can't hold maps of the image."""
+        """Return this view with live occlusion where the store can't hold maps of the image."""
         view, notes = super().fitted(choices)
         missing = view.tab == image_tabs.OCCLUSION and bool(view.upload or not choices.occlusion)
         return (dataclasses.replace(view, source="live") if missing else view), notes
@@ -128,8 +129,12 @@ class LabView(LiveView):
 
 @dataclass(frozen=True)
 class CompareView(ViewState):
-    """Two runs. layer, channel, map and image are of the first; -1 is no image. label: "" for any.
-    wall_page: of the images, or channels, that the tab lists."""
+    """Two runs.
+
+    layer, channel, map, image: of the first run; -1 is no image.
+    label: of the images; "" for any.
+    wall_page: of the images, or channels, that the tab lists.
+    """
 
     page: ClassVar[str] = "compare"
     other_store: str = view_field("", listed=True)
@@ -152,7 +157,10 @@ class CompareView(ViewState):
 
 @dataclass(frozen=True)
 class ResultsView(ViewState):
-    """The live results that are kept. method: of this one alone, "" for all."""
+    """The live results that are kept.
+
+    method: shows those of this method alone; "" for all.
+    """
 
     page: ClassVar[str] = "results"
     method: str = view_field("", choices=("", *METHODS))
@@ -162,7 +170,10 @@ class ResultsView(ViewState):
 
 @dataclass(frozen=True)
 class FindingsView(ViewState):
-    """What was pinned. find: words that a finding's title or note has."""
+    """The findings.
+
+    find: words that a finding's title or note has.
+    """
 
     page: ClassVar[str] = "findings"
     find: str = view_field("")

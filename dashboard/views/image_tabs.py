@@ -22,15 +22,20 @@ TAB_OF_METHOD = {method: tab for tab, method in METHOD_OF_TAB.items()}
 
 
 def shows_result(tab: str, live_occlusion: bool) -> bool:
-    """Whether a tab shows what the view's method makes. live_occlusion: not the store's maps."""
+    """Return whether a tab shows what the view's method makes.
+
+    live_occlusion: whether occlusion maps are made live and not taken from the store.
+    """
     return tab in (SALIENCY, SEGMENTATION, LIVE) or (tab == OCCLUSION and live_occlusion)
 
 
 def agreeing(query: Mapping[str, str], default_method: str, parameter: str) -> dict[str, str]:
-    """A query whose method is that of its tab; under LIVE, a method that has a tab of its own gets that one.
+    """Return a query whose method is that of its tab.
 
-    default_method: where the query names none. parameter: before the names of parameters, which are dropped
-    where they are another method's.
+    On the tab LIVE, a method that has a tab of its own gets that tab.
+
+    default_method: where the query names none.
+    parameter: what the names of parameters begin with; they are dropped where they are another method's.
     """
     tab, method = query.get("tab", ""), query.get("method")
     if tab == LIVE and (method or default_method) in TAB_OF_METHOD:

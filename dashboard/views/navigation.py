@@ -1,4 +1,4 @@
-"""All pages: where their files are, and what the navigation says of them."""
+"""All pages: where their scripts are, and what the navigation says of them."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,10 @@ from dashboard.views.state import ViewState
 
 @dataclass(frozen=True)
 class PageEntry:
-    """One page. help: its tooltip in the navigation, and the line below its title."""
+    """One page.
+
+    help: its tooltip in the navigation, and the line below its title.
+    """
 
     view: type[ViewState]
     title: str
@@ -109,7 +112,7 @@ PAGES = {
 
 
 def navigation_pages() -> list:
-    """The pages for `st.navigation`, the first one as the default."""
+    """Return the pages for `st.navigation`; the first one is the default."""
     return [
         st.Page(
             entry.file, title=entry.title, icon=entry.icon, help=entry.help, url_path=name, default=index == 0
@@ -119,7 +122,7 @@ def navigation_pages() -> list:
 
 
 def link(view: ViewState, label: str | None = None, icon: str | None = None) -> None:
-    """A link to a page that shows `view`."""
+    """Draw a link to a page that shows `view`."""
     entry = PAGES[view.page]
     st.page_link(
         entry.file, label=label or entry.title, icon=icon or entry.icon, query_params=view.to_query()

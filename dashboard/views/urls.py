@@ -1,4 +1,7 @@
-"""Addresses of what ``dashboard.server.routes`` serves, relative to the app: it may stand behind a prefix."""
+"""Addresses of what `dashboard.server` serves beside the pages.
+
+They are relative to the app, as it may stand behind a proxy's prefix.
+"""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -6,8 +9,12 @@ from urllib.parse import quote
 
 @dataclass(frozen=True)
 class MapAddresses:
-    """Where the scatter component finds a map: two buffers, two prefixes an image_id is appended to, and the
-    buffer of what a search found ("" without a search)."""
+    """Where the scatter component finds a map.
+
+    points, colors: binary buffers of positions and values.
+    thumbnails, captions: an image_id is appended to these.
+    hits: buffer of what a search found; "" without a search.
+    """
 
     points: str
     colors: str
@@ -18,8 +25,13 @@ class MapAddresses:
 
 @dataclass(frozen=True)
 class GridAddresses:
-    """Where the deep zoom finds a grid: its tiles, the image of each cell, the whole picture to save, and two
-    prefixes an image_id is appended to."""
+    """Where the deep zoom finds a grid.
+
+    tiles: the tiles of its pyramid.
+    cells: the image of each cell.
+    picture: the whole picture, to save.
+    thumbnails, captions: an image_id is appended to these.
+    """
 
     tiles: str
     cells: str
@@ -29,7 +41,11 @@ class GridAddresses:
 
 
 def scatter_map(store: str, fingerprint: str, method: str, color: str, search: str = "") -> MapAddresses:
-    """The map of ``method`` with colours by the column ``color`` of ``images``, and what ``search`` finds."""
+    """Return the addresses of a map.
+
+    color: the column of `images` that colors it.
+    search: words whose hits are marked.
+    """
     return MapAddresses(
         points=points(store, fingerprint, method),
         colors=colors(store, fingerprint, color),
@@ -42,7 +58,10 @@ def scatter_map(store: str, fingerprint: str, method: str, color: str, search: s
 def deep_zoom_grid(
     store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False
 ) -> GridAddresses:
-    """The grid ``kind`` of ``method``; ``with_seams`` is about the picture to save."""
+    """Return the addresses of a grid.
+
+    with_seams: whether the picture to save has seams.
+    """
     tiles = _address("tiles", store, fingerprint, method, kind)
     return GridAddresses(
         tiles=tiles,
@@ -54,49 +73,50 @@ def deep_zoom_grid(
 
 
 def thumbnail(store: str, fingerprint: str, image_id: int) -> str:
-    """The image's thumbnail, as stored."""
+    """Return the address of the image's thumbnail, as stored."""
     return _address("thumbnail", store, fingerprint, image_id)
 
 
 def thumbnails(store: str, fingerprint: str) -> str:
-    """What an image_id is appended to, for its thumbnail."""
+    """Return what an image_id is appended to, for its thumbnail."""
     return _address("thumbnail", store, fingerprint, "")
 
 
 def captions(store: str, fingerprint: str) -> str:
-    """What an image_id is appended to, for JSON of its path, label and prediction."""
+    """Return what an image_id is appended to, for JSON of its path, label and prediction."""
     return _address("caption", store, fingerprint, "")
 
 
 def points(store: str, fingerprint: str, method: str) -> str:
-    """The positions of a map (binary, see ``dashboard.server.points.positions``)."""
+    """Return the address of a map's positions (binary, see `dashboard.server.map_bytes`)."""
     return _address("points", store, fingerprint, method)
 
 
 def colors(store: str, fingerprint: str, column: str) -> str:
-    """One value an image to colour by (binary, see ``compute.reports.drawing.coloring.Coloring.values``)."""
+    """Return the address of a value for each image to color it by (binary, see `Coloring.values`)."""
     return _address("colors", store, fingerprint, column)
 
 
 def hits(store: str, fingerprint: str, search: str) -> str:
-    """The images that have the words of ``search``, as image_ids (uint32)."""
+    """Return the address of the images that have the words of `search`, as image_ids (uint32)."""
     return _address("hits", store, fingerprint, search)
 
 
 def grid_picture(store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False) -> str:
-    """The whole grid as a PNG to save."""
+    """Return the address of the whole grid as a PNG to save."""
     return _address("tiles", store, fingerprint, method, kind, "grid-seams.png" if with_seams else "grid.png")
 
 
 def short_link(store: str, name: str) -> str:
-    """What leads to the view that a store keeps by this name."""
+    """Return the address that leads to the view that a store keeps by this name."""
     return _address("s", store, name)
 
 
 def of_two_runs(runs: tuple[str, str, str, str], *parts: object) -> str:
-    """Return the address of what ``dashboard.server.compare_routes`` serves of two runs.
+    """Return the address of what `dashboard.server.compare_routes` serves of two runs.
 
-    runs: store and fingerprint of the first run, then of the other. parts: such as "points", method, side.
+    runs: store and fingerprint of the first run, then of the other.
+    parts: such as "points", method, side.
     """
     return _address("compare-data", *runs, *parts)
 

@@ -14,7 +14,7 @@ QUERIES = {
 
 
 def capability_list(run: Run) -> None:
-    """As the run's manifest says; what it doesn't say (a method added since) is left open."""
+    """Draw the methods that the run's manifest lists; what it doesn't list, being newer, is left open."""
     titles = QUERIES | {name: method.title for name, method in METHODS.items()}
     known = run.manifest.model.get("capabilities", {})
     able = [title for name, title in titles.items() if name in known and known[name] is None]
@@ -28,5 +28,5 @@ def capability_list(run: Run) -> None:
 
 
 def reason(run: Run, name: str) -> str | None:
-    """Why the run's network does not allow a method or query; None where it does, or was not asked."""
+    """Return why the network does not allow a method; None where it does, or it was not asked."""
     return run.manifest.model.get("capabilities", {}).get(name)

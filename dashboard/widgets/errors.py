@@ -21,8 +21,11 @@ from dashboard.views.binding import View
 
 @contextmanager
 def boundary() -> Iterator[None]:
-    """ValueErrors are for people and shown, and so is a device whose memory is used up; others are logged,
-    and shown by their number in the log."""
+    """Show errors in the page's place, and go on.
+
+    ValueErrors are written for people and are shown, and so is it that a device's memory is used up. Others
+    are logged, and shown by their number in the log.
+    """
     try:
         yield
     except ValueError as error:
@@ -39,6 +42,7 @@ def boundary() -> Iterator[None]:
 
 
 def no_stores() -> NoReturn:
+    """Say how a store is made, and end the page."""
     st.header("No stores yet", anchor=False)
     places = ", ".join(f"`{place}`" for place in runs.settings().stores)
     st.info(
@@ -50,6 +54,7 @@ def no_stores() -> NoReturn:
 
 
 def unknown_store(view: View, listed: list[str]) -> NoReturn:
+    """Offer the stores that there are, and end the page."""
     st.header("No such store", anchor=False)
     st.warning(
         f"The link asks for store `{view.store}`, which this dashboard does not serve. It serves: "
@@ -62,6 +67,7 @@ def unknown_store(view: View, listed: list[str]) -> NoReturn:
 
 
 def unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
+    """Say why the store can't be read, offer the others, and end the page."""
     st.header(f"Store {view.store} can't be read", anchor=False)
     st.error(sentence(error), icon=":material/error:")
     for name in listed:
@@ -71,7 +77,7 @@ def unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
 
 
 def gone(view: View) -> NoReturn:
-    """The link's run is not in the store."""
+    """Say that the link's run is no longer in the store, offer the current one, and end the page."""
     st.header("This run is gone", anchor=False)
     st.warning(
         f"This store was regenerated, or is another copy: the link's run `{view.run}` is no longer in store "
@@ -84,7 +90,7 @@ def gone(view: View) -> NoReturn:
 
 
 def offer(view: View, label: str, primary: bool = True) -> None:
-    """A button that leads to a view of the same page."""
+    """Draw a button that leads to a view of the same page."""
     kind = "primary" if primary else "secondary"
     st.button(label, type=kind, on_click=_adopt, args=(view,))
 

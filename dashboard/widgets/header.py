@@ -1,4 +1,4 @@
-"""What is above every page: which store and run it shows, and what to do where they are not there."""
+"""What stands above every page: store, link and pin, and what to do where the store or run is not there."""
 
 import dataclasses
 from collections.abc import Callable
@@ -26,7 +26,10 @@ SAID = "said of the address"
 
 @dataclass(frozen=True)
 class Opened(Generic[View]):
-    """A page's view, held to what its run has. result: the live one that it shows, where it is finished."""
+    """A page's view, held to what its run has.
+
+    result: the live result that it shows, where it is finished.
+    """
 
     view: View
     run: Run
@@ -40,8 +43,9 @@ class Opened(Generic[View]):
 def open_page(
     cls: type[View], complete: Callable[[View, Run], View] = lambda view, run: view
 ) -> Opened[View]:
-    """Reads the view, opens its run, writes the address, draws the header; ends the page where it can't.
+    """Read the page's view, open its run, write the address and draw what stands above the page.
 
+    Ends the page where the run can't be opened.
     complete: fills in what of the view depends on more than its run, before the address is written.
     """
     view, notes = binding.current(cls)
@@ -72,8 +76,10 @@ def open_page(
 
 
 def _lasting(view: View, notes: Notes) -> Notes:
-    """What there is to say of an address, for as long as it stays: once settled it has no fault any more,
-    and the page runs again by itself when a job ends."""
+    """Return the notes on an address, for as long as the address stays.
+
+    Once written it has no fault any more, but the page runs again by itself when a job ends.
+    """
     address = view.to_query()
     if notes:
         st.session_state[SAID] = address, notes
@@ -82,7 +88,7 @@ def _lasting(view: View, notes: Notes) -> Notes:
 
 
 def _navigate(view: View, choices: Choices) -> None:
-    """Links to all pages, each with its whole view in the address: a click is one entry of the history."""
+    """Draw links to all pages, each with its whole view, so that a click is one entry of the history."""
     for entry in PAGES.values():
         if entry.view is type(view):
             link(view)

@@ -1,4 +1,4 @@
-"""From an image, or a patch of one, to every tool that takes it."""
+"""Links from an image, or a patch of one, to every page and method that takes it."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from dashboard.widgets.header import Opened
 
 @dataclass(frozen=True)
 class Unit:
-    """Where in the network a patch comes from: tools that read a layer, a channel or a unit get it too."""
+    """Where in the network a patch comes from; methods that read a layer, a channel or a unit get it too."""
 
     layer: str
     channel: int
@@ -29,7 +29,7 @@ class Unit:
 
 
 def links(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> None:
-    """A row of links, without the one to the page itself, and a menu of the Lab's methods."""
+    """Draw a row of links, without the one to the page itself, and a menu of the Lab's methods."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for view, label in pages(opened, chosen):
             if type(view) is not type(opened.view):
@@ -40,7 +40,7 @@ def links(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> None
 
 
 def pages(opened: Opened, chosen: ChosenImage) -> Iterator[tuple[ViewState, str]]:
-    """The pages that take an image, with what they are called on a link."""
+    """Yield the views of the pages that take an image, and what they are called on a link."""
     where, image = _where(opened), _image(chosen)
     yield explaining(opened, **image), "Explain"
     yield NeighborsView(**where, **image), "Neighbours"
@@ -56,7 +56,7 @@ def pages(opened: Opened, chosen: ChosenImage) -> Iterator[tuple[ViewState, str]
 
 
 def lab_views(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> Iterator[tuple[LabView, str]]:
-    """The Lab's methods that take the image: as what they start from, then as the guide or style."""
+    """Yield the Lab's methods that take the image: as what they start from, then as the guide or style."""
     where, image = _where(opened), _image(chosen)
     for name, method in METHODS.items():
         reads = method.needs | method.takes
@@ -72,13 +72,13 @@ def lab_views(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> 
 
 
 def compared(opened: Opened, **shown: Any) -> CompareView:
-    """The view of two runs: beside this one, the other that was compared with it last."""
+    """Return the view of two runs: this one, and the one that was compared with it last."""
     view = binding.following(CompareView, opened.view, st.session_state)
     return dataclasses.replace(view, **_where(opened), **shown)
 
 
 def explaining(opened: Opened, image: int, upload: str = "", tab: str = ImageView.tab) -> ImageView:
-    """The view of one image, with its default method."""
+    """Return the view of one image, with its default method."""
     method = ImageView.method
     parameters = read_parameters(method, {})[0]
     shown = {"image": image, "upload": upload, "tab": tab}
@@ -94,7 +94,7 @@ def _image(chosen: ChosenImage) -> dict:
 
 
 def _of_unit(unit: Unit, reads: frozenset[str]) -> dict:
-    """What of a unit a method reads."""
+    """Return what of a unit a method reads."""
     chosen = {"layer": unit.layer} if reads & {LAYER, CHANNEL, NEURON} else {}
     chosen |= {"channel": unit.channel} if reads & {CHANNEL, NEURON} else {}
     return chosen | ({"y": unit.y, "x": unit.x} if NEURON in reads else {})

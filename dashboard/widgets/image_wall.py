@@ -18,7 +18,7 @@ PER_PAGE = 48
 
 
 def known(opened: Opened) -> pa.Table:
-    """COLUMNS of all images: row i is image i."""
+    """Return COLUMNS of all images: row i is image i."""
     return runs.table(opened.run, "images", COLUMNS)
 
 

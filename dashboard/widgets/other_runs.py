@@ -1,4 +1,4 @@
-"""A store has another run than the link's: the way to the new one, and back to the old one."""
+"""What is said where a store has another run than the link's: ways to the new one, and back to the old."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from featurestore.reader import Run, Store
 
 
 def offer(view: ViewState, run: Run, latest: str, proof: Proof | None) -> None:
-    """Draws nothing where the run is the link's and the store's current one."""
+    """Offer the store's current run, and the run of the link, where they are not what is shown."""
     if proof is not None and not proof.is_of(run):
         _to_the_old(view, run, proof)
     if latest != run.fingerprint:
@@ -44,6 +44,6 @@ def _to_the_old(view: ViewState, run: Run, proof: Proof) -> None:
 
 
 def _named(run: Run) -> str:
-    """With the time it was made, where it is known: 2026-11-24 01:30."""
+    """Return a run's name with the time it was made, where that is known: 2026-11-24 01:30."""
     made = str(run.manifest.notes.get("created", ""))[:16].replace("T", " ")
     return f"run `{run.fingerprint}`" + (f" of {made}" if made else "")

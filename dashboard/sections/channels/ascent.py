@@ -1,4 +1,4 @@
-"""On a channel's card: the image that gradient ascent finds for it, and how far it gets."""
+"""A part of a channel's card: the image that gradient ascent finds for the channel."""
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ SHORTER_SIDE = 240
 
 
 def draw(opened: Opened[ChannelsView]) -> None:
+    """Draw the image and how far the channel gets with it; its progress while it is made."""
     view, shown = opened.view, opened.view.in_the_lab(live=True)
     st.markdown("**What it looks for**")
     job = live_result(method_task(shown, opened.run), starts_itself=True)

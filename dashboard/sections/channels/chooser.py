@@ -1,4 +1,4 @@
-"""The controls above a channel's card: layer, number, the one before and after, all of them to filter."""
+"""The controls above a channel's card: its layer and number, the channels before and after, all of them."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +25,10 @@ SIDE = 64
 
 
 def choose(opened: Opened[ChannelsView], stats: pa.Table) -> None:
-    """stats: the layer's rows of `channels`."""
+    """Draw the controls.
+
+    stats: the layer's rows of `channels`.
+    """
     layers = runs.choices(opened.run).layers
     shown = _listed(opened, stats)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -56,16 +59,17 @@ def choose(opened: Opened[ChannelsView], stats: pa.Table) -> None:
 
 
 def show(channel: int) -> None:
-    """For callbacks."""
+    """Set the channel that is shown, from a callback."""
     binding.change(ChannelsView, channel=channel, rank=0)
 
 
 def key(name: str) -> str:
+    """Return the key of the widget of a field of the page's view."""
     return binding.key(ChannelsView, name)
 
 
 def _listed(opened: Opened[ChannelsView], stats: pa.Table) -> pa.Table | None:
-    """None where the numbers asked for can't be read, which is said."""
+    """Return the channels that pass the filters; None, with a warning, where the numbers can't be read."""
     try:
         return channel_filter.listed(stats, opened.view)
     except ValueError as error:
@@ -74,7 +78,7 @@ def _listed(opened: Opened[ChannelsView], stats: pa.Table) -> pa.Table | None:
 
 
 def _neighbors(opened: Opened[ChannelsView], shown: pa.Table) -> None:
-    """The channel before and the one after, in the order and among those of the list."""
+    """Draw the buttons for the channel before and the one after, in the order of the filtered list."""
     before, after, place = channel_filter.beside(shown, opened.view.channel)
     for label, icon, shortcut, target in (
         ("Previous", ":material/chevron_left:", "P", before),
@@ -94,7 +98,7 @@ def _neighbors(opened: Opened[ChannelsView], shown: pa.Table) -> None:
 
 
 def _all(opened: Opened[ChannelsView], shown: pa.Table | None) -> None:
-    """Every channel that passes, by its strongest patch."""
+    """Draw every channel that passes the filters, by its strongest patch."""
     _filters(opened)
     if shown is None or not len(shown):
         st.caption("No channel of this layer is like that.")
@@ -129,7 +133,7 @@ def _filters(opened: Opened[ChannelsView]) -> None:
 
 
 def _strongest(opened: Opened[ChannelsView]) -> dict[int, dict]:
-    """The first patch of each channel of the layer."""
+    """Return the strongest patch of each channel of the layer, a row of `top_patches`."""
     rows = opened.run.select("top_patches", opened.view.layer)
     return {row["channel"]: row for row in rows.filter(pc.equal(rows["rank"], 0)).to_pylist()}
 

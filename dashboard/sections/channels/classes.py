@@ -1,4 +1,4 @@
-"""Which classes a channel answers to, as far as its strongest patches and its selectivity say."""
+"""Which classes a channel responds to, as far as its strongest patches and its selectivity say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,12 @@ LONGEST = 22
 
 @dataclass(frozen=True)
 class ClassAnswer:
-    """name: of a label, "" for none. patches: how many of the strongest ones have it. mean: of their
-    activations."""
+    """The patches of one class among a channel's strongest ones.
+
+    name: the class; "" for no label.
+    patches: how many there are.
+    mean: of their activations.
+    """
 
     name: str
     patches: int
@@ -22,7 +26,7 @@ class ClassAnswer:
 
 
 def by_class(values: Sequence[float], labels: Sequence[str | None]) -> list[ClassAnswer]:
-    """Of a channel's strongest patches, the class with most of them first."""
+    """Group a channel's strongest patches by class, the class with most of them first."""
     groups: dict[str, list[float]] = {}
     for value, label in zip(values, labels, strict=True):
         groups.setdefault(label or "", []).append(value)
@@ -31,12 +35,16 @@ def by_class(values: Sequence[float], labels: Sequence[str | None]) -> list[Clas
 
 
 def times_as_strong(selectivity: float) -> float:
-    """m / r of the selectivity (m - r) / (m + r): the mean in its class over that in the others."""
+    """Return how many times its mean in the others the mean in a channel's class is.
+
+    selectivity: (m - r) / (m + r) of the mean m in the class and the mean r in the others; the result is m /
+        r.
+    """
     return float("inf") if selectivity >= 1 else (1 + selectivity) / (1 - selectivity)
 
 
 def chart(answers: Sequence[ClassAnswer]) -> go.Figure:
-    """A bar a class, as long as the mean activation of its patches, which are counted on it."""
+    """Draw a bar for each class, as long as the mean activation of its patches, with their number upon it."""
     names = [each.name or "no label" for each in answers]
     figure = go.Figure(
         go.Bar(

@@ -1,4 +1,4 @@
-"""Beside each patch of a channel, what in it the unit answers to: its guided-backprop picture, made live."""
+"""Guided backpropagation of a channel's patches: what in each patch the unit responds to, made live."""
 
 from collections.abc import Sequence
 

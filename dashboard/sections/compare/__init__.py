@@ -1,1 +1,1 @@
-"""What the Compare page shows of two runs, a tab a module: `draw(pair)`."""
+"""What the Compare page shows of two runs: a module for each tab, with `draw(pair)`."""

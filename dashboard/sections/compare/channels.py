@@ -1,4 +1,4 @@
-"""Which channels still answer to the same images."""
+"""The tab Channels: which channels still respond to the same images."""
 
 import numpy as np
 import streamlit as st
@@ -18,6 +18,7 @@ PATCH, SMALL, PER_PAGE = 88, 64, 60
 
 
 def draw(pair: Pair) -> None:
+    """Draw the tab."""
     if not pair.compared.have("layers", "channels", "top_patches"):
         st.info("One of the runs has no channels to compare.", icon=":material/view_module:")
         return
@@ -69,7 +70,7 @@ def _layer_name(pair: Pair, name: str, layers: dict[str, int]) -> str:
 
 
 def _order(channels: Channels, sort: str) -> np.ndarray:
-    """Channels; those that are dead in a run come last."""
+    """Return the channels in the order of the list; those that are dead in a run come last."""
     numbers = np.arange(len(channels.partner))
     by = {"overlap": channels.overlap.share, "partner": channels.partner_share, "channel": numbers}
     return np.lexsort([numbers, by[sort]])

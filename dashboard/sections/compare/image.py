@@ -12,13 +12,13 @@ from featurestore.reader import Run
 
 
 def row_of(pair: Pair, image_id: int) -> int | None:
-    """The image's row in the match; None where it is in one run alone, or none is chosen."""
+    """Return the image's row among the shared images; None where it is in one run alone, or is -1."""
     row = int(pair.matched.rows(image_id)) if image_id >= 0 else -1
     return row if row >= 0 else None
 
 
 def show(pair: Pair) -> None:
-    """What both networks say of the view's image, if it has one."""
+    """Draw what both networks say of the view's image, if it has one."""
     row = row_of(pair, pair.view.image)
     if row is not None:
         both(pair, row)
@@ -29,7 +29,10 @@ def show(pair: Pair) -> None:
 
 
 def both(pair: Pair, row: int) -> None:
-    """The picture, and what either network says of it."""
+    """Draw the picture, and what each network says of it.
+
+    row: of the shared images.
+    """
     image_id, other_id = int(pair.matched.ids[row]), int(pair.matched.other_ids[row])
     picture, first, second = st.columns([1, 2, 2], gap="medium")
     with picture:
@@ -49,7 +52,10 @@ def both(pair: Pair, row: int) -> None:
 
 
 def _opinion(run: Run, image_id: int, side: str) -> None:
-    """side: unlike the run, not the same twice where a store is compared with a copy of it."""
+    """Draw the most probable classes.
+
+    side: names the plot. The run would not do: a store may be compared with a copy of itself.
+    """
     top = run.image(image_id)["top5"] or []
     if not top:
         st.caption("This network could not read the image.")

@@ -1,4 +1,4 @@
-"""Two maps of one method, laid upon each other, side by side."""
+"""The tab Maps: the two runs' maps by one method, the other laid upon the first, side by side."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from dashboard.components import Camera, Frame, GridItem, ScatterEvents, scatter
 from dashboard.data import comparison, selections
 from dashboard.data.comparison import Moved, Pair
 from dashboard.sections.compare import image, shared_images
-from dashboard.sections.compare.summary import MAPS
+from dashboard.text import map_name
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CompareView
 from dashboard.views.urls import MapAddresses
@@ -20,6 +20,7 @@ WHOLE = Camera(0, 0, 1)
 
 
 def draw(pair: Pair) -> None:
+    """Draw the tab."""
     maps = pair.compared.maps
     if not maps:
         st.info(
@@ -34,7 +35,7 @@ def draw(pair: Pair) -> None:
             "Layout",
             maps,
             key=binding.key(CompareView, "map"),
-            format_func=lambda name: MAPS.get(name, name),
+            format_func=map_name,
             on_change=shared_images.turn_back,
         )
         st.selectbox(
@@ -69,7 +70,7 @@ def _plots(pair: Pair, method: str, moved: Moved) -> None:
                 lasso=selections.read(view.store, pair.run, view.selection).tolist(),
                 highlight=view.highlight or None,
                 height=HEIGHT,
-                label=f"{MAPS.get(method, method)} of the images in both runs, {title.replace('*', '')}",
+                label=f"{map_name(method)} of the images in both runs, {title.replace('*', '')}",
                 on_event=lambda events, frame=frame: _happened(view, events, frame, frames["here"]),
             )
     st.caption(
@@ -91,7 +92,10 @@ def _addresses(pair: Pair, method: str, side: str) -> MapAddresses:
 
 
 def _happened(view: CompareView, events: ScatterEvents, frame: Frame, here: Frame) -> None:
-    """The address has the camera of the first plot, and nothing where a plot is only fitted to its place."""
+    """Write what was done in a plot into the view.
+
+    The address has the camera of the first plot, and none where a plot is only fitted to its place.
+    """
     changes = {}
     if events.clicked is not None:
         changes["image"] = events.clicked

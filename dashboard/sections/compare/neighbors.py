@@ -1,4 +1,4 @@
-"""Which images' neighbourhoods changed."""
+"""The tab Neighbours: the images whose nearest images changed."""
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ MOST = 20
 
 
 def draw(pair: Pair) -> None:
+    """Draw the tab."""
     if not pair.compared.have("neighbors"):
         st.info(
             "One of the runs has no neighbours: `python -m compute store --stages neighbors …` makes them.",
@@ -116,7 +117,11 @@ def _side_by_side(pair: Pair, row: int) -> None:
 def _neighbors(
     pair: Pair, run: Run, store: str, image_id: int, other: bool, across: np.ndarray
 ) -> list[GridItem]:
-    """The k nearest that both runs hold; ids are rows of the match. across: the other side's."""
+    """Return the k nearest images that both runs hold, as buttons whose ids are rows of the shared images.
+
+    other: whether `run` is the other run.
+    across: rows of the image's neighbours in the run on the other side.
+    """
     nearest = run.neighbors("feature", image_id)
     rows = pair.matched.rows(nearest["neighbor_id"].to_numpy(), other)
     kept = [(row, each) for row, each in zip(rows.tolist(), nearest.to_pylist(), strict=True) if row >= 0]

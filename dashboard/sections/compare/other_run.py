@@ -21,8 +21,11 @@ Place = tuple[str, str]
 
 
 def partner(view: CompareView, run: Run) -> Place | None:
-    """Another store's current run, or an older one of this store, that holds images of this run; None where
-    there is none. The ones over the very same images first."""
+    """Return the run that is compared with where the address names none; None where there is none.
+
+    It holds images of this run, and is another store's current run or an older one of this store. One over
+    the very same set of images goes first.
+    """
     places = [*_others(view), *_older(view, run)]
     for name in ("hash", "spec", None):
         for place in places:
@@ -33,7 +36,7 @@ def partner(view: CompareView, run: Run) -> Place | None:
 
 
 def current(store: str) -> str | None:
-    """None where the store has no run that can be read."""
+    """Return the fingerprint of a store's current run; None where it has none that can be read."""
     try:
         fingerprint = Store(runs.stores()[store]).current()
         return runs.open_run(store, fingerprint).fingerprint
@@ -42,7 +45,7 @@ def current(store: str) -> str | None:
 
 
 def none_yet(view: CompareView, run: Run) -> None:
-    """That no other run holds these images, and the command that makes one."""
+    """Say that no other run holds these images, with the command that makes one."""
     st.info(
         "No other run here is over these images, so there is nothing to compare with yet. Images are matched "
         "by the SHA-256 of their bytes. This makes a store of another network over the same images; name the "
@@ -53,7 +56,7 @@ def none_yet(view: CompareView, run: Run) -> None:
 
 
 def command(view: CompareView, run: Run) -> str:
-    """`make store …` of a network of torchvision's over the images of this run."""
+    """Return the `make store …` of a network of torchvision's over the images of this run."""
     place, chosen = runs.stores()[view.store], run.manifest.parameters
     folder = place.parent if isinstance(place, Path) else Path("stores")
     asked = {
@@ -68,7 +71,7 @@ def command(view: CompareView, run: Run) -> str:
 
 
 def offer(view: CompareView, other: Run) -> None:
-    """The way to the other store's new run, and back to the link's; nothing where it is both."""
+    """Offer the other store's new run, and the run that the link was made with, where these are not shown."""
     store = Store(runs.stores()[view.other_store])
     linked = Proof.from_text(view.proof).other if view.proof else None
     if linked is not None and not linked.is_of(other):
@@ -85,7 +88,7 @@ def offer(view: CompareView, other: Run) -> None:
 
 
 def gone(view: CompareView, reason: str) -> None:
-    """The view's other run can't be opened."""
+    """Say that the view's other run can't be opened, and offer what can."""
     st.warning(f"The other run can't be shown: {reason}", icon=":material/history_toggle_off:")
     with st.container(horizontal=True):
         if view.other_store in runs.stores():
@@ -101,7 +104,7 @@ def _others(view: CompareView) -> Iterator[Place]:
 
 
 def _older(view: CompareView, run: Run) -> Iterator[Place]:
-    """Latest first."""
+    """Yield the other runs of the view's store, the latest first."""
     for fingerprint in reversed(Store(runs.stores()[view.store]).runs()):
         if fingerprint != run.fingerprint:
             yield view.store, fingerprint

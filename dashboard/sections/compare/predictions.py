@@ -1,4 +1,4 @@
-"""The images whose prediction changed, with both predictions."""
+"""The tab Predictions: the images whose predicted class changed, with both predictions."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,7 @@ TONES = {"fixed": "good", "broken": "bad"}
 
 
 def draw(pair: Pair) -> None:
+    """Draw the tab."""
     predictions = pair.compared.predictions
     changed = comparison.changed(*pair.runs, "all", "")
     if not len(changed):

@@ -1,4 +1,4 @@
-"""A wall of shared images, page by page; a click chooses one."""
+"""The images of both runs as thumbnails, page by page; a click chooses one."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,17 @@ SIZE = 104
 
 
 def turn_back() -> None:
-    """For callbacks: to the first page of another list."""
+    """Show the first page of the list, from a callback that makes it another list."""
     binding.change(CompareView, wall_page=1)
 
 
 def wall(pair: Pair, rows: pa.Table, item: Callable[[dict, str], GridItem], name: str) -> None:
-    """rows: with image_id of the first run. item: a button of a row and the address of its thumbnail."""
+    """Draw one page of images that both runs have.
+
+    rows: a table with the first run's image_id.
+    item: makes the button of a row, from the row and the address of its thumbnail.
+    name: of the list, for its key.
+    """
     shown = rows[page_of(binding.key(CompareView, "wall_page"), len(rows), PER_PAGE)].to_pylist()
     image_grid(
         [item(row, urls.thumbnail(pair.view.store, pair.view.run, row["image_id"])) for row in shown],

@@ -1,4 +1,4 @@
-"""How much changed, in numbers."""
+"""The tab Summary: how much changed, in numbers."""
 
 import numpy as np
 import pyarrow.compute as pc
@@ -7,13 +7,13 @@ import streamlit as st
 from compute.reports.compare.measures import PATCHES
 from dashboard.data import comparison
 from dashboard.data.comparison import Pair
-from dashboard.text import sentence
+from dashboard.text import map_name, sentence
 
-MAPS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 UNRELATED = "what unrelated networks would have"
 
 
 def draw(pair: Pair) -> None:
+    """Draw the tab."""
     sections = {
         "Predictions": _predictions(pair),
         "Features and neighbours": [*_neighbors(pair), *_features(pair)],
@@ -143,7 +143,7 @@ def _maps(pair: Pair) -> Numbers:
 
 
 def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:
-    label = f"{MAPS.get(name, name)} residual"
+    label = f"{map_name(name)} residual"
     try:
         aligned = comparison.moved(*pair.runs, name).aligned
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""Parts of the Image page."""
+"""Parts of the Image page; the Neighbours page takes those of the neighbours too."""

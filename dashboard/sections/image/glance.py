@@ -1,5 +1,8 @@
-"""One image at a glance: where occlusion and saliency point, the object cut out, the nearest images, the
-channels that answer most."""
+"""The tab At a glance of the Image page.
+
+It shows where occlusion and saliency point, the object cut out, the nearest images and the strongest
+channels.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -37,6 +40,7 @@ SHOWN, SIDE = 8, 84
 
 
 def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
+    """Draw the tab."""
     refused = runs.refusal(opened.run)
     parts: dict[str, Callable[[], None]] = {
         OCCLUSION: lambda: _occlusion(opened, chosen, refused),
@@ -63,7 +67,7 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
 
 
 def shown_on(view: ImageView, tab: str) -> ImageView:
-    """The same image on another tab, its method at its defaults."""
+    """Return the view of the same image on another tab, with the tab's method at its defaults."""
     method = METHOD_OF_TAB.get(tab, view.method)
     parameters = view.parameters if method == view.method else read_parameters(method, {})[0]
     return dataclasses.replace(view, tab=tab, method=method, parameters=parameters)

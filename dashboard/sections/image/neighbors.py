@@ -62,17 +62,31 @@ def pixel_neighbors(run: Run, upload: str, count: int, view: ViewState | None = 
     return None if job is None else job.step.table()
 
 
+def neighbors(opened: Opened, chosen: ChosenImage, space: str, count: int) -> pa.Table | None:
+    """Return the images nearest to the chosen one in `space`, "feature" or "pixel": neighbor_id, distance.
+
+    Of an uploaded image they are searched for; None while that goes on, which is drawn.
+    ValueError where there are none.
+    """
+    if chosen.image_id is not None:
+        return opened.run.neighbors(space, chosen.image_id).slice(0, count)
+    if space == "feature":
+        return feature_neighbors(opened.run, chosen.upload, MOST).slice(0, count)
+    nearest = pixel_neighbors(opened.run, chosen.upload, MOST, opened.view)
+    return None if nearest is None else nearest.slice(0, count)
+
+
 def strip(opened: Opened, chosen: ChosenImage, space: str, count: int, size: int = 96) -> None:
-    """One row of neighbours in `space`, "feature" or "pixel"."""
+    """Draw one row of neighbours in `space`, "feature" or "pixel"; a click moves to that image."""
     st.markdown(f"**{SPACES[space]}**")
-    found = _found(opened, chosen, space, count)
-    if found is None:
+    nearest = neighbors(opened, chosen, space, count)
+    if nearest is None:
         return
-    ids = found["neighbor_id"].to_pylist()
+    ids = nearest["neighbor_id"].to_pylist()
     rows = opened.run.rows("images", ids, ("image_id", "path", "label", "predicted")).to_pylist()
     items = [
         _item(opened, row, distance)
-        for row, distance in zip(rows, found["distance"].to_pylist(), strict=True)
+        for row, distance in zip(rows, nearest["distance"].to_pylist(), strict=True)
     ]
     image_grid(
         items,
@@ -81,16 +95,6 @@ def strip(opened: Opened, chosen: ChosenImage, space: str, count: int, size: int
         size=size,
         on_click=lambda chosen: choose(type(opened.view), chosen),
     )
-
-
-def _found(opened: Opened, chosen: ChosenImage, space: str, count: int) -> pa.Table | None:
-    """None while they are looked for. ValueError where there are none."""
-    if chosen.image_id is not None:
-        return opened.run.neighbors(space, chosen.image_id).slice(0, count)
-    if space == "feature":
-        return feature_neighbors(opened.run, chosen.upload, MOST).slice(0, count)
-    found = pixel_neighbors(opened.run, chosen.upload, MOST, opened.view)
-    return None if found is None else found.slice(0, count)
 
 
 def _item(opened: Opened, row: dict, distance: float) -> GridItem:

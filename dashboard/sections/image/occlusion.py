@@ -27,6 +27,7 @@ PREVIEW = 240
 
 
 def draw(opened: Opened[ImageView], image_id: int) -> None:
+    """Draw the map that the view asks for, with its numbers."""
     run, view = opened.run, opened.view
     maps = run.occlusion(image_id)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -57,7 +58,10 @@ def draw(opened: Opened[ImageView], image_id: int) -> None:
 
 @st.cache_data(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def preview(run: Run, image_id: int) -> tuple[bytes, str]:
-    """PNG of the image, coloured where the grey patch costs the class its probability; and the class."""
+    """Return the image, bright where the grey patch costs the class its probability, and the class.
+
+    The image is a PNG.
+    """
     maps = run.occlusion(image_id)
     with Image.open(io.BytesIO(photographs.crop(run, image_id))) as crop:
         image = np.asarray(crop.convert("RGB"), np.float32) / 255

@@ -1,4 +1,4 @@
-"""The tab of the Image page with the channels that answer unusually strongly to the image."""
+"""The tab Strongest channels of the Image page: the channels that respond unusually strongly to the image."""
 
 from collections.abc import Mapping
 
@@ -26,6 +26,7 @@ Shown = tuple[tuple[Answer, bytes], ...]
 
 
 def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
+    """Draw the tab."""
     layers = tuple(runs.choices(opened.run).layers)
     if not layers:
         st.info("This network has no convolution, so it has no channels.", icon=":material/view_module:")
@@ -48,7 +49,7 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
 
 
 def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int) -> None:
-    """One row of the `count` rarest answers of all layers; a click opens the tab on one of them."""
+    """Draw one row of the `count` rarest responses of all layers; a click opens the tab on one of them."""
     shown = _found(opened, chosen, "")
     if shown is None:
         return
@@ -63,7 +64,10 @@ def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int)
 
 
 def _rarity(answer: Answer) -> tuple[float, float]:
-    """Least for the answer that fewest images exceed; between equals, nearest to the channel's maximum."""
+    """Return a sort key, least for the response that fewest images exceed.
+
+    Between equals, the one nearest to the channel's maximum goes first.
+    """
     return answer.share, -answer.value / answer.maximum
 
 
@@ -87,7 +91,10 @@ def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
 
 
 def _live(opened: Opened[ImageView], chosen: ChosenImage) -> Shown | None:
-    """None while the network runs; the store's own top patches where the network may not be used."""
+    """Return the channels and their patches; None while the network runs.
+
+    Where the network may not be used, only what the store knows can be returned.
+    """
     if (refused := runs.refusal(opened.run)) is not None:
         st.info(
             f"{sentence(ValueError(refused))} Until then, only channels among whose top patches "
@@ -105,10 +112,13 @@ def _found(opened: Opened[ImageView], chosen: ChosenImage, layer: str) -> Shown 
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
-def _ranked(run: Run, chosen: ChosenImage, layer: str, _found: Mapping[str, Peaks]) -> Shown:
-    """The found peaks follow from the run and the chosen."""
+def _ranked(run: Run, chosen: ChosenImage, layer: str, _peaks: Mapping[str, Peaks]) -> Shown:
+    """Return the channels and their patches.
+
+    _peaks: follow from the run and the image, so they are not part of the cache's key.
+    """
     image = photographs.photograph(run, chosen.image_id or 0, chosen.upload)
-    return _with_patches(image, strongest(run, layer, _found, chosen.image_id, image.size))
+    return _with_patches(image, strongest(run, layer, _peaks, chosen.image_id, image.size))
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
