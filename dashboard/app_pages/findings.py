@@ -17,10 +17,10 @@ from dashboard.widgets.image_wall import page_of
 
 PER_PAGE = 12
 FIRST = 4
-"""Numbers that are shown at once."""
+"""Numbers that a card shows before it is asked for all of them."""
 
 SHOWN = 60
-"""Characters of a number's text."""
+"""Characters of a number's text that are shown."""
 
 MARKS = {
     "holds": ":green-badge[:material/verified: holds]",

@@ -23,7 +23,7 @@ from dashboard.widgets.image_wall import known, wall
 SHOWN = {"points": "Points", "grid": "Grid"}
 KINDS = {"unique": "Each image at most once", "nearest": "Nearest image to each cell"}
 MOST_CLASSES = 8
-"""Classes that are named of a selection."""
+"""Classes that the summary of a selection names."""
 
 
 def draw(opened: Opened[MapView]) -> None:

@@ -19,7 +19,7 @@ from dashboard.widgets.image_links import explaining
 from dashboard.widgets.image_wall import wall
 
 MOST_CLASSES = 40
-"""More can't be read in one picture."""
+"""Classes in the matrix; more can't be read in one picture."""
 
 TABS = {"confusion": "Confusion", "neighbors": "Neighbours disagree", "classes": "Classes"}
 

@@ -18,7 +18,7 @@ from dashboard.widgets.image_picker import choose, pick
 from featurestore.reader import Run
 
 SAMPLED = 50_000
-"""Images from which the whole store's share is counted: of more, blocks that lie evenly over them."""
+"""Images that the share in the whole store is counted on; of more, evenly spread blocks are taken."""
 
 SPACES = {
     "feature": ("By what the network sees", "Cosine distance of the last linear layer's input."),

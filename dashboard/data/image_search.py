@@ -15,7 +15,7 @@ FIELDS = {
     "image": (),
     "": ("path", "label", "predicted"),
 }
-"""Columns that a word is looked for in, by what stands before its colon; without one, in three of them."""
+"""Columns that a word is searched in, by what stands before its colon; "" is for words without one."""
 
 HELP = (
     "Words of the path, the label or the prediction, or an image's number. All of them must be there; case "

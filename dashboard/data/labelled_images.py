@@ -14,7 +14,7 @@ from dashboard.data.runs import BY_FOLDER
 from featurestore.reader import Run
 
 COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probability", "loss")
-"""What pages that show many images say of each."""
+"""Columns of `images` that are read for pages which show many images."""
 
 
 @dataclass(frozen=True)

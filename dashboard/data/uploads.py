@@ -12,11 +12,11 @@ from compute.images.decoding import decode
 from dashboard.data.content_store import ContentStore
 
 LARGEST_BYTES = 30 * 1024 * 1024
-"""Of one upload; as `server.maxUploadSize`, which browsers are told."""
+"""Greatest size of an uploaded file; the same as `server.maxUploadSize`, which browsers are told."""
 
 LARGEST_PIXELS = 40_000_000
 GRACE_SECONDS = 600
-"""After the last session is gone: it may come back, as it does when a page is loaded again."""
+"""How long an image is kept after its last session: that may come back, as when a page is reloaded."""
 
 
 def open_session(session: str) -> bool:

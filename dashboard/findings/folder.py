@@ -21,10 +21,10 @@ from featurestore.files.atomic import fsync_folder, make_folder, publish
 
 TOML, PNG = ".toml", ".png"
 LARGEST_TEXT, LARGEST_PICTURE = 256 * 1024, 2 * 1024 * 1024
-"""Bytes; larger files are not read."""
+"""Bytes of a finding and of its thumbnail; larger files are not read."""
 
 MOST = 1_000
-"""Findings that are listed."""
+"""Findings that are listed at most."""
 
 LONGEST_SLUG = 60
 SIDE = 360

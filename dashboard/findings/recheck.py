@@ -19,10 +19,10 @@ from featurestore.reader import Run, Store
 
 Kind = Literal["holds", "differs", "unchecked"]
 Compute = Callable[[LiveView, Run], Result | None]
-"""The result of a live view; None where it is not at hand."""
+"""Makes the result of a live view; None where it is not at hand."""
 
 UNSAID = ("seconds",)
-"""Numbers that are of the computation, not of the finding."""
+"""Numbers that say how it was computed, so that they are not part of a finding."""
 
 
 @dataclass(frozen=True)

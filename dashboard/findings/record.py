@@ -14,7 +14,7 @@ FORMAT = 1
 HEADING = "# A finding of Featurescope; `make findings` says whether it still holds.\n"
 LONGEST_TITLE, LONGEST_NOTE, LONGEST_TEXT = 120, 4_000, 1_000
 MOST_NUMBERS, MOST_VALUES = 400, 64
-"""Numbers of a finding, and values of a list among them; further ones are not kept."""
+"""Numbers of a finding, and values of a list among them, at most; further ones are not kept."""
 
 Value = bool | int | float | str | list
 

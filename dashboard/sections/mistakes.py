@@ -24,7 +24,7 @@ THEORY = (
     "learning finds them from the predicted probabilities instead: Northcutt, Jiang and Chuang 2021)."
 )
 MOST = 20
-"""As many are in the store."""
+"""Neighbours of each image in the store."""
 
 
 def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:

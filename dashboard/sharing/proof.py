@@ -25,11 +25,11 @@ TOLERANCE = 0.01
 """Deviation (root mean square of the difference over that of the original) up to which results are close."""
 
 SMALLEST = 0.0005
-"""Deviation below which no number is said."""
+"""Deviation below which no number is given."""
 
 VERSION, SEPARATOR = "2", "~"
 WHOLE, PART, TABLE = 16, 4, 3
-"""Characters of base64: of the manifest's digest, of what names a difference, of a table's."""
+"""Characters of base64 of the manifest's digest, of a part's and of a table's."""
 
 RESULT = 32
 """Hexadecimal digits of a result's digest."""

@@ -19,9 +19,9 @@ View = TypeVar("View", bound=ViewState)
 WRITTEN, REMEMBERED, REPUBLISH = "address written", "remembered", "republish"
 DRAWN = ", as drawn"
 CARRIED = ("store", "run", "image", "upload", "layer", "channel", "target", "map")
-"""Fields that a click on the navigation carries to the next page."""
+"""Fields that a click in the navigation takes along to the next page."""
 BESIDE = ("other_store", "other_run")
-"""Fields that go with the run that they were chosen beside, and not with another one."""
+"""Fields that were chosen to go with a run, and are not kept for another one."""
 
 
 def key(cls: type[ViewState], name: str) -> str:

@@ -16,7 +16,7 @@ TABS = {
 }
 
 METHOD_OF_TAB = {OCCLUSION: "occlusion", SALIENCY: "saliency", SEGMENTATION: "segment"}
-"""Tabs of one method; LIVE has the others."""
+"""The method of each tab that has only one; the tab LIVE has the other methods."""
 
 TAB_OF_METHOD = {method: tab for tab, method in METHOD_OF_TAB.items()}
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 LONGEST = 120
-"""Characters of a text as an address writes it, where a field says no other limit."""
+"""Greatest length of a text in an address, in characters, where a field has no limit of its own."""
 
 LONGEST_NUMBER = 24
 

@@ -16,7 +16,7 @@ from dashboard.views.query_text import LONGEST, Notes, clamp, read, resolved, wr
 
 LONGEST_RUN, LONGEST_NAME, LONGEST_PROOF = 128, 32, 400
 PARAMETER = "p."
-"""Before the name of a method's parameter in an address."""
+"""What the name of a method's parameter begins with in an address."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from dashboard.widgets.figures import MARGIN, palettes
 
 LONGEST = 22
-"""Letters of a class name on the axis; the whole name is on hover."""
+"""Letters of a class name on the axis; the whole name is shown under the mouse."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dashboard.widgets import figures
 from featurestore.reader import Run
 
 MOST = 20
-"""As many are in a store."""
+"""Neighbours of each image in a store."""
 
 
 def draw(pair: Pair) -> None:

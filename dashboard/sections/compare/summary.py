@@ -30,7 +30,7 @@ def draw(pair: Pair) -> None:
 
 
 Numbers = list[tuple[str, str, str | None, str]]
-"""Label, value, what to hold it against, help."""
+"""Label, value, what to compare it with, help."""
 
 
 def _predictions(pair: Pair) -> Numbers:

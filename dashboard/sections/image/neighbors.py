@@ -23,7 +23,7 @@ from dashboard.widgets.live.run import live_result
 from featurestore.reader import Run
 
 MOST = 20
-"""As many are looked for of an upload, so that it is one job for all pages."""
+"""Neighbours that are searched for of an uploaded image, on all pages, so that one job serves them all."""
 
 SPACES = {
     "feature": "By what the network sees: cosine distance of the last linear layer's input",
