@@ -164,6 +164,17 @@ def test_links_lead_somewhere(name):
 
 
 @each_page
+def test_files_that_are_named_exist(page):
+    spans = {" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(page))}
+    named = {
+        span
+        for span in spans
+        if re.fullmatch(r"(compute|dashboard|featurestore|tests|docs|\.ci)/[\w./-]+", span)
+    }
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+@each_page
 def test_pictures_have_a_text(page):
     assert all(re.findall(r"!\[([^\]]*)\]\(", page))
 

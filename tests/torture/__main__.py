@@ -1,4 +1,4 @@
-"""python -m tests.torture: all parts at full count; prints what was found, keeps it for docs/benchmarks.md."""
+"""python -m tests.torture: all parts at full count; prints what is found, keeps it for docs/benchmarks.md."""
 
 import sys
 import tempfile
