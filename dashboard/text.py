@@ -16,8 +16,8 @@ def plain(text: str) -> str:
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def sentence(error: Exception) -> str:
-    """Return an error's text as a sentence: a capital letter first, a full stop last."""
+def sentence(error: Exception | str) -> str:
+    """Return an error's text, or another one, as a sentence: a capital letter first, a full stop last."""
     text = str(error).strip() or type(error).__name__
     return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 

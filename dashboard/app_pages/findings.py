@@ -66,7 +66,7 @@ def _has(kept: FindingFile, find: str) -> bool:
 
 def _card(folder: Folder, kept: FindingFile) -> None:
     if kept.finding is None:
-        why = sentence(ValueError(kept.problem))
+        why = sentence(kept.problem)
         st.error(f"`{kept.slug}.toml` can't be read: {why}", icon=":material/error:")
         return
     finding, thumbnail = kept.finding, folder.thumbnail(kept.slug)
@@ -96,7 +96,7 @@ def _state(finding: Finding) -> None:
     check = recheck(finding, result_of) if live else _stored(finding, _runs(finding))
     gone = " :orange-badge[:material/history_toggle_off: run gone]" if check.run_gone else ""
     st.markdown(f"{MARKS[check.kind]}{gone}")
-    st.caption(plain(sentence(ValueError(check.sentence))))
+    st.caption(plain(sentence(check.sentence)))
     if finding.store in data.stores():
         link(view, f"Open {PAGES[view.page].title}")
 

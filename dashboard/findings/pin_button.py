@@ -9,7 +9,7 @@ from dashboard.data import runs
 from dashboard.findings.folder import findings
 from dashboard.findings.recheck import environment_of, numbers_of
 from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import main_download
 from dashboard.sharing.link_panel import proved
 from dashboard.text import sentence

@@ -9,7 +9,7 @@ from typing import Literal
 from dashboard.data import runs
 from dashboard.data.comparison import second_run
 from dashboard.findings.record import Finding, Value, flat
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.proof import TOLERANCE, Proof, compare, prove
 from dashboard.views.definitions import ChannelsView

@@ -2,7 +2,7 @@
 
 from dashboard.jobs.lookup import requested
 from dashboard.jobs.method_task import work_of
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.views.state import LiveView
 from featurestore.reader import Run
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from dashboard.jobs.queue import State
 from dashboard.jobs.request import Request, request
-from dashboard.jobs.result_store import Result, results
+from dashboard.jobs.result import Result
+from dashboard.jobs.result_store import results
 from dashboard.jobs.task import find
 from dashboard.views.state import LiveView, ViewState
 from featurestore.reader import Run

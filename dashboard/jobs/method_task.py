@@ -12,7 +12,8 @@ from dashboard.data import photographs, runs
 from dashboard.jobs.lookup import kept, requested
 from dashboard.jobs.queue import Work
 from dashboard.jobs.request import Request
-from dashboard.jobs.result_store import Result, ResultCache, results
+from dashboard.jobs.result import Result
+from dashboard.jobs.result_store import ResultCache, results
 from dashboard.jobs.task import Task
 from dashboard.text import reason
 from dashboard.views.state import LiveView

@@ -1,7 +1,7 @@
 """Finished live results, kept beside their store so that a link opens on them, also after a restart.
 
-`<store>/results/<key>-<digest>.npz`: the key says what the result depends on (`live_request.Request.key`),
-the digest what came out; so results of one request from two environments lie beside each other.
+`<store>/results/<key>-<digest>.npz`: the key says what the result depends on (`Request.key`), the digest what
+came out; so results of one request from two environments lie beside each other.
 """
 
 import json
@@ -17,8 +17,6 @@ import streamlit as st
 from dashboard.data import runs
 from dashboard.jobs.result import ABOUT, THUMBNAIL, Result, from_file, to_file
 from featurestore.files.disk_cache import CachedFile, DiskCache
-
-__all__ = ["Entry", "Result", "ResultCache", "kept_beside", "results"]
 
 FOLDER, SUFFIX = "results", ".npz"
 

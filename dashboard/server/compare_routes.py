@@ -34,7 +34,7 @@ def comparison_routes(open_run: OpenRun) -> list[Route]:
 
 
 def _points(run: Run, other: Run, method: str, side: str) -> Payload:
-    """As `dashboard.server.points.positions`; "there" is the other map, laid upon the first."""
+    """As `dashboard.server.map_bytes.positions`; "there" is the other map, laid upon the first."""
     if side not in SIDES:
         raise ValueError(f"unknown side {side!r}; sides are {', '.join(SIDES)}")
     found = comparison.moved(run, other, method)

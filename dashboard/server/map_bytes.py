@@ -1,7 +1,7 @@
-"""The grid of an embedding as one large picture, made tile by tile for a deep zoom.
+"""What a browser gets of a map, in bytes: its points' positions, and its grid in tiles for a deep zoom.
 
-At level z a cell is 2^z pixels wide, so a tile of 512 pixels always holds whole cells. Small cells come from
-an atlas of all thumbnails at 16x16, made once a grid; larger ones are decoded for the tile.
+At level z a cell of the grid is 2^z pixels wide, so a tile of 512 pixels always holds whole cells. Small
+cells come from an atlas of all thumbnails at 16x16, made once a grid; larger ones are decoded for the tile.
 """
 
 import numpy as np
@@ -15,8 +15,20 @@ TILE = 512
 LAYERS = ("picture", "seams")
 
 
+def positions(run: Run, method: str) -> bytes:
+    """Return the map of `method`, little-endian: x (n,) float32, y (n,) float32, image_id (n,) uint32.
+
+    Images that have no place on the map are left out.
+    """
+    table = run.embedding(method)
+    x, y, image_id = (table[name].to_numpy() for name in ("x", "y", "image_id"))
+    placed = np.isfinite(x) & np.isfinite(y)
+    columns = (x.astype("<f4"), y.astype("<f4"), image_id.astype("<u4"))
+    return b"".join(column[placed].tobytes() for column in columns)
+
+
 def tile(run: Run, method: str, kind: str, layer: str, z: int, x: int, y: int) -> bytes:
-    """The tile ``x``, ``y`` of ``layer`` at level ``z`` as WebP; ValueError for one that is not there."""
+    """Return the tile `x`, `y` of `layer` at level `z` as WebP. ValueError for one that is not there."""
     made = grid(run, method, kind)
     rows, cols = _block(made.pyramid, z, x, y)
     if layer == "picture":

@@ -20,7 +20,7 @@ from compute.reports.grid import grid, grid_picture
 from dashboard.components import loader
 from dashboard.components.data_url import media_type
 from dashboard.data import image_search
-from dashboard.server import map_bytes, points
+from dashboard.server import map_bytes
 from featurestore.errors import Damaged, Unavailable
 from featurestore.reader import Run
 
@@ -119,7 +119,7 @@ def _caption(run: Run, image_id: str) -> Payload:
 
 
 def _points(run: Run, method: str) -> Payload:
-    return Payload(points.positions(run, method), "application/octet-stream")
+    return Payload(map_bytes.positions(run, method), "application/octet-stream")
 
 
 def _colors(run: Run, column: str) -> Payload:

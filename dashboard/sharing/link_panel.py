@@ -7,7 +7,8 @@ import streamlit as st
 
 from dashboard.components.copy_button import copy_button
 from dashboard.data.comparison import second_run
-from dashboard.jobs.result_store import Result, results
+from dashboard.jobs.result import Result
+from dashboard.jobs.result_store import results
 from dashboard.sharing.proof import Proof, compare, prove
 from dashboard.sharing.short_links import short_links
 from dashboard.text import reason

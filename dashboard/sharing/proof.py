@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from compute.analysis.deviation import BYTES, Sketch, deviation, estimated_deviation
-from dashboard.jobs.result_store import Result, ResultCache
+from dashboard.jobs.result import Result
+from dashboard.jobs.result_store import ResultCache
 from dashboard.views.state import ViewState
 from featurestore.manifest import Manifest
 from featurestore.reader import Run

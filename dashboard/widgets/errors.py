@@ -32,9 +32,9 @@ def boundary() -> Iterator[None]:
         st.error(sentence(error), icon=":material/error:")
     except Exception as error:
         if is_out_of_memory(error):
-            st.error(sentence(ValueError(OUT_OF_MEMORY)), icon=":material/memory:")
+            st.error(sentence(OUT_OF_MEMORY), icon=":material/memory:")
             return
-        said = sentence(ValueError(logged("page")))
+        said = sentence(logged("page"))
         st.error(
             f"{said} The rest of the dashboard goes on; reload the page, or go to another one.",
             icon=":material/bug_report:",

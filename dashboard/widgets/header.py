@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.data import runs, selections
 from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
 from dashboard.views import binding
 from dashboard.views.binding import View

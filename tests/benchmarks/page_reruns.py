@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 from compute.methods.base import Step
 from dashboard.findings.folder import Folder
 from dashboard.findings.record import Finding
-from dashboard.jobs.result_store import Result, kept_beside
+from dashboard.jobs.result import Result
+from dashboard.jobs.result_store import kept_beside
 from dashboard.settings import Settings
 from dashboard.views.definitions import CompareView
 from dashboard.views.navigation import PAGES

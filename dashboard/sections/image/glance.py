@@ -53,7 +53,7 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
             with boundary():
                 part()
     if refused is not None:
-        st.info(sentence(ValueError(refused)), icon=":material/lock:")
+        st.info(sentence(refused), icon=":material/lock:")
     link(shown_on(opened.view, NEIGHBORS), TABS[NEIGHBORS], PAGES["neighbors"].icon)
     known = chosen.image_id is not None or refused is None
     if known:

@@ -97,7 +97,7 @@ def _live(opened: Opened[ImageView], chosen: ChosenImage) -> Shown | None:
     """
     if (refused := runs.refusal(opened.run)) is not None:
         st.info(
-            f"{sentence(ValueError(refused))} Until then, only channels among whose top patches "
+            f"{sentence(refused)} Until then, only channels among whose top patches "
             "this image is can be shown, from the store.",
             icon=":material/lock:",
         )

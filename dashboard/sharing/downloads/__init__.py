@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import (
     channels,
     compare,

@@ -8,7 +8,7 @@ from dashboard.data import runs
 from dashboard.jobs import visitor
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.one_step import one_step_task, value_of
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import method_result
 from dashboard.sharing.downloads.download import Download, own_code, report_download
 from dashboard.views.definitions import ChannelsView

@@ -4,7 +4,7 @@ from compute.reports.base import ReportInputs
 from compute.reports.compare.measures import Compared
 from compute.reports.compare.report import CompareSpec, compare_report
 from dashboard.data import comparison, runs
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import Download, path_said, report_download
 from dashboard.views.definitions import CompareView
 from featurestore.places import Place

@@ -8,7 +8,7 @@ from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.jobs import visitor
 from dashboard.jobs.one_step import strongest_units, value_of
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import method_result
 from dashboard.sharing.downloads.download import Download, own_code, report_download
 from dashboard.sharing.downloads.neighbors import of_image

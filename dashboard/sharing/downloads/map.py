@@ -5,7 +5,7 @@ from compute.reports.grid import GridSpec
 from compute.reports.map import MapSpec
 from compute.reports.tables import images_report
 from dashboard.data import selections
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import NUMBERS, Download, report_download
 from dashboard.views.definitions import MapView
 from featurestore.places import Place

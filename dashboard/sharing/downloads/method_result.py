@@ -4,7 +4,7 @@ from compute.reports.drawing.report import NPY, PNG, Report
 from compute.reports.method_result import curves_table, result_recipe, result_report
 from dashboard.jobs.lookup import requested
 from dashboard.jobs.request import Request
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import NUMBERS, PICTURE_AND_NUMBERS, Download, own_code
 from dashboard.views.state import LiveView
 from featurestore.places import Place

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.mistakes import ClassesSpec, ConfusionSpec, MistakesSpec, OutvotedSpec
 from dashboard.data import runs, selections
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import Download, report_download
 from dashboard.views.definitions import MistakesView
 from featurestore.places import Place

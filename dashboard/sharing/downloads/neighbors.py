@@ -3,7 +3,7 @@
 from compute.reports.base import ReportInputs
 from compute.reports.neighbors import NeighborsSpec, stored_neighbors_report
 from dashboard.data import runs
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import Download, report_download
 from dashboard.views.definitions import ImageView, NeighborsView
 from featurestore.places import Place

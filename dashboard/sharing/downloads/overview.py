@@ -3,7 +3,7 @@
 from compute.reports.base import ReportInputs
 from compute.reports.filters import FiltersSpec
 from compute.reports.tables import TableSpec
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import Download, report_download
 from dashboard.views.definitions import OverviewView
 from featurestore.places import Place

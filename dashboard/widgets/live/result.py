@@ -12,7 +12,7 @@ from compute.methods.base import Step
 from compute.reports.method_result import strongest_activation
 from dashboard.jobs.queue import LiveJob
 from dashboard.jobs.request import Request
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.text import sentence
 from dashboard.views.state import LiveView
 from dashboard.widgets import figures
@@ -44,7 +44,7 @@ def show_result(
     _say_once(step)
     if job.message:
         said = f"computing it again did not work: {job.message}. This is the result that was kept"
-        st.warning(sentence(ValueError(said)), icon=":material/history:")
+        st.warning(sentence(said), icon=":material/history:")
     left, right = st.columns([3, 2])
     with left:
         _pictures(opened.run, step, wanted)
@@ -75,7 +75,7 @@ def _made(job: LiveJob, compute_again: Callable[[], None]) -> None:
 def _say_once(result: Result) -> None:
     """Why it could not be kept; the same holds for the next ones."""
     if result.note and st.session_state.setdefault(SAID, result.digest) == result.digest:
-        st.warning(sentence(ValueError(result.note)), icon=":material/save:")
+        st.warning(sentence(result.note), icon=":material/save:")
 
 
 def numbers(values: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ def live_result(task: Task, *, starts_itself: bool) -> LiveJob | None:
         st.info(sentence(unavailable), icon=":material/block:")
         return None
     if standing.refused:
-        st.warning(sentence(ValueError(standing.refused)), icon=":material/hourglass_top:")
+        st.warning(sentence(standing.refused), icon=":material/hourglass_top:")
     elif starts_itself:
         tried.add(task.key)
     job = standing.job
@@ -79,7 +79,7 @@ def live_result(task: Task, *, starts_itself: bool) -> LiveJob | None:
 def _offer(task: Task, job: LiveJob | None, starts_itself: bool) -> None:
     """Draw the button that starts, and why it did not go well before."""
     if job is not None and job.state is State.FAILED:
-        st.error(sentence(ValueError(job.message)), icon=":material/error:")
+        st.error(sentence(job.message), icon=":material/error:")
     elif job is not None:
         st.info("This was cancelled.", icon=":material/cancel:")
     st.button(

@@ -10,7 +10,8 @@ import streamlit as st
 from compute.methods import METHODS
 from compute.methods.base import Step
 from dashboard.jobs.queue import OUT_OF_MEMORY
-from dashboard.jobs.result_store import Result, results
+from dashboard.jobs.result import Result
+from dashboard.jobs.result_store import results
 from featurestore.reader import Store
 from tests.support.page_app import fine, pictures, query_of, settled, show, words
 from tests.support.stores.served import write_served_store

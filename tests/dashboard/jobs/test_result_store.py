@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from compute.methods.base import Step
-from dashboard.jobs.result_store import Result, ResultCache
+from dashboard.jobs.result import Result
+from dashboard.jobs.result_store import ResultCache
 from dashboard.text import reason
 
 KEY, OTHER = "ab" * 32, "cd" * 32

@@ -17,7 +17,7 @@ from compute.reports.drawing.report import CSV, PARQUET, PNG, Report, array_tabl
 from dashboard.data import runs, selections
 from dashboard.data.photographs import photograph
 from dashboard.jobs.lookup import requested
-from dashboard.jobs.result_store import Result
+from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import downloads_of, main_download
 from dashboard.views.definitions import (
     AboutView,

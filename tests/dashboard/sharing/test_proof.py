@@ -11,7 +11,8 @@ import pytest
 from compute.analysis.deviation import SUMS, Sketch, deviation, estimated_deviation, sketch
 from compute.methods import METHODS
 from compute.methods.base import Step
-from dashboard.jobs.result_store import Result, ResultCache
+from dashboard.jobs.result import Result
+from dashboard.jobs.result_store import ResultCache
 from dashboard.sharing.proof import TOLERANCE, Proof, compare, prove, spoken
 from dashboard.views.definitions import AboutView, ImageView, LabView, OverviewView
 from dashboard.views.query_text import abbreviated
