@@ -17,28 +17,34 @@ from featurestore.reader import Run, Store
 
 @dataclass(frozen=True)
 class Target:
-    """run: of the store that was named, or None. model: None where the run alone is asked."""
+    """What a command works on.
+
+    model: None where the run alone is asked.
+    run: of the store that was named; None where none was.
+    """
 
     model: Model | None
     run: Run | None
 
     @property
     def images(self) -> ImageSource:
-        """Where the store's images lie."""
+        """Open where the store's images lie."""
         return open_source(needed_run(self.run).manifest.images["spec"])
 
     def original(self, image_id: int) -> bytes:
-        """The bytes of one of the store's images; ValueError where they have changed since."""
+        """Return the bytes of one of the store's images; ValueError where they have changed since."""
         return read_original(needed_run(self.run), image_id)
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a model, by itself or by a store."""
     add_model_arguments(parser)
     add_run_arguments(parser, "take model, classes and images from this store")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, use: str, required: bool = False) -> None:
+    """Add the options that name a run of a store."""
     parser.add_argument("--store", metavar="S", required=required, help=use)
     parser.add_argument(
         "--run",
@@ -49,13 +55,14 @@ def add_run_arguments(parser: argparse.ArgumentParser, use: str, required: bool 
 
 
 def open_run(args: argparse.Namespace) -> Run:
-    """The run that --store and --run name."""
+    """Open the run that --store and --run name."""
     if args.store is None:
         raise ValueError("this needs a store; give --store S")
     return Store(args.store).open(args.fingerprint)
 
 
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name an image, a file or one of the store's."""
     parser.add_argument(
         "--image", metavar="FILE", help="a picture; with --store also the path of one of its images"
     )
@@ -63,6 +70,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_image_id(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """Add the option that names one of the store's images."""
     parser.add_argument(
         "--image-id", type=int, metavar="N", required=required, help="one of the store's images"
     )
@@ -71,7 +79,7 @@ def add_image_id(parser: argparse.ArgumentParser, required: bool = False) -> Non
 def add_neuron_arguments(
     parser: argparse.ArgumentParser, reads: Collection[str], required: bool = False
 ) -> None:
-    """Those of LAYER, CHANNEL and NEURON that are read."""
+    """Add the options for those of LAYER, CHANNEL and NEURON that are read."""
     if {LAYER, CHANNEL, NEURON} & set(reads):
         parser.add_argument("--layer", required=required, help="a convolution's name, as in named_modules()")
     if {CHANNEL, NEURON} & set(reads):
@@ -84,7 +92,7 @@ def add_neuron_arguments(
 
 
 def open_target(args: argparse.Namespace) -> Target:
-    """Raises ValueError for a store that isn't one, or whose model is no longer the one it was made with."""
+    """Open what the options name; ValueError where the store was made with another model."""
     if args.store is None:
         if args.fingerprint is not None:
             raise ValueError("--run names a run of a store; give --store S too")
@@ -98,7 +106,7 @@ def open_target(args: argparse.Namespace) -> Target:
 
 
 def read_image(args: argparse.Namespace, target: Target) -> bytes:
-    """The bytes of the image that --image or --image-id names."""
+    """Return the bytes of the image that --image or --image-id names."""
     if args.image is not None and args.image_id is not None:
         raise ValueError("--image and --image-id both name an image; give one of them")
     if args.image_id is not None:
@@ -109,7 +117,7 @@ def read_image(args: argparse.Namespace, target: Target) -> bytes:
 
 
 def read_file(name: str, target: Target) -> bytes:
-    """A file's bytes; where there is no such file and a store is open, those of its image of that path."""
+    """Return a file's bytes or, where there is no such file, those of the store's image of that path."""
     path = Path(name)
     if path.is_file():
         return path.read_bytes()
@@ -122,6 +130,7 @@ def read_file(name: str, target: Target) -> bytes:
 
 
 def needed_run(run: Run | None) -> Run:
+    """Return the run; ValueError where none was named."""
     if run is None:
         raise ValueError("this needs a store; give --store S")
     return run

@@ -12,6 +12,7 @@ SHOWN = 8
 
 
 def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where a result goes."""
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -21,7 +22,7 @@ def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_out(args: argparse.Namespace) -> None:
-    """Raises ValueError before anything is computed for a file that could not be written."""
+    """Raise ValueError, before anything is computed, for a file that could not be written."""
     if args.out is None:
         return
     path = Path(args.out)
@@ -32,7 +33,7 @@ def check_out(args: argparse.Namespace) -> None:
 
 
 def deliver(args: argparse.Namespace, report: Report, **further: Any) -> int:
-    """Writes the file and prints the numbers, `further` ones (such as seconds) too: the exit code."""
+    """Write the file, print the numbers and `further` ones such as seconds, and return the exit code."""
     if args.out is not None:
         path = Path(args.out)
         path.write_bytes(report.file(path.suffix.lower()))

@@ -57,7 +57,10 @@ class FiltersSpec(ReportSpec):
 
 
 def stored_filters(filters: pa.Table) -> tuple[np.ndarray, tuple[float, ...]]:
-    """(filters, in_channels, height, width) as learnt, and the input's std."""
+    """Return the filters of the table `filters`, and the standard deviation of the network's input.
+
+    Filters: (filters, in_channels, height, width) float32, as learnt.
+    """
     first = filters.slice(0, 1).to_pylist()[0]
     shape = (len(filters), first["in_channels"], first["height"], first["width"])
     return np.asarray(filters["weight"].to_pylist(), np.float32).reshape(shape), tuple(first["std"])
@@ -66,7 +69,7 @@ def stored_filters(filters: pa.Table) -> tuple[np.ndarray, tuple[float, ...]]:
 def run_filters_report(
     run: Run, scaling: str = BY_FILTER, in_pixels: bool = True, side: int = SIDE
 ) -> Report:
-    """The filters that the run holds."""
+    """Report on the filters that a run holds; parameters as in `FiltersSpec`."""
     weights, std = stored_filters(run.filters())
     layers = run.table("layers", ["position", "layer"]).sort_by("position")["layer"].to_pylist()
     model = run.manifest.model
@@ -82,9 +85,11 @@ def filters_report(
     in_pixels: bool = True,
     side: int = SIDE,
 ) -> Report:
-    """weights: (filters, channels, height, width) as learnt. made_of: model, layer, weights_hash.
+    """Report on the filters of a first layer; parameters as in `FiltersSpec`.
 
-    in_pixels: divided by the input's std, what a filter does to pixels, where there is one std a channel.
+    made_of: model, layer, weights_hash.
+    weights: (filters, channels, height, width) as learnt.
+    std: of the network's input, one a channel; weights are divided by it where there is one for each.
     """
     in_pixels = in_pixels and weights.shape[1] == len(std)
     weights = in_pixel_space(weights, std) if in_pixels else weights
@@ -101,21 +106,24 @@ def filters_report(
 
 
 def first_filters(model: Model) -> np.ndarray:
-    """The first convolution's weights as learnt, on normalised input: (filters, C, h, w) float32."""
+    """Return the first convolution's weights as learnt, for normalised input: (filters, C, h, w) float32."""
     return model.convolution(model.first_layer).weight.detach().float().cpu().numpy()
 
 
 def in_pixel_space(weights: np.ndarray, std: tuple[float, ...]) -> np.ndarray:
-    """w / std a channel: what a filter does to pixels in [0, 1], since the network sees (pixel - mean) /
-    std."""
+    """Return w / std of each channel: what a filter does to pixels in [0, 1].
+
+    The network sees (pixel - mean) / std.
+    """
     return weights / np.asarray(std, np.float32).reshape(1, -1, 1, 1)
 
 
 def scaled(weights: np.ndarray, scaling: str = BY_FILTER) -> np.ndarray:
-    """Weights to [0, 1], symmetric about 0, which becomes 0.5 (mid-grey).
+    """Scale weights to [0, 1], symmetric about 0, which becomes 0.5 (mid-grey).
 
-    scaling: "filter" divides each by its own largest magnitude, "all" by the largest of all, so that
-    strengths can be compared.
+    scaling: "filter" divides each filter by its own largest magnitude, "all" by the largest of all, so that
+    strengths
+    can be compared. ValueError for anything else.
     """
     if scaling not in SCALINGS:
         raise ValueError(f"scaling is {scaling!r}; choose from {', '.join(SCALINGS)}")
@@ -125,10 +133,10 @@ def scaled(weights: np.ndarray, scaling: str = BY_FILTER) -> np.ndarray:
 
 
 def filter_tiles(weights: np.ndarray, scaling: str = BY_FILTER, side: int = 64) -> list[np.ndarray]:
-    """Pictures (h, w, 3) in [0, 1], enlarged without smoothing to at least `side` pixels.
+    """Return pictures of the filters, (h, w, 3) in [0, 1], enlarged to at least `side` pixels.
 
-    One a filter, in colour, where there are 3 input channels; otherwise a grey one an input channel, filter
-    by filter.
+    One in color a filter where there are 3 input channels; otherwise a grey one an input channel, filter by
+    filter.
     """
     pictures = scaled(weights, scaling).transpose(0, 2, 3, 1)
     if pictures.shape[3] != 3:
@@ -138,8 +146,10 @@ def filter_tiles(weights: np.ndarray, scaling: str = BY_FILTER, side: int = 64) 
 
 
 def filter_sheet(weights: np.ndarray, scaling: str = BY_FILTER, side: int = 64) -> np.ndarray:
-    """All of them in one picture (H, W, 3): about square, or a row a filter where each has many input
-    channels."""
+    """Return all filters in one picture, (H, W, 3) in [0, 1].
+
+    About square, or one row a filter where filters have many input channels.
+    """
     tiles, channels = filter_tiles(weights, scaling, side), weights.shape[1]
     columns = channels if channels not in (1, 3) else int(np.ceil(np.sqrt(len(tiles))))
     return tiled(tiles, columns)

@@ -41,9 +41,9 @@ _one_at_a_time = Lock()
 
 
 class Sprites:
-    """The thumbnails of some images of a run.
+    """The thumbnails of some images of a run, as squares of any power-of-two size.
 
-    ``image_ids`` (n,) sorted. Their encoded bytes are kept in memory; the atlas adds a kilobyte an image.
+    image_ids: (n,) sorted. Their encoded bytes are kept in memory; the atlas adds a kilobyte an image.
     """
 
     def __init__(self, run: Run, image_ids: np.ndarray) -> None:
@@ -54,13 +54,13 @@ class Sprites:
 
     @cached_property
     def max_level(self) -> int:
-        """The level, 2^level pixels a side, that shows the thumbnails at full size."""
+        """Return the level that shows the thumbnails at full size: 2^level pixels a side."""
         side = max((min(_open(content).size) for content in self._encoded[:1]), default=1)
         low, high = LEVELS
         return min(max(int(np.ceil(np.log2(side))), low), high)
 
     def mosaic(self, image_ids: np.ndarray, level: int) -> np.ndarray:
-        """The images (rows, cols), -1 for none, as RGBA (rows * 2^level, cols * 2^level, 4) uint8."""
+        """Draw images (rows, cols), -1 for none: (rows * 2^level, cols * 2^level, 4) uint8."""
         rows, cols = image_ids.shape
         side = 2**level
         distinct, which = np.unique(image_ids, return_inverse=True)
@@ -101,8 +101,12 @@ class Pyramid:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """``image_id`` (rows, cols), EMPTY where there is none; ``right``, ``down`` (rows, cols) in 0..1: how far
-    apart in feature space a cell and its neighbour are, 0 up to the median and 1 from the 99th percentile."""
+    """Which image lies in which cell of a grid, and how far apart neighbouring cells are.
+
+    image_id: (rows, cols), EMPTY where a cell has no image.
+    right, down: (rows, cols) distance in feature space to the next cell, 0 up to the median, 1 from the 99th
+    percentile.
+    """
 
     image_id: np.ndarray
     right: np.ndarray
@@ -111,6 +115,7 @@ class Grid:
 
     @property
     def pyramid(self) -> Pyramid:
+        """Return the levels that the grid is drawn in."""
         rows, cols = self.image_id.shape
         high = self.sprites.max_level
         low = int(np.ceil(np.log2(SMALLEST_PREVIEW / max(rows, cols))))
@@ -137,19 +142,19 @@ class GridSpec(ReportSpec):
 
 
 def grid(run: Run, method: str, kind: str) -> Grid:
-    """The grid of an embedding, kept for the few used last; ValueError where it is not computed."""
+    """Return the grid of a map, kept for the few used last; ValueError where it is not computed."""
     # The browser asks for several tiles at once: one request makes the grid, the others wait for it.
     with _one_at_a_time:
         return _make_grid(run, method, kind)
 
 
 def grid_picture(run: Run, method: str, kind: str, with_seams: bool = False) -> bytes:
-    """The whole grid as PNG."""
+    """Return the whole grid as PNG."""
     return grid_report(run, method, kind, with_seams).file(PNG)
 
 
 def grid_report(run: Run, method: str, kind: str, with_seams: bool = False) -> Report:
-    """The whole grid on white, at most ``LARGEST_PICTURE`` pixels; its cells as rows."""
+    """Report on a whole grid: its picture on white, at most LARGEST_PICTURE pixels, and its cells as rows."""
     made = grid(run, method, kind)
     rows, cols = made.image_id.shape
     shown = {"method": method, "kind": kind, "seams": with_seams}
@@ -190,10 +195,11 @@ def _whole(made: Grid, with_seams: bool) -> np.ndarray:
 
 
 def seams(made: Grid, rows: slice, cols: slice, z: int) -> np.ndarray:
-    """Red lines between neighbouring cells, wider and more opaque the further apart these are.
+    """Draw red lines between neighbouring cells, wider and more opaque the further apart these are.
 
-    Returns (height, width, 4) uint8 for the block ``rows``, ``cols`` at level ``z``. Below level
-    ``FIRST_SEAM_LEVEL`` each cell is tinted by the mean of its four seams instead.
+    Returns (height, width, 4) uint8 for the block `rows`, `cols` at level `z`. Below FIRST_SEAM_LEVEL each
+    cell is
+    tinted by the mean of its four seams instead.
     """
     before = ((1, 0), (1, 0))
     padded_right, padded_down = np.pad(made.right, before), np.pad(made.down, before)

@@ -41,7 +41,7 @@ class MapSpec(ReportSpec):
 
 
 def map_report(run: Run, method: str, color: str = "label") -> Report:
-    """ValueError for a map that the run has not, or a column that gives no colours."""
+    """Report on a map of all images; ValueError for a map the run lacks, or a column that gives no colors."""
     colors, quality = coloring(run, color), _quality(run, method)
     table = _table(run, method)
     numbers = {"method": method, "color": color, "images": len(table), **quality}

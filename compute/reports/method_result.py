@@ -21,7 +21,10 @@ CURVES = ("deletion_curve", "insertion_curve")
 def result_recipe(
     method: Method, model: str, weights_hash: str, inputs: Mapping[str, Any], run: str | None = None
 ) -> dict[str, Any]:
-    """inputs: image and second as SHA-256 of their files, target's name, layer, channel, y, x, whole."""
+    """Return all that a live result depends on.
+
+    inputs: image and second as SHA-256 of their files, target's name, layer, channel, y, x, whole.
+    """
     names = ("image", "second", "target", "layer", "channel", "y", "x")
     return {
         "method": method.name,
@@ -37,7 +40,7 @@ def result_recipe(
 def result_report(
     step: Step, recipe: Mapping[str, Any], numbers: Mapping[str, Any] | None = None, name: str | None = None
 ) -> Report:
-    """The result, or the further picture `name` of it; ValueError for one that it has not."""
+    """Report on a live result, or on the further picture `name` of it; ValueError for one that it lacks."""
     if name is not None and name not in step.pictures:
         raise ValueError(
             f"no picture {name!r}; choose from {', '.join(step.pictures) or 'none but the result'}"
@@ -53,7 +56,7 @@ def result_report(
 
 
 def curves_table(step: Step) -> pa.Table | None:
-    """The deletion and insertion curves, one share of the pixels a row; None where there are none."""
+    """Return the deletion and insertion curves, one share of the pixels a row; None where there are none."""
     if "curve_shares" not in step.numbers:
         return None
     lines = {name: step.numbers[name] for name in CURVES if name in step.numbers}
@@ -61,7 +64,7 @@ def curves_table(step: Step) -> pa.Table | None:
 
 
 def strongest_activation(run: Run, layer: str, channel: int) -> float | None:
-    """A channel's greatest spatial maximum over the store's images, or None where it has none."""
+    """Return a channel's greatest spatial maximum over the store's images; None where it has none."""
     if "top_patches" not in run.tables():
         return None
     values = run.top_patches(layer, channel)["value"]
@@ -69,7 +72,7 @@ def strongest_activation(run: Run, layer: str, channel: int) -> float | None:
 
 
 def strongest_logit(run: Run, target: str) -> float | None:
-    """A class's greatest logit over the store's images that are predicted as it, None if there are none."""
+    """Return a class's greatest logit over the store's images predicted as it; None where there are none."""
     if "occlusion" not in run.tables():
         return None
     rows = run.table("occlusion", ["target", "unoccluded_logit"])

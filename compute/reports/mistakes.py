@@ -110,9 +110,11 @@ class ClassesSpec(ReportSpec):
 
 
 def confusion_report(run: Run, split: str = "", ids: Ids = None) -> Report:
-    """Counts of labels (rows) and predictions (columns) of the labelled images, of one split or of all.
+    """Report on the counts of labels (rows) and predictions (columns) of the labelled images.
 
-    ids: of these images alone.
+    split: of these images alone, "" for all.
+    ids: of these images alone, None for all.
+    ValueError where there are no labels, or no such split.
     """
     images = labelled(run, split, ids)
     counts, rows, cols = confusion_counts(images, run.class_names)
@@ -130,9 +132,12 @@ def confusion_report(run: Run, split: str = "", ids: Ids = None) -> Report:
 def mistakes_report(
     run: Run, split: str = "", label: str = "", predicted: str = "", ids: Ids = None
 ) -> Report:
-    """The errors of a label taken for a prediction ("": any); the picture is a sheet of the first ones.
+    """Report on the errors, the most probable first; the picture is a sheet of the first ones.
 
-    Of a label and the same prediction: what is right, the least sure first.
+    label, predicted: errors of this cell of the confusion matrix alone, "" for any. Of a label and the same
+    prediction
+    what is right is shown, the least probable first.
+    split, ids, errors: as in `confusion_report`.
     """
     table = cell(labelled(run, split, ids), label, predicted)
     asked = {"split": split, "label": label, "predicted": predicted}
@@ -147,7 +152,7 @@ def mistakes_report(
 
 
 def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
-    """The images that have a label and a prediction; ValueError where there are none."""
+    """Return the rows of images that have a label and a prediction; ValueError where there are none."""
     images = run.table("images", IMAGE_COLUMNS)
     images = images if ids is None else images.take(np.sort(np.asarray(ids)))
     known = images.filter(pc.and_(pc.is_valid(images["label"]), pc.is_valid(images["predicted"])))
@@ -162,8 +167,10 @@ def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
 
 
 def cell(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
-    """Those that are taken for another class than their label, of the greatest probability first; on the
-    diagonal those that are right, of the least first."""
+    """Return the images of a cell of the confusion matrix, "" being any label or prediction but the same.
+
+    The most probable errors first; on the diagonal, what is right, the least probable first.
+    """
     right = bool(label) and label == predicted
     found = images.filter((pc.equal if right else pc.not_equal)(images["label"], images["predicted"]))
     for name, value in (("label", label), ("predicted", predicted)):
@@ -173,7 +180,7 @@ def cell(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
 
 
 def sheet(run: Run, table: pa.Table) -> np.ndarray:
-    """Thumbnails of the first images of a table with their image_id; ValueError where it has none."""
+    """Draw the thumbnails of a table's first images, by its image_id; ValueError where it has none."""
     if not len(table):
         raise ValueError("there is no such image, so there is no picture of one")
     tiles = thumbnails(run, table["image_id"].to_pylist()[:SHEET], SIDE)
@@ -181,26 +188,32 @@ def sheet(run: Run, table: pa.Table) -> np.ndarray:
 
 
 def of_ids(ids: Ids) -> dict[str, str]:
-    """Which images, in a recipe."""
+    """Return the part of a recipe that says which images are counted."""
     if ids is None:
         return {}
     return {"selection": hashlib.sha256(np.sort(np.asarray(ids, "<i8")).tobytes()).hexdigest()}
 
 
 def classes_report(run: Run, split: str = "", ids: Ids = None) -> Report:
-    """One row a class, of the labelled images of one split or of all. ids: of these images alone."""
+    """Report on each class, see `class_table`; split, ids, errors: as in `confusion_report`."""
     table = class_table(labelled(run, split, ids), run.class_names)
     recipe = {"exhibit": "classes", "split": split, **of_ids(ids), **of_run(run)}
     return Report(recipe, {"split": split or "all", "classes": table.to_pylist()}, None, lambda: table)
 
 
 def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
-    """One row a class, of `images` with columns label, predicted, loss.
+    """Return one row a class, of images with the columns label, predicted, loss.
 
-    class, images (with that label), right (of them), recall (right / images), precision (right / images with
-    that prediction), taken_for (the most frequent wrong prediction, the first in the network's order of
-    equals; null without errors), taken (how often), loss (mean, in nat). Null where there is nothing to
-    divide by. Images without label or prediction don't count.
+    class: in the network's order.
+    images: how many have that label.
+    right: how many of them are predicted right.
+    recall: right / images.
+    precision: right / images with that prediction.
+    taken_for: the most frequent wrong prediction, the first in the network's order among equals.
+    taken: how often.
+    loss: mean, in nat.
+
+    Null where there is nothing to divide by or no error. Images without label or prediction don't count.
     """
     counts, rows, cols = confusion_counts(images, classes)
     names = list(dict.fromkeys([*rows, *cols]))
@@ -230,10 +243,11 @@ def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
 def outvoted_report(
     run: Run, count: int = VOTERS, split: str = "", label: str = "", majority: str = "", ids: Ids = None
 ) -> Report:
-    """By their first `count` neighbours, see `disagreements` for the columns and the order; the picture is a
-    sheet of the first ones.
+    """Report on the images whose `count` nearest neighbours vote for another label than theirs.
 
-    label, majority: with this label, and voted for that one; "" for any. ids: of these images alone.
+    See `disagreements` for the columns and the order; the picture is a sheet of the first ones.
+    label, majority: with this label, and voted for that one, "" for any.
+    split, ids, errors: as in `confusion_report`.
     """
     images = labelled(run, split, ids)
     neighbors = run.select("neighbors", "feature", columns=NEIGHBOR_COLUMNS)
@@ -252,7 +266,7 @@ def outvoted_report(
 
 
 def chosen(found: pa.Table, image_ids: np.ndarray, label: str = "", majority: str = "") -> pa.Table:
-    """Those of these images; with a label, and with a majority, where they are given."""
+    """Return the rows of these images; with a label, and with a majority, where they are given."""
     found = found.filter(pa.array(np.isin(found["image_id"].to_numpy(), image_ids)))
     for column, name in (("label", label), ("majority", majority)):
         found = found.filter(pc.equal(found[column], name)) if name else found
@@ -260,9 +274,11 @@ def chosen(found: pa.Table, image_ids: np.ndarray, label: str = "", majority: st
 
 
 def confusion_counts(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.ndarray, list[str], list[str]]:
-    """(labels, predictions) counts of `images` (columns label, predicted), and the names of rows and columns.
+    """Count labels and predictions: (labels, predictions) int64, and the names of rows and of columns.
 
-    Classes in the network's order, then labels that the network doesn't know; those that occur alone.
+    images: with the columns label and predicted. Only classes that occur, in the network's order, then labels
+    that the
+    network doesn't know.
     """
     pairs = images.select(["label", "predicted"]).drop_null()
     counted = pairs.group_by(["label", "predicted"]).aggregate([([], "count_all")]).to_pylist()
@@ -277,9 +293,9 @@ def confusion_counts(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.nda
 def most_confused(
     counts: np.ndarray, rows: list[str], cols: list[str], most: int
 ) -> tuple[np.ndarray, list[str]]:
-    """The `most` classes with most errors, as label or as prediction: (most, most) counts and their names.
+    """Return the counts of the `most` classes with most errors, as label or as prediction, and their names.
 
-    In the order of the rows; all classes where there are no more.
+    (most, most) int64, in the order of the rows; all classes where there are no more.
     """
     names = list(dict.fromkeys([*rows, *cols]))
     square = np.zeros((len(names), len(names)), np.int64)

@@ -146,7 +146,7 @@ def stored_neighbors_report(
     read: Originals = read_original,
     of_all: bool = True,
 ) -> Report:
-    """Of one of the run's images, by the run's own neighbours. of_all: see `neighbors_report`."""
+    """Report on the stored neighbours of one of the images; of_all: as in `neighbors_report`."""
     found = {space: run.neighbors(space, image_id).slice(0, count) for space in SPACES}
 
     def query() -> np.ndarray:
@@ -167,9 +167,14 @@ def neighbors_report(
     side: int,
     of_all: bool = True,
 ) -> Report:
-    """sha256, label: of the image asked about. query: draws its crop (H, W, C) in [0, 1]. found: by space,
-    neighbor_id and distance, nearest first. of_all: also how many neighbours of all images share the label,
-    which reads the whole table."""
+    """Report on the neighbours of an image.
+
+    sha256, label: of the image asked about; label None where it is not known.
+    query: draws its crop, (H, W, C) in [0, 1].
+    found: by space, the columns neighbor_id and distance, nearest first.
+    count, side: as in `NeighborsSpec`.
+    of_all: say as well how many neighbours of all images share their label, which reads the whole table.
+    """
     tables = {space: _described(run, space, found[space]) for space in SPACES}
     numbers = {"label": label}
     for space, table in tables.items():

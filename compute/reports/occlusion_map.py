@@ -59,7 +59,10 @@ def occlusion_map_report(
     target: str | None = None,
     read: Originals = read_original,
 ) -> Report:
-    """ValueError for an image without a map, or an unknown value. target: None is the image's first one."""
+    """Report on a stored occlusion map; ValueError for an image without a map, or an unknown value.
+
+    target: a class, None for the first that is stored.
+    """
     if value not in VALUES:
         raise ValueError(f"unknown value {value!r}; choose from {', '.join(VALUES)}")
     maps = run.occlusion(image_id, target)

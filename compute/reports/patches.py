@@ -71,7 +71,11 @@ def patches_report(
     model: Model | None = None,
     read: Originals = read_original,
 ) -> Report:
-    """model: given, each patch's guided-backprop picture is beside it; ValueError where it isn't defined."""
+    """Report on the patches that activate a channel most, strongest first.
+
+    model: where it is given, each patch's guided backpropagation is drawn beside it.
+    ValueError where that is not defined for the network, or for an unknown layer or channel.
+    """
     patches = with_images(run.top_patches(layer, channel).slice(0, count), run)
     rows = patches.to_pylist()
     photographs = _photographs(run, rows, read)
@@ -104,8 +108,12 @@ def guided_tiles(
     units: Sequence[tuple[int, int]],
     side: int,
 ) -> tuple[list[np.ndarray], list[list[int]]]:
-    """Guided backprop of one unit (y, x) of each photograph, cut to its receptive field: (side, side, 3) in
-    [0, 1], 0 being mid-grey; and where its energy lies (left, top, right, bottom) in pixels of the crop."""
+    """Draw the guided backpropagation of one unit (y, x) of each photograph, cut to its receptive field.
+
+    Returns (side, side, 3) in [0, 1] each, 0 being mid-grey; and where its energy lies: left, top, right,
+    bottom in
+    pixels of the crop.
+    """
     crops = torch.stack([model.prepare(each) for each in photographs])
     found = guided_gradients(model, crops, layer, channel, list(units))
     field = model.layer(layer).receptive_field

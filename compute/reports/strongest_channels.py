@@ -42,8 +42,11 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Peaks:
-    """Of a layer's C channels, each (C,): the spatial maximum (float32), and the row and column of the first
-    unit that has it (int64)."""
+    """The strongest unit of each of a layer's C channels in one image.
+
+    value: (C,) float32, the spatial maximum.
+    y, x: (C,) int64, row and column of the first unit that has it.
+    """
 
     value: np.ndarray
     y: np.ndarray
@@ -54,9 +57,12 @@ class Peaks:
 class Answer:
     """A channel's answer to the image.
 
-    value: its spatial maximum; maximum: the store's. share: of the store's images that answer more strongly.
-    rank: of this image among the channel's top patches, from 0, or None. y, x: the unit. box: what it sees of
-    the photograph, None where that is not known.
+    value: its spatial maximum in the image.
+    maximum: its greatest in the store.
+    share: of the store's images that answer more strongly, 0 to 1.
+    rank: of this image among the channel's top patches, from 0; None where it isn't among them.
+    y, x: the unit.
+    box: what it sees of the photograph, in pixels; None where that is not known.
     """
 
     layer: str
@@ -71,6 +77,7 @@ class Answer:
 
     @property
     def name(self) -> str:
+        """Return layer/channel."""
         return f"{self.layer}/{self.channel}"
 
 
@@ -106,7 +113,7 @@ class StrongestChannelsSpec(ReportSpec):
 
 
 def peaks(model: Model, image: torch.Tensor, layers: Iterable[str]) -> dict[str, Peaks]:
-    """Every channel's strongest unit, by layer, from one forward pass. image: (C, H, W) in [0, 1]."""
+    """Return every channel's strongest unit, by layer, from one forward pass; image: (C, H, W) in [0, 1]."""
     names = tuple(layers)
     with torch.inference_mode():
         maps = model.activations(image[None].to(model.device), set(names))
@@ -114,7 +121,7 @@ def peaks(model: Model, image: torch.Tensor, layers: Iterable[str]) -> dict[str,
 
 
 def peaks_of(run: Run, model: Model, photograph: Image.Image) -> dict[str, Peaks]:
-    """Of every layer of the run, from one forward pass."""
+    """Return the strongest units of all layers of the run in a photograph, from one forward pass."""
     return peaks(model, model.prepare(photograph), layers_of(run))
 
 
@@ -126,10 +133,15 @@ def strongest_report(
     layer: str = "",
     found: Mapping[str, Peaks] | None = None,
 ) -> Report:
-    """layer: of this one alone. found: see `peaks_of`; without it, what the store alone knows of its image.
+    """Report on the channels that answer unusually strongly to one image.
 
-    The table's share is of the store's images that answer more strongly; rank, from 0, the image's place
-    among the channel's strongest patches of the store. ValueError for an unknown layer.
+    layer: its channels alone, "" for all layers.
+    found: see `peaks_of`; None for what the store alone knows of its image.
+    ValueError for an unknown layer.
+
+    In the table, share is that of the store's images that answer more strongly; rank, from 0, the image's
+    place among
+    the channel's strongest patches of the store.
     """
     if found is None:
         answers = stored(run, image_id, layer)
@@ -146,7 +158,7 @@ def strongest_report(
 
 
 def place(answer: Answer) -> str:
-    """Among the store's images, in words."""
+    """Return an answer's place among the store's images in words, such as `top 0.4%`."""
     return "strongest" if answer.share == 0 else f"top {max(answer.share, 0.001):.1%}"
 
 
@@ -180,16 +192,19 @@ def _sheet(photograph: Image.Image, answers: list[Answer], layers: tuple[str, ..
 
 
 def layers_of(run: Run) -> tuple[str, ...]:
-    """In the network's order."""
+    """Return the names of the run's layers in the network's order."""
     return tuple(run.table("layers", ["layer"])["layer"].to_pylist())
 
 
 def strongest(
     run: Run, layer: str, found: Mapping[str, Peaks], image_id: int | None, size: tuple[int, int]
 ) -> list[Answer]:
-    """The most unusual answers of a layer, or of each ("") in the network's order. found: of every layer.
-    size: width and height of the photograph. image_id: where it is the store's, for the ranks. ValueError for
-    an unknown layer.
+    """Return the most unusual answers of a layer, or of each ("") in the network's order.
+
+    found: the peaks of every layer.
+    image_id: of the image, where it is the store's, for the ranks.
+    size: width and height of the photograph.
+    ValueError for an unknown layer.
     """
     known = layers_of(run)
     if layer and layer not in known:
@@ -203,7 +218,7 @@ def strongest(
 
 
 def stored(run: Run, image_id: int, layer: str = "") -> list[Answer]:
-    """What the store alone knows: the channels that have the image among their top patches, by its rank."""
+    """Return the channels that have the image among their top patches, by its rank."""
     table = run.table("top_patches", PATCH_COLUMNS) if not layer else run.select("top_patches", layer)
     rows = table.filter(pc.equal(table["image_id"], image_id)).to_pylist()
     greatest = {each: _greatest(table, each) for each in {row["layer"] for row in rows}}

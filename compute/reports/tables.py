@@ -36,7 +36,7 @@ class TableSpec(ReportSpec):
 
 
 def table_report(run: Run, name: str, layer: str | None = None) -> Report:
-    """layer: its rows alone, of `channels` and `top_patches`. ValueError for what there is not."""
+    """Report on a table, or on the rows of a `layer` of it; ValueError for what the run does not have."""
     check_table(name)
     if layer is not None and SORT_KEYS[name][0] != "layer":
         raise ValueError(f"table {name!r} has no rows a layer; leave the layer out")
@@ -49,7 +49,7 @@ def table_report(run: Run, name: str, layer: str | None = None) -> Report:
 
 
 def images_report(run: Run, ids: np.ndarray) -> Report:
-    """What the run says of some of its images."""
+    """Report on what the run says of some of its images."""
     recipe = {"exhibit": "images", "image_ids": [int(each) for each in ids], **of_run(run)}
     return Report(recipe, {"images": len(ids)}, None, lambda: run.rows("images", ids, IMAGE_COLUMNS))
 

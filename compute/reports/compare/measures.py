@@ -28,9 +28,11 @@ PREDICTION_COLUMNS = ("image_id", "label", "predicted", "probability")
 
 @dataclass(frozen=True)
 class Moved:
-    """The maps of one method, laid upon each other. ids (n,): the first run's images that both maps show.
+    """The maps of one method of two runs, laid upon each other.
 
-    here (n, 2): where they lie in its own map.
+    ids: (n,) image ids of the first run, of the images that both maps show.
+    here: (n, 2) where they lie on the first run's own map.
+    aligned: where they lie on the other map after it is laid upon the first.
     """
 
     ids: np.ndarray
@@ -39,14 +41,18 @@ class Moved:
 
     @cached_property
     def farthest(self) -> pa.Table:
-        """image_id and moved, those that moved the most first."""
+        """Return image_id and moved, the images that moved the most first."""
         order = np.lexsort([self.ids, -self.aligned.moved])
         return pa.table({"image_id": self.ids[order], "moved": self.aligned.moved[order]})
 
 
 @dataclass(frozen=True)
 class Cka:
-    """value, chance: None where a network has one feature for all. images: on how many it was measured."""
+    """Linear CKA (centered kernel alignment, 0 to 1) of the features of two runs.
+
+    value, chance: None where a network gives all images the same features.
+    images: on how many it was measured.
+    """
 
     value: float | None
     chance: float | None
@@ -55,8 +61,12 @@ class Cka:
 
 @dataclass(frozen=True)
 class Channels:
-    """One layer: overlap of each channel's strongest images, NaN share where the channel is dead in a run;
-    partner: the other run's channel with most in common; partner_share: how much."""
+    """How far the channels of one layer agree between two runs.
+
+    overlap: of each channel's strongest images; its share is NaN where the channel is dead in a run.
+    partner: (C,) the other run's channel that shares most of its strongest images.
+    partner_share: (C,) which share of them, 0 to 1.
+    """
 
     overlap: Overlap
     partner: np.ndarray
@@ -64,38 +74,51 @@ class Channels:
 
     @property
     def partner_mean(self) -> float | None:
+        """Return the mean share of the best partners, 0 to 1; None where no channel has one."""
         known = self.partner_share[~np.isnan(self.partner_share)]
         return float(known.mean()) if len(known) else None
 
 
 class Compared:
-    """Rows of what is measured are those of `matched`; image_ids are the first run's."""
+    """All that is measured between two runs; each measure is computed once.
+
+    Rows of what is measured are those of `matched`; image ids are the first run's.
+    """
 
     def __init__(self, run: Run, other: Run):
         self.run, self.other = run, other
 
     @property
     def runs(self) -> tuple[Run, Run]:
+        """Return both runs, the first one first."""
         return self.run, self.other
 
     def have(self, *tables: str) -> bool:
+        """Return whether both runs have these tables."""
         return all(set(tables) <= set(run.tables()) for run in self.runs)
 
     @cached_property
     def matched(self) -> Match:
+        """Match the images of the two runs by the SHA-256 of their files."""
         return comparison.match(*(each.table("images", ["sha256"])["sha256"] for each in self.runs))
 
     @cached_property
     def predictions(self) -> pa.Table:
+        """Return one row a shared image: what both networks predict, and what became of the prediction."""
         tables = (each.table("images", PREDICTION_COLUMNS) for each in self.runs)
         return comparison.compare_predictions(*tables, self.matched)
 
     @cached_property
     def accuracies(self) -> Accuracies:
+        """Return how often each network is right, and whether the difference could be chance."""
         return comparison.accuracies(self.predictions)
 
     def changed(self, kind: str = "all", label: str = "") -> pa.Table:
-        """Rows of `predictions` whose class changed, those the other network is most sure of first."""
+        """Return the rows of `predictions` whose class changed, those the other network is surest of first.
+
+        kind: what became of the prediction, "all" for any.
+        label: a class, "" for any.
+        """
         found = self.predictions.filter(pc.not_equal(self.predictions["kind"], "same"))
         for column, value, any_ in (("kind", kind, "all"), ("label", label, "")):
             found = found if value == any_ else found.filter(pc.equal(found[column], value))
@@ -103,7 +126,7 @@ class Compared:
 
     @cached_property
     def neighbor_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Feature neighbours of each shared image as rows of the match, in the one run and in the other."""
+        """Return each shared image's feature neighbours in both runs, as rows of the match."""
         columns = ("image_id", "rank", "neighbor_id")
         mine, theirs = (each.select("neighbors", "feature", columns=columns) for each in self.runs)
         return (
@@ -112,14 +135,16 @@ class Compared:
         )
 
     def neighbor_overlap(self, k: int) -> Overlap:
+        """Return how many of the `k` nearest images of each shared image are the same in both runs."""
         return comparison.overlap(*self.neighbor_rows, k)
 
     @cached_property
     def layers(self) -> dict[str, int]:
-        """Channels by name of the layers that both networks have."""
+        """Return the layers that both networks have, by name, with their numbers of channels."""
         return comparison.same_layers(*(each.table("layers", ["layer", "channels"]) for each in self.runs))
 
     def channels(self, layer: str) -> Channels:
+        """Compare the channels of a layer; ValueError where the layer isn't the same in both networks."""
         if layer not in self.layers:
             raise ValueError(
                 f"layer {layer!r} is not the same in both networks; choose from "
@@ -137,14 +162,14 @@ class Compared:
 
     @property
     def maps(self) -> list[str]:
-        """Methods that both runs have a map by."""
+        """Return the methods that both runs have a map by."""
         if not self.have("maps", "embeddings"):
             return []
         mine, theirs = (each.table("maps", ["method"])["method"].to_pylist() for each in self.runs)
         return [name for name in mine if name in theirs]
 
     def moved(self, method: str) -> Moved:
-        """ValueError where the two maps show fewer than two images in common."""
+        """Lay the two maps of a method upon each other; ValueError where they share fewer than two images."""
         here = _places(self.run, method)[self.matched.ids]
         there = _places(self.other, method)[self.matched.other_ids]
         shown = np.isfinite(here).all(1) & np.isfinite(there).all(1)
@@ -154,6 +179,7 @@ class Compared:
 
     @cached_property
     def cka(self) -> Cka:
+        """Measure linear CKA between the features of both runs."""
         mine, theirs = (vector_cache.features(each) for each in self.runs)
         wide = max(mine.shape[1], theirs.shape[1]) > WIDE
         rows = similarity.spread_sample(len(self.matched), CKA_WIDE_IMAGES if wide else CKA_IMAGES)
@@ -165,19 +191,19 @@ class Compared:
         return Cka(similarity.linear_cka(*pair), similarity.chance_cka(*pair), int(read.sum()))
 
     def kind_coloring(self) -> Coloring:
-        """By what became of the prediction."""
+        """Return colors by what became of the prediction."""
         kinds = pc.index_in(self.predictions["kind"], pa.array(comparison.KINDS)).to_numpy()
         ids = self.predictions["image_id"].to_numpy()
         return Coloring("kind", self._by_image(ids, kinds), comparison.KINDS)
 
     def moved_coloring(self, found: Moved) -> Coloring:
-        """By how far the image moved; the colours end at the 99th percentile."""
+        """Return colors by how far an image moved; they end at the 99th percentile."""
         moved = found.aligned.moved
         values = self._by_image(found.ids, moved)
         return Coloring("moved", values, high=float(np.quantile(moved, 0.99)), unit="spread")
 
     def coloring(self, color: str, found: Moved) -> Coloring:
-        """By one of COLORS."""
+        """Return colors by one of COLORS; ValueError for anything else."""
         if color not in COLORS:
             raise ValueError(f"no colours by {color!r}; choose one of {', '.join(COLORS)}")
         if color == "label":

@@ -19,7 +19,10 @@ FIRST, SECOND = palettes.CATEGORIES[:2]
 
 
 def agreement_picture(measures: pa.Table) -> np.ndarray:
-    """A bar for each share of `measures`, marked where chance would be; of a residual, 1 minus it."""
+    """Draw a bar for each share in `measures`, with a mark where chance would be: (H, W, 3) uint8.
+
+    Of a residual, which is 0 where maps agree, the bar is 1 minus it.
+    """
     rows = [
         _bar(each)
         for each in measures.to_pylist()
@@ -43,7 +46,10 @@ def agreement_picture(measures: pa.Table) -> np.ndarray:
 
 
 def predictions_picture(run: Run, changed: pa.Table) -> np.ndarray:
-    """A sheet of the first ones, framed in the colour of what became of them."""
+    """Draw a sheet of the first changed predictions: (H, W, 3) uint8.
+
+    Each is framed in the color of what became of it. ValueError where there are none.
+    """
     if not len(changed):
         raise ValueError("no prediction changed like that, so there is no picture of one")
     first = changed.slice(0, SHEET)
@@ -56,7 +62,7 @@ def predictions_picture(run: Run, changed: pa.Table) -> np.ndarray:
 
 
 def overlap_picture(found: Overlap, k: int) -> np.ndarray:
-    """How many images keep how much of their neighbourhood."""
+    """Draw how many images keep how many of their `k` nearest neighbours: (H, W, 3) uint8."""
     counts = np.bincount(np.round(found.share[found.k > 0] * k).astype(int), minlength=k + 1)
     figure = canvas(1000, 600)
     axes = figure.add_subplot()
@@ -68,7 +74,10 @@ def overlap_picture(found: Overlap, k: int) -> np.ndarray:
 
 
 def channels_picture(found: Channels, layer: str) -> np.ndarray:
-    """How many channels share how many of their strongest images with their namesake and best partner."""
+    """Draw how many channels share how many of their strongest images: (H, W, 3) uint8.
+
+    They are compared with the channel of the same number and with the best partner in the other run.
+    """
     figure = canvas(1000, 600)
     axes = figure.add_subplot()
     shares = {"the same channel": found.overlap.share, "the best partner": found.partner_share}
@@ -84,7 +93,7 @@ def channels_picture(found: Channels, layer: str) -> np.ndarray:
 
 
 def maps_picture(found: Moved, colors: Coloring) -> np.ndarray:
-    """The first run's map, and the other's laid upon it: one part of the plane, one colour an image."""
+    """Draw the first run's map beside the other's, which is laid upon it: (H, W, 3) uint8."""
     figure = canvas(2 * PANEL + 300, PANEL)
     sides = figure.subplots(1, 2, sharex=True, sharey=True)
     style = {"s": np.clip(2e5 / len(found.ids), 1.5, 40), "linewidths": 0, "rasterized": True}

@@ -56,7 +56,7 @@ class CompareSpec(ReportSpec):
 
 
 def compare_report(compared: Compared, asked: CompareSpec) -> Report:
-    """ValueError for what there is not, and where the runs have no image in common."""
+    """Report on two runs; ValueError for what they don't have, or where they share no image."""
     if not len(compared.matched):
         raise ValueError(
             "these runs have no image in common: no file of the one has the bytes of one of the other"

@@ -34,14 +34,14 @@ class LegendStyle:
 
 
 def canvas(width: int, height: int) -> Figure:
-    """An empty white figure of width x height pixels."""
+    """Return an empty white figure of width x height pixels."""
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def rendered(figure: Figure) -> np.ndarray:
-    """(height, width, 3) uint8."""
+    """Return the figure as pixels: (height, width, 3) uint8."""
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
 

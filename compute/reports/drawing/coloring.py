@@ -60,11 +60,13 @@ TAIL = 0.01
 
 @dataclass(frozen=True)
 class Coloring:
-    """One column of ``images`` as colours.
+    """One column of `images` as colors.
 
-    ``values`` (N,) float32 by image_id, NaN where there is none: the index in ``categories``, or the value
-    itself where ``categories`` is None; its scale runs from ``low`` to ``high``, in ``unit``. ``clipped``:
-    whether values lie beyond its ends.
+    values: (N,) float32 by image id, NaN where there is none; indices into categories, or numbers of the
+    column.
+    categories: names in the order of their colors; None for a scale of numbers.
+    low, high: ends of the scale, in `unit`.
+    clipped: whether values lie beyond the ends.
     """
 
     column: str
@@ -77,25 +79,26 @@ class Coloring:
 
     @property
     def title(self) -> str:
+        """Return the column's name for people."""
         return color_title(self.column)
 
     @property
     def hues(self) -> tuple[str, ...]:
-        """A colour (#rrggbb) for each category, or those of the scale from its low end to its high one."""
+        """Return a color (#rrggbb) for each category, or those of the scale from low to high."""
         if self.categories is None:
             return palettes.VIRIDIS
         return OWN_PALETTES.get(self.categories) or palettes.categorical(len(self.categories))
 
 
 def color_title(column: str) -> str:
-    """A column's name for people."""
+    """Return a column's name for people."""
     return TITLES.get(column, column.replace("_", " ").capitalize())
 
 
 def coloring(run: Run, column: str) -> Coloring:
-    """The column ``column`` of ``images`` as colours; ValueError for one that has none.
+    """Return the colors of a column of `images`; ValueError for one that has none.
 
-    Of a path it is the folder that counts, of the top 5 whether the label is among them.
+    Of a path the folder counts, of the top 5 whether the label is among them.
     """
     if column not in FIELDS:
         raise ValueError(f"no colours by {column!r}, choose one of {', '.join(COLOR_COLUMNS)}")

@@ -24,5 +24,5 @@ UNKNOWN = "#9aa0a6"
 
 
 def categorical(count: int) -> tuple[str, ...]:
-    """``count`` colours for categories; past 24 they come again from the first."""
+    """Return `count` colors (#rrggbb) for categories; after 24 they start again from the first."""
     return tuple(CATEGORIES[index % len(CATEGORIES)] for index in range(count))

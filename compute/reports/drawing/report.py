@@ -43,17 +43,19 @@ class Report:
     remark: str = ""
 
     def formats(self) -> tuple[str, ...]:
+        """Return the suffixes of the files that this can be written as."""
         made = {PNG: self.draw, NPY: self.array, CSV: self.tabulate, PARQUET: self.tabulate}
         return tuple(suffix for suffix, make in made.items() if make is not None)
 
     def file(self, suffix: str) -> bytes:
-        """The bytes of a file; ValueError for a format that this has not."""
+        """Return the bytes of a file with this suffix; ValueError for a format that it does not have."""
         if suffix not in self.formats():
             raise ValueError(f"this can't be written as {suffix!r}; choose {' or '.join(self.formats())}")
         written = {PNG: self._png, NPY: self._npy, CSV: self._csv, PARQUET: self._parquet}
         return written[suffix]()
 
     def recipe_text(self) -> str:
+        """Return the recipe as JSON with sorted keys."""
         return json.dumps(finite(self.recipe), sort_keys=True)
 
     def _png(self) -> bytes:
@@ -83,7 +85,7 @@ class Report:
 
 
 def finite(value: Any) -> Any:
-    """The same with None for what JSON has no number for."""
+    """Return the same value with None for the numbers that JSON lacks: NaN and the infinities."""
     if isinstance(value, Mapping):
         return {str(key): finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -92,7 +94,10 @@ def finite(value: Any) -> Any:
 
 
 def array_table(array: np.ndarray) -> pa.Table:
-    """Pixel by pixel: y, x and the value (H, W), or red, green and blue (H, W, 3); others by number."""
+    """Return an array's pixels as rows: y, x, and its value or values.
+
+    (H, W) gives the column value; (H, W, 3) red, green and blue; other numbers of channels c0, c1, …
+    """
     values = array[..., None] if array.ndim == 2 else array
     height, width, channels = values.shape
     names = {1: ("value",), 3: ("red", "green", "blue")}.get(channels, [f"c{i}" for i in range(channels)])

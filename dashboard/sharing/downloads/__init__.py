@@ -33,11 +33,15 @@ PAGES: dict[str, Callable[[ViewState, Run, Place, Result | None], Downloads]] = 
 
 
 def downloads_of(view: ViewState, run: Run, store: Place, result: Result | None = None) -> Downloads:
-    """The page's main picture first; empty where it has none. result: the live one that it shows."""
+    """Return what a page offers to download, its main picture first; empty where it has nothing.
+
+    store: as the command line names it.
+    result: the live result that the page shows.
+    """
     make = PAGES.get(view.page)
     return () if make is None else make(view, run, store, result)
 
 
 def main_download(view: ViewState, run: Run, store: Place, result: Result | None = None) -> Download | None:
-    """The page's main picture."""
+    """Return the page's main picture; None where it has none."""
     return next(iter(downloads_of(view, run, store, result)), None)

@@ -17,6 +17,7 @@ from featurestore.reader import Run
 
 
 def downloads(view: ChannelsView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
+    """Return a channel's patches, its layer's statistics and, where it is shown, its ascent."""
     if not view.layer:
         return ()
     spec = PatchesSpec(guided=view.guided)

@@ -20,7 +20,7 @@ TITLES = {
 
 
 def downloads(view: CompareView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
-    """None without another run; ValueError where it is gone."""
+    """Return what the tab shows of two runs: nothing without another run, ValueError where it is gone."""
     if not view.other_store:
         return ()
     other = comparison.open_other(view)

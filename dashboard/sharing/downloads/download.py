@@ -19,9 +19,13 @@ PICTURE_AND_NUMBERS, NUMBERS = (PNG, CSV, PARQUET), (CSV, PARQUET)
 
 @dataclass(frozen=True)
 class Download:
-    """Nothing is read or drawn before it is asked for; what is drawn raises ValueError where it can't be.
+    """A file or some that a page offers; nothing is read or drawn before it is asked for.
 
-    name: stem of its files. command: None where no command line makes it. formats: of the files it comes as.
+    name: stem of its files.
+    title: for people.
+    make: makes the report; it, and what is drawn, raise ValueError where that can't be done.
+    command: the command line that makes the same; None where none does.
+    formats: suffixes of the files it comes as.
     """
 
     name: str
@@ -32,22 +36,26 @@ class Download:
 
     @cached_property
     def report(self) -> Report:
+        """Make the report, once."""
         return self.make()
 
     def file(self, suffix: str) -> bytes:
+        """Return the bytes of a file with this suffix."""
         return self.report.file(suffix)
 
     @property
     def picture(self) -> bytes | None:
-        """PNG, its recipe in the metadata; None for a download of numbers alone."""
+        """Return the PNG, with the recipe in its metadata; None where there are numbers alone."""
         return self.file(PNG) if PNG in self.formats else None
 
     @property
     def table(self) -> pa.Table:
+        """Return the rows."""
         return self.report.tabulate()
 
     @property
     def numbers(self) -> Mapping[str, Any]:
+        """Return the numbers, ready for JSON."""
         return self.report.numbers
 
 
@@ -78,7 +86,7 @@ def report_download(
 
 
 def path_said(store: Place) -> Place:
-    """As a command line in the server's folder names it."""
+    """Return a store as a command line in the server's folder names it."""
     here = Path.cwd()
     if not isinstance(store, Path):
         return store
@@ -86,6 +94,6 @@ def path_said(store: Place) -> Place:
 
 
 def own_code(run: Run) -> str | None:
-    """What --model must name so that the command line runs the network, where it is code of the user's."""
+    """Return what --model must name to run the network where it is the user's own code; None elsewhere."""
     spec = ModelSpec.from_dict(run.manifest.model["spec"])
     return spec.model if spec.runs_user_code else None

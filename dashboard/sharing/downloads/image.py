@@ -21,6 +21,7 @@ NEIGHBORS_SHOWN = 12
 
 
 def downloads(view: ImageView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
+    """Return what the tab shows of the image; of an upload a live result alone."""
     if view.shows_result:
         return method_result.downloads(view, run, store, result)
     if view.upload:

@@ -13,6 +13,7 @@ from featurestore.reader import Run
 
 
 def downloads(view: MapView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
+    """Return the points or the grid, and the selected images where there are some."""
     if not view.map:
         return ()
     plane = _points(view, run, store) if view.show == "points" else _grid(view, run, store)

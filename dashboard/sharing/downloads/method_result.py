@@ -14,7 +14,7 @@ INPUTS = ("target", "layer", "channel", "y", "x", "whole")
 
 
 def downloads(view: LiveView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
-    """None before there is a result."""
+    """Return the result, its further pictures and its curves; nothing before there is a result."""
     if result is None:
         return ()
     wanted = requested(view, run)
@@ -42,7 +42,7 @@ def downloads(view: LiveView, run: Run, store: Place, result: Result | None) -> 
 
 
 def recipe_of(wanted: Request, run: Run) -> dict:
-    """As the command line says it, whose files have the same bytes."""
+    """Return the recipe as the command line says it, whose files have the same bytes."""
     inputs = {each: getattr(wanted, each) for each in INPUTS}
     inputs |= {each: (getattr(wanted, each) or (None,))[0] for each in ("image", "second")}
     return result_recipe(wanted.method, run.manifest.model["name"], wanted.weights, inputs, run.fingerprint)

@@ -17,6 +17,7 @@ from featurestore.reader import Run
 
 
 def downloads(view: MistakesView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
+    """Return what the tab shows; nothing where no image has a label."""
     images = runs.table(run, "images", ("label", "split"))
     if images["label"].null_count == len(images):
         return ()

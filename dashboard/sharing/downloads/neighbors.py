@@ -11,12 +11,15 @@ from featurestore.reader import Run
 
 
 def downloads(view: NeighborsView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
-    """None of an uploaded image: its neighbours are found live, and its file is not the store's."""
+    """Return the image's neighbours; nothing of an upload, whose file is not the store's."""
     return () if view.upload else (of_image(view, run, store, view.count),)
 
 
 def of_image(view: NeighborsView | ImageView, run: Run, store: Place, count: int) -> Download:
-    """Without how many neighbours of all images share their label, which would read the whole table."""
+    """Return the neighbours of one of the run's images.
+
+    Without how many neighbours of all images share their label, which would read the whole table.
+    """
     return report_download(
         NeighborsSpec(count),
         store,

@@ -11,6 +11,7 @@ from featurestore.reader import Run
 
 
 def downloads(view: OverviewView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
+    """Return the first layer's filters, where the run has them, and the layers."""
     inputs = ReportInputs(run)
     filters = report_download(FiltersSpec(view.scaling), store, inputs, "filters", FiltersSpec.title)
     layers = report_download(TableSpec("layers"), store, inputs, "layers", "Layers")
