@@ -44,7 +44,8 @@ help: ## list the targets
 
 install: $(INSTALLED) ## install pinned dependencies into .venv and bundle the front end
 
-FRONTEND := dashboard/components/package-lock.json $(wildcard dashboard/components/frontend/*.* dashboard/components/frontend/shared/*)
+FRONTEND := dashboard/components/build.py dashboard/components/package-lock.json \
+  $(wildcard dashboard/components/frontend/*.* dashboard/components/frontend/shared/*)
 
 $(INSTALLED): requirements.txt constraints.txt $(FRONTEND)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Featurescope needs Python 3.11 or newer; set PYTHON=python3.11")'
@@ -64,9 +65,9 @@ store: install ## build a store: MODEL= WEIGHTS= CHECKPOINT= CLASSES= SIZE= MEAN
 store-digits: ## build the store of the one-channel demo: scikit-learn's handwritten digits
 	@$(MAKE) --no-print-directory store MODEL=digits IMAGES=digits STORE=stores/digits
 
-dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py FINDINGS= RESULTS_MB=1024
+dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py FINDINGS= RESULTS_MB=1024 ARGS=
 	$(PY) -m dashboard --stores "$(STORES)" --device "$(DEVICE)" --host "$(HOST)" --port "$(PORT)" \
-	  --findings "$(FINDINGS)" $(call option,trust-model,TRUST) $(call option,results-mb,RESULTS_MB)
+	  --findings "$(FINDINGS)" $(call option,trust-model,TRUST) $(call option,results-mb,RESULTS_MB) $(ARGS)
 
 findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TRUST= ARGS=--current
 	$(PY) -m dashboard.findings --stores "$(STORES)" --findings "$(FINDINGS)" --device "$(DEVICE)" \
@@ -102,5 +103,5 @@ stores/demo-untrained/CURRENT:
 screenshots: stores/demo/CURRENT stores/demo-untrained/CURRENT ## take a screenshot of every page for README (needs Chromium)
 	$(PY) -m docs.screenshots docs/pages
 
-clean: ## remove the virtual environment and the built front end (never a store)
-	rm -rf $(VENV) dashboard/components/node_modules dashboard/components/dist
+clean: ## remove the virtual environment and what was built (never a store)
+	rm -rf $(VENV) dashboard/components/node_modules dashboard/components/dist build featurescope.egg-info
