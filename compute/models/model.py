@@ -8,18 +8,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 
+from compute.demo.images import photograph
 from compute.images.preprocessing import Preprocessing
 from compute.models.objectives import Objective
-from compute.network.folded import FoldedNetwork
-from compute.network.hooked import HookedNetwork
+from compute.network.choice import Network, choose, choose_output
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
-from compute.network.traced import FEATURES, LOGITS, TracedNetwork
+from compute.network.traced import FEATURES, LOGITS
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
+
+EXAMPLES = ("skimage.data:astronaut.png", "skimage.data:chelsea.png")
+"""Photographs that a network is tried on when it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +59,38 @@ class Model:
         classes: Iterable[str],
         name: str,
         device: str | torch.device = "cpu",
+        scores: str | None = None,
+        output: str | None = None,
+        feature: str | None = None,
     ):
-        """module: maps normalised (N, C, H, W) to (N, classes); moved to the device, put into eval mode, and
-        frozen.
+        """
+        module: takes normalised images (N, C, H, W); moved to the device, put into eval mode, and frozen.
+        classes: their names, in the network's order; none for a network without class scores.
+        scores: what the class scores mean, one of `outputs.MEANINGS`; found by their values where left out.
+        output: name or position of the class scores in what the network returns; else the first that may be some.
+        feature: the layer whose value is the feature; else what the class scores are computed from.
 
-        Raises ValueError where the network doesn't run on its input size or has another number of scores than
-        classes.
+        Raises ValueError where the network doesn't run on its input size, has another number of scores than
+        classes, or doesn't fit what is told of it.
         """
         self.name = name
         self.device = torch.device(device)
         self.preprocessing = preprocessing
         self.classes = unique_names(classes)
-        self.module = module.to(self.device)
-        _check_count(count_scores(self.module, preprocessing), self.classes, name)
-        self.module.requires_grad_(False)
-        self.not_traced_because: str | None = None
-        self.network = self._traced_or_hooked()
+        self.module = module.to(self.device).eval()
+        self.dtype = _input_type(self.module)
+        examples = self._examples()
+        _freeze(self.module, examples)
+        choice = choose(self.module, examples, scores=scores, chosen=output)
+        _check_count(choice.output.classes, self.classes, name)
+        self.network, self.output = choice.network, choice.output
+        self.not_traced_because = choice.not_traced_because
+        self.no_gradient_because = choice.no_gradient_because
+        self.notes = choice.notes
+        """What a user should know of how the network is run, a sentence each."""
+        self._told = {"scores": scores, "output": output, "feature": feature}
+        if feature is not None:
+            self.network.take_feature(self.layer(feature).name)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -143,18 +163,25 @@ class Model:
                 f"images are {images.dtype} of shape {tuple(images.shape)}; "
                 f"{self.name} takes floats of shape (N, {self.in_channels}, H, W) in [0, 1]"
             )
-        return self.preprocessing.normalize(images.to(self.device))
+        return self.preprocessing.normalize(images.to(self.device)).to(self.dtype)
 
     def activations(self, images: torch.Tensor, sites: Iterable[str]) -> dict[str, torch.Tensor]:
-        """Values by site name (see `compute.network.traced`); the pass ends at the last site asked for."""
-        return self.network.run(self.normalize(images), sites)
+        """Values by site name (see `compute.network.traced`); the pass ends at the last site asked for.
+
+        Scores and features of a network in half precision are given in float32.
+        """
+        values = self.network.run(self.normalize(images), sites)
+        return {
+            site: _single(value) if site in (LOGITS, FEATURES) else value for site, value in values.items()
+        }
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, classes), before any softmax."""
+        """(N, classes), before any softmax or sigmoid."""
         return self.activations(images, {LOGITS})[LOGITS]
 
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
-        return self.logits(images).softmax(1)
+        """(N, classes): of exclusive classes they add up to 1, independent ones have one each."""
+        return self.output.probabilities(self.logits(images))
 
     def top_classes(self, image: Image.Image, count: int = 5) -> list[tuple[str, float]]:
         """Return the most probable classes of a photograph and their probabilities, the greatest first."""
@@ -188,7 +215,14 @@ class Model:
         with seeded(seed):
             for each in module.modules():
                 _draw_anew(each)
-        return Model(module, self.preprocessing, self.classes, f"{self.name} (random weights)", self.device)
+        name = f"{self.name} (random weights)"
+        return Model(module, self.preprocessing, self.classes, name, self.device, **self._told)
+
+    def _examples(self) -> torch.Tensor:
+        """What the network is tried on: noise and two photographs (3, C, H, W), normalised."""
+        noise = torch.rand(1, self.in_channels, *self.input_size, generator=torch.Generator().manual_seed(0))
+        photographs = [_photograph(name, self.in_channels, self.input_size) for name in EXAMPLES]
+        return self.normalize(torch.cat([noise, *photographs]))
 
     def _receptive_fields(self) -> dict[str, ReceptiveField]:
         if self.graph is None:
@@ -198,41 +232,19 @@ class Model:
         fields = receptive_fields(self.network)
         return {name: fields[self.network.node(name)] for name in self.network.names}
 
-    def _traced_or_hooked(self) -> TracedNetwork | HookedNetwork:
-        example = _example(self.preprocessing, self.device)
-        for kind in (FoldedNetwork, TracedNetwork):
-            try:
-                return kind(self.module, example)
-            except ValueError as error:
-                reason = str(error)
-        self.not_traced_because = reason
-        return HookedNetwork(self.module, example)
 
+def count_classes(
+    module: nn.Module, preprocessing: Preprocessing, scores: str | None = None, output: str | None = None
+) -> int:
+    """How many classes a network tells apart, 0 where it has no class scores; puts it into eval mode.
 
-def count_scores(module: nn.Module, preprocessing: Preprocessing) -> int:
-    """How many class scores `module` gives; puts it into eval mode.
-
-    Raises ValueError where it doesn't run on an image of the preprocessing's size, or gives anything but one
-    tensor (N, classes).
+    Raises ValueError where it doesn't run on an image of the preprocessing's size.
     """
-    device = next(module.parameters(), torch.empty(0)).device
-    name, (height, width) = type(module).__name__, preprocessing.size
-    try:
-        # Not inference mode: what a network computes once and keeps must still take part in gradients later.
-        with torch.no_grad():
-            scores = module.eval()(_example(preprocessing, device))
-    except Exception as error:  # whatever the network's own code raises
-        raise ValueError(
-            f"{name} doesn't run on an image of {preprocessing.channels} x {height} x {width} "
-            f"(channels, height, width): {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(scores, torch.Tensor):
-        raise ValueError(f"{name} returns {type(scores).__name__}, not one tensor of class scores")
-    if scores.ndim != 2 or len(scores) != 1:
-        raise ValueError(
-            f"{name} gives scores of shape {tuple(scores.shape)} for one image, not (1, classes)"
-        )
-    return scores.shape[1]
+    blank = Model.__new__(Model)
+    blank.preprocessing, blank.device = preprocessing, next(module.parameters(), torch.empty(0)).device
+    blank.name, blank.module = type(module).__name__, module.eval()
+    blank.dtype = _input_type(module)
+    return choose_output(module, blank._examples(), scores=scores, chosen=output).classes
 
 
 def unique_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -243,12 +255,31 @@ def unique_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{name} ({index})" if counts[name] > 1 else name for index, name in enumerate(names))
 
 
-def _example(preprocessing: Preprocessing, device: torch.device) -> torch.Tensor:
-    """One normalised image (1, C, H, W) of uniform noise, always the same."""
-    noise = torch.rand(
-        1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(0)
-    )
-    return preprocessing.normalize(noise).to(device)
+def _freeze(module: nn.Module, images: torch.Tensor) -> None:
+    """Weights take no gradient; those that get their shapes from the first images get them now."""
+    if any(isinstance(each, nn.parameter.UninitializedTensorMixin) for each in module.parameters()):
+        with torch.no_grad():
+            module(images.clone())
+    for each in module.parameters():
+        each.requires_grad_(False)
+
+
+def _input_type(module: nn.Module) -> torch.dtype:
+    """The type of floats that a network computes with: that of its first weights."""
+    known = (each for each in (*module.parameters(), *module.buffers()) if not nn.parameter.is_lazy(each))
+    floats = (each.dtype for each in known if each.is_floating_point())
+    return next(floats, torch.float32)
+
+
+def _single(values: torch.Tensor) -> torch.Tensor:
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def _photograph(name: str, channels: int, size: tuple[int, int]) -> torch.Tensor:
+    """(1, channels, H, W) in [0, 1]; in other than three channels its grey picture is repeated."""
+    pixels = np.asarray(photograph(name).resize((size[1], size[0])), np.float32) / 255
+    image = torch.from_numpy(pixels).permute(2, 0, 1)
+    return (image if channels == 3 else image.mean(0, keepdim=True).repeat(channels, 1, 1))[None]
 
 
 def _check_count(count: int, classes: tuple[str, ...], name: str) -> None:
@@ -269,7 +300,7 @@ def _draw_anew(module: nn.Module) -> None:
         parameter.normal_(parameter.mean().item(), parameter.std(correction=0).item())
 
 
-def _layer(network: TracedNetwork | HookedNetwork, name: str, position: int, field: ReceptiveField) -> Layer:
+def _layer(network: Network, name: str, position: int, field: ReceptiveField) -> Layer:
     convolution = network.convolution(name)
     _, channels, height, width = network.shape(name)
     return Layer(

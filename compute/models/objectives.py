@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from compute.network.traced import LOGITS
+
 Activations = Mapping[str, torch.Tensor]
 
 
@@ -42,7 +44,7 @@ class Objective:
 
 def logit(index: int) -> Objective:
     """Pre-softmax score of class `index`."""
-    return Objective(frozenset({"logits"}), lambda a: a["logits"][:, index], f"logit {index}")
+    return Objective(frozenset({LOGITS}), lambda a: a[LOGITS][:, index], f"logit {index}")
 
 
 def channel(site: str, index: int) -> Objective:

@@ -21,10 +21,12 @@ from compute.models.architectures import (
     torchvision_names,
 )
 from compute.models.checkpoints import StateDict, load_weights, read_checkpoint
-from compute.models.model import Model, count_scores
+from compute.models.model import Model, count_classes
+from compute.network.outputs import MEANINGS
 from compute.runtime.precision import insist_on_float32
 from compute.runtime.suggestions import did_you_mean
 
+LATER = {"scores", "output", "feature"}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -34,7 +36,8 @@ class ModelSpec:
 
     model: "demo", "digits", "torchvision:NAME" or "path/to/file.py:function". weights: "DEFAULT", a name of
     torchvision's, or "none" for random ones that follow from `seed`. checkpoint: a file of weights. classes:
-    a file with one class name a line. size: height and width of the input in pixels; a photograph's shorter
+    a file with one class name a line. scores: what the class scores mean (`compute.network.outputs`). output:
+    name or position of the scores in what the network returns. feature: the layer whose value is the feature. size: height and width of the input in pixels; a photograph's shorter
     side is scaled to it. mean, std: one value a channel, for pixels in [0, 1].
     """
 
@@ -46,6 +49,9 @@ class ModelSpec:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     seed: int = 0
+    scores: str | None = None
+    output: str | None = None
+    feature: str | None = None
 
     @property
     def runs_user_code(self) -> bool:
@@ -63,7 +69,8 @@ class ModelSpec:
         return cls(**{name: value for name, value in given.items() if value is not None})
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        # What is not told is left out where it was added later, so that older runs keep their fingerprint.
+        return {name: value for name, value in asdict(self).items() if value is not None or name not in LATER}
 
     @classmethod
     def from_dict(cls, values: dict) -> "ModelSpec":
@@ -98,6 +105,19 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--std", type=_numbers, metavar="R,G,B", help="the input's standard deviation a channel"
     )
+    group.add_argument(
+        "--scores", choices=MEANINGS, help="what the class scores mean (default: found by their values)"
+    )
+    group.add_argument(
+        "--output",
+        metavar="NAME|INDEX",
+        help="which of the tensors that the network returns has the class scores (default: the first that may)",
+    )
+    group.add_argument(
+        "--feature",
+        metavar="LAYER",
+        help="another layer for the feature (default: what the scores are made of)",
+    )
 
 
 def load(
@@ -116,11 +136,13 @@ def load(
     if state is not None:
         load_weights(architecture.module, state, f"checkpoint {spec.checkpoint!r}")
     preprocessing = _preprocessing(spec, architecture)
-    count = count_scores(architecture.module, preprocessing)
+    count = count_classes(architecture.module, preprocessing, spec.scores, spec.output)
     classes = _classes(spec, architecture, count, tuple(class_names or ()))
     random = state is None and (spec.weights or "").lower() == RANDOM
     name = f"{architecture.name} (random weights)" if random else architecture.name
-    return Model(architecture.module, preprocessing, classes, name, device)
+    return Model(
+        architecture.module, preprocessing, classes, name, device, spec.scores, spec.output, spec.feature
+    )
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

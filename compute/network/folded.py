@@ -14,29 +14,30 @@ import torch
 from torch import fx, nn
 
 from compute.network.onednn.convolution import packed
-from compute.network.traced import LOGITS, TracedNetwork
+from compute.network.outputs import Output
+from compute.network.self_test import deviation, tolerance
+from compute.network.traced import FEATURES, LOGITS, PRE, TracedNetwork
 from compute.runtime.vision import ops
 
 CHANNELS_LAST_DEVICES = ("cpu", "cuda")
-TOLERANCE = {"cpu": 1e-4, "cuda": 1e-3}
-"""Of the largest score; a GPU may choose another algorithm each time."""
 
 
 class FoldedNetwork(TracedNetwork):
     """A `TracedNetwork` whose own graph and modules are folded copies; `module` and what `convolution` gives
     are the network's as they were.
 
-    Raises ValueError where the folded network doesn't give the same scores for the example.
+    Raises ValueError where the folded network gives other scores, features or layers' values for the example.
     """
 
-    def __init__(self, module: nn.Module, example: torch.Tensor):
-        super().__init__(module, example)
+    def __init__(self, module: nn.Module, example: torch.Tensor, output: Output = Output()):
+        super().__init__(module, example, output)
         with torch.no_grad():
-            expected = self.run(example, {LOGITS})[LOGITS]
+            expected = TracedNetwork.run(self, example, self._checked_sites())
         self._programs.clear()
         self._originals = {name: super(FoldedNetwork, self).convolution(name) for name in self.names}
         for name in self.names:
             self._fold(name)
+        self._forget_nodes()
         self._allow_any_layout()
         self.fast_modules = packed(self.graph, self.modules)
         self._check(example, expected)
@@ -52,8 +53,6 @@ class FoldedNetwork(TracedNetwork):
         """The layer's convolution as a copy of its own, with its norm where it has one that can be folded."""
         site = self.sites[name]
         convolution = self._originals[name]
-        if not _is_plain(convolution):
-            return
         norm = self.module_of(site.pre) if site.pre is not site.convolution else None
         folded = _with_norm(convolution, norm if _is_fixed(norm) else None)
         site.convolution.target = _unused_target(site.convolution.target, self.modules)
@@ -77,16 +76,25 @@ class FoldedNetwork(TracedNetwork):
             if node.op == "call_method" and node.target == "view" and not _changes_type(node):
                 node.target = "reshape"
 
-    def _check(self, example: torch.Tensor, expected: torch.Tensor) -> None:
+    def _checked_sites(self) -> set[str]:
+        """All that the folded network is compared with the graph on."""
+        scores = set() if self.logits_node is None else {LOGITS}
+        return {*scores, FEATURES, *self.names, *(name + PRE for name in self.names)}
+
+    def _check(self, example: torch.Tensor, expected: dict[str, torch.Tensor]) -> None:
+        name = type(self.module).__name__
         try:
             with torch.no_grad():
-                found = self.run(example, {LOGITS})[LOGITS]
+                found = self.run(example, self._checked_sites())
         except RuntimeError as error:
-            name = type(self.module).__name__
             raise ValueError(f"{name} doesn't run with channels last: {error}") from error
-        limit = TOLERANCE.get(example.device.type, 1e-3) * float(expected.nan_to_num().abs().max())
-        if not torch.allclose(found, expected, rtol=0, atol=limit, equal_nan=True):
-            raise ValueError(f"{type(self.module).__name__} doesn't give the same scores once it is folded")
+        for site, value in expected.items():
+            off = deviation(found[site], value)
+            if off > tolerance(value.dtype):
+                what = "scores" if site == LOGITS else "features" if site == FEATURES else f"values of {site}"
+                raise ValueError(
+                    f"{name} gives {what} that differ by {off:.2g} of their spread once it is folded"
+                )
 
 
 def channels_last(images: torch.Tensor) -> torch.Tensor:
@@ -121,19 +129,11 @@ def _scale_and_shift(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
     return scale, shift if norm.bias is None else shift + norm.bias.detach().double()
 
 
-def _is_plain(convolution: nn.Conv2d) -> bool:
-    """Whether its weights are all that there is to it: no subclass, no parametrisation, no hook that sets
-    them."""
-    return type(convolution) is nn.Conv2d and not (
-        convolution._forward_pre_hooks or convolution._forward_hooks
-    )
-
-
 def _is_fixed(norm: nn.Module | None) -> bool:
     """Whether a norm is the same affine map for every input."""
-    if type(norm) is ops.FrozenBatchNorm2d:
+    if isinstance(norm, ops.FrozenBatchNorm2d):
         return True
-    return type(norm) is nn.BatchNorm2d and norm.running_mean is not None and not norm._forward_hooks
+    return isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None
 
 
 def _changes_type(node: fx.Node) -> bool:

@@ -8,62 +8,123 @@ turns.
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
+from compute.network.outputs import NONE, Output
 from compute.network.traced import FEATURES, LOGITS, PRE
 from compute.runtime.suggestions import did_you_mean
 
 Recorded = dict[str, torch.Tensor]
 
 
+@dataclass(frozen=True)
+class Batching:
+    """How images may be handed to a network.
+
+    alone: each by itself, since what it gives for one depends on the others of its batch.
+    twice: in two copies, since it takes no single image.
+    channels_last: in this order in memory, since PyTorch's gradients are wrong in the other one.
+    """
+
+    alone: bool = False
+    twice: bool = False
+    channels_last: bool = False
+
+    def run(self, network: Callable[[torch.Tensor], Any], images: torch.Tensor, taken: Callable) -> Recorded:
+        """taken: gives what was recorded of a batch by name, once it has run."""
+        batches = images.split(1) if self.alone or (self.twice and len(images) == 1) else (images,)
+        return _joined([self._batch(network, batch, taken) for batch in batches])
+
+    def _batch(self, network: Callable, batch: torch.Tensor, taken: Callable) -> Recorded:
+        given = torch.cat([batch, batch]) if self.twice and len(batch) == 1 else batch
+        if self.channels_last:
+            given = given.contiguous(memory_format=torch.channels_last)
+        found = taken(network(given))
+        if len(given) == len(batch):
+            return found
+        return {name: value[: len(batch)] for name, value in found.items()}
+
+
 class HookedNetwork:
     """Same `run` as `TracedNetwork`, without knowing what lies between the layers.
 
-    A layer's value is the raw convolution's, of its first call; a softmax that is not a module stays in the
-    logits; receptive fields are unknown.
+    A layer's value is the raw convolution's, of its first call; receptive fields are unknown. A TorchScript module
+    takes no hooks: it has no layers, and its feature is what it returns.
     """
 
     graph = None
+    opaque: dict[str, str] = {}
 
-    def __init__(self, module: nn.Module, example: torch.Tensor):
-        self.module = module
+    def __init__(
+        self, module: nn.Module, example: torch.Tensor, output: Output, batching: Batching = Batching()
+    ):
+        self.module, self.example, self.output, self.batching = module, example, output, batching
+        self.feature_layer: str | None = None
         self._lock = threading.Lock()
         self._named = dict(module.named_modules())
-        self._called = self._calls(example)
-        kinds = [(name, self._named[name]) for name in self._called]
+        called = [] if isinstance(module, torch.jit.ScriptModule) else self._calls()
+        kinds = [(name, self._named[name]) for name in called]
         self.convolutions = {name: each for name, each in kinds if isinstance(each, nn.Conv2d)}
         weighted = [name for name, each in kinds if isinstance(each, nn.Linear | nn.Conv2d)]
-        if not weighted:
-            raise ValueError(f"{type(module).__name__} has neither a linear layer nor a convolution")
-        self._classifier = weighted[-1]
+        self._classifier = weighted[-1] if weighted and output.meaning != NONE else None
         self._softmax = next(
             (name for name, each in kinds[-1:] if isinstance(each, nn.Softmax | nn.LogSoftmax)), None
         )
+        self.logits_because = self._logits_because()
         with torch.no_grad():
             self._shapes = {
                 name: tuple(value.shape) for name, value in self.run(example, self.convolutions).items()
             }
+        # One without height and width (a list of others, say) is no map.
+        self.convolutions = {
+            name: each for name, each in self.convolutions.items() if len(self._shapes[name]) == 4
+        }
+
+    def take_feature(self, layer: str) -> None:
+        """Makes a layer's value, pooled over its map, the feature."""
+        self.feature_layer = layer
 
     def run(self, inputs: torch.Tensor, sites: Iterable[str]) -> Recorded:
         """Values of `sites` for normalised `inputs` (N, C, H, W)."""
-        wanted, seen = set(sites), {}
+        wanted = set(sites)
+        seen: Recorded = {}
         with self._lock, ExitStack() as hooks:
-            for site in wanted - {LOGITS, FEATURES}:
-                hooks.callback(
-                    self.convolution(site.partition(PRE)[0])
-                    .register_forward_hook(_record_output(seen, site))
-                    .remove
-                )
-            if FEATURES in wanted:
+            layers = wanted - {LOGITS, FEATURES}
+            if FEATURES in wanted and self.feature_layer:
+                layers = layers | {self.feature_layer}
+            for site in layers:
+                convolution = self.convolution(site.partition(PRE)[0])
+                hooks.callback(convolution.register_forward_hook(_record_output(seen, site)).remove)
+            if FEATURES in wanted and self._classifier and not self.feature_layer:
                 hooks.callback(self._hook_input(self._classifier, seen, FEATURES).remove)
             if self._softmax:
                 hooks.callback(self._hook_input(self._softmax, seen, LOGITS).remove)
-            scores = self.module(inputs)
-        seen.setdefault(LOGITS, scores)
+
+            def taken(returned: Any) -> Recorded:
+                found = self._completed(seen, returned, wanted)
+                seen.clear()
+                return found
+
+            return self.batching.run(self.module, inputs, taken)
+
+    def _completed(self, seen: Recorded, returned: Any, wanted: set[str]) -> Recorded:
+        raw = self.output.raw(returned)
+        if LOGITS in wanted:
+            if self.output.meaning == NONE:
+                raise ValueError("the network has no class scores")
+            before = seen.get(LOGITS)
+            seen[LOGITS] = (
+                self.output.completed(before.reshape(-1, self.output.count))
+                if before is not None
+                else self.output.logits(raw)
+            )
         if FEATURES in wanted:
-            seen[FEATURES] = self._pooled(seen[FEATURES])
+            own = seen.get(FEATURES, raw)
+            seen[FEATURES] = self._pooled(seen[self.feature_layer] if self.feature_layer else own)
         return {site: seen[site] for site in wanted}
 
     @property
@@ -90,10 +151,15 @@ class HookedNetwork:
 
     def _pooled(self, features: torch.Tensor) -> torch.Tensor:
         dimensions = tuple(range(features.ndim))
-        over = dimensions[2:] if self._classifier in self.convolutions else dimensions[1:-1]
+        over = dimensions[2:] if features.ndim == 4 else dimensions[1:-1]
         return features.mean(over) if over else features
 
-    def _calls(self, example: torch.Tensor) -> list[str]:
+    def _logits_because(self) -> str | None:
+        if self._softmax or self.output.meaning not in ("probabilities", "sigmoid"):
+            return None
+        return "the scores are taken back from the network's probabilities"
+
+    def _calls(self) -> list[str]:
         """Names of the modules without children, in the order of their last calls."""
         called: dict[str, None] = {}
 
@@ -104,8 +170,14 @@ class HookedNetwork:
             for name, each in self._named.items():
                 if not any(True for _ in each.children()):
                     hooks.callback(each.register_forward_hook(note(name)).remove)
-            self.module(example)
+            self.batching.run(self.module, self.example.clone(), lambda _: {})
         return list(called)
+
+
+def _joined(batches: list[Recorded]) -> Recorded:
+    if len(batches) == 1:
+        return batches[0]
+    return {name: torch.cat([each[name] for each in batches]) for name in batches[0]}
 
 
 def _record_output(seen: Recorded, site: str) -> Callable:

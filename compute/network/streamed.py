@@ -12,9 +12,11 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from compute.network.known_calls import called_name
 from compute.network.onednn.convolution import PackedConvolution
+from compute.network.plain import NONLINEAR_MODULES
 from compute.network.traced import FEATURES, LOGITS, TracedNetwork
-from compute.network.tracing import NONLINEAR_MODULES, called_name, executable
+from compute.network.tracing import executable
 
 OVERWRITING = {
     operator.add: operator.iadd,
@@ -50,7 +52,7 @@ def reading_program(
     modules = dict(network.fast_modules)
     _overwrite(graph, modules, read, kept=set(outputs.values()))
     graph.output(outputs)
-    return executable(graph, network.module, modules)
+    return executable(graph, modules, network.tensors)
 
 
 def _overwrite(graph: fx.Graph, modules: dict[str, nn.Module], read: Callable, kept: set[fx.Node]) -> None:

@@ -4,32 +4,65 @@ No hook is ever installed: asking for a *site* builds a copy of the graph that r
 The copy shares the parameters and holds no state, so any number of threads may run it at once, and a caller
 that gives up in the middle leaves nothing behind.
 
-Sites: "logits", "features" (input of the last linear layer), "maps" (the last feature maps, where the last
-blocks have been added or concatenated), "<layer>" (a convolution's value after the batch norm and
-nonlinearity that directly follow it), "<layer>:pre" (the same before the nonlinearity).
+Sites:
+LOGITS: the class scores before any softmax.
+FEATURES: the input of the last linear layer.
+MAPS: the last feature maps, where the last blocks have been added or concatenated.
+"<layer>": a convolution's value after the batch norm and nonlinearity that directly follow it.
+"<layer>" + PRE: the same before the nonlinearity.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.nn import functional as F
 
-from compute.network.tracing import NONLINEAR_MODULES, NONLINEAR_NAMES, NORMS, called_name, executable, trace
+from compute.network.known_calls import called_name
+from compute.network.outputs import (
+    BESIDE_ZERO,
+    LOG_PROBABILITIES,
+    NONE,
+    PROBABILITIES,
+    SIGMOID,
+    Output,
+    undone,
+)
+from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES, NORMS, Opaque
+from compute.network.tracing import executable, trace
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision import ops
 
-PRE = ":pre"
-LOGITS, FEATURES, MAPS = "logits", "features", "maps"
+PRE = "..pre"
+LOGITS, FEATURES, MAPS = ".logits", ".features", ".maps"
+"""No module can have such a name: names are joined by single dots, and none is empty."""
 
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, ops.FrozenBatchNorm2d)
 SOFTMAX_MODULES = (nn.Softmax, nn.LogSoftmax, nn.Softmax2d)
-SOFTMAX_NAMES = {"softmax", "log_softmax"}
+SQUASHING = {
+    PROBABILITIES: (SOFTMAX_MODULES, {"softmax", "log_softmax"}),
+    LOG_PROBABILITIES: (SOFTMAX_MODULES, {"softmax", "log_softmax"}),
+    SIGMOID: ((nn.Sigmoid,), {"sigmoid"}),
+}
+"""By the meaning of the scores: the modules and functions that make them of logits."""
+
+BEHIND_SQUASHING = {
+    "to", "float", "double", "half", "bfloat16", "type", "type_as", "view", "reshape", "flatten", "squeeze",
+    "unsqueeze", "contiguous", "clamp", "clamp_min", "clip", "exp", "log",
+}  # fmt: skip
+"""What may stand between a softmax and the end; whether the logits before it fit is checked by their values."""
+
+PROBABILITY_TOLERANCE = 1e-4
+
+MOST_SIZES = 8
+"""Graphs that are kept at once of a network whose code asks for the size of its images."""
 # In eval mode they hand on what they get.
-PASSING_MODULES = (nn.Identity, nn.modules.dropout._DropoutNd)
-PASSING_NAMES = {"dropout", "dropout2d", "contiguous"}
+PASSING_MODULES = (nn.Identity, nn.modules.dropout._DropoutNd, ops.StochasticDepth)
+DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"}
 
 
 @dataclass(frozen=True)
@@ -53,27 +86,41 @@ class TracedNetwork:
     ValueError, with the reason, where the network can't be traced (control flow that depends on the data).
     """
 
-    def __init__(self, module: nn.Module, example: torch.Tensor):
-        """module: maps (N, C, H, W) to (N, classes). example: one input (1, C, H, W), for the shapes."""
-        self.module = module
-        self.graph, self.modules = trace(module, example)
+    def __init__(self, module: nn.Module, example: torch.Tensor, output: Output = Output()):
+        """module: takes (N, C, H, W). example: one input (1, C, H, W), for the shapes. output: what the module
+        returns."""
+        self.module, self.example, self.output = module, example, output
+        traced = trace(module, example, output.raw)
+        self.graph, self.modules, self.tensors = traced.graph, traced.modules, traced.tensors
+        self.opaque, self.of_one_size = traced.opaque, traced.of_one_size
         self.fast_modules = self.modules
         """What programs call: the modules, or quicker ones with the same values."""
-        self.logits_node = self._strip_softmax(self._output())
-        self.sites = self._find_sites()
         self._programs: dict[frozenset[str], fx.GraphModule] = {}
-        self._lock = threading.Lock()
+        self._of_sizes: dict[tuple[int, ...], TracedNetwork] = {}
+        self._lock = threading.RLock()
+        self.feature_layer: str | None = None
+        self.logits_because: str | None = None
+        """Why the scores are not the network's own logits; None where they are."""
+        self.logits_node = self._find_logits()
+        self.sites = self._find_sites()
 
     def run(self, inputs: torch.Tensor, sites: Iterable[str]) -> dict[str, torch.Tensor]:
-        """Values of `sites` for normalised `inputs` (N, C, H, W); computes no more than they need."""
+        """Values of `sites` for normalised `inputs` (N, C, H, W); computes no more than they need.
+
+        Raises ValueError where the network can't be run on images of their size.
+        """
+        if self.of_one_size and inputs.shape[2:] != self.example.shape[2:]:
+            return self._of_size(inputs).run(inputs, sites)
         return self._program(frozenset(sites))(inputs)
 
     def node(self, site: str) -> fx.Node:
         """The node whose value `site` names ("features": before any pooling)."""
         if site == LOGITS:
+            if self.logits_node is None:
+                raise ValueError("the network has no class scores")
             return self.logits_node
         if site == FEATURES:
-            return self._classifier.all_input_nodes[0]
+            return self._feature_node
         if site == MAPS:
             return self._last_maps
         name, pre, _ = site.partition(PRE)
@@ -117,12 +164,8 @@ class TracedNetwork:
 
     def copied(self, sites: Iterable[str]) -> tuple[fx.Graph, dict[str, fx.Node]]:
         """A copy of what `sites` need of the graph, still without an output, and each site's node in it."""
-        graph, copies = fx.Graph(), {}
         nodes = {site: self.node(site) for site in sorted(sites)}
-        needed = ancestors(nodes.values())
-        for node in self.graph.nodes:
-            if node in needed or node.op == "placeholder":
-                copies[node] = graph.node_copy(node, copies.__getitem__)
+        graph, copies = self._copy_up_to(nodes.values())
         found = {site: copies[node] for site, node in nodes.items()}
         if FEATURES in nodes and self._pooled_over:
             found[FEATURES] = graph.call_method("mean", (found[FEATURES], self._pooled_over))
@@ -131,34 +174,138 @@ class TracedNetwork:
     def _build(self, sites: frozenset[str]) -> fx.GraphModule:
         graph, outputs = self.copied(sites)
         graph.output(outputs)
-        return executable(graph, self.module, self.fast_modules)
+        return executable(graph, self.fast_modules, self.tensors)
 
-    def _output(self) -> fx.Node:
+    def _of_size(self, inputs: torch.Tensor) -> "TracedNetwork":
+        """The network traced anew, since its code asks for the height and width of the images."""
+        size = tuple(inputs.shape[2:])
+        with self._lock:
+            if size not in self._of_sizes:
+                if len(self._of_sizes) == MOST_SIZES:
+                    self._of_sizes.pop(next(iter(self._of_sizes)))
+                example = inputs[:1].detach().clone(memory_format=torch.contiguous_format)
+                self._of_sizes[size] = type(self)(self.module, example, self.output)
+            return self._of_sizes[size]
+
+    @property
+    def end(self) -> fx.Node:
+        """The class scores' node, or, where there are none, that of what the network gives."""
+        return self._raw if self.logits_node is None else self.logits_node
+
+    @property
+    def _raw(self) -> fx.Node:
         return next(node for node in reversed(self.graph.nodes) if node.op == "output").args[0]
 
-    def _strip_softmax(self, node: fx.Node) -> fx.Node:
-        while isinstance(self.module_of(node), SOFTMAX_MODULES) or called_name(node) in SOFTMAX_NAMES:
+    def _find_logits(self) -> fx.Node | None:
+        """The node of the scores before any softmax or sigmoid; None for a network without class scores."""
+        if self.output.meaning == NONE:
+            return None
+        scores = self._before_squashing()
+        if scores is None:
+            scores = self._raw
+            if self.output.meaning in (PROBABILITIES, SIGMOID):
+                self.logits_because = "the scores are taken back from the network's probabilities"
+                scores = self._appended(undone, scores, self.output.meaning)
+        elif tuple(scores.meta["val"].shape) != (1, self.output.count):
+            scores = self._appended(torch.reshape, scores, (-1, self.output.count))
+        return self._appended(F.pad, scores, BESIDE_ZERO) if self.output.count == 1 else scores
+
+    def ends_in_sigmoid(self) -> bool:
+        """Whether the graph shows that the scores come out of a sigmoid."""
+        return self._squashed_at(SIGMOID) is not None
+
+    def _appended(self, function: Callable, node: fx.Node, *more: Any) -> fx.Node:
+        output = next(each for each in reversed(self.graph.nodes) if each.op == "output")
+        with self.graph.inserting_before(output):
+            new = self.graph.call_function(function, (node, *more))
+        new.meta["val"] = function(node.meta["val"], *more)
+        return new
+
+    def _before_squashing(self) -> fx.Node | None:
+        """What goes into the softmax or sigmoid at the end, if the graph shows it; checked by the values."""
+        node = self._squashed_at(self.output.meaning)
+        while node is not None and self._squashes(node, self.output.meaning):
+            node = node.all_input_nodes[0]
+        return node if node is not None and self._squashes_to_raw(node) else None
+
+    def _squashed_at(self, meaning: str) -> fx.Node | None:
+        """The last softmax or sigmoid, where nothing but casts and the like stands behind it."""
+        node = self._raw
+        while not self._squashes(node, meaning):
+            if not (
+                called_name(node) in BEHIND_SQUASHING or isinstance(self.module_of(node), PASSING_MODULES)
+            ):
+                return None
             node = node.all_input_nodes[0]
         return node
 
+    def _squashes(self, node: fx.Node, meaning: str) -> bool:
+        modules, names = SQUASHING.get(meaning, ((), set()))
+        return isinstance(self.module_of(node), modules) or called_name(node) in names
+
+    def _squashes_to_raw(self, node: fx.Node) -> bool:
+        graph, copies = self._copy_up_to([node, self._raw])
+        graph.output((copies[node], copies[self._raw]))
+        with torch.no_grad():
+            logits, raw = executable(graph, self.modules, self.tensors)(self.example.clone())
+        logits = logits.reshape(-1, self.output.count)
+        squashed = logits.sigmoid() if self.output.meaning == SIGMOID else logits.softmax(1)
+        raw = raw.exp() if self.output.meaning == LOG_PROBABILITIES else raw
+        return torch.allclose(squashed.to(raw.dtype), raw, rtol=0, atol=PROBABILITY_TOLERANCE)
+
+    def _copy_up_to(self, nodes: Iterable[fx.Node]) -> tuple[fx.Graph, dict[fx.Node, fx.Node]]:
+        """A copy of what `nodes` need of the graph, still without an output, and each node's copy."""
+        graph, copies, needed = fx.Graph(), {}, ancestors(nodes)
+        for node in self.graph.nodes:
+            if node in needed or node.op == "placeholder":
+                copies[node] = graph.node_copy(node, copies.__getitem__)
+        return graph, copies
+
+    def take_feature(self, layer: str) -> None:
+        """Makes a layer's value, pooled over its map, the feature."""
+        self.feature_layer = layer
+        self._programs.clear()
+        self._of_sizes.clear()
+        self._forget_nodes()
+
+    def _forget_nodes(self) -> None:
+        """What was found in the graph before it changed."""
+        for name in ("_feature_node", "_pooled_over", "_classifier", "_last_maps"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def _feature_node(self) -> fx.Node:
+        """What the class scores are computed from; without class scores, what the network gives."""
+        if self.feature_layer is not None:
+            return self.node(self.feature_layer)
+        return self._raw if self.logits_node is None else self._image_input(self._classifier)
+
+    def _image_input(self, node: fx.Node) -> fx.Node:
+        depending = self._depending()
+        return next(each for each in node.all_input_nodes if each in depending)
+
     @cached_property
     def _classifier(self) -> fx.Node:
-        """The last linear layer before the logits, or convolution where that comes later (as in
-        SqueezeNet)."""
-        needed = ancestors([self.logits_node])
+        """The last linear layer before the logits, or convolution where that comes later (as in SqueezeNet), or
+        product with fixed weights, or part that is run as it is."""
+        needed, depending = ancestors([self.end]), self._depending()
         for node in reversed(self.graph.nodes):
-            if node in needed and (
-                isinstance(self.module_of(node), nn.Linear | nn.Conv2d) or called_name(node) == "linear"
-            ):
+            if node in needed and node in depending and self._is_linear(node, depending):
                 return node
         raise ValueError("the network has neither a linear layer nor a convolution before its class scores")
+
+    def _is_linear(self, node: fx.Node, depending: set[fx.Node]) -> bool:
+        if isinstance(self.module_of(node), nn.Linear | nn.Conv2d | Opaque) or called_name(node) == "linear":
+            return True
+        varying = [each for each in node.all_input_nodes if each in depending]
+        return called_name(node) in ("matmul", "mm") and len(varying) == 1
 
     @cached_property
     def _pooled_over(self) -> tuple[int, ...]:
         """The dimensions of the classifier's input that "features" is the mean over: all but image and
         channel."""
-        dimensions = tuple(range(len(self._classifier.all_input_nodes[0].meta["val"].shape)))
-        return dimensions[2:] if isinstance(self.module_of(self._classifier), nn.Conv2d) else dimensions[1:-1]
+        dimensions = tuple(range(len(self._feature_node.meta["val"].shape)))
+        return dimensions[2:] if len(dimensions) == 4 else dimensions[1:-1]
 
     @cached_property
     def _last_maps(self) -> fx.Node:
@@ -173,15 +320,24 @@ class TracedNetwork:
         ]
         if not sizes:
             raise ValueError("the network has no convolution whose map is larger than 1 x 1")
-        needed = ancestors([self.logits_node])
+        needed = ancestors([self.end])
         return [node for node in self.graph.nodes if node in needed and _map_size(node) == sizes[-1]][-1]
 
     def _find_sites(self) -> dict[str, Site]:
         sites: dict[str, Site] = {}
+        depending = self._depending()
         for node in self.graph.nodes:
-            if isinstance(self.module_of(node), nn.Conv2d):
+            if node in depending and isinstance(self.module_of(node), nn.Conv2d):
                 sites[_unused_name(str(node.target), sites)] = self._site(node)
         return sites
+
+    def _depending(self) -> set[fx.Node]:
+        """The nodes whose values depend on the image."""
+        found: set[fx.Node] = set()
+        for node in self.graph.nodes:
+            if node.op == "placeholder" or any(each in found for each in node.all_input_nodes):
+                found.add(node)
+        return found
 
     def _site(self, convolution: fx.Node) -> Site:
         pre, parts = convolution, ["conv"]
@@ -195,11 +351,20 @@ class TracedNetwork:
 
     def _follower(self, node: fx.Node) -> fx.Node | None:
         """The one node that reads a node's value, behind those that only hand it on."""
-        while len(node.users) == 1:
-            node = next(iter(node.users))
-            if not (isinstance(self.module_of(node), PASSING_MODULES) or called_name(node) in PASSING_NAMES):
+        while len(readers := [each for each in node.users if is_tensor(each) or each.op == "output"]) == 1:
+            (node,) = readers
+            if not (isinstance(self.module_of(node), PASSING_MODULES) or passes_on(node)):
                 return node
         return None
+
+
+def passes_on(node: fx.Node) -> bool:
+    """Whether a function call hands on what it gets: another layout in memory, or dropout that is off."""
+    name = called_name(node)
+    if name in DROPOUTS:
+        training = node.kwargs.get("training", node.args[2] if len(node.args) > 2 else name == "dropout")
+        return node.op == "call_function" and training is False
+    return name == "contiguous"
 
 
 def ancestors(nodes: Iterable[fx.Node]) -> set[fx.Node]:
@@ -211,6 +376,11 @@ def ancestors(nodes: Iterable[fx.Node]) -> set[fx.Node]:
             found.add(node)
             waiting.extend(node.all_input_nodes)
     return found
+
+
+def is_tensor(node: fx.Node) -> bool:
+    """Whether a node's value is one tensor, not a size or a tuple."""
+    return torch.is_tensor(node.meta.get("val"))
 
 
 def _map_size(node: fx.Node) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from compute.methods.optimize.loop import array
 from compute.methods.requirements import check_input_size
 from compute.models.model import Model
 from compute.models.objectives import Objective, logit
+from compute.network.traced import LOGITS
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class AttackGoal:
         by 1 - p: of the same direction, but it doesn't vanish where p is 1."""
 
         def score(activations) -> Tensor:
-            logits = activations["logits"]
+            logits = activations[LOGITS]
             return self.sign * (logits[:, self.focus] - _without(logits, self.focus).logsumexp(1))
 
-        return Objective(frozenset({"logits"}), score, f"log-odds {self.focus}")
+        return Objective(frozenset({LOGITS}), score, f"log-odds {self.focus}")
 
     def class_score(self) -> Objective:
         """The lecture's: the score of the class in focus, before the softmax."""

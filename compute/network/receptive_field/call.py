@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import fx, nn
 
+from compute.network.known_calls import called_name
 from compute.network.receptive_field.axis import AxisField
-from compute.network.tracing import called_name
 
 
 @dataclass(frozen=True)

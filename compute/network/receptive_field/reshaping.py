@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from torch import nn
-
 from compute.network.receptive_field.call import AxisView, Call, broadcast, concrete, join, kept_dim
 
 
@@ -21,10 +19,8 @@ def mix_places(call: Call, view: AxisView) -> AxisView:
 
 
 def layer_norm(call: Call, view: AxisView) -> AxisView:
-    """Over the last dimensions; a subclass (torchvision's LayerNorm2d) over the channels of (N, C, H, W)."""
+    """Over the last dimensions."""
     shape = tuple(call.argument("normalized_shape", 1))
-    if type(call.module) is not nn.LayerNorm and call.module is not None and shape == call.before[1:2]:
-        return view
     return call.merged(view, view.dim) if view.dim >= len(call.before) - len(shape) else view
 
 

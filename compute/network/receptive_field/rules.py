@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from torch import nn
 
+from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES
 from compute.network.receptive_field import reshaping, windows
 from compute.network.receptive_field.call import AxisView, Call, broadcast, join
-from compute.network.tracing import NONLINEAR_MODULES, NONLINEAR_NAMES
 from compute.runtime.vision import ops
 
 Rule = Callable[[Call, AxisView], AxisView]

@@ -9,7 +9,7 @@ from itertools import chain
 import torch
 from torch import fx
 
-from compute.network.traced import TracedNetwork
+from compute.network.traced import TracedNetwork, is_tensor
 from compute.occlusion.incremental.dense import drop, run_whole, with_last_reads
 from compute.occlusion.incremental.gather import Maps, area, clean_maps, row_indices
 from compute.occlusion.incremental.groups import (
@@ -28,7 +28,6 @@ from compute.occlusion.incremental.program import (
     Windowed,
     compile_program,
     extent,
-    is_tensor,
 )
 from compute.runtime.batches import is_out_of_memory
 

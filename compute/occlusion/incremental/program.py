@@ -14,9 +14,10 @@ from torch import fx, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from compute.network.known_calls import called_name
 from compute.network.onednn.weights import Geometry, PackedWeights, can_pack
-from compute.network.traced import TracedNetwork, ancestors
-from compute.network.tracing import NONLINEAR_MODULES, NONLINEAR_NAMES, called_name
+from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES
+from compute.network.traced import TracedNetwork, ancestors, is_tensor
 from compute.occlusion.incremental.regions import Window
 from compute.runtime.vision import ops
 
@@ -79,7 +80,7 @@ class Program:
 
 def compile_program(network: TracedNetwork) -> Program:
     """Instructions for everything between the input and the logits."""
-    needed = ancestors([network.logits_node])
+    needed = ancestors([network.end])
     compiler = _Compiler(network, needed)
     start = next(node for node in network.graph.nodes if node.op == "placeholder")
     instructions = []
@@ -88,17 +89,12 @@ def compile_program(network: TracedNetwork) -> Program:
             instruction = compiler.instruction(node)
             if instruction is not None:
                 instructions.append(instruction)
-    return Program(tuple(instructions), start, network.logits_node)
+    return Program(tuple(instructions), start, network.end)
 
 
 def _is_gate(each: Instruction) -> bool:
     product = called_name(each.output) == "mul" or each.output.target in (operator.mul, torch.mul)
     return isinstance(each, WholeMap) and product and (extent(each.output) or (1, 1)) != (1, 1)
-
-
-def is_tensor(node: fx.Node) -> bool:
-    """Whether a node's value is one tensor, not a size or a tuple."""
-    return torch.is_tensor(node.meta.get("val"))
 
 
 def extent(node: fx.Node) -> tuple[int, int] | None:
@@ -199,7 +195,7 @@ class _Compiler:
 
     def _evaluate(self, node: fx.Node) -> object:
         if node.op == "get_attr":
-            return operator.attrgetter(node.target)(self.network.module)
+            return self.network.tensors[node.target]
         return _call(node, self.network.module_of(node), self.constants)
 
     def _following_relu(self, node: fx.Node) -> fx.Node | None:
@@ -215,7 +211,7 @@ class _Compiler:
 
     def _sole_user(self, node: fx.Node) -> fx.Node | None:
         users = [user for user in node.users if user in self.needed]
-        return users[0] if len(users) == 1 and node is not self.network.logits_node else None
+        return users[0] if len(users) == 1 and node is not self.network.end else None
 
     def _absorb(self, node: fx.Node) -> fx.Node:
         self.absorbed.add(node)

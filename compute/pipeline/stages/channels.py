@@ -13,7 +13,7 @@ from compute.analysis import histograms
 from compute.analysis.histograms import Histograms
 from compute.images.preprocessing import Preprocessing
 from compute.models.model import Layer
-from compute.network.traced import NONLINEAR_MODULES, NONLINEAR_NAMES
+from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES
 from compute.pipeline.stages.feature_map_statistics import keep_strongest
 from featurestore.files.arrays import vectors
 

@@ -16,6 +16,7 @@ from compute.methods.attribution.gradients import integrated_gradients, smoothgr
 from compute.methods.attribution.saliency import Saliency, rank_correlation
 from compute.methods.base import Inputs
 from compute.models.model import Model
+from compute.network.traced import LOGITS, MAPS
 from compute.occlusion.maps import baseline_image
 from tests.support.networks.tiny import tiny_image, tiny_model
 
@@ -163,8 +164,8 @@ def test_integrated_gradients_are_complete(model, image, baseline):
 def test_gradcam_against_the_paper(model, image):
     site = last_maps(model)
     with torch.enable_grad():
-        values = model.activations(image[None].requires_grad_(True), {site, "logits"})
-        (gradient,) = torch.autograd.grad(values["logits"][0, 1], values[site])
+        values = model.activations(image[None].requires_grad_(True), {site, LOGITS})
+        (gradient,) = torch.autograd.grad(values[LOGITS][0, 1], values[site])
     maps, gradient = values[site][0].detach(), gradient[0]
     coarse = torch.zeros(maps.shape[1:])
     for k in range(len(maps)):
@@ -179,7 +180,7 @@ def test_gradcam_against_the_paper(model, image):
 
 def test_last_maps_come_after_the_residual_sum():
     network = tiny_model("reused").network
-    node = network.node("maps")
+    node = network.node(MAPS)
     assert node.name.startswith("relu") and "add" in node.args[0].name
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from compute.models.model import Model
 from compute.network.folded import FoldedNetwork
-from compute.network.traced import TracedNetwork
+from compute.network.traced import FEATURES, LOGITS, PRE, TracedNetwork
 from compute.runtime.vision import models, ops
 from tests.support.networks.odd import (
     PREPROCESSING,
@@ -44,7 +44,7 @@ def norms(network: TracedNetwork) -> list[nn.Module]:
 
 def same_values(module: nn.Module, images: torch.Tensor) -> FoldedNetwork:
     plain, folded = TracedNetwork(module, images[:1]), FoldedNetwork(module, images[:1])
-    sites = {"logits", "features", *plain.names, *(f"{name}:pre" for name in plain.names)}
+    sites = {LOGITS, FEATURES, *plain.names, *(name + PRE for name in plain.names)}
     with torch.no_grad():
         expected, found = plain.run(images, sites), folded.run(images, sites)
     for site in sites:
@@ -78,8 +78,8 @@ def test_gradients_are_the_same():
     found = []
     for network in (plain, folded):
         images = inputs().requires_grad_()
-        sites = network.run(images, {"logits", "conv2:pre"})
-        found.append(torch.autograd.grad(sites["logits"][:, 1].sum(), [images, sites["conv2:pre"]]))
+        sites = network.run(images, {LOGITS, "conv2" + PRE})
+        found.append(torch.autograd.grad(sites[LOGITS][:, 1].sum(), [images, sites["conv2" + PRE]]))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
@@ -110,7 +110,9 @@ def test_what_is_not_a_fixed_affine_map_is_not_folded():
 
     network = seeded(Kept)
     network.bn2 = nn.BatchNorm2d(6, track_running_stats=False).eval()
-    assert len(norms(same_values(network, inputs()))) == 3
+    folded = same_values(network, inputs())
+    assert len(norms(folded)) == 2, "behind the 1 that is added, and the one with the images' own statistics"
+    assert folded.tap("conv3") == "conv+bn"
 
 
 def test_a_convolution_that_runs_twice_has_a_norm_each_time():

@@ -7,6 +7,7 @@ from torch import nn
 from compute.network.folded import FoldedNetwork
 from compute.network.onednn import weights
 from compute.network.onednn.convolution import PackedConvolution
+from compute.network.traced import LOGITS, PRE
 from tests.support.networks.odd import PREPROCESSING, Residual, noise, seeded
 
 SETTINGS = (
@@ -82,7 +83,7 @@ def test_a_network_runs_without_onednn_as_with_it(monkeypatch):
         for network in (packed, plain)
     ]
     assert kinds == [{PackedConvolution}, set()]
-    sites = {"logits", "conv1", "conv2:pre"}
+    sites = {LOGITS, "conv1", "conv2" + PRE}
     found, expected = packed.run(images, sites), plain.run(images, sites)
     for site in sites:
         torch.testing.assert_close(found[site], expected[site], rtol=1e-4, atol=1e-5)

@@ -30,7 +30,9 @@ def test_a_network_runs_in_one_thread_while_another_is_traced():
     image = tiny_image(model)[None]
     expected, traced = model.logits(image), []
     example = torch.zeros(1, 3, 24, 24)
-    tracing = threading.Thread(target=lambda: traced.append(trace(slow, example)[0]))
+    tracing = threading.Thread(
+        target=lambda: traced.append(trace(slow, example, lambda scores: scores).graph)
+    )
     tracing.start()
     assert slow.started.wait(WAIT)
     try:
@@ -52,7 +54,7 @@ def test_two_traces_at_once_leave_nothing_behind():
     def work():
         start.wait()
         for _ in range(5):
-            graphs.append(trace(Plain().eval(), torch.zeros(1, 3, 24, 24))[0])
+            graphs.append(trace(Plain().eval(), torch.zeros(1, 3, 24, 24), lambda scores: scores).graph)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

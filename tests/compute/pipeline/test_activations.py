@@ -8,6 +8,7 @@ from PIL import Image
 from compute.images.loading import Picture, ahead, thumbnail
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.sources import Item
+from compute.network.traced import FEATURES, LOGITS
 from compute.pipeline.stages.activations import OnePass, batch_size, feature_rows, image_rows
 from compute.pipeline.stages.layers import filters_table, layers_table
 from tests.support.networks.tiny import CLASSES, NETWORKS, tiny_model
@@ -26,9 +27,9 @@ def test_every_value_is_what_the_model_gives_for_the_image_alone(name):
     assert found.finite.all()
     for index, image in enumerate(images):
         with torch.inference_mode():
-            alone = model.activations(image[None], {"logits", "features", *model.layers})
-        expect(found.logits[index], alone["logits"][0])
-        expect(found.features[index], alone["features"][0].flatten())
+            alone = model.activations(image[None], {LOGITS, FEATURES, *model.layers})
+        expect(found.logits[index], alone[LOGITS][0])
+        expect(found.features[index], alone[FEATURES][0].flatten())
         maps = [channel.flatten() for layer in model.layers for channel in alone[layer][0]]
         expect(found.channels.maximum[index], [units.max() for units in maps])
         expect(found.channels.mean[index], [units.mean() for units in maps])

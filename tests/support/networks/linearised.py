@@ -5,11 +5,12 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES, NORMS
 from compute.network.traced import TracedNetwork
-from compute.network.tracing import NONLINEAR_MODULES, NONLINEAR_NAMES, NORMS, executable
+from compute.network.tracing import copied, executable
 
 PASSING = (*NONLINEAR_MODULES, *NORMS, nn.Softmax)
-PASSING_NAMES = {*NONLINEAR_NAMES, "softmax", "normalize"}
+PASSING_NAMES = {*NONLINEAR_NAMES, "softmax", "normalize", "layer_norm"}
 
 
 def positive(network: nn.Module) -> nn.Module:
@@ -28,12 +29,13 @@ class Linearised(fx.Interpreter):
     """Runs a traced network with identities for its activations and norms, and averages for its maxima."""
 
     def __init__(self, network: TracedNetwork):
-        super().__init__(executable(network.graph, network.module, network.modules), graph=network.graph)
+        super().__init__(executable(copied(network.graph), network.modules, network.tensors))
+        self.same = dict(zip(self.module.graph.nodes, network.graph.nodes, strict=True))
         self.seen: dict[fx.Node, torch.Tensor] = {}
 
     def run_node(self, node: fx.Node):
-        self.seen[node] = super().run_node(node)
-        return self.seen[node]
+        self.seen[self.same[node]] = super().run_node(node)
+        return self.seen[self.same[node]]
 
     def call_module(self, target, args, kwargs):
         module = self.fetch_attr(target)

@@ -1,0 +1,305 @@
+"""Which way a network is run: the quickest one that gives what the plain network gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from compute.network import self_test
+from compute.network.folded import FoldedNetwork
+from compute.network.hooked import Batching, HookedNetwork
+from compute.network.outputs import LOG_PROBABILITIES, LOGITS, NONE, SIGMOID, Output, find_output
+from compute.network.self_test import deviation
+from compute.network.traced import LOGITS as SCORES
+from compute.network.traced import TracedNetwork
+
+Network = TracedNetwork | HookedNetwork
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A network, and what was found out about it.
+
+    not_traced_because: why it runs as it is, with hooks; None for a graph.
+    no_gradient_because: why no gradient of the scores reaches the image; None where one does.
+    notes: what stepped aside and why, and what a user should know of the network, a sentence each.
+    """
+
+    network: Network
+    output: Output
+    not_traced_because: str | None = None
+    no_gradient_because: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def choose(
+    module: nn.Module,
+    images: torch.Tensor,
+    *,
+    scores: str | None = None,
+    chosen: str | None = None,
+) -> Choice:
+    """The quickest way to run a frozen module in eval mode that passes the self-test.
+
+    images: (N, C, H, W), normalised, at least two that differ much.
+    scores: what the scores mean, and chosen: which of the returned tensors they are, where a user tells it.
+    Raises ValueError where the module doesn't run on them, or `scores` or `chosen` don't fit it.
+    """
+    batching, notes = _batching(module, images)
+    output = _output(module, images, batching, scores, chosen)
+    plain = HookedNetwork(module, images[:1], output, batching)
+    if not _is_deterministic(plain, images):
+        notes.append("the network is not deterministic: the same image gets other scores each time")
+        reason = "it is not deterministic, so that nothing can be compared with it"
+        return _with_gradient(Choice(plain, output, reason, notes=tuple(notes)), images, exactly=False)
+    reason = None
+    if batching.alone or batching.twice:
+        reason = notes[-1]
+    else:
+        for kind in (FoldedNetwork, TracedNetwork):
+            try:
+                network = kind(module, images[:1], output)
+                if output.sought and output.meaning == LOGITS and network.ends_in_sigmoid():
+                    output = replace(output, meaning=SIGMOID)
+                    plain = HookedNetwork(module, images[:1], output, batching)
+                    network = kind(module, images[:1], output)
+                _check(network, plain, images)
+            except ValueError as error:
+                found = str(error)
+                if reason != found:
+                    notes.append(_stepped_aside(kind, found))
+                reason = found
+                continue
+            notes += _opaque_notes(network)
+            return _with_gradient(Choice(network, output, notes=tuple(notes)), images)
+    return _with_gradient(Choice(plain, output, reason, notes=tuple(notes)), images)
+
+
+def choose_output(
+    module: nn.Module, images: torch.Tensor, *, scores: str | None = None, chosen: str | None = None
+) -> Output:
+    """Where and what a network's class scores are; arguments and errors are those of `choose`."""
+    return _output(module, images, _batching(module, images)[0], scores, chosen)
+
+
+def _output(
+    module: nn.Module, images: torch.Tensor, batching: Batching, scores: str | None, chosen: str | None
+) -> Output:
+    def run(batch: torch.Tensor) -> Any:
+        found: list[Any] = []
+        batching.run(module, batch, lambda returned: found.append(returned) or {})
+        return _together(found, batch)
+
+    return find_output(run, images, chosen=chosen, meaning=scores)
+
+
+def logits_of(network: Network) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda images: network.run(images, {SCORES})[SCORES]
+
+
+def _batching(module: nn.Module, images: torch.Tensor) -> tuple[Batching, list[str]]:
+    """How the network takes images; raises ValueError where it takes none."""
+    single, several = (_failure(module, each) for each in (images[:1], images[:2]))
+    if single is not None and several is not None:
+        _, channels, height, width = images.shape
+        raise ValueError(
+            f"{type(module).__name__} doesn't run on an image of {channels} x {height} x {width} (channels, height, width): {single}"
+        )
+    if several is not None:
+        return Batching(alone=True), [
+            f"images are run one by one, since the network takes no two ({several})"
+        ]
+    if single is not None:
+        return Batching(twice=True), [
+            f"a single image is run in two copies, since the network takes no one ({single})"
+        ]
+    if _depends_on_batch(module, images):
+        sentence = (
+            "images are run one by one, since the network's scores for one depend on the others beside it"
+        )
+        return Batching(alone=True), [sentence]
+    return Batching(), []
+
+
+def _failure(module: nn.Module, images: torch.Tensor) -> str | None:
+    # Not inference mode: what a network computes once and keeps must still take part in gradients later.
+    try:
+        with torch.no_grad():
+            module(images.clone())
+    except Exception as error:  # whatever the network's own code raises
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _depends_on_batch(module: nn.Module, images: torch.Tensor) -> bool:
+    """Whether an image's results differ between batches, by more than running it again would."""
+    with torch.no_grad():
+        try:
+            together, mirrored = (_tensors(module(each)) for each in (images[:2].clone(), images[:2].flip(0)))
+            alone, again = (_tensors(module(images[:1].clone())) for _ in range(2))
+        except Exception:  # of another batch size, say, which is told elsewhere
+            return False
+    pairs = zip(together, mirrored, alone, again, strict=False)
+    for one, other, single, repeated in pairs:
+        if len(one) != 2 or one.shape != other.shape or single.shape != repeated.shape:
+            continue
+        limit = self_test.tolerance(one.dtype)
+        if deviation(single, repeated) > limit:
+            return False  # random, which is told elsewhere
+        first = single.reshape(one[0].shape) if single.numel() == one[0].numel() else one[0]
+        if max(deviation(one[0], other[1]), deviation(one[0], first)) > limit:
+            return True
+    return False
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    leaves = torch.utils._pytree.tree_leaves(dict(value) if hasattr(value, "keys") else value)
+    return [
+        each for each in leaves if isinstance(each, torch.Tensor) and each.is_floating_point() and each.ndim
+    ]
+
+
+def _together(found: list[Any], batch: torch.Tensor) -> Any:
+    """What was returned for several batches, as if for one."""
+    if len(found) == 1:
+        if len(batch) == 1:
+            return torch.utils._pytree.tree_map_only(
+                torch.Tensor, lambda each: each[:1] if len(each) == 2 else each, found[0]
+            )
+        return found[0]
+    return torch.utils._pytree.tree_map(
+        lambda *each: (
+            torch.cat([one if one.ndim else one[None] for one in each])
+            if isinstance(each[0], torch.Tensor)
+            else each[0]
+        ),
+        *found,
+    )
+
+
+def _is_deterministic(plain: HookedNetwork, images: torch.Tensor) -> bool:
+    if plain.output.meaning == NONE:
+        return True
+    with torch.no_grad():
+        first, second = (logits_of(plain)(images) for _ in range(2))
+    return deviation(second, first) <= self_test.tolerance(first.dtype)
+
+
+def _check(network: TracedNetwork, plain: HookedNetwork, images: torch.Tensor) -> None:
+    """Raises ValueError where a graph gives other scores or another gradient than the plain network."""
+    if plain.output.meaning == NONE:
+        return
+    name = type(plain.module).__name__
+    with torch.no_grad():
+        try:
+            found = logits_of(network)(images)
+        except RuntimeError as error:
+            raise ValueError(f"as a graph, {name} doesn't run on several images: {error}") from error
+        expected = logits_of(plain)(images)
+    if plain.output.meaning not in (LOGITS, LOG_PROBABILITIES):
+        found, expected = (plain.output.probabilities(each) for each in (found, expected))
+    elif plain.output.meaning == LOG_PROBABILITIES:
+        found, expected = found.log_softmax(1), expected.log_softmax(1)
+    if (off := deviation(found, expected)) > self_test.tolerance(expected.dtype):
+        raise ValueError(f"as a graph, {name} gives scores that differ by {off:.2g} of their spread")
+    _check_gradient(network, plain, images[:1])
+
+
+def _check_gradient(network: TracedNetwork, plain: HookedNetwork, image: torch.Tensor) -> None:
+    name = type(plain.module).__name__
+    run = logits_of(network)
+    try:
+        gradient = self_test.input_gradient(run, image)
+    except ValueError as error:
+        if _has_gradient(plain, image):
+            raise ValueError(f"as a graph, {name} has no gradient of the image: {error}") from error
+        return
+    if not _has_gradient(plain, image):
+        raise ValueError(f"as a graph, {name} has a gradient that the network itself has not")
+    if self_test.gradient_fits(run, image, gradient):
+        return
+    expected = _exact_gradient(plain, image)
+    if expected is None:
+        expected = self_test.input_gradient(logits_of(plain), image)
+    if (off := self_test.gradient_deviation(gradient, expected)) > self_test.GRADIENT:
+        raise ValueError(f"as a graph, {name} has a gradient that is {off:.2g} off")
+
+
+def _has_gradient(plain: HookedNetwork, image: torch.Tensor) -> bool:
+    with torch.enable_grad():
+        try:
+            return logits_of(plain)(image.detach().clone().requires_grad_(True)).requires_grad
+        except RuntimeError:
+            return False
+
+
+def _exact_gradient(plain: HookedNetwork, image: torch.Tensor) -> torch.Tensor | None:
+    def of(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda images: plain.output.logits(plain.output.raw(module(images)))
+
+    return self_test.exact_gradient(plain.module, of, image)
+
+
+def _with_gradient(choice: Choice, images: torch.Tensor, exactly: bool = True) -> Choice:
+    """The choice with the layout in which PyTorch's own gradients are right, and with the reason where there is
+    no gradient."""
+    if choice.output.meaning == NONE:
+        return choice
+    image = images[:1]
+    try:
+        gradient = self_test.input_gradient(logits_of(choice.network), image)
+    except ValueError as error:
+        if (reason := _no_gradient_on_others(choice.network, images[1:], str(error))) is None:
+            return choice
+        kind = " (it is quantised)" if _is_quantised(choice.network.module) else ""
+        return replace(
+            choice, no_gradient_because=f"no gradient of the scores reaches the image{kind}: {reason}"
+        )
+    network = choice.network
+    if (
+        not exactly
+        or isinstance(network, TracedNetwork)
+        or self_test.gradient_fits(logits_of(network), image, gradient)
+    ):
+        return choice
+    expected = _exact_gradient(network, image)
+    if expected is None or self_test.gradient_deviation(gradient, expected) <= self_test.GRADIENT:
+        return choice
+    other = HookedNetwork(
+        network.module, network.example, network.output, replace(network.batching, channels_last=True)
+    )
+    found = self_test.input_gradient(logits_of(other), image)
+    off = self_test.gradient_deviation(found, expected)
+    if off <= self_test.GRADIENT:
+        note = (
+            "images are run with their channels last in memory, since PyTorch's gradient is wrong otherwise"
+        )
+        return replace(choice, network=other, notes=(*choice.notes, note))
+    reason = f"PyTorch's gradient of this network is {off:.0%} off what float64 gives"
+    return replace(choice, no_gradient_because=reason)
+
+
+def _no_gradient_on_others(network: Network, images: torch.Tensor, reason: str) -> str | None:
+    """The reason where no image has a gradient; None where one has (it may be 0 for one image)."""
+    for image in images.split(1):
+        try:
+            self_test.input_gradient(logits_of(network), image)
+        except ValueError:
+            continue
+        return None
+    return reason
+
+
+def _is_quantised(module: nn.Module) -> bool:
+    return any("quantized" in type(each).__module__ for each in module.modules())
+
+
+def _stepped_aside(kind: type[TracedNetwork], reason: str) -> str:
+    what = "folding and packing" if kind is FoldedNetwork else "the graph"
+    return f"{what} stepped aside: {reason}"
+
+
+def _opaque_notes(network: TracedNetwork) -> list[str]:
+    return [f"{name} is run as it is: {reason}" for name, reason in network.opaque.items()]

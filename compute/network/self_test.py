@@ -1,0 +1,126 @@
+"""What a network is compared with itself on when it is loaded: the plain module, run as it is.
+
+Whatever is quicker than the plain network must give what it gives: scores, every layer's value, the gradient of
+the image. What deviates by more than a tolerance, relative to the spread of what is compared, is not used.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+VALUES = 1e-3
+"""Of scores and layers' values, of their spread: folding and packing give 1e-6 to 1e-5 in float32."""
+
+HALF_VALUES = 5e-2
+"""The same for networks in half precision."""
+
+GRADIENT = 2e-2
+"""Of the gradient, of its norm: a ReLU that is just on or off may differ between two ways of rounding."""
+
+STEP = 2e-3
+"""Of a finite difference, as a share of the image's norm."""
+
+SLOPE = 5e-2
+"""Of a finite difference in float32."""
+
+LARGEST_COPY = 400_000_000
+"""Parameters up to which a float64 copy of a network is made."""
+
+SAMPLES = 257
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    return HALF_VALUES if dtype in (torch.float16, torch.bfloat16) else VALUES
+
+
+def deviation(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """The largest difference, as a share of the expected values' spread (of their size where they have none).
+
+    0 where both are NaN or the same infinity; infinity where only one is, or the shapes differ.
+    """
+    if found.shape != expected.shape:
+        return float("inf")
+    found, expected = found.detach().double(), expected.detach().double()
+    same = (found == expected) | (found.isnan() & expected.isnan())
+    finite = expected[expected.isfinite()]
+    if bool(same.all()) or not len(finite):
+        return 0.0 if bool(same.all()) else float("inf")
+    spread = float(finite.max() - finite.min()) or float(finite.abs().max()) or 1.0
+    difference = (found - expected).abs()[~same]
+    return float("inf") if bool(difference.isnan().any()) else float(difference.max()) / spread
+
+
+def sample(value: Any) -> torch.Tensor | None:
+    """At most SAMPLES of a tensor's values, evenly spread, as a copy; None for anything else."""
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point() or not value.numel():
+        return None
+    flat = value.detach().reshape(-1)
+    places = torch.linspace(0, len(flat) - 1, min(SAMPLES, len(flat)), dtype=torch.double).long()
+    return flat[places.to(flat.device)].clone()
+
+
+def input_gradient(logits: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+    """Of a fixed mixture of all scores, by the pixels of `images`.
+
+    Raises ValueError, with the reason, where none reaches them.
+    """
+    with torch.enable_grad():
+        inputs = images.detach().clone().requires_grad_(True)
+        try:
+            score = mixture(logits(inputs))
+        except RuntimeError as error:
+            raise ValueError(f"it can't be computed: {_first_line(error)}") from error
+        if not score.requires_grad:
+            raise ValueError("what the network computes is cut off from the image")
+        try:
+            (gradient,) = torch.autograd.grad(score, inputs)
+        except RuntimeError as error:
+            raise ValueError(f"it can't be computed: {_first_line(error)}") from error
+    if not bool(gradient.isfinite().all()):
+        raise ValueError("it is not finite")
+    if not bool(gradient.any()):
+        raise ValueError("it is 0 everywhere")
+    return gradient
+
+
+def mixture(logits: torch.Tensor) -> torch.Tensor:
+    """One number of all scores, each with a weight of its own."""
+    weights = torch.linspace(-1, 1, logits.shape[-1], dtype=torch.double).sin() + 0.5
+    return (logits * weights.to(logits)).sum()
+
+
+def gradient_fits(
+    logits: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, gradient: torch.Tensor
+) -> bool:
+    """Whether the scores rise along the gradient as it says, by a finite difference."""
+    norm = float(gradient.double().norm())
+    step = STEP * float(images.double().norm()) * gradient / norm
+    with torch.no_grad():
+        ends = [float(mixture(logits(images + sign * step).double())) for sign in (1, -1)]
+    rise = norm * float(step.double().norm()) * 2
+    return abs((ends[0] - ends[1]) - rise) <= SLOPE * rise
+
+
+def exact_gradient(
+    module: nn.Module, logits_of: Callable[[nn.Module], Callable], images: torch.Tensor
+) -> torch.Tensor | None:
+    """The gradient in float64; None where the network can't be copied or doesn't run in float64."""
+    if sum(each.numel() for each in module.parameters()) > LARGEST_COPY:
+        return None
+    try:
+        exact = copy.deepcopy(module).double()
+        return input_gradient(logits_of(exact), images.double())
+    except Exception:  # whatever a user's code raises on float64
+        return None
+
+
+def gradient_deviation(found: torch.Tensor, expected: torch.Tensor) -> float:
+    found, expected = found.double(), expected.double()
+    return float((found - expected).norm() / expected.norm().clamp_min(torch.finfo(torch.double).tiny))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
