@@ -9,8 +9,7 @@ from compute.methods import METHODS
 from compute.methods.capabilities import QUERIES, capabilities
 from compute.models.model import Model
 from compute.runtime.vision import models
-from tests.compute.models.test_model import GREY
-from tests.support.networks.odd import AllConvolutional, Branching, OneChannel, Tokens, model_of
+from tests.support.networks.odd import GREY, AllConvolutional, Branching, OneChannel, Tokens, model_of
 
 IMAGE = Preprocessing((64, 64), 64, (0.5,) * 3, (0.25,) * 3)
 RELU = (

@@ -10,98 +10,16 @@ import pytest
 import torch
 
 from compute.methods import METHODS
+from compute.methods.attribution.saliency import Saliency
+from compute.methods.synthesis.ascent import Ascent
+from compute.methods.synthesis.attack import Attack
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
+from tests.support.methods import BRIEF, assert_untouched, available, brief, inputs_for, model_of, same, state_of, steps_of
 from tests.support.networks.tiny import tiny_image, tiny_model
 
 NAMES = sorted(METHODS)
 MODELS = ("plain", "reused", "grey", "wide", "untraceable")
 KINDS = ("image", "heatmap", "gradient", "mask")
-# Enough to see every part of a method at work, and no more.
-BRIEF = {
-    "samples": 3,
-    "points": 3,
-    "iterations": 4,
-    "curve_steps": 3,
-    "patch": 8,
-    "octaves": 2,
-    "octave_steps": 2,
-    "max_iterations": 4,
-    "bisections": 2,
-    "restarts": 1,
-    "curves": True,
-    "sanity": True,
-}
-
-
-@cache
-def model_of(name: str):
-    return tiny_model(name)
-
-
-def brief(method: type[Method], **chosen) -> Method:
-    """The method with few steps."""
-    known = {each.name: each for each in method.parameters()}
-    values = {
-        name: value
-        for name, value in BRIEF.items()
-        if name in known and type(known[name].default) is type(value)
-    }
-    return method(**values | chosen)
-
-
-def inputs_for(method: type[Method], model, seed: int = 0) -> Inputs:
-    """All that the method reads, nothing else."""
-    reads = method.needs | method.takes
-    layer = list(model.layers)[1]
-    return Inputs(
-        image=tiny_image(model, seed) if IMAGE in reads else None,
-        second=tiny_image(model, seed + 100) if SECOND in reads else None,
-        target=1 if TARGET in reads else None,
-        layer=layer if reads & {LAYER, NEURON, CHANNEL} else None,
-        channel=2 if reads & {NEURON, CHANNEL} else None,
-    )
-
-
-def available(name: str, model) -> bool:
-    return METHODS[name].unavailable_because(model) is None
-
-
-@cache
-def steps_of(name: str, network: str) -> tuple[Step, ...]:
-    model, method = model_of(network), brief(METHODS[name])
-    return tuple(method.steps(model, method.checked(model, inputs_for(METHODS[name], model))))
-
-
-def state_of(model) -> tuple:
-    """All that a method must leave as it was."""
-    modules = list(model.module.modules())
-    hooks = [
-        len(getattr(each, table))
-        for each in modules
-        for table in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    ]
-    values = tuple(value.clone() for value in model.module.state_dict().values())
-    flags = [parameter.requires_grad for parameter in model.module.parameters()]
-    gradients = [parameter.grad is None for parameter in model.module.parameters()]
-    return [each.training for each in modules], hooks, flags, gradients, values
-
-
-def assert_untouched(before: tuple, model) -> None:
-    after = state_of(model)
-    assert before[:4] == after[:4]
-    assert all(torch.equal(old, new) for old, new in zip(before[4], after[4], strict=True))
-
-
-def same(first: Step, second: Step) -> bool:
-    return (
-        np.array_equal(first.data, second.data)
-        and first.score == second.score
-        and {**first.numbers, "seconds": 0} == {**second.numbers, "seconds": 0}
-        and first.pictures.keys() == second.pictures.keys()
-        and all(np.array_equal(first.pictures[key], second.pictures[key]) for key in first.pictures)
-    )
-
-
 each_method = pytest.mark.parametrize("name", NAMES)
 each_network = pytest.mark.parametrize("network", MODELS)
 
@@ -340,3 +258,28 @@ def test_where_unavailable_the_reason_is_given(name):
 def test_guided_backprop_is_unavailable_with_gelu():
     assert "GELU" in METHODS["guided"].unavailable_because(model_of("gelu"))
     assert METHODS["guided"].unavailable_because(model_of("reused")) is None
+
+
+IMAGE_OF_ZEROS = torch.zeros(3, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "method, inputs, unused",
+    [
+        (Saliency(), Inputs(image=IMAGE_OF_ZEROS, layer="conv1"), ("layer",)),
+        (Saliency(variant="gradcam"), Inputs(image=IMAGE_OF_ZEROS, layer="conv1"), ()),
+        (Ascent(), Inputs(target=0, layer="conv1", channel=2), ("target",)),
+        (Ascent(), Inputs(layer="conv1", channel=2), ()),
+        (Ascent(objective="logit"), Inputs(target=0, layer="conv1", channel=2), ("layer", "channel")),
+        (Ascent(), Inputs(image=IMAGE_OF_ZEROS, layer="conv1", y=1, x=1), ()),
+        (
+            Attack(attack="gradient", minimum=True, random_start=True),
+            Inputs(image=IMAGE_OF_ZEROS),
+            ("minimum", "random_start"),
+        ),
+        (Attack(attack="fgsm", random_start=True), Inputs(image=IMAGE_OF_ZEROS), ("random_start",)),
+        (Attack(minimum=True, random_start=True), Inputs(image=IMAGE_OF_ZEROS), ()),
+    ],
+)
+def test_inputs_and_parameters_that_play_no_role_are_named(method, inputs, unused):
+    assert method.unused(inputs) == unused

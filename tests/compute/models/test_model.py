@@ -14,6 +14,7 @@ from compute.network.hooked import HookedNetwork
 from compute.network.traced import FEATURES, LOGITS
 from tests.support.networks.odd import (
     CLASSES,
+    GREY,
     PREPROCESSING,
     SIZE,
     Aliased,
@@ -34,7 +35,6 @@ from tests.support.networks.odd import (
 )
 
 UNTRACEABLE = (Branching, WritingToView, Aliased)
-GREY = Preprocessing(SIZE, 24, (0.4,), (0.2,))
 
 
 def hooks_of(module: nn.Module) -> int:

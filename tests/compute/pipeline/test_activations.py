@@ -11,12 +11,7 @@ from compute.images.sources import Item
 from compute.network.traced import FEATURES, LOGITS
 from compute.pipeline.stages.activations import OnePass, batch_size, feature_rows, image_rows
 from compute.pipeline.stages.layers import filters_table, layers_table
-from tests.support.networks.tiny import CLASSES, NETWORKS, tiny_model
-
-
-def crops(model, number=5, seed=0):
-    shape = (number, model.in_channels, *model.input_size)
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+from tests.support.networks.tiny import CLASSES, NETWORKS, crops, tiny_model
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -8,8 +8,8 @@ from compute.__main__ import main
 from compute.pipeline.stages.activations import OnePass
 from compute.runtime import precision
 from featurestore.reader import Store
-from tests.compute.pipeline.test_activations import crops
-from tests.support.networks.tiny import NETWORKS, tiny_model
+
+from tests.support.networks.tiny import NETWORKS, crops, tiny_model
 
 HALF = 2.0**-7
 """Of a value: bfloat16 has 8 bits of mantissa, and a few layers add up."""

@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from compute.methods import METHODS
 from dashboard.jobs.queue import OUT_OF_MEMORY, JobQueue, State
-from tests.compute.methods.test_contract import (
+from tests.support.methods import (
     assert_untouched,
     available,
     brief,

@@ -11,6 +11,7 @@ from compute.models.model import Model
 SIZE = (24, 20)
 CLASSES = ("ant", "bee", "cow", "dog", "eel")
 PREPROCESSING = Preprocessing(SIZE, 24, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
+GREY = Preprocessing(SIZE, 24, (0.4,), (0.2,))
 
 
 def seeded(kind: type[nn.Module], seed: int = 0) -> nn.Module:

@@ -81,6 +81,12 @@ def tiny_image(model: Model, seed: int = 0) -> torch.Tensor:
     return ((smooth + noise).clamp(0, 1) * 255).round() / 255
 
 
+def crops(model: Model, number: int = 5, seed: int = 0) -> torch.Tensor:
+    """(number, C, H, W) in [0, 1], noise."""
+    shape = (number, model.in_channels, *model.input_size)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
 NETWORKS = {
     "plain": (Plain, (24, 24), 3),
     "reused": (Reused, (24, 24), 3),
