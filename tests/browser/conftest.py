@@ -33,7 +33,13 @@ def server(stores):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def flags():
+    """Of Chromium's command line."""
+    return FLAGS
+
+
+@pytest.fixture(scope="module")
+def browser(flags):
     if CHROMIUM is None and REQUIRED:
         pytest.fail("no Chromium on the PATH")
     if CHROMIUM is None:
@@ -41,7 +47,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield chromium
         chromium.close()
 

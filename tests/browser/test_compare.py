@@ -1,12 +1,9 @@
 """Compare in a real Chromium: an image on both sides, one lasso in both maps, a proof of both runs."""
 
-import math
-
 import pytest
 
 from featurestore.reader import Store
-from tests.browser.test_links import copied
-from tests.support.servers.dashboard import DRAWN, address_has, dashboard
+from tests.support.servers.dashboard import DRAWN, address_has, copied_link, dashboard, draw_lasso
 from tests.support.stores.served import copied_store, write_second_store, write_served_store
 
 
@@ -25,20 +22,6 @@ def address(two):
         yield f"{served}/compare?store=digits&other_store=second"
 
 
-def lasso(page):
-    """Around most points of the first map."""
-    page.get_by_role("button", name="Lasso (or hold Shift)").first.click()
-    box = page.locator(".view").first.bounding_box()
-    x, y, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.4 * box["height"]
-    page.mouse.move(x + radius, y)
-    page.mouse.down()
-    for step in range(1, 25):
-        angle = math.tau * step / 25
-        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
-        page.wait_for_timeout(25)
-    page.mouse.up()
-
-
 def test_a_click_shows_an_image_on_both_sides(visit, address):
     page = visit(f"{address}&tab=neighbors")
     page.locator(".grid button:has(img)").first.click()
@@ -53,12 +36,11 @@ def test_a_lasso_in_one_map_is_in_the_other_and_the_link_proves_both_runs(visit,
     page = visit(f"{address}&tab=maps&map=pca")
     page.locator(DRAWN).nth(1).wait_for()
     unmarked = page.locator(".view").nth(1).screenshot()
-    lasso(page)
-    address_has(page, "selection=")
+    draw_lasso(page)
     page.locator(DRAWN).nth(1).wait_for()
     page.wait_for_timeout(500)
     assert page.locator(".view").nth(1).screenshot() != unmarked
-    link = copied(page, "Copy link")
+    link = copied_link(page, "Copy link")
     assert "~other~" in link and len(link) < 2000
     yours = visit(link)
     yours.get_by_text("Reproduced: the same two runs").wait_for()

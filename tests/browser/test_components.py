@@ -1,57 +1,31 @@
 """The components in a real Chromium: what a person does comes back, what Python sets is shown."""
 
-import io
 import json
 import math
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import Coloring
 from dashboard.components import GridItem, build, image_grid, scatter
 from dashboard.views import urls
 from tests.support import ROOT
+from tests.support.pictures import decoded
+from tests.support.servers.dashboard import DRAWN, FLAGS, READY, free_port, wait_for
 from tests.support.stores.small import CLASSES, SIDE, write_store
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
-IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
-DRAWN = ".stage[data-state=drawn]"
 NEXT_POINT = 0.95 / (SIDE - 1)
 """Half the distance of neighbouring points, in heights of half the map."""
 
 
 @pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None and os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"none of {', '.join(NAMES)} is installed")
-    if path is None:
-        pytest.skip("no Chromium is installed; FEATURESCOPE_REQUIRE_BROWSER=1 makes that a failure")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield opened
-        opened.close()
+def flags():
+    """WebGL in software, whose pixels are looked at."""
+    others = [each for each in FLAGS if each != "--disable-gpu"]
+    return [*others, "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
 @pytest.fixture(scope="module")
@@ -59,32 +33,17 @@ def address(tmp_path_factory, browser):
     assert build.main() == 0
     folder = tmp_path_factory.mktemp("components")
     write_store(folder / "small")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    imports = str(ROOT)
-    own = {"STORE": str(folder / "small"), "PYTHONPATH": imports, "OMP_NUM_THREADS": "1"}
+    port = free_port()
+    own = {"STORE": str(folder / "small"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with (folder / "log").open("w") as log:
         command = [sys.executable, "-m", "tests.support.servers.component_app", str(port)]
         server = subprocess.Popen(command, env={**os.environ, **own}, cwd=folder, stdout=log, stderr=log)
     try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server, folder / "log")
+        wait_for(server, f"http://127.0.0.1:{port}/_stcore/health")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait(20)
-
-
-def wait_until_healthy(health, server, log):
-    for _ in range(300):
-        if server.poll() is not None:
-            pytest.fail(f"the server ended: {log.read_text()}")
-        try:
-            urllib.request.urlopen(health, timeout=2)
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the server does not answer: {log.read_text()}")
 
 
 @pytest.fixture
@@ -107,7 +66,7 @@ def visit(browser, address):
     def open_page(show, ready, **asked):
         query = "&".join(f"{name}={value}" for name, value in asked.items())
         page.goto(f"{address}/?show={show}&{query}")
-        page.wait_for_selector(IDLE)
+        page.wait_for_selector(READY)
         page.wait_for_selector(ready)
         return page
 
@@ -231,7 +190,7 @@ def saturation(page, image):
     """Of the map's pixel at an image, 0 for greys."""
     x, y = place(page, image)
     shot = page.screenshot(clip={"x": round(x) - 1, "y": round(y) - 1, "width": 3, "height": 3})
-    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("HSV"))
+    pixels = decoded(shot, "HSV")
     return float(pixels[..., 1].mean() / 255)
 
 

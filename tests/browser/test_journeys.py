@@ -1,6 +1,5 @@
 """The main journeys of people in a real Chromium, from one page to the next."""
 
-import io
 import shlex
 
 import numpy as np
@@ -11,6 +10,7 @@ from compute.__main__ import main
 from compute.images.pictures import upscaled
 from dashboard.widgets.live.result import SHORTER_SIDE
 from featurestore.reader import Store
+from tests.support.pictures import decoded, encoded, noise
 from tests.support.servers.dashboard import DRAWN, address_has, draw_lasso, ready, shows_number
 from tests.support.stores.served import write_other_store
 
@@ -22,10 +22,7 @@ UPLOADED = "upload="
 @pytest.fixture(scope="module")
 def photograph():
     """A PNG that no store has."""
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(noise(40, 40))
 
 
 def asked(page, name):
@@ -46,7 +43,7 @@ def result(page):
     image = page.locator("[data-testid=stImage] img[alt^='Result of']")
     image.wait_for()
     content = page.request.get(image.evaluate("image => image.src")).body()
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    return decoded(content, "RGB")
 
 
 def computed(page, out):
@@ -63,6 +60,7 @@ def test_from_a_lasso_over_its_grid_and_an_image_to_a_channel_and_its_patch(visi
     page = visit("/map?map=pca")
     page.wait_for_selector(DRAWN)
     draw_lasso(page)
+    page.get_by_text("images selected").wait_for()
     thumbnails = page.locator(".grid button")
     image = thumbnails.nth(1).locator("img").evaluate("image => image.src").rsplit("/", 1)[1]
     thumbnails.nth(1).click()

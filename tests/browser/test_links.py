@@ -3,7 +3,7 @@
 import pytest
 
 from featurestore.reader import Store
-from tests.support.servers.dashboard import address_has, dashboard, pictures, ready
+from tests.support.servers.dashboard import address_has, copied_link, dashboard, pictures, ready
 from tests.support.stores.served import copied_store, write_served_store
 
 AGAIN = "Compute again"
@@ -15,23 +15,12 @@ def store(tmp_path):
     return copied_store(tmp_path / "digits")
 
 
-def copied(page, button):
-    """What a button of the link panel puts onto the clipboard."""
-    inside = page.get_by_role("button", name=button, exact=True).nth(1 if button == "Copy link" else 0)
-    if not inside.is_visible():
-        page.get_by_test_id("stPopover").filter(has_text="Copy link").get_by_role("button").first.click()
-    inside = page.get_by_test_id("stPopoverBody")
-    inside.get_by_role("button", name=button, exact=True).click()
-    inside.get_by_role("button", name="Copied").first.wait_for()
-    return page.evaluate("navigator.clipboard.readText()")
-
-
 def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_store(visit, store):
     with dashboard(str(store)) as server:
         mine = visit(f"{server}/lab?image=7&method=saliency&live=1&p.variant=smoothgrad")
         mine.get_by_role("button", name=AGAIN).wait_for()
         shown = pictures(mine)
-        link, short = copied(mine, "Copy link"), copied(mine, "Copy short link")
+        link, short = copied_link(mine, "Copy link"), copied_link(mine, "Copy short link")
         assert "proof=" in link and "proof=" not in mine.url and len(link) < 2000 and len(short) < 60
         yours = visit(short)
         yours.get_by_text("Reproduced: the same run, and the result has the same bytes").wait_for()

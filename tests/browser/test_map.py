@@ -42,6 +42,7 @@ def test_a_lasso_leads_to_its_images_and_to_their_tools(visit):
     page = visit("/map?map=pca")
     page.wait_for_selector(DRAWN)
     draw_lasso(page)
+    page.get_by_text("images selected").wait_for()
     picked = buttons(page).locator("img").evaluate_all("images => images.map(image => image.src)")
     assert 2 < len(picked) < IMAGES
     again = visit(page.url)

@@ -94,5 +94,3 @@ def same(first: Step, second: Step) -> bool:
         and first.pictures.keys() == second.pictures.keys()
         and all(np.array_equal(first.pictures[key], second.pictures[key]) for key in first.pictures)
     )
-
-

@@ -26,6 +26,8 @@ def noise(height: int = 6, width: int = 8, seed: int = 0) -> Image.Image:
     return Image.fromarray(values)
 
 
-def flat(size: tuple[int, int] = (8, 8), color: str | tuple[int, ...] = "red") -> Image.Image:
-    """One color, (width, height)."""
-    return Image.new("RGB", size, color)
+def flat(
+    size: tuple[int, int] = (8, 8), color: str | tuple[int, ...] = "red", mode: str = "RGB"
+) -> Image.Image:
+    """An image of this (width, height) that is all of one color; mode: Pillow's."""
+    return Image.new(mode, size, color)

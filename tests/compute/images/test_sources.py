@@ -1,6 +1,5 @@
 """Image sources and decoding: what is listed, in which order, and what becomes of unusual files."""
 
-import io
 import os
 import struct
 import zlib
@@ -13,22 +12,13 @@ from compute.images import decoding
 from compute.images.decoding import decode
 from compute.images.sources import LARGEST_BYTES, FolderSource, Item, class_names, open_source, sample
 from compute.runtime.vision import datasets
-
-
-def encoded(image, format="PNG", **options):
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
-
-
-def picture(height=6, width=8, seed=0):
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+from tests.support.pictures import encoded, noise
 
 
 def put(folder, *paths):
     for path in paths:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(encoded(picture()))
+        (folder / path).write_bytes(encoded(noise()))
 
 
 def huge_png(width, height):
@@ -196,14 +186,14 @@ class TestTorchvision:
 
 class TestDecode:
     def test_photograph(self):
-        assert np.array_equal(decode(encoded(picture())), picture())
+        assert np.array_equal(decode(encoded(noise())), noise())
 
     @pytest.mark.parametrize("orientation, turn", [(3, 180), (6, -90), (8, 90)])
     def test_exif_rotation(self, orientation, turn):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        shown = decode(encoded(picture(), exif=exif))
-        assert np.array_equal(shown, picture().rotate(turn, expand=True))
+        shown = decode(encoded(noise(), exif=exif))
+        assert np.array_equal(shown, noise().rotate(turn, expand=True))
 
     def test_16_bits_are_scaled(self):
         values = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
@@ -241,9 +231,7 @@ class TestDecode:
             0,
             0,
         )
-        assert np.array_equal(
-            decode(encoded(picture().quantize(256))), picture().quantize(256).convert("RGB")
-        )
+        assert np.array_equal(decode(encoded(noise().quantize(256))), noise().quantize(256).convert("RGB"))
         assert decode(encoded(Image.new("1", (3, 2), 1))).getpixel((2, 1)) == 255
 
     def test_first_frame_of_an_animation(self):
@@ -258,14 +246,14 @@ class TestDecode:
 
     @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
     def test_truncated_files_are_errors(self, format):
-        data = encoded(picture(64, 64), format)
+        data = encoded(noise(64, 64), format)
         for length in (0, 3, len(data) // 2, len(data) * 9 // 10):
             with pytest.raises(ValueError):
                 decode(data[:length])
 
     def test_a_png_that_was_cut_anywhere_is_an_error(self):
         """Also behind its last pixel, and in its second frame."""
-        frames = [picture(16, 16), picture(16, 16).rotate(90)]
+        frames = [noise(16, 16), noise(16, 16).rotate(90)]
         for data in (encoded(frames[0]), encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])):
             decode(data)
             decode(data + b"more")
@@ -274,7 +262,7 @@ class TestDecode:
                     decode(data[:length])
 
     def test_other_formats_are_refused(self):
-        for data in (b"just text", encoded(picture(), "PDF"), encoded(picture(), "TGA")):
+        for data in (b"just text", encoded(noise(), "PDF"), encoded(noise(), "TGA")):
             with pytest.raises(ValueError, match="none of JPEG"):
                 decode(data)
 

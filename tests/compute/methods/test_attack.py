@@ -16,6 +16,7 @@ from compute.methods.synthesis.attack import FGSM, GRADIENT, PGD_L2, PGD_LINF, A
 from compute.models.model import Model
 from tests.support.networks.linear import affine, linear_model, middle_image
 from tests.support.networks.tiny import tiny_image, tiny_model
+from tests.support.pictures import decoded, encoded
 
 ATTACKS = (PGD_LINF, PGD_L2, FGSM, GRADIENT)
 
@@ -23,9 +24,8 @@ ATTACKS = (PGD_LINF, PGD_L2, FGSM, GRADIENT)
 def independent_prediction(model: Model, data: np.ndarray) -> int:
     """The result saved and read by Pillow alone, and run through the plain network."""
     levels = np.rint(data * 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(buffer, "PNG")
-    pixels = np.asarray(Image.open(io.BytesIO(buffer.getvalue())), dtype=np.float32) / 255
+    file = encoded(levels[..., 0] if levels.shape[2] == 1 else levels)
+    pixels = decoded(file).astype(np.float32) / 255
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     mean, std = np.float32(model.preprocessing.mean), np.float32(model.preprocessing.std)
     normalised = torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)[None]
@@ -218,9 +218,8 @@ def test_survival_is_what_the_altered_pictures_do():
     step = Attack().run(model, Inputs(image=tiny_image(model), target=2))
     survival = step.numbers["survival"]
     assert set(survival) == {"jpeg 95", "jpeg 75", "jpeg 50", "resized to half and back", "blurred, 1 pixel"}
-    buffer = io.BytesIO()
-    Image.fromarray(np.rint(step.data * 255).astype(np.uint8)).save(buffer, "JPEG", quality=75)
-    seen = model.prepare(Image.open(io.BytesIO(buffer.getvalue())))
+    file = encoded(np.rint(step.data * 255).astype(np.uint8), "JPEG", quality=75)
+    seen = model.prepare(Image.open(io.BytesIO(file)))
     predicted = int(model.logits(seen[None]).argmax())
     assert survival["jpeg 75"]["predicted"] == model.classes[predicted]
     assert survival["jpeg 75"]["fooled"] == (predicted == 2)

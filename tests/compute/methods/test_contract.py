@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import threading
-from functools import cache
 
 import numpy as np
 import pytest
@@ -11,11 +10,20 @@ import torch
 
 from compute.methods import METHODS
 from compute.methods.attribution.saliency import Saliency
+from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs
 from compute.methods.synthesis.ascent import Ascent
 from compute.methods.synthesis.attack import Attack
-from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
-from tests.support.methods import BRIEF, assert_untouched, available, brief, inputs_for, model_of, same, state_of, steps_of
-from tests.support.networks.tiny import tiny_image, tiny_model
+from tests.support.methods import (
+    assert_untouched,
+    available,
+    brief,
+    inputs_for,
+    model_of,
+    same,
+    state_of,
+    steps_of,
+)
+from tests.support.networks.tiny import tiny_model
 
 NAMES = sorted(METHODS)
 MODELS = ("plain", "reused", "grey", "wide", "untraceable")

@@ -7,7 +7,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from compute.images.preprocessing import Preprocessing
 from compute.models.model import Model, unique_names
 from compute.models.objectives import channel, logit
 from compute.network.hooked import HookedNetwork

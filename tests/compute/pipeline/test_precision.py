@@ -8,7 +8,6 @@ from compute.__main__ import main
 from compute.pipeline.stages.activations import OnePass
 from compute.runtime import precision
 from featurestore.reader import Store
-
 from tests.support.networks.tiny import NETWORKS, crops, tiny_model
 
 HALF = 2.0**-7

@@ -16,9 +16,9 @@ from dashboard.sharing.proof import Proof, compare, prove
 from dashboard.views.definitions import CompareView
 from dashboard.views.query_text import abbreviated
 from featurestore.reader import Store
-from tests.dashboard.sharing.test_downloads import by_command
-from tests.dashboard.sharing.test_proof import altered
+from tests.support.downloads import by_command
 from tests.support.page_app import fine, query_of, show, words
+from tests.support.stores.altered import altered
 from tests.support.stores.served import served_store, write_second_store, write_served_store
 
 TABS = ("summary", "predictions", "neighbors", "channels", "maps")

@@ -1,12 +1,10 @@
 """Every page through AppTest on a real store: what it shows, and what it says where it can't."""
 
-import io
 import json
 import shutil
 from urllib.parse import parse_qsl, urlparse
 
 import pytest
-from PIL import Image
 
 from compute.methods import METHODS
 from compute.methods.base import IMAGE
@@ -19,6 +17,7 @@ from dashboard.views.navigation import PAGES
 from featurestore.manifest import MANIFEST
 from featurestore.reader import Store
 from tests.support.page_app import fine, forget, pictures, query_of, settled, show, words
+from tests.support.pictures import encoded, flat
 from tests.support.stores.served import IMAGES, write_own_store, write_served_store
 
 
@@ -277,9 +276,7 @@ def test_a_value_with_a_meaning_of_its_own_is_an_empty_box(store, serve):
 def test_uploaded_images_go_to_every_tool(store, serve):
     serve(store)
     app = fine(show("neighbors"))
-    buffer = io.BytesIO()
-    Image.new("RGB", (40, 30), (200, 30, 30)).save(buffer, "PNG")
-    app.file_uploader[0].upload("red.png", buffer.getvalue())
+    app.file_uploader[0].upload("red.png", encoded(flat()))
     app = fine(app.run())
     upload = query_of(app)["upload"]
     for page in ("image", "lab"):

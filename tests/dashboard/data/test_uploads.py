@@ -1,10 +1,8 @@
 """Uploads: limited in bytes and pixels, and kept while a session that showed them is open."""
 
-import io
 import time
 
 import pytest
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -16,12 +14,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from dashboard.data import uploads
 from dashboard.data.uploads import LARGEST_PIXELS, Uploads
 from dashboard.server.upload_limit import UploadLimitMiddleware, make_room
+from tests.support.pictures import encoded, flat
 
-
-def png(size=(8, 8), color="red"):
-    buffer = io.BytesIO()
-    Image.new("RGB" if size == (8, 8) else "1", size, color if size == (8, 8) else 1).save(buffer, "PNG")
-    return buffer.getvalue()
+PICTURE = encoded(flat())
 
 
 class Visitors:
@@ -41,24 +36,24 @@ class Visitors:
 
 def test_an_upload_is_kept_while_a_session_that_showed_it_is_open_and_a_while_after():
     visitors = Visitors()
-    name = visitors.uploads.add(png())
+    name = visitors.uploads.add(PICTURE)
     visitors.seconds = 100_000
-    assert visitors.uploads.read(name) == png()
+    assert visitors.uploads.read(name) == PICTURE
     visitors.open.clear()
     visitors.current = None
     visitors.seconds += 599
-    assert visitors.uploads.read(name) == png()
+    assert visitors.uploads.read(name) == PICTURE
     visitors.seconds += 600
     assert visitors.gone(name)
 
 
 def test_whoever_opens_its_link_keeps_it_too():
     visitors = Visitors()
-    name = visitors.uploads.add(png())
+    name = visitors.uploads.add(PICTURE)
     visitors.open, visitors.current = {"bert"}, "bert"
     visitors.uploads.read(name)
     visitors.seconds, visitors.current = 5000, None
-    assert visitors.uploads.read(name) == png()
+    assert visitors.uploads.read(name) == PICTURE
     visitors.open.clear()
     visitors.seconds += 700
     visitors.uploads.forget()
@@ -67,7 +62,7 @@ def test_whoever_opens_its_link_keeps_it_too():
 
 def test_it_goes_though_nobody_comes_any_more():
     kept = Uploads(lambda name: False, lambda: None, grace=0.05)
-    name = kept.add(png())
+    name = kept.add(PICTURE)
     for _ in range(100):
         if not kept._used:
             break
@@ -79,12 +74,12 @@ def test_it_goes_though_nobody_comes_any_more():
 def test_limits(monkeypatch):
     kept = Uploads(lambda name: True, lambda: "anna")
     with pytest.raises(ValueError, match=f"more than {LARGEST_PIXELS:,}"):
-        kept.add(png((8000, 5001)))
+        kept.add(encoded(flat((8000, 5001), "white", "1")))
     with pytest.raises(ValueError, match="not an image"):
         kept.add(b"import os; os.mkdir('harmed')")
     monkeypatch.setattr(uploads, "LARGEST_BYTES", 50)
     with pytest.raises(ValueError, match="more than the 50 of an upload"):
-        kept.add(png())
+        kept.add(PICTURE)
 
 
 def names(files):

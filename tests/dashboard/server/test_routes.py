@@ -16,6 +16,7 @@ from dashboard.components import loader
 from dashboard.server import routes
 from dashboard.views import urls
 from featurestore.reader import Store
+from tests.support.pictures import decoded
 from tests.support.stores.small import (
     CLASSES,
     COLORS,
@@ -54,7 +55,7 @@ def client(store):
 
 def picture(response):
     assert response.status_code == 200
-    return np.asarray(Image.open(io.BytesIO(response.content)).convert("RGBA")).astype(int)
+    return decoded(response.content, "RGBA").astype(int)
 
 
 def test_thumbnail_is_the_stored_one_and_is_kept(client):

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-import shlex
 
 import numpy as np
 import pandas as pd
@@ -31,6 +30,7 @@ from dashboard.views.definitions import (
 )
 from dashboard.views.state import read_parameters
 from featurestore.reader import Store
+from tests.support.downloads import by_command
 from tests.support.stores.full import write_full_store
 from tests.support.stores.served import IMAGES, served_store
 
@@ -70,30 +70,6 @@ def run():
 
 def pinned(view, run):
     return dataclasses.replace(view, store="digits", run=run.fingerprint)
-
-
-def by_command(download, suffix, folder):
-    """The file that the download's command line writes."""
-    words = shlex.split(download.command)
-    assert words[:3] == ["python", "-m", "compute"]
-    out = folder / f"out{suffix}"
-    words[words.index("--out") + 1] = str(out)
-    words += ["--device", "cpu"] if words[3] not in STORE_COMMANDS else []
-    assert main(words[3:]) == 0
-    return out.read_bytes()
-
-
-STORE_COMMANDS = {
-    "classes",
-    "compare",
-    "map",
-    "grid",
-    "confusion",
-    "mistakes",
-    "occlusion-map",
-    "outvoted",
-    "table",
-}
 
 
 @pytest.mark.parametrize("name", STORED)

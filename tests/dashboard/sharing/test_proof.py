@@ -19,8 +19,9 @@ from dashboard.views.query_text import abbreviated
 from dashboard.views.state import Choices, read_parameters, view_field
 from featurestore.manifest import MANIFEST, Manifest
 from featurestore.reader import Store
-from tests.dashboard.views.test_state import VIEWS, any_view
+from tests.support.stores.altered import altered
 from tests.support.stores.full import write_full_store
+from tests.support.views import VIEWS, any_view
 
 HERE = {"torch": "2.13.0+cpu", "device": "cpu x86_64", "threads": "2", "code": "0a1b2c3d"}
 THERE = {**HERE, "device": "NVIDIA H100 80GB HBM3", "torch": "2.13.0+cu130"}
@@ -44,13 +45,6 @@ def run(tmp_path_factory):
 @pytest.fixture
 def view(run):
     return ImageView("full", run.fingerprint, image=3)
-
-
-def altered(run, **fields):
-    """The run with another manifest, as if it had been made elsewhere."""
-    changed = object.__new__(type(run))
-    changed.folder, changed.manifest = run.folder, replace(run.manifest, **fields)
-    return changed
 
 
 def verdict(before, after, cache=None):

@@ -8,70 +8,8 @@ import pytest
 from compute.methods import METHODS
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, ImageView, LabView, MapView, OverviewView
-from dashboard.views.image_tabs import METHOD_OF_TAB
-from dashboard.views.navigation import PAGES
-from dashboard.views.state import Choices, MethodView, ViewState, read_parameters
-
-CHOICES = Choices(
-    images=50,
-    layers={"stem": 4, "body.conv1": 8},
-    classes=("ant", "bee/wasp", "ça & là=?"),
-    maps=("pca", "tsne"),
-    grids={"pca": ("unique", "nearest"), "tsne": ("unique",)},
-)
-VIEWS = [entry.view for entry in PAGES.values()]
-
-
-def drawn(each: dataclasses.Field, view: type[ViewState], rng: random.Random):
-    """A value that the field may have in a run with CHOICES."""
-    facts = each.metadata
-    if facts.get("choices"):
-        return rng.choice(facts["choices"])
-    match facts.get("among"):
-        case "images":
-            return rng.randrange(-1 if facts["optional"] else 0, CHOICES.images)
-        case "channels":
-            return rng.randrange(0, min(CHOICES.layers.values()))
-        case str() as among:
-            return rng.choice([*([""] if facts["optional"] else []), *getattr(CHOICES, among)])
-    if isinstance(each.default, bool):
-        return rng.random() < 0.5
-    if isinstance(each.default, int):
-        return rng.randint(facts.get("low") or 0, facts.get("high") or 9)
-    if isinstance(each.default, float):
-        return rng.uniform(facts["low"], facts["high"])
-    return "".join(rng.choices("abcé &=+%/?#", k=rng.randrange(8)))
-
-
-def drawn_parameter(each: dataclasses.Field, rng: random.Random):
-    facts = each.metadata
-    if facts["choices"]:
-        return rng.choice(facts["choices"])
-    if isinstance(each.default, bool):
-        return rng.random() < 0.5
-    low = each.default if facts["low"] is None else facts["low"]
-    high = low + 10 if facts["high"] is None else facts["high"]
-    if isinstance(each.default, int):
-        return rng.randint(int(low), int(high))
-    return rng.uniform(low, high) if isinstance(each.default, float) else each.default
-
-
-def any_view(cls: type[ViewState], rng: random.Random) -> ViewState:
-    values = {
-        each.name: drawn(each, cls, rng) for each in dataclasses.fields(cls) if each.name != "parameters"
-    }
-    if issubclass(cls, MethodView):
-        values["method"] = rng.choice(methods_of(values.get("tab")))
-        declared = METHODS[values["method"]].parameters()
-        values["parameters"] = tuple((each.name, drawn_parameter(each, rng)) for each in declared)
-    return cls(**values)
-
-
-def methods_of(tab: str | None) -> list[str]:
-    """A tab of one method has that one, and "live" has the others."""
-    if tab in METHOD_OF_TAB:
-        return [METHOD_OF_TAB[tab]]
-    return [name for name in METHODS if tab != "live" or name not in METHOD_OF_TAB.values()]
+from dashboard.views.state import Choices, read_parameters
+from tests.support.views import CHOICES, VIEWS, any_view
 
 
 @pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)

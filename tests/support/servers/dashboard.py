@@ -58,7 +58,7 @@ def serving(
     with contextlib.nullcontext(subprocess.DEVNULL) if log is None else log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
         try:
-            _wait_for(process, f"{address}/_stcore/health")
+            wait_for(process, f"{address}/_stcore/health")
             yield Served(address, process.pid)
         finally:
             process.terminate()
@@ -96,9 +96,9 @@ def address_has(page, text: str):
 
 
 def draw_lasso(page) -> None:
-    """Around most points of the map."""
-    page.get_by_role("button", name="Lasso (or hold Shift)").click()
-    box = page.locator(".view").bounding_box()
+    """Around most points of the page's first map."""
+    page.get_by_role("button", name="Lasso (or hold Shift)").first.click()
+    box = page.locator(".view").first.bounding_box()
     x, y, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.4 * box["height"]
     page.mouse.move(x + radius, y)
     page.mouse.down()
@@ -108,7 +108,17 @@ def draw_lasso(page) -> None:
         page.wait_for_timeout(25)
     page.mouse.up()
     address_has(page, "selection=")
-    page.get_by_text("images selected").wait_for()
+
+
+def copied_link(page, button):
+    """What a button of the link panel puts onto the clipboard."""
+    inside = page.get_by_role("button", name=button, exact=True).nth(1 if button == "Copy link" else 0)
+    if not inside.is_visible():
+        page.get_by_test_id("stPopover").filter(has_text="Copy link").get_by_role("button").first.click()
+    inside = page.get_by_test_id("stPopoverBody")
+    inside.get_by_role("button", name=button, exact=True).click()
+    inside.get_by_role("button", name="Copied").first.wait_for()
+    return page.evaluate("navigator.clipboard.readText()")
 
 
 def free_port() -> int:
@@ -117,11 +127,12 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def _wait_for(process: subprocess.Popen, url: str) -> None:
+def wait_for(process: subprocess.Popen, url: str) -> None:
+    """Until the address answers. RuntimeError where the process ends before, or takes too long."""
     end = time.monotonic() + PATIENCE / 1000
     while not _answers(url):
         if process.poll() is not None:
-            raise RuntimeError(f"the dashboard ended with {process.returncode}")
+            raise RuntimeError(f"the server ended with {process.returncode}")
         if time.monotonic() > end:
             raise RuntimeError(f"{url} does not answer")
         time.sleep(0.1)

@@ -10,14 +10,12 @@ as sense. The images' files are few (PATH-images), each of them many images of t
 
 import argparse
 import hashlib
-import io
 import sys
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from compute.pipeline.stages.embeddings import normalised
 from compute.pipeline.stages.grid import grids_table
@@ -25,6 +23,7 @@ from featurestore.files.arrays import vectors
 from featurestore.manifest import Manifest
 from featurestore.reader import Run, Store
 from featurestore.writer import RunWriter
+from tests.support.pictures import encoded, flat
 
 SHARD = 50_000
 NEIGHBORS = 20
@@ -182,12 +181,7 @@ def _write_maps(writer: RunWriter, number: int, width: int, seed: int) -> None:
 def drawn_pictures() -> list[bytes]:
     """PNGs of SIDE x SIDE pixels, each of a colour of its own."""
     colors = np.random.default_rng(3).integers(0, 256, (FILES, 3), np.uint8)
-    encoded = []
-    for color in colors:
-        stream = io.BytesIO()
-        Image.fromarray(np.broadcast_to(color, (SIDE, SIDE, 3)).copy()).save(stream, "PNG")
-        encoded.append(stream.getvalue())
-    return encoded
+    return [encoded(flat((SIDE, SIDE), tuple(color.tolist()))) for color in colors]
 
 
 if __name__ == "__main__":

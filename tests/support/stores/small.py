@@ -1,15 +1,14 @@
 """A small real store for tests of the dashboard's routes and components: flat pictures on a regular map."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.writer import RunWriter
+from tests.support.pictures import encoded
 
 FINGERPRINT = "small-run"
 CLASSES = ("zebra", "ant", "moth")
@@ -39,9 +38,7 @@ def thumbnail(image_id: int) -> bytes:
     pixels = np.empty((12, 20, 3), np.uint8)
     pixels[:] = COLORS[image_id % 3]
     pixels[:, image_id % 20] //= 2
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return stream.getvalue()
+    return encoded(pixels)
 
 
 def _image(image_id: int) -> dict:
