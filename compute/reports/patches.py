@@ -1,4 +1,4 @@
-"""The patches that activate a channel most as a sheet, beside each what in it the unit answers to."""
+"""The patches that activate a channel most as a sheet, beside each what in it the unit responds to."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ class PatchesSpec(ReportSpec):
     count: int = parameter(COUNT, "patches at most", low=1)
     side: int = parameter(SIDE, "size of a patch", unit="pixels", low=1)
     guided: bool = parameter(
-        True, "beside each patch what in it the unit answers to, where the network allows it"
+        True, "beside each patch what in it the unit responds to, where the network allows it"
     )
 
     def _make(self, inputs: ReportInputs) -> Report:

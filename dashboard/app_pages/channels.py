@@ -53,16 +53,16 @@ def _title(opened: Opened[ChannelsView], row: dict) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"{view.layer}, channel {view.channel}", anchor=False, width="content")
         if row["top_class"]:
-            st.badge(f"answers most to {row['top_class']}", icon=":material/label:")
+            st.badge(f"responds most to {row['top_class']}", icon=":material/label:")
         st.toggle(
             "Guided backprop",
             key=key("guided"),
-            help="Below each patch, what in it the unit answers to (Springenberg et al. 2015); computed live",
+            help="Below each patch, what in it the unit responds to (Springenberg et al. 2015); made live",
         )
         st.toggle(
             "Gradient ascent",
             key=key("ascent"),
-            help="An image that the channel answers to strongly (Olah et al. 2017); computed live",
+            help="An image that the channel responds to strongly (Olah et al. 2017); computed live",
         )
         link(
             image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel),
@@ -112,7 +112,7 @@ def _guided(opened: Opened[ChannelsView], rows: list[dict]) -> None:
             GridItem(rank, data_url.data_url(png), alt=f"guided backprop of patch {rank + 1}")
             for rank, png in pngs.items()
         ]
-        _row(opened, "What in them it answers to (guided backprop)", "guided", items)
+        _row(opened, "What in them it responds to (guided backprop)", "guided", items)
 
 
 def _whole_item(opened: Opened[ChannelsView], row: dict, image: dict) -> GridItem:
@@ -144,7 +144,7 @@ def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
         if not opened.view.ascent:
             link(opened.view.in_the_lab(), "What it looks for (gradient ascent)")
     with st.container():
-        st.markdown("**How strongly the images answer**")
+        st.markdown("**How strongly it responds to the images**")
         st.plotly_chart(
             figures.histogram(row["histogram"], row["histogram_low"], row["histogram_high"]),
             config={"displayModeBar": False},
@@ -173,17 +173,17 @@ def _facts(opened: Opened[ChannelsView], row: dict) -> None:
 
 
 def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
-    st.markdown("**Which classes it answers to**")
+    st.markdown("**Which classes it responds to**")
     if row["selectivity"] is not None:
         times = classes.times_as_strong(row["selectivity"])
         said = "and it is 0 in all others" if isinf(times) else f"{times:.3g} times that in the others"
         greatest = f"its mean is greatest in {row['top_class']}, {said}"
         st.markdown(f"Selectivity **{row['selectivity']:.3f}**: {greatest}.")
-    answers = classes.by_class(
+    groups = classes.by_class(
         [each["value"] for each in rows], [images[each["image_id"]]["label"] for each in rows]
     )
     st.plotly_chart(
-        classes.chart(answers),
+        classes.chart(groups),
         config={"displayModeBar": False},
         alt="mean activation of the strongest patches by the label of their image",
     )

@@ -77,7 +77,7 @@ def _choose(opened: Opened[CompareView]) -> None:
             key=binding.key(CompareView, "other_store"),
             width=220,
             format_func=lambda name: name or "choose a store",
-            help="The other store: another network's answers over the same images",
+            help="The other store: another network's predictions, features and maps of the same images",
             on_change=lambda: binding.change(CompareView, other_run="", wall_page=1),
         )
         if view.other_store:

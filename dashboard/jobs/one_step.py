@@ -62,4 +62,4 @@ def strongest_units(run: Run, image: ChosenImage, view: ViewState) -> Task:
         return peaks_of(run, model, photograph)
 
     depends_on = ("strongest channels", run.fingerprint, model.weights_hash, image.sha256)
-    return one_step_task(f"Channels that answer to {image.name}", compute, view, depends_on)
+    return one_step_task(f"Channels that respond to {image.name}", compute, view, depends_on)

@@ -127,6 +127,6 @@ def _choose_store(cls: type[View], listed: list[str]) -> None:
         listed,
         key=binding.key(cls, "store"),
         label_visibility="collapsed",
-        help="A network's answers over one set of images",
+        help="What one network makes of one set of images",
         on_change=lambda: binding.change(cls, run=""),
     )

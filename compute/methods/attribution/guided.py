@@ -17,8 +17,8 @@ class Guided(Method):
     title = "Guided backpropagation"
     theory = (
         "The gradient of one neuron with respect to the pixels, from which every ReLU on the way back "
-        "removes what is negative: only paths that excite the neuron are left, and the pattern it answers to "
-        "stands out."
+        "removes what is negative: only paths that excite the neuron are left, and the pattern it responds "
+        "to stands out."
     )
     reference = "Springenberg, Dosovitskiy, Brox, Riedmiller 2015, arXiv:1412.6806"
     output = "gradient"

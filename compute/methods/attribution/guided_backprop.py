@@ -72,7 +72,7 @@ def energy_box(gradient: torch.Tensor, share: float = 0.9) -> tuple[int, int, in
     """(left, top, right, bottom) in pixels, right and bottom exclusive: where the gradient (C, H, W) lies.
 
     Along each axis the middle `share` of its energy (squares, summed over the other axes): in a network whose
-    receptive field is the whole image, the part that the neuron really answers to.
+    receptive field is the whole image, the part that the neuron really responds to.
     """
     energy = gradient.double().square().sum(0)
     (top, bottom), (left, right) = _middle(energy.sum(1), share), _middle(energy.sum(0), share)

@@ -71,7 +71,7 @@ class Ascent(Method):
     title: ClassVar[str] = "Gradient ascent"
     theory: ClassVar[str] = (
         "Starts from noise and follows the gradient uphill to an image that a class, a channel or a neuron "
-        "answers to most, so that what it looks for becomes visible. The parameterisation and the "
+        "responds to most, so that what it looks for becomes visible. The parameterisation and the "
         "perturbations keep the image from turning into noise that no photograph holds."
     )
     reference: ClassVar[str] = (

@@ -122,7 +122,7 @@ def _filters(opened: Opened[ChannelsView]) -> None:
         st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=150)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
-            "Answers most to",
+            "Responds most to",
             ("", *opened.run.class_names),
             key=key("top_class"),
             format_func=lambda name: name or "any class",

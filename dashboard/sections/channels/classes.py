@@ -12,7 +12,7 @@ LONGEST = 22
 
 
 @dataclass(frozen=True)
-class ClassAnswer:
+class ClassPatches:
     """The patches of one class among a channel's strongest ones.
 
     name: the class; "" for no label.
@@ -25,44 +25,44 @@ class ClassAnswer:
     mean: float
 
 
-def by_class(values: Sequence[float], labels: Sequence[str | None]) -> list[ClassAnswer]:
+def by_class(values: Sequence[float], labels: Sequence[str | None]) -> list[ClassPatches]:
     """Group a channel's strongest patches by class, the class with most of them first."""
-    groups: dict[str, list[float]] = {}
+    by_label: dict[str, list[float]] = {}
     for value, label in zip(values, labels, strict=True):
-        groups.setdefault(label or "", []).append(value)
-    answers = [ClassAnswer(name, len(each), sum(each) / len(each)) for name, each in groups.items()]
-    return sorted(answers, key=lambda each: (-each.patches, -each.mean, each.name))
+        by_label.setdefault(label or "", []).append(value)
+    groups = [ClassPatches(name, len(each), sum(each) / len(each)) for name, each in by_label.items()]
+    return sorted(groups, key=lambda each: (-each.patches, -each.mean, each.name))
 
 
 def times_as_strong(selectivity: float) -> float:
-    """Return how many times its mean in the others the mean in a channel's class is.
+    """Return how many times a channel's mean over the other classes its mean in its strongest class is.
 
-    selectivity: (m - r) / (m + r) of the mean m in the class and the mean r in the others; the result is m /
-        r.
+    selectivity: (m - r) / (m + r), with the mean m in the class and the mean r over the others. The result
+        is m / r.
     """
     return float("inf") if selectivity >= 1 else (1 + selectivity) / (1 - selectivity)
 
 
-def chart(answers: Sequence[ClassAnswer]) -> go.Figure:
+def chart(groups: Sequence[ClassPatches]) -> go.Figure:
     """Draw a bar for each class, as long as the mean activation of its patches, with their number upon it."""
-    names = [each.name or "no label" for each in answers]
+    names = [each.name or "no label" for each in groups]
     figure = go.Figure(
         go.Bar(
-            x=[each.mean for each in answers],
-            y=list(range(len(answers))),
+            x=[each.mean for each in groups],
+            y=list(range(len(groups))),
             orientation="h",
             marker_color=palettes.CATEGORIES[0],
-            text=[f"{each.patches} of the patches" for each in answers],
+            text=[f"{each.patches} of the patches" for each in groups],
             textposition="auto",
             customdata=names,
             hovertemplate="%{customdata}<br>mean activation %{x:.4g}<br>%{text}<extra></extra>",
         )
     )
-    figure.update_layout(margin=MARGIN, height=28 * len(answers) + 56)
+    figure.update_layout(margin=MARGIN, height=28 * len(groups) + 56)
     figure.update_xaxes(title="mean activation", rangemode="tozero")
     figure.update_yaxes(
         autorange="reversed",
-        tickvals=list(range(len(answers))),
+        tickvals=list(range(len(groups))),
         ticktext=[name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names],
     )
     return figure

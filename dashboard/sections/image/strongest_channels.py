@@ -36,7 +36,7 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     if shown is None:
         return
     if not shown:
-        st.caption("No channel of this layer answers to this image.")
+        st.caption("No channel of this layer responds to this image.")
         return
     answers = [answer for answer, _ in shown]
     rarest = min(answers, key=_rarity)
@@ -83,8 +83,8 @@ def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
         )
         download_menu(opened)
     st.caption(
-        "Each channel's strongest answer in this image and where it is, ranked by how few of the store's "
-        "images make it answer more strongly, which means the same for every channel, whatever its unit. "
+        "Each channel's strongest response in this image and where it is, ranked by how few of the store's "
+        "images make it respond more strongly, which means the same for every channel, whatever its unit. "
         "Below each patch: the channel with that share, its value and the store's maximum; on it, its place "
         "where it is among the channel's strongest patches of the store."
     )
@@ -158,7 +158,7 @@ def _item(answer: Answer, png: bytes, caption: str, note: str) -> GridItem:
     return GridItem(
         answer.name,
         data_url.data_url(png),
-        alt=f"where channel {answer.channel} of {answer.layer} answers most, {place(answer)}",
+        alt=f"where channel {answer.channel} of {answer.layer} responds most, {place(answer)}",
         caption=caption,
         note=note,
         badge="" if answer.rank is None else f"{answer.rank + 1}",
@@ -169,7 +169,7 @@ def _chosen(opened: Opened[ImageView], answer: Answer) -> None:
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
         st.metric(f"{answer.layer}, channel {answer.channel}", f"{answer.value:.3f}", width="content")
         st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
-        st.metric("Images that answer more", f"{answer.share:.1%}", width="content")
+        st.metric("Images with a stronger response", f"{answer.share:.1%}", width="content")
         if answer.rank is not None:
             st.metric("Place among its patches", f"{answer.rank + 1}", width="content")
         st.metric("Unit (row, column)", f"{answer.y}, {answer.x}", width="content")

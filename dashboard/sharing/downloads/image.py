@@ -48,7 +48,7 @@ def _strongest(view: ImageView, run: Run, store: Place) -> Download:
         store,
         ReportInputs(run, image_id=view.image),
         "-".join(filter(None, ("strongest", view.layer, str(view.image)))),
-        "The channels that answer most",
+        "The channels that respond most",
         lambda: _strongest_report(view, run, stored, owner),
         model=None if stored else own_code(run),
     )
