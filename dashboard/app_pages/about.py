@@ -47,6 +47,7 @@ STORED = (
 
 
 def draw(opened: Opened[AboutView]) -> None:
+    """Draw the page."""
     st.subheader("From the store", anchor=False)
     with st.grid(2, min_column_width=360):
         for view, name, title, theory, paper in STORED:

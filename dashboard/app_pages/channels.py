@@ -26,6 +26,7 @@ IMAGE_COLUMNS = ("image_id", "path", "label", "width", "height")
 
 
 def draw(opened: Opened[ChannelsView]) -> None:
+    """Draw the page."""
     if not opened.view.layer:
         st.info(
             "This network has no convolution, so it has no channels to look at.",

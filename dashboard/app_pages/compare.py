@@ -38,6 +38,7 @@ def complete(view: CompareView, run: Run) -> CompareView:
 
 
 def draw(opened: Opened[CompareView]) -> None:
+    """Draw the page."""
     _choose(opened)
     view = opened.view
     if not view.other_store:

@@ -30,6 +30,7 @@ MARKS = {
 
 
 def draw(opened: Opened[FindingsView]) -> None:
+    """Draw the page."""
     folder = findings()
     everything = folder.all()
     if not everything:

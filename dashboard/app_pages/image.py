@@ -41,6 +41,7 @@ OTHERS = [name for name in EXPLAINING if name not in TAB_OF_METHOD]
 
 
 def draw(opened: Opened[ImageView]) -> None:
+    """Draw the page."""
     chosen = pick(opened)
     image, explained = st.columns([1, 2], gap="large")
     with image:

@@ -15,6 +15,7 @@ from dashboard.widgets.live.run import run_method
 
 
 def draw(opened: Opened[LabView]) -> None:
+    """Draw the page."""
     st.pills(
         "Method",
         list(METHODS),

@@ -27,6 +27,7 @@ MOST_CLASSES = 8
 
 
 def draw(opened: Opened[MapView]) -> None:
+    """Draw the page."""
     if not opened.view.map:
         st.info(
             "This run has no map yet: `python -m compute store --stages embeddings …` makes them.",

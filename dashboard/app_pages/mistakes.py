@@ -25,6 +25,7 @@ TABS = {"confusion": "Confusion", "neighbors": "Neighbours disagree", "classes":
 
 
 def draw(opened: Opened[MistakesView]) -> None:
+    """Draw the page."""
     shown = labelled(opened.run)
     if not len(shown):
         st.info(

@@ -27,6 +27,7 @@ SPACES = {
 
 
 def draw(opened: Opened[NeighborsView]) -> None:
+    """Draw the page."""
     chosen = pick(opened)
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         st.image(crop(opened.run, opened.view.image, chosen.upload), width=150, alt="the image asked about")

@@ -22,6 +22,7 @@ FAILED = "results/failed"
 
 
 def draw(opened: Opened[ResultsView]) -> None:
+    """Draw the page."""
     if data.settings().live:
         job_list.running_and_waiting()
         st.subheader("Kept", anchor=False)

@@ -32,6 +32,7 @@ class Pair:
 
     @property
     def compared(self) -> Compared:
+        """All that is measured between the two."""
         return compared(self.run, self.other)
 
     @property

@@ -1,4 +1,4 @@
-"""Numbers to charts (plotly); knows neither Streamlit nor the store. Colours are perceptually uniform."""
+"""Charts (plotly) of numbers; nothing here knows Streamlit or the store. Colors are perceptually uniform."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,11 +22,14 @@ def heat_over_image(
     limits: tuple[float, float] | None = None,
     center: float | None = None,
 ) -> go.Figure:
-    """A map (rows, cols) drawn where it was measured.
+    """Draw a map (rows, cols) where it was measured.
 
-    ys, xs: centre of each row and column in pixels of the image, whose `size` is (height, width). image_url:
-    drawn below the map, which then is half transparent. limits: of the colour scale; center: its neutral
-    value, for a diverging one. title: of the legend, with the unit.
+    ys, xs: center of each row and column, in pixels of the image.
+    size: (height, width) of the image.
+    title: of the legend, with the unit.
+    image_url: of a picture that is drawn below the map, which then is half transparent.
+    limits: of the color scale.
+    center: its neutral value, for a diverging scale.
     """
     height, width = size
     scale = (
@@ -70,7 +73,7 @@ def classes_over_image(
     names: Sequence[str],
     image_url: str | None = None,
 ) -> go.Figure:
-    """Which class wins at each position: one colour a class that occurs, named in the legend."""
+    """Draw which class wins at each place: a color for each class that occurs, named in the legend."""
     present = sorted({int(index) for index in indices.flat})
     colors = palettes.categorical(len(present))
     place = {index: number for number, index in enumerate(present)}
@@ -96,8 +99,10 @@ def classes_over_image(
 
 
 def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.Figure:
-    """The legend of a picture: `colors` at equal steps from `low` to `high`. title: what they stand for,
-    with the unit."""
+    """Draw the legend of a picture: `colors` at equal steps from `low` to `high`.
+
+    title: what they stand for, with the unit.
+    """
     places = np.linspace(low, high, len(colors))
     figure = go.Figure(
         go.Heatmap(
@@ -125,7 +130,7 @@ def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.
 
 
 def class_legend(names: Sequence[str], shares: Sequence[float], colors: Sequence[str]) -> go.Figure:
-    """The legend of a map of classes: a bar each, in its colour, as long as its share of the map."""
+    """Draw the legend of a map of classes: a bar for each, in its color, as long as its share of the map."""
     figure = probabilities(names, shares)
     figure.update_traces(
         marker_color=list(colors), hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>"
@@ -136,7 +141,7 @@ def class_legend(names: Sequence[str], shares: Sequence[float], colors: Sequence
 
 
 def histogram(counts: Sequence[int], low: float, high: float, unit: str = "activation") -> go.Figure:
-    """Bars over equal bins from `low` to `high`."""
+    """Draw bars over equal bins from `low` to `high`."""
     edges = np.linspace(low, high, len(counts) + 1)
     figure = go.Figure(
         go.Bar(
@@ -155,7 +160,7 @@ def histogram(counts: Sequence[int], low: float, high: float, unit: str = "activ
 
 
 def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
-    """Horizontal bars, the most probable on top. Names may be numbers, and two may be the same."""
+    """Draw horizontal bars, the first on top. Names may be numbers, and two may be the same."""
     places = list(range(len(names)))
     figure = go.Figure(
         go.Bar(
@@ -179,7 +184,7 @@ def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
 
 
 def curves(shares: Sequence[float], lines: Mapping[str, Sequence[float]], x: str, y: str) -> go.Figure:
-    """Lines by name over the same shares."""
+    """Draw lines by name over the same shares."""
     figure = go.Figure(
         [
             go.Scatter(x=list(shares), y=list(values), name=name, line_color=color, mode="lines")
@@ -193,7 +198,7 @@ def curves(shares: Sequence[float], lines: Mapping[str, Sequence[float]], x: str
 
 
 def _as_image(figure: go.Figure, size: tuple[int, int]) -> None:
-    """Square pixels, origin on the upper left, no axes."""
+    """Give a figure square pixels, its origin at the upper left, and no axes."""
     height, width = size
     figure.update_xaxes(range=[0, width], visible=False, constrain="domain")
     figure.update_yaxes(range=[height, 0], visible=False, scaleanchor="x", constrain="domain")
