@@ -96,8 +96,8 @@ def _choose(opened: Opened[CompareView]) -> None:
 
 def _runs(view: CompareView) -> list[str]:
     listed = runs.stores()
-    found = Store(listed[view.other_store]).runs() if view.other_store in listed else []
-    return list(dict.fromkeys([*found, view.other_run]))
+    fingerprints = Store(listed[view.other_store]).runs() if view.other_store in listed else []
+    return list(dict.fromkeys([*fingerprints, view.other_run]))
 
 
 def _described(store: str, fingerprint: str) -> str:

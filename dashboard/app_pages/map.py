@@ -109,8 +109,8 @@ def _selected(opened: Opened[MapView]) -> None:
 
 
 def _quality(opened: Opened[MapView]) -> None:
-    found = [row for row in runs.table(opened.run, "maps").to_pylist() if row["method"] == opened.view.map]
-    for row in found:
+    measures = [row for row in runs.table(opened.run, "maps").to_pylist() if row["method"] == opened.view.map]
+    for row in measures:
         if row["trustworthiness"] is None:
             st.caption("Too few images to say how true the map is to feature space.")
             continue
@@ -132,21 +132,21 @@ def _quality(opened: Opened[MapView]) -> None:
 
 
 def _hits(opened: Opened[MapView]) -> None:
-    found = runs.hits(opened.run, opened.view.search)
-    select, clear = _selecting(opened.store, found), lambda: binding.change(MapView, search="")
+    image_ids = runs.hits(opened.run, opened.view.search)
+    select, clear = _selecting(opened.store, image_ids), lambda: binding.change(MapView, search="")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{len(found):,} of {opened.run.image_count:,} images found", anchor=False)
-        if len(found):
+        st.subheader(f"{len(image_ids):,} of {opened.run.image_count:,} images found", anchor=False)
+        if len(image_ids):
             st.button("Select the hits", icon=":material/select_all:", on_click=select)
         st.button("Clear the search", icon=":material/close:", on_click=clear)
-    if len(found):
-        _sheet(opened, found, "hits_page", "Images found")
+    if len(image_ids):
+        _sheet(opened, image_ids, "hits_page", "Images found")
     else:
         st.caption(f"No image has `{opened.view.search}`. {image_search.HELP}")
 
 
-def _selecting(store: str, found: np.ndarray) -> Callable[[], None]:
-    return lambda: binding.change(MapView, selection=selections.keep(store, found), selection_page=1)
+def _selecting(store: str, image_ids: np.ndarray) -> Callable[[], None]:
+    return lambda: binding.change(MapView, selection=selections.keep(store, image_ids), selection_page=1)
 
 
 def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:

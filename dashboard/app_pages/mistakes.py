@@ -124,18 +124,18 @@ def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
         label_choice("label", "Label", shown.labels)
         label_choice("predicted", "Predicted", shown.predictions)
     title, order = _chosen(opened.view)
-    found = _of_cell(opened, shown)
+    images = _of_cell(opened, shown)
     st.subheader(plain(title), anchor=False)
-    if not len(found):
+    if not len(images):
         st.caption("There is no such image.")
         return
-    st.caption(f"{len(found):,} images, the {order} sure ones first. A click opens the image.")
+    st.caption(f"{len(images):,} images, the {order} sure ones first. A click opens the image.")
     clicked = wall(
         opened,
-        found["image_id"].to_numpy(),
+        images["image_id"].to_numpy(),
         "images_page",
         label=title,
-        badges=[f"{share:.0%}" for share in found["probability"].to_pylist()],
+        badges=[f"{share:.0%}" for share in images["probability"].to_pylist()],
     )
     if clicked is not None:
         view = explaining(opened, int(clicked))

@@ -140,10 +140,10 @@ def layers(run: Run, view: OverviewView) -> None:
         "rf_width",
         "stride_y",
     ]
-    found = runs.table(run, "layers").select(columns)
+    rows = runs.table(run, "layers").select(columns)
     dead = runs.table(run, "channels", ("layer", "dead")).group_by("layer").aggregate([("dead", "sum")])
     st.dataframe(
-        _rows(found, dead),
+        _rows(rows, dead),
         hide_index=True,
         column_config={
             "layer": "Layer",
@@ -169,10 +169,10 @@ def layers(run: Run, view: OverviewView) -> None:
     )
 
 
-def _rows(found: pa.Table, dead: pa.Table) -> list[dict]:
+def _rows(layers: pa.Table, dead: pa.Table) -> list[dict]:
     counts = dict(zip(dead["layer"].to_pylist(), dead["dead_sum"].to_pylist(), strict=True))
     rows = []
-    for row in found.to_pylist():
+    for row in layers.to_pylist():
         kept = {name: row[name] for name in ("layer", "kind", "tap", "in_channels", "channels")}
         sizes = {
             "map": f"{row['height']} x {row['width']}",

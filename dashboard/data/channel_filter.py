@@ -49,11 +49,11 @@ def numbers(text: str) -> list[tuple[int, int]]:
     """
     ranges = []
     for part in re.sub(r"\s*[-–]\s*", "-", text).replace(",", " ").split():
-        found = RANGE.fullmatch(part)
-        if found is None:
+        match = RANGE.fullmatch(part)
+        if match is None:
             raise ValueError(f"channels {text!r} can't be read at {part!r}; {HOW}")
-        first = int(found[1])
-        ranges.append((first, int(found[2] or first)))
+        first = int(match[1])
+        ranges.append((first, int(match[2] or first)))
     if not ranges:
         raise ValueError(f"channels {text!r} names none; {HOW}")
     return ranges

@@ -30,11 +30,11 @@ def search(images: pa.Table, text: str) -> np.ndarray:
     images: a table with COLUMNS.
     Returns their image_ids (n,) int64, sorted.
     """
-    found = np.zeros(len(images), bool)
+    matching_rows = np.zeros(len(images), bool)
     for index, (field, word) in enumerate(terms(text)):
-        hit = _has(images, field, word)
-        found = hit if index == 0 else found & hit
-    return images["image_id"].to_numpy()[found]
+        has_word = _has(images, field, word)
+        matching_rows = has_word if index == 0 else matching_rows & has_word
+    return images["image_id"].to_numpy()[matching_rows]
 
 
 def terms(text: str) -> list[tuple[str, str]]:
@@ -62,12 +62,12 @@ def _words(text: str) -> list[str]:
 
 def _has(images: pa.Table, field: str, word: str) -> np.ndarray:
     """Return which rows have the word, (N,) bool."""
-    found = np.zeros(len(images), bool)
+    has_word = np.zeros(len(images), bool)
     if field in ("", "image") and word.isascii() and word.isdigit():
-        found |= images["image_id"].to_numpy() == min(int(word[:18]), 2**62)
+        has_word |= images["image_id"].to_numpy() == min(int(word[:18]), 2**62)
     for column in FIELDS[field]:
-        found |= _contains(images[column], word)
-    return found
+        has_word |= _contains(images[column], word)
+    return has_word
 
 
 def _contains(values: pa.ChunkedArray, word: str) -> np.ndarray:

@@ -58,8 +58,8 @@ class Folder:
         """The latest first, then what can't be read, by name."""
         files = sorted(self.path.glob(f"*{TOML}"))[:MOST] if self.path.is_dir() else []
         kept = [_read(file) for file in files]
-        found = [each for each in kept if each.finding is not None]
-        return sorted(found, key=lambda each: each.finding.created, reverse=True) + [
+        readable = [each for each in kept if each.finding is not None]
+        return sorted(readable, key=lambda each: each.finding.created, reverse=True) + [
             each for each in kept if each.finding is None
         ]
 

@@ -86,15 +86,15 @@ def numbers_of(view: ViewState, run: Run, result: Result | None) -> dict[str, Va
     """
     store = runs.stores()[view.store]
     view = dataclasses.replace(view, guided=False, ascent=False) if isinstance(view, ChannelsView) else view
-    found: dict[str, Value] = {}
+    all_numbers: dict[str, Value] = {}
     for download in downloads_of(view, run, store, result):
         said = {name: value for name, value in download.numbers.items() if name not in UNSAID}
         numbers = flat(said)
-        if not found:
-            found = numbers
-        elif not numbers.items() <= found.items():
-            found |= flat(said, download.name)
-    return found
+        if not all_numbers:
+            all_numbers = numbers
+        elif not numbers.items() <= all_numbers.items():
+            all_numbers |= flat(said, download.name)
+    return all_numbers
 
 
 def environment_of(run: Run, result: Result | None) -> dict[str, str]:
@@ -140,11 +140,11 @@ def _result(view: ViewState, run: Run, compute: Compute) -> tuple[Result | None,
 
 def _compared(finding: Finding, now: dict[str, Value], environment: dict[str, str], proof: Proof) -> Check:
     same = environment == dict(finding.environment)
-    found = tuple(differences(finding.numbers, now, 0.0 if same else TOLERANCE))
-    if found:
-        others = len(found) - 1
+    changed = tuple(differences(finding.numbers, now, 0.0 if same else TOLERANCE))
+    if changed:
+        others = len(changed) - 1
         more = f", and {others} more number{'s' if others > 1 else ''}" if others else ""
-        return Check("differs", f"{found[0]}{more}", found)
+        return Check("differs", f"{changed[0]}{more}", changed)
     verdict = compare(Proof.from_text(finding.proof), proof) if finding.proof else None
     if verdict is not None and verdict.kind == "differs" and proof.result:
         return Check("differs", verdict.sentence)

@@ -40,11 +40,11 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
         return
     st.caption(THEORY)
     _controls(judged.labels)
-    found = _shown(opened, judged.images)
-    if not len(found):
+    outvoted = _shown(opened, judged.images)
+    if not len(outvoted):
         st.info("No image of this kind is outvoted by its neighbours.", icon=":material/check_circle:")
         return
-    st.subheader(f"{len(found):,} of {len(judged):,} images are outvoted", anchor=False)
+    st.subheader(f"{len(outvoted):,} of {len(judged):,} images are outvoted", anchor=False)
     st.caption(
         "Those first whose neighbours carry their label least often, then the ones with the nearest "
         "neighbours. On each image: the share of neighbours with another label; below it what they vote for. "
@@ -52,11 +52,11 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
     )
     clicked = wall(
         opened,
-        found["image_id"].to_numpy(),
+        outvoted["image_id"].to_numpy(),
         "images_page",
         label="Images that their neighbours outvote",
-        badges=[f"{share:.0%}" for share in found["share"].to_pylist()],
-        notes=[f"vote: {name}" for name in found["majority"].to_pylist()],
+        badges=[f"{share:.0%}" for share in outvoted["share"].to_pylist()],
+        notes=[f"vote: {name}" for name in outvoted["majority"].to_pylist()],
         judged=False,
     )
     if clicked is not None:
