@@ -69,7 +69,7 @@ def _controls(cache: ResultCache, entries: list[Entry]) -> None:
             "Method",
             ("", *methods),
             key=binding.key(ResultsView, "method"),
-            format_func=lambda name: METHODS[name].title if name else "all",
+            format_func=lambda name: METHODS[name].title if name else "all methods",
             width=240,
             on_change=_turn_back,
         )

@@ -84,7 +84,7 @@ def label_choice(field: str, title: str, names: Sequence[str]) -> None:
         ["", *asked, *names],
         key=key,
         width=200,
-        format_func=lambda name: name or "any",
+        format_func=lambda name: name or "any class",
         on_change=_turn_back,
     )
 

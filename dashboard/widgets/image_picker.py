@@ -103,7 +103,7 @@ def _browse(opened: Opened) -> None:
     labels = sorted(filter(None, pc.unique(table["label"]).to_pylist()))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox(
-            "Label", labels, index=None, placeholder="all", key=f"{cls.page}/browse label", width=220
+            "Label", labels, index=None, placeholder="all labels", key=f"{cls.page}/browse label", width=220
         )
         text = st.text_input("Path contains", key=f"{cls.page}/browse path", width=220)
     if label:

@@ -63,7 +63,7 @@ def _chosen_of(pair: Pair, changed: pa.Table) -> pa.Table:
             "Label",
             ["", *sorted({*known, *filter(None, [view.label])})],
             key=binding.key(CompareView, "label"),
-            format_func=lambda name: name or "any",
+            format_func=lambda name: name or "any label",
             width=220,
             on_change=shared_images.turn_back,
         )
