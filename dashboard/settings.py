@@ -17,14 +17,18 @@ VARIABLE = "FEATURESCOPE_SETTINGS"
 
 @dataclass(frozen=True)
 class Settings:
-    """stores: stores, or folders of stores, as paths or as addresses in object storage. device: as in
-    `compute.models.zoo.resolve_device`.
+    """What the command line says to the server.
 
-    trusted: files of the user's own networks that a live method may run. results_mb: megabytes of live
-    results that are kept beside a store; 0 keeps none. findings: folder of the findings that are pinned.
-    host: address that is listened on. public_url: where visitors find the server behind a proxy, or "".
-    read_only: visitors pin, remove and upload nothing. live: whether live methods run. jobs_per_minute: live
-    jobs that one visitor may start; 0 for no limit.
+    stores: stores, or folders of stores, as paths or as addresses in object storage
+    device: as in `compute.models.zoo.resolve_device`
+    trusted: files of the user's own networks that a live method may run
+    results_mb: megabytes of live results that are kept beside a store; 0 keeps none
+    findings: folder of the findings that are pinned
+    host: address that is listened on
+    public_url: where visitors find the server behind a proxy, or ""
+    read_only: visitors pin, remove and upload nothing
+    live: whether live methods run
+    jobs_per_minute: live jobs that one visitor may start; 0 for no limit
     """
 
     stores: tuple[str, ...] = ("stores",)
@@ -39,11 +43,12 @@ class Settings:
     jobs_per_minute: int = 30
 
     def write(self, environment: MutableMapping[str, str] = os.environ) -> None:
+        """Leave the settings in the environment, where the server and its pages read them."""
         environment[VARIABLE] = json.dumps(asdict(self))
 
     @classmethod
     def read(cls, environment: MutableMapping[str, str] = os.environ) -> "Settings":
-        """As `write` left them; the defaults where it did not."""
+        """Return the settings that `write` left; the defaults where it did not."""
         fields = json.loads(environment.get(VARIABLE, "{}"))
         return cls(
             **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
@@ -51,21 +56,21 @@ class Settings:
 
     @property
     def uploads(self) -> bool:
-        """Whether visitors may upload an image: it is asked of the network, and takes memory."""
+        """Return whether visitors may upload an image: it is shown to the network, and takes memory."""
         return self.live and not self.read_only
 
     @property
     def base_path(self) -> str:
-        """Of all addresses: "/featurescope", or "" at the top."""
+        """Return how the path of all addresses begins: "/featurescope", or "" at the top."""
         return urlsplit(self.public_url).path.rstrip("/")
 
     def trusts(self, file: str) -> bool:
-        """Whether the command line named this file."""
+        """Return whether the command line named this file."""
         return Path(file).resolve() in {Path(each).resolve() for each in self.trusted}
 
 
 def find_stores(places: Iterable[str]) -> dict[str, Place]:
-    """Stores by the name that links carry: the folder's, with its parent's where two have the same.
+    """Return stores by the name that links carry: the folder's, with its parent's where two have the same.
 
     Each place is a store or a folder of stores, on a disk or in object storage; read anew at each call, so
     that a new store is picked up. ValueError for a malformed address.
@@ -77,7 +82,7 @@ def find_stores(places: Iterable[str]) -> dict[str, Place]:
 
 
 def check_places(places: Iterable[str]) -> None:
-    """ValueError for a malformed address, and for a bucket that isn't there or can't be asked."""
+    """Raise a ValueError for a malformed address, and for a bucket that isn't there or can't be asked."""
     for each in places:
         if isinstance(where := place(each), ObjectPath):
             where.bucket.check()
@@ -92,8 +97,10 @@ def _stores_at(where: Place) -> list[Place]:
 
 
 def _stores_in_bucket(where: ObjectPath) -> list[ObjectPath]:
-    """Those that were there last, where object storage can't be asked: whoever opens one is told why it
-    can't be. If it never could be, the place itself."""
+    """Return the stores in a bucket; where it can't be asked, those that were there last.
+
+    If it never could be asked, the place itself: whoever opens it is told why it can't be.
+    """
     try:
         inside = [where / name for name in folders_with(where, RUNS)]
         _found[where] = [where] if _is_store(where) else inside

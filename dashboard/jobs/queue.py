@@ -22,6 +22,7 @@ from dashboard.text import logged
 from dashboard.views.state import ViewState
 
 KEPT_BYTES = 256 * 1024 * 1024
+"""Of the results of ended jobs together."""
 WAITING_EACH = 16
 """Jobs that one owner may have waiting."""
 WAITING_ALL = 256
@@ -55,10 +56,15 @@ Work = Callable[[], Iterator[Stepped]]
 
 @dataclass(frozen=True)
 class LiveJob:
-    """A job at one moment. step: the latest one, the result once done. seconds: run so far, or in all.
+    """A job of the queue as it is at one moment.
 
-    message: why it failed, for people; of a result from elsewhere, why computing it again here did. view:
-    what opens on it. unwatched: seconds since anybody asked for it.
+    key: names all that its result depends on
+    title: for people
+    view: what the list of jobs opens
+    step: the latest one; the result once the job is done
+    seconds: that it has run so far, or in all
+    message: why it failed, for people; of a result from elsewhere, why computing it again here did
+    unwatched: seconds since anybody asked for it
     """
 
     key: str
@@ -72,24 +78,29 @@ class LiveJob:
 
     @property
     def share(self) -> float:
-        """Done so far, 0 to 1."""
+        """Return how much is done, 0 to 1."""
         if self.state is State.DONE:
             return 1.0
         return 0.0 if self.step is None else min(self.step.index / max(self.step.total, 1), 1.0)
 
     @property
     def seconds_left(self) -> float | None:
-        """At the rate so far; None before the first step."""
+        """Return the time left at the rate so far; None before the first step."""
         return self.seconds * (1 / self.share - 1) if self.share > 0 else None
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
 
+    @property
+    def ended_badly(self) -> bool:
+        """Return whether it has ended without a result."""
+        return self.state in (State.FAILED, State.CANCELLED)
+
 
 @dataclass
 class _Entry:
-    """A job in the queue's hands; guarded by the queue's lock."""
+    """What the queue holds of a job; guarded by the queue's lock."""
 
     job: LiveJob
     work: Work | None
@@ -112,7 +123,7 @@ def jobs() -> "JobQueue":
 
 
 class JobQueue:
-    """Runs works one at a time. Methods may be called from any thread, and return at once."""
+    """Runs one job at a time. Its methods may be called from any thread; all but `wait` return at once."""
 
     def __init__(
         self,
@@ -121,7 +132,12 @@ class JobQueue:
         waiting_all: int = WAITING_ALL,
         jobs_per_minute: int = 0,
     ):
-        """jobs_per_minute: that one owner, and one address, may start; 0 for no limit."""
+        """Start the worker thread.
+
+        kept_bytes: of the results of ended jobs together
+        waiting_each, waiting_all: how many jobs of one owner, and of all, may wait
+        jobs_per_minute: that one owner, and one address, may start; 0 for no limit
+        """
         self._kept_bytes, self._waiting_each, self._waiting_all = kept_bytes, waiting_each, waiting_all
         self._rate_limit = RateLimit(jobs_per_minute)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -141,28 +157,29 @@ class JobQueue:
         address: str | None = None,
         view: ViewState | None = None,
     ) -> LiveJob:
-        """Start `work`, or attach to what has this key; failed and cancelled ones start anew, and with `anew`
-        finished ones too.
+        """Queue `work`, or attach to the job of this key; one that has failed or was cancelled starts again.
 
-        address: the owner's, where it is known; it counts what all owners there start. Raises TooManyJobs, a
-        ValueError, where too many wait or the owner has started too many; attaching is always possible.
+        anew: a finished one starts again too
+        address: the owner's, where it is known; it counts what all owners there start
+
+        TooManyJobs, a ValueError, where too many wait or the owner has started too many; attaching to a job
+        is always possible.
         """
         with self._changed:
             entry = self._entries.get(key)
-            over = (State.FAILED, State.CANCELLED, *([State.DONE] if anew else []))
-            if entry is None or entry.job.state in over:
+            if entry is None or entry.job.ended_badly or (anew and entry.job.state is State.DONE):
                 entry = self._add(LiveJob(key, title, view), owner, work, address)
             self._entries.move_to_end(key)
             return entry.now()
 
     def adopt(self, key: str, title: str, step: Stepped, seconds: float) -> LiveJob:
-        """A result from elsewhere as a finished job; what waits, runs or is finished here goes before it.
+        """Take in a result from elsewhere as a finished job, unless one waits, runs or is finished here.
 
         Where it failed here, the job says why.
         """
         with self._changed:
             entry = self._entries.get(key)
-            if entry is None or entry.job.state in (State.FAILED, State.CANCELLED):
+            if entry is None or entry.job.ended_badly:
                 why = "" if entry is None else entry.job.message
                 job = LiveJob(key, title, state=State.DONE, step=step, seconds=seconds, message=why)
                 entry = self._entries[key] = _Entry(job, None)
@@ -171,6 +188,7 @@ class JobQueue:
             return entry.now()
 
     def find(self, key: str) -> LiveJob | None:
+        """Return the job of this key and note that somebody watches it; None where there is none."""
         with self._changed:
             entry = self._entries.get(key)
             if entry is None:
@@ -179,25 +197,25 @@ class JobQueue:
             return entry.now()
 
     def pending(self) -> list[LiveJob]:
-        """All that has not ended, in the order of running; to look at this list is to watch none of them."""
+        """Return all that has not ended, in the order of running. This doesn't count as watching them."""
         with self._changed:
             running = [key for key, entry in self._entries.items() if entry.job.state is State.RUNNING]
             return [self._entries[key].now() for key in running + self._order()]
 
     def running(self) -> LiveJob | None:
-        """The one that runs now."""
+        """Return the job that runs now."""
         with self._changed:
             entries = self._entries.values()
             return next((entry.now() for entry in entries if entry.job.state is State.RUNNING), None)
 
     def wait(self, key: str, seconds: float) -> LiveJob | None:
-        """The job once it has ended, or as it is after `seconds`."""
+        """Return the job once it has ended, or as it is after `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: key not in self._entries or self._entries[key].job.ended, seconds)
             return self.find(key)
 
     def position(self, key: str) -> int:
-        """How many jobs run before this one does; 0 where it does not wait."""
+        """Return how many jobs run before this one does; 0 where it does not wait."""
         with self._changed:
             if key not in self._entries or self._entries[key].job.state is not State.WAITING:
                 return 0
@@ -241,7 +259,7 @@ class JobQueue:
             self._run(entry)
 
     def _take(self) -> _Entry | None:
-        """The next job of the owner whose turn it is, who then goes to the end of the line."""
+        """Return the next job of the owner whose turn it is, who then goes to the end of the line."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
@@ -299,7 +317,7 @@ class JobQueue:
             del self._waiting[owner]
 
     def _order(self) -> list[str]:
-        """Waiting keys in the order in which they will run."""
+        """Return the waiting keys in the order in which they will run."""
         lines = [list(keys) for keys in self._waiting.values()]
         longest = max(map(len, lines), default=0)
         return [line[turn] for turn in range(longest) for line in lines if turn < len(line)]

@@ -16,7 +16,10 @@ class TooManyJobs(ValueError):
 class RateLimit:
     """Counts the starts within the last minute by name: a visitor's, and its address where that is known.
 
-    Thread-safe. per_minute: 0 for no limit. clock: seconds, never going back.
+    per_minute: starts of one name; 0 for no limit
+    clock: seconds, never going back
+
+    Thread-safe.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic):

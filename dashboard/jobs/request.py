@@ -16,9 +16,16 @@ from dashboard.views.state import LiveView
 class Request:
     """All that a result depends on.
 
+    method: with its parameters
+    run: fingerprint of the run whose network it is
+    weights: SHA-256 of the network's weights
     image, second: (SHA-256 of the image's bytes, how the command line says it), None where the method reads
-    none. target: class name. whole: pictures in their own size. Unused inputs are left out, so that they make
-    no second job of the same result.
+        none
+    target: class name
+    layer, channel, y, x: of the units
+    whole: pictures in their own size
+
+    Inputs that the method doesn't read are left out, so that they make no second job of the same result.
     """
 
     method: Method
@@ -35,7 +42,7 @@ class Request:
 
     @property
     def key(self) -> str:
-        """Of (method and all parameters, run, weights, inputs)."""
+        """Return the SHA-256 of method and all parameters, run, weights and inputs."""
         said = dataclasses.asdict(self) | {
             "method": self.method.name,
             "parameters": self.method.to_dict(),
@@ -51,7 +58,7 @@ class Request:
         return f"{self.method.title}: {', '.join(filter(None, about))}" if any(about) else self.method.title
 
     def steps(self, model: Model, read: Callable[[str], object]) -> Iterator[Step]:
-        """Runs the method. read: "image" or "second" to the tensor (C, H, W) in [0, 1]."""
+        """Run the method. read: turns "image" or "second" into its tensor (C, H, W) in [0, 1]."""
         inputs = Inputs(
             image=read(IMAGE) if self.image else None,
             second=read(SECOND) if self.second else None,
@@ -80,7 +87,10 @@ class Request:
 def request(
     view: LiveView, weights: str, image: tuple[str, str] | None, second: tuple[str, str] | None
 ) -> Request:
-    """What the view asks for, with those inputs alone that its method reads."""
+    """Return what the view asks for, with those inputs alone that its method reads.
+
+    image, second: as in `Request`
+    """
     method = view.built()
     reads = method.needs | method.takes
     layered = bool(view.layer) and bool(reads & {LAYER, CHANNEL, NEURON})

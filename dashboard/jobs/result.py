@@ -39,7 +39,7 @@ class Result(Step):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the kind and every array's name, dtype, shape and bytes."""
+        """Return the SHA-256 over the kind and every array's name, dtype, shape and bytes."""
         arrays = {DATA: self.data} | {PICTURE + name: each for name, each in sorted(self.pictures.items())}
         digest = hashlib.sha256(self.kind.encode())
         for name, array in arrays.items():
@@ -63,7 +63,7 @@ def _without_arrays(step: Step) -> dict[str, Any]:
 
 
 def to_file(result: Result, about: Mapping[str, Any]) -> bytes:
-    """about: what the list says of it, ready for JSON."""
+    """Return the file of a result. about: what the list of results says of it, ready for JSON."""
     own = {
         "environment": dict(result.environment),
         "seconds": result.seconds,
@@ -84,7 +84,7 @@ def _thumbnail(step: Step) -> bytes:
 
 
 def from_file(content: bytes) -> Result:
-    """Any error where the bytes are not those of `to_file`; the caller compares the digest."""
+    """Return the result of a file; any error for other bytes. The caller compares the digest."""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         about = json.loads(file[ABOUT].tobytes())
         pictures = {name[len(PICTURE) :]: file[name] for name in file.files if name.startswith(PICTURE)}

@@ -25,7 +25,17 @@ _KEY = re.compile(r"[0-9a-f]{8,64}")
 
 @dataclass(frozen=True)
 class Entry:
-    """A kept result, without its arrays. page, query: the view that it opens on. made: seconds since 1970."""
+    """A kept result, without its arrays.
+
+    key: of its request
+    digest: of its arrays
+    bytes: size of its file
+    used, made: when, in seconds since 1970
+    title: for people
+    page, query: the view that shows it
+    facts: what the list says of it (method, image)
+    environment: see `compute.runtime.environment`
+    """
 
     key: str
     digest: str
@@ -50,7 +60,7 @@ def _results(folder: str) -> "ResultCache":
 
 
 class ResultCache:
-    """Methods may be called from many threads and processes at once."""
+    """The results kept beside one store; many threads and processes may use it at once."""
 
     def __init__(self, folder: Path, limit_bytes: int):
         self._files = DiskCache(folder, limit_bytes)
@@ -61,8 +71,10 @@ class ResultCache:
         return self._files.limit_bytes
 
     def get(self, key: str, digest: str = "") -> Result | None:
-        """The result of this key that was used last (with `digest`: that one), None where there is none.
-        A damaged file is as if it were not there."""
+        """Return the result of this key that was used last, or the one of `digest`; None where there is none.
+
+        A damaged file is as if it were not there.
+        """
         for name in self._names(lambda its_key, its_digest: its_key == key and its_digest.startswith(digest)):
             if (result := self._load(name)) is not None:
                 self._files.touch(name)
@@ -70,7 +82,7 @@ class ResultCache:
         return None
 
     def find_digest(self, digest: str) -> Result | None:
-        """A result whose digest begins like that, whatever its key."""
+        """Return a result whose digest begins like that, whatever its key; None where there is none."""
         for name in self._names(lambda _, its_digest: bool(digest) and its_digest.startswith(digest)):
             if (result := self._load(name)) is not None:
                 return result
@@ -86,9 +98,13 @@ class ResultCache:
         query: Mapping[str, str] | None = None,
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """OSError where it can't be written; ValueError where it alone is over the limit.
+        """Keep a result.
 
-        page, query: the view to open it by. facts: what the list says of it (method, image).
+        title: for people
+        page, query: the view that shows it
+        facts: what the list says of it (method, image)
+
+        OSError where it can't be written; ValueError where it alone is over the limit.
         """
         about = {
             "title": title,
@@ -106,24 +122,26 @@ class ResultCache:
         self._files.put(_name(key, result.digest), content)
 
     def entries(self) -> list[Entry]:
-        """Used last first; damaged files are not among them."""
+        """Return all results, the last used one first; damaged files are left out."""
         return list(self._entries())
 
     def thumbnail(self, entry: Entry) -> bytes | None:
-        """PNG."""
+        """Return the picture of a result as PNG; None where the file is gone or damaged."""
         content = self._member(_name(entry.key, entry.digest), THUMBNAIL)
         return None if content is None else content.tobytes()
 
     def remove(self, key: str, digest: str = "") -> None:
-        """All results of the key, or the one of `digest`. OSError where the store is read-only."""
+        """Remove all results of the key, or the one of `digest`. OSError where the store is read-only."""
         for name in self._names(lambda its_key, its_digest: its_key == key and its_digest.startswith(digest)):
             self._files.remove(name)
 
     def clear(self) -> None:
+        """Remove all results. OSError where the store is read-only."""
         for name in self._names(lambda *_: True):
             self._files.remove(name)
 
     def total_bytes(self) -> int:
+        """Return the size of all results together."""
         return self._files.total_bytes()
 
     def _names(self, wanted: Callable[[str, str], bool]) -> list[str]:
@@ -164,7 +182,7 @@ class ResultCache:
 
 
 def kept_beside(store: Path, limit_bytes: int) -> ResultCache:
-    """The cache of a store."""
+    """Return the results beside the store in this folder."""
     return ResultCache(store / FOLDER, limit_bytes)
 
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dashboard.jobs.queue import LiveJob, State, Work, jobs
+from dashboard.jobs.queue import LiveJob, Work, jobs
 from dashboard.jobs.rate_limit import TooManyJobs
 from dashboard.jobs.result import Result
 from dashboard.views.state import ViewState
@@ -54,15 +54,10 @@ def key_of(*facts: object) -> str:
     return hashlib.sha256(" ".join(map(str, facts)).encode()).hexdigest()
 
 
-def ended_badly(job: LiveJob) -> bool:
-    """Return whether the job has ended without a result."""
-    return job.state in (State.FAILED, State.CANCELLED)
-
-
 def find(key: str, title: str, kept: Callable[[], Result | None]) -> LiveJob | None:
     """Return the job of this key; one whose result is kept comes back into the queue as finished."""
     job = jobs().find(key)
-    if job is not None and not ended_badly(job):
+    if job is not None and not job.ended_badly:
         return job
     result = kept()
     return job if result is None else jobs().adopt(key, title, result, result.seconds)
@@ -88,7 +83,7 @@ def advance(
     ValueError where it would have to be computed and can't be.
     """
     job = find(task.key, task.title, task.kept)
-    if pressed or job is None or ended_badly(job):
+    if pressed or job is None or job.ended_badly:
         task.check()
         if pressed or (starts_itself or task.started if job is None else retries):
             try:

@@ -7,8 +7,7 @@ import uuid
 import streamlit as st
 
 NETWORK_BITS = 64
-"""Of an IPv6 address, what one subscriber has; the rest is theirs to choose."""
-
+"""Bits of an IPv6 address that a subscriber is given; the others are theirs to choose."""
 
 COOKIE = "featurescope_visitor"
 """Given with the page (`dashboard.server.access`); the random name that it holds says nothing of anybody."""
@@ -17,29 +16,36 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 
 
 def new_name() -> str:
+    """Return a random name for a visitor: 32 hexadecimal digits."""
     return uuid.uuid4().hex
 
 
 def is_name(text: str) -> bool:
+    """Return whether a text may be a visitor's name."""
     return _NAME.fullmatch(text) is not None
 
 
 def owner() -> str:
-    """This visitor's name in the queue: of one browser, however many tabs it has; of a tab where it keeps no
-    cookies."""
+    """Return this visitor's name in the queue.
+
+    It is one for a browser, however many tabs it has; one for a tab where the browser keeps no cookies.
+    """
     # As text: without a browser, as in AppTest, there is something else.
     said = str(st.context.cookies.get(COOKIE, ""))
     return said if is_name(said) else st.session_state.setdefault("owner", new_name())
 
 
 def address() -> str | None:
-    """Of the connection, or as a trusted proxy forwards it; None on this machine, where all have the same."""
+    """Return the visitor's address, as a trusted proxy forwards it or the connection has it.
+
+    None on this machine, where all have the same.
+    """
     said = st.context.ip_address
     return None if said is None else network(said)
 
 
 def network(said: str) -> str | None:
-    """The part of an address that one visitor can't choose freely; None for what is no address."""
+    """Return the part of an address that a visitor can't choose freely; None for what is no address."""
     try:
         found = ipaddress.ip_address(said)
     except ValueError:

@@ -1,4 +1,4 @@
-"""At the server's door: which names and origins may ask, what they may send, the headers of every answer.
+"""Who may ask the server: by which host name, from which origin, with which messages; headers of all answers.
 
 Streamlit's own protection (XSRF tokens for uploads, an origin check of the websocket) stays on behind this.
 It lets pages of any other server on the same machine open the websocket, and asks a service on the internet
@@ -28,9 +28,12 @@ INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def content_policy(page: bytes) -> str:
-    """The Content-Security-Policy under which Streamlit's own page runs: scripts of this server alone, and
-    those that stand in the page itself, by their hash. Its styles are made in the browser, and the map's
-    drawing commands are compiled there (regl), hence the evaluation."""
+    """Return the Content-Security-Policy under which Streamlit's own page runs.
+
+    It allows scripts of this server alone, and those that stand in the page itself, by their hash. The page's
+    styles are made in the browser, and the map's drawing commands are compiled there (regl), which needs
+    "unsafe-inline" for styles and "unsafe-eval".
+    """
     digests = (b64encode(sha256(script).digest()).decode() for script in INLINE.findall(page))
     inline = " ".join(f"'sha256-{digest}'" for digest in digests)
     return "; ".join(
@@ -70,10 +73,14 @@ REFUSED_METHOD = "refused: this server takes nothing from visitors"
 
 @dataclass(frozen=True)
 class Policy:
-    """names: host names the server is asked for by, None for any. origin: of the public address, if it has
-    one.
+    """What requests are taken.
 
-    takes_uploads: whether requests may change anything.
+    names: host names by which the server may be asked, None for any
+    origin: of the public address, "" where it has none
+    takes_uploads: whether requests may change anything
+
+    Starlette's TrustedHostMiddleware compares host names too, but answers "Invalid host header" where this
+    says which option names the server, and refuses a name that ends in a dot ("localhost.").
     """
 
     names: frozenset[str] | None = None
@@ -82,7 +89,11 @@ class Policy:
 
     @classmethod
     def of(cls, host: str, public_url: str, takes_uploads: bool) -> "Policy":
-        """A server on loopback alone is known by that; any other name would be DNS rebinding."""
+        """Return the policy of a server that listens on `host`.
+
+        A server on loopback is known by loopback's names alone: by another one, a page of a stranger's would
+        ask it (DNS rebinding).
+        """
         public = urlsplit(public_url)
         names = None
         if public.hostname or is_loopback(host):
@@ -91,7 +102,7 @@ class Policy:
         return cls(names, origin, takes_uploads)
 
     def refusal(self, scope: Scope) -> str | None:
-        """Why a request is refused; None where it is not."""
+        """Return why a request is refused; None where it is not."""
         headers = Headers(scope=scope)
         host, origin = headers.get("host", "").lower(), headers.get("origin", "").lower()
         if self.names is not None and _hostname(host) not in self.names:
@@ -105,7 +116,7 @@ class Policy:
 
 
 class AccessMiddleware:
-    """ASGI middleware."""
+    """ASGI middleware that refuses what the policy does not allow and sets the headers of all answers."""
 
     def __init__(self, app: ASGIApp, policy: Policy):
         self._app, self._policy = app, policy
@@ -141,14 +152,17 @@ class AccessMiddleware:
 
 
 def _name_visitor(scope: Scope, headers: MutableHeaders) -> None:
-    """With a page, a cookie for a browser that has none, by which its tabs are one visitor in the queue. Lax,
-    since a link from elsewhere would start a new visitor otherwise."""
+    """Set a cookie with a page for a browser that has none, by which its tabs are one visitor in the queue.
+
+    It is SameSite=Lax, since a link from elsewhere would start a new visitor otherwise.
+    """
     is_page = headers.get("content-type", "").startswith("text/html")
     if is_page and not visitor.is_name(HTTPConnection(scope).cookies.get(visitor.COOKIE, "")):
         headers.append("Set-Cookie", f"{visitor.COOKIE}={visitor.new_name()}; Path=/; HttpOnly; SameSite=Lax")
 
 
 def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -170,7 +184,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
 
 
 def _filtered(receive: Receive) -> Receive:
-    """`receive` without what no visitor may ask for."""
+    """Return `receive` without what no visitor may ask for."""
 
     async def next_message() -> Message:
         while True:

@@ -1,6 +1,6 @@
-"""HTTP routes of two runs: their maps laid upon each other, colours by what changed, the other's captions.
+"""HTTP routes of two runs: their maps laid upon each other, colors by what changed, the other's captions.
 
-Images go by the first run's image_id, so that one colour, selection and thumbnail serve both plots.
+Images go by the first run's image_id, so that one color, selection and thumbnail serve both plots.
 """
 
 import json
@@ -17,10 +17,11 @@ SIDES = ("here", "there")
 
 
 def comparison_routes(open_run: OpenRun) -> list[Route]:
+    """Return the routes of two runs; addresses are made by `dashboard.views.urls`."""
     pair = "/compare-data/{store}/{fingerprint}/{other_store}/{other_fingerprint}"
 
     def of_two(answer):
-        """An answer of two runs as one of a run and parameters."""
+        """Return an answer of two runs as one of a run and parameters."""
         return lambda run, other_store, other_fingerprint, **asked: answer(
             run, open_run(other_store, other_fingerprint), **asked
         )
@@ -34,7 +35,7 @@ def comparison_routes(open_run: OpenRun) -> list[Route]:
 
 
 def _points(run: Run, other: Run, method: str, side: str) -> Payload:
-    """As `dashboard.server.map_bytes.positions`; "there" is the other map, laid upon the first."""
+    """Answer as `map_bytes.positions` does; "there" is the other map, laid upon the first."""
     if side not in SIDES:
         raise ValueError(f"unknown side {side!r}; sides are {', '.join(SIDES)}")
     found = comparison.moved(run, other, method)
@@ -50,7 +51,7 @@ def _colors(run: Run, other: Run, method: str, column: str) -> Payload:
 
 
 def _caption(run: Run, other: Run, image_id: str) -> Payload:
-    """What the other network says of the first run's image."""
+    """Answer what the other network says of the first run's image."""
     matched = comparison.compared(run, other).matched
     places = np.flatnonzero(matched.ids == int(image_id))
     if not len(places):

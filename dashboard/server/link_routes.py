@@ -19,7 +19,10 @@ UNKNOWN = (
 
 
 def link_routes(open_links: Callable[[str], ShortLinks]) -> list[Route]:
-    """open_links: of a store's listed name; ValueError for one that is not served."""
+    """Return the route of short links.
+
+    open_links: opens those of a store by its listed name; ValueError for one that is not served
+    """
 
     def follow(request: Request) -> Response:
         store = request.path_params["store"]
@@ -36,6 +39,7 @@ def link_routes(open_links: Callable[[str], ShortLinks]) -> list[Route]:
 
 
 def _relative(view: ViewState) -> str:
-    """From a short link's address, so that it holds below a proxy's prefix; the first page has no path."""
+    """Return the view's address, relative to a short link's, so that it holds below a proxy's prefix."""
+    # The first page has no path.
     path = "" if view.page == next(iter(PAGES)) else view.page
     return f"../../{path}?{urlencode(view.to_query(), errors='replace')}"

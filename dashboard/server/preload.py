@@ -16,7 +16,7 @@ SCRIPTS = ("dashboard.app_pages", "dashboard.__main__", "dashboard.findings.__ma
 
 @asynccontextmanager
 async def preloaded(_app: st.App) -> AsyncIterator[None]:
-    """The server's life, before which all that pages import is imported and taken from the garbage collector.
+    """Import all that pages import and take it from the garbage collector, before the server serves.
 
     Streamlit collects garbage after every run of a page. With PyTorch's modules to look through that took
     0.3 s, in which no other thread ran: four visitors who watched a job kept the server at a standstill.

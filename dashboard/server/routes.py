@@ -36,7 +36,7 @@ BROKEN = "this store can't be read: run `python -m featurestore verify` on it"
 
 @dataclass(frozen=True)
 class Payload:
-    """What a route answers; with a ``filename`` the browser saves it."""
+    """What a route answers; with a `filename` the browser saves it."""
 
     content: bytes
     media_type: str
@@ -44,7 +44,7 @@ class Payload:
 
 
 def make_routes(open_run: OpenRun) -> list[Route]:
-    """The routes for ``st.App(…, routes=…)``; addresses are made by ``dashboard.views.urls``."""
+    """Return the routes for `st.App(…, routes=…)`; addresses are made by `dashboard.views.urls`."""
     run = "{store}/{fingerprint}"
     answers: dict[str, Callable[..., Payload]] = {
         f"/thumbnail/{run}/{{image_id}}": _thumbnail,

@@ -1,4 +1,4 @@
-"""How much of what browsers send is kept.
+"""A limit of what browsers send that is kept in memory.
 
 Streamlit keeps every file of a session for as long as it lasts, however many there are, and a page needs it
 only until it has read it (`dashboard.data.uploads` keeps that, with limits of its own).
@@ -30,7 +30,7 @@ class UploadLimitMiddleware:
 
 
 def make_room(files: MemoryUploadedFileManager, most_bytes: int) -> None:
-    """Removes those that came first, of the sessions that sent first, until all have `most_bytes`."""
+    """Remove the files that came first, of the sessions that sent first, until all have `most_bytes`."""
     there = [
         (session, file.file_id, len(file.data))
         for session, own in list(files.file_storage.items())

@@ -20,7 +20,7 @@ DRAWN = "jobs drawn"
 
 @st.fragment(run_every=1.0)
 def running_and_waiting() -> None:
-    """Reruns the page once one of them has its result, which is then among those below."""
+    """Draw the list; rerun the page once a job has its result, which is then among those below."""
     # A fragment runs outside of the page, so it needs a boundary of its own.
     with boundary():
         queue = jobs()
@@ -64,7 +64,7 @@ def _row(job: LiveJob, position: int, first: LiveJob) -> None:
 
 
 def _where(job: LiveJob) -> str:
-    """Its store, and since when nobody has watched it."""
+    """Return its store, and since when nobody has watched it, in words."""
     store = "" if job.view is None else f"store {plain(job.view.store)}"
     minutes = int(job.unwatched // 60)
     alone = f"nobody has watched it for {minutes} min" if job.unwatched >= UNWATCHED else ""

@@ -7,7 +7,11 @@ LONG = 120
 
 
 def progress(job: LiveJob, position: int, running: LiveJob | None = None) -> str:
-    """In words. position: how many run before it does. running: the one that runs now."""
+    """Return how far a job is.
+
+    position: how many jobs run before it does
+    running: the one that runs now
+    """
     if job.state is State.WAITING:
         return f"Waiting, {position} before this one{_left(running)}" if position else "Starting"
     if job.step is None:
@@ -17,7 +21,7 @@ def progress(job: LiveJob, position: int, running: LiveJob | None = None) -> str
 
 
 def _left(running: LiveJob | None) -> str:
-    """How long the device is taken by the job that runs, where that is known."""
+    """Return how long the device is taken by the job that runs, where that is known."""
     seconds = None if running is None else running.seconds_left
     return "" if seconds is None else f"; the running one has about {_spoken(seconds)} left"
 

@@ -30,7 +30,7 @@ SHORTER_SIDE = 320
 """Pixels to which small results are enlarged, without smoothing."""
 
 MOST_CLASSES = 10
-"""As many have a colour of their own."""
+"""As many have a color of their own."""
 
 
 def show_result(
@@ -57,7 +57,7 @@ def show_result(
 
 
 def _made(job: LiveJob, compute_again: Callable[[], None]) -> None:
-    """How long it took and where; the way to compute it anew."""
+    """Draw how long it took and where, and the button that computes it again."""
     where = job.step.environment
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
@@ -73,13 +73,13 @@ def _made(job: LiveJob, compute_again: Callable[[], None]) -> None:
 
 
 def _say_once(result: Result) -> None:
-    """Why it could not be kept; the same holds for the next ones."""
+    """Draw why it could not be kept, once a session: the same holds for the next ones."""
     if result.note and st.session_state.setdefault(SAID, result.digest) == result.digest:
         st.warning(sentence(result.note), icon=":material/save:")
 
 
 def numbers(values: Mapping[str, Any]) -> None:
-    """Numbers of a result as a table; those in a group are named by it."""
+    """Draw the numbers of a result as a table; those in a group are named by it."""
     plain = dict(_flat(values))
     if plain:
         st.table({"": plain}, border="horizontal", hide_header=True)
@@ -101,7 +101,7 @@ def _written(value: Any) -> str:
 
 
 def _curves(values: Mapping[str, Any]) -> None:
-    """How the probability goes while the most salient pixels are deleted, and while they are inserted."""
+    """Draw how the probability goes while the most salient pixels are deleted and inserted."""
     if "curve_shares" in values:
         lines = {name: values[f"{name}_curve"] for name in ("deletion", "insertion")}
         figure = figures.curves(values["curve_shares"], lines, "share of the pixels", "probability")
@@ -109,7 +109,7 @@ def _curves(values: Mapping[str, Any]) -> None:
 
 
 def _best_natural(opened: Opened[LiveView], wanted: Request, step: Step) -> None:
-    """What a channel reached beside what the store's images reach."""
+    """Draw what a channel reached beside what the store's images reach."""
     if "maximum" not in step.numbers or wanted.channel is None:
         return
     best = strongest_activation(opened.run, wanted.layer, wanted.channel)
@@ -166,7 +166,7 @@ def _legend(run: Run, step: Step, wanted: Request) -> None:
 
 
 def _classes(step: Step, names: tuple[str, ...]) -> tuple[list[str], list[float], list[str]]:
-    """The commonest classes of a map: their names, their shares of it, and their colours in its picture."""
+    """Return the commonest classes of a map: their names, their shares of it, their colors in its picture."""
     counted = Counter(step.data.ravel().astype(int).tolist()).most_common(MOST_CLASSES)
     colors = picture(step)
     found = [colors[step.data == index][0] for index, _ in counted]
