@@ -3,6 +3,14 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compute.models.zoo import ModelSpec
+    from compute.pipeline.job import Job
+    from compute.pipeline.sharded_stages import Part
+    from compute.runtime.progress import Progress
+    from featurestore.manifest import Manifest
 
 DESCRIPTION = (
     "Runs a model over all images and writes predictions, features, channels' strongest patches, neighbours, "
@@ -11,7 +19,7 @@ DESCRIPTION = (
 )
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
     from compute.models.zoo import add_model_arguments
     from compute.pipeline.job import NEEDS
 
@@ -130,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _part(args: argparse.Namespace):
+def _part(args: argparse.Namespace) -> "Part | None":
     """The part that --shards names; None without it."""
     from compute.pipeline.sharded_stages import Part
 
@@ -143,7 +151,7 @@ def _part(args: argparse.Namespace):
     return Part.parse(args.shards)
 
 
-def _job(args: argparse.Namespace, progress):
+def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images import sources as images
     from compute.models import zoo
     from compute.pipeline.job import Job, check_seed, complete_stages, image_digests, parameters
@@ -185,7 +193,7 @@ def _check_place(store: str) -> None:
         raise ValueError(f"--store {store!r} is a file, not a folder")
 
 
-def _with_whole_paths(spec):
+def _with_whole_paths(spec: "ModelSpec") -> "ModelSpec":
     """The spec stays true when it is read back from another folder."""
     paths = {
         name: str(Path(value).resolve())
@@ -198,7 +206,7 @@ def _with_whole_paths(spec):
     return replace(spec, **paths)
 
 
-def _summary(manifest, store: str) -> list[str]:
+def _summary(manifest: "Manifest", store: str) -> list[str]:
     """The last lines: how it went, what could not be read, where the store is and how to open it."""
     images, accuracy = manifest.images, manifest.model["accuracy"]
     lines = [f"{images['count']:,} images, {images['problems']:,} of them unreadable (table problems)"]

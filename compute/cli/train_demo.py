@@ -10,7 +10,7 @@ from compute.demo.training import RECIPES, initial_network, save_weights, train,
 from compute.runtime.progress import Progress
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("train-demo", help="train an embedded demo's network", description=__doc__)
     parser.add_argument("--network", choices=RECIPES, default="demo", help="default: %(default)s")
     parser.add_argument("--epochs", type=int, help="rounds of fresh random images (default: the recipe's)")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import matplotlib
 import numpy as np
 import pyarrow as pa
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from compute.images.pictures import pixels
@@ -160,7 +161,9 @@ def _draw(
     return rendered(figure)
 
 
-def _classes(axes, cells, names: tuple[str, ...], style: dict) -> None:
+def _classes(
+    axes: Axes, cells: tuple[np.ndarray, ...], names: tuple[str, ...], style: dict[str, Any]
+) -> None:
     """Which class wins at each place: one colour a class that occurs, named in the legend."""
     xs, ys, argmax = cells
     present = np.unique(argmax)

@@ -155,7 +155,7 @@ def _statistics(run: Run, layer: str, channel: int) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("layer", "channel")}
 
 
-def _patch(image, row: dict) -> np.ndarray:
+def _patch(image: Image.Image, row: dict[str, Any]) -> np.ndarray:
     """The patch of the original image; the whole image where the receptive field is not known."""
     values = np.asarray(image.convert("RGB"), np.float32) / 255
     box = box_of(row)
