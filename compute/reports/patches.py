@@ -56,7 +56,7 @@ class PatchesSpec(ReportSpec):
         model, said = None, "not asked for"
         if self.guided:
             network = inputs.model()
-            reason = undefined_because(network)
+            reason = undefined_because(network, inputs.layer)
             model, said = (network, "beside each") if reason is None else (None, reason)
         asked = inputs.layer, inputs.channel, self.count, self.side
         return replace(patches_report(inputs.run, *asked, model, inputs.read), notes={"guided": said})

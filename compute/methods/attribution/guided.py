@@ -46,6 +46,10 @@ class Guided(Method):
             "energy_box": list(energy_box(found.gradient)),
             "gradient_norm": float(np.linalg.norm(gradient)),
         }
+        if found.gated:
+            numbers["note"] = (
+                "the gates (squeeze-and-excitation) before this layer pass their gradient unchanged"
+            )
         pictures = {}
         if layer.receptive_field is not None:
             box = layer.receptive_field.box(found.y, found.x)

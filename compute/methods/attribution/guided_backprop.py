@@ -7,42 +7,32 @@ it: the network is not touched, and a ReLU that is a module, a function, in plac
 node to autograd.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
+from compute.methods.attribution.backward_nodes import gates, is_relu, nodes, other_nonlinearities
 from compute.models.model import Model
+from compute.network.outputs import NONE
 from compute.network.traced import LOGITS, PRE
 
-# Autograd's names of ReLU; of those with a limit, that limit must be 0 (ReLU6 is hardtanh from 0 to 6).
-RELU = "ReluBackward0"
-LIMITED = {
-    "HardtanhBackward0": "_saved_min_val",
-    "ClampMinBackward0": "_saved_min",
-    "ClampBackward1": "_saved_min",
-    "ThresholdBackward0": "_saved_threshold",
-}
-OTHERS = {
-    "LeakyRelu": "leaky ReLU", "RreluWithNoise": "RReLU", "PreluKernel": "PReLU", "Elu": "ELU",
-    "Celu": "CELU", "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish",
-    "Hardsigmoid": "Hardsigmoid", "Sigmoid": "sigmoid", "LogSigmoid": "log sigmoid", "Tanh": "tanh",
-    "Softplus": "softplus", "Hardtanh": "Hardtanh", "Hardshrink": "hard shrink",
-    "Softshrink": "soft shrink", "Clamp": "clamp", "Threshold": "threshold", "Maximum": "maximum",
-}  # fmt: skip
 _reasons: WeakKeyDictionary = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Guided:
     """gradient: (C, H, W), signed, per unit of the pixels' range. value: the neuron's, before its
-    nonlinearity. y, x: where in the channel's map it is."""
+    nonlinearity. y, x: where in the channel's map it is. gated: whether gates before it pass their gradient
+    unchanged."""
 
     gradient: torch.Tensor
     value: float
     y: int
     x: int
+    gated: bool = False
 
 
 def guided_gradients(
@@ -62,10 +52,10 @@ def guided_gradients(
         maps = model.activations(inputs, {layer + PRE})[layer + PRE][:, channel]
         units = strongest_units(maps) if units is None else units
         values = torch.stack([each[y, x] for each, (y, x) in zip(maps, units, strict=True)])
-        _guide(values.grad_fn)
+        gated = _guide(values.grad_fn)
         (gradients,) = torch.autograd.grad(values.sum(), inputs)
     found = zip(gradients.float().cpu(), values.tolist(), units, strict=True)
-    return [Guided(gradient, value, y, x) for gradient, value, (y, x) in found]
+    return [Guided(gradient, value, y, x, gated) for gradient, value, (y, x) in found]
 
 
 def energy_box(gradient: torch.Tensor, share: float = 0.9) -> tuple[int, int, int, int]:
@@ -92,18 +82,40 @@ def strongest_units(maps: torch.Tensor) -> list[tuple[int, int]]:
     return [divmod(int(each.flatten().argmax()), maps.shape[2]) for each in maps.detach()]
 
 
-def undefined_because(model: Model) -> str | None:
-    """Which nonlinearities of the network aren't ReLUs, or None: found once a model in one forward pass's
-    graph."""
-    if model not in _reasons:
-        example = torch.zeros(1, model.in_channels, *model.input_size, requires_grad=True)
-        with torch.enable_grad():
-            _reasons[model] = _reason(model.activations(example, {LOGITS})[LOGITS].grad_fn)
-    return _reasons[model]
+def undefined_because(model: Model, layer: str | None = None) -> str | None:
+    """What guided backprop isn't defined for, or None; found once a model and layer.
+
+    layer: only what stands between the image and it counts. None: whether there is any layer behind a ReLU and
+    nothing else; of a network without one, what its scores are made with.
+    """
+    known = _reasons.setdefault(model, {})
+    if layer not in known:
+        known[layer] = _network_reason(model) if layer is None else _reason(_root(model, layer + PRE))
+    return known[layer]
 
 
-def _reason(root) -> str | None:
-    others = sorted({name for node in _nodes(root) if (name := _other_nonlinearity(node))})
+def _network_reason(model: Model) -> str | None:
+    for layer in model.layers:
+        root = _root(model, layer + PRE)
+        if root is None or (reason := _reason(root)) is not None:
+            return _reason(root)
+        if any(is_relu(node) for node in nodes(root)):
+            return None
+    return None if model.output.meaning == NONE else _reason(_root(model, LOGITS))
+
+
+def _root(model: Model, site: str) -> Any:
+    """Autograd's last node of a site's value for an image of noise."""
+    shape = (1, model.in_channels, *model.input_size)
+    example = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
+    with torch.enable_grad():
+        return model.activations(example, {site})[site].grad_fn
+
+
+def _reason(root: Any) -> str | None:
+    if root is None:
+        return "no gradient reaches the image"
+    others = other_nonlinearities(root)
     return (
         f"guided backprop is defined for ReLU, and this network uses {' and '.join(others)}"
         if others
@@ -111,34 +123,13 @@ def _reason(root) -> str | None:
     )
 
 
-def _guide(root) -> None:
+def _guide(root: Any) -> bool:
+    """Puts the rule on every ReLU of a graph; returns whether it has gates, which stay as they are."""
     if (reason := _reason(root)) is not None:
         raise ValueError(reason)
-    for node in _nodes(root):
-        if _is_relu(node):
+    for node in nodes(root):
+        if is_relu(node):
             node.register_hook(
                 lambda inputs, _: tuple(None if each is None else each.clamp(min=0) for each in inputs)
             )
-
-
-def _nodes(root) -> Iterator:
-    """Every node of an autograd graph once."""
-    waiting, seen = [root], set()
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            yield node
-            waiting.extend(following for following, _ in node.next_functions)
-
-
-def _is_relu(node) -> bool:
-    limit = LIMITED.get(node.name())
-    return node.name() == RELU or (limit is not None and getattr(node, limit) == 0)
-
-
-def _other_nonlinearity(node) -> str | None:
-    if _is_relu(node):
-        return None
-    kind = node.name().partition("Backward")[0]
-    return OTHERS.get(kind.removesuffix("Min"))
+    return bool(gates(root))

@@ -27,7 +27,7 @@ def guided_pngs(
     ValueError where guided backpropagation is not defined for the network.
     """
     run, model = opened.run, runs.model(opened.run)
-    if (reason := undefined_because(model)) is not None:
+    if (reason := undefined_because(model, layer)) is not None:
         raise ValueError(f"guided backpropagation is not available for {model.name}: {reason}")
     task = one_step_task(
         f"Guided backprop of {layer}, channel {channel}",

@@ -10,6 +10,7 @@ from compute.images.preprocessing import Preprocessing
 from compute.methods.base import Inputs
 from compute.methods.synthesis.ascent import Ascent, followed, measured
 from compute.models.model import Model
+from compute.network.traced import PRE
 from tests.support.networks.tiny import tiny_image, tiny_model
 
 PARAMETERIZATIONS = ("fourier", "phase", "pixels")
@@ -201,7 +202,7 @@ def test_only_what_the_goal_needs_is_computed(monkeypatch):
         model.network, "run", lambda inputs, sites: (seen.append(set(sites)), run(inputs, sites))[1]
     )
     list(Ascent(iterations=3).steps(model, goal("channel", model)))
-    assert seen[:3] == [{"3", "3:pre"}] * 3
+    assert seen[:3] == [{"3", "3" + PRE}] * 3
 
 
 def test_networks_whose_input_is_no_picture_are_refused():

@@ -14,6 +14,7 @@ from compute.methods.attribution.guided import Guided
 from compute.methods.attribution.guided_backprop import energy_box, guided_gradients, undefined_because
 from compute.methods.base import Inputs
 from compute.models.model import Model
+from compute.network.traced import PRE
 from tests.support.networks.tiny import tiny_image, tiny_model
 
 
@@ -120,7 +121,7 @@ def test_without_a_unit_the_strongest_is_taken():
     model = tiny_model("plain")
     image = tiny_image(model)
     step = Guided().run(model, Inputs(image=image, layer="3", channel=6))
-    maps = model.activations(image[None], {"3:pre"})["3:pre"][0, 6]
+    maps = model.activations(image[None], {"3" + PRE})["3" + PRE][0, 6]
     assert step.score == pytest.approx(maps.max().item(), abs=1e-6)
     assert maps[step.numbers["y"], step.numbers["x"]] == maps.max()
 
@@ -128,7 +129,7 @@ def test_without_a_unit_the_strongest_is_taken():
 def test_a_neuron_that_is_off_is_said_to_be():
     model = tiny_model("plain")
     image = tiny_image(model)
-    maps = model.activations(image[None], {"3:pre"})["3:pre"][0, 6]
+    maps = model.activations(image[None], {"3" + PRE})["3" + PRE][0, 6]
     y, x = divmod(int(maps.argmin()), maps.shape[1])
     off = Guided().run(model, Inputs(image=image, layer="3", channel=6, y=y, x=x))
     on = Guided().run(model, Inputs(image=image, layer="3", channel=6))
