@@ -118,7 +118,7 @@ def test_the_strongest_channels_of_a_top_patch_have_its_rank(store, serve):
     app = settled(fine(show("image", {**link, "strong": f"{layer}/2"})))
     shown = {each.label: each.value for each in app.metric}
     assert shown[f"{layer}, channel 2"] == f"{patch['value']:.3f}" == shown["Store's maximum"]
-    assert shown["Images that answer more"] == "0.0%" and shown["Place among its patches"] == "1"
+    assert shown["Images with a stronger response"] == "0.0%" and shown["Place among its patches"] == "1"
     assert any("channel=2" in each and f"layer={layer}" in each for each in address_of_links(app, "channels"))
 
 
