@@ -34,7 +34,7 @@ INSTALLED := $(VENV)/.installed
 option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
 
 .DEFAULT_GOAL := run
-.PHONY: run help install store store-digits dashboard findings test fuzz torture load bench docs gallery screenshots clean
+.PHONY: run help install store store-digits dashboard findings check test fuzz torture load bench docs gallery screenshots clean
 
 run: stores/demo/CURRENT ## install, build the demo store, serve the dashboard
 	@$(MAKE) --no-print-directory dashboard
@@ -72,6 +72,12 @@ dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=
 findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TRUST= ARGS=--current
 	$(PY) -m dashboard.findings --stores "$(STORES)" --findings "$(FINDINGS)" --device "$(DEVICE)" \
 	  $(call option,trust-model,TRUST) $(ARGS)
+
+check: install ## format, lint, types and the quick tests: a minute and a half
+	$(PY) -m ruff format --check --quiet .
+	$(PY) -m ruff check --quiet .
+	$(PY) -m mypy
+	$(PY) -m pytest tests -n 2 --dist worksteal -m "not browser and not slow"
 
 test: install ## run the tests, two at a time
 	$(PY) -m pytest tests -n 2 --dist worksteal

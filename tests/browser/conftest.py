@@ -4,18 +4,27 @@ Chromium is not one of the whole run: its event loop would be in the way of test
 """
 
 import os
+from pathlib import Path
 
 import pytest
 
 from tests.support.servers.dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
 from tests.support.stores.served import copied_store
 
+HERE = Path(__file__).parent
 REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
 NOT_OURS = ("WebGL", "GPU stall", "GL Driver", "Failed to load resource", "Image source error")
 """In messages of Chromium about its own software rendering, and of what `watch` reads from the answers."""
 EXPECTED = ("/_stcore/", "/media/")
 """May be refused: Streamlit's front end looks for the first below each page's path before it finds it at the
 root, and a running job's picture is gone once the next one is there."""
+
+
+def pytest_collection_modifyitems(items):
+    """Every test of this folder needs a browser."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session")
