@@ -67,7 +67,7 @@ class Model:
         module: takes normalised images (N, C, H, W); moved to the device, put into eval mode, and frozen.
         classes: their names, in the network's order; none for a network without class scores.
         scores: what the class scores mean, one of `outputs.MEANINGS`; found by their values where left out.
-        output: name or position of the class scores in what the network returns; else the first that may be some.
+        output: name or position of the class scores in what the network returns; else the first that fits.
         feature: the layer whose value is the feature; else what the class scores are computed from.
 
         Raises ValueError where the network doesn't run on its input size, has another number of scores than

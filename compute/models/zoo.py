@@ -37,8 +37,9 @@ class ModelSpec:
     model: "demo", "digits", "torchvision:NAME" or "path/to/file.py:function". weights: "DEFAULT", a name of
     torchvision's, or "none" for random ones that follow from `seed`. checkpoint: a file of weights. classes:
     a file with one class name a line. scores: what the class scores mean (`compute.network.outputs`). output:
-    name or position of the scores in what the network returns. feature: the layer whose value is the feature. size: height and width of the input in pixels; a photograph's shorter
-    side is scaled to it. mean, std: one value a channel, for pixels in [0, 1].
+    name or position of the scores in what the network returns. feature: the layer whose value is the feature.
+    size: height and width of the input in pixels; a photograph's shorter side is scaled to it. mean, std: one
+    value a channel, for pixels in [0, 1].
     """
 
     model: str
@@ -111,7 +112,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output",
         metavar="NAME|INDEX",
-        help="which of the tensors that the network returns has the class scores (default: the first that may)",
+        help="which of the returned tensors has the class scores (default: the first that may)",
     )
     group.add_argument(
         "--feature",

@@ -105,7 +105,8 @@ def _batching(module: nn.Module, images: torch.Tensor) -> tuple[Batching, list[s
     if single is not None and several is not None:
         _, channels, height, width = images.shape
         raise ValueError(
-            f"{type(module).__name__} doesn't run on an image of {channels} x {height} x {width} (channels, height, width): {single}"
+            f"{type(module).__name__} doesn't run on an image of {channels} x {height} x {width} (channels, "
+            f"height, width): {single}"
         )
     if several is not None:
         return Batching(alone=True), [
@@ -243,8 +244,8 @@ def _exact_gradient(plain: HookedNetwork, image: torch.Tensor) -> torch.Tensor |
 
 
 def _with_gradient(choice: Choice, images: torch.Tensor, exactly: bool = True) -> Choice:
-    """The choice with the layout in which PyTorch's own gradients are right, and with the reason where there is
-    no gradient."""
+    """The choice with the layout in which PyTorch's own gradients are right, and with the reason where there
+    is no gradient."""
     if choice.output.meaning == NONE:
         return choice
     image = images[:1]

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -52,12 +52,12 @@ class Batching:
 class HookedNetwork:
     """Same `run` as `TracedNetwork`, without knowing what lies between the layers.
 
-    A layer's value is the raw convolution's, of its first call; receptive fields are unknown. A TorchScript module
-    takes no hooks: it has no layers, and its feature is what it returns.
+    A layer's value is the raw convolution's, of its first call; receptive fields are unknown. A TorchScript
+    module takes no hooks: it has no layers, and its feature is what it returns.
     """
 
     graph = None
-    opaque: dict[str, str] = {}
+    opaque: ClassVar[dict[str, str]] = {}
 
     def __init__(
         self, module: nn.Module, example: torch.Tensor, output: Output, batching: Batching = Batching()

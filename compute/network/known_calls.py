@@ -1,8 +1,8 @@
 """Functions called with fixed weights, as the modules of PyTorch that compute the same.
 
-A convolution that is a subclass of its own, standardises or normalises its weights, pads its input itself or is
-no module at all ends in `F.conv2d(x, weight, …)`, with a weight that is the same for every image. Such a call is
-replaced by a plain `nn.Conv2d` of that weight, so that all that is known of convolutions holds for it.
+A convolution that is a subclass of its own, standardises or normalises its weights, pads its input itself or
+is no module at all ends in `F.conv2d(x, weight, …)`, with a weight that is the same for every image. Such a
+call is replaced by a plain `nn.Conv2d` of that weight, so that all that is known of convolutions holds.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """What a network returns, and what its numbers mean.
 
-A network may return its class scores alone, or among others in a tuple, a dictionary or a dataclass; as (N, C),
-as maps of one place (N, C, 1, 1), or without the dimensions of length 1. They may be logits, or what a softmax or
-a sigmoid made of them. All that is found once, by running the network on a few images.
+A network may return its class scores alone, or among others in a tuple, a dictionary or a dataclass; as (N,
+C), as maps of one place (N, C, 1, 1), or without the dimensions of length 1. They may be logits, or what a
+softmax or a sigmoid made of them. All that is found once, by running the network on a few images.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ from torch.nn import functional as F
 LOGITS, PROBABILITIES, LOG_PROBABILITIES, SIGMOID = "logits", "probabilities", "log-probabilities", "sigmoid"
 NONE = "none"
 MEANINGS = (LOGITS, PROBABILITIES, LOG_PROBABILITIES, SIGMOID, NONE)
-"""Of the scores: logits of one class of several; their softmax; its logarithm; independent labels, each with a
-sigmoid; no class scores at all."""
+"""Of the scores: logits of one class of several; their softmax; its logarithm; independent labels, each with
+a sigmoid; no class scores at all."""
 
 NAMES_OF_SCORES = ("logits", "scores", "out", "output", "probabilities", "probs", "predictions")
 TOLERANCE = 1e-3
@@ -90,9 +90,9 @@ def find_output(
 ) -> Output:
     """Where and what the class scores are.
 
-    run: the network. images: two or more normalised ones. chosen: the name or position of the scores in what it
-    returns (dotted where nested). meaning: one of MEANINGS, told by the user. Raises ValueError where what is
-    chosen isn't there, or is told what the values contradict.
+    run: the network. images: two or more normalised ones. chosen: the name or position of the scores in what
+    it returns (dotted where nested). meaning: one of MEANINGS, told by the user. Raises ValueError where what
+    is chosen isn't there, or is told what the values contradict.
     """
     with torch.no_grad():
         several, single = run(images.clone()), run(images[:1].clone())
@@ -144,7 +144,8 @@ def meaning_of(raw: torch.Tensor) -> str:
         return PROBABILITIES
     if count > 1 and bool((raw <= 1e-6).all()) and _is_one(raw.exp().sum(1)):
         return LOG_PROBABILITIES
-    # Scores behind a ReLU may stay below 1 as well, but are 0 for some image; scores that never change say nothing.
+    # Scores behind a ReLU may stay below 1 as well, but are 0 for some image; scores that never change say
+    # nothing.
     varies, both_sides = (
         bool((raw.amax(0) - raw.amin(0) > 1e-4).any()),
         bool((raw > 0.5).any() and (raw < 0.5).any()),

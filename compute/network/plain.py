@@ -1,8 +1,8 @@
 """Which modules compute exactly what their class of PyTorch computes, and nothing else.
 
 What is known of an operation (how to fold it, what its units see, how to compute a part of it) is known of
-PyTorch's own class. A subclass with a `forward` of its own, a hook, a parametrised weight or a patched method is
-another operation, whatever `isinstance` says of it.
+PyTorch's own class. A subclass with a `forward` of its own, a hook, a parametrised weight or a patched method
+is another operation, whatever `isinstance` says of it.
 """
 
 from typing import Any
@@ -63,7 +63,7 @@ class Opaque(nn.Module):
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Whether a module and all that it holds compute what their classes of torch.nn or torchvision compute."""
+    """Whether a module and all that it holds compute what their library classes compute."""
     return all(_is_plain(each) for each in module.modules())
 
 

@@ -1,7 +1,7 @@
 """What a network is compared with itself on when it is loaded: the plain module, run as it is.
 
-Whatever is quicker than the plain network must give what it gives: scores, every layer's value, the gradient of
-the image. What deviates by more than a tolerance, relative to the spread of what is compared, is not used.
+Whatever is quicker than the plain network must give what it gives: scores, every layer's value, the gradient
+of the image. What deviates by more than a tolerance, relative to the spread of what is compared, is not used.
 """
 
 import copy

@@ -54,7 +54,7 @@ BEHIND_SQUASHING = {
     "to", "float", "double", "half", "bfloat16", "type", "type_as", "view", "reshape", "flatten", "squeeze",
     "unsqueeze", "contiguous", "clamp", "clamp_min", "clip", "exp", "log",
 }  # fmt: skip
-"""What may stand between a softmax and the end; whether the logits before it fit is checked by their values."""
+"""What may stand between a softmax and the end; the values tell whether the logits before it fit."""
 
 PROBABILITY_TOLERANCE = 1e-4
 
@@ -87,8 +87,8 @@ class TracedNetwork:
     """
 
     def __init__(self, module: nn.Module, example: torch.Tensor, output: Output = Output()):
-        """module: takes (N, C, H, W). example: one input (1, C, H, W), for the shapes. output: what the module
-        returns."""
+        """module: takes (N, C, H, W). example: one input (1, C, H, W), for the shapes. output: what the
+        module returns."""
         self.module, self.example, self.output = module, example, output
         traced = trace(module, example, output.raw)
         self.graph, self.modules, self.tensors = traced.graph, traced.modules, traced.tensors
@@ -286,8 +286,8 @@ class TracedNetwork:
 
     @cached_property
     def _classifier(self) -> fx.Node:
-        """The last linear layer before the logits, or convolution where that comes later (as in SqueezeNet), or
-        product with fixed weights, or part that is run as it is."""
+        """The last linear layer before the logits, or convolution where that comes later (as in SqueezeNet),
+        or product with fixed weights, or part that is run as it is."""
         needed, depending = ancestors([self.end]), self._depending()
         for node in reversed(self.graph.nodes):
             if node in needed and node in depending and self._is_linear(node, depending):

@@ -1,7 +1,7 @@
 """A network's forward pass as a torch.fx graph in which no operation writes over its input.
 
-Modules that compute exactly what their class of PyTorch computes are one node each; every other module is traced
-into, and where its code can't be traced, it is one opaque node that runs as it is.
+Modules that compute exactly what their class of PyTorch computes are one node each; every other module is
+traced into, and where its code can't be traced, it is one opaque node that runs as it is.
 """
 
 import copy
@@ -51,8 +51,8 @@ class Trace:
 def trace(module: nn.Module, example: torch.Tensor, scores: Scores) -> Trace:
     """`module` is in eval mode and stays as it is. Optional arguments of its `forward` keep their defaults.
 
-    Raises ValueError, with the reason, where the network can't be traced (control flow that depends on what the
-    image shows), or where the graph doesn't give what the network gives for `example`.
+    Raises ValueError, with the reason, where the network can't be traced (control flow that depends on what
+    the image shows), or where the graph doesn't give what the network gives for `example`.
     """
     name = type(module).__name__
     tracer = _Tracer(module, example)
@@ -88,8 +88,8 @@ def _name_input(graph: fx.Graph, module: nn.Module) -> None:
 def executable(
     graph: fx.Graph, modules: dict[str, nn.Module], tensors: dict[str, torch.Tensor]
 ) -> fx.GraphModule:
-    """`graph` as a module that shares the modules and tensors. It takes the graph over: its nodes get names of
-    its own, as a network's may be such that a module can't have them ("code", "graph")."""
+    """`graph` as a module that shares the modules and tensors. It takes the graph over: its nodes get names
+    of its own, as a network's may be such that a module can't have them ("code", "graph")."""
     attributes: dict[str, Any] = {}
     renamed: dict[tuple[str, str], str] = {}
     for node in graph.nodes:
@@ -121,8 +121,8 @@ class _Whole(nn.Module):
 
 
 class _Tracer(fx.Tracer):
-    """While torch.fx traces, it replaces `nn.Module.__call__` and `__getattr__` for the whole process: one trace
-    at a time, and a network that another thread runs meanwhile is left alone."""
+    """While torch.fx traces, it replaces `nn.Module.__call__` and `__getattr__` for the whole process: one
+    trace at a time, and a network that another thread runs meanwhile is left alone."""
 
     one_at_a_time = threading.Lock()
 
@@ -295,7 +295,7 @@ class _Tracer(fx.Tracer):
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a graph and notes the shape and type of each node's result in the `meta["val"]` of another's node."""
+    """Runs a graph and notes shape and type of each node's result in the `meta["val"]` of another's node."""
 
     def recorded(self, graph: fx.Graph, example: torch.Tensor) -> Any:
         self._same = dict(zip(self.module.graph.nodes, graph.nodes, strict=True))
@@ -369,6 +369,6 @@ def _check_equal(found: Any, expected: torch.Tensor, name: str) -> None:
     limit = tolerance * float(expected.nan_to_num().abs().max())
     if not torch.allclose(found, expected, rtol=0, atol=limit, equal_nan=True):
         raise ValueError(
-            f"{name} can't be traced: as a graph it gives other scores (perhaps it writes over a tensor that it "
-            f"reads under another name)"
+            f"{name} can't be traced: as a graph it gives other scores (perhaps it writes over a tensor that "
+            f"it reads under another name)"
         )

@@ -1,9 +1,9 @@
-"""Proxies that know the value of their node for an example, so that Python code that asks for a shape goes on.
+"""Proxies that know the value of their node for an example, so that code that asks for a shape goes on.
 
 While a network is traced, everything it computes is computed for the example as well. Code that branches on a
-shape, counts with it or hands it to a function that takes numbers alone gets the example's; what it asked for is
-noted, since the graph may then be that of this size of image alone. Code that branches on what the image shows
-can't be traced.
+shape, counts with it or hands it to a function that takes numbers alone gets the example's; what it asked for
+is noted, since the graph may then be that of this size of image alone. Code that branches on what the image
+shows can't be traced.
 """
 
 import operator
@@ -27,7 +27,7 @@ class Untraceable(ValueError):
 
 
 class ValueProxy(fx.Proxy):
-    """As `isinstance` sees it, a number or a tuple is one. A tensor is none: PyTorch's own code would read it."""
+    """As `isinstance` sees it, a number or a tuple is one. A tensor is none: its code would read it."""
 
     @property
     def __class__(self) -> type:

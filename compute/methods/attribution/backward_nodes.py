@@ -1,9 +1,9 @@
-"""What the nodes of autograd's graph are to guided backpropagation: linear, a ReLU, a gate, or something else.
+"""What the nodes of autograd's graph are to guided backpropagation: linear, a ReLU, a gate, or other.
 
-Guided backpropagation is defined for networks of linear operations, norms, maxima over windows and ReLUs. A gate
-(squeeze-and-excitation: a map times a sigmoid of other values) passes its gradient unchanged, as it has no sign to
-cut. Whatever isn't known to be one of these is something else: better no picture than a plain gradient that is
-called a guided one.
+Guided backpropagation is defined for networks of linear operations, norms, maxima over windows and ReLUs. A
+gate (squeeze-and-excitation: a map times a sigmoid of other values) passes its gradient unchanged, as it has
+no sign to cut. Whatever isn't known to be one of these is something else: better no picture than a plain
+gradient that is called a guided one.
 """
 
 from collections.abc import Iterator
@@ -13,28 +13,37 @@ import torch
 
 RELU = "Relu"
 LIMITED = {
-    "Hardtanh": "_saved_min_val", "ClampMin": "_saved_min", "Clamp": "_saved_min", "Threshold": "_saved_threshold",
-}  # fmt: skip
+    "Hardtanh": "_saved_min_val",
+    "ClampMin": "_saved_min",
+    "Clamp": "_saved_min",
+    "Threshold": "_saved_threshold",
+}
 """Nodes with a limit; they are ReLUs where it is 0 (ReLU6 is hardtanh from 0 to 6)."""
 
 LINEAR = {
-    "Convolution", "MkldnnConvolution", "ConvolutionBackward", "_Differentiable", "ThnnConv2D", "SlowConv2D", "Addmm", "Mm", "Bmm",
-    "Matmul", "Addbmm", "Linear", "NativeBatchNorm", "BatchNormalization", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm",
-    "MiopenBatchNorm", "Add", "Sub", "Rsub", "Neg", "Mean", "Sum", "View", "UnsafeView", "ReshapeAlias", "_ReshapeAlias", "Permute",
-    "Transpose", "T", "Cat", "Stack", "Split", "SplitWithSizes", "Unbind", "Chunk", "Slice", "Select", "Index", "IndexSelect", "Gather",
-    "Expand", "Repeat", "Squeeze", "Unsqueeze", "MaxPool2DWithIndices", "MkldnnMaxPool2D", "MaxPool3DWithIndices", "AdaptiveMaxPool2D", "AvgPool2D",
-    "AdaptiveAvgPool2D", "MkldnnAdaptiveAvgPool2D", "UpsampleNearest2D", "UpsampleBilinear2D", "UpsampleBicubic2D",
-    "UpsampleNearestExact2D", "ConstantPadNd", "ReflectionPad2D", "ReplicationPad2D", "Clone", "Copy", "CopyBackwards", "CopySlices", "ToCopy", "AsStrided",
-    "Alias", "AliasBackward", "Contiguous", "Flip", "Roll", "PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "MaskedFill", "NativeDropout",
-    "torch::autograd::AccumulateGrad", "torch::autograd::CopySlices", "torch::autograd::CopyBackwards", "AccumulateGrad", "Im2Col", "Col2Im", "Im2col", "Lift", "LiftFresh", "Detach", "Amax", "Max", "Movedim", "MkldnnLinear", "ToDense", "ToMkldnn", "Unfold", "Narrow", "Diagonal", "Einsum",
+    "Convolution", "MkldnnConvolution", "ConvolutionBackward", "_Differentiable", "ThnnConv2D",
+    "SlowConv2D", "Addmm", "Mm", "Bmm", "Matmul", "Addbmm", "Linear", "NativeBatchNorm",
+    "BatchNormalization", "CudnnBatchNorm", "NativeLayerNorm", "NativeGroupNorm", "MiopenBatchNorm",
+    "Add", "Sub", "Rsub", "Neg", "Mean", "Sum", "View", "UnsafeView", "ReshapeAlias", "_ReshapeAlias",
+    "Permute", "Transpose", "T", "Cat", "Stack", "Split", "SplitWithSizes", "Unbind", "Chunk", "Slice",
+    "Select", "Index", "IndexSelect", "Gather", "Expand", "Repeat", "Squeeze", "Unsqueeze",
+    "MaxPool2DWithIndices", "MkldnnMaxPool2D", "MaxPool3DWithIndices", "AdaptiveMaxPool2D", "AvgPool2D",
+    "AdaptiveAvgPool2D", "MkldnnAdaptiveAvgPool2D", "UpsampleNearest2D", "UpsampleBilinear2D",
+    "UpsampleBicubic2D", "UpsampleNearestExact2D", "ConstantPadNd", "ReflectionPad2D", "ReplicationPad2D",
+    "Clone", "Copy", "CopyBackwards", "CopySlices", "ToCopy", "AsStrided", "Alias", "AliasBackward",
+    "Contiguous", "Flip", "Roll", "PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "MaskedFill",
+    "NativeDropout", "torch::autograd::AccumulateGrad", "torch::autograd::CopySlices",
+    "torch::autograd::CopyBackwards", "AccumulateGrad", "Im2Col", "Col2Im", "Im2col", "Lift", "LiftFresh",
+    "Detach", "Amax", "Max", "Movedim", "MkldnnLinear", "ToDense", "ToMkldnn", "Unfold", "Narrow",
+    "Diagonal", "Einsum",
 }  # fmt: skip
 
 GATES = {"Sigmoid", "Hardsigmoid"}
 """Nodes that may be gates."""
 
 SPOKEN = {
-    "LeakyRelu": "leaky ReLU", "RreluWithNoise": "RReLU", "PreluKernel": "PReLU", "Elu": "ELU", "Celu": "CELU",
-    "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish", "Hardsigmoid": "Hardsigmoid",
+    "LeakyRelu": "leaky ReLU", "RreluWithNoise": "RReLU", "PreluKernel": "PReLU", "Elu": "ELU",
+    "Celu": "CELU", "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish", "Hardsigmoid": "Hardsigmoid",
     "Sigmoid": "sigmoid", "LogSigmoid": "log sigmoid", "Tanh": "tanh", "Softplus": "softplus",
     "Hardtanh": "Hardtanh", "Hardshrink": "hard shrink", "Softshrink": "soft shrink", "Clamp": "clamp",
     "ClampMin": "clamp", "Threshold": "threshold", "Maximum": "maximum", "Minimum": "minimum", "Abs": "abs",

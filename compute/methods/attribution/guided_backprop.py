@@ -85,8 +85,8 @@ def strongest_units(maps: torch.Tensor) -> list[tuple[int, int]]:
 def undefined_because(model: Model, layer: str | None = None) -> str | None:
     """What guided backprop isn't defined for, or None; found once a model and layer.
 
-    layer: only what stands between the image and it counts. None: whether there is any layer behind a ReLU and
-    nothing else; of a network without one, what its scores are made with.
+    layer: only what stands between the image and it counts. None: whether there is any layer behind a ReLU
+    and nothing else; of a network without one, what its scores are made with.
     """
     known = _reasons.setdefault(model, {})
     if layer not in known:
@@ -97,8 +97,8 @@ def undefined_because(model: Model, layer: str | None = None) -> str | None:
 def _network_reason(model: Model) -> str | None:
     for layer in model.layers:
         root = _root(model, layer + PRE)
-        if root is None or (reason := _reason(root)) is not None:
-            return _reason(root)
+        if (reason := _reason(root)) is not None:
+            return reason
         if any(is_relu(node) for node in nodes(root)):
             return None
     return None if model.output.meaning == NONE else _reason(_root(model, LOGITS))
