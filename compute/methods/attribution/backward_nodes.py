@@ -43,7 +43,8 @@ GATES = {"Sigmoid", "Hardsigmoid"}
 
 SPOKEN = {
     "LeakyRelu": "leaky ReLU", "RreluWithNoise": "RReLU", "PreluKernel": "PReLU", "Elu": "ELU",
-    "Celu": "CELU", "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish", "Hardsigmoid": "Hardsigmoid",
+    "Celu": "CELU", "Gelu": "GELU", "Silu": "SiLU", "Mish": "Mish", "Hardswish": "Hardswish",
+    "Hardsigmoid": "Hardsigmoid",
     "Sigmoid": "sigmoid", "LogSigmoid": "log sigmoid", "Tanh": "tanh", "Softplus": "softplus",
     "Hardtanh": "Hardtanh", "Hardshrink": "hard shrink", "Softshrink": "soft shrink", "Clamp": "clamp",
     "ClampMin": "clamp", "Threshold": "threshold", "Maximum": "maximum", "Minimum": "minimum", "Abs": "abs",
