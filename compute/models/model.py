@@ -83,7 +83,7 @@ class Model:
         _freeze(self.module, examples)
         choice = choose(self.module, examples, scores=scores, chosen=output)
         _check_count(choice.output.classes, self.classes, name)
-        self.network, self.output = choice.network, choice.output
+        self.network, self.plain, self.output = choice.network, choice.plain, choice.output
         self.not_traced_because = choice.not_traced_because
         self.no_gradient_because = choice.no_gradient_because
         self.notes = choice.notes

@@ -22,12 +22,14 @@ Network = TracedNetwork | HookedNetwork
 class Choice:
     """A network, and what was found out about it.
 
+    plain: the network as it is, which everything quicker is compared with.
     not_traced_because: why it runs as it is, with hooks; None for a graph.
     no_gradient_because: why no gradient of the scores reaches the image; None where one does.
     notes: what stepped aside and why, and what a user should know of the network, a sentence each.
     """
 
     network: Network
+    plain: HookedNetwork
     output: Output
     not_traced_because: str | None = None
     no_gradient_because: str | None = None
@@ -53,7 +55,7 @@ def choose(
     if not _is_deterministic(plain, images):
         notes.append("the network is not deterministic: the same image gets other scores each time")
         reason = "it is not deterministic, so that nothing can be compared with it"
-        return _with_gradient(Choice(plain, output, reason, notes=tuple(notes)), images, exactly=False)
+        return _with_gradient(Choice(plain, plain, output, reason, notes=tuple(notes)), images, exactly=False)
     reason = None
     if batching.alone or batching.twice:
         reason = notes[-1]
@@ -73,8 +75,8 @@ def choose(
                 reason = found
                 continue
             notes += _opaque_notes(network)
-            return _with_gradient(Choice(network, output, notes=tuple(notes)), images)
-    return _with_gradient(Choice(plain, output, reason, notes=tuple(notes)), images)
+            return _with_gradient(Choice(network, plain, output, notes=tuple(notes)), images)
+    return _with_gradient(Choice(plain, plain, output, reason, notes=tuple(notes)), images)
 
 
 def choose_output(
@@ -188,6 +190,19 @@ def _is_deterministic(plain: HookedNetwork, images: torch.Tensor) -> bool:
     return deviation(second, first) <= self_test.tolerance(first.dtype)
 
 
+def scores_deviation(output: Output, found: torch.Tensor, expected: torch.Tensor) -> float:
+    """How far scores (N, classes) are from the plain network's, relative to their spread.
+
+    Logits taken from before a softmax are the same as the logarithm of what is behind it, but for a number that
+    all have in common: of those, probabilities are compared.
+    """
+    if output.meaning == LOG_PROBABILITIES:
+        return deviation(found.log_softmax(1), expected.log_softmax(1))
+    if output.meaning != LOGITS:
+        found, expected = (output.probabilities(each) for each in (found, expected))
+    return deviation(found, expected)
+
+
 def _check(network: TracedNetwork, plain: HookedNetwork, images: torch.Tensor) -> None:
     """Raises ValueError where a graph gives other scores or another gradient than the plain network."""
     if plain.output.meaning == NONE:
@@ -199,11 +214,7 @@ def _check(network: TracedNetwork, plain: HookedNetwork, images: torch.Tensor) -
         except RuntimeError as error:
             raise ValueError(f"as a graph, {name} doesn't run on several images: {error}") from error
         expected = logits_of(plain)(images)
-    if plain.output.meaning not in (LOGITS, LOG_PROBABILITIES):
-        found, expected = (plain.output.probabilities(each) for each in (found, expected))
-    elif plain.output.meaning == LOG_PROBABILITIES:
-        found, expected = found.log_softmax(1), expected.log_softmax(1)
-    if (off := deviation(found, expected)) > self_test.tolerance(expected.dtype):
+    if (off := scores_deviation(plain.output, found, expected)) > self_test.tolerance(expected.dtype):
         raise ValueError(f"as a graph, {name} gives scores that differ by {off:.2g} of their spread")
     _check_gradient(network, plain, images[:1])
 

@@ -1,11 +1,14 @@
 """How windows of an image are run: incrementally where that saves work, densely where it doesn't."""
 
 from collections.abc import Callable, Iterator, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
 from compute.models.model import Model
+from compute.network.choice import scores_deviation
+from compute.network.self_test import tolerance
 from compute.network.traced import LOGITS
 from compute.occlusion.coarse_to_fine import Grid
 from compute.occlusion.incremental import IncrementalInference, folded_logits
@@ -17,8 +20,19 @@ LARGEST_SHARE = 0.8
 DENSE_BATCH = {"cpu": 16}
 DENSE_BATCH_ELSEWHERE = 64
 
+CHECKS = 6
+"""Windows of the first image that are compared with the plain network."""
+
+Starts = tuple[tuple[int, ...], tuple[int, ...]]
+"""First pixels of the windows, down and across."""
+
+Stages = Sequence[Sequence[Grid]]
 Scored = tuple[np.ndarray, np.ndarray, torch.Tensor]
 """Rows (n,), columns (n,) and the logits there, (images, n, classes), on the CPU."""
+
+
+_proved: WeakKeyDictionary[Model, set] = WeakKeyDictionary()
+"""Geometries whose quick passes have proved themselves."""
 
 
 class IncrementalPass:
@@ -26,6 +40,7 @@ class IncrementalPass:
 
     def __init__(self, inference: IncrementalInference):
         self.inference = inference
+        self.takes_several = True
         self.way = f"incremental, {inference.share:.0%} of the dense multiply-adds"
 
     def steps(self, images: torch.Tensor, fill: torch.Tensor) -> Iterator[Scored]:
@@ -51,6 +66,7 @@ class DensePass:
     ):
         """run: normalised images to logits. starts: first pixels of the windows, down and across."""
         self.run, self.starts, self.patch, self.stages, self.batch = run, starts, patch, stages, batch
+        self.takes_several = False
         self.way = f"dense because {reason}"
 
     def steps(self, images: torch.Tensor, fill: torch.Tensor) -> Iterator[Scored]:
@@ -80,7 +96,75 @@ class DensePass:
             return torch.stack(found)
 
 
-Pass = IncrementalPass | DensePass
+class ProvedPass:
+    """A quick pass of which some windows of the first image are compared with passes of the plain network.
+
+    Where they deviate, the dense way with the plain network takes its place, from the start.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        quick: IncrementalPass | DensePass,
+        starts: Starts,
+        patch: int,
+        stages: Stages,
+        batch: int,
+    ):
+        self.model, self.quick = model, quick
+        self.starts, self.patch, self.stages, self.batch = starts, patch, stages, batch
+        self.geometry = (starts, patch)
+        self._taken: IncrementalPass | DensePass = quick
+
+    @property
+    def way(self) -> str:
+        """In words, and why."""
+        return self._taken.way
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether several images at once are quicker than one after the other."""
+        return self._taken.takes_several
+
+    def steps(self, images: torch.Tensor, fill: torch.Tensor) -> Iterator[Scored]:
+        """As `IncrementalPass.steps`; all again where the quick way is found to be wrong."""
+        checks = 0 if self.geometry in _proved.setdefault(self.model, set()) else CHECKS
+        for rows, cols, logits in self._taken.steps(images, fill):
+            if checks > 0:
+                checks -= 1
+                if (off := self._deviation(images, fill, rows, cols, logits)) > tolerance(logits.dtype):
+                    self._taken = self._dense(f"the quick way gave scores {off:.2g} of their spread off")
+                    yield from self._taken.steps(images, fill)
+                    return
+            yield rows, cols, logits
+        _proved[self.model].add(self.geometry)
+
+    def _deviation(
+        self,
+        images: torch.Tensor,
+        fill: torch.Tensor,
+        rows: np.ndarray,
+        cols: np.ndarray,
+        logits: torch.Tensor,
+    ) -> float:
+        """Of one window of a batch, another one each time."""
+        (ys, xs), place = self.starts, len(rows) * 2 // 3
+        y, x = ys[rows[place]], xs[cols[place]]
+        hidden = images[:1].clone()
+        window = (slice(None), slice(None), slice(y, y + self.patch), slice(x, x + self.patch))
+        hidden[window] = fill.expand_as(images)[:1][window]
+        with torch.inference_mode():
+            expected = self.model.plain.run(hidden, {LOGITS})[LOGITS].float().cpu()
+        return scores_deviation(self.model.output, logits[:1, place], expected)
+
+    def _dense(self, reason: str) -> "DensePass":
+        def run(images: torch.Tensor) -> torch.Tensor:
+            return self.model.plain.run(images, {LOGITS})[LOGITS]
+
+        return DensePass(run, self.starts, self.patch, self.stages, self.batch, reason)
+
+
+Pass = IncrementalPass | DensePass | ProvedPass
 
 
 def choose_pass(
@@ -103,6 +187,9 @@ def choose_pass(
     def dense(run: Callable[[torch.Tensor], torch.Tensor], reason: str) -> DensePass:
         return DensePass(run, starts, patch, stages, dense_batch, reason)
 
+    def proved(quick: IncrementalPass | DensePass) -> ProvedPass:
+        return ProvedPass(model, quick, starts, patch, stages, dense_batch)
+
     if model.graph is None:
         return dense(
             lambda images: _plain(model, images), f"the network can't be traced: {model.not_traced_because}"
@@ -113,7 +200,7 @@ def choose_pass(
         )
     inference = IncrementalInference(model.network, *starts, patch, stages, batch)
     if inference.share < LARGEST_SHARE:
-        return IncrementalPass(inference)
+        return proved(IncrementalPass(inference))
     gate = inference.program.first_gate()
     saved = f"{inference.share:.0%} of the multiply-adds would remain"
     reason = (
@@ -121,7 +208,7 @@ def choose_pass(
         if gate is None
         else f"the network is gated ({gate}): every window changes all of each map there"
     )
-    return dense(lambda images: folded_logits(inference.program, images), reason)
+    return proved(dense(lambda images: folded_logits(inference.program, images), reason))
 
 
 def every_logit(way: Pass, images: torch.Tensor, fill: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:

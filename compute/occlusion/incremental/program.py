@@ -89,7 +89,17 @@ def compile_program(network: TracedNetwork) -> Program:
             instruction = compiler.instruction(node)
             if instruction is not None:
                 instructions.append(instruction)
-    return Program(tuple(instructions), start, network.end)
+    return Program(tuple(_read(instructions, network.end)), start, network.end)
+
+
+def _read(instructions: list[Instruction], end: fx.Node) -> list[Instruction]:
+    """Without those whose results nobody reads: sizes that were only asked for to pad a map."""
+    kept, read = [], {end}
+    for each in reversed(instructions):
+        if each.output in read:
+            kept.append(each)
+            read.update(each.inputs)
+    return kept[::-1]
 
 
 def _is_gate(each: Instruction) -> bool:
@@ -120,6 +130,8 @@ class _Compiler:
         module = self.network.module_of(node)
         if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros":
             return self._convolution(node, module)
+        if (padded := _padded(node)) is not None:
+            return padded
         pool = module if module is not None else _functional_pool(node)
         if (made := _pool(node, pool)) is not None:
             return made
@@ -280,6 +292,34 @@ def _pool(node: fx.Node, pool: nn.Module | None) -> Windowed | None:
 
     windows = tuple(map(Window, kernel, stride, padding, dilation))
     return Windowed(node, (node.args[0],), windows, valid, pool, pad_value, 0.0)
+
+
+def _padded(node: fx.Node) -> Windowed | None:
+    """Padding of height and width by zeros or, before a maximum, by the lowest value."""
+    if node.target is not F.pad or extent(node) is None:
+        return None
+    names = ("input", "pad", "mode", "value")
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    left, *others = fx.node.map_arg(tuple(given["pad"]), lambda each: each.meta["val"])
+    value = given.get("value") or 0.0
+    if (
+        given.get("mode", "constant") != "constant"
+        or value not in (0.0, -math.inf)
+        or len(others) not in (1, 3)
+    ):
+        return None
+    right, top, bottom = (*others, 0, 0)[:3]
+    sides = (left, right, top, bottom)
+    windows = (Window(1, padding=top), Window(1, padding=left))
+    return Windowed(
+        node,
+        (given["input"],),
+        windows,
+        lambda maps: maps,
+        lambda maps: F.pad(maps, sides, value=value),
+        value,
+        0.0,
+    )
 
 
 def _padding(module: nn.Conv2d) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import torch
 from compute.models.model import Model
 from compute.network.traced import LOGITS
 from compute.occlusion.maps import OcclusionMaps, windows
-from compute.occlusion.passes import IncrementalPass, choose_pass, every_logit
+from compute.occlusion.passes import choose_pass, every_logit
 from compute.pipeline.stages.activations import batch_size
 
 
@@ -36,7 +36,7 @@ class OcclusionStage:
 
     @property
     def images_at_once(self) -> int:
-        return max(1, min(8, batch_size(self.model) // 8)) if isinstance(self._way, IncrementalPass) else 1
+        return max(1, min(8, batch_size(self.model) // 8)) if self._way.takes_several else 1
 
     def maps(self, crops: Sequence[torch.Tensor], targets: Sequence[str]) -> list[OcclusionMaps]:
         """Of each crop (C, H, W) in [0, 1], for a class by name."""
