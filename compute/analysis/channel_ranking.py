@@ -1,7 +1,7 @@
-"""Which channels answer unusually strongly to one image.
+"""Which channels respond unusually strongly to one image.
 
-The answer of a channel is its spatial maximum v, the value whose distribution over a store's images is kept.
-Channels are ranked by the share of those images that answer more strongly,
+The response of a channel is its spatial maximum v, whose distribution over a store's images is kept.
+Channels are ranked by the share of those images that respond more strongly,
 
     p = #{images whose maximum > v} / N,
 
@@ -38,8 +38,11 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Standing:
-    """Each (C,): share of the images that answer more strongly (0..1); the value as a multiple of the store's
-    maximum (NaN where that is not positive)."""
+    """Where a channel's value lies among those of the store's images.
+
+    share: (C,) of the images that respond more strongly, 0 to 1.
+    ratio: (C,) the value as a multiple of the store's maximum; NaN where that is not positive.
+    """
 
     share: np.ndarray
     ratio: np.ndarray
@@ -58,7 +61,7 @@ def standing(values: np.ndarray, known: Distribution) -> Standing:
 
 
 def ranking(found: Standing) -> np.ndarray:
-    """Channel indices, the most unusual answer first."""
+    """Channel indices, the most unusual response first."""
     return np.lexsort((np.arange(len(found.share)), -np.nan_to_num(found.ratio), found.share))
 
 

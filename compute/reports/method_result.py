@@ -1,6 +1,6 @@
 """What a live method made: its picture, its array pixel by pixel, and a recipe of all it depends on.
 
-Optimised images are held against the strongest answers among a store's natural images.
+Optimised images are held against the strongest responses among a store's natural images.
 """
 
 from collections.abc import Mapping

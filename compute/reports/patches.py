@@ -34,7 +34,7 @@ COUNT, SIDE, MARGIN = 9, 96, 8
 
 @dataclass(frozen=True)
 class PatchesSpec(ReportSpec):
-    """Where a channel is strongest in the run's images, and what it answers to there."""
+    """Where a channel is strongest in the run's images, and what it responds to there."""
 
     name: ClassVar[str] = "patches"
     title: ClassVar[str] = "Maximally activating patches"

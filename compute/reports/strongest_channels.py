@@ -1,5 +1,5 @@
-"""The channels that answer unusually strongly to one image: its peaks held against the store's statistics,
-as a sheet of where in the image they answer, and as rows.
+"""The channels that respond unusually strongly to one image: its peaks held against the store's statistics,
+as a sheet of where in the image they respond, and as rows.
 """
 
 import hashlib
@@ -54,12 +54,12 @@ class Peaks:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A channel's answer to the image.
+class Response:
+    """A channel's response to the image.
 
     value: its spatial maximum in the image.
     maximum: its greatest in the store.
-    share: of the store's images that answer more strongly, 0 to 1.
+    share: of the store's images that respond more strongly, 0 to 1.
     rank: of this image among the channel's top patches, from 0; None where it isn't among them.
     y, x: the unit.
     box: what it sees of the photograph, in pixels; None where that is not known.
@@ -83,14 +83,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class StrongestChannelsSpec(ReportSpec):
-    """The channels that answer unusually strongly to one image."""
+    """The channels that respond unusually strongly to one image."""
 
     name: ClassVar[str] = "strongest"
-    title: ClassVar[str] = "Channels that answer most to an image"
+    title: ClassVar[str] = "Channels that respond most to an image"
     description: ClassVar[str] = (
-        "Each channel's strongest answer in the image, ranked by how few of the store's images make it "
-        "answer more strongly: the first ones of every layer, or of one. The picture shows where in the "
-        "image they answer."
+        "Each channel's strongest response in the image, ranked by how few of the store's images make it "
+        "respond more strongly: the first ones of every layer, or of one. The picture shows where in the "
+        "image they respond."
     )
     needs: ClassVar[frozenset[str]] = frozenset({RUN, IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({MODEL})
@@ -133,46 +133,46 @@ def strongest_report(
     layer: str = "",
     found: Mapping[str, Peaks] | None = None,
 ) -> Report:
-    """Report on the channels that answer unusually strongly to one image.
+    """Report on the channels that respond unusually strongly to one image.
 
     layer: its channels alone, "" for all layers.
     found: see `peaks_of`; None for what the store alone knows of its image.
     ValueError for an unknown layer.
 
-    In the table, share is that of the store's images that answer more strongly; rank, from 0, the image's
+    In the table, share is that of the store's images that respond more strongly; rank, from 0, the image's
     place among
     the channel's strongest patches of the store.
     """
     if found is None:
-        answers = stored(run, image_id, layer)
+        responses = stored(run, image_id, layer)
     else:
-        answers = strongest(run, layer, found, image_id, photograph.size)
+        responses = strongest(run, layer, found, image_id, photograph.size)
     asked = {"layer": layer, "from_the_store_alone": found is None}
-    rows = pa.Table.from_pylist([_row(answer) for answer in answers], SCHEMA)
+    rows = pa.Table.from_pylist([_row(response) for response in responses], SCHEMA)
     return Report(
         {"exhibit": "strongest", "image": sha256, **asked, **of_run(run)},
         {"image_id": image_id, **asked, "channels": rows.drop_columns(list(EDGES)).to_pylist()},
-        lambda: _sheet(photograph, answers, layers_of(run)),
+        lambda: _sheet(photograph, responses, layers_of(run)),
         lambda: rows,
     )
 
 
-def place(answer: Answer) -> str:
-    """Return an answer's place among the store's images in words, such as `top 0.4%`."""
-    return "strongest" if answer.share == 0 else f"top {max(answer.share, 0.001):.1%}"
+def place(response: Response) -> str:
+    """Return a response's place among the store's images in words, such as `top 0.4%`."""
+    return "strongest" if response.share == 0 else f"top {max(response.share, 0.001):.1%}"
 
 
-def _row(answer: Answer) -> dict:
-    row = asdict(answer)
+def _row(response: Response) -> dict:
+    row = asdict(response)
     return row | dict(zip(EDGES, row.pop("box") or [None] * len(EDGES), strict=True))
 
 
-def _sheet(photograph: Image.Image, answers: list[Answer], layers: tuple[str, ...]) -> np.ndarray:
+def _sheet(photograph: Image.Image, responses: list[Response], layers: tuple[str, ...]) -> np.ndarray:
     """A row or some for each layer, under its name; below each patch the channel and its place."""
-    if not answers:
-        raise ValueError("no channel answers to this image, so there is no picture of one")
+    if not responses:
+        raise ValueError("no channel responds to this image, so there is no picture of one")
     image = np.asarray(photograph.convert("RGB"), np.float32) / 255
-    by_layer = [[answer for answer in answers if answer.layer == layer] for layer in layers]
+    by_layer = [[response for response in responses if response.layer == layer] for layer in layers]
     rows = [each[at : at + COLUMNS] for each in by_layer for at in range(0, len(each), COLUMNS)]
     width, height = max(map(len, rows)) * (SIDE + GAP) + GAP, len(rows) * (TITLE + SIDE + CAPTION)
     sheet, figure = np.ones((height, width, 3), np.float32), canvas(width, height)
@@ -182,11 +182,11 @@ def _sheet(photograph: Image.Image, answers: list[Answer], layers: tuple[str, ..
     for down, row in enumerate(rows):
         top = down * (TITLE + SIDE + CAPTION) + TITLE
         axes.text(GAP, top - 3, row[0].layer, size=8, weight="bold", va="bottom")
-        for across, answer in enumerate(row):
+        for across, response in enumerate(row):
             left = GAP + across * (SIDE + GAP)
-            seen = image if answer.box is None else window(image, answer.box)
+            seen = image if response.box is None else window(image, response.box)
             sheet[top : top + SIDE, left : left + SIDE] = resized(seen, SIDE)
-            axes.text(left, top + SIDE + 2, f"{answer.channel}: {place(answer)}", size=7, va="top")
+            axes.text(left, top + SIDE + 2, f"{response.channel}: {place(response)}", size=7, va="top")
     axes.imshow(sheet, extent=(0, width, height, 0), aspect="auto", interpolation="nearest")
     return rendered(figure)
 
@@ -198,8 +198,8 @@ def layers_of(run: Run) -> tuple[str, ...]:
 
 def strongest(
     run: Run, layer: str, found: Mapping[str, Peaks], image_id: int | None, size: tuple[int, int]
-) -> list[Answer]:
-    """Return the most unusual answers of a layer, or of each ("") in the network's order.
+) -> list[Response]:
+    """Return the most unusual responses of a layer, or of each ("") in the network's order.
 
     found: the peaks of every layer.
     image_id: of the image, where it is the store's, for the ranks.
@@ -211,13 +211,13 @@ def strongest(
         raise ValueError(f"unknown layer {layer!r}; choose from {', '.join(known)}")
     count = ONE_LAYER if layer else EACH_LAYER
     return [
-        answer
+        response
         for name in ([layer] if layer else known)
-        for answer in _of_layer(run, name, found[name], image_id, size, count)
+        for response in _of_layer(run, name, found[name], image_id, size, count)
     ]
 
 
-def stored(run: Run, image_id: int, layer: str = "") -> list[Answer]:
+def stored(run: Run, image_id: int, layer: str = "") -> list[Response]:
     """Return the channels that have the image among their top patches, by its rank."""
     table = run.table("top_patches", PATCH_COLUMNS) if not layer else run.select("top_patches", layer)
     rows = table.filter(pc.equal(table["image_id"], image_id)).to_pylist()
@@ -230,7 +230,7 @@ def stored(run: Run, image_id: int, layer: str = "") -> list[Answer]:
 
 def _of_layer(
     run: Run, layer: str, found: Peaks, image_id: int | None, size: tuple[int, int], count: int
-) -> list[Answer]:
+) -> list[Response]:
     stats, tops = run.channels(layer), run.select("top_patches", layer)
     known = Distribution(
         np.stack(stats["histogram"].to_numpy(zero_copy_only=False)),
@@ -245,7 +245,7 @@ def _of_layer(
     boxes = _Boxes(run, layer, size)
     ranks = _ranks(tops, image_id)
     return [
-        Answer(
+        Response(
             layer,
             channel,
             float(found.value[channel]),
@@ -266,10 +266,10 @@ def _greatest(table: pa.Table, layer: str) -> dict[int, float]:
     return dict(zip(first["channel"].to_pylist(), first["value"].to_pylist(), strict=True))
 
 
-def _of_row(run: Run, row: dict, greatest: float) -> Answer:
+def _of_row(run: Run, row: dict, greatest: float) -> Response:
     share = row["rank"] / run.image_count
     place = row["layer"], row["channel"], row["value"], greatest, share, row["rank"], row["y"], row["x"]
-    return Answer(*place, box_of(row))
+    return Response(*place, box_of(row))
 
 
 class _Boxes:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from compute.images.encoding import encoded
-from compute.reports.strongest_channels import EACH_LAYER, Answer, Peaks, place, stored, strongest
+from compute.reports.strongest_channels import EACH_LAYER, Peaks, Response, place, stored, strongest
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
@@ -22,7 +22,7 @@ from dashboard.widgets.live.run import live_result
 from featurestore.reader import Run
 
 SIDE = 96
-Shown = tuple[tuple[Answer, bytes], ...]
+Shown = tuple[tuple[Response, bytes], ...]
 
 
 def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
@@ -63,7 +63,7 @@ def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int)
     )
 
 
-def _rarity(answer: Answer) -> tuple[float, float]:
+def _rarity(answer: Response) -> tuple[float, float]:
     """Return a sort key, least for the response that fewest images exceed.
 
     Between equals, the one nearest to the channel's maximum goes first.
@@ -126,13 +126,13 @@ def _stored(run: Run, image_id: int, layer: str) -> Shown:
     return _with_patches(photographs.photograph(run, image_id), stored(run, image_id, layer))
 
 
-def _with_patches(image, answers: list[Answer]) -> Shown:
+def _with_patches(image, answers: list[Response]) -> Shown:
     whole = (0, 0, image.width, image.height)
     return tuple((each, encoded(photographs.cut(image, each.box or whole, SIDE))) for each in answers)
 
 
 def _layer(
-    opened: Opened[ImageView], layer: str, shown: list[tuple[Answer, bytes]], answer_shown: Answer
+    opened: Opened[ImageView], layer: str, shown: list[tuple[Response, bytes]], answer_shown: Response
 ) -> None:
     st.markdown(f"**{layer}**")
     items = [
@@ -154,7 +154,7 @@ def _layer(
     )
 
 
-def _item(answer: Answer, png: bytes, caption: str, note: str) -> GridItem:
+def _item(answer: Response, png: bytes, caption: str, note: str) -> GridItem:
     return GridItem(
         answer.name,
         data_url.data_url(png),
@@ -165,7 +165,7 @@ def _item(answer: Answer, png: bytes, caption: str, note: str) -> GridItem:
     )
 
 
-def _chosen(opened: Opened[ImageView], answer: Answer) -> None:
+def _chosen(opened: Opened[ImageView], answer: Response) -> None:
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
         st.metric(f"{answer.layer}, channel {answer.channel}", f"{answer.value:.3f}", width="content")
         st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
