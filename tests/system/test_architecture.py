@@ -3,7 +3,8 @@
 import ast
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -65,7 +66,6 @@ LATE = {
         "openTSNE",
         "umap",
     },  # seconds to import, one stage each
-    "compute.runtime.vision": {"torchvision"},  # once its missing operators are defined
     "dashboard.__main__": {"dashboard.server.app"},  # reads the settings that the command line has just set
     "dashboard.findings.__main__": {"dashboard.findings"},  # `--help` needs no torch
     "featurestore.objects.bucket": {"pyarrow"},  # object storage alone
@@ -75,11 +75,6 @@ LATE = {
 MOST_ENTRIES = 14
 WITH_PACKAGE_FILES = {"dashboard/components": 15}
 NAMES_OF_NOTHING = {"utils", "helpers", "common", "manager", "misc"}
-MODEL_NAMES = {
-    "compute.models.architectures",
-    "compute.models.zoo",
-}
-"""Where `model` is what a person names a model by, a text."""
 
 
 class Import(NamedTuple):
@@ -109,8 +104,7 @@ SUBMODULES = {
 def imports(source: str, module: str, is_package: bool = False) -> Iterator[Import]:
     """All that a module's source imports, at any depth; relative imports in full."""
     tree = ast.parse(source)
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    late = {id(node) for function in functions for node in ast.walk(function)}
+    late = {id(node) for function in functions_of(tree) for node in ast.walk(function)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, id(node) in late) for alias in node.names)
@@ -124,8 +118,22 @@ def imports(source: str, module: str, is_package: bool = False) -> Iterator[Impo
             yield from (Import(f"{base}.{alias.name}", id(node) in late) for alias in node.names)
 
 
-def imports_of(path: Path) -> Iterator[Import]:
-    return imports(path.read_text(), name_of(path), path.name == "__init__.py")
+def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+@cache
+def imports_of(path: Path) -> frozenset[Import]:
+    return frozenset(imports(path.read_text(), name_of(path), path.name == "__init__.py"))
+
+
+def where(wrong: Callable[[str, Import], bool]) -> dict[str, list[str]]:
+    """Modules with imports that are wrong, and what they import."""
+    found = {
+        name_of(path): sorted(each.name for each in imports_of(path) if wrong(name_of(path), each))
+        for path in MODULES
+    }
+    return {module: names for module, names in found.items() if names}
 
 
 def within(name: str, *modules: str) -> bool:
@@ -163,12 +171,12 @@ def wrong_way(module: str, imported: str) -> bool:
     return own is not None and other is not None and other >= own
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_go_one_way(path):
-    module = name_of(path)
-    names = {each.name for each in imports_of(path)}
-    assert sorted(name for name in names if within(name, *forbidden(module))) == []
-    assert sorted(name for name in names if wrong_way(module, name)) == []
+def test_nothing_forbidden_is_imported():
+    assert where(lambda module, each: within(each.name, *forbidden(module))) == {}
+
+
+def test_rooms_import_one_way():
+    assert where(lambda module, each: wrong_way(module, each.name)) == {}
 
 
 @pytest.mark.parametrize("package", LAYERS)
@@ -177,10 +185,18 @@ def test_every_room_has_its_layer(package):
     assert rooms - {"__init__"} == {room for rooms in LAYERS[package] for room in rooms.split()}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_inside_functions_have_a_reason(path):
-    names = {each.name for each in imports_of(path) if each.late}
-    assert sorted(name for name in names if not within(name, *LATE.get(name_of(path), ()))) == []
+def test_imports_inside_functions_have_a_reason():
+    assert where(lambda module, each: each.late and not within(each.name, *LATE.get(module, ()))) == {}
+
+
+def test_every_reason_is_of_an_import():
+    late = {(name_of(path), each.name) for path in MODULES for each in imports_of(path) if each.late}
+    assert [
+        (module, name)
+        for module, names in LATE.items()
+        for name in names
+        if not any(module == importer and within(imported, name) for importer, imported in late)
+    ] == []
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -225,17 +241,14 @@ def test_names_say_a_subject():
     assert stems & NAMES_OF_NOTHING == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_model_is_annotated(path):
-    if name_of(path) in MODEL_NAMES:
-        return
-    functions = [
-        node
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    taken = [(each.name, arg) for each in functions for arg in [*each.args.args, *each.args.kwonlyargs]]
-    assert [name for name, arg in taken if arg.arg == "model" and arg.annotation is None] == []
+def test_a_model_is_annotated():
+    assert [
+        f"{name_of(path)}.{function.name}"
+        for path in MODULES
+        for function in functions_of(ast.parse(path.read_text()))
+        for argument in [*function.args.args, *function.args.kwonlyargs]
+        if argument.arg == "model" and argument.annotation is None
+    ] == []
 
 
 def test_all_packages_are_looked_at():
