@@ -1,4 +1,4 @@
-"""Would another runtime pay? Our folded PyTorch program against ONNX Runtime and OpenVINO.
+"""Whether another runtime is faster: our folded PyTorch program against ONNX Runtime and OpenVINO.
 
     bare    class scores alone
     read    class scores, and `map_statistics` of every layer's maps, as the pass wants them

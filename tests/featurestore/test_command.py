@@ -1,4 +1,4 @@
-"""python -m featurestore, as a person and as a script meets it."""
+"""python -m featurestore: what it prints for people and for scripts."""
 
 import json
 import subprocess

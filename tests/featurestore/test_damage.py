@@ -46,7 +46,7 @@ def damage(path, change):
     path.write_bytes(data if changed is None else changed)
 
 
-def test_a_whole_store_has_no_findings(whole):
+def test_a_whole_store_has_no_faults(whole):
     assert verify(whole) == [] and set(read_all(whole)) == set(TABLES)
 
 
@@ -189,7 +189,7 @@ def test_verify_finds_damage_of_any_one_table(store, table):
     assert victim.name in {finding.where.split("/")[-1] for finding in verify(store)}
 
 
-def test_verify_goes_on_after_a_finding(store):
+def test_verify_goes_on_after_a_fault(store):
     damage(folder_of(store) / "filters-00000.parquet", lambda data: data[:100])
     damage(folder_of(store) / "features-00001.parquet", lambda data: data + b"x")
     (folder_of(store) / "notes.txt").write_text("hello")

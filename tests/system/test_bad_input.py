@@ -1,4 +1,4 @@
-"""Anybody's bytes: damaged images through the pool of small processes, and every parser under mutations."""
+"""Damaged bytes: images in processes with little memory, and mutated texts for every parser."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What two runs say of each other, against slow reference code and identities."""
+"""Comparisons of two runs, against slow reference code and identities."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""What is left of the methods for networks of every family, and the reason why not the others."""
+"""Which methods are available for networks of every family, and why the others are not."""
 
 import pytest
 import torch

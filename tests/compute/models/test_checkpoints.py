@@ -1,4 +1,4 @@
-"""Weights from files: of every shape that people save, and clear words where one doesn't fit or isn't
+"""Weights from files: every form that people save, and clear messages where one doesn't fit or isn't
 safe."""
 
 import os

@@ -1,4 +1,4 @@
-"""From what a person says of a model to a Model, and what is said when that can't be."""
+"""From a model's specification to a Model, and the errors where there is none."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""The whole line from a folder to a committed run: what is in its tables, and that no interruption shows in
+"""The whole pipeline from a folder to a committed run: what is in its tables, and that no interruption shows in
 them.
 """
 

@@ -1,4 +1,4 @@
-"""torchvision's door: opens beside a CPU build of torch, and hides no other fault."""
+"""torchvision is imported beside a CPU build of torch, and no other fault of it is hidden."""
 
 import subprocess
 import sys

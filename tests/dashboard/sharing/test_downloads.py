@@ -138,7 +138,7 @@ def test_numbers_are_those_of_the_store(run):
     assert table["x"].to_pylist() == run.embedding("pca")["x"].to_pylist()
 
 
-def test_a_selection_is_taken_along_without_a_command(run, monkeypatch):
+def test_a_selection_is_downloaded_without_a_command(run, monkeypatch):
     monkeypatch.setattr(selections, "read", lambda *_: np.array([1, 3, 8]))
     name = "a" * 64
     view = pinned(MapView(map="pca", selection=name), run)

@@ -111,7 +111,7 @@ def test_a_pinned_view_holds(name, run, serve):
     assert 0 < max(thumbnail.size) <= SIDE
 
 
-def test_key_numbers_are_the_exhibits(run, serve):
+def test_key_numbers_are_the_downloads(run, serve):
     view = dataclasses.replace(VIEWS["image"], store="digits", run=run.fingerprint)
     download = main_download(view, run, served_store())
     finding = finding_of(view, run, None, "t", "")

@@ -1,4 +1,4 @@
-"""Names in Streamlit's Markdown."""
+"""Names and other texts are escaped for Streamlit's Markdown."""
 
 import re
 
