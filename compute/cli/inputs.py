@@ -3,11 +3,13 @@ the store.
 """
 
 import argparse
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compute.images.sources import ImageSource, open_source
+from compute.images.survey import Look, looking_at
 from compute.methods.base import CHANNEL, LAYER, NEURON
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, add_model_arguments, load
@@ -96,13 +98,25 @@ def open_target(args: argparse.Namespace) -> Target:
     if args.store is None:
         if args.fingerprint is not None:
             raise ValueError("--run names a run of a store; give --store S too")
-        return Target(load(ModelSpec.from_args(args), args.device), None)
+        return Target(load(ModelSpec.from_args(args), args.device, look=_looking_at_image(args)), None)
     run = open_run(args)
     model = load(_spec(args, run), args.device, run.class_names)
     made_with = run.manifest.model["weights_hash"]
     if model.weights_hash != made_with:
         raise ValueError(f"{model.name} has other weights now than those that {args.store} was made with")
     return Target(model, run)
+
+
+def _looking_at_image(args: argparse.Namespace) -> Look | None:
+    """At the file that --image names, whose values nothing else says anything of."""
+    path = Path(getattr(args, "image", None) or "")
+    if not path.is_file():
+        return None
+
+    def say(note: str) -> None:
+        print(note, file=sys.stderr)
+
+    return looking_at(lambda _: path.read_bytes(), [str(path)], say)
 
 
 def read_image(args: argparse.Namespace, target: Target) -> bytes:

@@ -22,6 +22,7 @@ from compute.cli.inputs import (
 from compute.cli.output import add_delivery_arguments, check_out, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped, spoken_options
 from compute.methods import METHODS
+from compute.methods.attribution.saliency import COMBINED
 from compute.methods.base import CHANNEL, IMAGE, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods.synthesis.ascent import LOGIT
 from compute.models.model import Model
@@ -68,6 +69,9 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     check_out(args)
+    if args.input_channels in COMBINED:
+        # What --combine-channels was called before --channels said what the network's input has.
+        args.channels, args.input_channels = args.input_channels, None
     method = args.method(**chosen(args, args.method))
     subject = open_target(args)
     inputs = method.checked(subject.model, _inputs(args, method, subject))
@@ -108,7 +112,7 @@ def _inputs(args: argparse.Namespace, method: Method, subject: Target) -> Inputs
 
 def _pixels(args: argparse.Namespace, model: Model, data: bytes, name: str) -> torch.Tensor:
     """(C, H, W): the network's crop, or the whole picture where that is asked for."""
-    return model.prepare(picture_of(data, name), getattr(args, "whole", False))
+    return model.prepare(picture_of(data, name, model.preprocessing), getattr(args, "whole", False))
 
 
 def _last(name: str, steps: Iterator[Step]) -> Step:

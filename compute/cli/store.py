@@ -153,6 +153,7 @@ def _part(args: argparse.Namespace) -> "Part | None":
 
 def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images import sources as images
+    from compute.images.survey import looking_at
     from compute.models import zoo
     from compute.pipeline.job import Job, check_seed, complete_stages, image_digests, parameters
     from compute.runtime.precision import check_precision
@@ -164,7 +165,9 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
     spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
-    model = zoo.load(spec, args.device, images.class_names(source.items))
+    found: list[str] = []
+    look = looking_at(source.read, [item.path for item in items], found.append)
+    model = zoo.load(spec, args.device, images.class_names(source.items), look)
     chosen = parameters(
         model,
         args.stages,
@@ -176,9 +179,11 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
         args.precision,
     )
     progress.note(f"{model.name} on {model.device.type}, {len(items):,} images of {source.spec}")
+    for note in found:
+        progress.note(note)
     with progress.stage("reading", len(items)) as stage:
         digests = image_digests(source, items, stage)
-    return Job(model, spec.to_dict(), source, items, digests, chosen)
+    return Job(model, zoo.as_loaded(spec, model).to_dict(), source, items, digests, chosen)
 
 
 def _check_place(store: str) -> None:

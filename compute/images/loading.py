@@ -11,9 +11,9 @@ from typing import TypeVar
 import torch
 from PIL import Image
 
-from compute.images.decoding import decode
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Preprocessing
+from compute.images.raster import Photograph, shown
 from compute.images.sources import ImageSource, Item
 
 THUMBNAIL_SIDE = 128
@@ -47,17 +47,19 @@ def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) 
         return Picture(reason=str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        image = decode(data)
+        image = preprocessing.read(data)
         return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
     except (ValueError, MemoryError, RuntimeError) as error:  # torch says RuntimeError where memory is short
         return Picture(digest, reason=str(error) or "there is not enough memory for it")
 
 
-def thumbnail(image: Image.Image) -> bytes:
-    """PNG of a small picture (both sides at most 64 pixels), else JPEG, longer side at most 128 pixels."""
-    if max(image.size) <= LOSSLESS_SIDE:
-        return encoded(image)
-    small = image.copy()
+def thumbnail(image: Photograph) -> bytes:
+    """PNG of a small picture (both sides at most 64 pixels), else JPEG, longer side at most 128 pixels; in
+    grey or RGB, whatever the channels (see `raster.shown`)."""
+    picture = shown(image)
+    if max(picture.size) <= LOSSLESS_SIDE:
+        return encoded(picture)
+    small = picture.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     return encoded(small, "JPEG", quality=90)
 

@@ -13,6 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from compute.images.encoding import encoded
+from compute.images.raster import false_color
 
 SEQUENTIAL, DIVERGING = "magma", "coolwarm"
 CLIP = 99.5
@@ -34,8 +35,9 @@ def picture(step) -> np.ndarray:
     if step.kind == "heatmap":
         return to_8_bit(heatmap(step.data))
     if step.kind == "gradient":
-        return to_8_bit(signed(step.data))
-    return to_8_bit(step.data)
+        return to_8_bit(false_color(signed(step.data)))
+    channels = step.data.shape[2] if step.data.ndim == 3 else 1
+    return to_8_bit(step.data if channels in (1, 3, 4) else false_color(step.data))
 
 
 def pixels(image) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from compute.images.decoding import EXTENSIONS
 from compute.images.encoding import encoded
+from compute.images.formats import arrays
 
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 LARGEST_BYTES = 2**30
@@ -93,7 +94,7 @@ def sample(items: Iterable[Item], limit: int | None, seed: int) -> tuple[Item, .
 
 
 class FolderSource:
-    """A folder of image files, read recursively.
+    """A folder of image files, read recursively; of arrays where there are no pictures.
 
     The first folder below it is the class; where all first folders are called train, test, val and their
     like, they are the splits and the second one is the class. Files that lie in none have no label."""
@@ -109,11 +110,10 @@ class FolderSource:
     @cached_property
     def items(self) -> tuple[Item, ...]:
         files = list(_walk(self.folder))
-        paths = [path for path in files if path.suffix.lower() in EXTENSIONS]
+        paths = _of_kind(files, EXTENSIONS) or _of_kind(files, arrays.EXTENSIONS)
         if not paths:
-            raise ValueError(
-                f"no images in {self.folder}: {_found(files)}; accepted are {', '.join(EXTENSIONS)}"
-            )
+            accepted = ", ".join((*EXTENSIONS, *arrays.EXTENSIONS))
+            raise ValueError(f"no images in {self.folder}: {_found(files)}; accepted are {accepted}")
         first = {path.parts[0].lower() for path in paths if len(path.parts) > 1}
         has_splits = bool(first) and first <= SPLITS
         return _by_path(_folder_item(path, has_splits) for path in paths)
@@ -224,6 +224,10 @@ def _printable(name: str) -> str:
     crash.
     """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _of_kind(files: Iterable[PurePosixPath], extensions: tuple[str, ...]) -> list[PurePosixPath]:
+    return [path for path in files if path.suffix.lower() in extensions]
 
 
 def _folder_item(path: PurePosixPath, has_splits: bool) -> Item:

@@ -1,4 +1,4 @@
-"""What methods ask of a network before they run: an input that is a picture, feature maps, a size it takes.
+"""What methods ask of a network before they run: feature maps, a size it takes.
 
 The `…_because` functions say in words why something can't be had, and None where it can.
 """
@@ -8,18 +8,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from compute.images.preprocessing import MODES
 from compute.models.model import Model
 
 Size = tuple[int, int]
 """Height and width in pixels."""
-
-
-def no_picture_because(model: Model) -> str | None:
-    """Why no picture can be made for `model`, or None if one can."""
-    if model.in_channels in MODES:
-        return None
-    return f"its input has {model.in_channels} channels, and a picture has 1 (grey) or 3 (RGB)"
 
 
 def patch_embedding(model: Model) -> str | None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from compute.demo.networks import NETWORKS
 from compute.images.preprocessing import Preprocessing
+from compute.images.survey import Look, with_survey
 from compute.models.architectures import (
     DEFAULT,
     RANDOM,
@@ -21,13 +22,16 @@ from compute.models.architectures import (
     torchvision_names,
 )
 from compute.models.checkpoints import StateDict, load_weights, read_checkpoint
+from compute.models.input_options import LISTS, Size, add_input_arguments, input_preprocessing
 from compute.models.model import Model, count_classes
 from compute.network.outputs import MEANINGS
 from compute.runtime.precision import insist_on_float32
 from compute.runtime.suggestions import did_you_mean
 
-LATER = {"scores", "output", "feature"}
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LATER = {
+    "scores", "output", "feature", "resize", "crop_fraction", "interpolation", "fit", "pad_value",
+    "input_channels", "value_max", "value_range",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,21 +42,28 @@ class ModelSpec:
     torchvision's, or "none" for random ones that follow from `seed`. checkpoint: a file of weights. classes:
     a file with one class name a line. scores: what the class scores mean (`compute.network.outputs`). output:
     name or position of the scores in what the network returns. feature: the layer whose value is the feature.
-    size: height and width of the input in pixels; a photograph's shorter side is scaled to it. mean, std: one
-    value a channel, for pixels in [0, 1].
+    The others say what the input is (`compute.models.input_options`).
     """
 
     model: str
     weights: str | None = None
     checkpoint: str | None = None
     classes: str | None = None
-    size: int | None = None
+    size: Size | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     seed: int = 0
     scores: str | None = None
     output: str | None = None
     feature: str | None = None
+    resize: Size | None = None
+    crop_fraction: float | None = None
+    interpolation: str | None = None
+    fit: str | None = None
+    pad_value: tuple[float, ...] | None = None
+    input_channels: str | None = None
+    value_max: int | None = None
+    value_range: tuple[float, float] | None = None
 
     @property
     def runs_user_code(self) -> bool:
@@ -77,7 +88,7 @@ class ModelSpec:
     def from_dict(cls, values: dict) -> "ModelSpec":
         """ValueError for anything but `to_dict`."""
         try:
-            lists = {name: tuple(values[name]) for name in ("mean", "std") if values.get(name) is not None}
+            lists = {name: tuple(values[name]) for name in LISTS if isinstance(values.get(name), list)}
             spec = cls(**{**values, **lists})
         except (TypeError, AttributeError) as error:
             raise ValueError(f"{values!r} does not say which model: {error}") from error
@@ -98,15 +109,6 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--checkpoint", metavar="FILE", help="weights as .pt, .pth, .th or .safetensors")
     group.add_argument("--classes", metavar="FILE", help="class names, one a line, in the network's order")
     group.add_argument(
-        "--size", type=int, metavar="N", help="height and width of the network's input in pixels"
-    )
-    group.add_argument(
-        "--mean", type=_numbers, metavar="R,G,B", help="the input's mean a channel, pixels in [0, 1]"
-    )
-    group.add_argument(
-        "--std", type=_numbers, metavar="R,G,B", help="the input's standard deviation a channel"
-    )
-    group.add_argument(
         "--scores", choices=MEANINGS, help="what the class scores mean (default: found by their values)"
     )
     group.add_argument(
@@ -119,16 +121,20 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LAYER",
         help="another layer for the feature (default: what the scores are made of)",
     )
+    add_input_arguments(parser)
 
 
 def load(
-    spec: ModelSpec, device: str | torch.device = "cpu", class_names: Iterable[str] | None = None
+    spec: ModelSpec,
+    device: str | torch.device = "cpu",
+    class_names: Iterable[str] | None = None,
+    look: Look | None = None,
 ) -> Model:
     """The model that `spec` describes, ready to use.
 
     class_names: taken where neither `spec.classes` nor the weights name the classes and there are as many;
-    without them the classes are "class 0", "class 1", …  Raises ValueError that names what is wrong and the
-    choices.
+    without them the classes are "class 0", "class 1", …  look: at images, for what `spec` leaves open of
+    their values (`as_loaded` then says it).  Raises ValueError that names what is wrong and the choices.
     """
     device = resolve_device(device)
     insist_on_float32(device)
@@ -137,6 +143,8 @@ def load(
     if state is not None:
         load_weights(architecture.module, state, f"checkpoint {spec.checkpoint!r}")
     preprocessing = _preprocessing(spec, architecture)
+    if look is not None:
+        preprocessing = with_survey(preprocessing, look(preprocessing.form))
     count = count_classes(architecture.module, preprocessing, spec.scores, spec.output)
     classes = _classes(spec, architecture, count, tuple(class_names or ()))
     random = state is None and (spec.weights or "").lower() == RANDOM
@@ -144,6 +152,14 @@ def load(
     return Model(
         architecture.module, preprocessing, classes, name, device, spec.scores, spec.output, spec.feature
     )
+
+
+def as_loaded(spec: ModelSpec, model: Model) -> ModelSpec:
+    """`spec` with what was found out of the images when `model` was loaded, so that it loads the same
+    again."""
+    found = model.preprocessing
+    channels = found.colors if found.colors is not None else spec.input_channels
+    return replace(spec, input_channels=channels, value_max=found.value_max)
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -194,27 +210,20 @@ def _fine_tuned(module: nn.Module, state: StateDict) -> int | None:
 
 
 def _preprocessing(spec: ModelSpec, architecture: Architecture) -> Preprocessing:
-    known = architecture.preprocessing
-    if known is None and spec.size is None:
+    stem = _stem_channels(architecture.module)
+    chosen = input_preprocessing(spec, architecture.preprocessing, spec.model, stem)
+    if stem is not None and stem != chosen.channels:
         raise ValueError(
-            f"{spec.model} doesn't say how large its input is; give --size in pixels (and --mean, --std)"
+            f"{architecture.name} takes {stem} channel{'s' * (stem != 1)}, but mean and std have "
+            f"{chosen.channels} values; give --mean and --std with {stem}"
         )
-    known = known or Preprocessing((spec.size, spec.size), spec.size, IMAGENET_MEAN, IMAGENET_STD)
-    changes = {name: getattr(spec, name) for name in ("mean", "std") if getattr(spec, name) is not None}
-    if spec.size is not None:
-        changes |= {"size": (spec.size, spec.size), "resize": spec.size}
-    chosen = replace(known, **changes)
-    _check_channels(architecture, chosen)
     return chosen
 
 
-def _check_channels(architecture: Architecture, preprocessing: Preprocessing) -> None:
-    stem = next((each for each in architecture.module.modules() if isinstance(each, nn.Conv2d)), None)
-    if stem is not None and stem.in_channels not in (0, preprocessing.channels):
-        raise ValueError(
-            f"{architecture.name} takes {stem.in_channels} channel{'s' * (stem.in_channels != 1)}, but mean "
-            f"and std have {preprocessing.channels} values; give --mean and --std with {stem.in_channels}"
-        )
+def _stem_channels(module: nn.Module) -> int | None:
+    """Of the first convolution's input; None where there is none, or it is not made yet."""
+    stem = next((each for each in module.modules() if isinstance(each, nn.Conv2d)), None)
+    return None if stem is None else stem.in_channels or None
 
 
 def _classes(
@@ -236,10 +245,3 @@ def _read_classes(path: Path, count: int) -> tuple[str, ...]:
     if len(names) != count:
         raise ValueError(f"{str(path)!r} has {len(names)} class names, but the network gives {count} scores")
     return names
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 0.5,0.5,0.5") from error

@@ -11,7 +11,7 @@ import torch
 
 from compute.analysis.label_agreement import agreement
 from compute.analysis.search import SPACES, ExactSearch
-from compute.images.pictures import pixels, resized, tiled, to_8_bit
+from compute.images.pictures import resized, tiled, to_8_bit
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.preprocessing import Preprocessing
 from compute.methods.base import IMAGE
@@ -88,10 +88,14 @@ class NeighborsSpec(ReportSpec):
     def _of_file(self, inputs: ReportInputs, data: bytes) -> Report:
         """Of an image that the run has not: its neighbours are searched for."""
         model = inputs.model()
-        crop = model.prepare(picture_of(data, inputs.image_name or "the image"))
+        crop = model.prepare(picture_of(data, inputs.image_name or "the image", model.preprocessing))
         found = {space: self._search(inputs, model, data, space) for space in SPACES}
+
+        def query() -> np.ndarray:
+            return model.preprocessing.shown(crop)
+
         digest = hashlib.sha256(data).hexdigest()
-        return neighbors_report(inputs.run, digest, None, lambda: pixels(crop), found, self.count, self.side)
+        return neighbors_report(inputs.run, digest, None, query, found, self.count, self.side)
 
     def _search(self, inputs: ReportInputs, model: Model, data: bytes, space: str) -> pa.Table:
         """The result of `neighbors_of_file`, its progress on the standard error."""
@@ -127,7 +131,7 @@ def neighbors_of_file(
     """
     if space not in SPACES:
         raise ValueError(f"unknown space {space!r}; choose from {', '.join(SPACES)}")
-    crop = model.prepare(picture_of(data, "the image"))
+    crop = model.prepare(picture_of(data, "the image", model.preprocessing))
     copies = copies_of(run, data)
     if space == "pixel":
         yield from _pixel_neighbors(run, model.preprocessing, crop, copies, count, read)
@@ -150,8 +154,9 @@ def stored_neighbors_report(
     found = {space: run.neighbors(space, image_id).slice(0, count) for space in SPACES}
 
     def query() -> np.ndarray:
-        picture = picture_of(read(run, image_id), f"image {image_id}")
-        return pixels(preprocessing_of(run).tensor(picture))
+        preprocessing = preprocessing_of(run)
+        picture = picture_of(read(run, image_id), f"image {image_id}", preprocessing)
+        return preprocessing.shown(preprocessing.tensor(picture))
 
     row = run.image(image_id)
     return neighbors_report(run, row["sha256"], row["label"], query, found, count, side, of_all)
@@ -246,7 +251,7 @@ def _pixel_vector(
 ) -> np.ndarray:
     """(width,) float32; NaN where the image can't be read, which `ExactSearch` never finds."""
     try:
-        crop = preprocessing.tensor(picture_of(read(run, image_id), f"image {image_id}"))
+        crop = preprocessing.tensor(picture_of(read(run, image_id), f"image {image_id}", preprocessing))
     except (ValueError, OSError):
         return np.full(width, np.nan, np.float32)
     return pixel_vectors(crop[None])[0].numpy()

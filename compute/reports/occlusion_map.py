@@ -10,7 +10,6 @@ import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from compute.images.pictures import pixels
 from compute.occlusion.maps import centers, windows
 from compute.reports.base import RUN, STORED_IMAGE, ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
@@ -144,8 +143,9 @@ def _draw(
     axes = figure.add_subplot()
     height, width = size
     if asked["overlay"]:
-        photograph = picture_of(read(run, image_id), f"image {image_id}")
-        crop = pixels(preprocessing_of(run).tensor(photograph))
+        preprocessing = preprocessing_of(run)
+        photograph = picture_of(read(run, image_id), f"image {image_id}", preprocessing)
+        crop = preprocessing.shown(preprocessing.tensor(photograph))
         grey = matplotlib.colormaps["gray"]
         axes.imshow(crop.mean(axis=2), cmap=grey, vmin=0, vmax=1, extent=(0, width, height, 0))
     style = {"alpha": OVER if asked["overlay"] else 1, "shading": "nearest"}

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from PIL import Image
 
 from compute.images.pictures import pixels, resized, signed, tiled, to_8_bit, window
+from compute.images.raster import Photograph, false_color, shown
 from compute.methods.attribution.guided_backprop import energy_box, guided_gradients, undefined_because
 from compute.methods.base import CHANNEL, LAYER
 from compute.models.model import Model
@@ -23,6 +23,7 @@ from compute.reports.drawing.run_images import (
     box_of,
     of_run,
     picture_of,
+    preprocessing_of,
     read_original,
     with_images,
 )
@@ -104,7 +105,7 @@ def guided_tiles(
     model: Model,
     layer: str,
     channel: int,
-    photographs: Sequence[Image.Image],
+    photographs: Sequence[Photograph],
     units: Sequence[tuple[int, int]],
     side: int,
 ) -> tuple[list[np.ndarray], list[list[int]]]:
@@ -119,15 +120,16 @@ def guided_tiles(
     field = model.layer(layer).receptive_field
     tiles = []
     for guided in found:
-        picture = signed(pixels(guided.gradient))
+        picture = false_color(signed(pixels(guided.gradient)))
         seen = picture if field is None else window(picture, field.box(guided.y, guided.x))
         tiles.append(resized(seen, side))
     return tiles, [list(energy_box(guided.gradient)) for guided in found]
 
 
-def _photographs(run: Run, rows: list[dict], read: Originals) -> Callable[[], list[Image.Image]]:
+def _photographs(run: Run, rows: list[dict], read: Originals) -> Callable[[], list[Photograph]]:
     """Decodes them once, when they are first asked for."""
-    return cache(lambda: [picture_of(read(run, r["image_id"]), f"image {r['image_id']}") for r in rows])
+    preprocessing, ids = preprocessing_of(run), [row["image_id"] for row in rows]
+    return cache(lambda: [picture_of(read(run, each), f"image {each}", preprocessing) for each in ids])
 
 
 def _units(rows: list[dict]) -> list[tuple[int, int]]:
@@ -135,7 +137,7 @@ def _units(rows: list[dict]) -> list[tuple[int, int]]:
 
 
 def _sheet(
-    rows: list[dict], photographs: Sequence[Image.Image], guided: Sequence[np.ndarray], side: int
+    rows: list[dict], photographs: Sequence[Photograph], guided: Sequence[np.ndarray], side: int
 ) -> np.ndarray:
     tiles = [resized(_patch(image, row), side) for image, row in zip(photographs, rows, strict=True)]
     columns = max(1, math.ceil(math.sqrt(len(rows))))
@@ -155,8 +157,8 @@ def _statistics(run: Run, layer: str, channel: int) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("layer", "channel")}
 
 
-def _patch(image: Image.Image, row: dict[str, Any]) -> np.ndarray:
+def _patch(image: Photograph, row: dict[str, Any]) -> np.ndarray:
     """The patch of the original image; the whole image where the receptive field is not known."""
-    values = np.asarray(image.convert("RGB"), np.float32) / 255
+    values = np.asarray(shown(image).convert("RGB"), np.float32) / 255
     box = box_of(row)
     return values if box is None else window(values, box)

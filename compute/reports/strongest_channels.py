@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from PIL import Image
 
 from compute.analysis.channel_ranking import Distribution, ranking, standing
 from compute.images.pictures import resized, window
 from compute.images.preprocessing import Box
+from compute.images.raster import Photograph, shown
 from compute.methods.base import IMAGE
 from compute.models.model import Model
 from compute.reports.base import MODEL, RUN, ReportInputs, ReportSpec
@@ -102,7 +102,7 @@ class StrongestChannelsSpec(ReportSpec):
 
     def _make(self, inputs: ReportInputs) -> Report:
         run, data, name = inputs.run, inputs.image_file(), inputs.image_name or f"image {inputs.image_id}"
-        photograph, image_id = picture_of(data, name), inputs.image_id
+        photograph, image_id = picture_of(data, name, preprocessing_of(inputs.run)), inputs.image_id
         if image_id is None:
             image_id = next(iter(copies_of(run, data)), None)
         if self.stored and image_id is None:
@@ -120,14 +120,14 @@ def peaks(model: Model, image: torch.Tensor, layers: Iterable[str]) -> dict[str,
     return {name: _peaks(maps[name][0]) for name in names}
 
 
-def peaks_of(run: Run, model: Model, photograph: Image.Image) -> dict[str, Peaks]:
+def peaks_of(run: Run, model: Model, photograph: Photograph) -> dict[str, Peaks]:
     """Return the strongest units of all layers of the run in a photograph, from one forward pass."""
     return peaks(model, model.prepare(photograph), layers_of(run))
 
 
 def strongest_report(
     run: Run,
-    photograph: Image.Image,
+    photograph: Photograph,
     sha256: str,
     image_id: int | None,
     layer: str = "",
@@ -167,11 +167,11 @@ def _row(response: Response) -> dict:
     return row | dict(zip(EDGES, row.pop("box") or [None] * len(EDGES), strict=True))
 
 
-def _sheet(photograph: Image.Image, responses: list[Response], layers: tuple[str, ...]) -> np.ndarray:
+def _sheet(photograph: Photograph, responses: list[Response], layers: tuple[str, ...]) -> np.ndarray:
     """A row or some for each layer, under its name; below each patch the channel and its place."""
     if not responses:
         raise ValueError("no channel responds to this image, so there is no picture of one")
-    image = np.asarray(photograph.convert("RGB"), np.float32) / 255
+    image = np.asarray(shown(photograph).convert("RGB"), np.float32) / 255
     by_layer = [[response for response in responses if response.layer == layer] for layer in layers]
     rows = [each[at : at + COLUMNS] for each in by_layer for at in range(0, len(each), COLUMNS)]
     width, height = max(map(len, rows)) * (SIDE + GAP) + GAP, len(rows) * (TITLE + SIDE + CAPTION)

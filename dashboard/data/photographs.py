@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import streamlit as st
 from PIL import Image
 
-from compute.images.decoding import decode
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Box
+from compute.images.raster import Photograph, shown
 from compute.reports.drawing.run_images import box_of, preprocessing_of
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
@@ -40,13 +40,13 @@ class ChosenImage:
 @st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def crop(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return what the network sees of an image, as PNG."""
-    return encoded(preprocessing_of(run).crop(photograph(run, image_id, upload)))
+    return encoded(shown(preprocessing_of(run).crop(photograph(run, image_id, upload))))
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def whole(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return the whole photograph as PNG, scaled down where a side is longer than LARGEST."""
-    image = photograph(run, image_id, upload).convert("RGB")
+    image = shown(photograph(run, image_id, upload)).convert("RGB")
     image.thumbnail((LARGEST, LARGEST))
     return encoded(image)
 
@@ -69,20 +69,22 @@ def patch(run: Run, row: dict, side: int) -> bytes:
     return box(run, row["image_id"], box_of(row), side)
 
 
-def photograph(run: Run, image_id: int, upload: str = "") -> Image.Image:
+def photograph(run: Run, image_id: int, upload: str = "") -> Photograph:
     """Decode one of the run's images, or an uploaded one.
 
     upload: its name in links; "" for the run's image of this id.
     ValueError where the image is gone, has changed since the run was made, or can't be decoded.
     """
-    return decode(uploads().read(upload) if upload else runs.original(run, image_id))
+    content = uploads().read(upload) if upload else runs.original(run, image_id)
+    return preprocessing_of(run).read(content)
 
 
-def cut(image: Image.Image, edges: Box, side: int) -> Image.Image:
+def cut(image: Photograph, edges: Box, side: int) -> Image.Image:
     """Return a part of an image, its longer side `side` pixels; small ones are enlarged without smoothing."""
     left, top, right, bottom = edges
     scale = side / max(right - left, bottom - top)
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
     matrix = (1 / scale, 0, left, 0, 1 / scale, top)
     resampling = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC
-    return image.convert("RGB").transform(size, Image.Transform.AFFINE, matrix, resampling, fillcolor=OUTSIDE)
+    picture = shown(image).convert("RGB")
+    return picture.transform(size, Image.Transform.AFFINE, matrix, resampling, fillcolor=OUTSIDE)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compute.images.pictures import pixels, signed, window
+from compute.images.pictures import signed, window
+from compute.images.raster import false_color
 from compute.methods.attribution.guided_backprop import energy_box, guided_gradients, undefined_because
 from compute.methods.base import CHANNEL, IMAGE, NEURON, Inputs, Method, Step
 from compute.models.model import Model
@@ -54,7 +55,7 @@ class Guided(Method):
         if layer.receptive_field is not None:
             box = layer.receptive_field.box(found.y, found.x)
             pictures = {
-                "image patch": window(pixels(inputs.image), box),
-                "patch": window(signed(gradient), box),
+                "image patch": window(model.preprocessing.shown(inputs.image), box),
+                "patch": window(false_color(signed(gradient)), box),
             }
         yield Step(1, 1, self.output, gradient, found.value, numbers, pictures)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 
-from compute.images.pictures import RESULT, heatmap, overlay, pixels
+from compute.images.pictures import RESULT, heatmap, overlay
 from compute.methods.attribution.explained_class import explained_class
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.models.model import Model
@@ -87,14 +87,17 @@ class Occlusion(Method):
                 data,
                 explained.logit,
                 numbers,
-                self._pictures(inputs, data),
+                self._pictures(model, inputs, data),
             )
 
-    def _pictures(self, inputs: Inputs, data: np.ndarray) -> dict[str, np.ndarray]:
+    def _pictures(self, model: Model, inputs: Inputs, data: np.ndarray) -> dict[str, np.ndarray]:
         if self.value == ARGMAX:
             return {RESULT: class_colours(data)}
         # The colder end of the scale is where the score stays: colour marks what the class depends on.
-        return {"overlay": overlay(pixels(inputs.image), data.max() - data), RESULT: heatmap(data)}
+        return {
+            "overlay": overlay(model.preprocessing.shown(inputs.image), data.max() - data),
+            RESULT: heatmap(data),
+        }
 
 
 def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: tuple[int, int]) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from compute.images.pictures import heatmap, overlay, pixels
+from compute.images.pictures import heatmap, overlay
 from compute.methods.attribution.deletion_insertion import Curve, curves
 from compute.methods.attribution.explained_class import Explained, explained_class
 from compute.methods.attribution.gradcam import gradcam, last_maps
@@ -25,7 +25,7 @@ from compute.occlusion.maps import BASELINES, baseline_image
 from compute.runtime.parameters import parameter
 
 GRADIENT, SMOOTHGRAD, INTEGRATED, GRADCAM = "gradient", "smoothgrad", "integrated", "gradcam"
-LARGEST, SUM = "largest", "sum"
+COMBINED = LARGEST, SUM = "largest", "sum"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Saliency(Method):
         LARGEST,
         "how the colour channels become one map: the largest absolute value, or the signed sum (of "
         "integrated gradients: adds up to the change of the score)",
-        choices=(LARGEST, SUM),
+        choices=COMBINED,
+        option="combine_channels",
         source="Simonyan 2014, §3.1",
     )
     samples: int = parameter(
@@ -118,7 +119,7 @@ class Saliency(Method):
             if partial.done < total:
                 yield Step(partial.done, total, self.output, saliency, explained.logit)
         numbers = self._numbers(model, inputs, explained, partial.values)
-        pictures = {"overlay": overlay(pixels(inputs.image), saliency)}
+        pictures = {"overlay": overlay(model.preprocessing.shown(inputs.image), saliency)}
         if self.sanity:
             for control in self._attributions(model.with_random_weights(self.seed), inputs, explained.index):
                 if passes + control.done < total:

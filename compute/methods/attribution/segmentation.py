@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from compute.images.pictures import RESULT, heatmap, pixels, to_8_bit
+from compute.images.pictures import RESULT, heatmap, to_8_bit
 from compute.methods.attribution.saliency import GRADCAM, GRADIENT, INTEGRATED, SMOOTHGRAD, Saliency
 from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step
 from compute.models.model import Model
@@ -86,7 +86,7 @@ class Segmentation(Method):
             if step.index < step.total:
                 nothing = np.zeros_like(step.data)
                 yield Step(step.index, step.total + 1, self.output, nothing, step.score, step.numbers)
-        saliency, image = step.data, _colours(pixels(inputs.image))
+        saliency, image = step.data, _colours(model.preprocessing.shown(inputs.image))
         blurred = _blurred(saliency, self.blur)
         pictures = {"saliency": heatmap(saliency)}
         try:

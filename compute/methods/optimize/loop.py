@@ -6,13 +6,16 @@ combination of them and of a rule for the step.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from compute.images.saved_image import eight_bit
+from compute.images.preprocessing import Preprocessing
+from compute.images.saved_image import eight_bit, result_pictures
 from compute.methods.base import Step
 from compute.methods.optimize.parameterizations import Parameterization
 from compute.methods.optimize.transforms import Transform, unchanged
@@ -63,6 +66,12 @@ def watched(
         if data is None or index % every == 0 or index == total:
             data = array(parameterization.image()[0])
         yield Step(index, total, "image", data, score)
+
+
+def result(step: Step, preprocessing: Preprocessing, image: Tensor, numbers: Mapping[str, Any]) -> Step:
+    """Return the last step of a method that makes an image (C, H, W), with what it is shown by."""
+    data = array(image)
+    return replace(step, data=data, numbers=numbers, pictures=result_pictures(preprocessing, data))
 
 
 def array(image: Tensor) -> np.ndarray:

@@ -9,19 +9,18 @@ transformations), Fel et al. 2023 (MaCo: phase).
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
 
-from compute.images.saved_image import through_png
+from compute.images.saved_image import through_file
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, TARGET, Inputs, Method, Step
-from compute.methods.optimize.loop import Adam, Rule, array, climb, slope, watched
+from compute.methods.optimize.loop import Adam, Rule, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Fourier, Parameterization, Phase, Pixels
 from compute.methods.optimize.regularizers import LectureRule
 from compute.methods.optimize.transforms import Transform, in_proportion, robust, rolled, unchanged
-from compute.methods.requirements import no_picture_because
 from compute.models import objectives
 from compute.models.model import Model
 from compute.models.objectives import Objective
@@ -152,10 +151,6 @@ class Ascent(Method):
         0, "of the start and of every perturbation", low=0, high=2**31 - 1, source="chosen here"
     )
 
-    @classmethod
-    def unavailable_because(cls, model: Model) -> str | None:
-        return no_picture_because(model)
-
     def checked(self, model: Model, inputs: Inputs) -> Inputs:
         inputs = super().checked(model, inputs)
         self.chosen(inputs)
@@ -174,9 +169,8 @@ class Ascent(Method):
         for step in watched(climb(image, uphill, self.rule(model), self.iterations), image, self.iterations):
             if step.index < step.total:
                 yield step
-        yield replace(
-            step, data=array(image.image()[0]), numbers=reached(model, kind, inputs, image.image()[0])
-        )
+        made = image.image()[0]
+        yield result(step, model.preprocessing, made, reached(model, kind, inputs, made))
 
     def chosen(self, inputs: Inputs) -> str:
         """Which objective the inputs call for; raises ValueError if they lack something."""
@@ -272,7 +266,7 @@ def reached(model: Model, kind: str, inputs: Inputs, image: Tensor) -> dict[str,
     """The numbers of a result, of what `model` sees of the saved picture."""
     goal = measured(model, kind, inputs)
     with torch.inference_mode():
-        values = model.activations(through_png(model.preprocessing, image)[None], goal.sites | {LOGITS})
+        values = model.activations(through_file(model.preprocessing, image)[None], goal.sites | {LOGITS})
     probabilities = values[LOGITS][0].softmax(0)
     numbers = {
         "objective": kind,

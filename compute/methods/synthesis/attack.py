@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator
 
-from compute.images.saved_image import LEVELS
+from compute.images.raster import false_color
+from compute.images.saved_image import LEVELS, result_pictures
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.methods.optimize.loop import Rule, array, climb, normalized, signed, slope
 from compute.methods.optimize.norm_balls import L2Ball, LInfBall, WholeRange
-from compute.methods.requirements import no_picture_because
 from compute.methods.synthesis.ascent import LECTURE_VALUES
 from compute.methods.synthesis.attack_goal import AttackGoal, Certificate
 from compute.models.model import Model
@@ -117,7 +117,7 @@ class Attack(Method):
     def unavailable_because(cls, model: Model) -> str | None:
         if len(model.classes) < 2:
             return "it knows one class only, so there is no other to take an image for"
-        return no_picture_because(model)
+        return None
 
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
         """The lecture's step has no ball, and FGSM's one step starts at the picture."""
@@ -159,14 +159,15 @@ class Attack(Method):
             smallest = yield from self.smallest(untouched, failed, self.size(best), count)
         numbers = self.numbers(untouched, best, radius) | {"steps": taken} | smallest
         count.index += 1
+        data = array(best.image)
         yield Step(
             count.index,
             count.total,
             "image",
-            array(best.image),
+            data,
             best.margin,
             numbers,
-            {"difference": best.magnified()},
+            result_pictures(model.preprocessing, data) | {"difference": false_color(best.magnified())},
         )
 
     def attempt(self, untouched: Certificate, radius: float, confidence: float, count: "Count") -> Search:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compute.images.saved_image import LEVELS, altered, eight_bit, through_png
+from compute.images.saved_image import LEVELS, altered, eight_bit, through_file
 from compute.methods.optimize.loop import array
 from compute.methods.requirements import check_input_size
 from compute.models.model import Model
@@ -59,7 +59,7 @@ class AttackGoal:
 
     def certify(self, image: Tensor) -> "Certificate":
         """What the network makes of `image` (C, H, W) once it is saved as a PNG file and read again."""
-        seen = through_png(self.model.preprocessing, image)
+        seen = through_file(self.model.preprocessing, image)
         with torch.inference_mode():
             return Certificate(self, seen, self.model.logits(seen[None])[0].float().cpu())
 

@@ -10,7 +10,7 @@ blur.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -18,13 +18,12 @@ from torch import Generator, Tensor
 
 from compute.images.saved_image import LEVELS, eight_bit
 from compute.methods.base import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, Step
-from compute.methods.optimize.loop import SHOWN_IMAGES, Slope, array, climb, mean_normalized
+from compute.methods.optimize.loop import SHOWN_IMAGES, Slope, array, climb, mean_normalized, result
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import blurred
 from compute.methods.optimize.tiled_gradient import tiled_score, tiled_slope
 from compute.methods.optimize.transforms import enlarged_size, resized
 from compute.methods.requirements import Size, check_takes, no_layers_because
-from compute.methods.synthesis.ascent import no_picture_because
 from compute.models.model import Model
 from compute.models.objectives import Objective
 from compute.runtime.parameters import parameter
@@ -108,7 +107,7 @@ class Dream(Method):
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:
-        return no_picture_because(model) or no_layers_because(model)
+        return no_layers_because(model)
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)
@@ -131,7 +130,7 @@ class Dream(Method):
             "score_after": tiled_score(score, self.tile, eight_bit(image.variable)),
             "sizes": [list(size) for size in sizes],
         }
-        yield replace(step, data=array(image.variable[0]), numbers=numbers)
+        yield result(step, model.preprocessing, image.variable[0], numbers)
 
     def dreamt(self, original: Tensor, sizes: list[Size], uphill: Slope) -> Iterator[tuple[float, Pixels]]:
         """After each step, the score and the image at the octave's size."""

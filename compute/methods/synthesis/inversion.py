@@ -8,18 +8,18 @@ Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them".
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
-from compute.images.saved_image import through_png
+from compute.images.saved_image import through_file
 from compute.methods.base import IMAGE, LAYER, Inputs, Method, Step
-from compute.methods.optimize.loop import Adam, array, climb, slope, watched
+from compute.methods.optimize.loop import Adam, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Fourier
 from compute.methods.optimize.regularizers import alpha_norm, total_variation
-from compute.methods.requirements import check_input_size, no_layers_because, no_picture_because
+from compute.methods.requirements import check_input_size, no_layers_because
 from compute.methods.synthesis.ascent import normalized_noise
 from compute.models.model import Model
 from compute.runtime.parameters import parameter
@@ -74,7 +74,7 @@ class Inversion(Method):
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:
-        return no_picture_because(model) or no_layers_because(model)
+        return no_layers_because(model)
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         check_input_size(self.name, model, inputs.image)
@@ -94,9 +94,8 @@ class Inversion(Method):
         for step in watched(scores, image, self.iterations):
             if step.index < step.total:
                 yield step
-        yield replace(
-            step, data=array(image.image()[0]), numbers=reached(model, inputs, error, image.image()[0])
-        )
+        made = image.image()[0]
+        yield result(step, model.preprocessing, made, reached(model, inputs, error, made))
 
 
 def relative_error(model: Model, inputs: Inputs) -> Callable[[Tensor], Tensor]:
@@ -113,7 +112,7 @@ def relative_error(model: Model, inputs: Inputs) -> Callable[[Tensor], Tensor]:
 def reached(
     model: Model, inputs: Inputs, error: Callable[[Tensor], Tensor], image: Tensor
 ) -> dict[str, float]:
-    seen = through_png(model.preprocessing, image)
+    seen = through_file(model.preprocessing, image)
     with torch.inference_mode():
         return {
             "error": float(error(seen[None])),

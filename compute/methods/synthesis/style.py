@@ -9,7 +9,7 @@ makes the weights the same for every network.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -17,12 +17,11 @@ from torch import Generator, Tensor
 
 from compute.images.saved_image import eight_bit
 from compute.methods.base import IMAGE, LAYER, SECOND, Inputs, Method, Step
-from compute.methods.optimize.loop import Adam, array, climb, slope, watched
+from compute.methods.optimize.loop import Adam, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import total_variation
 from compute.methods.optimize.transforms import enlarged_size, resized, shifts
 from compute.methods.requirements import check_takes, no_layers_because
-from compute.methods.synthesis.ascent import no_picture_because
 from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
@@ -95,7 +94,7 @@ class StyleTransfer(Method):
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:
-        return no_picture_because(model) or no_layers_because(model)
+        return no_layers_because(model)
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         content = enlarged(inputs.image, self.side).to(model.device)
@@ -117,9 +116,8 @@ class StyleTransfer(Method):
         for step in watched(scores, image, self.iterations):
             if step.index < step.total:
                 yield step
-        yield replace(
-            step, data=array(image.variable[0]), numbers=losses.numbers(content, eight_bit(image.variable))
-        )
+        numbers = losses.numbers(content, eight_bit(image.variable))
+        yield result(step, model.preprocessing, image.variable[0], numbers)
 
     def start(self, content: Tensor, generator: Generator) -> Tensor:
         return (

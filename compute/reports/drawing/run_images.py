@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from compute.images.decoding import decode
 from compute.images.pictures import resized
 from compute.images.preprocessing import Box, Preprocessing
+from compute.images.raster import Photograph
 from compute.images.sources import ImageSource, open_source
 from featurestore.reader import Run
 
@@ -63,10 +63,10 @@ def copies_of(run: Run, data: bytes) -> list[int]:
     return np.flatnonzero(run.table("images", ["sha256"])["sha256"].to_numpy() == digest).tolist()
 
 
-def picture_of(data: bytes, name: str) -> Image.Image:
-    """Decode an image file; ValueError, which says its `name`, where that can't be done."""
+def picture_of(data: bytes, name: str, preprocessing: Preprocessing) -> Photograph:
+    """Decode an image file for a network; ValueError, which says its `name`, where that can't be done."""
     try:
-        return decode(data)
+        return preprocessing.read(data)
     except ValueError as error:
         raise ValueError(f"{name} can't be read: {error}") from error
 

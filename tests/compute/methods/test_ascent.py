@@ -205,7 +205,10 @@ def test_only_what_the_goal_needs_is_computed(monkeypatch):
     assert seen[:3] == [{"3", "3" + PRE}] * 3
 
 
-def test_networks_whose_input_is_no_picture_are_refused():
+def test_channels_that_are_no_picture_are_shown_in_false_colors():
     network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    model = Model(network, Preprocessing((8, 8), None, (0.5,) * 2, (0.5,) * 2), ("a", "b"), "pairs")
-    assert "2 channels" in Ascent.unavailable_because(model)
+    model = Model(network, Preprocessing((8, 9), None, (0.5,) * 2, (0.5,) * 2), ("a", "b"), "pairs")
+    step = Ascent(iterations=3).run(model, Inputs(target=1))
+    assert step.data.shape == (8, 9, 2) and step.pictures["result"].shape == (8, 9, 3)
+    seen = torch.from_numpy(step.data).permute(2, 0, 1)[None]
+    assert step.numbers["activation"] == pytest.approx(float(model.logits(seen)[0, 1]), abs=1e-5)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from compute.images.saved_image import decoded, eight_bit, picture, png_bytes, through_png
+from compute.images.saved_image import decoded, eight_bit, picture, png_bytes, through_file
 from compute.methods.optimize.norm_balls import L2Ball, LInfBall
 from compute.methods.synthesis.attack_goal import AttackGoal
 from tests.support.networks.linear import linear_model, middle_image
@@ -22,7 +22,7 @@ def test_rounding_is_to_the_nearest_level():
 def test_png_keeps_every_level(name):
     model = tiny_model(name)
     image = tiny_image(model)
-    assert torch.equal(through_png(model.preprocessing, image), image)
+    assert torch.equal(through_file(model.preprocessing, image), image)
     assert decoded(model.preprocessing, png_bytes(image)).shape == (model.in_channels, *model.input_size)
     assert picture(image).mode == ("L" if name == "grey" else "RGB")
     with pytest.raises(ValueError, match="not 2"):

@@ -132,7 +132,7 @@ def test_a_users_file(file):
 def test_a_users_file_with_one_channel(file):
     model = load(ModelSpec(f"{file}:grey", size=16, mean=(0.5,), std=(0.5,)))
     assert model.in_channels == 1
-    with pytest.raises(ValueError, match="takes 1 channel, but mean and std have 3 values"):
+    with pytest.raises(ValueError, match="takes 1 channel; give --mean and --std"):
         load(ModelSpec(f"{file}:grey", size=16))
 
 
@@ -205,7 +205,7 @@ def test_a_file_that_does_not_run(tmp_path):
         ({"size": None}, "give --size"),
         ({"size": 0}, "size (0, 0)"),
         ({"weights": "DEFAULT"}, "a file's network takes a --checkpoint"),
-        ({"mean": (0.5, 0.5)}, "mean has 2 values and std 3"),
+        ({"mean": (0.5, 0.5), "std": (0.2, 0.2, 0.2)}, "mean has 2 values and std 3"),
     ],
 )
 def test_options_that_do_not_fit(changes, words, file):
