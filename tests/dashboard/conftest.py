@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
+from featurestore.reader import Run, Store
 from tests.support import page_app
 from tests.support.stores.served import copied_store, served_store
 
@@ -13,6 +14,12 @@ from tests.support.stores.served import copied_store, served_store
 def store() -> Path:
     """A store of 34 digits, not to be changed."""
     return served_store()
+
+
+@pytest.fixture
+def run(store) -> Run:
+    """The store's run, opened."""
+    return Store(store).open()
 
 
 @pytest.fixture

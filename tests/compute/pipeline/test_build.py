@@ -1,5 +1,5 @@
-"""The whole pipeline from a folder to a committed run: what is in its tables, and that no interruption shows in
-them.
+"""The whole pipeline from a folder to a committed run: what is in its tables, and that
+no interruption shows in them.
 """
 
 import io

@@ -63,11 +63,6 @@ def served(store, serve):
     serve(store)
 
 
-@pytest.fixture
-def run():
-    return Store(served_store()).open()
-
-
 def pinned(view, run):
     return dataclasses.replace(view, store="digits", run=run.fingerprint)
 

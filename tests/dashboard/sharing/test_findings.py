@@ -69,11 +69,6 @@ def serve(serve, tmp_path):
     return with_findings
 
 
-@pytest.fixture
-def run():
-    return Store(served_store()).open()
-
-
 def pinned(view, run, result=None, title="A finding", store="digits"):
     view = dataclasses.replace(view, store=store, run=run.fingerprint)
     finding = finding_of(view, run, result, title, "why")
