@@ -68,6 +68,14 @@ def direction(site: str, vector: torch.Tensor) -> Objective:
     )
 
 
-def energy(site: str) -> Objective:
-    """Half the squared L2 norm of a layer: DeepDream's objective, whose gradient is the activation itself."""
-    return Objective(frozenset({site}), lambda a: a[site].square().flatten(1).sum(1) / 2, f"{site} energy")
+def energy(site: str, index: int | None = None) -> Objective:
+    """Half the squared L2 norm of a layer, or of one of its channels.
+
+    DeepDream maximizes it: its gradient with respect to the activation is the activation itself.
+    """
+    selected = slice(None) if index is None else slice(index, index + 1)
+    return Objective(
+        frozenset({site}),
+        lambda a: a[site][:, selected].square().flatten(1).sum(1) / 2,
+        f"{site} energy" if index is None else f"{site} channel {index} energy",
+    )

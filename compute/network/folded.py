@@ -11,7 +11,7 @@ import copy
 from dataclasses import replace
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from compute.network.onednn.convolution import packed
 from compute.network.outputs import Output
@@ -29,7 +29,7 @@ class FoldedNetwork(TracedNetwork):
     Raises ValueError where the folded network gives other scores, features or layers' values for the example.
     """
 
-    def __init__(self, module: nn.Module, example: torch.Tensor, output: Output = Output()):
+    def __init__(self, module: nn.Module, example: Tensor, output: Output = Output()):
         super().__init__(module, example, output)
         with torch.no_grad():
             expected = TracedNetwork.run(self, example, self._checked_sites())
@@ -42,7 +42,7 @@ class FoldedNetwork(TracedNetwork):
         self.fast_modules = packed(self.graph, self.modules)
         self._check(example, expected)
 
-    def run(self, inputs: torch.Tensor, sites) -> dict[str, torch.Tensor]:
+    def run(self, inputs: Tensor, sites) -> dict[str, Tensor]:
         return super().run(channels_last(inputs), sites)
 
     def convolution(self, name: str) -> nn.Conv2d:
@@ -54,10 +54,10 @@ class FoldedNetwork(TracedNetwork):
         site = self.sites[name]
         convolution = self._originals[name]
         norm = self.module_of(site.pre) if site.pre is not site.convolution else None
-        folded = _with_norm(convolution, norm if _is_fixed(norm) else None)
+        folded = _with_norm(convolution, norm if is_fixed(norm) else None)
         site.convolution.target = _unused_target(site.convolution.target, self.modules)
         self.modules[site.convolution.target] = folded
-        if _is_fixed(norm):
+        if is_fixed(norm):
             self._skip(site.pre)
 
     def _skip(self, norm: fx.Node) -> None:
@@ -81,7 +81,7 @@ class FoldedNetwork(TracedNetwork):
         scores = set() if self.logits_node is None else {LOGITS}
         return {*scores, FEATURES, *self.names, *(name + PRE for name in self.names)}
 
-    def _check(self, example: torch.Tensor, expected: dict[str, torch.Tensor]) -> None:
+    def _check(self, example: Tensor, expected: dict[str, Tensor]) -> None:
         name = type(self.module).__name__
         try:
             with torch.no_grad():
@@ -97,7 +97,7 @@ class FoldedNetwork(TracedNetwork):
                 )
 
 
-def channels_last(images: torch.Tensor) -> torch.Tensor:
+def channels_last(images: Tensor) -> Tensor:
     """(N, C, H, W) with channels last in memory, on a device that is known to be no slower that way."""
     if images.ndim != 4 or images.device.type not in CHANNELS_LAST_DEVICES:
         return images
@@ -108,10 +108,7 @@ def _with_norm(convolution: nn.Conv2d, norm: nn.Module | None) -> nn.Conv2d:
     """A frozen copy of a convolution with the norm's scale and shift in its weights, computed in float64."""
     weight, bias = convolution.weight.detach(), convolution.bias
     if norm is not None:
-        scale, shift = _scale_and_shift(norm)
-        bias = torch.zeros_like(shift) if bias is None else bias.detach().double()
-        bias = (bias * scale + shift).to(weight.dtype)
-        weight = (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype)
+        weight, bias = folded_weights(weight, bias, norm)
     folded = copy.copy(convolution)
     folded._parameters = dict(convolution._parameters)
     folded.weight = nn.Parameter(channels_last(weight), requires_grad=False)
@@ -119,7 +116,20 @@ def _with_norm(convolution: nn.Conv2d, norm: nn.Module | None) -> nn.Conv2d:
     return folded
 
 
-def _scale_and_shift(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+def folded_weights(weight: Tensor, bias: Tensor | None, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return a convolution's weight and bias with the scale and shift of the norm behind it in them.
+
+    weight: (D, C, h, w)
+    bias: (D,), None for none
+    norm: one that `is_fixed`
+    """
+    scale, shift = _scale_and_shift(norm)
+    before = torch.zeros_like(shift) if bias is None else bias.detach().double()
+    scaled = weight.detach().double() * scale.view(-1, 1, 1, 1)
+    return scaled.to(weight.dtype), (before * scale + shift).to(weight.dtype)
+
+
+def _scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
     """What a norm multiplies by and what it adds then, (channels,) each, float64."""
     mean, variance = norm.running_mean.double(), norm.running_var.double()
     scale = (variance + norm.eps).rsqrt()
@@ -129,7 +139,7 @@ def _scale_and_shift(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
     return scale, shift if norm.bias is None else shift + norm.bias.detach().double()
 
 
-def _is_fixed(norm: nn.Module | None) -> bool:
+def is_fixed(norm: nn.Module | None) -> bool:
     """Whether a norm is the same affine map for every input."""
     if isinstance(norm, ops.FrozenBatchNorm2d):
         return True

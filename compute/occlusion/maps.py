@@ -7,22 +7,22 @@ Exact: every position is a forward pass, in float32, many positions a batch; of 
 patch can change is computed again where that saves work (`compute.occlusion.passes`).
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from compute.images.blurring import blurred
 from compute.models.model import Model
 from compute.network.traced import LOGITS
 from compute.occlusion.coarse_to_fine import Stage, interpolated, new_grids, stages
 from compute.occlusion.passes import choose_pass
-from compute.runtime.vision import transforms
 
 LEVELS = {"black": 0.0, "grey": 0.5, "white": 1.0}
 BASELINES = ("mean", *LEVELS, "blurred")
 BLUR = 1 / 20
+"""Standard deviation of the baseline "blurred", as a share of the image's shorter side."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def baseline_image(model: Model, image: torch.Tensor, baseline: str = "mean") ->
     if baseline == "mean":
         return image.new_tensor(model.preprocessing.mean).view(-1, 1, 1).expand_as(image)
     if baseline == "blurred":
-        return _blurred(image)
+        return blurred(image, BLUR * min(image.shape[1:]))
     if baseline not in LEVELS:
         raise ValueError(f"baseline is {baseline!r}; choose from {', '.join(BASELINES)}")
     return torch.full_like(image, LEVELS[baseline])
@@ -173,10 +173,3 @@ def _scores(logits: torch.Tensor, target: int) -> tuple[np.ndarray, np.ndarray, 
     """(N,) each: the target's probability and logit, and the index of the winning class."""
     probability = logits.softmax(1)[:, target]
     return probability.numpy(), logits[:, target].numpy(), logits.argmax(1).to(torch.int32).numpy()
-
-
-def _blurred(image: torch.Tensor) -> torch.Tensor:
-    shorter = min(image.shape[1:])
-    sigma = BLUR * shorter
-    radius = min(math.ceil(3 * sigma), shorter - 1)
-    return transforms.functional.gaussian_blur(image, [2 * radius + 1] * 2, [sigma, sigma])

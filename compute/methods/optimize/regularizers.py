@@ -5,13 +5,11 @@ The lecture's (CS231n, "Network Visualization"; Simonyan et al. 2014 for the L2 
 Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them".
 """
 
-import math
-
 import torch
 from torch import Tensor
 
+from compute.images.blurring import blurred
 from compute.methods.optimize.loop import unit
-from compute.runtime.vision import transforms
 
 
 class LectureRule:
@@ -51,14 +49,6 @@ def clipped(variable: Tensor, importance: Tensor, share: float) -> Tensor:
     if share == 0:
         return variable
     return variable * (importance > torch.quantile(importance.flatten(1), share, dim=1).view(-1, 1, 1, 1))
-
-
-def blurred(images: Tensor, deviation: float) -> Tensor:
-    """Gaussian blur of `deviation` pixels, cut at three of them."""
-    if deviation == 0:
-        return images
-    radius = min(math.ceil(3 * deviation), min(images.shape[2:]) - 1)
-    return transforms.functional.gaussian_blur(images, [2 * radius + 1] * 2, [deviation] * 2)
 
 
 def total_variation(images: Tensor, beta: float = 2.0) -> Tensor:

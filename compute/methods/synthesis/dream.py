@@ -25,7 +25,7 @@ from compute.methods.optimize.tiled_gradient import tiled_score, tiled_slope
 from compute.methods.optimize.transforms import enlarged_size, resized
 from compute.methods.requirements import Size, check_takes, no_layers_because
 from compute.models.model import Model
-from compute.models.objectives import Objective
+from compute.models.objectives import Objective, energy
 from compute.runtime.parameters import parameter
 
 NOTEBOOK = "google/deepdream notebook"
@@ -166,20 +166,15 @@ def least_side(model: Model, layer: str) -> int:
 
 
 def objective(model: Model, inputs: Inputs, tile: int) -> Objective:
-    """Half the squared L2 norm of the layer's activation, or of the one channel's; with a guide, the match
-    with it."""
+    """Return what is maximized: the energy of the layer or channel; with a guide, the match with it."""
+    if inputs.second is None:
+        return energy(inputs.layer, inputs.channel)
     selected = slice(None) if inputs.channel is None else slice(inputs.channel, inputs.channel + 1)
-    if inputs.second is not None:
-        guide = guide_vectors(model, inputs, tile)[selected]
-        return Objective(
-            frozenset({inputs.layer}),
-            lambda a: match(a[inputs.layer][:, selected], guide),
-            f"{inputs.layer} guided",
-        )
+    guide = guide_vectors(model, inputs, tile)[selected]
     return Objective(
         frozenset({inputs.layer}),
-        lambda a: a[inputs.layer][:, selected].square().flatten(1).sum(1) / 2,
-        f"{inputs.layer} energy",
+        lambda a: match(a[inputs.layer][:, selected], guide),
+        f"{inputs.layer} guided",
     )
 
 

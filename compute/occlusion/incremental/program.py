@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from compute.network.folded import folded_weights, is_fixed
 from compute.network.known_calls import called_name
 from compute.network.onednn.weights import Geometry, PackedWeights, can_pack
 from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES
@@ -141,10 +141,8 @@ class _Compiler:
         weight, bias, output = module.weight, module.bias, node
         follower = self._sole_user(output)
         norm = self.network.module_of(follower) if follower is not None else None
-        if isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats:
-            weight, bias = fuse_conv_bn_weights(
-                weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-            )
+        if is_fixed(norm):
+            weight, bias = folded_weights(weight, bias, norm)
             output = self._absorb(follower)
         activation = self._following_relu(output)
         if activation is not None:
@@ -173,7 +171,10 @@ class _Compiler:
         return None
 
     def _is_pointwise(self, node: fx.Node, module: nn.Module | None) -> bool:
-        if isinstance(module, (*NONLINEAR_MODULES, *IDENTITY_MODULES, nn.BatchNorm2d)):
+        if isinstance(module, nn.BatchNorm2d):
+            # Without running statistics it takes those of the map itself, also in eval mode.
+            return module.running_mean is not None
+        if isinstance(module, (*NONLINEAR_MODULES, *IDENTITY_MODULES)):
             return True
         if node.op == "call_method":
             return node.target in NONLINEAR_NAMES or (
