@@ -46,7 +46,8 @@ def match(sha256: pa.ChunkedArray, other: pa.ChunkedArray) -> Match:
     """
     names = pc.unique(pa.chunked_array([*sha256.chunks, *other.chunks], pa.string()).drop_null())
     keys, other_keys = (_occurrences(pc.index_in(each, names)) for each in (sha256, other))
-    _, ids, other_ids = np.intersect1d(*_pairs(keys, other_keys), assume_unique=True, return_indices=True)
+    first, second = _pairs(keys, other_keys)
+    _, ids, other_ids = np.intersect1d(first, second, assume_unique=True, return_indices=True)
     order = np.argsort(ids)
     ids, other_ids = _present(keys)[ids][order], _present(other_keys)[other_ids][order]
     return Match(ids, other_ids, len(sha256) - len(ids), len(other) - len(ids))

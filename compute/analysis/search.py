@@ -57,7 +57,7 @@ class ExactSearch:
                 ids[i, : len(found)], distances[i, : len(found)] = found, exact
         return ids, distances
 
-    def _approximate(self, queries):
+    def _approximate(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(q, N) distances (squared, if Euclidean) and (q,) bounds of their rounding error."""
         norms = np.linalg.norm(queries, axis=1)
         products = queries @ self.vectors.T
@@ -74,7 +74,9 @@ class ExactSearch:
         products[np.isnan(products)] = np.inf
         return products, error
 
-    def _nearest(self, query, approximate, error, k):
+    def _nearest(
+        self, query: np.ndarray, approximate: np.ndarray, error: float, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         k = min(k, int(np.isfinite(approximate).sum()))
         if k == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
@@ -85,14 +87,14 @@ class ExactSearch:
         order = np.argsort(exact, kind="stable")[:k]
         return candidates[order], exact[order]
 
-    def _distances(self, query, rows):
+    def _distances(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.metric == "euclidean":
             return np.sqrt(((rows - query) ** 2).sum(axis=1))
         scale = np.sqrt((rows**2).sum(axis=1)) * np.sqrt((query**2).sum())
         similarity = np.divide((rows * query).sum(axis=1), scale, out=np.zeros(len(rows)), where=scale > 0)
         return np.maximum(1 - similarity, 0)
 
-    def _check(self, queries, k, exclude):
+    def _check(self, queries: np.ndarray, k: int, exclude: Sequence[Collection[int]]) -> None:
         if queries.shape[1] != self.vectors.shape[1]:
             raise ValueError(f"queries have {queries.shape[1]} values, vectors {self.vectors.shape[1]}")
         if k < 1:

@@ -66,8 +66,8 @@ def change_colours(rng: np.random.Generator, images: Tensor) -> Tensor:
     brightness = rng.uniform(-0.12, 0.12, (number, 1, 1))
     matrix = balance * contrast * (saturation * np.eye(3) + (1 - saturation) / 3)
     shift = balance * (1 - contrast) * images.mean((1, 2, 3)).numpy().reshape(-1, 1, 1) + brightness
-    matrix, shift = torch.from_numpy(matrix).float(), torch.from_numpy(shift).float()
-    return torch.baddbmm(shift, matrix, images.flatten(2)).clamp_(0, 1).unflatten(2, size)
+    matrices, shifts = torch.from_numpy(matrix).float(), torch.from_numpy(shift).float()
+    return torch.baddbmm(shifts, matrices, images.flatten(2)).clamp_(0, 1).unflatten(2, size)
 
 
 def move(
@@ -105,5 +105,5 @@ def _random_box(rng: np.random.Generator, areas: tuple[Box, ...], shorter: int) 
 
 
 def _turned(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
-    turned = np.rot90(pixels, rng.integers(4))
+    turned = np.rot90(pixels, int(rng.integers(4)))
     return turned[:, ::-1] if rng.random() < 0.5 else turned

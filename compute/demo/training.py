@@ -78,9 +78,17 @@ def initial_network(recipe: Recipe) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = NETWORKS[recipe.network]()
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
-        network.conv1.weight.mul_(recipe.first_layer_scale)
-    return network.to(memory_format=torch.channels_last)
+        first_filters(network).mul_(recipe.first_layer_scale)
+    return network
+
+
+def first_filters(network: nn.Module) -> nn.Parameter:
+    """The weight of a demo network's first convolution, (F, C, h, w)."""
+    return network.get_parameter("conv1.weight")
 
 
 def train(network: nn.Module, recipe: Recipe) -> Iterator[TrainingStep]:
@@ -96,7 +104,7 @@ def train(network: nn.Module, recipe: Recipe) -> Iterator[TrainingStep]:
         optimizer, recipe.peak_rate, recipe.steps, cycle_momentum=False
     )
     sampler, rng = SAMPLERS[recipe.network](), np.random.default_rng(recipe.seed)
-    filters = network.conv1.weight
+    filters = first_filters(network)
     filters.register_hook(first_layer_whitening(recipe, filters.shape[-1]))
     network.train()
     for index in range(recipe.steps):

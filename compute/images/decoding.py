@@ -127,7 +127,7 @@ def _check_end(image: Image.Image, data: bytes) -> None:
         raise ValueError("image file is truncated (its end is missing)")
 
 
-def _to_8_bits(image: Image.Image, file_format: str) -> Image.Image:
+def _to_8_bits(image: Image.Image, file_format: str | None) -> Image.Image:
     """16-bit grey: from 0 to the largest value of the bits that are filled (k/257 of 16, k/16.06 of 12).
     32-bit integers and floats carry no range of their own: [0, 1] (floats) and [0, 255] are taken as such,
     all else is scaled from its own minimum and maximum.
@@ -145,7 +145,7 @@ def _to_8_bits(image: Image.Image, file_format: str) -> Image.Image:
     return Image.fromarray(scaled)
 
 
-def _range(mode: str, file_format: str, values: np.ndarray) -> tuple[float, float]:
+def _range(mode: str, file_format: str | None, values: np.ndarray) -> tuple[float, float]:
     """What becomes 0 and what becomes 255."""
     low, high = float(values.min()), float(values.max())
     if mode.startswith("I;16") or (mode == "I" and file_format in SIXTEEN_BIT_FORMATS):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +20,8 @@ THUMBNAIL_SIDE = 128
 LOSSLESS_SIDE = 64
 """Pictures up to this size keep every pixel in their thumbnail."""
 
-Input, Output = TypeVar("Input"), TypeVar("Output")
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def thumbnail(image: Photograph) -> bytes:
 
 def ahead(
     function: Callable[[Input], Output], values: Iterable[Input], workers: int, depth: int
-) -> Iterator[Output]:
+) -> Generator[Output, None, None]:
     """`map(function, values)` in `workers` threads, in order, with up to `depth` results computed ahead."""
     waiting: deque[Future[Output]] = deque()
     values = iter(values)

@@ -6,9 +6,11 @@ computed.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import matplotlib
 import numpy as np
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -25,7 +27,20 @@ RAMP = 101
 RESULT = "result"
 
 
-def picture(step) -> np.ndarray:
+class Drawable(Protocol):
+    """What can be drawn of a method's `Step`: its data of some kind, and its pictures by name."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def data(self) -> np.ndarray: ...
+
+    @property
+    def pictures(self) -> Mapping[str, np.ndarray]: ...
+
+
+def picture(step: Drawable) -> np.ndarray:
     """The 8-bit picture of a `Step`'s data: (H, W), (H, W, 3) or (H, W, 4) uint8.
 
     A step that carries a picture named "result" is shown by it; otherwise the kind of its data decides.
@@ -40,7 +55,7 @@ def picture(step) -> np.ndarray:
     return to_8_bit(step.data if channels in (1, 3, 4) else false_color(step.data))
 
 
-def pixels(image) -> np.ndarray:
+def pixels(image: torch.Tensor) -> np.ndarray:
     """A tensor (C, H, W) as an array (H, W, C)."""
     return image.permute(1, 2, 0).cpu().numpy()
 
@@ -105,7 +120,7 @@ def overlay(
     return (1 - alpha) * grey + alpha * heatmap(values, low, high)
 
 
-def window(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+def window(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
     """(H, W, C) in [0, 1] cut to box (left, top, right, bottom) in pixels, with grey where it passes the
     border."""
     left, top, right, bottom = (round(edge) for edge in box)

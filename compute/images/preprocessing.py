@@ -58,7 +58,7 @@ class Preprocessing:
             )
         if min(self.size) < 1:
             raise ValueError(f"size {self.size} is not a size in pixels")
-        if self.resize is not None and min(self._box or (self.resize,)) < 1:
+        if self.resize is not None and np.min(self.resize) < 1:
             raise ValueError(f"resize {self.resize} is not a size in pixels")
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         _check_choice("fit", self.fit, FITS)
@@ -243,12 +243,12 @@ class Preprocessing:
         """Width and height before the crop."""
         if self.resize is None:
             return width, height
-        if self._box is None:
+        if isinstance(self.resize, int):
             long = int(self.resize * max(width, height) / min(width, height))
             return (self.resize, long) if width <= height else (long, self.resize)
         if self.fit == SQUASH:
-            return self._box[::-1]
-        ratios = height / self._box[0], width / self._box[1]
+            return self.resize[1], self.resize[0]
+        ratios = height / self.resize[0], width / self.resize[1]
         ratio = min(ratios) if self.fit == CROP else max(ratios)
         return max(1, round(width / ratio)), max(1, round(height / ratio))
 

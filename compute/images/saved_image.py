@@ -7,6 +7,7 @@ grey, RGB and RGBA as PNG, other channels as an array (.npy).
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -128,5 +129,5 @@ def altered(preprocessing: Preprocessing, image: Tensor) -> dict[str, Tensor]:
     COMPRESSIONS and ALTERATIONS for grey and RGB, ALTERATIONS alone for other channels."""
     plain = image.shape[0] in (1, 3)
     saved = picture(image) if plain else Raster(levels(image))
-    chosen = {**COMPRESSIONS, **ALTERATIONS} if plain else ALTERATIONS
+    chosen: dict[str, Callable[[Any], Photograph]] = {**COMPRESSIONS, **ALTERATIONS} if plain else ALTERATIONS
     return {name: preprocessing.tensor(alter(saved)) for name, alter in chosen.items()}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -180,7 +180,7 @@ class TorchvisionSource:
             raise ValueError(f"no image {path!r} in {self.spec}")
         return encoded(self._splits[split][int(index)][0])
 
-    def _open(self, split: str):
+    def _open(self, split: str) -> Any:
         from compute.runtime.vision import datasets
 
         argument, training = DATASETS[self.name]
@@ -252,6 +252,6 @@ def _shares(sizes: list[int], total: int) -> list[int]:
     return shares.tolist()
 
 
-def _targets(dataset) -> list[int]:
+def _targets(dataset: Any) -> list[int]:
     values = dataset.targets if hasattr(dataset, "targets") else dataset.labels
     return [int(value) for value in values]

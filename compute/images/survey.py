@@ -3,6 +3,7 @@ opacity."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def looking_at(read: Callable[[str], bytes], paths: Sequence[str], say: Callable
 
 def with_survey(preprocessing: Preprocessing, found: Survey) -> Preprocessing:
     """`preprocessing` with what was found."""
-    changes = {"value_max": found.value_max, "colors": found.colors}
+    changes: dict[str, Any] = {"value_max": found.value_max, "colors": found.colors}
     return replace(preprocessing, **{name: value for name, value in changes.items() if value is not None})
 
 

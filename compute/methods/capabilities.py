@@ -34,7 +34,7 @@ def no_patches_because(model: Model) -> Reason:
     return None
 
 
-QUERIES: dict[str, Callable[[object], Reason]] = {
+QUERIES: dict[str, Callable[[Model], Reason]] = {
     "filters": no_filters_because,
     # A network with class scores has a vector for each image: what the scores are made of.
     "neighbors": lambda model: None,

@@ -3,7 +3,7 @@
 The `…_because` functions say in words why something can't be had, and None where it can.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ def check_input_size(method: str, model: Model, image: Tensor) -> None:
         raise ValueError(f"{method} needs an image of {width}x{height}, not {given_width}x{given_height}")
 
 
-def check_takes(model: Model, sites: Iterable[str], size: Size) -> None:
+def check_takes(model: Model, sites: Iterable[str], size: Sequence[int]) -> None:
     """Raises ValueError where the network can't be run on images of `size` (H, W) up to `sites`."""
     sites, (height, width) = set(sites), size
     try:
@@ -55,6 +55,6 @@ def check_takes(model: Model, sites: Iterable[str], size: Size) -> None:
         ) from error
 
 
-def _passes(model: Model, sites: set[str], size: Size) -> None:
+def _passes(model: Model, sites: set[str], size: Sequence[int]) -> None:
     with torch.inference_mode():
         model.activations(torch.zeros(1, model.in_channels, *size), sites)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -67,7 +68,7 @@ def from_torchvision(name: str, weights: str | None, seed: int, classes: int | N
     known = models.get_model_weights(name)
     entry = _weights_entry(name, known, weights or DEFAULT)
     facts = (entry or known.DEFAULT).transforms()
-    options = {"init_weights": False} if entry is None and name in SLOW_TO_INITIALISE else {}
+    options: dict[str, Any] = {"init_weights": False} if entry is None and name in SLOW_TO_INITIALISE else {}
     if classes is not None:
         options["num_classes"] = classes
     with seeded(seed):
@@ -93,7 +94,7 @@ def from_file(path: Path, function: str, seed: int) -> Architecture:
     return Architecture(function, module)
 
 
-def _weights_entry(name: str, known, weights: str):
+def _weights_entry(name: str, known: type[models.WeightsEnum], weights: str) -> models.WeightsEnum | None:
     if weights.lower() == RANDOM:
         return None
     if weights not in known.__members__:
@@ -104,11 +105,13 @@ def _weights_entry(name: str, known, weights: str):
     return known[weights]
 
 
-def _downloading(name: str, entry, build: Callable[[], nn.Module]) -> nn.Module:
+def _downloading(name: str, entry: models.WeightsEnum | None, build: Callable[[], nn.Module]) -> nn.Module:
     try:
         return build()
     except OSError as error:
-        file = Path(urlparse(entry.url).path).name if entry else ""
+        if entry is None:  # random weights: nothing is downloaded
+            raise
+        file = Path(urlparse(entry.url).path).name
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise ValueError(
             f"the weights {entry} could not be downloaded from {entry.url} ({error}); "
@@ -133,7 +136,7 @@ def _beside(path: Path) -> Iterator[None]:
 
 def _executed(path: Path) -> ModuleType:
     specification = importlib.util.spec_from_file_location(f"user_network_{path.stem}", path)
-    if specification is None:
+    if specification is None or specification.loader is None:
         raise ValueError(f"{str(path)!r} is not a Python file")
     code = importlib.util.module_from_spec(specification)
     # Dataclasses in the file look their module up by name.

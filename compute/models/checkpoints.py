@@ -11,6 +11,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 TORCH_SUFFIXES = (".pt", ".pth", ".th")
 SAFETENSORS_SUFFIX = ".safetensors"
@@ -149,7 +150,7 @@ def _without_prefixes(state: StateDict, wanted: StateDict) -> StateDict:
 
 
 def _is_lazy(tensor: Tensor) -> bool:
-    return isinstance(tensor, nn.parameter.UninitializedTensorMixin)
+    return isinstance(tensor, UninitializedParameter | UninitializedBuffer)
 
 
 def _listed(title: str, names: list[str]) -> str:

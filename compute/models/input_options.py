@@ -126,7 +126,7 @@ def size(text: str) -> Size:
     if not all(part.strip().isdecimal() for part in parts) or len(parts) > 2:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64 or 64x128 (height x width)")
     found = tuple(map(int, parts))
-    return found[0] if len(found) == 1 else found
+    return found[0] if len(found) == 1 else (found[0], found[1])
 
 
 def numbers(text: str) -> tuple[float, ...]:
@@ -168,7 +168,7 @@ def input_preprocessing(
     fit = said.fit or made.fit
     if fit not in FITS:
         raise ValueError(f"unknown fit {fit!r}; choose from {', '.join(FITS)}")
-    given = {
+    given: dict[str, Any] = {
         "interpolation": said.interpolation,
         "pad": _spread(said.pad_value, count, "pad"),
         "colors": colors,
@@ -185,7 +185,8 @@ def _resize(said: InputOptions, known: Preprocessing | None, crop: tuple[int, in
     if said.crop_fraction is not None:
         if not 0 < said.crop_fraction <= 1:
             raise ValueError(f"crop fraction {said.crop_fraction} must lie above 0 and be at most 1")
-        return _box(tuple(math.floor(side / said.crop_fraction) for side in crop), fit)
+        height, width = (math.floor(side / said.crop_fraction) for side in crop)
+        return _box((height, width), fit)
     if said.resize is not None:
         return _box(said.resize, fit)
     if known is None or said.size is not None or (said.fit is not None and fit != known.fit):
@@ -229,7 +230,7 @@ def _normalisation(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """mean and std, `count` values each."""
     if known is not None and known.channels == count:
-        default = known.mean, known.std
+        default: tuple = (known.mean, known.std)
     else:
         default = (
             (IMAGENET_MEAN, IMAGENET_STD) if known is None and count == len(IMAGENET_MEAN) else (None, None)

@@ -11,14 +11,15 @@ from functools import cached_property
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import fx, nn
+from torch.nn.parameter import UninitializedParameter
 
 from compute.demo.images import photograph
 from compute.images.preprocessing import Preprocessing
 from compute.models.objectives import Objective
 from compute.network.choice import Network, choose, choose_output
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
-from compute.network.traced import FEATURES, LOGITS
+from compute.network.traced import FEATURES, LOGITS, TracedNetwork
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 
@@ -101,7 +102,7 @@ class Model:
         return self.preprocessing.channels
 
     @property
-    def graph(self):
+    def graph(self) -> fx.Graph | None:
         """The traced graph (torch.fx.Graph), or None where the network could not be traced."""
         return self.network.graph
 
@@ -225,7 +226,7 @@ class Model:
         return self.normalize(torch.cat([noise, *photographs]))
 
     def _receptive_fields(self) -> dict[str, ReceptiveField]:
-        if self.graph is None:
+        if not isinstance(self.network, TracedNetwork):
             return dict.fromkeys(
                 self.network.names, whole_image(self.input_size, "the network can't be traced")
             )
@@ -257,7 +258,7 @@ def unique_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def _freeze(module: nn.Module, images: torch.Tensor) -> None:
     """Weights take no gradient; those that get their shapes from the first images get them now."""
-    if any(isinstance(each, nn.parameter.UninitializedTensorMixin) for each in module.parameters()):
+    if any(isinstance(each, UninitializedParameter) for each in module.parameters()):
         with torch.no_grad():
             module(images.clone())
     for each in module.parameters():
@@ -328,5 +329,5 @@ def _kind(convolution: nn.Conv2d) -> str:
     return " ".join(parts)
 
 
-def _per_axis(sizes: tuple[int, int]) -> str:
+def _per_axis(sizes: tuple[int, ...]) -> str:
     return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}x{sizes[1]}"

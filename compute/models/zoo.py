@@ -211,7 +211,8 @@ def _fine_tuned(module: nn.Module, state: StateDict) -> int | None:
 
 def _preprocessing(spec: ModelSpec, architecture: Architecture) -> Preprocessing:
     stem = _stem_channels(architecture.module)
-    chosen = input_preprocessing(spec, architecture.preprocessing, spec.model, stem)
+    # ModelSpec is frozen, and a Protocol's attributes are ones that can be set.
+    chosen = input_preprocessing(spec, architecture.preprocessing, spec.model, stem)  # type: ignore[arg-type]
     if stem is not None and stem != chosen.channels:
         raise ValueError(
             f"{architecture.name} takes {stem} channel{'s' * (stem != 1)}, but mean and std have "

@@ -54,9 +54,9 @@ def choose(
     plain = HookedNetwork(module, images[:1], output, batching)
     if not _is_deterministic(plain, images):
         notes.append("the network is not deterministic: the same image gets other scores each time")
-        reason = "it is not deterministic, so that nothing can be compared with it"
-        return _with_gradient(Choice(plain, plain, output, reason, notes=tuple(notes)), images, exactly=False)
-    reason = None
+        cause = "it is not deterministic, so that nothing can be compared with it"
+        return _with_gradient(Choice(plain, plain, output, cause, notes=tuple(notes)), images, exactly=False)
+    reason: str | None = None
     if batching.alone or batching.twice:
         reason = notes[-1]
     else:

@@ -8,6 +8,7 @@ nonlinearity is the folded convolution's own, so that every site stays, equal bu
 """
 
 import copy
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import torch
@@ -42,7 +43,7 @@ class FoldedNetwork(TracedNetwork):
         self.fast_modules = packed(self.graph, self.modules)
         self._check(example, expected)
 
-    def run(self, inputs: Tensor, sites) -> dict[str, Tensor]:
+    def run(self, inputs: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
         return super().run(channels_last(inputs), sites)
 
     def convolution(self, name: str) -> nn.Conv2d:
@@ -150,7 +151,7 @@ def _changes_type(node: fx.Node) -> bool:
     return any(isinstance(each, torch.dtype) for each in (*node.args, *node.kwargs.values()))
 
 
-def _unused_target(target: str, taken) -> str:
+def _unused_target(target: str, taken: Collection[str]) -> str:
     """A module name beside `target`: a convolution that runs twice may be folded with two norms."""
     names = (f"{target}_folded{call or ''}" for call in range(len(taken) + 1))
     return next(name for name in names if name not in taken)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from compute.network.outputs import NONE, Output
 from compute.network.traced import FEATURES, LOGITS, PRE
@@ -146,7 +147,7 @@ class HookedNetwork:
         """(1, channels, height, width) of a layer's value for the example."""
         return self._shapes[name]
 
-    def _hook_input(self, name: str, seen: Recorded, site: str):
+    def _hook_input(self, name: str, seen: Recorded, site: str) -> RemovableHandle:
         return self._named[name].register_forward_pre_hook(_record_input(seen, site))
 
     def _pooled(self, features: torch.Tensor) -> torch.Tensor:

@@ -255,7 +255,8 @@ class TracedNetwork:
 
     def _copy_up_to(self, nodes: Iterable[fx.Node]) -> tuple[fx.Graph, dict[fx.Node, fx.Node]]:
         """A copy of what `nodes` need of the graph, still without an output, and each node's copy."""
-        graph, copies, needed = fx.Graph(), {}, ancestors(nodes)
+        graph, needed = fx.Graph(), ancestors(nodes)
+        copies: dict[fx.Node, fx.Node] = {}
         for node in self.graph.nodes:
             if node in needed or node.op == "placeholder":
                 copies[node] = graph.node_copy(node, copies.__getitem__)

@@ -102,7 +102,8 @@ def executable(
 
 
 def copied(graph: fx.Graph) -> fx.Graph:
-    new, known = fx.Graph(), {}
+    new = fx.Graph()
+    known: dict[fx.Node, fx.Node] = {}
     output = new.graph_copy(graph, known)
     new.output(output)
     return new

@@ -43,7 +43,9 @@ def stages(rows: int, cols: int) -> tuple[Stage, ...]:
 
 def new_grids(stages: Sequence[Stage]) -> list[list[Grid]]:
     """What each stage adds to the one before it, as products of rows and columns."""
-    grids, rows, cols = [], (), ()
+    grids: list[list[Grid]] = []
+    rows: tuple[int, ...] = ()
+    cols: tuple[int, ...] = ()
     for stage in stages:
         new_rows, new_cols = (_without(*each) for each in ((stage.rows, rows), (stage.cols, cols)))
         grids.append(

@@ -137,6 +137,7 @@ def occlusion_progress(
         unoccluded = _scores(model.network.run(clean, {LOGITS})[LOGITS].float().cpu(), target)
     way = choose_pass(model, image.shape[1:], (ys, xs), patch, new_grids(levels), batch)
     known = [np.full((len(ys), len(xs)), each.item(), each.dtype) for each in unoccluded]
+    probability, logit, argmax = known
     exact = np.zeros((len(ys), len(xs)), bool)
     for rows, cols, logits in way.steps(clean, hidden):
         for values, found in zip(known, _scores(logits[0], target), strict=True):
@@ -144,15 +145,19 @@ def occlusion_progress(
         exact[rows, cols] = True
         yield _refined(
             OcclusionMaps(
-                patch,
-                stride,
-                ys,
-                xs,
-                *known,
-                *(each.item() for each in unoccluded),
-                exact.copy(),
-                levels,
-                way.way,
+                patch=patch,
+                stride=stride,
+                ys=ys,
+                xs=xs,
+                probability=probability,
+                logit=logit,
+                argmax=argmax,
+                unoccluded_probability=unoccluded[0].item(),
+                unoccluded_logit=unoccluded[1].item(),
+                unoccluded_argmax=unoccluded[2].item(),
+                exact=exact.copy(),
+                stages=levels,
+                way=way.way,
             )
         )
 
@@ -166,7 +171,8 @@ def _refined(maps: OcclusionMaps) -> OcclusionMaps:
             return values.copy()
         return np.where(maps.exact, values, interpolated(values, maps.stages[count - 1], maps.ys, maps.xs))
 
-    return replace(maps, **{name: fill(getattr(maps, name)) for name in ("probability", "logit", "argmax")})
+    filled = fill(maps.probability), fill(maps.logit), fill(maps.argmax)
+    return replace(maps, probability=filled[0], logit=filled[1], argmax=filled[2])
 
 
 def _scores(logits: torch.Tensor, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

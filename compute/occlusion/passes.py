@@ -1,6 +1,7 @@
 """How windows of an image are run: incrementally where that saves work, densely where it doesn't."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from compute.models.model import Model
 from compute.network.choice import scores_deviation
 from compute.network.self_test import tolerance
-from compute.network.traced import LOGITS
+from compute.network.traced import LOGITS, TracedNetwork
 from compute.occlusion.coarse_to_fine import Grid
 from compute.occlusion.incremental import IncrementalInference, folded_logits
 from compute.runtime.batches import in_batches
@@ -74,11 +75,20 @@ class DensePass:
         fill = fill.expand_as(images)
         for grids in self.stages:
             rows, cols = (np.concatenate(each) for each in zip(*map(_flat, grids), strict=True))
-            found = in_batches(
-                len(rows), self.batch, lambda a, b, r=rows, c=cols: self._logits(images, fill, r[a:b], c[a:b])
-            )
+            found = in_batches(len(rows), self.batch, partial(self._part, images, fill, rows, cols))
             for start, stop, logits in found:
                 yield rows[start:stop], cols[start:stop], logits
+
+    def _part(
+        self,
+        images: torch.Tensor,
+        fill: torch.Tensor,
+        rows: np.ndarray,
+        cols: np.ndarray,
+        start: int,
+        stop: int,
+    ) -> torch.Tensor:
+        return self._logits(images, fill, rows[start:stop], cols[start:stop])
 
     def _logits(
         self, images: torch.Tensor, fill: torch.Tensor, rows: np.ndarray, cols: np.ndarray
@@ -169,7 +179,7 @@ Pass = IncrementalPass | DensePass | ProvedPass
 
 def choose_pass(
     model: Model,
-    size: tuple[int, int],
+    size: Sequence[int],
     starts: tuple[tuple[int, ...], tuple[int, ...]],
     patch: int,
     stages: Sequence[Sequence[Grid]] | None = None,
@@ -181,7 +191,8 @@ def choose_pass(
     batch: of the dense way, and the most windows at once of the incremental one; left out, what suits the
     device. Scores agree within rounding, whichever way is taken.
     """
-    stages = stages or [[tuple(tuple(range(len(each))) for each in starts)]]
+    ys, xs = starts
+    stages = stages or [[(tuple(range(len(ys))), tuple(range(len(xs))))]]
     dense_batch = batch or DENSE_BATCH.get(model.device.type, DENSE_BATCH_ELSEWHERE)
 
     def dense(run: Callable[[torch.Tensor], torch.Tensor], reason: str) -> DensePass:
@@ -190,7 +201,7 @@ def choose_pass(
     def proved(quick: IncrementalPass | DensePass) -> ProvedPass:
         return ProvedPass(model, quick, starts, patch, stages, dense_batch)
 
-    if model.graph is None:
+    if not isinstance(model.network, TracedNetwork):
         return dense(
             lambda images: _plain(model, images), f"the network can't be traced: {model.not_traced_because}"
         )
@@ -213,9 +224,9 @@ def choose_pass(
 
 def every_logit(way: Pass, images: torch.Tensor, fill: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
     """(images, rows, cols, classes) for normalised images (N, C, H, W); shape: rows and cols."""
-    result = None
+    result = torch.empty(0)
     for rows, cols, logits in way.steps(images, fill):
-        if result is None:
+        if not result.numel():
             result = logits.new_empty(len(images), *shape, logits.shape[-1])
         result[:, rows, cols] = logits
     return result

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -144,7 +145,8 @@ class OpenRun:
         summary = {} if made.summary is None else made.summary.to_dict()
         _ = self._sharing
         buffer = io.BytesIO()
-        np.savez(buffer, pixels=made.pixels, problems=json.dumps(made.problems), **summary)
+        arrays: dict[str, Any] = {"pixels": made.pixels, "problems": json.dumps(made.problems), **summary}
+        np.savez(buffer, **arrays)
         publish(self.writer.folder / _partial_name(shard), lambda file: file.write(buffer.getbuffer()))
         self.writer.give(_partial_name(shard))
 
@@ -170,7 +172,7 @@ class OpenRun:
         with self._open_partial(shard) as arrays:
             return arrays[name]
 
-    def _open_partial(self, shard: int):
+    def _open_partial(self, shard: int) -> Any:
         return np.load(self.writer.take(_partial_name(shard)), allow_pickle=False)
 
 

@@ -4,7 +4,7 @@ all.
 Each is a pure function of the job and the shard's image_ids. Which images a shard and a batch hold follows
 from the sorted ids alone, so that a shard comes out the same, whoever computes it and when."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -90,7 +90,7 @@ def activations_shard(
     )
 
 
-def read_ahead(job: Job, shards: Sequence[range]) -> Iterator[Picture]:
+def read_ahead(job: Job, shards: Sequence[range]) -> Generator[Picture, None, None]:
     """The pictures of all these shards in order, read and decoded ahead of the network."""
     rows = (row for ids in shards for row in ids)
     depth = 2 * job.one_pass.batch + READERS
@@ -104,18 +104,21 @@ def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance
     operations would wait for each other's threads more than they compute."""
     size = job.occlusion_stage.images_at_once
     batches = _ranges(ids, size)
-    there, chosen, maps = [], [], []
+    there: list[int] = []
+    chosen: list[str] = []
+    maps: list[OcclusionMaps] = []
 
     def occlude(rows: range) -> tuple[list[int], list[str], list[OcclusionMaps]]:
         wanted = {row: target for row in rows if (target := targets[row - ids.start]) is not None}
-        pictures = [_picture(job, row) for row in wanted]
+        crops = [_crop(job, row) for row in wanted]
         names = list(wanted.values())
-        return list(wanted), names, job.occlusion_stage.maps([picture.crop for picture in pictures], names)
+        return list(wanted), names, job.occlusion_stage.maps(crops, names)
 
     workers = job.parameters.threads if job.model.device.type == "cpu" else 1
     for rows, done in zip(batches, ahead(occlude, batches, workers, 2 * workers), strict=True):
-        for kept, new in zip((there, chosen, maps), done, strict=True):
-            kept += new
+        there += done[0]
+        chosen += done[1]
+        maps += done[2]
         advance(len(rows))
     return occlusion_table(there, chosen, maps)
 
@@ -131,6 +134,14 @@ def _picture(job: Job, row: int) -> Picture:
     return picture
 
 
+def _crop(job: Job, row: int) -> torch.Tensor:
+    """(C, H, W) in [0, 1]; ValueError where the image can't be decoded any more."""
+    picture = _picture(job, row)
+    if picture.crop is None:
+        raise ValueError(f"{job.items[row].path} can't be read any more: {picture.reason}")
+    return picture.crop
+
+
 def _run(job: Job, ids: range, pictures: Sequence[Picture]) -> _Batch:
     logits = np.full((len(ids), len(job.model.classes)), np.nan, np.float32)
     features = np.full((len(ids), job.feature_dim), np.nan, np.float32)
@@ -139,7 +150,7 @@ def _run(job: Job, ids: range, pictures: Sequence[Picture]) -> _Batch:
         return _Batch(
             tuple(pictures), logits, features, readable, np.zeros((0, job.pixel_dim), np.float32), None
         )
-    crops = torch.stack([pictures[place].crop for place in readable])
+    crops = torch.stack([picture.crop for picture in pictures if picture.crop is not None])
     values = job.one_pass.values(crops)
     good, failed = readable[values.finite], set(readable[~values.finite].tolist())
     logits[good], features[good] = values.logits[values.finite], values.features[values.finite]
@@ -160,7 +171,13 @@ def _summaries(job: Job, batches: Sequence[_Batch]) -> list[Summary]:
         return []
     known = np.concatenate([batch.logits[~np.isnan(batch.logits).any(1)] for batch in some])
     ids = _joined(some, "good")
-    return [summarise(ChannelValues.joined([batch.channels for batch in some]), ids, job.groups(ids, known))]
+    return [
+        summarise(
+            ChannelValues.joined([batch.channels for batch in some if batch.channels is not None]),
+            ids,
+            job.groups(ids, known),
+        )
+    ]
 
 
 def _joined(batches: Sequence[_Batch], name: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -12,7 +12,7 @@ TERMINAL_SECONDS, LOG_SECONDS = 0.2, 5.0
 class Progress:
     """Reports the stages of a run, one after the other, on `stream`; keeps the seconds that each took."""
 
-    def __init__(self, stream: TextIO | None = None, clock=time.monotonic):
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic):
         self.stream = sys.stderr if stream is None else stream
         self.clock = clock
         self.seconds: dict[str, float] = {}

@@ -152,7 +152,7 @@ def pages(data: bytes) -> Iterator[Page]:
     header = data[:16] if data[2:4] in (b"+\0", b"\0+") else data[:8]
     with io.BytesIO(data) as file, warnings.catch_warnings(), _value_errors():
         warnings.simplefilter("ignore")
-        directory, seen = ImageFileDirectory_v2(header), set()
+        directory, seen = ImageFileDirectory_v2(header), set[int]()
         while directory.next and directory.next not in seen and len(seen) < MOST_PAGES:
             seen.add(directory.next)
             following = ImageFileDirectory_v2(header)

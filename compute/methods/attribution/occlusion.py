@@ -2,7 +2,7 @@
 (numerics: `compute.occlusion.maps`)."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -100,7 +100,7 @@ class Occlusion(Method):
         }
 
 
-def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: tuple[int, int]) -> np.ndarray:
+def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: Sequence[int]) -> np.ndarray:
     """(rows, cols) to (H, W) float32: each pixel takes the value of the patch whose centre is nearest."""
     rows, cols = (
         nearest(centers(starts, maps.patch), length)
@@ -118,7 +118,7 @@ def nearest(centres: np.ndarray, length: int) -> np.ndarray:
 def class_colours(classes: np.ndarray) -> np.ndarray:
     """(H, W) of class indices to (H, W, 3) in [0, 1]: the commonest classes there get colours of their
     own."""
-    palette = np.array(matplotlib.colormaps["tab10"].colors, np.float32)
+    palette = matplotlib.colormaps["tab10"](np.arange(10))[:, :3].astype(np.float32)
     places = {
         index: place for place, (index, _) in enumerate(Counter(classes.ravel().tolist()).most_common())
     }

@@ -118,8 +118,8 @@ def segment(
         cv2.grabCut(picture, labels, None, *models, iterations, cv2.GC_INIT_WITH_MASK)
     except cv2.error as error:
         raise NoSegment(f"GrabCut can't tell the seeds' colours apart: {error}") from error
-    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    found = cv2.resize(found, size[::-1], interpolation=cv2.INTER_NEAREST)
+    is_object = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    found = cv2.resize(is_object, size[::-1], interpolation=cv2.INTER_NEAREST)
     if found.all() or not found.any():
         raise NoSegment(
             "GrabCut found no outline: the whole image is " + ("object" if found.all() else "background")

@@ -83,7 +83,8 @@ class Adam:
     """Kingma & Ba 2015, climbing."""
 
     def __init__(self, rate: float):
-        self.rate, self.optimizer = rate, None
+        self.rate = rate
+        self.optimizer: torch.optim.Adam | None = None
 
     def __call__(self, variable: Tensor, gradient: Tensor) -> Tensor:
         if self.optimizer is None:

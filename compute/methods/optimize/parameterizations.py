@@ -57,8 +57,8 @@ class Fourier:
         self,
         shape: tuple[int, int, int],
         generator: Generator,
-        device="cpu",
-        correlated=True,
+        device: torch.device | str = "cpu",
+        correlated: bool = True,
         falloff: float = 1.0,
     ):
         """shape: (C, H, W). correlated: let an RGB picture's channels move together as in photographs.
@@ -90,8 +90,8 @@ class Phase:
         self,
         shape: tuple[int, int, int],
         generator: Generator,
-        device="cpu",
-        correlated=True,
+        device: torch.device | str = "cpu",
+        correlated: bool = True,
         falloff: float = 1.0,
     ):
         """shape: (C, H, W). correlated: let an RGB picture's channels move together as in photographs.

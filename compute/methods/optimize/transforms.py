@@ -6,7 +6,7 @@ Visualization"; numbers from Lucid's `standard_transforms`). Each transform maps
 W') and is differentiable; random ones draw from the generator they were made with.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
 import torch
@@ -107,22 +107,24 @@ def in_proportion(pixels: float, size: tuple[int, int]) -> int:
     return max(int(pixels > 0), round(pixels * min(size) / LUCID_SIZE))
 
 
-def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(images: Tensor, size: Sequence[int]) -> Tensor:
     """(N, C, H, W) resampled to `size` (H, W) with antialiased bicubic interpolation."""
     if tuple(images.shape[2:]) == tuple(size):
         return images
     return F.interpolate(images, size=tuple(size), mode="bicubic", antialias=True)
 
 
-def enlarged_size(size: tuple[int, int], longer: int) -> tuple[int, int]:
+def enlarged_size(size: Sequence[int], longer: int) -> tuple[int, int]:
     """(H, W) with the same aspect ratio whose longer side is at least `longer` pixels."""
     factor = max(1.0, longer / max(size))
-    return tuple(max(1, round(side * factor)) for side in size)
+    height, width = (max(1, round(side * factor)) for side in size)
+    return height, width
 
 
-def shifts(most: tuple[int, int], generator: Generator) -> tuple[int, int]:
+def shifts(most: Sequence[int], generator: Generator) -> tuple[int, int]:
     """Random whole pixels (down, right), up to ± `most` each."""
-    return tuple(int(torch.randint(-pixels, pixels + 1, (), generator=generator)) for pixels in most)
+    down, right = (int(torch.randint(-pixels, pixels + 1, (), generator=generator)) for pixels in most)
+    return down, right
 
 
 def _uniform(generator: Generator) -> float:

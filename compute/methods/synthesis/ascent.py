@@ -23,7 +23,7 @@ from compute.methods.optimize.regularizers import LectureRule
 from compute.methods.optimize.transforms import Transform, in_proportion, robust, rolled, unchanged
 from compute.models import objectives
 from compute.models.model import Model
-from compute.models.objectives import Objective
+from compute.models.objectives import Activations, Objective
 from compute.network.traced import LOGITS, PRE
 from compute.runtime.parameters import parameter
 
@@ -190,7 +190,7 @@ class Ascent(Method):
         shape = (model.in_channels, *model.input_size)
         if self.parameterization == PIXELS:
             return normalized_noise(model, generator)
-        spectrum = {FOURIER: Fourier, PHASE: Phase}[self.parameterization]
+        spectrum = Fourier if self.parameterization == FOURIER else Phase
         return spectrum(shape, generator, model.device, self.correlated, self.falloff)
 
     def rule(self, model: Model) -> Rule:
@@ -243,7 +243,7 @@ def followed(model: Model, kind: str, inputs: Inputs) -> Objective:
         return after
     before = objective_at(inputs.layer + PRE, model, kind, inputs)
 
-    def score(activations) -> Tensor:
+    def score(activations: Activations) -> Tensor:
         value = after(activations)
         return torch.where(value == 0, before(activations), value)
 

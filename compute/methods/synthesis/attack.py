@@ -154,7 +154,7 @@ class Attack(Method):
             if best.fooled:
                 break
             failed = radius
-        taken, smallest = count.index, {}
+        taken, smallest = count.index, dict[str, float]()
         if self.minimum and best.fooled and self.attack != GRADIENT:
             smallest = yield from self.smallest(untouched, failed, self.size(best), count)
         numbers = self.numbers(untouched, best, radius) | {"steps": taken} | smallest
@@ -195,7 +195,7 @@ class Attack(Method):
             step = LECTURE_STEP * math.sqrt(start.numel() / LECTURE_VALUES)
             return WholeRange(start, preprocessing.mean, preprocessing.std), normalized(step)
         if self.attack == PGD_L2:
-            picture = L2Ball(start, radius / LEVELS * math.sqrt(start.numel()))
+            picture: LInfBall | L2Ball = L2Ball(start, radius / LEVELS * math.sqrt(start.numel()))
         else:
             picture = LInfBall(start, radius / LEVELS)
         if self.random_start and self.attack != FGSM:
@@ -205,7 +205,9 @@ class Attack(Method):
         rate = picture.radius * min(1.0, TRAVEL / self.tries)
         return picture, normalized(rate) if self.attack == PGD_L2 else signed(rate)
 
-    def smallest(self, untouched: Certificate, low: float, high: float, count: "Count") -> Producer:
+    def smallest(
+        self, untouched: Certificate, low: float, high: float, count: "Count"
+    ) -> "Producer[Step, None, dict[str, float]]":
         """Bisects between a failure and a success (in 1/255): to whole 1/255 for L-infinity, to 5 % for
         L2."""
         whole = self.attack != PGD_L2

@@ -11,7 +11,7 @@ from compute.images.saved_image import LEVELS, altered, eight_bit, through_file
 from compute.methods.optimize.loop import array
 from compute.methods.requirements import check_input_size
 from compute.models.model import Model
-from compute.models.objectives import Objective, logit
+from compute.models.objectives import Activations, Objective, logit
 from compute.network.traced import LOGITS
 
 
@@ -47,7 +47,7 @@ class AttackGoal:
         """±log(p / (1 - p)) of the class in focus. Its gradient is that of log p, the cross-entropy, divided
         by 1 - p: of the same direction, but it doesn't vanish where p is 1."""
 
-        def score(activations) -> Tensor:
+        def score(activations: Activations) -> Tensor:
             logits = activations[LOGITS]
             return self.sign * (logits[:, self.focus] - _without(logits, self.focus).logsumexp(1))
 

@@ -117,11 +117,11 @@ class Dream(Method):
             return model.score(images, goal)
 
         uphill = tiled_slope(score, self.tile, self.jitter, Generator().manual_seed(self.seed))
-        total, step = self.iterations * len(sizes), None
+        total = self.iterations * len(sizes)
         every = math.ceil(total / SHOWN_IMAGES)
         for index, (reached, image) in enumerate(self.dreamt(original, sizes, uphill), 1):
-            shown = index % every == 0 or step is None
-            data = array(resized(image.variable, sizes[-1])[0]) if shown else step.data
+            if index == 1 or index % every == 0:
+                data = array(resized(image.variable, sizes[-1])[0])
             step = Step(index, total, "image", data, reached)
             if index < total:
                 yield step

@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from compute.images.saved_image import through_file
 from compute.methods.base import IMAGE, LAYER, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, climb, result, slope, watched
-from compute.methods.optimize.parameterizations import Fourier
+from compute.methods.optimize.parameterizations import Fourier, Parameterization
 from compute.methods.optimize.regularizers import alpha_norm, total_variation
 from compute.methods.requirements import check_input_size, no_layers_because
 from compute.methods.synthesis.ascent import normalized_noise
@@ -87,7 +87,7 @@ class Inversion(Method):
 
         generator = Generator().manual_seed(self.seed)
         if self.parameterization == PIXELS:
-            image = normalized_noise(model, generator)
+            image: Parameterization = normalized_noise(model, generator)
         else:
             image = Fourier((model.in_channels, *model.input_size), generator, model.device)
         scores = climb(image, slope(score), Adam(RATE), self.iterations)

@@ -1,5 +1,7 @@
 """Frozen convolutions of a traced network, packed; all else stays as it is."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
@@ -28,13 +30,13 @@ class PackedConvolution(nn.Module):
 
 class _Differentiable(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, inputs: Tensor, weights: PackedWeights, gradient: InputGradient) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, weights: PackedWeights, gradient: InputGradient) -> Tensor:
         ctx.shape, ctx.gradient = inputs.shape, gradient
         return weights(inputs)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return ctx.gradient(gradient, ctx.shape), None, None
 
 

@@ -77,7 +77,7 @@ class _Walk:
         if not _is_tensor(inputs[0]):  # one of several pieces, which all see the same
             found = self.views[inputs[0]]
         else:
-            found = tuple(self._hand_on(node, inputs, axis) for axis in range(2))
+            found = (self._hand_on(node, inputs, 0), self._hand_on(node, inputs, 1))
         self.views[node] = found
         if reasons := [self.unknown[each] for each in inputs if each in self.unknown]:
             self.unknown.setdefault(node, reasons[0])

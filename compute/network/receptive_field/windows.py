@@ -139,7 +139,7 @@ def _resampled(call: Call, view: AxisView, taps: Taps, ratio: float) -> AxisView
 
 
 def _weight(call: Call) -> torch.Tensor:
-    return call.module.weight if call.module is not None else call.argument("weight", 1)
+    return call.argument("weight", 1)
 
 
 def _along(call: Call, view: AxisView, sizes: Any) -> Any:

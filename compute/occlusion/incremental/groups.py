@@ -43,10 +43,10 @@ class Group:
         """Two groups of half the windows each, cut across the longer axis."""
         down, across = self.shape
         if down >= across:
-            return tuple(replace(self, y=self.y.part(*each)) for each in ((0, down // 2), (down // 2, down)))
-        return tuple(
-            replace(self, x=self.x.part(*each)) for each in ((0, across // 2), (across // 2, across))
-        )
+            half = down // 2
+            return replace(self, y=self.y.part(0, half)), replace(self, y=self.y.part(half, down))
+        half = across // 2
+        return replace(self, x=self.x.part(0, half)), replace(self, x=self.x.part(half, across))
 
 
 def groups_of(
@@ -91,10 +91,10 @@ def _region(node: fx.Node, each: Instruction, group: Group) -> Region | None:
     if have is None or (isinstance(each, Windowed) and runs_whole(each, group)):
         return None
     if isinstance(each, WholeMap):
-        wanted = tuple(((0,) * len(axis.starts), axis.extent) for axis in have)
+        y, x = (((0,) * len(axis.starts), axis.extent) for axis in have)
     else:
-        wanted = tuple(_read(each, axis, blocks) for axis, blocks in enumerate(group.blocks(each.output)))
-    return None if wanted == tuple((axis.starts, axis.size) for axis in have) else wanted
+        y, x = (_read(each, axis, blocks) for axis, blocks in enumerate(group.blocks(each.output)))
+    return None if (y, x) == tuple((axis.starts, axis.size) for axis in have) else (y, x)
 
 
 def _read(each: Instruction, axis: int, blocks: AxisBlocks) -> tuple[tuple[int, ...], int]:

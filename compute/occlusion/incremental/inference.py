@@ -16,6 +16,7 @@ from compute.occlusion.incremental.groups import (
     Grid,
     Group,
     Positions,
+    Region,
     groups_of,
     parts,
     runs_whole,
@@ -120,7 +121,7 @@ class IncrementalInference:
             groups = [part for group in groups for part in parts(group, most // 2)]
 
     def _clean_maps(self, images: torch.Tensor, groups: list[Group]) -> dict[fx.Node, Maps]:
-        values, maps = {self.program.start: images}, {}
+        values, maps = {self.program.start: images}, dict[fx.Node, Maps]()
         self._keep_clean(self.program.start, images, maps, groups)
         for each, done in self._head:
             values[each.output] = run_whole(each, values)
@@ -171,7 +172,16 @@ class IncrementalInference:
             return each.whole(*inputs) if runs_whole(each, group) else each.valid(*inputs)
         return each.run(*inputs)
 
-    def _gather(self, node, wanted, each, group, value, maps: Maps, images: int) -> torch.Tensor:
+    def _gather(
+        self,
+        node: fx.Node,
+        wanted: Region,
+        each: Instruction,
+        group: Group,
+        value: torch.Tensor,
+        maps: Maps,
+        images: int,
+    ) -> torch.Tensor:
         """The wanted region of a node's map: recomputed block over clean surroundings over padding."""
         maps.fill(group, value)
         lowest = isinstance(each, Windowed) and each.pad_value != 0
@@ -224,7 +234,8 @@ def _macs(each: Instruction, group: Group | None) -> float:
 
 def _take(queue: deque[Group], most: int, images: int) -> list[Group]:
     """The next groups of one stage: pieces of at most `most` windows, as many as fill a batch of the tail."""
-    taken, stage = [], queue[0].stage
+    taken: list[Group] = []
+    stage = queue[0].stage
     while queue and queue[0].stage == stage and (not taken or sum(map(len, taken)) * images < most):
         while len(queue[0]) > most:
             queue.extendleft(reversed(queue.popleft().halves()))

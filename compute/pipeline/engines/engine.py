@@ -34,5 +34,5 @@ class Local(AbstractContextManager):
     ) -> None:
         compute_shards(run, stage, shards, advance)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         pass

@@ -38,7 +38,7 @@ class Processes(AbstractContextManager):
         most = self.workers or default_workers(run.job.model.device, run.job.parameters.threads)
         self._dispatcher.compute(stage, shards, most, advance)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.end()
             self._pool = None
@@ -79,8 +79,8 @@ class _Pool:
             self._workers[worker].connection.send((stage, shard))
 
     def reports(self) -> Iterator[Report]:
-        numbers = {each.connection: number for number, each in self._workers.items()}
-        for connection in wait(list(numbers)):
+        numbers: dict[object, int] = {each.connection: number for number, each in self._workers.items()}
+        for connection in wait([each.connection for each in self._workers.values()]):
             yield self._report(numbers[connection])
 
     def end(self) -> None:
@@ -100,14 +100,16 @@ class _Pool:
             return Lost(worker, self._bury(worker))
         if kind == "failed":
             raise value
-        return {"ready": Ready, "done": Done}[kind](worker) if kind != "advanced" else Advanced(worker, value)
+        if kind == "advanced":
+            return Advanced(worker, value)
+        return Ready(worker) if kind == "ready" else Done(worker)
 
     def _bury(self, worker: int) -> str:
         """How it died."""
         dead = self._workers.pop(worker)
         dead.connection.close()
         dead.process.join()
-        code = dead.process.exitcode
+        code = dead.process.exitcode or 0
         return f"killed by signal {-code}" if code < 0 else f"with exit code {code}"
 
 

@@ -40,7 +40,7 @@ class RayTasks(AbstractContextManager):
         most = self.workers or self._pool.room()
         self._dispatcher.compute(stage, shards, most, advance)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.end()
             self._pool = None

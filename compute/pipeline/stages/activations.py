@@ -17,7 +17,7 @@ from compute.images.sources import Item
 from compute.models.model import Model
 from compute.network.folded import channels_last
 from compute.network.streamed import reading_program
-from compute.network.traced import FEATURES, LOGITS
+from compute.network.traced import FEATURES, LOGITS, TracedNetwork
 from compute.pipeline.stages.channels import ChannelValues
 from compute.pipeline.stages.feature_map_statistics import Statistics, map_statistics
 from compute.runtime.precision import arithmetic
@@ -66,7 +66,7 @@ class OnePass:
     def __init__(self, model: Model, batch: int, precision: str = "float32"):
         self.model, self.batch, self.precision = model, batch, precision
         self._traced = None
-        if model.graph is not None:
+        if isinstance(model.network, TracedNetwork):
             self._traced = reading_program(model.network, model.layers, map_statistics)
 
     def values(self, crops: torch.Tensor) -> BatchValues:
@@ -152,12 +152,12 @@ def _channel_values(layers: list[Statistics], number: int) -> ChannelValues | No
     return ChannelValues(*(np.concatenate(parts, 1)[:number] for parts in zip(*layers, strict=True)))
 
 
-def _predictions(logits: np.ndarray, known: np.ndarray, classes: tuple[str, ...]):
+def _predictions(logits: np.ndarray, known: np.ndarray, classes: tuple[str, ...]) -> tuple:
     """Names, probabilities and the five best of each image; None where not `known`."""
     names = np.array(classes, object)
     scores = torch.from_numpy(np.where(known[:, None], logits, 0)).softmax(1)
-    values, indices = scores.sort(dim=1, descending=True, stable=True)
-    values, indices = values[:, :5].numpy(), indices[:, :5].numpy()
+    ranked = scores.sort(dim=1, descending=True, stable=True)
+    values, indices = ranked.values[:, :5].numpy(), ranked.indices[:, :5].numpy()
     predicted = np.where(known, names[indices[:, 0]], None)
     probability = [float(value) if ok else None for value, ok in zip(values[:, 0], known, strict=True)]
     entries = pa.StructArray.from_arrays(
@@ -174,7 +174,7 @@ def _loss(
     logits: np.ndarray, labels: list[str | None], known: np.ndarray, classes: tuple[str, ...]
 ) -> pa.Array:
     """Cross entropy (nat) where the label is one of the classes."""
-    index = {name: position for position, name in enumerate(classes)}
+    index: dict[str | None, int] = {name: position for position, name in enumerate(classes)}
     there = np.array([ok and label in index for ok, label in zip(known, labels, strict=True)], bool)
     targets = torch.tensor([index.get(label, 0) for label in labels])
     losses = F.cross_entropy(torch.from_numpy(np.where(there[:, None], logits, 0)), targets, reduction="none")

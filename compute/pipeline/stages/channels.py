@@ -51,7 +51,7 @@ class Summary:
     group_sizes (G,); group_means: (G, T) float64, sums of the means of their images. top_value, top_image,
     top_position: (9, T), strongest images first; value -inf and image NOBODY where there are fewer."""
 
-    images: np.int64
+    images: np.ndarray | np.int64
     mean: np.ndarray
     active: np.ndarray
     low: np.ndarray
@@ -241,7 +241,7 @@ def _axis(layers: Iterable[Layer]) -> tuple[np.ndarray, np.ndarray]:
     return names, indices
 
 
-def _box(layer: Layer, y: int, x: int, preprocessing: Preprocessing, size: tuple[int, int]):
+def _box(layer: Layer, y: int, x: int, preprocessing: Preprocessing, size: tuple[int, int]) -> tuple:
     if layer.receptive_field is None:
         return (None,) * 4
     return preprocessing.to_original(layer.receptive_field.box(y, x), *size)

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import torch
 
-Statistics = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Statistics = tuple[np.ndarray, ...]
 BLOCK = 64
 """Positions that are added in float32 before their sum goes to float64: a map of 100,000 stays exact to
 1e-6."""
@@ -47,7 +47,10 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 @numba.njit(nogil=True, cache=True)
-def _read(maps, maximum, position, mean, active):  # maps: (N, positions, C)
+def _read(
+    maps: np.ndarray, maximum: np.ndarray, position: np.ndarray, mean: np.ndarray, active: np.ndarray
+) -> None:
+    """Fill the last four, (N, C) each, from maps (N, positions, C)."""
     number, places, channels = maps.shape
     for image in range(number):
         best, where = np.full(channels, -np.inf, np.float32), np.zeros(channels, np.int32)
@@ -73,7 +76,14 @@ def _read(maps, maximum, position, mean, active):  # maps: (N, positions, C)
 
 
 @numba.njit(nogil=True, cache=True)
-def keep_strongest(value, image, position, new_value, new_image, new_position):
+def keep_strongest(
+    value: np.ndarray,
+    image: np.ndarray,
+    position: np.ndarray,
+    new_value: np.ndarray,
+    new_image: np.ndarray,
+    new_position: np.ndarray,
+) -> None:
     """Puts rows (N, T), weaker or later than what is equal to them, into the running strongest (9, T), in
     place: among equals the earlier row stays first."""
     ranks, channels = value.shape

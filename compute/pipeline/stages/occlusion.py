@@ -53,17 +53,17 @@ class OcclusionStage:
     def _of_one(self, scores: torch.Tensor, clean: torch.Tensor, index: int) -> OcclusionMaps:
         """scores: (rows, cols, K) logits behind the windows; clean: (K,) without one."""
         return OcclusionMaps(
-            self.patch,
-            self.stride,
-            self.ys,
-            self.xs,
-            scores.softmax(2)[:, :, index].numpy(),
-            scores[:, :, index].numpy(),
-            scores.argmax(2).int().numpy(),
-            clean.softmax(0)[index].item(),
-            clean[index].item(),
-            clean.argmax().item(),
-            np.ones(scores.shape[:2], bool),
+            patch=self.patch,
+            stride=self.stride,
+            ys=self.ys,
+            xs=self.xs,
+            probability=scores.softmax(2)[:, :, index].numpy(),
+            logit=scores[:, :, index].numpy(),
+            argmax=scores.argmax(2).int().numpy(),
+            unoccluded_probability=clean.softmax(0)[index].item(),
+            unoccluded_logit=clean[index].item(),
+            unoccluded_argmax=int(clean.argmax()),
+            exact=np.ones(scores.shape[:2], bool),
         )
 
 

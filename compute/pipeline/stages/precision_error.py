@@ -21,7 +21,7 @@ def precision_error(
     """
     places = np.unique(np.linspace(0, len(items) - 1, SAMPLE).astype(int))
     pictures = [read_picture(source, items[place], model.preprocessing) for place in places]
-    crops = [picture.crop for picture in pictures if picture.reason is None]
+    crops = [picture.crop for picture in pictures if picture.crop is not None]
     if not crops:
         return {}
     exact, found = (
@@ -40,4 +40,5 @@ def precision_error(
 def _values(one_pass: OnePass, crops: list[torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
     """Logits (n, K) and features (n, D)."""
     batches = [one_pass.values(each) for each in torch.stack(crops).split(one_pass.batch)]
-    return tuple(np.concatenate([getattr(each, name) for each in batches]) for name in ("logits", "features"))
+    logits, features = ([getattr(each, name) for each in batches] for name in ("logits", "features"))
+    return np.concatenate(logits), np.concatenate(features)
