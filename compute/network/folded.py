@@ -54,7 +54,8 @@ class FoldedNetwork(TracedNetwork):
         """The layer's convolution as a copy of its own, with its norm where it has one that can be folded."""
         site = self.sites[name]
         convolution = self._originals[name]
-        norm = self.module_of(site.pre) if site.pre is not site.convolution else None
+        follows = site.end is site.convolution and site.pre is not site.convolution
+        norm = self.module_of(site.pre) if follows else None
         folded = _with_norm(convolution, norm if is_fixed(norm) else None)
         site.convolution.target = _unused_target(site.convolution.target, self.modules)
         self.modules[site.convolution.target] = folded
@@ -68,7 +69,7 @@ class FoldedNetwork(TracedNetwork):
         if self.logits_node is norm:
             self.logits_node = before
         for name, site in self.sites.items():
-            changed = {field: before for field in ("pre", "post") if getattr(site, field) is norm}
+            changed = {field: before for field in ("end", "pre", "post") if getattr(site, field) is norm}
             self.sites[name] = replace(site, **changed)
 
     def _allow_any_layout(self) -> None:

@@ -42,6 +42,8 @@ def with_known_modules(
         modules[name] = module.eval().requires_grad_(False)
         with graph.inserting_before(node):
             new = graph.call_module(name, (node.args[0] if node.args else node.kwargs["input"],))
+        values[new] = values[node]
+        new.meta.update(node.meta)
         node.replace_all_uses_with(new)
         graph.erase_node(node)
 

@@ -20,6 +20,9 @@ HALF_VALUES = 5e-2
 GRADIENT = 2e-2
 """Of the gradient, of its norm: a ReLU that is just on or off may differ between two ways of rounding."""
 
+BAD_GRADIENT = 0.2
+"""From here on PyTorch's own gradient is not rounded but wrong."""
+
 STEP = 2e-3
 """Of a finite difference, as a share of the image's norm."""
 

@@ -33,7 +33,7 @@ from compute.network.outputs import (
     undone,
 )
 from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES, NORMS, Opaque
-from compute.network.tracing import executable, trace
+from compute.network.tracing import END, executable, trace
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision import ops
 
@@ -67,13 +67,16 @@ DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "
 
 @dataclass(frozen=True)
 class Site:
-    """Where a layer's value is read: the convolution's own node, the node before and the node after its
-    nonlinearity.
+    """Where a layer's value is read.
 
+    convolution: the node of the convolution alone.
+    end: the node of what its module gives, which is another where the module or a hook does more.
+    pre, post: the nodes before and after the nonlinearity.
     tap: what lies on the way, such as "conv+bn+relu".
     """
 
     convolution: fx.Node
+    end: fx.Node
     pre: fx.Node
     post: fx.Node
     tap: str
@@ -341,14 +344,27 @@ class TracedNetwork:
         return found
 
     def _site(self, convolution: fx.Node) -> Site:
-        pre, parts = convolution, ["conv"]
+        end = self._end(convolution)
+        pre, parts = end, ["conv", *([called_name(end) or "own"] if end is not convolution else [])]
         follower = self._follower(pre)
         if follower is not None and isinstance(self.module_of(follower), NORMS):
-            pre, parts = follower, ["conv", _norm_name(self.module_of(follower))]
+            pre = follower
+            parts.append(_norm_name(self.module_of(follower)))
             follower = self._follower(pre)
         if follower is not None and (name := self.nonlinearity(follower)):
-            return Site(convolution, pre, follower, "+".join([*parts, name]))
-        return Site(convolution, pre, pre, "+".join(parts))
+            return Site(convolution, end, pre, follower, "+".join([*parts, name]))
+        return Site(convolution, end, pre, pre, "+".join(parts))
+
+    def _end(self, convolution: fx.Node) -> fx.Node:
+        """The node of what the convolution's module gives: of one of a user's own, perhaps more than the
+        convolution."""
+        name = str(convolution.target).partition("#")[0]
+        node = convolution
+        while node.op != "output":
+            if node.meta.get(END) == name:
+                return node
+            node = node.next
+        return convolution
 
     def _follower(self, node: fx.Node) -> fx.Node | None:
         """The one node that reads a node's value, behind those that only hand it on."""

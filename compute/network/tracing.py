@@ -26,6 +26,9 @@ PLAIN_OPERATORS = {
     operator.itruediv: operator.truediv,
 }  # fmt: skip
 
+END = "end of"
+"""In a node's `meta`: the convolution of a user's own whose result it is."""
+
 Scores = Callable[[Any], torch.Tensor]
 """Takes the class scores (N, classes) out of what a network returns."""
 
@@ -231,7 +234,10 @@ class _Tracer(fx.Tracer):
         name, last = self.names[id(module)], next(iter(reversed(self.graph.nodes)))
         self.owners.append(name)
         try:
-            return forward(*args, **kwargs)
+            result = forward(*args, **kwargs)
+            if isinstance(module, nn.Conv2d) and isinstance(result, ValueProxy):
+                result.node.meta[END] = name
+            return result
         except Exception as error:  # whatever a user's code raises on a proxy
             self._discard_after(last)
             self.opaque[name] = str(error).partition("\n")[0] or type(error).__name__
