@@ -193,8 +193,8 @@ def _is_deterministic(plain: HookedNetwork, images: torch.Tensor) -> bool:
 def scores_deviation(output: Output, found: torch.Tensor, expected: torch.Tensor) -> float:
     """How far scores (N, classes) are from the plain network's, relative to their spread.
 
-    Logits taken from before a softmax are the logarithm of what is behind it, but for a number that all have in
-    common: of those, probabilities are compared.
+    Logits taken from before a softmax are the logarithm of what is behind it, but for a number that all have
+    in common: of those, probabilities are compared.
     """
     if output.meaning == LOG_PROBABILITIES:
         return deviation(found.log_softmax(1), expected.log_softmax(1))
