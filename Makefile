@@ -85,7 +85,7 @@ test: install ## run the tests, two at a time
 fuzz: install ## 100,000 damaged images in small processes, a million atheris runs on each parser: COUNT= RUNS=
 	$(PY) -m tests.fuzz.images --count $(COUNT)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r tests/fuzz/requirements.txt
-	for parser in decoding manifest link finding; do $(PY) -m tests.fuzz.parsers $$parser --runs $(RUNS) || exit 1; done
+	for parser in decoding reading manifest link finding; do $(PY) -m tests.fuzz.parsers $$parser --runs $(RUNS) || exit 1; done
 
 torture: install ## kill, fill, damage and race stores at full count (a quarter of an hour and more)
 	$(PY) -m tests.torture

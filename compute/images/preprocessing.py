@@ -156,6 +156,20 @@ class Preprocessing:
             (box[3] + top) * scale_y,
         )
 
+    def in_words(self) -> str:
+        """Return what is done to an image before the crop and to its channels, for people."""
+        box = "nothing is scaled" if self.resize is None else _IN_WORDS[self.fit].format(_sides(self.resize))
+        if self.resize is not None and self._box is None:
+            box = f"cut from a shorter side of {self.resize}"
+        said = [f"{_sides(self.size)} pixels, {box}", f"{self.interpolation}"]
+        if self.channels not in (1, 3) or self.colors:
+            said.append(f"{self.channels} channels" + (f" ({self.colors})" if self.colors else ""))
+        if self.value_max is not None:
+            said.append(f"white is {self.value_max}")
+        if self.value_range is not None:
+            said.append(f"values from {self.value_range[0]:g} to {self.value_range[1]:g}")
+        return ", ".join(said)
+
     def to_dict(self) -> dict:
         """Ready for JSON; what is as ever is left out, so that a store's fingerprint stays."""
         return {
@@ -258,6 +272,18 @@ LATER = {each.name: each.default for each in fields(Preprocessing) if each.name 
 """What was added to Preprocessing since stores are made, with the values that mean what was done before."""
 
 MAYBE_LISTS = ("resize", "pad", "value_range")
+
+
+_IN_WORDS = {
+    CROP: "cut from a picture that covers {}",
+    LETTERBOX: "the whole picture fitted into {}",
+    SQUASH: "stretched to {}",
+}
+
+
+def _sides(sides: int | tuple[int, int]) -> str:
+    height, width = (sides, sides) if isinstance(sides, int) else sides
+    return f"{height} x {width}"
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compute.images.decoding import MAX_PIXELS, decode, decode_colors, depth_max
+from compute.images.decoding import MAX_PIXELS, PNG_END, decode, decode_colors, depth_max
 from compute.images.formats import arrays, deep_png, tiff
 from compute.images.raster import LEVELS, Photograph, Raster, false_color
 
@@ -55,6 +55,18 @@ def read(data: bytes, form: Form, max_pixels: int = MAX_PIXELS) -> Photograph:
         return Raster(fitting(scaled(values, form), colors, form))
     except MemoryError as error:
         raise ValueError("there is not enough memory to decode it") from error
+
+
+def check_readable(data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+    """Raises ValueError with the reason for what is an image for no network, whatever its channels."""
+    try:
+        values = stored_values(data)
+    except MemoryError as error:
+        raise ValueError("there is not enough memory to decode it") from error
+    if values is not None:
+        _check_pixels(values.shape[1], values.shape[0], max_pixels)
+    elif not arrays.is_array(data) and not _has_bands(data):
+        decode(data, max_pixels)
 
 
 def scaled(values: np.ndarray, form: Form) -> np.ndarray:
@@ -116,15 +128,20 @@ def _raw(data: bytes, form: Form, max_pixels: int) -> tuple[np.ndarray, str | No
     if arrays.is_array(data):
         return arrays.channels_last(arrays.array(data), form.channels), None
     if deep_png.is_deep_png(data) and (form.is_declared or form.mode not in ("L", "RGB")):
-        return _deep_png(data)
+        return _deep_png(data, max_pixels)
     return _tiff(data, form, max_pixels) if tiff.is_tiff(data) else None
 
 
-def _deep_png(data: bytes) -> tuple[np.ndarray, str]:
+def _deep_png(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, str]:
     try:
+        _check_pixels(*deep_png.size(data), max_pixels)
+        if PNG_END not in data:
+            raise ValueError("image file is truncated (its end is missing)")
         values = deep_png.deep_values(data)
-    except (OSError, SyntaxError, KeyError) as error:
-        raise ValueError(str(error)) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder raises whatever it stumbles over
+        raise ValueError(str(error) or type(error).__name__) from error
     return values, {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[values.shape[2]]
 
 
@@ -147,6 +164,12 @@ def _tiff(data: bytes, form: Form, max_pixels: int) -> tuple[np.ndarray, str | N
     if first.photometric == tiff.RGB and form.mode in ("L", "RGB") and colors is None:
         return values[..., :3], "RGB"  # what else there is has no meaning to the network
     return (_inverted(values, form) if first.photometric == tiff.INVERTED else values), colors
+
+
+def _has_bands(data: bytes) -> bool:
+    """Whether it is a TIFF file of bytes of which Pillow has no mode."""
+    page = next(tiff.pages(data), None) if tiff.is_tiff(data) else None
+    return page is not None and page.dtype is not None and page.colors is None and page.samples > 1
 
 
 def _stacked(pages: list[tiff.Page], form: Form) -> np.ndarray:

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from compute.images.pictures import resized, to_8_bit
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.report import PNG, Report
-from compute.reports.drawing.run_images import of_run
+from compute.reports.drawing.run_images import of_run, preprocessing_of
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
@@ -43,11 +44,16 @@ _one_at_a_time = Lock()
 class Sprites:
     """The thumbnails of some images of a run, as squares of any power-of-two size.
 
+    The square is the middle of the image, as a network with a square input crops it; for a network whose
+    input isn't square, it is the whole image, with grey beside it.
+
     image_ids: (n,) sorted. Their encoded bytes are kept in memory; the atlas adds a kilobyte an image.
     """
 
     def __init__(self, run: Run, image_ids: np.ndarray) -> None:
         self._ids = image_ids
+        height, width = preprocessing_of(run).size
+        self._whole = height != width
         self._lock = Lock()
         rows = run.rows("images", image_ids, ["thumbnail"])
         self._encoded = [picture["bytes"] for picture in rows["thumbnail"].to_pylist()]
@@ -76,12 +82,12 @@ class Sprites:
             with self._lock:
                 atlas = self._atlas
             return atlas[level][indices]
-        return _decode([self._encoded[index] for index in indices], 2**level)
+        return _decode([self._encoded[index] for index in indices], 2**level, self._whole)
 
     @cached_property
     def _atlas(self) -> list[np.ndarray]:
         """All images at the levels 0 to ``ATLAS_LEVEL``, each made from the one above by averaging."""
-        levels = [_decode(self._encoded, 2**ATLAS_LEVEL)]
+        levels = [_decode(self._encoded, 2**ATLAS_LEVEL, self._whole)]
         for level in reversed(range(ATLAS_LEVEL)):
             side = 2**level
             blocks = levels[0].reshape(-1, side, 2, side, 2, 3)
@@ -254,11 +260,14 @@ def _strength(distances: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num((distances - middle) / scale, nan=0.0), 0, 1)
 
 
-def _decode(encoded: list[bytes], side: int) -> np.ndarray:
-    """(n, side, side, 3) uint8; what is not square is cropped about its centre, as networks crop it."""
+def _decode(encoded: list[bytes], side: int, whole: bool) -> np.ndarray:
+    """(n, side, side, 3) uint8; what is not square is cropped about its center, or all of it is fitted in."""
     squares = np.empty((len(encoded), side, side, 3), np.uint8)
     for index, content in enumerate(encoded):
         picture = _open(content)
+        if whole:
+            squares[index] = to_8_bit(resized(np.asarray(picture.convert("RGB")) / np.float32(255), side))
+            continue
         picture.draft("RGB", (side, side))
         shrinks = min(picture.size) > side
         method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.reports.drawing.run_images import preprocessing_of
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import runs
 from dashboard.sections.overview import filter_pictures
@@ -45,8 +46,7 @@ def cards(run: Run) -> None:
         table(
             {
                 "Name": model["name"],
-                "Input": f"{_by(preprocessing.get('size'))} pixels, cut from a shorter side of "
-                f"{preprocessing.get('resize')}",
+                "Input": preprocessing_of(run).in_words(),
                 "Mean, deviation": f"{_few(preprocessing.get('mean'))} and {_few(preprocessing.get('std'))}",
                 "Feature": f"{model.get('feature_dim', '–')} numbers, the last linear layer's input",
                 "Weights, SHA-256": f"`{model['weights_hash'][:16]}`",
@@ -192,10 +192,6 @@ def problems(run: Run) -> None:
         hide_index=True,
         column_config={"image_id": "Image", "path": "Path", "reason": "Why"},
     )
-
-
-def _by(size) -> str:
-    return "–" if size is None else f"{size[0]} x {size[1]}"
 
 
 def _few(values) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from compute.images.decoding import decode
+from compute.images.reading import check_readable
 from dashboard.data.content_store import ContentStore
 
 LARGEST_BYTES = 30 * 1024 * 1024
@@ -59,7 +59,7 @@ class Uploads:
         """
         if len(content) > LARGEST_BYTES:
             raise ValueError(f"{len(content):,} bytes are more than the {LARGEST_BYTES:,} of an upload")
-        decode(content, LARGEST_PIXELS)
+        check_readable(content, LARGEST_PIXELS)
         name = self._contents.add(content)
         self._use(name)
         return name

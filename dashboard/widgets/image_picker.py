@@ -17,7 +17,7 @@ from dashboard.widgets.image_wall import grid_items, page_of
 from dashboard.widgets.optional_number import optional_number
 
 PER_PAGE = 40
-TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"]
+TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "npy", "npz"]
 
 
 def pick(opened: Opened, optional: bool = False) -> ChosenImage | None:

@@ -1,4 +1,4 @@
-"""python -m tests.fuzz.parsers decoding|manifest|link|finding [--runs N]: atheris on one parser.
+"""python -m tests.fuzz.parsers decoding|reading|manifest|link|finding [--runs N]: atheris on one parser.
 
 It ends with status 0 after N runs; an input that breaks the parser is left in the folder --out.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["compute.images.decoding", "dashboard", "featurestore", "PIL", "tomllib", "json"]
+    include=["compute.images", "dashboard", "featurestore", "PIL", "tomllib", "json"]
 ):
-    from tests.fuzz.seeds import image_seeds
+    from tests.fuzz.seeds import IMAGES
     from tests.fuzz.targets import TARGETS
 
 from tests.fuzz.texts import TEXTS
@@ -30,7 +30,7 @@ def main() -> None:
         "--out", default=".", metavar="DIR", help="where a breaking input is put (default: here)"
     )
     options = parser.parse_args()
-    seeds = image_seeds() if options.target == "decoding" else TEXTS[options.target]
+    seeds = IMAGES[options.target]() if options.target in IMAGES else TEXTS[options.target]
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(seeds):
             (Path(corpus) / f"seed-{number}").write_bytes(seed)

@@ -1,8 +1,11 @@
 """Whole image files of every format, mode and oddity that the decoder knows: what mutations start from."""
 
 import io
+from collections.abc import Callable
 
+import cv2
 import numpy as np
+import tifffile
 from PIL import Image
 
 HEIGHT, WIDTH = 24, 31
@@ -47,6 +50,43 @@ def image_seeds() -> tuple[bytes, ...]:
         (Image.new("L", (3000, 1)), "PNG", {}),
     ]
     return tuple(_file(*kind) for kind in kinds)
+
+
+def value_seeds() -> tuple[bytes, ...]:
+    """Files of many channels or more than 8 bits: arrays, TIFF of bands and of pages, PNG of 16 bits a color."""
+    rng = np.random.default_rng(0)
+    bands = rng.integers(0, 4096, (HEIGHT, WIDTH, 5), dtype=np.uint16)
+    rgb = rng.integers(0, 65536, (HEIGHT, WIDTH, 3), dtype=np.uint16)
+    layouts = [{}, {"tile": (16, 16)}, {"rowsperstrip": 7, "byteorder": ">"}, {"compression": "zlib"}]
+    tiffs = [_tiff(bands, planarconfig="contig", **each) for each in layouts]
+    tiffs += [_tiff(np.moveaxis(bands, 2, 0), planarconfig="separate"), _tiff(np.moveaxis(bands, 2, 0))]
+    pictures = (Image.fromarray(bands[..., each]) for each in range(5))
+    pages = _file(next(pictures), "TIFF", {"save_all": True, "append_images": list(pictures)})
+    arrays = [
+        _npy(values) for values in (bands, bands / np.float32(4095), bands[..., 0], rgb.astype(np.int64))
+    ]
+    packed = io.BytesIO()
+    np.savez_compressed(packed, bands=bands)
+    return (*tiffs, pages, *arrays, packed.getvalue(), cv2.imencode(".png", rgb)[1].tobytes())
+
+
+def _tiff(values: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, photometric="minisblack", **options)
+    return file.getvalue()
+
+
+def _npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+IMAGES: dict[str, Callable[[], tuple[bytes, ...]]] = {
+    "decoding": image_seeds,
+    "reading": lambda: (*image_seeds(), *value_seeds()),
+}
+"""Seeds by the name of the target that reads images."""
 
 
 def _file(image: Image.Image, file_format: str, options: dict) -> bytes:

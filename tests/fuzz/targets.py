@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 
 from compute.images.decoding import decode
+from compute.images.raster import COLORS, Raster
+from compute.images.reading import Form, read
 from dashboard.findings.record import Finding
 from dashboard.sharing.proof import Proof
 from dashboard.views.navigation import PAGES
@@ -12,6 +14,16 @@ from featurestore.errors import Damaged
 from featurestore.manifest import Manifest
 
 CHOICES = Choices(100, {"conv1": 8, "conv2": 16}, ("cat", "dog"), ("pca",), {"pca": ("unique", "nearest")})
+
+FORMS = (
+    Form(1, value_max=4095),
+    Form(3, value_max=65535),
+    Form(4),
+    Form(4, "RGBA"),
+    Form(13, value_range=(-1, 1)),
+)
+KINDS = ("uint8", "float32")
+MAX_PIXELS = 1_000_000
 
 
 def decoding(data: bytes) -> None:
@@ -22,6 +34,19 @@ def decoding(data: bytes) -> None:
         return
     if image.mode not in ("L", "RGB") or min(image.size) < 1:
         raise AssertionError(f"{image.mode} {image.size} is no 8-bit picture")
+
+
+def reading(data: bytes) -> None:
+    """What a network of 1, 3, 4 or 5 channels takes, with a declared range and without, or a ValueError."""
+    for form in FORMS:
+        try:
+            image = read(data, form, MAX_PIXELS)
+        except ValueError:
+            continue
+        if isinstance(image, Raster) and (image.channels != form.channels or image.pixels.dtype not in KINDS):
+            raise AssertionError(f"{image.pixels.dtype} of {image.channels} channels, not {form.channels}")
+        if not isinstance(image, Raster) and image.mode not in COLORS:
+            raise AssertionError(f"{image.mode} is none of {', '.join(COLORS)}")
 
 
 def manifest(data: bytes) -> None:
@@ -64,7 +89,7 @@ def finding(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (decoding, manifest, link, finding)
+    each.__name__: each for each in (decoding, reading, manifest, link, finding)
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.fuzz import pool
 from tests.fuzz.images import SECONDS, make_case
 from tests.fuzz.mutations import mutated
-from tests.fuzz.seeds import image_seeds
+from tests.fuzz.seeds import IMAGES
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.texts import TEXTS
 from tests.fuzz.unruly import make_unruly
@@ -26,7 +26,7 @@ def test_the_pool_names_who_dies_who_hangs_and_what_has_no_memory():
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("name", TARGETS)
 def test_parsers_take_every_mutation(name):
-    seeds = image_seeds() if name == "decoding" else TEXTS[name]
+    seeds = IMAGES[name]() if name in IMAGES else TEXTS[name]
     for seed in seeds:
         TARGETS[name](seed)
     for number in range(400):

@@ -94,15 +94,18 @@ class Page:
             )
         if self.width * self.height * self.samples * self.dtype.itemsize > MAX_BYTES:
             raise ValueError(f"its values take more than {MAX_BYTES:,} bytes")
+        with _value_errors():
+            return upright(self._together(), int(self.tags.get(ORIENTATION, 1)))
+
+    def _together(self) -> np.ndarray:
         planes = self.samples if self.tags.get(PLANAR) == SEPARATE else 1
-        found = np.zeros(
-            (planes, self.height, self.width, self.samples // planes), self.dtype.newbyteorder("=")
-        )
-        for (plane, top, left), block in zip(self._places(planes), self._blocks(planes), strict=True):
+        shape = (planes, self.height, self.width, self.samples // planes)
+        found = np.zeros(shape, self.dtype.newbyteorder("="))
+        places, blocks = self._places(planes), self._blocks(planes)
+        for (plane, top, left), block in zip(places, blocks, strict=True):
             target = found[plane, top : top + block.shape[0], left : left + block.shape[1]]
             target[...] = block[: target.shape[0], : target.shape[1]]
-        together = found[0] if planes == 1 else np.moveaxis(found[..., 0], 0, 2)
-        return upright(together, int(self.tags.get(ORIENTATION, 1)))
+        return found[0] if planes == 1 else np.moveaxis(found[..., 0], 0, 2)
 
     @property
     def _tiled(self) -> bool:
@@ -198,6 +201,8 @@ def _unpacked(packed: bytes, compression: int, row_bytes: int, rows: int) -> np.
             f"TIFF compression {compression} is not supported for these values; choose from "
             + ", ".join(dict.fromkeys(UNPACKED.values()))
         )
+    if rows * row_bytes > MAX_BYTES:
+        raise ValueError(f"a strip or tile of it takes more than {MAX_BYTES:,} bytes")
     if compression == RAW:
         if len(packed) < rows * row_bytes:
             raise ValueError("image file is truncated")
@@ -236,18 +241,10 @@ def _several(value: int | tuple[int, ...]) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def _value_errors() -> Iterator[None]:
-    """Pillow raises whatever it stumbles over."""
+    """Whatever is stumbled over becomes a ValueError, but for want of memory."""
     try:
         yield
-    except ValueError:
+    except (ValueError, MemoryError):
         raise
-    except (
-        OSError,
-        SyntaxError,
-        KeyError,
-        TypeError,
-        struct.error,
-        OverflowError,
-        Image.UnidentifiedImageError,
-    ) as error:
+    except Exception as error:  # Pillow raises many kinds, and so do tags that are not what they should be
         raise ValueError(str(error) or type(error).__name__) from error
