@@ -45,6 +45,8 @@ from tests.support.stores.copied_run import copy_run, fields_of
 from tests.support.stores.full import write_full_store
 from tests.support.stores.served import served_store
 
+pytestmark = pytest.mark.slow
+
 RUN = "run1"
 WRITERS = 16
 

@@ -53,7 +53,7 @@ def image_seeds() -> tuple[bytes, ...]:
 
 
 def value_seeds() -> tuple[bytes, ...]:
-    """Files of many channels or more than 8 bits: arrays, TIFF of bands and of pages, PNG of 16 bits a color."""
+    """Files of many channels or more than 8 bits: arrays, TIFF of bands and of pages, PNG of 16 bits."""
     rng = np.random.default_rng(0)
     bands = rng.integers(0, 4096, (HEIGHT, WIDTH, 5), dtype=np.uint16)
     rgb = rng.integers(0, 65536, (HEIGHT, WIDTH, 3), dtype=np.uint16)

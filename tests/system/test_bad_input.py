@@ -10,6 +10,8 @@ from tests.fuzz.targets import TARGETS
 from tests.fuzz.texts import TEXTS
 from tests.fuzz.unruly import make_unruly
 
+pytestmark = pytest.mark.slow
+
 
 def test_damaged_images_are_pictures_or_problems_in_processes_with_little_memory():
     outcome = pool.run(make_case, 0, 500, workers=1, megabytes=1024, seconds=SECONDS)

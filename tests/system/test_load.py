@@ -10,6 +10,8 @@ from tests.load.load import Load, Memory, Outcome, put_on
 from tests.support.servers.dashboard import CHROMIUM
 from tests.support.stores.served import copied_store
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 3.0
 
 

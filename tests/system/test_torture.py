@@ -4,6 +4,8 @@ import pytest
 
 from tests.torture import damage, full_disk, kills, many, order
 
+pytestmark = pytest.mark.slow
+
 SHORT = {
     "order of system calls": order.run,
     "killed at each call": lambda work: kills.at_each_call(work, stride=9),

@@ -92,6 +92,7 @@ def test_the_manifest_lets_model_and_images_be_opened_again_from_anywhere(here, 
     assert set(manifest.notes["timings"]) == {"reading", "activations", "neighbors"}
 
 
+@pytest.mark.slow
 def test_a_second_time_there_is_nothing_to_do_and_a_new_image_makes_a_new_run(here, capsys):
     assert run() == 0
     first = Store("out").current()

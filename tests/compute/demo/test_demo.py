@@ -76,6 +76,7 @@ def test_a_crop_is_an_rgb_picture_of_the_network_size_and_its_png_keeps_the_pixe
     assert np.array_equal(np.asarray(Image.open(tmp_path / "crop.png")), np.asarray(image))
 
 
+@pytest.mark.slow
 def test_no_two_crops_are_the_same_picture_and_none_is_flat():
     crops = demo_crops()
     assert len({hashlib.sha256(crop.image().tobytes()).digest() for crop in crops}) == len(crops)
@@ -124,6 +125,7 @@ def test_a_region_of_an_unknown_split_and_an_unknown_photograph_are_refused():
         load_demo_weights("imagenet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_preprocessing_is_the_training_pixels_mean_and_deviation(name):
     crops = [np.asarray(crop.image()) for crop in CROPS[name]() if crop.split == "train"]
@@ -132,6 +134,7 @@ def test_preprocessing_is_the_training_pixels_mean_and_deviation(name):
     np.testing.assert_allclose(PREPROCESSING[name].std, colours.std(0), atol=6e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_weights_are_small_and_reach_their_stated_accuracy(name):
     facts, tensors = demo_metadata(name), load_demo_weights(name)

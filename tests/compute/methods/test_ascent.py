@@ -42,6 +42,7 @@ def activation_of(model: Model, name: str, inputs: Inputs, data: np.ndarray) -> 
         return float((maps * (vector / vector.norm())[:, None, None]).sum(0).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
 @pytest.mark.parametrize("name", [*GOALS, "direction"])
 def test_ascent_climbs_and_reports_the_saved_picture(name, parameterization):
@@ -57,6 +58,7 @@ def test_ascent_climbs_and_reports_the_saved_picture(name, parameterization):
     assert len(steps) == 40 and all(step.score is not None for step in steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["grey", "wide", "untraceable", "gelu"])
 @pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
 def test_ascent_on_every_kind_of_network(name, parameterization):
@@ -70,6 +72,7 @@ def test_ascent_on_every_kind_of_network(name, parameterization):
     assert step.numbers["activation"] == pytest.approx(float(maps.mean()), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_dead_channel_is_followed_below_its_relu():
     """From far below 0 the channel's ReLU passes no gradient; what is followed wakes it up all the same."""
     torch.manual_seed(0)
@@ -145,6 +148,7 @@ TERMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameterization", "term"), [(name, term) for name, terms in TERMS.items() for term in terms]
 )
@@ -155,6 +159,7 @@ def test_each_term_acts(parameterization, term):
     assert not np.array_equal(usual.data, changed.data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameterization", "published"), [("fourier", "robust"), ("phase", "robust"), ("pixels", "roll")]
 )

@@ -33,6 +33,7 @@ def independent_prediction(model: Model, data: np.ndarray) -> int:
         return int(model.module(normalised).argmax())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "grey", "wide", "untraceable"])
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize("target", [None, 0, 3])

@@ -79,6 +79,7 @@ def test_the_map_of_predictions_names_each_class_once():
     assert [list(row) for row in heat.text] == [["d", "d"], ["a", "d"]]
 
 
+@pytest.mark.slow
 def test_filters_of_a_grey_stem_are_one_picture_each():
     filters = Store(served_store()).open().filters()
     for scaling in ("filter", "all"):

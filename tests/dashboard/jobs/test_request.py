@@ -67,6 +67,7 @@ def test_the_command_line_is_one_that_compute_understands(method):
     assert args["store"] == "stores/digits" and args["out"].endswith(".png")
 
 
+@pytest.mark.slow
 def test_the_command_line_makes_the_same_picture(tmp_path):
     store = served_store()
     run = Store(store).open()

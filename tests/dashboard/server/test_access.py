@@ -21,6 +21,8 @@ from featurestore.reader import Store
 from tests.support.servers.dashboard import serving
 from tests.support.stores.served import served_store
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "..", "../..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "%2Fetc%2Fpasswd", "a%2Fb", "%00", "1%00", "%0d%0aX:1",
     "\\..\\", "C:", "-1", "1.5", "1e9", "NaN", "null", "true", "[]", "{}", "9" * 18, "9" * 19, "9" * 40,

@@ -67,6 +67,7 @@ def pinned(view, run):
     return dataclasses.replace(view, store="digits", run=run.fingerprint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STORED)
 def test_the_command_line_writes_the_same_bytes(name, run, tmp_path):
     downloads = downloads_of(pinned(STORED[name], run), run, served_store())
@@ -76,6 +77,7 @@ def test_the_command_line_writes_the_same_bytes(name, run, tmp_path):
             assert download.file(suffix) == by_command(download, suffix, tmp_path), (download.name, suffix)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIVE)
 def test_a_live_result_is_the_command_lines(name, run, tmp_path):
     view = pinned(LabView(method=name, parameters=read_parameters(name, {})[0], **LIVE[name]), run)

@@ -160,6 +160,7 @@ def test_what_can_not_be_checked_says_why(run, serve, tmp_path, capsys):
         assert said in out
 
 
+@pytest.mark.slow
 def test_a_regenerated_store_is_asked_anew(serve, tmp_path, capsys):
     store = write_served_store(tmp_path / "digits")
     serve(store)
@@ -267,6 +268,7 @@ def test_the_page_lists_filters_and_says_what_it_can_not_read(run, serve, tmp_pa
     assert [each.value for each in app.subheader] == ["Clusters"]
 
 
+@pytest.mark.slow
 def test_a_link_opens_on_its_page_of_the_findings(run, serve):
     for number in range(13):
         pinned(VIEWS["map"], run, title=f"Finding {number:02}")
