@@ -1,11 +1,17 @@
-"""Points to cells, each at most once, at the least total squared distance: the linear assignment problem.
+"""Lay points out on a square grid, one in a cell, so that the total squared distance is small.
 
-Up to EXACT_CELLS cells it is solved exactly. Above, coarse to fine: groups of four neighbouring points are
-assigned to blocks of 2 x 2 cells, by the same function, and the problem is then solved exactly within windows
-of WINDOW x WINDOW cells, which move by half a window from sweep to sweep, until two sweeps gain less than
-LEAST_GAIN. No sweep makes it worse, and the same points always give the same cells. On maps of CIFAR-10 it
-ends within a few percent of the optimum (0.3 % in a full square), in a time that grows with the number of
-cells, an exact solution's with its cube (tests/benchmarks/grid.py)."""
+This is the linear assignment problem. Up to EXACT_CELLS cells it is solved exactly, in a time that grows with
+the cube of their number. Above, it is solved from coarse to fine:
+
+1. Groups of four neighbouring points are assigned to blocks of 2 x 2 cells, by the same function.
+2. The problem is solved exactly within windows of WINDOW x WINDOW cells, which cover the grid. The windows of
+   the next sweep are moved by half a window, so that points can cross the borders of the former ones.
+3. It ends when two sweeps together gain less than LEAST_GAIN.
+
+No sweep makes it worse, and the same points always give the same cells. On maps of CIFAR-10 it ends within a
+few percent of the optimum (0.3 % in a full square), in a time that grows with the number of cells
+(tests/benchmarks/grid.py).
+"""
 
 import math
 
@@ -19,14 +25,16 @@ WINDOW = 12
 SHIFTS = ((0, 0), (WINDOW // 2, WINDOW // 2))
 MAX_ROUNDS = 30
 LEAST_GAIN = 2e-3
-"""Share of the total distance."""
+"""Share of the total distance that two sweeps must gain for another two to follow."""
 
 
 def assign(points: np.ndarray, side: int, exact_cells: int = EXACT_CELLS) -> np.ndarray:
-    """(side, side) index of the point in each cell, -1 where there is none.
+    """Return the index of the point in each cell, (side, side), -1 where there is none.
 
-    points: (n, 2) in the unit square, n at most side * side. Cell (row, col) has its centre at
-    x = (col + 1/2) / side, y = (row + 1/2) / side.
+    points: (n, 2), x and y in the unit square, n at most side * side
+    exact_cells: up to how many cells the solution is exact
+    Cell (row, col) has its centre at x = (col + 1/2) / side, y = (row + 1/2) / side. ValueError where there
+    are more points than cells.
     """
     if len(points) > side * side:
         raise ValueError(f"{len(points)} points don't fit into {side} x {side} cells")
@@ -40,23 +48,25 @@ def assign(points: np.ndarray, side: int, exact_cells: int = EXACT_CELLS) -> np.
 
 
 def cell_centres(side: int) -> np.ndarray:
-    """(side * side, 2): x, y of the cells' centres, row by row."""
+    """Return x and y of the cells' centres, row by row: (side * side, 2)."""
     middle = (np.arange(side) + 0.5) / side
     return np.stack([np.tile(middle, side), np.repeat(middle, side)], 1)
 
 
 def total_cost(cells: np.ndarray, points: np.ndarray) -> float:
-    """Sum of squared distances between the points and their cells' centres."""
+    """Return the sum of squared distances between the points and their cells' centres."""
     flat = cells.reshape(-1)
     return _cost(flat, np.arange(len(flat)), points, cell_centres(len(cells)))
 
 
 def _coarse_layout(points: np.ndarray, side: int, exact_cells: int) -> np.ndarray:
+    """Assign groups of four points to blocks of 2 x 2 cells, and its points to cells of the block."""
     groups = _fours(points, np.arange(len(points)))
     blocks = assign(np.array([points[group].mean(0) for group in groups]), (side + 1) // 2, exact_cells)
     cells, left_over = np.full((side, side), -1), []
     for row, col in np.argwhere(blocks >= 0):
         block, group = cells[2 * row : 2 * row + 2, 2 * col : 2 * col + 2], groups[blocks[row, col]]
+        # A block at the border of an odd grid has fewer than four cells: what doesn't fit is placed below.
         spots = np.argwhere(block < 0)[: len(group)]
         block[spots[:, 0], spots[:, 1]] = group[: len(spots)]
         left_over.extend(group[len(spots) :])
@@ -67,7 +77,11 @@ def _coarse_layout(points: np.ndarray, side: int, exact_cells: int) -> np.ndarra
 
 
 def _fours(points: np.ndarray, members: np.ndarray) -> list[np.ndarray]:
-    """Groups of four points that lie together; the last one may have fewer."""
+    """Return groups of four points that lie together; the last one may have fewer.
+
+    The points are halved along their longer extent, and each half again. The first half is a multiple of
+    four, so that only the very last group can be smaller.
+    """
     if len(members) <= 4:
         return [members]
     axis = np.argmax(np.ptp(points[members], axis=0))
@@ -77,9 +91,12 @@ def _fours(points: np.ndarray, members: np.ndarray) -> list[np.ndarray]:
 
 
 def _refined(cells: np.ndarray, points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Improve `cells` (side, side) in place, window by window."""
     side = len(cells)
     flat = cells.reshape(-1)
     sweeps = [_windows(side, down, right) for down, right in SHIFTS]
+    # What each sweep left: a window whose cells are still as its own sweep left them is solved already. -2 is
+    # no cell's content, so that every window is solved the first time.
     solved = [np.full(len(flat), -2) for _ in sweeps]
     before = total_cost(cells, points)
     for _ in range(MAX_ROUNDS):
@@ -96,7 +113,7 @@ def _refined(cells: np.ndarray, points: np.ndarray, centres: np.ndarray) -> np.n
 
 
 def _windows(side: int, down: int, right: int) -> list[np.ndarray]:
-    """Numbers of the cells of each window that tile the square, moved up and left by so many cells."""
+    """Return the numbers of the cells of each window; the windows are moved up and left by so many cells."""
     numbers = np.arange(side * side).reshape(side, side)
     rows, cols = (
         [slice(max(0, start), start + WINDOW) for start in range(-shift, side, WINDOW)]
@@ -106,6 +123,7 @@ def _windows(side: int, down: int, right: int) -> list[np.ndarray]:
 
 
 def _solve_within(flat: np.ndarray, window: np.ndarray, points: np.ndarray, centres: np.ndarray) -> None:
+    """Assign the points that lie in a window's cells anew among these, exactly."""
     members = flat[window]
     members = members[members >= 0]
     if not len(members):

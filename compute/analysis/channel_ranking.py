@@ -25,8 +25,10 @@ TOLERANCE = 1e-5
 class Distribution:
     """Spatial maxima of C channels over N images.
 
-    counts: (C, bins) images by maximum, in equal bins from low to high, (C,) each. strongest: (C, K) the
-    greatest maxima, descending; -inf where there are fewer images. maximum: (C,) the greatest.
+    counts: (C, bins), images by their maximum, in equal bins from `low` to `high`
+    low, high: (C,)
+    strongest: (C, K), the greatest maxima, descending; -inf where there are fewer images
+    maximum: (C,), the greatest
     """
 
     counts: np.ndarray
@@ -38,10 +40,10 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a channel's value lies among those of the store's images.
+    """Where an image's maxima lie among those of the store's images.
 
-    share: (C,) of the images that respond more strongly, 0 to 1.
-    ratio: (C,) the value as a multiple of the store's maximum; NaN where that is not positive.
+    share: (C,), of the images that respond more strongly, 0 to 1
+    ratio: (C,), the value as a multiple of the store's maximum; NaN where that is not positive
     """
 
     share: np.ndarray
@@ -49,7 +51,7 @@ class Standing:
 
 
 def standing(values: np.ndarray, known: Distribution) -> Standing:
-    """Where `values` (C,), an image's spatial maxima, lie among those of the known images."""
+    """Return where `values` (C,), an image's spatial maxima, lie among those of the known images."""
     images = np.maximum(known.counts.sum(1), 1)
     margin = TOLERANCE * np.abs(known.strongest)
     stronger = (known.strongest > values[:, None] + margin).sum(1)
@@ -61,7 +63,7 @@ def standing(values: np.ndarray, known: Distribution) -> Standing:
 
 
 def ranking(found: Standing) -> np.ndarray:
-    """Channel indices, the most unusual response first."""
+    """Return the channels' indices, the most unusual one first."""
     return np.lexsort((np.arange(len(found.share)), -np.nan_to_num(found.ratio), found.share))
 
 

@@ -42,7 +42,7 @@ class Sketch:
 
 
 def sketch(array: np.ndarray) -> Sketch:
-    """Of a float array of any shape; where it is not finite everywhere, its rms is not either."""
+    """Return the sketch of a float array of any shape; its rms is not finite where the array is not."""
     flat = np.ascontiguousarray(array, np.float32).ravel()
     rms = float(np.float32(np.sqrt(np.mean(np.square(flat, dtype=np.float64))))) if flat.size else 0.0
     if not (rms and np.isfinite(rms)):
@@ -53,7 +53,7 @@ def sketch(array: np.ndarray) -> Sketch:
 
 
 def deviation(original: np.ndarray, other: np.ndarray) -> float:
-    """Root mean square of the difference over that of the original; inf for another shape."""
+    """Return the root mean square of the difference over that of the original; inf for another shape."""
     if original.shape != other.shape:
         return np.inf
     first, second = np.asarray(original, np.float64), np.asarray(other, np.float64)
@@ -62,7 +62,10 @@ def deviation(original: np.ndarray, other: np.ndarray) -> float:
 
 
 def estimated_deviation(original: Sketch, other: Sketch) -> float:
-    """`deviation` as the sketches tell it, to about 14 %; below 0.0005 it may be any value below."""
+    """Estimate `deviation` from two sketches, to about 14 %.
+
+    Deviations below 0.0005 can't be told apart.
+    """
     if original.shape != other.shape:
         return np.inf
     first, second = (np.array(each.sums) * UNIT * each.rms for each in (original, other))

@@ -17,7 +17,11 @@ RELATIVE_EXPONENT = -18
 
 @dataclass(frozen=True)
 class Histograms:
-    """One histogram a channel. low, high: (T,) float64, least and greatest value; counts: (T, 32) int64."""
+    """One histogram for each of T channels.
+
+    low, high: (T,) float64, the least and the greatest value
+    counts: (T, 32) int64
+    """
 
     low: np.ndarray
     high: np.ndarray
@@ -33,13 +37,13 @@ class Histograms:
         return _index(self.low, self.exponent)
 
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
-        """(T,) lower edge of the first bin and upper edge of the last."""
+        """Return the lower edge of the first bin and the upper edge of the last, (T,) each."""
         width = np.ldexp(1.0, self.exponent)
         return self.first * width, (self.first + BINS) * width
 
 
 def histograms(values: np.ndarray) -> Histograms:
-    """Of each column of finite `values` (N, T), N at least 1."""
+    """Count each column of finite values (N, T), with N at least 1."""
     values = values.astype(np.float64)
     low, high = values.min(0), values.max(0)
     exponent = _exponent(low, high)
@@ -50,7 +54,7 @@ def histograms(values: np.ndarray) -> Histograms:
 
 
 def merge(one: Histograms, other: Histograms) -> Histograms:
-    """The histograms of both streams together."""
+    """Return the histograms of both streams together."""
     merged = Histograms(
         np.minimum(one.low, other.low), np.maximum(one.high, other.high), np.zeros_like(one.counts)
     )

@@ -13,9 +13,10 @@ QUERIES = 512
 
 @dataclass(frozen=True)
 class Graph:
-    """Of each of n points its k nearest others, nearest first; ties go to the smaller index.
+    """The k nearest others of each of n points, nearest first; ties go to the smaller index.
 
-    indices: (n, k) int64. distances: (n, k) float32.
+    indices: (n, k) int64, -1 where there are no more
+    distances: (n, k) float32
     """
 
     indices: np.ndarray
@@ -25,9 +26,11 @@ class Graph:
 def nearest(
     points: np.ndarray, k: int, metric: str, advance: Callable[[int], None] = lambda number: None
 ) -> Graph:
-    """The graph of `points` (n, D) float32; k is cut to n - 1. A point is not its own neighbour.
+    """Return the k nearest others of each point; k is cut to n - 1.
 
-    advance: called with the number of points just done.
+    points: (n, D) float32
+    metric: "cosine" or "euclidean"
+    advance: called with the number of points just done
     """
     number = len(points)
     k = max(0, min(k, number - 1))
@@ -43,9 +46,11 @@ def nearest(
 
 
 def without_copies(graph: Graph, points: np.ndarray, digests: np.ndarray, metric: str, k: int) -> Graph:
-    """The k nearest others of each point that are no copies of it; index -1 where there are no more.
+    """Return the k nearest others of each point that are no copies of it.
 
-    digests: (n,) SHA-256 of the points' files: copies have the same.
+    graph: of the points, with at least k neighbours each
+    points: (n, D) float32
+    digests: (n,) SHA-256 of the points' files: copies have the same
     """
     k = max(0, min(k, len(points) - 1))
     indices, distances = graph.indices[:, :k].copy(), graph.distances[:, :k].copy()

@@ -13,14 +13,18 @@ QUALITY_POINTS = 2000
 def quality(
     points: np.ndarray, graph: Graph, coordinates: np.ndarray, seed: int, number: int = QUALITY_POINTS
 ) -> dict[str, float | int | None]:
-    """Trustworthiness and k-nearest-neighbour preservation of a map, each in [0, 1], 1 is perfect.
+    """Measure how well a map keeps neighbours, each measure in [0, 1], where 1 is perfect.
 
-    points: (n, D) float32, compared by cosine. graph: their neighbours. coordinates: (n, 2). k is 15, or less
-    for fewer than 31 points. Means over `sample` points; both are None for fewer than 3.
+    points: (n, D) float32, compared by cosine
+    graph: their nearest neighbours
+    coordinates: (n, 2) on the map
+    number: at most so many points, a sample drawn by `seed`, are averaged over
 
-    trustworthiness = 1 - 2 / (n k (2n - 3k - 1)) sum_i sum_j max(0, r(i, j) - k), j the k map neighbours of i
-    and r the rank of j among i's neighbours in feature space (Venna & Kaski 2001). kNN preservation is the
-    share of the k feature neighbours that are among the k map neighbours."""
+    trustworthiness = 1 - 2 / (n k (2n - 3k - 1)) sum_i sum_j max(0, r(i, j) - k), with j the k map neighbours
+    of i and r the rank of j among i's neighbours in feature space (Venna & Kaski 2001). kNN preservation is
+    the share of the k feature neighbours that are among the k map neighbours. k is 15, or less for fewer than
+    31 points; both are None for fewer than 3 points.
+    """
     total = len(points)
     k = min(QUALITY_NEIGHBORS, (total - 1) // 2, graph.indices.shape[1])
     if k < 1:

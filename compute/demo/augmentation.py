@@ -37,7 +37,7 @@ def photographs_sampler() -> Sampler:
         labels = rng.integers(len(PHOTOGRAPHS), size=number)
         pixels = np.stack([_random_crop(rng, PHOTOGRAPHS[label], areas[label]) for label in labels])
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-        return change_colours(rng, images), torch.from_numpy(labels)
+        return change_colors(rng, images), torch.from_numpy(labels)
 
     return sample
 
@@ -55,7 +55,7 @@ def digits_sampler() -> Sampler:
     return sample
 
 
-def change_colours(rng: np.random.Generator, images: Tensor) -> Tensor:
+def change_colors(rng: np.random.Generator, images: Tensor) -> Tensor:
     """Random saturation s (a share of the images becomes grey), contrast c, white balance w and brightness b:
     w (c (s x + (1 - s) grey) + (1 - c) mean) + b, with the pixel's grey and the image's mean, as one matrix
     product with the pixels' colours."""

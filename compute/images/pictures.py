@@ -74,8 +74,8 @@ def heatmap(values: np.ndarray, low: float | None = None, high: float | None = N
     """
     values = np.asarray(values, np.float64)
     if low is None and high is None and values.min() < 0:
-        return _coloured(signed(values), DIVERGING)
-    return _coloured(unit_range(values, low, high), SEQUENTIAL)
+        return _colored(signed(values), DIVERGING)
+    return _colored(unit_range(values, low, high), SEQUENTIAL)
 
 
 def ends(values: np.ndarray) -> tuple[float, float]:
@@ -90,8 +90,8 @@ def ends(values: np.ndarray) -> tuple[float, float]:
 
 def ramp(low: float) -> tuple[str, ...]:
     """`heatmap`'s colours as #rrggbb at equal steps of a scale that begins at `low`."""
-    colours = matplotlib.colormaps[DIVERGING if low < 0 else SEQUENTIAL]
-    return tuple(matplotlib.colors.to_hex(colours(place)) for place in np.linspace(0, 1, RAMP))
+    colormap = matplotlib.colormaps[DIVERGING if low < 0 else SEQUENTIAL]
+    return tuple(matplotlib.colors.to_hex(colormap(place)) for place in np.linspace(0, 1, RAMP))
 
 
 def unit_range(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
@@ -183,5 +183,5 @@ def _magnitude(values: np.ndarray) -> float:
     return float(np.percentile(magnitude, CLIP) or magnitude.max() or 1.0)
 
 
-def _coloured(values: np.ndarray, colours: str) -> np.ndarray:
-    return matplotlib.colormaps[colours](values)[..., :3].astype(np.float32)
+def _colored(values: np.ndarray, colormap: str) -> np.ndarray:
+    return matplotlib.colormaps[colormap](values)[..., :3].astype(np.float32)

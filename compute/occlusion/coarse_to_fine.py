@@ -13,8 +13,10 @@ FIRST_MOST = 256
 
 @dataclass(frozen=True)
 class Stage:
-    """Everything at `rows` x `cols` is known: ascending indices of positions, the first and last among
-    them."""
+    """A subset of a map's positions: every one of some rows at every one of some columns.
+
+    rows, cols: ascending indices of positions, the first and the last of the map among them
+    """
 
     rows: tuple[int, ...]
     cols: tuple[int, ...]
@@ -27,10 +29,11 @@ Grid = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def stages(rows: int, cols: int) -> tuple[Stage, ...]:
-    """Every 2^k-th position of a rows x cols map, then every 2^(k-1)-th, … then all.
+    """Return in which order the positions of a rows x cols map are computed.
 
-    The first stage has at most an eighth of the positions and at most 256. A map of which the four corners
-    are more than that is made in one stage.
+    The first stage is every 2^k-th position, the next every 2^(k-1)-th, and so on to all of them. The first
+    has at most an eighth of the positions and at most 256; where the four corners are more than that, there
+    is one stage.
     """
     found = [Stage(_every(1, rows), _every(1, cols))]
     most = min(FIRST_SHARE * rows * cols, FIRST_MOST)
@@ -42,7 +45,7 @@ def stages(rows: int, cols: int) -> tuple[Stage, ...]:
 
 
 def new_grids(stages: Sequence[Stage]) -> list[list[Grid]]:
-    """What each stage adds to the one before it, as products of rows and columns."""
+    """Return what each stage adds to the one before it, as products of rows and columns."""
     grids: list[list[Grid]] = []
     rows: tuple[int, ...] = ()
     cols: tuple[int, ...] = ()
@@ -56,8 +59,13 @@ def new_grids(stages: Sequence[Stage]) -> list[list[Grid]]:
 
 
 def interpolated(values: np.ndarray, stage: Stage, ys: Sequence[int], xs: Sequence[int]) -> np.ndarray:
-    """The whole map from its values at the stage's positions: linear along both axes; classes (whole numbers)
-    from the nearest. ys, xs: where the positions lie, in pixels."""
+    """Return the whole map (rows, cols), interpolated from its values at a stage's positions.
+
+    values: (rows, cols), known at the stage's positions
+    ys, xs: where the positions lie, in pixels
+    Numbers are interpolated linearly along both axes; classes (whole numbers) are taken from the nearest
+    position.
+    """
     known = values[np.ix_(stage.rows, stage.cols)]
     weights = [_weights(at, chosen) for at, chosen in ((ys, stage.rows), (xs, stage.cols))]
     if np.issubdtype(values.dtype, np.integer):
@@ -68,10 +76,13 @@ def interpolated(values: np.ndarray, stage: Stage, ys: Sequence[int], xs: Sequen
 def stage_error(
     values: np.ndarray, stage: Stage, ys: Sequence[int], xs: Sequence[int], exact: np.ndarray
 ) -> dict[str, float]:
-    """How far the stage's interpolated map is from what is exact by now (bool, rows x cols).
+    """Measure how far a stage's interpolated map is from what has been computed by now.
 
-    Mean and maximum of the absolute difference and Spearman's rank correlation over those positions; of
-    classes, the share that is wrong.
+    values: (rows, cols)
+    ys, xs: where the positions lie, in pixels
+    exact: (rows, cols) bool, the positions that are computed
+    Returns the mean and the maximum of the absolute difference over these positions, and Spearman's rank
+    correlation; of classes, the share that is wrong.
     """
     coarse, found = interpolated(values, stage, ys, xs)[exact], values[exact]
     if np.issubdtype(values.dtype, np.integer):

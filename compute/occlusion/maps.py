@@ -65,8 +65,12 @@ class OcclusionMaps:
 
 
 def windows(size: int, patch: int, stride: int) -> tuple[int, ...]:
-    """First pixels of the patches along one axis: 0, S, 2S, … and always size - P, so that the border is
-    reached."""
+    """Return the first pixel of each patch along one axis: 0, S, 2S, … and always size - P.
+
+    size: of the image along the axis
+    patch, stride: P and S, in pixels
+    The last one makes sure that the border is reached. ValueError for a patch that is larger than the image.
+    """
     if patch < 1 or stride < 1:
         raise ValueError(f"patch {patch} and stride {stride} must both be at least 1 pixel")
     if patch > size:
@@ -81,11 +85,15 @@ def centers(starts: Sequence[int], patch: int) -> np.ndarray:
 
 
 def baseline_image(model: Model, image: torch.Tensor, baseline: str = "mean") -> torch.Tensor:
-    """What stands in for hidden pixels: (C, H, W) in [0, 1].
+    """Return what stands in for hidden pixels: (C, H, W) in [0, 1].
 
-    "mean" is the normalisation mean (0 after normalisation), "black", "grey" and "white" are constant 0, 0.5
-    and 1, "blurred" is the image under a Gaussian whose standard deviation is 1/20 of the shorter side (10
-    pixels at 224: Fong & Vedaldi 2017).
+    image: (C, H, W) in [0, 1]
+    baseline: what the pixels are
+        "mean": the normalisation mean, which is 0 after normalisation
+        "black", "grey", "white": constant 0, 0.5, 1
+        "blurred": the image under a Gaussian whose standard deviation is 1/20 of the shorter side (10 pixels
+            at 224: Fong & Vedaldi 2017)
+    ValueError for any other baseline.
     """
     if baseline == "mean":
         return image.new_tensor(model.preprocessing.mean).view(-1, 1, 1).expand_as(image)
@@ -105,8 +113,10 @@ def occlusion_maps(
     baseline: str = "mean",
     batch: int | None = None,
 ) -> OcclusionMaps:
-    """The complete maps for `image` (C, H, W) in [0, 1] and class index `target`; see
-    `occlusion_progress`."""
+    """Return the complete maps of `image` (C, H, W) in [0, 1] for class index `target`.
+
+    The other arguments are those of `occlusion_progress`.
+    """
     *_, maps = occlusion_progress(model, image, target, patch, stride, baseline, batch)
     return maps
 

@@ -21,8 +21,12 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve from its beginning on. shares: of the pixels that are changed, 0 … 1 where it is whole.
-    probability: of the class. area: under it, 0 … 1."""
+    """A curve, from its beginning to what is known of it.
+
+    shares: of the pixels that are changed, from 0 on, to 1 where it is whole
+    probability: of the class at each share
+    area: under the curve, 0 to 1
+    """
 
     shares: tuple[float, ...]
     probability: tuple[float, ...]
@@ -32,7 +36,7 @@ class Curve:
 def curves(
     model: Model, image: torch.Tensor, saliency: np.ndarray, target: int, steps: int
 ) -> Iterator[dict[str, Curve]]:
-    """Deletion and then insertion, as far as they are known; after each batch."""
+    """Yield the deletion curve and then the insertion curve too, as far as they are known, batch by batch."""
     found = {}
     for name, curve in (("deletion", deletion), ("insertion", insertion)):
         for found[name] in curve(model, image, saliency, target, steps):
@@ -73,7 +77,7 @@ def _curve(
 
 
 def ranks(saliency: np.ndarray) -> np.ndarray:
-    """(H, W) of 0 for the most salient pixel to H·W - 1; equal ones in the order of reading."""
+    """Return (H, W): 0 for the most salient pixel to H·W - 1; equal ones in reading order."""
     order = np.argsort(-saliency.ravel(), kind="stable")
     places = np.empty(order.size, np.int64)
     places[order] = np.arange(order.size)

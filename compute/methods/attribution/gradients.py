@@ -19,7 +19,11 @@ BATCH = 10
 
 @dataclass(frozen=True)
 class Partial:
-    """done: how many of the images that are averaged. values: (C, H, W), the average over these."""
+    """An average that is being computed.
+
+    done: how many images are averaged
+    values: (C, H, W), the average over these
+    """
 
     done: int
     values: torch.Tensor

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,16 +15,16 @@ from compute.models.model import Model
 
 @dataclass(frozen=True)
 class Guided(Method):
-    name = "guided"
-    title = "Guided backpropagation"
-    theory = (
+    name: ClassVar[str] = "guided"
+    title: ClassVar[str] = "Guided backpropagation"
+    theory: ClassVar[str] = (
         "The gradient of one neuron with respect to the pixels, from which every ReLU on the way back "
         "removes what is negative: only paths that excite the neuron are left, and the pattern it responds "
         "to stands out."
     )
-    reference = "Springenberg, Dosovitskiy, Brox, Riedmiller 2015, arXiv:1412.6806"
-    output = "gradient"
-    needs = frozenset({IMAGE, NEURON, CHANNEL})
+    reference: ClassVar[str] = "Springenberg, Dosovitskiy, Brox, Riedmiller 2015, arXiv:1412.6806"
+    output: ClassVar[str] = "gradient"
+    needs: ClassVar[frozenset[str]] = frozenset({IMAGE, NEURON, CHANNEL})
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:

@@ -4,6 +4,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import matplotlib
 import numpy as np
@@ -23,16 +24,16 @@ STRIDE_SHARE = 4
 
 @dataclass(frozen=True)
 class Occlusion(Method):
-    name = "occlusion"
-    title = "Occlusion"
-    theory = (
+    name: ClassVar[str] = "occlusion"
+    title: ClassVar[str] = "Occlusion"
+    theory: ClassVar[str] = (
         "A patch slides over the image, and the network is asked again at every place: where the score of "
         "the class falls, the network was looking. Nothing but the network's own answers is used."
     )
-    reference = "Zeiler & Fergus 2014, arXiv:1311.2901, §4.2"
-    output = "heatmap"
-    needs = frozenset({IMAGE})
-    takes = frozenset({TARGET})
+    reference: ClassVar[str] = "Zeiler & Fergus 2014, arXiv:1311.2901, §4.2"
+    output: ClassVar[str] = "heatmap"
+    needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
+    takes: ClassVar[frozenset[str]] = frozenset({TARGET})
 
     patch: int = parameter(
         0,
@@ -92,7 +93,7 @@ class Occlusion(Method):
 
     def _pictures(self, model: Model, inputs: Inputs, data: np.ndarray) -> dict[str, np.ndarray]:
         if self.value == ARGMAX:
-            return {RESULT: class_colours(data)}
+            return {RESULT: class_colors(data)}
         # The colder end of the scale is where the score stays: colour marks what the class depends on.
         return {
             "overlay": overlay(model.preprocessing.shown(inputs.image), data.max() - data),
@@ -115,7 +116,7 @@ def nearest(centres: np.ndarray, length: int) -> np.ndarray:
     return np.abs(np.arange(length)[:, None] - centres[None]).argmin(1)
 
 
-def class_colours(classes: np.ndarray) -> np.ndarray:
+def class_colors(classes: np.ndarray) -> np.ndarray:
     """(H, W) of class indices to (H, W, 3) in [0, 1]: the commonest classes there get colours of their
     own."""
     palette = matplotlib.colormaps["tab10"](np.arange(10))[:, :3].astype(np.float32)
@@ -159,5 +160,5 @@ def stage_numbers(maps: OcclusionMaps, value: str) -> dict[str, dict]:
         if known.any():
             error = stage_error(getattr(maps, value), stage, maps.ys, maps.xs, known)
             numbers[f"{len(stage)} positions"] = {"share": len(stage) / maps.total, **error}
-    name = "stages_against_exact" if maps.done == maps.total else "stages_against_exact_so_far"
+    name: ClassVar[str] = "stages_against_exact" if maps.done == maps.total else "stages_against_exact_so_far"
     return {name: numbers} if numbers else {}

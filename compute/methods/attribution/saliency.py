@@ -8,6 +8,7 @@ variants average the gradient over noisy copies, integrate it along a path, or w
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,17 +31,17 @@ COMBINED = LARGEST, SUM = "largest", "sum"
 
 @dataclass(frozen=True)
 class Saliency(Method):
-    name = "saliency"
-    title = "Saliency"
-    theory = (
+    name: ClassVar[str] = "saliency"
+    title: ClassVar[str] = "Saliency"
+    theory: ClassVar[str] = (
         "The gradient of a class's score with respect to the pixels says how much each of them, changed a "
         "little, would change the score. A map that looks the same for random weights shows the image, not "
         "what was learnt."
     )
-    reference = "Simonyan, Vedaldi, Zisserman 2014, arXiv:1312.6034"
-    output = "heatmap"
-    needs = frozenset({IMAGE})
-    takes = frozenset({TARGET, LAYER})
+    reference: ClassVar[str] = "Simonyan, Vedaldi, Zisserman 2014, arXiv:1312.6034"
+    output: ClassVar[str] = "heatmap"
+    needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
+    takes: ClassVar[frozenset[str]] = frozenset({TARGET, LAYER})
     without_layer = "the last maps"
 
     variant: str = parameter(

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -23,17 +24,19 @@ class NoSegment(ValueError):
 
 @dataclass(frozen=True)
 class Segmentation(Method):
-    name = "segment"
-    title = "Segmentation by saliency"
-    theory = (
+    name: ClassVar[str] = "segment"
+    title: ClassVar[str] = "Segmentation by saliency"
+    theory: ClassVar[str] = (
         "A network that was only told what is in a picture also knows where: its most salient pixels are "
         "taken as object, the least salient as background, and GrabCut finds the outline between their "
         "colours."
     )
-    reference = "Simonyan, Vedaldi, Zisserman 2014, arXiv:1312.6034, §3.2; Rother et al. 2004 (GrabCut)"
-    output = "mask"
-    needs = frozenset({IMAGE})
-    takes = frozenset({TARGET, LAYER})
+    reference: ClassVar[str] = (
+        "Simonyan, Vedaldi, Zisserman 2014, arXiv:1312.6034, §3.2; Rother et al. 2004 (GrabCut)"
+    )
+    output: ClassVar[str] = "mask"
+    needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
+    takes: ClassVar[frozenset[str]] = frozenset({TARGET, LAYER})
     without_layer = "the last maps"
 
     variant: str = parameter(
@@ -86,7 +89,7 @@ class Segmentation(Method):
             if step.index < step.total:
                 nothing = np.zeros_like(step.data)
                 yield Step(step.index, step.total + 1, self.output, nothing, step.score, step.numbers)
-        saliency, image = step.data, _colours(model.preprocessing.shown(inputs.image))
+        saliency, image = step.data, _rgb(model.preprocessing.shown(inputs.image))
         blurred = _blurred(saliency, self.blur)
         pictures = {"saliency": heatmap(saliency)}
         try:
@@ -165,5 +168,5 @@ def _blurred(saliency: np.ndarray, share: float) -> np.ndarray:
     return cv2.GaussianBlur(saliency, (0, 0), sigma) if sigma > 0 else saliency
 
 
-def _colours(image: np.ndarray) -> np.ndarray:
+def _rgb(image: np.ndarray) -> np.ndarray:
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image

@@ -57,9 +57,10 @@ def climb(parameterization: Parameterization, slope: Slope, rule: Rule, steps: i
 def watched(
     scores: Iterator[float], parameterization: Parameterization, total: int, first: int = 1
 ) -> Iterator[Step]:
-    """A step a score, with the picture so far; the picture is renewed at most 50 times in `total` steps.
+    """Yield a step for each score, with the picture so far.
 
-    first: the first step's index.
+    total: how many scores there will be; the picture is renewed at most 50 times in them
+    first: the first step's index
     """
     every, data = math.ceil(total / SHOWN_IMAGES), None
     for index, score in enumerate(scores, first):
@@ -75,12 +76,12 @@ def result(step: Step, preprocessing: Preprocessing, image: Tensor, numbers: Map
 
 
 def array(image: Tensor) -> np.ndarray:
-    """(C, H, W) in [0, 1] as float32 (H, W, C) of values k/255: what a saved picture holds."""
+    """Return (C, H, W) in [0, 1] as float32 (H, W, C) of values k/255: what a saved picture holds."""
     return eight_bit(image.detach()).permute(1, 2, 0).cpu().numpy()
 
 
 class Adam:
-    """Kingma & Ba 2015, climbing."""
+    """The rule of Kingma & Ba 2015, going uphill."""
 
     def __init__(self, rate: float):
         self.rate = rate
@@ -97,24 +98,25 @@ class Adam:
 
 
 def signed(rate: float) -> Rule:
-    """Every value by ±`rate`: the steepest step in the L∞ norm."""
+    """Return the rule that changes every value by ±`rate`: the steepest step in the L∞ norm."""
     return lambda variable, gradient: variable + rate * gradient.sign()
 
 
 def normalized(rate: float) -> Rule:
-    """A step of L2 norm `rate` along the gradient (none where the gradient is 0)."""
+    """Return the rule that makes a step of L2 norm `rate` along the gradient (none where it is 0)."""
     return lambda variable, gradient: variable + rate * unit(gradient)
 
 
 def mean_normalized(rate: float) -> Rule:
-    """A step whose mean absolute change is `rate`: DeepDream's (none where the gradient is 0)."""
+    """Return DeepDream's rule: a step whose mean absolute change is `rate` (none where the gradient is 0)."""
     return lambda variable, gradient: variable + rate * divided(gradient, gradient.abs().mean())
 
 
 def unit(gradient: Tensor) -> Tensor:
-    """The gradient divided by its L2 norm; 0 where that is 0."""
+    """Return the gradient divided by its L2 norm; 0 where that is 0."""
     return divided(gradient, gradient.norm())
 
 
 def divided(gradient: Tensor, size: Tensor) -> Tensor:
+    """Return the gradient divided by `size`; 0 where that is 0."""
     return gradient / size if size > 0 else torch.zeros_like(gradient)

@@ -15,7 +15,10 @@ SHRINK = 0.98
 
 
 class LInfBall(Pixels):
-    """No value differs by more than `radius`, rounded down to k/255: rounding then stays inside."""
+    """Pictures of which no value differs from the centre's by more than `radius`.
+
+    The radius is rounded down to k/255: rounding a picture to 8 bits then stays inside.
+    """
 
     def __init__(self, centre: Tensor, radius: float):
         """centre: (1, C, H, W), values k/255. radius: as a share of the range [0, 1]."""
@@ -23,6 +26,7 @@ class LInfBall(Pixels):
         self.centre, self.radius = centre, math.floor(radius * LEVELS + 1e-6) / LEVELS
 
     def constrain(self) -> None:
+        """Project to the ball: clamp each difference to ±radius, and then the picture to [0, 1]."""
         near = (self.variable - self.centre).clamp(-self.radius, self.radius)
         self.variable = (self.centre + near).clamp(0, 1)
 
@@ -31,7 +35,7 @@ class LInfBall(Pixels):
 
 
 class L2Ball(Pixels):
-    """The difference's Euclidean norm over all values is at most `radius`."""
+    """Pictures whose difference from the centre has, over all values, an L2 norm of at most `radius`."""
 
     def __init__(self, centre: Tensor, radius: float):
         """centre: (1, C, H, W), values k/255. radius: for values in [0, 1]."""
@@ -39,11 +43,15 @@ class L2Ball(Pixels):
         self.centre, self.radius = centre, radius
 
     def constrain(self) -> None:
+        """Project to the ball: shorten a difference that is too long, and clamp the picture to [0, 1]."""
         difference = self.variable - self.centre
         self.variable = (self.centre + difference * self._share(difference)).clamp(0, 1)
 
     def saved(self) -> Tensor:
-        """Rounding can lead out of the ball; then a slightly smaller difference is rounded."""
+        """Return the picture in 8 bits, still inside the ball.
+
+        Rounding can lead out of the ball; then a slightly smaller difference is rounded.
+        """
         difference = self.variable - self.centre
         while (rounded := eight_bit(self.centre + difference)).sub(self.centre).norm() > self.radius:
             difference = difference * SHRINK
@@ -55,7 +63,7 @@ class L2Ball(Pixels):
 
 
 class WholeRange(Pixels):
-    """Every picture: the lecture's step has no ball."""
+    """All pictures: the step of the lecture (CS231n) has no ball."""
 
     def saved(self) -> Tensor:
         return eight_bit(self.image())

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 # Root of the colour covariance of natural images (rows R, G, B), from Lucid's `lucid.optvis.param.color`.
-COLOUR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+COLOR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 START_DEVIATION = 0.5
 LUCID_DAMPING = 4.0
 
@@ -66,14 +66,14 @@ class Fourier:
         channels, height, width = shape
         self.size = (height, width)
         self.scale = natural_magnitude(self.size, falloff).to(device)
-        self.colours = colour_transform(channels, correlated).to(device)
+        self.colors = color_transform(channels, correlated).to(device)
         spectrum = START_DEVIATION * torch.randn(1, channels, *self.scale.shape, 2, generator=generator)
         self.variable = spectrum.to(device)
 
     def image(self) -> Tensor:
         spectrum = torch.view_as_complex(self.variable) * self.scale
         waves = torch.fft.irfft2(spectrum, s=self.size, norm="ortho") / LUCID_DAMPING
-        return recoloured(waves, self.colours).sigmoid()
+        return recolored(waves, self.colors).sigmoid()
 
     def constrain(self) -> None:
         """Every spectrum is a picture."""
@@ -99,7 +99,7 @@ class Phase:
         channels, height, width = shape
         self.size = (height, width)
         self.magnitude = natural_magnitude(self.size, falloff).to(device)
-        self.colours = colour_transform(channels, correlated).to(device)
+        self.colors = color_transform(channels, correlated).to(device)
         phase = torch.rand(1, channels, *self.magnitude.shape, generator=generator)
         self.variable = (2 * math.pi * phase - math.pi).to(device)
 
@@ -107,7 +107,7 @@ class Phase:
         spectrum = torch.polar(self.magnitude.expand_as(self.variable), self.variable)
         waves = torch.fft.irfft2(spectrum, s=self.size, norm="ortho")
         deviation, mean = torch.std_mean(waves, dim=(1, 2, 3), keepdim=True)
-        return recoloured((waves - mean) / (deviation + 1e-5), self.colours).sigmoid()
+        return recolored((waves - mean) / (deviation + 1e-5), self.colors).sigmoid()
 
     def constrain(self) -> None:
         """Every phase is a picture."""
@@ -125,14 +125,15 @@ def natural_magnitude(size: tuple[int, int], falloff: float = 1.0) -> Tensor:
     return max(size) / cycles.clamp(min=1) ** falloff
 
 
-def colour_transform(channels: int, correlated: bool = True) -> Tensor:
+def color_transform(channels: int, correlated: bool = True) -> Tensor:
     """(C, C): from decorrelated to real colour channels; the identity unless there are three that are
     correlated."""
     if channels != 3 or not correlated:
         return torch.eye(channels)
-    matrix = torch.tensor(COLOUR_CORRELATION)
+    matrix = torch.tensor(COLOR_CORRELATION)
     return matrix / matrix.norm(dim=0).max()
 
 
-def recoloured(image: Tensor, colours: Tensor) -> Tensor:
-    return torch.einsum("ij,njhw->nihw", colours, image)
+def recolored(image: Tensor, matrix: Tensor) -> Tensor:
+    """Mix the channels of an image (N, C, H, W) by a matrix (C, C)."""
+    return torch.einsum("ij,njhw->nihw", matrix, image)

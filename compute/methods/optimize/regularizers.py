@@ -45,14 +45,14 @@ class LectureRule:
 
 
 def clipped(variable: Tensor, importance: Tensor, share: float) -> Tensor:
-    """0 at the `share` of pixels of least `importance` (N, 1, H, W)."""
+    """Set to 0 the `share` of pixels that have the least `importance` (N, 1, H, W)."""
     if share == 0:
         return variable
     return variable * (importance > torch.quantile(importance.flatten(1), share, dim=1).view(-1, 1, 1, 1))
 
 
 def total_variation(images: Tensor, beta: float = 2.0) -> Tensor:
-    """(N,): mean over pixels and channels of (dx² + dy²)^(beta / 2), with differences to the next pixel."""
+    """Return (N,): the mean of (dx² + dy²)^(beta / 2), with dx, dy the differences to the next pixels."""
     across = images[:, :, :-1, 1:] - images[:, :, :-1, :-1]
     down = images[:, :, 1:, :-1] - images[:, :, :-1, :-1]
     squares = across.square() + down.square()
@@ -61,6 +61,8 @@ def total_variation(images: Tensor, beta: float = 2.0) -> Tensor:
 
 
 def alpha_norm(images: Tensor, centre: Tensor, alpha: float = 6.0) -> Tensor:
-    """(N,): mean over pixels and channels of |2 (image - centre)|^alpha, which is near 0 until values near
-    the ends of [0, 1] are reached."""
+    """Return (N,): the mean over pixels and channels of |2 (image - centre)|^alpha.
+
+    It is near 0 until values near the ends of [0, 1] are reached.
+    """
     return (2 * (images - centre)).abs().pow(alpha).mean((1, 2, 3))

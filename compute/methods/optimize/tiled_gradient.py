@@ -36,19 +36,20 @@ def tiled_slope(score: Score, tile: int, jitter: int, generator: Generator) -> S
 
 
 def tiled_score(score: Score, tile: int, image: Tensor) -> float:
-    """The sum of `score` over the tiles of an image (1, C, H, W)."""
+    """Return the sum of `score` over the tiles of an image (1, C, H, W)."""
     with torch.inference_mode():
         return sum(float(score(image[place])) for place in places(image.shape[2], image.shape[3], tile))
 
 
 def places(height: int, width: int, tile: int) -> Iterator[tuple]:
-    """Indices into (N, C, height, width) that cut it into the fewest tiles of about equal size."""
+    """Yield indices into (N, C, height, width) that cut it into the fewest tiles of about equal size."""
     for rows in spans(height, tile):
         for columns in spans(width, tile):
             yield ..., rows, columns
 
 
 def spans(length: int, tile: int) -> list[slice]:
+    """Return slices that cut `length` pixels into the fewest parts of at most `tile`, of about equal size."""
     count = -(-length // tile)
     edges = [round(index * length / count) for index in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]

@@ -21,28 +21,30 @@ BILINEAR = transforms.InterpolationMode.BILINEAR
 
 
 def unchanged(images: Tensor) -> Tensor:
+    """Return the images as they are."""
     return images
 
 
 def composed(steps: Iterable[Transform]) -> Transform:
-    """One after the other."""
+    """Return the transform that applies these one after the other."""
     steps = tuple(steps)
     return lambda images: reduce(lambda value, step: step(value), steps, images)
 
 
 def rolled(pixels: int, generator: Generator) -> Transform:
-    """The lecture's jitter: roll by up to ±`pixels` along each axis, around the border (CS231n)."""
+    """Return the lecture's jitter: roll by up to ±`pixels` along each axis, around the border (CS231n)."""
     if pixels == 0:
         return unchanged
     return lambda images: torch.roll(images, shifts((pixels, pixels), generator), (2, 3))
 
 
 def padded(pixels: int) -> Transform:
+    """Return the transform that puts `pixels` of 0 around the images."""
     return lambda images: F.pad(images, [pixels] * 4)
 
 
 def jittered(pixels: int, generator: Generator) -> Transform:
-    """Lucid's jitter: a random window, smaller by `pixels` along each axis."""
+    """Return Lucid's jitter: a random part of the image, smaller by `pixels` along each axis."""
 
     def apply(images: Tensor) -> Tensor:
         height, width = (side - pixels for side in images.shape[2:])
@@ -53,7 +55,10 @@ def jittered(pixels: int, generator: Generator) -> Transform:
 
 
 def turned(scale: float, degrees: float, generator: Generator) -> Transform:
-    """Scale by 1 ± `scale` and rotate by ±`degrees` about the centre; what comes in from outside is 0."""
+    """Return the transform that scales by 1 ± `scale` and rotates by ±`degrees` about the centre.
+
+    What comes in from outside is 0.
+    """
 
     def apply(images: Tensor) -> Tensor:
         factor, angle = 1 + scale * _uniform(generator), degrees * _uniform(generator)
@@ -63,7 +68,7 @@ def turned(scale: float, degrees: float, generator: Generator) -> Transform:
 
 
 def cropped(size: tuple[int, int]) -> Transform:
-    """The centre, of the network's input size: some networks take no other."""
+    """Return the transform that cuts out the centre of the network's input size: some take no other."""
     return lambda images: transforms.functional.center_crop(images, list(size))
 
 
@@ -71,8 +76,8 @@ def around(fill: tuple[float, ...], transform: Transform) -> Transform:
     """`transform` with a colour instead of 0 for what lies outside the picture. fill: one value a channel."""
 
     def apply(images: Tensor) -> Tensor:
-        colour = images.new_tensor(fill).view(1, -1, 1, 1)
-        return transform(images - colour) + colour
+        color = images.new_tensor(fill).view(1, -1, 1, 1)
+        return transform(images - color) + color
 
     return apply
 
@@ -103,26 +108,26 @@ def robust(
 
 
 def in_proportion(pixels: float, size: tuple[int, int]) -> int:
-    """A length given for a picture of 224 pixels, in one of `size`: at least 1, unless it is 0."""
+    """Scale a length given for a picture of 224 pixels to one of `size`: at least 1, unless it is 0."""
     return max(int(pixels > 0), round(pixels * min(size) / LUCID_SIZE))
 
 
 def resized(images: Tensor, size: Sequence[int]) -> Tensor:
-    """(N, C, H, W) resampled to `size` (H, W) with antialiased bicubic interpolation."""
+    """Resample (N, C, H, W) to `size` (H, W) by antialiased bicubic interpolation."""
     if tuple(images.shape[2:]) == tuple(size):
         return images
     return F.interpolate(images, size=tuple(size), mode="bicubic", antialias=True)
 
 
 def enlarged_size(size: Sequence[int], longer: int) -> tuple[int, int]:
-    """(H, W) with the same aspect ratio whose longer side is at least `longer` pixels."""
+    """Return (H, W) of the same aspect ratio whose longer side is at least `longer` pixels."""
     factor = max(1.0, longer / max(size))
     height, width = (max(1, round(side * factor)) for side in size)
     return height, width
 
 
 def shifts(most: Sequence[int], generator: Generator) -> tuple[int, int]:
-    """Random whole pixels (down, right), up to ± `most` each."""
+    """Draw random whole pixels (down, right), each up to ± `most`."""
     down, right = (int(torch.randint(-pixels, pixels + 1, (), generator=generator)) for pixels in most)
     return down, right
 

@@ -11,7 +11,7 @@ Read = tuple[Instruction, set[fx.Node]]
 
 
 def folded_logits(program: Program, images: torch.Tensor) -> torch.Tensor:
-    """(N, classes) for normalised `images` (N, C, H, W) of the size that the network was traced with."""
+    """Return (N, classes) for normalised images (N, C, H, W) of the size the network was traced with."""
     values = {program.start: images.contiguous(memory_format=torch.channels_last)}
     for each, done in with_last_reads(program.instructions, ()):
         values[each.output] = run_whole(each, values)
@@ -20,18 +20,19 @@ def folded_logits(program: Program, images: torch.Tensor) -> torch.Tensor:
 
 
 def run_whole(each: Instruction, values: dict[fx.Node, torch.Tensor]) -> torch.Tensor:
-    """The instruction on whole maps."""
+    """Run an instruction on whole maps."""
     inputs = [values[node] for node in each.inputs]
     return each.whole(*inputs) if isinstance(each, Windowed) else each.run(*inputs)
 
 
 def drop(values: dict[fx.Node, torch.Tensor], nodes: set[fx.Node]) -> None:
+    """Forget the values of these nodes, so that their memory is free."""
     for node in nodes:
         del values[node]
 
 
 def with_last_reads(now: Sequence[Instruction], later: Sequence[Instruction]) -> list[Read]:
-    """Each instruction of `now` with the inputs that nothing reads after it."""
+    """Pair each instruction of `now` with those of its inputs that nothing reads after it."""
     read = {node for each in later for node in each.inputs}
     paired = []
     for each in reversed(now):

@@ -20,7 +20,11 @@ Region = tuple[tuple[tuple[int, ...], int], tuple[tuple[int, ...], int]]
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Window positions that run as one batch: the product of a vertical and a horizontal segment."""
+    """Windows that run as one batch: every one of some rows at every one of some columns.
+
+    y, x: their plans down and across
+    stage: the stage of a coarse-to-fine map that they belong to
+    """
 
     y: AxisPlan
     x: AxisPlan
@@ -40,7 +44,7 @@ class Group:
         return (self.y.blocks[node], self.x.blocks[node]) if node in self.y.blocks else None
 
     def halves(self) -> "tuple[Group, Group]":
-        """Two groups of half the windows each, cut across the longer axis."""
+        """Return two groups of half the windows each, cut across the longer axis."""
         down, across = self.shape
         if down >= across:
             half = down // 2
@@ -74,15 +78,17 @@ def groups_of(
 
 
 def parts(group: Group, most: int) -> list[Group]:
-    """The group in pieces of at most `most` windows."""
+    """Return the group in pieces of at most `most` windows."""
     if len(group) <= max(1, most):
         return [group]
     return [part for half in group.halves() for part in parts(half, most)]
 
 
 def wanted_of(each: Instruction, group: Group) -> dict[fx.Node, Region | None]:
-    """For each input: the region that the instruction reads, (starts, length) an axis, or None if it is the
-    block."""
+    """Return the region that an instruction reads of each of its inputs.
+
+    A region is (starts, length) along each axis; None where it is the recomputed block itself.
+    """
     return {node: _region(node, each, group) for node in each.inputs}
 
 

@@ -22,14 +22,17 @@ MAX_CUTS = 24
 
 @dataclass(frozen=True)
 class AxisPlan:
-    """positions: indices into the axis' window starts. blocks: by node; nodes without a map or beyond are
-    missing."""
+    """What is recomputed for some windows along one axis.
+
+    positions: indices of the windows among the axis's window starts
+    blocks: by node; nodes that have no map, and what comes behind them, are missing
+    """
 
     positions: tuple[int, ...]
     blocks: dict[fx.Node, AxisBlocks]
 
     def part(self, first: int, last: int) -> "AxisPlan":
-        """The same blocks for some of the positions."""
+        """Return the plan with the same blocks for some of the windows."""
         blocks = {
             node: AxisBlocks(each.starts[first:last], each.size, each.extent)
             for node, each in self.blocks.items()
@@ -40,8 +43,10 @@ class AxisPlan:
 def axis_plan(
     program: Program, axis: int, starts: tuple[int, ...], patch: int, positions: tuple[int, ...]
 ) -> AxisPlan:
-    """Blocks of every map for windows [start, start + patch) at `positions` of `starts`; axis 0 is
-    vertical."""
+    """Return the blocks of every map for the windows [start, start + patch) at `positions` of `starts`.
+
+    axis: 0 is down, 1 is across
+    """
     size = extent(program.start)[axis]
     windows = [(starts[each], min(starts[each] + patch, size)) for each in positions]
     blocks = {program.start: cover(windows, size, 2.0)}

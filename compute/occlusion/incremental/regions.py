@@ -17,7 +17,7 @@ class Window:
     dilation: int = 1
 
     def touched(self, start: int, end: int, size: int) -> tuple[int, int]:
-        """Outputs [first, last) among `size` that read any input of [start, end)."""
+        """Return which of `size` outputs, [first, last), read any input of [start, end)."""
         reach = (self.kernel - 1) * self.dilation
         first = -((reach - self.padding - start) // self.stride)
         last = (end - 1 + self.padding) // self.stride + 1
@@ -25,7 +25,10 @@ class Window:
         return (first, last) if first < last else (min(first, size), min(first, size))
 
     def read(self, start: int, length: int) -> tuple[int, int]:
-        """First input and number of inputs that outputs [start, start + length) read; may pass the border."""
+        """Return the first input, and how many, that the outputs [start, start + length) read.
+
+        They may lie beyond the border: that is padding.
+        """
         return start * self.stride - self.padding, (length - 1) * self.stride + (
             self.kernel - 1
         ) * self.dilation + 1
@@ -33,10 +36,12 @@ class Window:
 
 @dataclass(frozen=True)
 class AxisBlocks:
-    """For each window position of a group: where the recomputed block of a map starts along one axis.
+    """Which block of a map is recomputed for each window of a group, along one axis.
 
-    size: its length, the same for all positions. extent: the map's. A block covers all that the window
-    changes.
+    starts: where the block of each window starts
+    size: length of the blocks, the same for all windows
+    extent: length of the map
+    A block covers all that its window changes.
     """
 
     starts: tuple[int, ...]
@@ -52,8 +57,10 @@ class AxisBlocks:
 
 
 def cover(intervals: list[tuple[int, int]], extent: int, dense_above: float) -> AxisBlocks:
-    """Blocks of one length that cover the intervals; the whole map where they'd be more than `dense_above` of
-    it."""
+    """Return blocks of one length that cover the intervals [start, end).
+
+    dense_above: where the blocks would be more than this share of the map, they are the whole map
+    """
     size = max(1, *(end - start for start, end in intervals))
     if size >= dense_above * extent:
         size = extent
@@ -61,7 +68,7 @@ def cover(intervals: list[tuple[int, int]], extent: int, dense_above: float) -> 
 
 
 def union(several: list[AxisBlocks], dense_above: float) -> AxisBlocks:
-    """Blocks that cover each of `several`, position by position."""
+    """Return blocks that cover the blocks of each of `several`, window by window."""
     if len(set(several)) == 1:
         return several[0]
     pairs = zip(*(each.intervals() for each in several), strict=True)

@@ -14,7 +14,7 @@ from compute.methods.optimize.parameterizations import (
     Fourier,
     Phase,
     Pixels,
-    colour_transform,
+    color_transform,
     natural_magnitude,
 )
 from compute.methods.optimize.regularizers import LectureRule, alpha_norm, blurred, clipped, total_variation
@@ -65,7 +65,7 @@ def test_fourier_is_the_sigmoid_of_scaled_waves(shape, correlated):
     waves = (
         np.stack([np.fft.irfft2(each, s=(height, width)) for each in scaled]) * math.sqrt(height * width) / 4
     )
-    mixed = np.einsum("ij,jhw->ihw", colour_transform(channels, correlated).numpy(), waves)
+    mixed = np.einsum("ij,jhw->ihw", color_transform(channels, correlated).numpy(), waves)
     np.testing.assert_allclose(made.image()[0].numpy(), 1 / (1 + np.exp(-mixed)), atol=1e-5)
 
 
@@ -83,7 +83,7 @@ def test_phase_keeps_the_magnitude_of_photographs(shape):
     made = Phase(shape, seeded(3), correlated=True, falloff=1.0)
     made.variable = made.variable + torch.randn(made.variable.shape, generator=seeded(4))
     waves = torch.einsum(
-        "ij,njhw->nihw", torch.linalg.inv(made.colours), torch.logit(made.image().double()).float()
+        "ij,njhw->nihw", torch.linalg.inv(made.colors), torch.logit(made.image().double()).float()
     )
     ratio = (torch.fft.rfft2(waves).abs() / made.magnitude)[0]
     # Where a frequency is its own mirror image, a real picture has no imaginary part, and so less magnitude.
@@ -94,11 +94,11 @@ def test_phase_keeps_the_magnitude_of_photographs(shape):
 
 def test_colours_covary_as_in_photographs():
     """White noise through the transform is strongly and positively correlated between channels."""
-    mixed = colour_transform(3) @ torch.randn(3, 20000, generator=seeded())
+    mixed = color_transform(3) @ torch.randn(3, 20000, generator=seeded())
     correlations = torch.corrcoef(mixed)[[0, 0, 1], [1, 2, 2]]
     assert (correlations > 0.75).all() and correlations[1] == correlations.min()
-    assert torch.equal(colour_transform(3, correlated=False), torch.eye(3))
-    assert torch.equal(colour_transform(1), torch.eye(1))
+    assert torch.equal(color_transform(3, correlated=False), torch.eye(3))
+    assert torch.equal(color_transform(1), torch.eye(1))
 
 
 def test_pixels_are_the_picture_in_normalised_units():
