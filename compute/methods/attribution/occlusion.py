@@ -160,5 +160,5 @@ def stage_numbers(maps: OcclusionMaps, value: str) -> dict[str, dict]:
         if known.any():
             error = stage_error(getattr(maps, value), stage, maps.ys, maps.xs, known)
             numbers[f"{len(stage)} positions"] = {"share": len(stage) / maps.total, **error}
-    name: ClassVar[str] = "stages_against_exact" if maps.done == maps.total else "stages_against_exact_so_far"
+    name = "stages_against_exact" if maps.done == maps.total else "stages_against_exact_so_far"
     return {name: numbers} if numbers else {}
