@@ -160,6 +160,10 @@ def _tiff(data: bytes, form: Form, max_pixels: int) -> tuple[np.ndarray, str | N
     )
     if pillow or first.compression not in tiff.UNPACKED:
         return None
+    if first.is_premultiplied:
+        raise ValueError(
+            "its colors are multiplied by their opacity, which is not supported for these values"
+        )
     values, colors = first.values(), first.colors
     if first.photometric == tiff.RGB and form.mode in ("L", "RGB") and colors is None:
         return values[..., :3], "RGB"  # what else there is has no meaning to the network

@@ -38,6 +38,9 @@ UNPACKED = {
 PREDICTED = {5, 8, 32946, 34925, 50000}
 """Those before which neighbours may have been subtracted (the tag `predictor`); others ignore it."""
 
+PREMULTIPLIED, OPACITY = 1, 2
+"""What the tag `extra` says of the last value of a pixel."""
+
 KINDS = {1: "u", 2: "i", 3: "f"}
 SEPARATE = 2
 HORIZONTAL, FLOATING = 2, 3
@@ -69,7 +72,12 @@ class Page:
     @property
     def has_alpha(self) -> bool:
         """Whether the last value of a grey or RGB pixel is its opacity."""
-        return tuple(self.tags.get(EXTRA, ()))[-1:] in ((1,), (2,))
+        return tuple(self.tags.get(EXTRA, ()))[-1:] in ((PREMULTIPLIED,), (OPACITY,))
+
+    @property
+    def is_premultiplied(self) -> bool:
+        """Whether its colors are multiplied by their opacity."""
+        return tuple(self.tags.get(EXTRA, ()))[-1:] == (PREMULTIPLIED,)
 
     @property
     def colors(self) -> str | None:

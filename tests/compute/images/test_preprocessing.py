@@ -1,11 +1,14 @@
 """From a photograph to the network's input and back."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from compute.images.preprocessing import Preprocessing
+from compute.images.raster import Raster
 from compute.runtime.vision import models, transforms
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -120,9 +123,132 @@ def test_wrong_parameters_are_named(arguments, words):
     assert words in str(error.value)
 
 
-def test_no_photograph_has_five_channels():
+def test_no_picture_has_five_channels():
     with pytest.raises(ValueError, match="5 channels"):
         Preprocessing((8, 8), 8, (0.5,) * 5, (0.5,) * 5).crop(picture(9, 9))
+
+
+def cut(image: Image.Image, size: tuple[int, int]) -> torch.Tensor:
+    """The centre (height, width) as torchvision cuts it, in [0, 1]."""
+    return transforms.functional.to_tensor(transforms.functional.center_crop(image, list(size)))
+
+
+@pytest.mark.parametrize("width, height", [(97, 61), (61, 97), (300, 40), (40, 300), (128, 64), (20, 17)])
+@pytest.mark.parametrize("box", [(64, 128), (73, 146)])
+def test_a_box_that_is_not_square_is_covered_as_timm_covers_it(width, height, box):
+    image, ours = picture(width, height), preprocessing((64, 128), box)
+    if (width, height) == (128, 64):
+        assert torch.equal(ours.tensor(image), transforms.functional.to_tensor(image))
+        return
+    ratio = min(height / box[0], width / box[1])
+    scaled = transforms.functional.resize(image, [round(height / ratio), round(width / ratio)])
+    assert scaled.height >= box[0] and scaled.width >= box[1]
+    assert torch.equal(ours.tensor(image), cut(scaled, (64, 128)))
+
+
+def test_squashed_as_torchvision_resizes_to_two_sides():
+    image, ours = picture(97, 61), preprocessing((64, 128), (70, 140), fit="squash")
+    scaled = transforms.functional.resize(image, [70, 140])
+    assert torch.equal(ours.tensor(image), cut(scaled, (64, 128)))
+
+
+@pytest.mark.parametrize("width, height", [(97, 61), (61, 97), (300, 40), (9, 9)])
+def test_a_letterbox_holds_all_of_the_image_on_the_mean(width, height):
+    image, ours = picture(width, height), preprocessing((64, 128), (64, 128), fit="letterbox")
+    ratio = max(height / 64, width / 128)
+    rows, columns = round(height / ratio), round(width / ratio)
+    left, top = (128 - columns) // 2, (64 - rows) // 2
+    seen = ours.tensor(image)
+    scaled = transforms.functional.to_tensor(transforms.functional.resize(image, [rows, columns]))
+    assert torch.equal(seen[:, top : top + rows, left : left + columns], scaled)
+    outside = torch.ones(64, 128, dtype=bool)
+    outside[top : top + rows, left : left + columns] = False
+    assert (ours.normalize(seen[None])[0][:, outside].abs() < 0.5 / 255 / min(STD) + 1e-6).all()
+    black = preprocessing((64, 128), (64, 128), fit="letterbox", pad=(0.0, 0.0, 0.0)).tensor(image)
+    assert (black[:, outside] == 0).all()
+    assert ours.to_original((left, top, left + columns, top + rows), width, height) == pytest.approx(
+        (0, 0, width, height)
+    )
+
+
+@pytest.mark.parametrize("fit", ["crop", "letterbox", "squash"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest", "lanczos"])
+def test_values_of_other_kinds_are_scaled_as_pictures_are(fit, interpolation):
+    """A raster of bytes gives the picture's pixels, and one of decimal numbers nearly so (of little contrast,
+    since Pillow clips bytes between the two axes)."""
+    image = picture(97, 61).point(lambda level: 80 + level // 3)
+    ours = preprocessing((30, 50), (33, 55), fit=fit, interpolation=interpolation, pad=(0.2, 0.4, 0.6))
+    wanted = ours.tensor(image)
+    assert torch.equal(ours.tensor(Raster(np.asarray(image))), wanted)
+    exact = ours.tensor(Raster(np.asarray(image, np.float32) / 255))
+    assert (exact - wanted).abs().max() < 1.6 / 255
+
+
+def test_other_channels_are_scaled_one_by_one():
+    values = np.random.default_rng(0).random((40, 60, 5), np.float32)
+    ours = Preprocessing((16, 24), (16, 24), (0.5,) * 5, (0.5,) * 5)
+    alone = Preprocessing((16, 24), (16, 24), (0.5,), (0.5,))
+    seen = ours.tensor(Raster(values))
+    for channel in range(5):
+        assert torch.equal(seen[channel], alone.tensor(Raster(values[..., channel, None]))[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_normalised_in_full_precision_and_rounded_once(dtype):
+    ours, images = preprocessing(), torch.rand(2, 3, 4, 5)
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (MEAN, STD))
+    found = ours.normalize(images, dtype)
+    assert found.dtype == dtype
+    assert torch.equal(found.float(), ((images - mean) / std).to(dtype).float()) or dtype == torch.float64
+    exact = (images.double() - torch.tensor(MEAN, dtype=float).view(1, 3, 1, 1)) / torch.tensor(
+        STD, dtype=float
+    ).view(1, 3, 1, 1)
+    assert (found.double() - exact).abs().max() <= 4 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"fit": "stretch"}, "unknown fit 'stretch'; choose from crop, letterbox, squash"),
+        ({"fit": "letterbox"}, "resize 32 is one side; letterbox needs height and width"),
+        ({"pad": (0.5,)}, "pad (0.5,) is not 3 values in [0, 1]"),
+        ({"colors": "HSV"}, "unknown colors 'HSV'; choose from L, LA, RGB, RGBA, CMYK"),
+        ({"colors": "RGBA"}, "RGBA has 4 channels, but mean and std have 3 values"),
+        ({"value_max": 0}, "value_max 0 must be at least 1"),
+        ({"value_range": (1.0, 0.0)}, "value_range (1.0, 0.0) must be two finite numbers"),
+    ],
+)
+def test_wrong_choices_are_named(changes, words):
+    with pytest.raises(ValueError) as error:
+        preprocessing(resize=32, **changes)
+    assert words in str(error.value)
+
+
+def test_what_is_as_ever_is_not_said_so_that_fingerprints_stay():
+    assert set(preprocessing().to_dict()) == {"size", "resize", "mean", "std", "interpolation"}
+    ours = preprocessing((32, 48), (36, 54), fit="squash", value_range=(-1.0, 1.0), pad=(0.1, 0.2, 0.3))
+    assert Preprocessing.from_dict(json.loads(json.dumps(ours.to_dict()))) == ours
+
+
+@pytest.mark.parametrize(
+    "ours, words",
+    [
+        (preprocessing(), "32 x 32 pixels, cut from a shorter side of 36, bilinear"),
+        (
+            preprocessing((64, 128), (73, 146)),
+            "64 x 128 pixels, cut from a picture that covers 73 x 146, bilinear",
+        ),
+        (preprocessing(resize=None), "32 x 32 pixels, nothing is scaled, bilinear"),
+        (
+            Preprocessing(
+                (8, 9), (8, 9), (0.5,) * 4, (0.5,) * 4, fit="letterbox", colors="RGBA", value_max=4095
+            ),
+            "8 x 9 pixels, the whole picture fitted into 8 x 9, bilinear, 4 channels (RGBA), white is 4095",
+        ),
+    ],
+)
+def test_in_words(ours, words):
+    assert ours.in_words() == words
 
 
 def test_a_strip_that_would_fill_the_memory_is_refused():
