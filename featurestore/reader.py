@@ -158,7 +158,9 @@ class Run:
         wanted = list(dict.fromkeys([*names, *columns]))
         return self._read_groups(name, chosen, wanted, _with_key(names, key)).select(columns)
 
-    def rows(self, name: str, image_ids: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+    def rows(
+        self, name: str, image_ids: Sequence[int] | np.ndarray, columns: Sequence[str] | None = None
+    ) -> pa.Table:
         """Rows of the images, in the order asked, for the tables keyed by image_id.
 
         ValueError names images that the table has no row for.
@@ -329,7 +331,7 @@ def _check_key(name: str, key: Sequence[Key]) -> tuple[str, ...]:
     return names
 
 
-def _check_ids(image_ids: Sequence[int]) -> np.ndarray:
+def _check_ids(image_ids: Sequence[int] | np.ndarray) -> np.ndarray:
     ids = np.asarray(image_ids)
     if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
         raise ValueError(f"image_ids must be a list of whole numbers, not {image_ids!r}")

@@ -128,7 +128,7 @@ def _last(name: str, steps: Iterator[Step]) -> Step:
 def _report(args: argparse.Namespace, method: Method, subject: Target, step: Step) -> Report:
     names = ("target", "layer", "channel", "y", "x", "whole")
     inputs = {name: getattr(args, name, None) for name in names} | _digests(args, method, subject)
-    run = subject.run and subject.run.fingerprint
+    run = None if subject.run is None else subject.run.fingerprint
     recipe = result_recipe(method, subject.model.name, subject.model.weights_hash, inputs, run)
     said = {"method": method.name, "model": subject.model.name, "parameters": method.to_dict()}
     return result_report(step, recipe, {**said, "score": step.score, **step.numbers}, args.picture)

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compute.models.zoo import ModelSpec
@@ -200,7 +200,7 @@ def _check_place(store: str) -> None:
 
 def _with_whole_paths(spec: "ModelSpec") -> "ModelSpec":
     """The spec stays true when it is read back from another folder."""
-    paths = {
+    paths: dict[str, Any] = {
         name: str(Path(value).resolve())
         for name in ("checkpoint", "classes")
         if (value := getattr(spec, name))

@@ -16,6 +16,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from compute.demo.images import photograph
 from compute.images.preprocessing import Preprocessing
+from compute.images.raster import Photograph
 from compute.models.objectives import Objective
 from compute.network.choice import Network, choose, choose_output
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
@@ -147,7 +148,7 @@ class Model:
             raise ValueError(f"unknown class {name!r}{did_you_mean(name, self.classes)}")
         return self.classes.index(name)
 
-    def prepare(self, image: Image.Image, whole: bool = False) -> torch.Tensor:
+    def prepare(self, image: Photograph, whole: bool = False) -> torch.Tensor:
         """Return what the network sees of a photograph, before normalisation: (C, H, W) float32 in [0, 1].
 
         whole: not the network's crop but the picture in its own size, in the network's colors.

@@ -271,7 +271,8 @@ def _decode(encoded: list[bytes], side: int, whole: bool) -> np.ndarray:
         picture.draft("RGB", (side, side))
         shrinks = min(picture.size) > side
         method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
-        squares[index] = picture.convert("RGB").resize((side, side), method, box=_middle(picture.size))
+        square = picture.convert("RGB").resize((side, side), method, box=_middle(picture.size))
+        squares[index] = np.asarray(square)
     return squares
 
 

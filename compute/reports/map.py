@@ -1,7 +1,7 @@
 """The map of all images as a picture, coloured by one column of `images`, with a legend."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -64,7 +64,7 @@ def _table(run: Run, method: str) -> pa.Table:
 
 def _quality(run: Run, method: str) -> dict:
     rows = run.table("maps").to_pylist() if "maps" in run.tables() else []
-    found = next((row for row in rows if row["method"] == method), {})
+    found: dict[str, Any] = next((row for row in rows if row["method"] == method), {})
     return {name: number(found.get(name)) for name in ("trustworthiness", "knn_preservation")}
 
 

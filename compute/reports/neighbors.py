@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -181,7 +181,7 @@ def neighbors_report(
     of_all: say as well how many neighbours of all images share their label, which reads the whole table.
     """
     tables = {space: _described(run, space, found[space]) for space in SPACES}
-    numbers = {"label": label}
+    numbers: dict[str, Any] = {"label": label}
     for space, table in tables.items():
         rows = table.select(["rank", "image_id", "distance", "path", "label"]).to_pylist()
         numbers[space] = rows

@@ -148,7 +148,7 @@ def _draw(
         crop = preprocessing.shown(preprocessing.tensor(photograph))
         grey = matplotlib.colormaps["gray"]
         axes.imshow(crop.mean(axis=2), cmap=grey, vmin=0, vmax=1, extent=(0, width, height, 0))
-    style = {"alpha": OVER if asked["overlay"] else 1, "shading": "nearest"}
+    style: dict[str, Any] = {"alpha": OVER if asked["overlay"] else 1, "shading": "nearest"}
     ys, xs = patch_centers_from_edge(maps, size)
     if asked["value"] == "argmax":
         _classes(axes, (xs, ys, maps["argmax"]), run.class_names, style)

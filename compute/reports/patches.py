@@ -80,7 +80,7 @@ def patches_report(
     patches = with_images(run.top_patches(layer, channel).slice(0, count), run)
     rows = patches.to_pylist()
     photographs = _photographs(run, rows, read)
-    guided = []
+    guided: list[np.ndarray] = []
     if model is not None:
         guided, boxes = guided_tiles(model, layer, channel, photographs(), _units(rows), side)
         patches = patches.append_column("gradient_energy_box", pa.array(boxes, pa.list_(pa.int32())))

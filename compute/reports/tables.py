@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
 
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.report import Report
@@ -54,7 +55,7 @@ def images_report(run: Run, ids: np.ndarray) -> Report:
     return Report(recipe, {"images": len(ids)}, None, lambda: run.rows("images", ids, IMAGE_COLUMNS))
 
 
-def _of_layer(run: Run, name: str, layer: str):
+def _of_layer(run: Run, name: str, layer: str) -> pa.Table:
     rows = run.select(name, layer)
     if not len(rows):
         choices = ", ".join(run.table("layers", ["layer"])["layer"].to_pylist())

@@ -105,8 +105,8 @@ class Compared:
     @cached_property
     def predictions(self) -> pa.Table:
         """Return one row a shared image: what both networks predict, and what became of the prediction."""
-        tables = (each.table("images", PREDICTION_COLUMNS) for each in self.runs)
-        return comparison.compare_predictions(*tables, self.matched)
+        mine, theirs = (each.table("images", PREDICTION_COLUMNS) for each in self.runs)
+        return comparison.compare_predictions(mine, theirs, self.matched)
 
     @cached_property
     def accuracies(self) -> Accuracies:

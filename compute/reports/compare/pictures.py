@@ -34,7 +34,7 @@ def agreement_picture(measures: pa.Table) -> np.ndarray:
     places = np.arange(len(rows))
     axes.barh(places, values, color=FIRST, height=0.7)
     for place, value, chance in zip(places, values, chances, strict=True):
-        axes.text(value + 0.01, place, f"{value:.3f}", va="center", size=12)
+        axes.text(value + 0.01, float(place), f"{value:.3f}", va="center", size=12)
         if chance is not None:
             axes.plot([chance, chance], [place - 0.42, place + 0.42], color="black", linewidth=2)
     axes.set_yticks(places, names, size=12)

@@ -196,7 +196,7 @@ _MAKERS: dict[str, Callable[[Compared, CompareSpec], Report]] = {
 
 def _measures(compared: Compared, k: int) -> pa.Table:
     """measure, value, chance (null where there is none); shares are 0 to 1."""
-    rows = [*_of_predictions(compared)]
+    rows: list[tuple[str, float | None, float | None]] = [*_of_predictions(compared)]
     if compared.have("neighbors"):
         found = compared.neighbor_overlap(k)
         rows.append((f"neighbor_overlap_at_{k}", found.mean, found.chance(len(compared.matched) - 1)))
@@ -204,9 +204,9 @@ def _measures(compared: Compared, k: int) -> pa.Table:
         rows.append(("linear_cka", compared.cka.value, compared.cka.chance))
     if compared.have("layers", "channels", "top_patches"):
         for layer in compared.layers:
-            found = compared.channels(layer)
-            rows.append((f"top{PATCHES}_overlap.{layer}", found.overlap.mean, None))
-            rows.append((f"top{PATCHES}_overlap_of_best_partners.{layer}", found.partner_mean, None))
+            channels = compared.channels(layer)
+            rows.append((f"top{PATCHES}_overlap.{layer}", channels.overlap.mean, None))
+            rows.append((f"top{PATCHES}_overlap_of_best_partners.{layer}", channels.partner_mean, None))
     for method in compared.maps:
         rows.append((f"map_residual.{method}", _residual(compared, method), None))
     measure, value, chance = zip(*rows, strict=True)

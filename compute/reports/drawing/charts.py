@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colorizer import ColorizingArtist
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -42,8 +42,9 @@ def canvas(width: int, height: int) -> Figure:
 
 def rendered(figure: Figure) -> np.ndarray:
     """Return the figure as pixels: (height, width, 3) uint8."""
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    canvas = cast(FigureCanvasAgg, figure.canvas)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def colormap(coloring: Coloring) -> dict[str, Any]:
@@ -59,7 +60,9 @@ def category_colormap(hues: Sequence[str]) -> dict[str, Any]:
     return {"cmap": ListedColormap(hues), "vmin": -0.5, "vmax": len(hues) - 0.5}
 
 
-def legend(figure: Figure, axes: Any, drawn: Artist, coloring: Coloring, style: LegendStyle) -> None:
+def legend(
+    figure: Figure, axes: Any, drawn: ColorizingArtist, coloring: Coloring, style: LegendStyle
+) -> None:
     """Draw what colours stand for: names of categories, or the scale of the values `drawn` in the axes."""
     if coloring.categories is None:
         bar = figure.colorbar(drawn, ax=axes, shrink=0.6)
