@@ -4,7 +4,7 @@ bytes.
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,9 @@ from compute.images.encoding import encoded
 from compute.images.formats import arrays
 
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+LIST_SEPARATOR = "|"
+"""Between the classes of an image that has several."""
+
 LARGEST_BYTES = 2**30
 """Of an image's file: more than `decoding.MAX_PIXELS` take in any format. Files are read whole."""
 
@@ -35,7 +38,8 @@ DATASETS = {
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a source. path: with forward slashes, names it in the source. label: its class' name."""
+    """One image of a source. path: with forward slashes, names it in the source. label: its class' name;
+    those of several, for a network of independent labels, have "|" between them."""
 
     path: str
     label: str | None = None
@@ -70,6 +74,30 @@ def open_source(spec: str) -> ImageSource:
 def class_names(items: Iterable[Item]) -> tuple[str, ...]:
     """The labels, sorted: the class names of a network that brings none of its own."""
     return tuple(sorted({item.label for item in items if item.label is not None}))
+
+
+def names_of_label(label: str | None, classes: Collection[str]) -> tuple[str, ...] | None:
+    """The classes that a label names: itself, or those of a list such as "cat|dog"; None where one is no
+    class."""
+    if label is None or label in classes:
+        return None if label is None else (label,)
+    names = _apart(label)
+    return names if len(names) > 1 and all(name in classes for name in names) else None
+
+
+def are_lists(items: Iterable[Item], classes: Collection[str]) -> bool:
+    """Whether some image's label names several classes."""
+    labels = {item.label for item in items}
+    return any(len(names_of_label(label, classes) or ()) > 1 for label in labels)
+
+
+def names_in_lists(labels: Iterable[str]) -> tuple[str, ...]:
+    """Every name that occurs in labels, alone or in a list; sorted."""
+    return tuple(sorted({name for label in labels for name in _apart(label)}))
+
+
+def _apart(label: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in label.split(LIST_SEPARATOR) if name.strip()))
 
 
 def sample(items: Iterable[Item], limit: int | None, seed: int) -> tuple[Item, ...]:

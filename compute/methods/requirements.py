@@ -14,6 +14,32 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 
+def no_classes_because(model: Model) -> str | None:
+    """Why no class can be explained or aimed at, or None where there are some."""
+    return None if model.classes else "the network gives no class scores"
+
+
+def no_score_gradient_because(model: Model) -> str | None:
+    """Why the score of a class can't be followed to the pixels, or None where it can."""
+    return no_classes_because(model) or model.no_gradient_because
+
+
+def no_layer_gradient_because(model: Model) -> str | None:
+    """Why no layer can be followed to the pixels, or None where one can."""
+    reason = "it has no convolution"
+    for layer in model.layers:
+        if (reason := model.no_gradient_at(layer)) is None:
+            return None
+    return reason
+
+
+def check_gradient(method: str, model: Model, layers: Iterable[str]) -> None:
+    """Raises ValueError where one of the layers can't be followed to the pixels."""
+    for layer in layers:
+        if (reason := model.no_gradient_at(layer)) is not None:
+            raise ValueError(f"{method} can't use layer {layer} of {model.name}: {reason}")
+
+
 def patch_embedding(model: Model) -> str | None:
     """The start of a reason, such as "its only convolution cuts the image into patches of 16 x 16
     pixels", or None."""
@@ -27,12 +53,13 @@ def patch_embedding(model: Model) -> str | None:
 
 
 def no_layers_because(model: Model) -> str | None:
-    """Why there are no layers whose maps a picture could be made from, or None where there are."""
+    """Why there are no layers whose maps a picture could be made from by their gradient, or None where there
+    are."""
     if not model.layers:
         return "it has no convolution whose maps a picture could be made from"
     if (patches := patch_embedding(model)) is not None:
         return f"{patches}, and there are no further feature maps that a picture could be made from"
-    return None
+    return no_layer_gradient_because(model)
 
 
 def check_input_size(method: str, model: Model, image: Tensor) -> None:

@@ -6,7 +6,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph
 from compute.models.objectives import Objective
 from compute.network.choice import Network, choose, choose_output
+from compute.network.outputs import ABOVE
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
-from compute.network.traced import FEATURES, LOGITS, TracedNetwork
+from compute.network.self_test import no_gradient_because
+from compute.network.traced import FEATURES, LOGITS, PRE, TracedNetwork
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 
@@ -91,6 +94,7 @@ class Model:
         self.notes = choice.notes
         """What a user should know of how the network is run, a sentence each."""
         self._told = {"scores": scores, "output": output, "feature": feature}
+        self._no_gradients: dict[str, str | None] = {}
         if feature is not None:
             self.network.take_feature(self.layer(feature).name)
 
@@ -185,15 +189,69 @@ class Model:
         """(N, classes): of exclusive classes they add up to 1, independent ones have one each."""
         return self.output.probabilities(self.logits(images))
 
+    def class_score(self, index: int) -> Objective:
+        """What is explained and followed of a class: its score before any softmax or sigmoid.
+
+        Of two classes with a single score z, z for the second and -z for the first.
+        """
+        return Objective(frozenset({LOGITS}), lambda a: self.output.score(a[LOGITS], index), f"logit {index}")
+
     def top_classes(self, image: Image.Image, count: int = 5) -> list[tuple[str, float]]:
-        """Return the most probable classes of a photograph and their probabilities, the greatest first."""
+        """Return the most probable classes of a photograph and their probabilities, the greatest first.
+
+        Of independent labels all that the image has, even if they are more than `count`.
+        """
         with torch.inference_mode():
-            probabilities = self.probabilities(self.prepare(image)[None])[0]
-        values, indices = probabilities.topk(min(count, len(self.classes)))
-        return [
-            (self.classes[index], value)
-            for index, value in zip(indices.tolist(), values.tolist(), strict=True)
-        ]
+            values, indices = self.output.ranked(self.logits(self.prepare(image)[None])[0])
+        ranked = list(zip(values.tolist(), indices.tolist(), strict=True))
+        count = max(count, self.output.independent * sum(value > ABOVE for value, _ in ranked))
+        return [(self.classes[index], value) for value, index in ranked[:count]]
+
+    def no_gradient_at(self, site: str) -> str | None:
+        """Why no gradient reaches the image from a site (see `compute.network.traced`); None where one does.
+
+        ValueError for a name that is not a layer.
+        """
+        if site == LOGITS:
+            return self.no_gradient_because
+        if site not in self._no_gradients:
+            self._no_gradients[site] = self._no_gradient(site)
+        return self._no_gradients[site]
+
+    def _no_gradient(self, layer: str) -> str | None:
+        reason = None
+        for site in (layer, layer + PRE):  # a ReLU that is off has a slope before it
+            values = partial(self._value, site)
+            reason = no_gradient_because(values, self._examples())
+            if reason is None:
+                return None
+        return f"no gradient of {layer} reaches the image: {reason}"
+
+    def _value(self, site: str, images: torch.Tensor) -> torch.Tensor:
+        return self.network.run(images, {site})[site]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was found out and told of the network, ready for JSON.
+
+        scores: `meaning`, one of `outputs.MEANINGS`; `independent`, whether each class has a probability of
+        its own; `told`, whether a user said so; `said`, for people. feature: the layer that is the feature,
+        None for what the scores are made of. notes: what stepped aside and why, a sentence each.
+        not_traced_because, no_gradient_because: None where it is traced, and where there is one.
+        """
+        output = self.output
+        return {
+            "scores": {
+                "meaning": output.meaning,
+                "independent": output.independent,
+                "told": not output.sought,
+                "said": output.sentence,
+            },
+            "feature": self._told["feature"],
+            "notes": list(self.notes),
+            "not_traced_because": self.not_traced_because,
+            "no_gradient_because": self.no_gradient_because,
+        }
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """(N, D): the input of the last linear layer."""
@@ -218,7 +276,8 @@ class Model:
             for each in module.modules():
                 _draw_anew(each)
         name = f"{self.name} (random weights)"
-        return Model(module, self.preprocessing, self.classes, name, self.device, **self._told)
+        told = self._told | {"scores": self.output.meaning}
+        return Model(module, self.preprocessing, self.classes, name, self.device, **told)
 
     def _examples(self) -> torch.Tensor:
         """What the network is tried on: noise and two photographs (3, C, H, W), normalised."""

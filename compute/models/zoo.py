@@ -10,6 +10,7 @@ from torch import nn
 
 from compute.demo.networks import NETWORKS
 from compute.images.preprocessing import Preprocessing
+from compute.images.sources import names_in_lists
 from compute.images.survey import Look, with_survey
 from compute.models.architectures import (
     DEFAULT,
@@ -234,7 +235,8 @@ def _classes(
         return _read_classes(Path(spec.classes), count)
     if architecture.classes and len(architecture.classes) == count:
         return architecture.classes
-    return fallback if len(fallback) == count else tuple(f"class {index}" for index in range(count))
+    known = (each for each in (fallback, names_in_lists(fallback)) if len(each) == count)
+    return next(known, tuple(f"class {index}" for index in range(count)))
 
 
 def _read_classes(path: Path, count: int) -> tuple[str, ...]:
@@ -244,5 +246,6 @@ def _read_classes(path: Path, count: int) -> tuple[str, ...]:
         raise ValueError(f"the class names {str(path)!r} can't be read: {error}") from error
     names = tuple(line.strip() for line in lines if line.strip())
     if len(names) != count:
-        raise ValueError(f"{str(path)!r} has {len(names)} class names, but the network gives {count} scores")
+        told = f"tells {count} classes apart" if count else "gives no class scores"
+        raise ValueError(f"{str(path)!r} has {len(names)} class names, but the network {told}")
     return names

@@ -10,7 +10,8 @@ from torch import nn
 from compute.network import self_test
 from compute.network.folded import FoldedNetwork
 from compute.network.hooked import Batching, HookedNetwork
-from compute.network.outputs import LOG_PROBABILITIES, LOGITS, NONE, SIGMOID, Output, find_output
+from compute.network.outputs import LOG_PROBABILITIES, LOGITS, NONE, Output, find_output
+from compute.network.outputs.before import BeforeSquashing
 from compute.network.self_test import deviation
 from compute.network.traced import LOGITS as SCORES
 from compute.network.traced import TracedNetwork
@@ -54,6 +55,7 @@ def choose(
     """
     batching, notes = _batching(module, images)
     output = _output(module, images, batching, scores, chosen)
+    notes = [*_output_notes(output), *notes]
     plain = HookedNetwork(module, images[:1], output, batching)
     if not _is_deterministic(plain, images):
         notes.append("the network is not deterministic: the same image gets other scores each time")
@@ -66,10 +68,6 @@ def choose(
         for kind in (FoldedNetwork, TracedNetwork):
             try:
                 network = kind(module, images[:1], output)
-                if output.sought and output.meaning == LOGITS and network.ends_in_sigmoid():
-                    output = replace(output, meaning=SIGMOID)
-                    plain = HookedNetwork(module, images[:1], output, batching)
-                    network = kind(module, images[:1], output)
                 _check(network, plain, images)
             except ValueError as error:
                 found = str(error)
@@ -77,8 +75,9 @@ def choose(
                     notes.append(_stepped_aside(kind, found))
                 reason = found
                 continue
-            notes += _opaque_notes(network)
+            notes += [*_logits_notes(network), *_opaque_notes(network)]
             return _with_gradient(Choice(network, plain, output, notes=tuple(notes)), images)
+    notes += _logits_notes(plain)
     return _with_gradient(Choice(plain, plain, output, reason, notes=tuple(notes)), images)
 
 
@@ -98,6 +97,15 @@ def _output(
         return _together(found, batch)
 
     return find_output(run, images, chosen=chosen, meaning=scores)
+
+
+def _output_notes(output: Output) -> list[str]:
+    if not output.doubtful:
+        return []
+    return [
+        "all scores lie within [0, 1] for the images tried, but nothing shows that they are probabilities: "
+        "they are taken for logits; if they are probabilities, say so with --scores"
+    ]
 
 
 def logits_of(network: Network) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -211,6 +219,8 @@ def _check(network: TracedNetwork, plain: HookedNetwork, images: torch.Tensor) -
     if plain.output.meaning == NONE:
         return
     name = type(plain.module).__name__
+    if network.logits_because is not None and plain.logits_because is None:
+        raise ValueError(f"as a graph, {name} doesn't show the logits before its probabilities")
     with torch.no_grad():
         try:
             found = logits_of(network)(images)
@@ -255,7 +265,12 @@ def _no_gradient_because(plain: HookedNetwork, image: torch.Tensor) -> str | Non
 
 def _exact_gradient(plain: HookedNetwork, image: torch.Tensor) -> torch.Tensor | None:
     def of(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
-        return lambda images: plain.output.logits(plain.output.raw(module(images)))
+        def logits(images: torch.Tensor) -> torch.Tensor:
+            with BeforeSquashing(plain.output) as squashing:
+                returned = module(images)
+            return squashing.logits(returned)[0]
+
+        return logits
 
     return self_test.exact_gradient(plain.module, of, image)
 
@@ -317,6 +332,10 @@ def _is_quantised(module: nn.Module) -> bool:
 def _stepped_aside(kind: type[TracedNetwork], reason: str) -> str:
     what = "folding and packing" if kind is FoldedNetwork else "the graph"
     return f"{what} stepped aside: {reason}"
+
+
+def _logits_notes(network: Network) -> list[str]:
+    return [] if network.logits_because is None else [network.logits_because]
 
 
 def _opaque_notes(network: TracedNetwork) -> list[str]:

@@ -16,7 +16,8 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from compute.network.outputs import NONE, Output
-from compute.network.traced import FEATURES, LOGITS, PRE
+from compute.network.outputs.before import BeforeSquashing
+from compute.network.traced import FEATURES, LOGITS, PRE, TAKEN_BACK
 from compute.runtime.suggestions import did_you_mean
 
 Recorded = dict[str, torch.Tensor]
@@ -72,10 +73,7 @@ class HookedNetwork:
         self.convolutions = {name: each for name, each in kinds if isinstance(each, nn.Conv2d)}
         weighted = [name for name, each in kinds if isinstance(each, nn.Linear | nn.Conv2d)]
         self._classifier = weighted[-1] if weighted and output.meaning != NONE else None
-        self._softmax = next(
-            (name for name, each in kinds[-1:] if isinstance(each, nn.Softmax | nn.LogSoftmax)), None
-        )
-        self.logits_because = self._logits_because()
+        self.logits_because = None if output.meaning == NONE else self._logits_because()
         with torch.no_grad():
             self._shapes = {
                 name: tuple(value.shape) for name, value in self.run(example, self.convolutions).items()
@@ -102,10 +100,13 @@ class HookedNetwork:
                 hooks.callback(convolution.register_forward_hook(_record_output(seen, site)).remove)
             if FEATURES in wanted and self._classifier and not self.feature_layer:
                 hooks.callback(self._hook_input(self._classifier, seen, FEATURES).remove)
-            if self._softmax:
-                hooks.callback(self._hook_input(self._softmax, seen, LOGITS).remove)
+            squashing = BeforeSquashing(self.output)
+            if LOGITS in wanted and squashing.names:
+                hooks.enter_context(squashing)
 
             def taken(returned: Any) -> Recorded:
+                if LOGITS in wanted:
+                    seen[LOGITS] = self._scores(squashing, returned)
                 found = self._completed(seen, returned, wanted)
                 seen.clear()
                 return found
@@ -113,20 +114,15 @@ class HookedNetwork:
             return self.batching.run(self.module, inputs, taken)
 
     def _completed(self, seen: Recorded, returned: Any, wanted: set[str]) -> Recorded:
-        raw = self.output.raw(returned)
-        if LOGITS in wanted:
-            if self.output.meaning == NONE:
-                raise ValueError("the network has no class scores")
-            before = seen.get(LOGITS)
-            seen[LOGITS] = (
-                self.output.completed(before.reshape(-1, self.output.count))
-                if before is not None
-                else self.output.logits(raw)
-            )
         if FEATURES in wanted:
-            own = seen.get(FEATURES, raw)
+            own = seen.get(FEATURES, self.output.raw(returned))
             seen[FEATURES] = self._pooled(seen[self.feature_layer] if self.feature_layer else own)
         return {site: seen[site] for site in wanted}
+
+    def _scores(self, squashing: BeforeSquashing, returned: Any) -> torch.Tensor:
+        if self.output.meaning == NONE:
+            raise ValueError("the network has no class scores")
+        return squashing.logits(returned)[0]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -156,9 +152,12 @@ class HookedNetwork:
         return features.mean(over) if over else features
 
     def _logits_because(self) -> str | None:
-        if self._softmax or self.output.meaning not in ("probabilities", "sigmoid"):
-            return None
-        return "the scores are taken back from the network's probabilities"
+        seen: list[bool] = []
+        with torch.no_grad(), BeforeSquashing(self.output) as squashing:
+            self.batching.run(
+                self.module, self.example.clone(), lambda each: seen.append(squashing.logits(each)[1]) or {}
+            )
+        return None if all(seen) else TAKEN_BACK
 
     def _calls(self) -> list[str]:
         """Names of the modules without children, in the order of their last calls."""

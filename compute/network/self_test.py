@@ -89,6 +89,20 @@ def input_gradient(logits: Callable[[torch.Tensor], torch.Tensor], images: torch
     return gradient
 
 
+def no_gradient_because(values: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> str | None:
+    """Why no gradient of what a network computes reaches any of the images; None where one reaches one of
+    them."""
+    reasons = []
+    for image in images.split(1):
+        try:
+            input_gradient(values, image)
+        except ValueError as error:
+            reasons.append(str(error))
+        else:
+            return None
+    return reasons[0]
+
+
 def mixture(logits: torch.Tensor) -> torch.Tensor:
     """One number of all scores, each with a weight of its own."""
     weights = torch.linspace(-1, 1, logits.shape[-1], dtype=torch.double).sin() + 0.5

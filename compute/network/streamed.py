@@ -41,11 +41,12 @@ FRESH_MODULES = (
 def reading_program(
     network: TracedNetwork, layers: Iterable[str], read: Callable[[torch.Tensor], object]
 ) -> fx.GraphModule:
-    """Maps normalised images to {"logits", "features", each layer: read(its value)}. To be run in inference
-    mode; `read` must not keep its argument."""
+    """Maps normalised images to {LOGITS, FEATURES, each layer: read(its value)}, the first where the network
+    has class scores. To be run in inference mode; `read` must not keep its argument."""
     layers = tuple(layers)
-    graph, nodes = network.copied({LOGITS, FEATURES, *layers})
-    outputs = {site: nodes[site] for site in (LOGITS, FEATURES)}
+    own = (FEATURES,) if network.logits_node is None else (LOGITS, FEATURES)
+    graph, nodes = network.copied({*own, *layers})
+    outputs = {site: nodes[site] for site in own}
     for layer in layers:
         with graph.inserting_after(nodes[layer]):
             outputs[layer] = graph.call_function(read, (nodes[layer],))

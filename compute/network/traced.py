@@ -58,6 +58,8 @@ BEHIND_SQUASHING = {
 
 PROBABILITY_TOLERANCE = 1e-4
 
+TAKEN_BACK = "logits are taken back from the network's probabilities, since none can be had from before them"
+
 MOST_SIZES = 8
 """Graphs that are kept at once of a network whose code asks for the size of its images."""
 # In eval mode they hand on what they get.
@@ -206,16 +208,12 @@ class TracedNetwork:
         scores = self._before_squashing()
         if scores is None:
             scores = self._raw
-            if self.output.meaning in (PROBABILITIES, SIGMOID):
-                self.logits_because = "the scores are taken back from the network's probabilities"
-                scores = self._appended(undone, scores, self.output.meaning)
+            if self.output.applied in (PROBABILITIES, SIGMOID):
+                self.logits_because = TAKEN_BACK
+                scores = self._appended(undone, scores, self.output.applied)
         elif tuple(scores.meta["val"].shape) != (1, self.output.count):
             scores = self._appended(torch.reshape, scores, (-1, self.output.count))
         return self._appended(F.pad, scores, BESIDE_ZERO) if self.output.count == 1 else scores
-
-    def ends_in_sigmoid(self) -> bool:
-        """Whether the graph shows that the scores come out of a sigmoid."""
-        return self._squashed_at(SIGMOID) is not None
 
     def _appended(self, function: Callable, node: fx.Node, *more: Any) -> fx.Node:
         output = next(each for each in reversed(self.graph.nodes) if each.op == "output")
@@ -226,8 +224,8 @@ class TracedNetwork:
 
     def _before_squashing(self) -> fx.Node | None:
         """What goes into the softmax or sigmoid at the end, if the graph shows it; checked by the values."""
-        node = self._squashed_at(self.output.meaning)
-        while node is not None and self._squashes(node, self.output.meaning):
+        node = self._squashed_at(self.output.applied)
+        while node is not None and self._squashes(node, self.output.applied):
             node = node.all_input_nodes[0]
         return node if node is not None and self._squashes_to_raw(node) else None
 
@@ -252,8 +250,8 @@ class TracedNetwork:
         with torch.no_grad():
             logits, raw = executable(graph, self.modules, self.tensors)(self.example.clone())
         logits = logits.reshape(-1, self.output.count)
-        squashed = logits.sigmoid() if self.output.meaning == SIGMOID else logits.softmax(1)
-        raw = raw.exp() if self.output.meaning == LOG_PROBABILITIES else raw
+        squashed = logits.sigmoid() if self.output.applied == SIGMOID else logits.softmax(1)
+        raw = raw.exp() if self.output.applied == LOG_PROBABILITIES else raw
         return torch.allclose(squashed.to(raw.dtype), raw, rtol=0, atol=PROBABILITY_TOLERANCE)
 
     def _copy_up_to(self, nodes: Iterable[fx.Node]) -> tuple[fx.Graph, dict[fx.Node, fx.Node]]:

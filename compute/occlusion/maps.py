@@ -15,6 +15,7 @@ import torch
 
 from compute.images.blurring import blurred
 from compute.models.model import Model
+from compute.network.outputs import Output
 from compute.network.traced import LOGITS
 from compute.occlusion.coarse_to_fine import Stage, interpolated, new_grids, stages
 from compute.occlusion.passes import choose_pass
@@ -29,11 +30,11 @@ BLUR = 1 / 20
 class OcclusionMaps:
     """Scores of one class at every patch position, and without a patch.
 
-    ys, xs: first row and column of the patches, in pixels. probability (after softmax), logit (before it):
-    float32 (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there. exact: bool
-    (rows, cols), which positions are computed; the others are interpolated from the last stage that is
-    complete, and hold the unoccluded values before that. stages: in which order the positions come. way: how
-    they are run.
+    ys, xs: first row and column of the patches, in pixels. probability (after softmax or sigmoid), logit
+    (before it): float32 (rows, cols). argmax: int32 (rows, cols), the index of the class that wins there.
+    exact: bool (rows, cols), which positions are computed; the others are interpolated from the last stage
+    that is complete, and hold the unoccluded values before that. stages: in which order the positions come.
+    way: how they are run.
     """
 
     patch: int
@@ -136,6 +137,8 @@ def occlusion_progress(
     out, it is halved and the work goes on. Raises ValueError for a patch that is larger than the image and
     for an unknown baseline or class.
     """
+    if not model.classes:
+        raise ValueError(f"{model.name} gives no class scores, so there is none to watch")
     if not 0 <= target < len(model.classes):
         raise ValueError(f"class {target} is not one of the {len(model.classes)} classes")
     ys, xs = (windows(size, patch, stride) for size in image.shape[1:])
@@ -144,13 +147,13 @@ def occlusion_progress(
         clean, hidden = (
             model.normalize(each[None]) for each in (image, baseline_image(model, image, baseline))
         )
-        unoccluded = _scores(model.network.run(clean, {LOGITS})[LOGITS].float().cpu(), target)
+        unoccluded = _scores(model.output, model.network.run(clean, {LOGITS})[LOGITS].float().cpu(), target)
     way = choose_pass(model, image.shape[1:], (ys, xs), patch, new_grids(levels), batch)
     known = [np.full((len(ys), len(xs)), each.item(), each.dtype) for each in unoccluded]
     probability, logit, argmax = known
     exact = np.zeros((len(ys), len(xs)), bool)
     for rows, cols, logits in way.steps(clean, hidden):
-        for values, found in zip(known, _scores(logits[0], target), strict=True):
+        for values, found in zip(known, _scores(model.output, logits[0], target), strict=True):
             values[rows, cols] = found
         exact[rows, cols] = True
         yield _refined(
@@ -185,7 +188,7 @@ def _refined(maps: OcclusionMaps) -> OcclusionMaps:
     return replace(maps, probability=filled[0], logit=filled[1], argmax=filled[2])
 
 
-def _scores(logits: torch.Tensor, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _scores(output: Output, logits: torch.Tensor, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N,) each: the target's probability and logit, and the index of the winning class."""
-    probability = logits.softmax(1)[:, target]
-    return probability.numpy(), logits[:, target].numpy(), logits.argmax(1).to(torch.int32).numpy()
+    probability, score = output.probabilities(logits)[:, target], output.score(logits, target)
+    return probability.numpy(), score.numpy(), output.winning(logits).to(torch.int32).numpy()

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from compute.analysis.knn import nearest, without_copies
 from compute.analysis.search import SPACES
 from compute.pipeline.engines.engine import Engine, Local
-from compute.pipeline.job import Job
+from compute.pipeline.job import Job, stages_left_out
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.sharded_stages import OF_ALL_IMAGES, SHARDED, WHOLE, Part, images_of
 from compute.pipeline.stages import embeddings, grid, neighbors
@@ -205,6 +205,8 @@ def _new_fields(run: OpenRun, progress: Progress) -> dict:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "timings": {stage: round(seconds, 2) for stage, seconds in progress.seconds.items()},
     }
+    if left_out := stages_left_out(run.job.model):
+        notes["left_out"] = left_out
     if run.job.parameters.precision != "float32":
         notes["precision_error"] = _precision_error(run.job)
     return run.job.manifest_fields(accuracy(images), problems, notes)

@@ -15,8 +15,9 @@ import torch
 
 from compute.images.loading import ahead
 from compute.images.pixel_vectors import pixel_vectors
-from compute.images.sources import ImageSource, Item, class_names
+from compute.images.sources import ImageSource, Item, are_lists, class_names
 from compute.methods.capabilities import capabilities
+from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
 from compute.pipeline.stages.activations import OnePass, pass_batch
 from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride
@@ -87,8 +88,18 @@ def parameters(
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; a shard needs at least 1")
     check_precision(precision)
-    stages, threads = complete_stages(stages), threads or torch.get_num_threads()
+    if stages is not None and "occlusion" in stages and (reason := no_classes_because(model)) is not None:
+        raise ValueError(f"stage occlusion watches a class's score, and {model.name} has none: {reason}")
+    left_out = stages_left_out(model) if stages is None else {}
+    stages = tuple(stage for stage in complete_stages(stages) if stage not in left_out)
+    threads = threads or torch.get_num_threads()
     return Parameters(stages, seed, limit, patch, stride, threads, precision)
+
+
+def stages_left_out(model: Model) -> dict[str, str]:
+    """Stages that the network has nothing for, each with the reason."""
+    reason = no_classes_because(model)
+    return {} if reason is None else {"occlusion": reason}
 
 
 def check_seed(seed: int) -> None:
@@ -133,6 +144,7 @@ class Job:
         """20 hexadecimal digits of everything that the tables' bytes follow from."""
         return _digest(
             {
+                **_of_scores(self.model),
                 "schema": SCHEMA_VERSION,
                 "pipeline": PIPELINE_VERSION,
                 "weights": self.model.weights_hash,
@@ -170,10 +182,16 @@ class Job:
         """Classes for the channels' selectivity: the labels, or the network's own without any."""
         return class_names(self.items) or self.model.classes
 
+    @cached_property
+    def labels_are_lists(self) -> bool:
+        """Whether labels name several classes each, as independent labels may."""
+        return self.model.output.independent and are_lists(self.items, self.model.classes)
+
     def groups(self, image_ids: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """(n,) index of each image's group, -1 for an image without a label among others that have one."""
+        """(n,) index of each image's group, -1 for an image without a label among others that have one, and
+        for all where there are neither labels nor class scores."""
         if not class_names(self.items):
-            return logits.argmax(1)
+            return logits.argmax(1) if self.model.classes else np.full(len(image_ids), -1)
         index = {name: position for position, name in enumerate(self.group_names)}
         return np.array([index.get(self.items[row].label, -1) for row in image_ids])
 
@@ -190,7 +208,7 @@ class Job:
                 "preprocessing": model.preprocessing.to_dict(), "classes": list(model.classes),
                 "parameters": sum(each.numel() for each in model.module.parameters()),
                 "capabilities": capabilities(model), "feature_dim": self.feature_dim,
-                "accuracy": dict(accuracy),
+                "accuracy": dict(accuracy), "labels_are_lists": self.labels_are_lists, **model.facts,
             },
             "images": {
                 "spec": self.source.spec, "root": self.source.root, "hash": self.images_hash,
@@ -221,6 +239,15 @@ def image_digests(
 def versions() -> dict[str, str]:
     """Of Python and of the libraries that compute."""
     return {"python": platform.python_version(), **{library: version(library) for library in LIBRARIES}}
+
+
+def _of_scores(model: Model) -> dict[str, Any]:
+    """What the predictions and features follow from beside the network; nothing where it gives logits."""
+    output, feature = model.output, model.facts["feature"]
+    found: dict[str, Any] = {} if feature is None else {"feature": feature}
+    if not output.is_plain:
+        found["scores"] = [output.meaning, list(output.path), output.count, output.raw_logits]
+    return found
 
 
 def _image_digest(source: ImageSource, item: Item) -> str | None:

@@ -83,13 +83,16 @@ class OpenRun:
 
     @cached_property
     def readable(self) -> np.ndarray:
-        """(n,) image_ids of the images that have predictions and features; ValueError without any."""
-        rows = self.read_all("images", ["image_id", "predicted"])
-        ids = rows["image_id"].to_numpy()[rows["predicted"].is_valid().to_numpy()]
+        """(n,) image_ids of the images that have features; ValueError without any."""
+        number = len(self.job.items)
+        if self.has("problems"):
+            rows = self.read("problems", ["image_id", "reason"], 0)
+            problems = list(zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True))
+        else:
+            problems = self.problems()
+        ids = np.setdiff1d(np.arange(number), [image_id for image_id, _ in problems])
         if not len(ids):
-            raise ValueError(
-                f"none of the {len(rows)} images can be read; the first: {self.problems()[0][1]}"
-            )
+            raise ValueError(f"none of the {number} images can be read; the first: {problems[0][1]}")
         return ids
 
     @cached_property

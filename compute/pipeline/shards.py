@@ -80,7 +80,13 @@ def activations_shard(
     seen = [picture for batch in batches for picture in batch.pictures]
     return ActivationsShard(
         image_rows(
-            ids.start, job.items[ids.start : ids.stop], seen, _joined(batches, "logits"), job.model.classes
+            ids.start,
+            job.items[ids.start : ids.stop],
+            seen,
+            _joined(batches, "logits"),
+            job.model.classes,
+            job.model.output,
+            job.labels_are_lists,
         ),
         feature_rows(ids.start, _joined(batches, "features")),
         reduce(merge, summaries) if summaries else None,

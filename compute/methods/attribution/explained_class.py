@@ -9,8 +9,8 @@ from compute.models.model import Model
 
 @dataclass(frozen=True)
 class Explained:
-    """index: of the class. logit: before softmax. probability: after it. chosen: by the caller, not the
-    network."""
+    """index: of the class. logit: its score before any softmax or sigmoid (`Model.class_score`). probability:
+    after it. chosen: by the caller, not the network."""
 
     index: int
     name: str
@@ -33,6 +33,7 @@ def explained_class(model: Model, image: torch.Tensor, target: int | None) -> Ex
     predicts."""
     with torch.inference_mode():
         logits = model.logits(image[None])[0].float().cpu()
-    index = int(logits.argmax()) if target is None else target
-    probability = float(logits.softmax(0)[index])
-    return Explained(index, model.classes[index], float(logits[index]), probability, target is not None)
+    index = int(model.output.winning(logits)) if target is None else target
+    probability = float(model.output.probabilities(logits)[index])
+    score = float(model.output.score(logits, index))
+    return Explained(index, model.classes[index], score, probability, target is not None)

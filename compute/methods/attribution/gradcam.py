@@ -22,7 +22,7 @@ def gradcam(model: Model, image: torch.Tensor, target: int, layer: str | None = 
     with torch.enable_grad():
         # The pixels need a gradient, or nothing would: all weights are frozen.
         values = model.activations(image[None].clone().requires_grad_(True), {site, LOGITS})
-        (gradient,) = torch.autograd.grad(values[LOGITS][0, target], values[site])
+        (gradient,) = torch.autograd.grad(model.output.score(values[LOGITS], target)[0], values[site])
     weights = gradient.mean((2, 3), keepdim=True)
     coarse = (weights * values[site].detach()).sum(1, keepdim=True).relu()
     return F.interpolate(coarse, image.shape[1:], mode="bilinear", align_corners=False)[0, 0].float().cpu()

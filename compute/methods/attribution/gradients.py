@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from compute.models.model import Model
-from compute.models.objectives import logit
 from compute.runtime.batches import in_batches
 
 BATCH = 10
@@ -72,7 +71,7 @@ def _running_mean(
     model: Model, images: Callable[[int, int], torch.Tensor], target: int, weights: torch.Tensor
 ) -> Iterator[Partial]:
     """Weighted mean of the gradients at as many images as there are weights, over those that are done."""
-    score, total = logit(target), torch.zeros(())
+    score, total = model.class_score(target), torch.zeros(())
     for start, done, gradient in in_batches(
         len(weights), BATCH, lambda a, b: model.gradient(images(a, b), score)[0].float().cpu()
     ):

@@ -12,6 +12,7 @@ import numpy as np
 from compute.images.pictures import RESULT, heatmap, overlay
 from compute.methods.attribution.explained_class import explained_class
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
+from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
 from compute.occlusion.coarse_to_fine import stage_error
 from compute.occlusion.maps import BASELINES, OcclusionMaps, centers, occlusion_progress
@@ -65,6 +66,10 @@ class Occlusion(Method):
         choices=(PROBABILITY, LOGIT, ARGMAX),
         source="Zeiler & Fergus 2014, figure 6 d and e",
     )
+
+    @classmethod
+    def unavailable_because(cls, model: Model) -> str | None:
+        return no_classes_because(model)
 
     @property
     def unit(self) -> str:

@@ -20,6 +20,7 @@ from compute.methods.attribution.explained_class import Explained, explained_cla
 from compute.methods.attribution.gradcam import gradcam, last_maps
 from compute.methods.attribution.gradients import Partial, integrated_gradients, smoothgrad
 from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step
+from compute.methods.requirements import no_score_gradient_because
 from compute.models.model import Model
 from compute.network.traced import MAPS
 from compute.occlusion.maps import BASELINES, baseline_image
@@ -102,6 +103,10 @@ class Saliency(Method):
     seed: int = parameter(
         0, "of the noise and of the random weights", low=0, high=2**31 - 1, source="chosen here"
     )
+
+    @classmethod
+    def unavailable_because(cls, model: Model) -> str | None:
+        return no_score_gradient_because(model)
 
     @property
     def unit(self) -> str:

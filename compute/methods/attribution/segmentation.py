@@ -11,6 +11,7 @@ import numpy as np
 from compute.images.pictures import RESULT, heatmap, to_8_bit
 from compute.methods.attribution.saliency import GRADCAM, GRADIENT, INTEGRATED, SMOOTHGRAD, Saliency
 from compute.methods.base import IMAGE, LAYER, TARGET, Inputs, Method, Step
+from compute.methods.requirements import no_score_gradient_because
 from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
@@ -81,6 +82,10 @@ class Segmentation(Method):
     seed: int = parameter(
         0, "of GrabCut's colour clusters, and of SmoothGrad", low=0, high=2**31 - 1, source="chosen here"
     )
+
+    @classmethod
+    def unavailable_because(cls, model: Model) -> str | None:
+        return no_score_gradient_because(model)
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         """The last step's data is the mask (H, W); where there is none it is empty, and numbers say what

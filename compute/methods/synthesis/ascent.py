@@ -21,6 +21,11 @@ from compute.methods.optimize.loop import Adam, Rule, climb, result, slope, watc
 from compute.methods.optimize.parameterizations import Fourier, Parameterization, Phase, Pixels
 from compute.methods.optimize.regularizers import LectureRule
 from compute.methods.optimize.transforms import Transform, in_proportion, robust, rolled, unchanged
+from compute.methods.requirements import (
+    check_gradient,
+    no_layer_gradient_because,
+    no_score_gradient_because,
+)
 from compute.models import objectives
 from compute.models.model import Model
 from compute.models.objectives import Activations, Objective
@@ -63,7 +68,7 @@ class Ascent(Method):
     A ReLU that is off at every place has no gradient: until it wakes up, the value before it is followed.
     numbers, all of the saved 8-bit picture without any perturbation: `activation`, what is maximised; for a
     channel or neuron `maximum`, the channel's spatial maximum, as in `top_patches`; `dead`, whether it stayed
-    off; for a class its `probability`, and `predicted`.
+    off; for a class its `probability`; and `predicted`, of a network with class scores.
     """
 
     name: ClassVar[str] = "ascend"
@@ -151,9 +156,17 @@ class Ascent(Method):
         0, "of the start and of every perturbation", low=0, high=2**31 - 1, source="chosen here"
     )
 
+    @classmethod
+    def unavailable_because(cls, model: Model) -> str | None:
+        of_classes, of_layers = no_score_gradient_because(model), no_layer_gradient_because(model)
+        return None if None in (of_classes, of_layers) else f"{of_classes}; {of_layers}"
+
     def checked(self, model: Model, inputs: Inputs) -> Inputs:
         inputs = super().checked(model, inputs)
-        self.chosen(inputs)
+        if self.chosen(inputs) != LOGIT:
+            check_gradient(self.name, model, [inputs.layer])
+        elif (reason := no_score_gradient_because(model)) is not None:
+            raise ValueError(f"{self.name} is not available for a class of {model.name}: {reason}")
         return inputs
 
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
@@ -232,7 +245,7 @@ def objective_at(site: str, model: Model, kind: str, inputs: Inputs) -> Objectiv
 def measured(model: Model, kind: str, inputs: Inputs) -> Objective:
     """What an ascent of `kind` reports: as the network gives it, after the layer's nonlinearity."""
     return (
-        objectives.logit(inputs.target) if kind == LOGIT else objective_at(inputs.layer, model, kind, inputs)
+        model.class_score(inputs.target) if kind == LOGIT else objective_at(inputs.layer, model, kind, inputs)
     )
 
 
@@ -264,17 +277,15 @@ def image_direction(model: Model, inputs: Inputs) -> Tensor:
 
 def reached(model: Model, kind: str, inputs: Inputs, image: Tensor) -> dict[str, Any]:
     """The numbers of a result, of what `model` sees of the saved picture."""
-    goal = measured(model, kind, inputs)
+    goal, scores = measured(model, kind, inputs), {LOGITS} if model.classes else set()
     with torch.inference_mode():
-        values = model.activations(through_file(model.preprocessing, image)[None], goal.sites | {LOGITS})
-    probabilities = values[LOGITS][0].softmax(0)
-    numbers = {
-        "objective": kind,
-        "activation": float(goal(values)),
-        "predicted": model.classes[int(probabilities.argmax())],
-    }
+        values = model.activations(through_file(model.preprocessing, image)[None], goal.sites | scores)
+    numbers = {"objective": kind, "activation": float(goal(values))}
+    if model.classes:
+        logits = values[LOGITS][0]
+        numbers["predicted"] = model.classes[int(model.output.winning(logits))]
     if kind == LOGIT:
-        return numbers | {"probability": float(probabilities[inputs.target])}
+        return numbers | {"probability": float(model.output.probabilities(logits)[inputs.target])}
     if kind == DIRECTION:
         return numbers
     return numbers | {

@@ -22,6 +22,7 @@ from compute.images.saved_image import LEVELS, result_pictures
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.methods.optimize.loop import Rule, array, climb, normalized, signed, slope
 from compute.methods.optimize.norm_balls import L2Ball, LInfBall, WholeRange
+from compute.methods.requirements import no_score_gradient_because
 from compute.methods.synthesis.ascent import LECTURE_VALUES
 from compute.methods.synthesis.attack_goal import AttackGoal, Certificate
 from compute.models.model import Model
@@ -49,6 +50,7 @@ class Attack(Method):
     The result is the picture as decoded from its PNG file, and every number is about exactly that. numbers:
     `success`; `note`, in words; `predicted_before`, `predicted`, `target`; `probability` of the target
     (untargeted: of all but the original class) and `margin`, the logit difference to the best other class;
+    of independent labels `labels_before` and `labels`, those above 0.5, and `margin`, the label's log-odds;
     `linf` (share of the range) and `linf_255`, `l2`; `steps` taken in all; `epsilon` and `epsilon_255` used,
     `epsilon_raised`; `magnification`, k of the picture "difference" = 0.5 + k * difference; `survival` under
     JPEG, resizing and blur; `minimum_epsilon` and `minimum_epsilon_255`, where asked for: this attack's
@@ -66,7 +68,7 @@ class Attack(Method):
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({TARGET})
-    without_target: ClassVar[str] = "any class but the predicted one"
+    without_target: ClassVar[str] = "any class but the predicted one; of independent labels: without it"
 
     attack: str = parameter(
         PGD_LINF,
@@ -115,9 +117,7 @@ class Attack(Method):
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:
-        if len(model.classes) < 2:
-            return "it knows one class only, so there is no other to take an image for"
-        return None
+        return no_score_gradient_because(model)
 
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
         """The lecture's step has no ball, and FGSM's one step starts at the picture."""
@@ -225,6 +225,7 @@ class Attack(Method):
 
     def numbers(self, untouched: Certificate, best: Certificate, radius: float) -> dict[str, Any]:
         goal, ball = best.goal, self.attack != GRADIENT
+        labels = {"labels_before": untouched.labels, "labels": best.labels}
         return {
             "success": best.fooled,
             "note": self.note(untouched, best, radius),
@@ -232,6 +233,7 @@ class Attack(Method):
             "predicted_before": untouched.predicted_name,
             "predicted": best.predicted_name,
             "target": None if goal.target is None else goal.model.classes[goal.target],
+            **(labels if goal.output.independent else {}),
             "probability_before": untouched.probability,
             "probability": best.probability,
             "margin": best.margin,
@@ -251,10 +253,10 @@ class Attack(Method):
         raised = f", raised from {self.requested:g}/255, which failed" if radius > self.requested else ""
         if not best.fooled:
             tried = f"at every epsilon from {self.requested:g}/255 to {radius:g}/255" if raised else where
-            return f"failed {tried}: the best saved picture is taken for {best.predicted_name}"
+            return f"failed {tried}: the best saved picture {best.said}"
         if untouched.fooled and best.linf == 0:
-            return f"nothing to do: the picture is taken for {best.predicted_name} as it is"
-        return f"fooled {where}{raised}: the saved picture is taken for {best.predicted_name}"
+            return f"nothing to do: the picture {best.said} as it is"
+        return f"fooled {where}{raised}: the saved picture {best.said}"
 
 
 @dataclass

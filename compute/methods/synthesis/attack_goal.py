@@ -11,14 +11,18 @@ from compute.images.saved_image import LEVELS, altered, eight_bit, through_file
 from compute.methods.optimize.loop import array
 from compute.methods.requirements import check_input_size
 from compute.models.model import Model
-from compute.models.objectives import Activations, Objective, logit
+from compute.models.objectives import Activations, Objective
+from compute.network.outputs import ABOVE, Output
 from compute.network.traced import LOGITS
 
 
 @dataclass(frozen=True)
 class AttackGoal:
     """image: (C, H, W), values k/255, on the CPU. original: what the network predicts of it. target: the
-    class it shall predict instead, or None for any other class (untargeted)."""
+    class it shall predict instead, or None for any other class (untargeted).
+
+    Of independent labels, one that isn't given to the image shall be (its probability above 0.5), or the most
+    probable one shall not be any more (below 0.5), whatever becomes of the others."""
 
     model: Model
     image: Tensor
@@ -32,12 +36,20 @@ class AttackGoal:
         check_input_size("fool", model, image)
         image = eight_bit(image.cpu())
         with torch.inference_mode():
-            return cls(model, image, int(model.logits(image[None]).argmax()), target)
+            return cls(model, image, int(model.output.winning(model.logits(image[None])[0])), target)
 
     @property
     def focus(self) -> int:
         """The class whose score is pushed: up if it is the target, down if it is the original one."""
         return self.original if self.target is None else self.target
+
+    @property
+    def focus_name(self) -> str:
+        return self.model.classes[self.focus]
+
+    @property
+    def output(self) -> Output:
+        return self.model.output
 
     @property
     def sign(self) -> float:
@@ -48,14 +60,19 @@ class AttackGoal:
         by 1 - p: of the same direction, but it doesn't vanish where p is 1."""
 
         def score(activations: Activations) -> Tensor:
-            logits = activations[LOGITS]
-            return self.sign * (logits[:, self.focus] - _without(logits, self.focus).logsumexp(1))
+            return self.sign * self._odds(activations[LOGITS])
 
         return Objective(frozenset({LOGITS}), score, f"log-odds {self.focus}")
 
     def class_score(self) -> Objective:
         """The lecture's: the score of the class in focus, before the softmax."""
-        return self.sign * logit(self.focus)
+        return self.sign * self.model.class_score(self.focus)
+
+    def _odds(self, logits: Tensor) -> Tensor:
+        """(N,) log(p / (1 - p)) of the class in focus; of an independent label, its logit."""
+        if self.output.independent:
+            return logits[:, self.focus]
+        return logits[:, self.focus] - _without(logits, self.focus).logsumexp(1)
 
     def certify(self, image: Tensor) -> "Certificate":
         """What the network makes of `image` (C, H, W) once it is saved as a PNG file and read again."""
@@ -86,28 +103,51 @@ class Certificate:
 
     @property
     def predicted(self) -> int:
-        return int(self.logits.argmax())
+        return int(self.goal.output.winning(self.logits))
 
     @property
     def predicted_name(self) -> str:
         return self.goal.model.classes[self.predicted]
 
     @property
+    def labels(self) -> list[str]:
+        """The labels that the picture is given: those of probability above 0.5."""
+        given = (self.goal.output.probabilities(self.logits) > ABOVE).nonzero().reshape(-1)
+        return [self.goal.model.classes[index] for index in given.tolist()]
+
+    @property
     def fooled(self) -> bool:
+        if self.goal.output.independent:
+            return self.probability > ABOVE
         if self.goal.target is None:
             return self.predicted != self.goal.original
         return self.predicted == self.goal.target
 
     @property
+    def in_focus(self) -> float:
+        """The probability of the class in focus."""
+        return float(self.goal.output.probabilities(self.logits)[self.goal.focus])
+
+    @property
     def probability(self) -> float:
-        """Of the target; untargeted, of all classes but the original one."""
-        share = float(self.logits.softmax(0)[self.goal.focus])
-        return share if self.goal.target is not None else 1 - share
+        """Of the target; untargeted, of all classes but the original one (of labels: that it is not
+        given)."""
+        return self.in_focus if self.goal.target is not None else 1 - self.in_focus
+
+    @property
+    def said(self) -> str:
+        """What the network makes of the picture, in words."""
+        if self.goal.output.independent:
+            return f"has {self.goal.focus_name} with a probability of {self.in_focus:.3g}"
+        return f"is taken for {self.predicted_name}"
 
     @property
     def margin(self) -> float:
-        """How far the class in focus is above (untargeted: below) the best other one, in logits."""
+        """How far the class in focus is above (untargeted: below) the best other one, in logits; a label:
+        above (below) a probability of 0.5, in log-odds."""
         focus = self.goal.focus
+        if self.goal.output.independent:
+            return self.goal.sign * float(self.logits[focus])
         return self.goal.sign * float(self.logits[focus] - _without(self.logits[None], focus).max())
 
     @property

@@ -23,7 +23,7 @@ from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import blurred
 from compute.methods.optimize.tiled_gradient import tiled_score, tiled_slope
 from compute.methods.optimize.transforms import enlarged_size, resized
-from compute.methods.requirements import Size, check_takes, no_layers_because
+from compute.methods.requirements import Size, check_gradient, check_takes, no_layers_because
 from compute.models.model import Model
 from compute.models.objectives import Objective, energy
 from compute.runtime.parameters import parameter
@@ -110,6 +110,7 @@ class Dream(Method):
         return no_layers_because(model)
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
+        check_gradient(self.name, model, [inputs.layer])
         goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)
         original = resized(inputs.image[None].to(model.device), sizes[-1]).clamp(0, 1)
 

@@ -19,7 +19,7 @@ from compute.methods.base import IMAGE, LAYER, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Fourier, Parameterization
 from compute.methods.optimize.regularizers import alpha_norm, total_variation
-from compute.methods.requirements import check_input_size, no_layers_because
+from compute.methods.requirements import check_gradient, check_input_size, no_layers_because
 from compute.methods.synthesis.ascent import normalized_noise
 from compute.models.model import Model
 from compute.runtime.parameters import parameter
@@ -77,6 +77,7 @@ class Inversion(Method):
         return no_layers_because(model)
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
+        check_gradient(self.name, model, [inputs.layer])
         check_input_size(self.name, model, inputs.image)
         error = relative_error(model, inputs)
         centre = torch.tensor(model.preprocessing.mean, device=model.device).view(1, -1, 1, 1)

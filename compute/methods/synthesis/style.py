@@ -21,7 +21,7 @@ from compute.methods.optimize.loop import Adam, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import total_variation
 from compute.methods.optimize.transforms import enlarged_size, resized, shifts
-from compute.methods.requirements import check_takes, no_layers_because
+from compute.methods.requirements import check_gradient, check_takes, no_layers_because
 from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
@@ -100,6 +100,7 @@ class StyleTransfer(Method):
         content = enlarged(inputs.image, self.side).to(model.device)
         style = enlarged(inputs.second, self.side).to(model.device)
         content_layer, style_layers = inputs.layer or self.content_layer(model), self.layers(model)
+        check_gradient(self.name, model, (content_layer, *style_layers))
         check_takes(model, {content_layer, *style_layers}, tuple(content.shape[2:]))
         check_takes(model, style_layers, tuple(style.shape[2:]))
         losses = Losses.of(model, style, content_layer, style_layers)
@@ -125,14 +126,17 @@ class StyleTransfer(Method):
         )
 
     def layers(self, model: Model) -> tuple[str, ...]:
-        """Style layers, spread evenly over the network from its first convolution to its last."""
+        """Style layers, spread evenly over the network from its first convolution to its last; those that no
+        gradient comes from are left out."""
         names = list(model.layers)
         count = min(self.style_layers, len(names))
-        return tuple(names[round(index * (len(names) - 1) / max(1, count - 1))] for index in range(count))
+        spread = [names[round(index * (len(names) - 1) / max(1, count - 1))] for index in range(count)]
+        return tuple(_followed(model, spread) or _followed(model, names))
 
     def content_layer(self, model: Model) -> str:
         names = list(model.layers)
-        return names[round(CONTENT_DEPTH * (len(names) - 1))]
+        wanted = names[round(CONTENT_DEPTH * (len(names) - 1))]
+        return wanted if _followed(model, [wanted]) else _followed(model, names)[-1]
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,11 @@ class Losses:
             "content_layer": self.content_layer,
             "style_layers": list(self.grams),
         }
+
+
+def _followed(model: Model, layers: list[str]) -> list[str]:
+    """The layers that can be followed to the pixels."""
+    return [layer for layer in layers if model.no_gradient_at(layer) is None]
 
 
 def gram(activations: Tensor) -> Tensor:

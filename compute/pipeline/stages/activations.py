@@ -2,6 +2,8 @@
 
 images (N, C, H, W) -> logits (N, K), features (N, D), and for each channel of each layer
 max, argmax, mean over its map, and the share of map positions above 0
+
+K is 0 of a network without class scores: its images have no prediction.
 """
 
 from collections.abc import Sequence
@@ -16,10 +18,12 @@ from compute.images.loading import Picture
 from compute.images.sources import Item
 from compute.models.model import Model
 from compute.network.folded import channels_last
+from compute.network.outputs import Output
 from compute.network.streamed import reading_program
 from compute.network.traced import FEATURES, LOGITS, TracedNetwork
 from compute.pipeline.stages.channels import ChannelValues
 from compute.pipeline.stages.feature_map_statistics import Statistics, map_statistics
+from compute.pipeline.stages.predictions import prediction_columns
 from compute.runtime.precision import arithmetic
 from featurestore.files.arrays import vectors
 
@@ -29,6 +33,7 @@ BATCH_BYTES = 256 * 2**20
 CACHED_BYTES = 32 * 2**20
 """Of the largest layer's maps on a CPU: what is read of them should find them in the cache."""
 
+LOGITS_ALONE = Output()
 UNREADABLE_SCORES = "the network's values for it are not finite numbers"
 
 
@@ -65,6 +70,7 @@ class OnePass:
 
     def __init__(self, model: Model, batch: int, precision: str = "float32"):
         self.model, self.batch, self.precision = model, batch, precision
+        self._scores = {LOGITS} if model.classes else set()
         self._traced = None
         if isinstance(model.network, TracedNetwork):
             self._traced = reading_program(model.network, model.layers, map_statistics)
@@ -75,7 +81,8 @@ class OnePass:
         padded = F.pad(crops, (0, 0) * 3 + (0, self.batch - number)) if number < self.batch else crops
         with torch.inference_mode(), arithmetic(self.precision, self.model.device):
             found = self._read(channels_last(self.model.normalize(padded)))
-            logits, features = (found[site][:number].float().cpu().numpy() for site in (LOGITS, FEATURES))
+            features = found[FEATURES][:number].float().cpu().numpy()
+            logits = found[LOGITS][:number].float().cpu().numpy() if self._scores else _no_logits(number)
         channels = _channel_values([found[name] for name in self.model.layers], number)
         finite = np.isfinite(logits).all(1) & np.isfinite(features).all(1)
         if channels is not None:
@@ -85,7 +92,7 @@ class OnePass:
     def _read(self, inputs: torch.Tensor) -> dict:
         if self._traced is not None:
             return self._traced(inputs)
-        found = self.model.network.run(inputs, {LOGITS, FEATURES, *self.model.layers})
+        found = self.model.network.run(inputs, {*self._scores, FEATURES, *self.model.layers})
         return found | {name: map_statistics(found[name]) for name in self.model.layers}
 
 
@@ -95,15 +102,12 @@ def image_rows(
     pictures: Sequence[Picture],
     logits: np.ndarray,
     classes: tuple[str, ...],
+    output: Output = LOGITS_ALONE,
+    lists: bool = False,
 ) -> pa.Table:
-    """Table `images` of consecutive image_ids. logits: (N, K), rows of NaN where there are none."""
-    known = ~np.isnan(logits).any(1)
+    """Table `images` of consecutive image_ids; logits, classes, output and lists as in
+    `prediction_columns`."""
     labels = [item.label for item in items]
-    predicted, probability, top5 = _predictions(logits, known, classes)
-    correct = [
-        p == label if ok and label in classes else None
-        for p, label, ok in zip(predicted, labels, known, strict=True)
-    ]
     return pa.table(
         {
             "image_id": np.arange(first_id, first_id + len(items)),
@@ -114,11 +118,7 @@ def image_rows(
             "width": pa.array([picture.width for picture in pictures], pa.int32()),
             "height": pa.array([picture.height for picture in pictures], pa.int32()),
             "thumbnail": _thumbnails(pictures),
-            "predicted": pa.array(predicted, pa.string()),
-            "probability": pa.array(probability, pa.float32()),
-            "top5": top5,
-            "loss": _loss(logits, labels, known, classes),
-            "correct": pa.array(correct, pa.bool_()),
+            **prediction_columns(logits, labels, classes, output, lists),
         }
     )
 
@@ -152,33 +152,8 @@ def _channel_values(layers: list[Statistics], number: int) -> ChannelValues | No
     return ChannelValues(*(np.concatenate(parts, 1)[:number] for parts in zip(*layers, strict=True)))
 
 
-def _predictions(logits: np.ndarray, known: np.ndarray, classes: tuple[str, ...]) -> tuple:
-    """Names, probabilities and the five best of each image; None where not `known`."""
-    names = np.array(classes, object)
-    scores = torch.from_numpy(np.where(known[:, None], logits, 0)).softmax(1)
-    ranked = scores.sort(dim=1, descending=True, stable=True)
-    values, indices = ranked.values[:, :5].numpy(), ranked.indices[:, :5].numpy()
-    predicted = np.where(known, names[indices[:, 0]], None)
-    probability = [float(value) if ok else None for value, ok in zip(values[:, 0], known, strict=True)]
-    entries = pa.StructArray.from_arrays(
-        [pa.array(names[indices].reshape(-1), pa.string()), pa.array(values.reshape(-1))],
-        ["class", "probability"],
-    )
-    offsets = np.concatenate([[0], np.cumsum(known)]) * values.shape[1]
-    kept = entries.filter(pa.array(np.repeat(known, values.shape[1])))
-    starts = pa.array(offsets.astype(np.int32), mask=np.append(~known, False))
-    return predicted, probability, pa.ListArray.from_arrays(starts, kept)
-
-
-def _loss(
-    logits: np.ndarray, labels: list[str | None], known: np.ndarray, classes: tuple[str, ...]
-) -> pa.Array:
-    """Cross entropy (nat) where the label is one of the classes."""
-    index: dict[str | None, int] = {name: position for position, name in enumerate(classes)}
-    there = np.array([ok and label in index for ok, label in zip(known, labels, strict=True)], bool)
-    targets = torch.tensor([index.get(label, 0) for label in labels])
-    losses = F.cross_entropy(torch.from_numpy(np.where(there[:, None], logits, 0)), targets, reduction="none")
-    return pa.array(losses.numpy(), pa.float32(), mask=~there)
+def _no_logits(number: int) -> np.ndarray:
+    return np.zeros((number, 0), np.float32)
 
 
 def _thumbnails(pictures: Sequence[Picture]) -> pa.Array:

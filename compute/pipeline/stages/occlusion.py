@@ -52,17 +52,18 @@ class OcclusionStage:
 
     def _of_one(self, scores: torch.Tensor, clean: torch.Tensor, index: int) -> OcclusionMaps:
         """scores: (rows, cols, K) logits behind the windows; clean: (K,) without one."""
+        output = self.model.output
         return OcclusionMaps(
             patch=self.patch,
             stride=self.stride,
             ys=self.ys,
             xs=self.xs,
-            probability=scores.softmax(2)[:, :, index].numpy(),
-            logit=scores[:, :, index].numpy(),
-            argmax=scores.argmax(2).int().numpy(),
-            unoccluded_probability=clean.softmax(0)[index].item(),
-            unoccluded_logit=clean[index].item(),
-            unoccluded_argmax=int(clean.argmax()),
+            probability=output.probabilities(scores)[:, :, index].numpy(),
+            logit=output.score(scores, index).numpy(),
+            argmax=output.winning(scores).int().numpy(),
+            unoccluded_probability=output.probabilities(clean)[index].item(),
+            unoccluded_logit=output.score(clean, index).item(),
+            unoccluded_argmax=int(output.winning(clean)),
             exact=np.ones(scores.shape[:2], bool),
         )
 

@@ -17,7 +17,8 @@ def precision_error(
     """On at most 64 readable images, evenly spread over `items`:
 
     images: how many. logits, features: largest difference, in standard deviations of float32's. predictions:
-    share of images whose most likely class stays. Empty where none can be read.
+    share of images whose most likely class stays. Empty where none can be read; of a network without class
+    scores, without logits and predictions.
     """
     places = np.unique(np.linspace(0, len(items) - 1, SAMPLE).astype(int))
     pictures = [read_picture(source, items[place], model.preprocessing) for place in places]
@@ -27,14 +28,15 @@ def precision_error(
     exact, found = (
         _values(OnePass(model, pass_batch(model), each), crops) for each in ("float32", precision)
     )
-    same = exact[0].argmax(1) == found[0].argmax(1)
-    logits, features = (float(np.abs(a - b).max() / a.std()) for a, b in zip(exact, found, strict=True))
-    return {
-        "images": len(crops),
-        "logits": logits,
-        "features": features,
-        "predictions": float(same.mean()),
-    }
+    error: dict[str, float] = {"images": len(crops), "features": _largest(exact[1], found[1])}
+    if model.classes:
+        same = exact[0].argmax(1) == found[0].argmax(1)
+        error |= {"logits": _largest(exact[0], found[0]), "predictions": float(same.mean())}
+    return error
+
+
+def _largest(exact: np.ndarray, found: np.ndarray) -> float:
+    return float(np.abs(exact - found).max() / exact.std())
 
 
 def _values(one_pass: OnePass, crops: list[torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
