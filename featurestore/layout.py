@@ -26,21 +26,21 @@ _SHARD_FILE = re.compile(r"([a-z_]+)-([0-9]{5,9})\.parquet")
 
 
 def check_fingerprint(fingerprint: str) -> str:
-    """`fingerprint`, or a ValueError where it could not be a run's (such as a path)."""
+    """Return `fingerprint`; ValueError where it could not be a run's (such as a path)."""
     if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
         raise ValueError(f"{fingerprint!r} is no run's fingerprint: 1 to 128 letters, digits, '-' and '_'")
     return fingerprint
 
 
 def shard_file(table: str, shard: int) -> str:
-    """Name of a shard's file; the number is padded, so that sorted names are in the order of rows."""
+    """Return the name of a shard's file; its number is padded: sorted names are in the order of rows."""
     if not 0 <= shard < 10**9:
         raise ValueError(f"shard {shard!r} of table {table!r} is not in 0..999999999")
     return f"{table}-{shard:05d}.parquet"
 
 
 def parse_shard_file(name: str) -> tuple[str, int] | None:
-    """(table, shard) of a shard's file name; None for any other name."""
+    """Return (table, shard) of a shard's file name; None for any other name."""
     match = _SHARD_FILE.fullmatch(name)
     return (match[1], int(match[2])) if match else None
 

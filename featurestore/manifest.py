@@ -16,7 +16,12 @@ REGENERATE = "regenerate it with `make store STORE=...` (python -m compute store
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows that are read together: their number, first and last sort key, CRC-32 of each leaf column."""
+    """Rows that are read together.
+
+    rows: their number
+    first, last: the sort keys of the first and of the last row
+    checksums: CRC-32 of each leaf column
+    """
 
     rows: int
     first: tuple
@@ -26,7 +31,12 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One Parquet file: size and SHA-256 of all of it, size and CRC-32 of its footer, its row groups."""
+    """One Parquet file.
+
+    bytes, sha256: of all of it
+    footer_bytes, footer: size and CRC-32 of its footer
+    row_groups: its row groups, in order
+    """
 
     bytes: int
     sha256: str
@@ -88,7 +98,7 @@ class Manifest:
         object.__setattr__(self, "class_names", tuple(self.class_names))
 
     def table_files(self, table: str) -> list[str]:
-        """File names of a table's shards, in order; empty where it was not computed."""
+        """Return the file names of a table's shards, in order; none where it was not computed."""
         return [name for name in self.files if table_of(name) == table]
 
     @property
@@ -96,14 +106,14 @@ class Manifest:
         return tuple(dict.fromkeys(table_of(name) for name in self.files))
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON: the same manifest is the same bytes. `checksum` is the SHA-256 of the rest."""
+        """Return canonical JSON: equal manifests are equal bytes. `checksum` is the SHA-256 of the rest."""
         record = asdict(self)
         record["checksum"] = _checksum(record)
         return (json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
 
     @classmethod
     def from_bytes(cls, data: bytes, origin: str) -> "Manifest":
-        """Damaged where the bytes are not a whole manifest; ValueError for another schema version."""
+        """Read a manifest. Damaged where it is not a whole one; ValueError for another schema version."""
         try:
             record = json.loads(data)
             text = _text(record)
@@ -124,8 +134,11 @@ class Manifest:
 
 
 def read_manifest(folder: Place, anew: bool = False) -> Manifest:
-    """Manifest of the run in `folder`. FileNotFoundError where the run was never committed. anew: no object
-    that this machine has kept is good enough."""
+    """Read the manifest of the run in `folder`.
+
+    anew: nothing that this machine has kept of it is good enough
+    FileNotFoundError where the run was never committed.
+    """
     path = folder / MANIFEST
     content = path.read_bytes() if anew else read_whole(path)
     manifest = Manifest.from_bytes(content, str(path))

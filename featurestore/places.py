@@ -13,15 +13,16 @@ Place = Path | ObjectPath
 
 
 def place(where: str | os.PathLike | ObjectPath) -> Place:
-    """The place that an address or a path names. ValueError for a malformed address."""
+    """Return the place that an address or a path names; ValueError for a malformed address."""
     if isinstance(where, ObjectPath):
         return where
     return ObjectPath.parse(where) if isinstance(where, str) and where.startswith(SCHEME) else Path(where)
 
 
 def beside(store: Place) -> Path:
-    """Folder on this machine for what is kept beside a store: its own, or a local one for a store in object
-    storage.
+    """Return the folder on this machine for what is kept beside a store.
+
+    It is the store's own, or a local one for a store in object storage.
     """
     if isinstance(store, Path):
         return store
@@ -30,7 +31,7 @@ def beside(store: Place) -> Path:
 
 
 def folders_with(folder: Place, name: str) -> list[str]:
-    """Names of the folders in it that hold a file of this name, sorted."""
+    """Return the sorted names of the folders in it that hold a file of this name."""
     if isinstance(folder, Path):
         return sorted(path.parent.name for path in folder.glob(f"*/{name}"))
     return folder.bucket.lately(folder.bucket.folders_with, folder.key, name)
@@ -43,10 +44,10 @@ def folder_names(folder: Place) -> set[str]:
 
 
 def read_whole(path: Place) -> bytes:
-    """FileNotFoundError where there is none. An object is fetched only if it has changed."""
+    """Read all of a file; an object is fetched only if it has changed. FileNotFoundError without one."""
     return path.read_bytes() if isinstance(path, Path) else path.read_kept()
 
 
 def open_source(path: Place) -> pa.NativeFile:
-    """To be read all over; an object is fetched whole. OSError where there is none."""
+    """Open a file that is read all over; an object is fetched whole. OSError where there is none."""
     return pa.OSFile(str(path)) if isinstance(path, Path) else pa.BufferReader(path.read_bytes())

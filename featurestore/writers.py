@@ -10,9 +10,7 @@ from featurestore.writer import RunWriter
 
 
 def open_writer(store: str | os.PathLike | Place, fingerprint: str) -> RunWriter | ObjectRunWriter:
-    """Of the run in the store at this path or address. ValueError where object storage can't be written
-    to.
-    """
+    """Open the writer of a run; ValueError where object storage can't be written to."""
     where = place(store)
     if isinstance(where, ObjectPath):
         return ObjectRunWriter(where, fingerprint)
@@ -20,8 +18,6 @@ def open_writer(store: str | os.PathLike | Place, fingerprint: str) -> RunWriter
 
 
 def check_writable(store: ObjectPath) -> None:
-    """ValueError where a store in object storage could not be written to, as far as can be told
-    beforehand.
-    """
+    """Raise ValueError where a store in object storage could not be written to, as far as can be told."""
     Changes(store.bucket)
     store.bucket.check()

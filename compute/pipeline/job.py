@@ -57,9 +57,14 @@ MAX_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a store is computed with. occlusion_patch, occlusion_stride: pixels of the network's input.
-    threads: of every library, in each process; results may depend on their number. precision: of the one pass
-    (`compute.runtime.precision`); occlusion is always in float32.
+    """What a store is computed with.
+
+    stages: names of the stages, in their order
+    seed: of every random choice
+    limit: how many images at most, None for all
+    occlusion_patch, occlusion_stride: pixels of the network's input
+    threads: of every library, in each process; results may depend on their number
+    precision: of the one pass (`compute.runtime.precision`); occlusion is always in float32
     """
 
     stages: tuple[str, ...]
@@ -76,8 +81,10 @@ def parameters(
     occlusion_patch: int | None = None, occlusion_stride: int | None = None, threads: int | None = None,
     precision: str = "float32",
 ) -> Parameters:  # fmt: skip
-    """With the defaults that depend on the model, a patch of a quarter and a stride of an eighth of its size,
-    and on the machine: as many threads as torch takes by itself.
+    """Return the parameters, with defaults that depend on the model and on the machine.
+
+    The occlusion patch is a quarter and the stride an eighth of the input's shorter side; there are as many
+    threads as torch takes by itself. ValueError for a value that can't be.
     """
     patch = default_patch(model.input_size) if occlusion_patch is None else occlusion_patch
     stride = default_stride(model.input_size) if occlusion_stride is None else occlusion_stride
@@ -103,12 +110,13 @@ def stages_left_out(model: Model) -> dict[str, str]:
 
 
 def check_seed(seed: int) -> None:
+    """Raise ValueError for a seed that not every library takes."""
     if not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed {seed} must lie between 0 and {MAX_SEED}")
 
 
 def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The stages in order, with those that they need; None is all. ValueError names the choices."""
+    """Return the stages in order, with those that they need; None is all. ValueError names the choices."""
     wanted = set(NEEDS) if stages is None else set(stages)
     if unknown := sorted(wanted - set(NEEDS)):
         raise ValueError(f"unknown stage {unknown[0]!r}; choose from {', '.join(NEEDS)}")
@@ -119,8 +127,14 @@ def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Job:
-    """items: the images, sorted by path; an image's id is its place among them. spec: how the model was asked
-    for. digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`).
+    """One store to be made.
+
+    model: the network
+    spec: how the model was asked for
+    source: where the images are read
+    items: the images, sorted by path; an image's id is its place among them
+    digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`)
+    parameters: what the store is computed with
     """
 
     model: Model
@@ -198,8 +212,11 @@ class Job:
     def manifest_fields(
         self, accuracy: Mapping[str, float], problems: int, notes: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """What the manifest says beside its files. accuracy: by split, and "all". problems: unreadable
-        images.
+        """Return what the manifest says beside its files.
+
+        accuracy: by split, and "all"
+        problems: number of images that can't be read
+        notes: anything further
         """
         model = self.model
         return {
@@ -228,7 +245,7 @@ class Job:
 def image_digests(
     source: ImageSource, items: tuple[Item, ...], progress: StageProgress
 ) -> tuple[str | None, ...]:
-    """SHA-256 of each image's bytes; None where they can't be read."""
+    """Return the SHA-256 of each image's bytes, None where they can't be read."""
     digests = []
     for digest in ahead(lambda item: _image_digest(source, item), items, READERS, 16 * READERS):
         digests.append(digest)
@@ -237,7 +254,7 @@ def image_digests(
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the libraries that compute."""
+    """Return the versions of Python and of the libraries that compute."""
     return {"python": platform.python_version(), **{library: version(library) for library in LIBRARIES}}
 
 

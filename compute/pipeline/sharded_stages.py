@@ -17,8 +17,12 @@ OF_ALL_IMAGES = ("channels", "top_patches", "problems")
 
 
 class ShardedStage(NamedTuple):
-    """shards: the image_ids of each. is_there: whether one has to be computed no more. compute: these shards,
-    in order; calls `Advance` as it goes."""
+    """A stage that is computed shard by shard.
+
+    shards: the image ids of each shard
+    is_there: whether a shard needs not be computed any more
+    compute: computes these shards in order, and calls `Advance` as it goes
+    """
 
     shards: Callable[[OpenRun], list[range]]
     is_there: Callable[[OpenRun, int], bool]
@@ -26,13 +30,13 @@ class ShardedStage(NamedTuple):
 
 
 def images_of(run: OpenRun, stage: str, shards: Sequence[int]) -> int:
-    """How many images these shards hold."""
+    """Return how many images these shards hold."""
     ids = SHARDED[stage].shards(run)
     return sum(len(ids[shard]) for shard in shards)
 
 
 def compute_shard(run: OpenRun, stage: str, shard: int, advance: Advance) -> None:
-    """One shard, where it isn't there: the same bytes from every process of one environment."""
+    """Compute one shard, where it isn't there: the same bytes from every process of one environment."""
     if SHARDED[stage].is_there(run, shard):
         advance(images_of(run, stage, [shard]))
     else:
@@ -40,7 +44,7 @@ def compute_shard(run: OpenRun, stage: str, shard: int, advance: Advance) -> Non
 
 
 def compute_shards(run: OpenRun, stage: str, shards: Sequence[int], advance: Advance) -> None:
-    """These shards one after the other; the images of the next are decoded while one is computed."""
+    """Compute these shards one after the other; the next one's images are decoded meanwhile."""
     with fixed_threads(run.job.parameters.threads):  # anew: numba sets OpenMP's number for all
         SHARDED[stage].compute(run, shards, advance)
 
@@ -76,22 +80,29 @@ SHARDED = {
 
 @dataclass(frozen=True)
 class Part:
-    """The `number`-th of `count` parts, counted from 1: every count-th shard of images."""
+    """One of several parts of a job's shards, for processes that share nothing but the store.
+
+    number: which part, counted from 1
+    count: how many parts there are
+    Part k of n has every n-th shard of images, beginning with the k-th.
+    """
 
     number: int
     count: int
 
     @classmethod
     def parse(cls, text: str) -> "Part":
-        """From such as "3/16"; ValueError for anything else."""
+        """Read a part from text such as 3/16; ValueError for anything else."""
         number, _, count = text.partition("/")
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
             raise ValueError(f"part {text!r} must be such as 3/16: the third of sixteen, counted from 1")
         return cls(int(number), int(count))
 
     def shards(self, run: OpenRun, stage: str) -> list[int]:
-        """Its shards of a stage: those whose images all lie in its shards of images. A shard that lies across
-        two parts is nobody's, and left to `build`."""
+        """Return the part's shards of a stage: those whose images all lie in its shards of images.
+
+        A shard that lies across two parts belongs to none of them, and is left to `build`.
+        """
         return [
             shard
             for shard, ids in enumerate(SHARDED[stage].shards(run))

@@ -33,9 +33,13 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class ActivationsShard:
-    """images, features: rows of the tables. summary: of the readable images' channels, None without images or
-    channels. pixel_ids (m,), pixels (m, P) float32: of the readable images. problems: image_id and reason of
-    the others.
+    """What the one forward pass makes of a shard of images.
+
+    images, features: rows of these tables
+    summary: of the readable images' channels, None without images or channels
+    pixel_ids: (m,) ids of the readable images
+    pixels: (m, P) float32, their pixel vectors
+    problems: id and reason of each image that can't be read
     """
 
     images: pa.Table
@@ -48,8 +52,14 @@ class ActivationsShard:
 
 @dataclass(frozen=True)
 class _Batch:
-    """pictures: without their crops. logits, features: rows of NaN where there are none. good: (m,) the
-    others' image_ids, with their pixels and channels."""
+    """What one batch gives.
+
+    pictures: without their crops
+    logits, features: (n, K) and (n, D), rows of NaN where there are none
+    good: (m,) ids of the images that have them
+    pixels: (m, P), their pixel vectors
+    channels: what their channels do, None for a network without convolutions
+    """
 
     pictures: tuple[Picture, ...]
     logits: np.ndarray
@@ -60,14 +70,14 @@ class _Batch:
 
 
 def shard_ids(number: int, size: int) -> list[range]:
-    """The image_ids of each shard."""
+    """Return the image ids of each shard of at most `size` images."""
     return _ranges(range(number), size)
 
 
 def activations_shard(
     job: Job, ids: range, pictures: Iterator[Picture], advance: Advance
 ) -> ActivationsShard:
-    """One forward pass over the images `ids`, whose pictures come next."""
+    """Run the network once over the images `ids`, whose pictures come next from `pictures`."""
     batches, summaries, waiting = [], [], []
     for rows in _ranges(ids, job.one_pass.batch):
         batch = _run(job, rows, [next(pictures) for _ in rows])
@@ -97,17 +107,21 @@ def activations_shard(
 
 
 def read_ahead(job: Job, shards: Sequence[range]) -> Generator[Picture, None, None]:
-    """The pictures of all these shards in order, read and decoded ahead of the network."""
+    """Yield the pictures of all these shards in order, read and decoded ahead of the network."""
     rows = (row for ids in shards for row in ids)
     depth = 2 * job.one_pass.batch + READERS
     return ahead(lambda row: _picture(job, row), rows, READERS, depth)
 
 
 def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance: Advance) -> pa.Table:
-    """Table `occlusion` of the images `ids`; targets: a class for each, None where there is no prediction.
+    """Return table `occlusion` of the images `ids`.
 
-    On a CPU several batches run side by side, and are meant to be on one thread each: its many small
-    operations would wait for each other's threads more than they compute."""
+    targets: a class for each image, None where there is no prediction
+    advance: called with the number of images just done
+
+    On a CPU several batches run side by side, each meant to be on one thread: their many small operations
+    would wait for each other's threads more than they compute.
+    """
     size = job.occlusion_stage.images_at_once
     batches = _ranges(ids, size)
     there: list[int] = []
@@ -130,7 +144,10 @@ def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance
 
 
 def _picture(job: Job, row: int) -> Picture:
-    """ValueError where the image is not what it was when the job began, or isn't there for this machine."""
+    """Read an image of the job.
+
+    ValueError where it is not what it was when the job began, or is not there for this machine.
+    """
     picture = read_picture(job.source, job.items[row], job.model.preprocessing)
     if picture.sha256 != job.digests[row]:
         what = "its bytes are others" if picture.sha256 else picture.reason

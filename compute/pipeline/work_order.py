@@ -12,11 +12,17 @@ from compute.pipeline.open_run import OpenRun
 
 @dataclass(frozen=True)
 class WorkOrder:
-    """All that a process needs to compute shards of a job. Paths are whole; whoever opens it sees the same
-    files under them.
+    """All that a process needs to compute shards of a job.
 
-    fingerprint: of the run. spec: of the model (`zoo.ModelSpec`). classes: the model's. images: the source's
-    spec. store: its folder, or address. The others as in `Job`."""
+    fingerprint: of the run
+    spec: of the model (`zoo.ModelSpec`)
+    device: kind of device, such as "cuda"
+    classes: the model's
+    images: the source's spec
+    items, digests, parameters: as in `Job`
+    store: its folder, or address
+    Paths are whole; whoever opens the order sees the same files under them.
+    """
 
     fingerprint: str
     spec: Mapping[str, Any]
@@ -44,9 +50,11 @@ class WorkOrder:
         )
 
     def open(self, device: str | None = None) -> OpenRun:
-        """The run, to be worked on in this process. device: such as "cuda:1"; the job's kind without one.
+        """Open the run, to be worked on in this process.
 
-        Raises ValueError where this process would compute another run: other versions, weights or device."""
+        device: such as "cuda:1"; without one, the job's kind of device
+        ValueError where this process would compute another run: other versions, weights or device.
+        """
         model = zoo.load(zoo.ModelSpec.from_dict(dict(self.spec)), device or self.device, self.classes)
         job = Job(model, self.spec, open_source(self.images), self.items, self.digests, self.parameters)
         if job.fingerprint != self.fingerprint:

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 
 def vectors(matrix: np.ndarray, missing: np.ndarray | None = None) -> pa.FixedSizeListArray:
-    """(N, D) array -> FixedSizeList column of N vectors; null where `missing` (N,) bool is true."""
+    """Return (N, D) as a FixedSizeList column of N vectors; null where `missing` (N,) bool is true."""
     matrix = np.ascontiguousarray(matrix)
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise ValueError(f"vectors need an (N, D) array with D > 0, not one of shape {matrix.shape}")
@@ -14,7 +14,7 @@ def vectors(matrix: np.ndarray, missing: np.ndarray | None = None) -> pa.FixedSi
 
 
 def matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """FixedSizeList column of N vectors of floats -> (N, D) array; rows of NaN where it is null."""
+    """Return a FixedSizeList column of N vectors of floats as (N, D); rows of NaN where it is null."""
     width, dtype = column.type.list_size, column.type.value_type.to_pandas_dtype()
     result = np.empty((len(column), width), dtype)
     start = 0

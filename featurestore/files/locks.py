@@ -13,9 +13,10 @@ from pathlib import Path
 
 
 def shared(folder: Path) -> int:
-    """Descriptor of the folder with a shared lock, which ends with its `os.close`; waits while it is claimed.
+    """Return a descriptor of the folder with a shared lock, which ends with its `os.close`.
 
-    FileNotFoundError where there is no such folder, or where it was just removed.
+    It waits while the folder is claimed. FileNotFoundError where there is no such folder, or where it was
+    just removed.
     """
     while True:
         descriptor = opened(folder)
@@ -35,7 +36,7 @@ def share(descriptor: int) -> None:
 
 
 def claim(descriptor: int) -> bool:
-    """Whether nobody else has a lock; it is this descriptor's alone then, until its close."""
+    """Return whether nobody else has a lock; then it is this descriptor's alone, until its close."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -45,7 +46,7 @@ def claim(descriptor: int) -> bool:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[bool]:
-    """Whether nobody else has a lock on the folder; then nobody gets one before the block ends."""
+    """Yield whether nobody else has a lock on the folder; then nobody gets one before the block ends."""
     descriptor = opened(folder)
     try:
         yield claim(descriptor)

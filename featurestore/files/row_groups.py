@@ -9,9 +9,10 @@ from featurestore.manifest import Manifest
 
 
 class RowGroups:
-    """Row groups of a table, the shards `files` in order: `places` (file, index in it), keys ascending.
+    """The row groups of a table.
 
-    rows: how many each has.
+    places: (file, index in it) of each, keys ascending
+    rows: how many rows each has
     """
 
     def __init__(self, manifest: Manifest, files: list[str]):
@@ -23,12 +24,12 @@ class RowGroups:
         self._first, self._last = [group.first for group in groups], [group.last for group in groups]
 
     def starting_with(self, key: tuple) -> range:
-        """Groups that may have rows whose sort key begins with `key`."""
+        """Return the groups that may have rows whose sort key begins with `key`."""
         start = bisect_left(self._last, key, key=lambda last: last[: len(key)])
         return range(start, bisect_right(self._first, key, key=lambda first: first[: len(key)]))
 
     def holding(self, image_ids: np.ndarray) -> np.ndarray:
-        """Groups that may have rows of these images, sorted, for tables whose first sort key is image_id."""
+        """Return the groups, sorted, that may have rows of these images; image_id is the first sort key."""
         start = np.searchsorted(self._last_ids, image_ids, "left")
         stop = np.searchsorted(self._first_ids, image_ids, "right")
         spans = np.unique(np.stack([start, stop], axis=1), axis=0)

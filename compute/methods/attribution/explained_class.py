@@ -19,7 +19,7 @@ class Explained:
     chosen: bool
 
     def numbers(self) -> dict:
-        """What every method that explains a class reports of it."""
+        """Return what every method that explains a class reports of it."""
         return {
             "class": self.name,
             "class_chosen_by": "you" if self.chosen else "the network",

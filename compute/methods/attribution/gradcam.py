@@ -14,9 +14,11 @@ from compute.network.traced import LOGITS, MAPS
 
 
 def gradcam(model: Model, image: torch.Tensor, target: int, layer: str | None = None) -> torch.Tensor:
-    """(H, W) at the size of `image` (C, H, W) in [0, 1], at least 0, scaled up bilinearly.
+    """Return the Grad-CAM map (H, W), at least 0, scaled up bilinearly to the image's size.
 
-    layer: whose maps are taken, after its nonlinearity; None: the last maps that still have height and width.
+    image: (C, H, W) in [0, 1]
+    target: index of the class
+    layer: whose maps are taken, after its nonlinearity; None: the last maps that still have height and width
     """
     site = layer or last_maps(model)
     with torch.enable_grad():

@@ -107,7 +107,7 @@ class Occlusion(Method):
 
 
 def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: Sequence[int]) -> np.ndarray:
-    """(rows, cols) to (H, W) float32: each pixel takes the value of the patch whose centre is nearest."""
+    """Spread values (rows, cols) over pixels (H, W) float32: each takes that of the nearest patch centre."""
     rows, cols = (
         nearest(centers(starts, maps.patch), length)
         for starts, length in zip((maps.ys, maps.xs), size, strict=True)
@@ -116,8 +116,7 @@ def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: Sequence[int]) -> n
 
 
 def nearest(centres: np.ndarray, length: int) -> np.ndarray:
-    """For each of `length` pixels the index of the nearest of the rising `centres`; between two, the
-    first."""
+    """Return, for each of `length` pixels, which of the rising centres is nearest; of two, the first."""
     return np.abs(np.arange(length)[:, None] - centres[None]).argmin(1)
 
 

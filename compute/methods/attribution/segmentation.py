@@ -20,7 +20,7 @@ WORKING_SIZE = 96
 
 
 class NoSegment(ValueError):
-    """Why there is no segment."""
+    """There is no segment; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,12 @@ class Segmentation(Method):
 def segment(
     image: np.ndarray, saliency: np.ndarray, foreground: float, background: float, iterations: int, seed: int
 ) -> np.ndarray:
-    """Mask (H, W) float32 in {0, 1} of the object in `image` (H, W, 3) in [0, 1].
+    """Return the mask (H, W) float32 in {0, 1} of the object in an image.
 
-    saliency: (H, W), at least 0. foreground, background: quantiles of it that give the seeds. Raises
-    NoSegment where there are no seeds, and where GrabCut finds nothing or everything.
+    image: (H, W, 3) in [0, 1]
+    saliency: (H, W), at least 0
+    foreground, background: quantiles of the saliency, beyond which pixels are surely object or background
+    Raises NoSegment where there are no such pixels, and where GrabCut finds nothing or everything.
     """
     labels = seeds(saliency, foreground, background)
     size, working = labels.shape, _working_size(labels.shape)
@@ -136,7 +138,7 @@ def segment(
 
 
 def seeds(saliency: np.ndarray, foreground: float, background: float) -> np.ndarray:
-    """GrabCut's labels (H, W) uint8: sure object, sure background, and in between what is probable."""
+    """Return GrabCut's labels (H, W) uint8: surely object, surely background, and probably either."""
     if not saliency.any():
         raise NoSegment("the saliency is zero everywhere")
     low, middle, high = np.quantile(saliency, (background, (background + foreground) / 2, foreground))
@@ -150,7 +152,7 @@ def seeds(saliency: np.ndarray, foreground: float, background: float) -> np.ndar
 
 
 def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The object in its colours, all else in dark grey: (H, W, 3) in [0, 1]."""
+    """Return the object in its colours and all else in dark grey: (H, W, 3) in [0, 1]."""
     grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
     return np.where(mask[..., None] > 0, image, 0.35 * grey).astype(np.float32)
 

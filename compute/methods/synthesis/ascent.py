@@ -224,8 +224,10 @@ class Ascent(Method):
 
 
 def normalized_noise(model: Model, generator: Generator) -> Pixels:
-    """The lecture's start: normal noise of standard deviation 1 in normalised units, where that is in [0,
-    1]."""
+    """Return the lecture's start, as pixels: noise of standard deviation 1 in normalised units.
+
+    It is clamped to where pictures lie, [0, 1].
+    """
     mean, std = model.preprocessing.mean, model.preprocessing.std
     pixels = Pixels(torch.zeros(1, model.in_channels, *model.input_size, device=model.device), mean, std)
     pixels.variable = torch.randn(pixels.variable.shape, generator=generator).to(model.device)
@@ -234,7 +236,7 @@ def normalized_noise(model: Model, generator: Generator) -> Pixels:
 
 
 def objective_at(site: str, model: Model, kind: str, inputs: Inputs) -> Objective:
-    """The objective of `kind` read at `site`, which is a layer's, before or after its nonlinearity."""
+    """Return the objective of `kind` at `site`: a layer's value, before or after its nonlinearity."""
     if kind == NEURON:
         return objectives.neuron(site, inputs.channel, inputs.y, inputs.x)
     if kind == CHANNEL:
@@ -243,14 +245,14 @@ def objective_at(site: str, model: Model, kind: str, inputs: Inputs) -> Objectiv
 
 
 def measured(model: Model, kind: str, inputs: Inputs) -> Objective:
-    """What an ascent of `kind` reports: as the network gives it, after the layer's nonlinearity."""
+    """Return what an ascent of `kind` reports: the value after the layer's nonlinearity."""
     return (
         model.class_score(inputs.target) if kind == LOGIT else objective_at(inputs.layer, model, kind, inputs)
     )
 
 
 def followed(model: Model, kind: str, inputs: Inputs) -> Objective:
-    """What an ascent of `kind` climbs: as measured, or, while that is 0, as before the nonlinearity."""
+    """Return what an ascent of `kind` climbs: as measured, or, while that is 0, before the nonlinearity."""
     after = measured(model, kind, inputs)
     if kind == LOGIT:
         return after
@@ -264,7 +266,10 @@ def followed(model: Model, kind: str, inputs: Inputs) -> Objective:
 
 
 def image_direction(model: Model, inputs: Inputs) -> Tensor:
-    """(channels,) of unit length: the image's activation at the layer, at (y, x) or averaged over the map."""
+    """Return a direction (channels,) of unit length: the image's activation at the layer.
+
+    It is that at (y, x), or the mean over the map. ValueError where it is 0 in every channel.
+    """
     with torch.inference_mode():
         values = model.activations(inputs.image[None], {inputs.layer})[inputs.layer][0]
         vector = values.mean((1, 2)) if inputs.y is None else values[:, inputs.y, inputs.x]

@@ -38,7 +38,7 @@ Search = Producer[Step, None, Certificate]
 
 
 def standing(certificate: Certificate) -> tuple[bool, float]:
-    """What makes one certified picture better than another."""
+    """Return what makes one certified picture better than another: whether it fools, and its margin."""
     return certificate.fooled, certificate.margin
 
 
@@ -171,8 +171,10 @@ class Attack(Method):
         )
 
     def attempt(self, untouched: Certificate, radius: float, confidence: float, count: "Count") -> Search:
-        """The best certified picture within `radius` (in 1/255): the first that is confident, or else that of
-        the largest margin."""
+        """Find the best certified picture within `radius` (in 1/255), and yield the steps towards it.
+
+        It is the first that is confident, or else the one of the largest margin.
+        """
         goal, best = untouched.goal, untouched
         if best.fooled:
             return best
@@ -189,7 +191,7 @@ class Attack(Method):
         return best
 
     def ball(self, goal: AttackGoal, radius: float) -> tuple[LInfBall | L2Ball | WholeRange, Rule]:
-        """The ball of `radius` (in 1/255) about the original, and the rule of a step in it."""
+        """Return the ball of `radius` (in 1/255) about the original, and the rule of a step in it."""
         start, preprocessing = goal.image[None].to(goal.model.device), goal.model.preprocessing
         if self.attack == GRADIENT:
             step = LECTURE_STEP * math.sqrt(start.numel() / LECTURE_VALUES)
@@ -208,8 +210,11 @@ class Attack(Method):
     def smallest(
         self, untouched: Certificate, low: float, high: float, count: "Count"
     ) -> "Producer[Step, None, dict[str, float]]":
-        """Bisects between a failure and a success (in 1/255): to whole 1/255 for L-infinity, to 5 % for
-        L2."""
+        """Search for the smallest epsilon that succeeds, by bisection.
+
+        low, high: an epsilon that fails and one that succeeds, in 1/255
+        For L-infinity it goes down to whole 1/255, for L2 to 5 %.
+        """
         whole = self.attack != PGD_L2
         for _ in range(BISECTIONS):
             if high - low <= (1 if whole else TOLERANCE * high):
@@ -261,7 +266,7 @@ class Attack(Method):
 
 @dataclass
 class Count:
-    """Steps so far, and the most that there can be."""
+    """How many steps there have been, and how many there can be at most."""
 
     total: int
     index: int = 0

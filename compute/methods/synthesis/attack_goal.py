@@ -94,8 +94,12 @@ class AttackGoal:
 
 @dataclass(frozen=True)
 class Certificate:
-    """image: (C, H, W), as decoded from the saved picture. logits: (classes,), the network's for exactly
-    these."""
+    """What the network says of a saved picture.
+
+    goal: what was wanted
+    image: (C, H, W), as decoded from the saved picture
+    logits: (classes,), the network's for exactly these pixels
+    """
 
     goal: AttackGoal
     image: Tensor

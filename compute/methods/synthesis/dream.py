@@ -134,7 +134,7 @@ class Dream(Method):
         yield result(step, model.preprocessing, image.variable[0], numbers)
 
     def dreamt(self, original: Tensor, sizes: list[Size], uphill: Slope) -> Iterator[tuple[float, Pixels]]:
-        """After each step, the score and the image at the octave's size."""
+        """Yield, after each step, the score and the image at the octave's size."""
         detail = torch.zeros_like(original)
         for size in sizes:
             base = resized(original, size).clamp(0, 1)
@@ -148,8 +148,11 @@ class Dream(Method):
         return mean_normalized(self.rate / LEVELS)(variable, blurred(gradient, self.smooth))
 
     def sizes(self, model: Model, inputs: Inputs) -> list[Size]:
-        """(H, W) of each octave, growing: no smaller than a unit's receptive field or the network's input,
-        whichever is less. Raises ValueError where the network can't take one of them."""
+        """Return (H, W) of each octave, growing.
+
+        None is smaller than a unit's receptive field or the network's input, whichever is less. ValueError
+        where the network can't take one of them.
+        """
         height, width = enlarged_size(inputs.image.shape[1:], self.side)
         factors = [self.octave_scale**-octave for octave in reversed(range(self.octaves))]
         sizes = [(round(height * factor), round(width * factor)) for factor in factors]
@@ -161,7 +164,7 @@ class Dream(Method):
 
 
 def least_side(model: Model, layer: str) -> int:
-    """The shorter side of the smallest octave: where a unit of the layer still sees only the image."""
+    """Return the least shorter side of an octave: there, a unit of the layer still sees only the image."""
     field = model.layer(layer).receptive_field
     return min(model.input_size) if field is None else min(*model.input_size, max(field.y.size, field.x.size))
 
@@ -180,7 +183,7 @@ def objective(model: Model, inputs: Inputs, tile: int) -> Objective:
 
 
 def guide_vectors(model: Model, inputs: Inputs, tile: int) -> Tensor:
-    """(channels, places): the guide's activations at every place of the layer's map."""
+    """Return the guide's activations at every place of the layer's map: (channels, places)."""
     guide = inputs.second[None].to(model.device)
     longer = max(guide.shape[2:])
     if longer > tile:
@@ -192,10 +195,12 @@ def guide_vectors(model: Model, inputs: Inputs, tile: int) -> Tensor:
 
 
 def match(activations: Tensor, guide: Tensor) -> Tensor:
-    """(N,): the sum over places x of a(x) · g(x*), with x* the guide's place of largest a(x) · g: the
-    gradient at the layer is the best matching guide vector.
+    """Return (N,): how well activations match the guide.
 
-    activations: (N, channels, h, w). guide: (channels, places).
+    activations: (N, channels, h, w)
+    guide: (channels, places)
+    It is the sum over places x of a(x) · g(x*), with x* the guide's place of largest a(x) · g. So the
+    gradient at the layer is the best matching guide vector.
     """
     vectors = activations.flatten(2)
     with torch.no_grad():

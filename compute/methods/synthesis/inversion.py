@@ -100,7 +100,10 @@ class Inversion(Method):
 
 
 def relative_error(model: Model, inputs: Inputs) -> Callable[[Tensor], Tensor]:
-    """images (1, C, H, W) -> (1,): |phi(x) - phi0| / |phi0|. Raises ValueError where phi0 is 0."""
+    """Return a function from images (1, C, H, W) to |phi(x) - phi0| / |phi0|, (1,).
+
+    ValueError where phi0 is 0.
+    """
     site = inputs.layer
     with torch.no_grad():
         wanted = model.activations(inputs.image[None], {site})[site]
@@ -113,6 +116,7 @@ def relative_error(model: Model, inputs: Inputs) -> Callable[[Tensor], Tensor]:
 def reached(
     model: Model, inputs: Inputs, error: Callable[[Tensor], Tensor], image: Tensor
 ) -> dict[str, float]:
+    """Return the numbers of a result: the two errors of the saved picture."""
     seen = through_file(model.preprocessing, image)
     with torch.inference_mode():
         return {

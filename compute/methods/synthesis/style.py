@@ -141,8 +141,12 @@ class StyleTransfer(Method):
 
 @dataclass(frozen=True)
 class Losses:
-    """activations: of the content layer and the style layers. grams: the style image's Gram matrices by
-    layer."""
+    """How far an image is from the wanted content and style.
+
+    activations: runs images, and returns the activations of the content layer and of the style layers
+    content_layer: its name
+    grams: the style image's Gram matrices by layer
+    """
 
     activations: Callable[[Tensor], Activations]
     content_layer: str
@@ -157,8 +161,11 @@ class Losses:
         return cls(lambda images: model.activations(images, sites), content_layer, grams)
 
     def __call__(self, images: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, C, H, W) each -> squared relative errors of content and, as the mean over layers, style: (1,)
-        each."""
+        """Return the squared relative errors of content and of style, (1,) each.
+
+        images, content: (1, C, H, W) each
+        The error of style is the mean over its layers.
+        """
         values = self.activations(images)
         with torch.no_grad():
             wanted = self.activations(content)[self.content_layer]
@@ -184,14 +191,17 @@ def _followed(model: Model, layers: list[str]) -> list[str]:
 
 
 def gram(activations: Tensor) -> Tensor:
-    """(N, C, h, w) -> (N, C, C): mean over places of the products of channels. Equation 5 of Gatys et al.
-    2016, divided by the number of places, so that images of different sizes compare."""
+    """Return the Gram matrices (N, C, C) of activations (N, C, h, w).
+
+    An entry is the mean over places of the product of two channels: equation 5 of Gatys et al. 2016, divided
+    by the number of places, so that images of different sizes compare.
+    """
     vectors = activations.flatten(2)
     return vectors @ vectors.transpose(1, 2) / vectors.shape[2]
 
 
 def relative(values: Tensor, wanted: Tensor) -> Tensor:
-    """(N,): |values - wanted|² / |wanted|²; the numerator alone where `wanted` is 0."""
+    """Return (N,): |values - wanted|² / |wanted|²; the numerator alone where `wanted` is 0."""
     norm = wanted.square().sum()
     return (values - wanted).square().flatten(1).sum(1) / torch.where(norm > 0, norm, 1.0)
 

@@ -39,8 +39,13 @@ UNREADABLE_SCORES = "the network's values for it are not finite numbers"
 
 @dataclass(frozen=True)
 class BatchValues:
-    """Of N images. logits (N, K), features (N, D) float32. channels: None for a network without convolutions.
-    finite: (N,) bool, whether all values are finite."""
+    """What the network gives for N images.
+
+    logits: (N, K) float32
+    features: (N, D) float32
+    channels: what the channels do, None for a network without convolutions
+    finite: (N,) bool, whether all values are finite
+    """
 
     logits: np.ndarray
     features: np.ndarray
@@ -49,13 +54,16 @@ class BatchValues:
 
 
 def batch_size(model: Model) -> int:
-    """A power of two, at most 64, for which the maps of all layers stay within 256 MiB."""
+    """Return a power of two, at most 64, for which the maps of all layers stay within 256 MiB."""
     return _power_of_two(sum(_map_bytes(model)), BATCH_BYTES)
 
 
 def pass_batch(model: Model) -> int:
-    """Images at once in the one pass, a power of two, at most 64: on a CPU the largest map stays in the
-    cache; a network that can't be traced keeps all of its maps."""
+    """Return how many images go through the one pass at once: a power of two, at most 64.
+
+    On a CPU it is chosen so that the largest map stays in the cache. A network that can't be traced keeps all
+    of its maps, and is counted by `batch_size`.
+    """
     if model.graph is None or model.device.type != "cpu":
         return batch_size(model)
     return _power_of_two(max(_map_bytes(model), default=1), CACHED_BYTES)
@@ -76,7 +84,7 @@ class OnePass:
             self._traced = reading_program(model.network, model.layers, map_statistics)
 
     def values(self, crops: torch.Tensor) -> BatchValues:
-        """Of at most `batch` crops (N, C, H, W)."""
+        """Return what the network gives for at most `batch` crops (N, C, H, W)."""
         number = len(crops)
         padded = F.pad(crops, (0, 0) * 3 + (0, self.batch - number)) if number < self.batch else crops
         with torch.inference_mode(), arithmetic(self.precision, self.model.device):
@@ -124,7 +132,7 @@ def image_rows(
 
 
 def feature_rows(first_id: int, features: np.ndarray) -> pa.Table:
-    """Table `features`; features (N, D), null where a row is NaN."""
+    """Return table `features` from (N, D); a feature is null where its row is NaN."""
     return pa.table(
         {
             "image_id": np.arange(first_id, first_id + len(features)),

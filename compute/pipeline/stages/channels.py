@@ -24,8 +24,12 @@ NOBODY = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class ChannelValues:
-    """Of N images, each (N, T): the spatial maximum, its row-major position in the map (the first, where
-    several are equal), the spatial mean, and the share of map positions above 0.
+    """What the T channels do on N images, each (N, T).
+
+    maximum: over the map
+    position: of the maximum, row-major in the map; the first, where several are equal
+    mean: over the map
+    active: share of the map's positions above 0
     """
 
     maximum: np.ndarray
@@ -34,11 +38,12 @@ class ChannelValues:
     active: np.ndarray
 
     def rows(self, chosen: np.ndarray) -> "ChannelValues":
+        """Return the values of the chosen images alone."""
         return ChannelValues(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence["ChannelValues"]) -> "ChannelValues":
-        """Of all their images, one after the other."""
+        """Return the values of all parts' images, one after the other."""
         return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
 
 
@@ -46,10 +51,15 @@ class ChannelValues:
 class Summary:
     """What is kept of a set of images; `merge` makes that of two sets.
 
-    images: their number. mean, active: (T,) float64, sums of the images' means and active shares. low, high,
-    counts: histogram of the spatial maxima (`Histograms`). groups: (G,) int64, classes that occur, sorted;
-    group_sizes (G,); group_means: (G, T) float64, sums of the means of their images. top_value, top_image,
-    top_position: (9, T), strongest images first; value -inf and image NOBODY where there are fewer."""
+    images: their number
+    mean, active: (T,) float64, sums of the images' means and active shares
+    low, high, counts: histogram of the spatial maxima (`Histograms`)
+    groups: (G,) int64, the classes that occur, sorted
+    group_sizes: (G,), images of each
+    group_means: (G, T) float64, sums of their images' means
+    top_value, top_image, top_position: (9, T), the strongest images first; value -inf
+        and image NOBODY where there are fewer
+    """
 
     images: np.ndarray | np.int64
     mean: np.ndarray
@@ -77,7 +87,11 @@ class Summary:
 
 
 def summarise(values: ChannelValues, image_ids: np.ndarray, groups: np.ndarray) -> Summary:
-    """Of at least one image. image_ids: (N,) ascending. groups: (N,) class index, -1 for none."""
+    """Return the summary of at least one image.
+
+    image_ids: (N,), ascending
+    groups: (N,), class index, -1 for none
+    """
     counted = histograms.histograms(values.maximum)
     present, sizes, sums = _group_sums(values.mean, groups)
     images = np.broadcast_to(image_ids[:, None], values.maximum.shape)
@@ -96,7 +110,7 @@ def summarise(values: ChannelValues, image_ids: np.ndarray, groups: np.ndarray) 
 
 
 def merge(one: Summary, other: Summary) -> Summary:
-    """Of two sets of images, those of `one` with the smaller image_ids."""
+    """Return the summary of two sets of images, those of `one` with the smaller ids."""
     counted = histograms.merge(one.histograms, other.histograms)
     groups = np.union1d(one.groups, other.groups)
     sizes, sums = np.zeros(len(groups), np.int64), np.zeros((len(groups), len(one.mean)))
@@ -154,7 +168,10 @@ def channels_table(summary: Summary, layers: Iterable[Layer], class_names: tuple
 def top_patches_table(
     summary: Summary, layers: Iterable[Layer], preprocessing: Preprocessing, sizes: np.ndarray
 ) -> pa.Table:
-    """Table `top_patches`. sizes: (n, 2) width and height of the originals by image_id."""
+    """Return table `top_patches`.
+
+    sizes: (n, 2), width and height of the originals by image id
+    """
     layers = list(layers)
     names, indices = _axis(layers)
     rank, channel = (each.T.reshape(-1) for each in np.indices(summary.top_image.shape))

@@ -30,8 +30,13 @@ WORTH_THREADS = 10_000
 
 @dataclass(frozen=True)
 class Points:
-    """unit: (n, D) float32 features of length 1. graph: their nearest neighbours, cosine distances.
-    principal: (n, 50 or fewer) float64 principal components, the greatest first. threads: for t-SNE.
+    """The images in feature space.
+
+    unit: (n, D) float32, features of length 1
+    graph: their nearest neighbours, cosine distances
+    principal: (n, 50 or fewer) float64, principal components, the greatest first
+    seed: of every random choice
+    threads: for t-SNE
     """
 
     unit: np.ndarray
@@ -48,20 +53,27 @@ class Points:
 
 @dataclass(frozen=True)
 class Map:
-    """coordinates: (n, 2) float32. parameters: of the method, for JSON."""
+    """A map of all images.
+
+    coordinates: (n, 2) float32
+    parameters: of the method, ready for JSON
+    """
 
     coordinates: np.ndarray
     parameters: dict[str, Any]
 
 
 def normalised(features: np.ndarray) -> np.ndarray:
-    """(n, D) float32 rows of L2 norm 1; a row of zeros stays one."""
+    """Return (n, D) float32 rows of L2 norm 1; a row of zeros stays one."""
     norms = np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
     return (features / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
 def principal_components(unit: np.ndarray, seed: int) -> np.ndarray:
-    """(n, min(50, n, D)) float64 scores; of each component the loading of greatest magnitude is positive."""
+    """Return the scores (n, min(50, n, D)) float64.
+
+    Of each component, the loading of greatest magnitude is positive.
+    """
     from sklearn.decomposition import PCA
 
     number = min(PCA_DIMENSIONS, *unit.shape)
@@ -72,7 +84,7 @@ def principal_components(unit: np.ndarray, seed: int) -> np.ndarray:
 
 
 def pca(points: Points) -> Map:
-    """The first two principal components (zeros where there are fewer)."""
+    """Return the map of the first two principal components (zeros where there are fewer)."""
     plane = np.zeros((len(points.unit), 2), np.float32)
     first = points.principal[:, :2]
     plane[:, : first.shape[1]] = first
@@ -149,14 +161,14 @@ METHODS: dict[str, Callable[[Points], Map]] = {"pca": pca, "tsne": tsne, "umap":
 
 
 def embed(method: str, points: Points) -> Map:
-    """The map of a method; of fewer than 5 points the PCA's, and its parameters say so."""
+    """Return the map of a method; of fewer than 5 points the PCA's, and its parameters say so."""
     if len(points.unit) >= FEWEST_POINTS:
         return METHODS[method](points)
     return Map(pca(points).coordinates, {"instead": f"pca, {method} needs at least {FEWEST_POINTS} images"})
 
 
 def embeddings_table(method: str, number: int, image_ids: np.ndarray, coordinates: np.ndarray) -> pa.Table:
-    """Table `embeddings` of one method: `number` images, nulls for those not among image_ids (n,)."""
+    """Return table `embeddings` of one method: `number` images, nulls for those not in image_ids (n,)."""
     plane = np.zeros((number, 2), np.float32)
     plane[image_ids] = coordinates
     missing = np.ones(number, bool)
@@ -172,7 +184,7 @@ def embeddings_table(method: str, number: int, image_ids: np.ndarray, coordinate
 
 
 def maps_table(method: str, points: Points, made: Map) -> pa.Table:
-    """Table `maps`: one row, the method's parameters and the map's quality."""
+    """Return table `maps`: one row, the method's parameters and the map's quality."""
     measured = quality(points.unit, points.graph, made.coordinates, points.seed)
     scores = {name: measured.pop(name) for name in ("trustworthiness", "knn_preservation")}
     return pa.table(

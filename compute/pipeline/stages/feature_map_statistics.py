@@ -19,8 +19,11 @@ BLOCK = 64
 
 
 def map_statistics(maps: torch.Tensor) -> Statistics:
-    """(N, C, H, W) -> maximum (float32), its first row-major position (int32), mean and share above 0
-    (float32), each (N, C). A map with a value that is not a number has a mean that is none."""
+    """Return what is kept of maps (N, C, H, W), each (N, C).
+
+    The maximum (float32), its first row-major position (int32), the mean, and the share above 0 (float32). A
+    map with a value that is not a number has a mean that is none either.
+    """
     if maps.device.type != "cpu":
         return _by_torch(maps)
     channels_last = maps.float().permute(0, 2, 3, 1).contiguous().flatten(1, 2).numpy()

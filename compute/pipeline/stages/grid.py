@@ -19,12 +19,15 @@ LARGEST_SIDE = 50
 
 
 def side_of(number: int, largest: int = LARGEST_SIDE) -> int:
-    """Cells along each side: as many cells as images or a few more, at most `largest` squared."""
+    """Return the cells along each side: as many cells as images or a few more, at most `largest` squared."""
     return min(largest, math.ceil(math.sqrt(number)))
 
 
 def in_unit_square(coordinates: np.ndarray) -> np.ndarray:
-    """(n, 2) map coordinates -> x to the right, y downwards, in [0, 1]; 1/2 where an axis has no extent."""
+    """Scale map coordinates (n, 2) to [0, 1]: x to the right, y downwards.
+
+    Both are 1/2 along an axis on which all points are at one place.
+    """
     low, high = coordinates.min(0), coordinates.max(0)
     extent = (high - low).astype(np.float64)
     scaled = np.where(extent > 0, (coordinates - low) / np.where(extent > 0, extent, 1), 0.5)
@@ -32,7 +35,7 @@ def in_unit_square(coordinates: np.ndarray) -> np.ndarray:
 
 
 def nearest_cells(points: np.ndarray, side: int) -> np.ndarray:
-    """(side, side) index of the point nearest to each cell's centre; ties go to the smaller index."""
+    """Return (side, side): the point nearest to each cell's centre; ties go to the smaller index."""
     centres = cell_centres(side)
     distance, _ = cKDTree(points).query(centres)
     reach = distance * (1 + 1e-12)
@@ -41,7 +44,10 @@ def nearest_cells(points: np.ndarray, side: int) -> np.ndarray:
 
 
 def unique_cells(points: np.ndarray, side: int, seed: int) -> np.ndarray:
-    """(side, side) indices of points, -1 in empty cells; a seeded sample of more points than cells."""
+    """Return (side, side): which point lies in each cell, -1 in empty cells.
+
+    Of more points than cells, a sample is taken that follows from `seed`.
+    """
     chosen = np.arange(len(points))
     if len(points) > side * side:
         chosen = np.sort(np.random.default_rng(seed).choice(len(points), side * side, replace=False))
@@ -82,7 +88,7 @@ def grids_table(
     seed: int,
     largest: int = LARGEST_SIDE,
 ) -> pa.Table:
-    """Both grids of a map, (n, 2) coordinates of the points with these image_ids and features."""
+    """Return both grids of a map, from coordinates (n, 2) of the points with these image ids and features."""
     points = in_unit_square(coordinates)
     side = side_of(len(points), largest)
     layouts = {NEAREST: nearest_cells(points, side), UNIQUE: unique_cells(points, side, seed)}

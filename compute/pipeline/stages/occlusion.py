@@ -14,12 +14,12 @@ from compute.pipeline.stages.activations import batch_size
 
 
 def default_patch(size: tuple[int, int]) -> int:
-    """A quarter of the input's shorter side."""
+    """Return a quarter of the input's shorter side, in pixels."""
     return max(1, min(size) // 4)
 
 
 def default_stride(size: tuple[int, int]) -> int:
-    """An eighth of the input's shorter side."""
+    """Return an eighth of the input's shorter side, in pixels."""
     return max(1, min(size) // 8)
 
 
@@ -71,7 +71,7 @@ class OcclusionStage:
 def occlusion_table(
     image_ids: Sequence[int], targets: Sequence[str], maps: Sequence[OcclusionMaps]
 ) -> pa.Table:
-    """Table `occlusion` of images by ascending id."""
+    """Return table `occlusion` of images by ascending id."""
     shapes = [each.probability.shape for each in maps]
     return pa.table(
         {
