@@ -5,6 +5,8 @@ import importlib
 import os
 import sys
 
+from compute.runtime.notices import printed
+
 COMMANDS = ("store", "methods", "reports", "train_demo")
 """Modules of `compute.cli`; one that has its own name as its only sub-command is loaded alone."""
 
@@ -14,7 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     args = build_parser(arguments).parse_args(arguments)
     try:
-        status = args.run(args)
+        with printed():
+            status = args.run(args)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # whoever reads it, such as `head`, has enough

@@ -1,13 +1,8 @@
-"""Networks by name: the embedded demos, torchvision's, and a function in the user's own file."""
+"""Networks by name: the embedded demos and torchvision's."""
 
-import importlib.util
-import inspect
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
 
@@ -16,6 +11,7 @@ from torch import nn
 
 from compute.demo.networks import CLASSES, NETWORKS, PREPROCESSING, load_demo_weights
 from compute.images.preprocessing import Preprocessing
+from compute.runtime.notices import notice
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision import models
@@ -24,16 +20,26 @@ TORCHVISION = "torchvision:"
 RANDOM, DEFAULT = "none", "DEFAULT"
 # Their own initialisation takes seconds, for weights that a checkpoint or PyTorch's default replaces.
 SLOW_TO_INITIALISE = {"googlenet", "inception_v3"}
+# Their pretrained weights take an input in [-1, 1], to which the network itself brings one of ImageNet's mean
+# and deviation; in training they have classifiers beside the last one.
+OF_INCEPTION = {"googlenet", "inception_v3"}
+AUXILIARY_HEADS = ("AuxLogits", "aux1", "aux2")
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network and what is known of its input and its classes (None: must be told)."""
+    """A network and what is known of its input and its classes (None: must be told).
+
+    head: its tensor that has as many rows as there are classes. unused: parts that a checkpoint may have and
+    the scores don't need.
+    """
 
     name: str
     module: nn.Module
     preprocessing: Preprocessing | None = None
     classes: tuple[str, ...] | None = None
+    head: str | None = None
+    unused: tuple[str, ...] = ()
 
 
 def demo(name: str, weights: str | None, seed: int) -> Architecture:
@@ -54,12 +60,21 @@ def torchvision_names() -> tuple[str, ...]:
     return tuple(models.list_models(module=models))
 
 
-def from_torchvision(name: str, weights: str | None, seed: int, classes: int | None = None) -> Architecture:
+def from_torchvision(
+    name: str,
+    weights: str | None,
+    seed: int,
+    classes: int | None = None,
+    for_checkpoint: bool = False,
+    transform_input: bool | None = None,
+) -> Architecture:
     """A classification network of torchvision.
 
     weights: "DEFAULT", a name of theirs, or "none". Preprocessing and class names are those of the weights,
     or of the default weights where the network is random. classes: how many, if not as many as those weights
-    have.
+    have. for_checkpoint: whether a checkpoint's weights follow. transform_input: whether an Inception network
+    brings its input to [-1, 1] (see OF_INCEPTION); None is as its weights want it, a checkpoint's like the
+    pretrained ones.
     """
     if name not in torchvision_names():
         raise ValueError(
@@ -68,9 +83,12 @@ def from_torchvision(name: str, weights: str | None, seed: int, classes: int | N
     known = models.get_model_weights(name)
     entry = _weights_entry(name, known, weights or DEFAULT)
     facts = (entry or known.DEFAULT).transforms()
-    options: dict[str, Any] = {"init_weights": False} if entry is None and name in SLOW_TO_INITIALISE else {}
+    options: dict[str, Any] = {}
+    if entry is None and name in SLOW_TO_INITIALISE:
+        options["init_weights"] = False
     if classes is not None:
         options["num_classes"] = classes
+    options |= _inception_options(name, for_checkpoint, transform_input)
     with seeded(seed):
         module = _downloading(name, entry, lambda: models.get_model(name, weights=entry, **options))
     preprocessing = Preprocessing(
@@ -81,20 +99,39 @@ def from_torchvision(name: str, weights: str | None, seed: int, classes: int | N
         interpolation=facts.interpolation.value,
     )
     names = tuple((entry or known.DEFAULT).meta["categories"])
-    return Architecture(name, module, preprocessing, names if classes in (None, len(names)) else None)
+    return Architecture(
+        name=name,
+        module=module,
+        preprocessing=preprocessing,
+        classes=names if classes in (None, len(names)) else None,
+        # The classifier's bias comes last in every classification network of torchvision.
+        head=list(module.state_dict())[-1],
+        unused=AUXILIARY_HEADS if name in OF_INCEPTION else (),
+    )
 
 
-def from_file(path: Path, function: str, seed: int) -> Architecture:
-    """What `function` in the Python file `path` returns; runs that file."""
-    if not path.is_file():
-        raise ValueError(f"there is no file {str(path)!r} to take {function!r} from")
-    with seeded(seed), _beside(path):
-        code = _executed(path)
-        module = _called(_function(code, path, function), f"{path.name}:{function}")
-    return Architecture(function, module)
+def _inception_options(name: str, for_checkpoint: bool, transform_input: bool | None) -> dict[str, Any]:
+    if name not in OF_INCEPTION:
+        if transform_input is not None:
+            known = ", ".join(TORCHVISION + each for each in sorted(OF_INCEPTION))
+            raise ValueError(f"--transform-input is of {known}, not of {TORCHVISION}{name}")
+        return {}
+    options: dict[str, Any] = {}
+    if for_checkpoint:
+        options["aux_logits"] = False
+        if transform_input is None:
+            transform_input = True
+            notice(
+                f"{TORCHVISION}{name}: the checkpoint's weights are taken to derive from torchvision's "
+                "pretrained ones, whose input the network brings to [-1, 1]; for weights that were trained "
+                "from scratch give --transform-input off"
+            )
+    if transform_input is not None:
+        options["transform_input"] = transform_input
+    return options
 
 
-def _weights_entry(name: str, known: type[models.WeightsEnum], weights: str) -> models.WeightsEnum | None:
+def _weights_entry(name: str, known, weights: str):
     if weights.lower() == RANDOM:
         return None
     if weights not in known.__members__:
@@ -105,69 +142,13 @@ def _weights_entry(name: str, known: type[models.WeightsEnum], weights: str) -> 
     return known[weights]
 
 
-def _downloading(name: str, entry: models.WeightsEnum | None, build: Callable[[], nn.Module]) -> nn.Module:
+def _downloading(name: str, entry, build: Callable[[], nn.Module]) -> nn.Module:
     try:
         return build()
     except OSError as error:
-        if entry is None:  # random weights: nothing is downloaded
-            raise
-        file = Path(urlparse(entry.url).path).name
+        file = Path(urlparse(entry.url).path).name if entry else ""
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise ValueError(
             f"the weights {entry} could not be downloaded from {entry.url} ({error}); "
             f"put {file} into {folder}, give a --checkpoint, or use --weights {RANDOM}"
         ) from error
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[None]:
-    """Lets a file import its neighbours while it runs; another file's neighbours of the same name are
-    others."""
-    folder, before = path.resolve().parent, set(sys.modules)
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        for name in set(sys.modules) - before:
-            if folder in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
-                del sys.modules[name]
-
-
-def _executed(path: Path) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(f"user_network_{path.stem}", path)
-    if specification is None or specification.loader is None:
-        raise ValueError(f"{str(path)!r} is not a Python file")
-    code = importlib.util.module_from_spec(specification)
-    # Dataclasses in the file look their module up by name.
-    sys.modules[specification.name] = code
-    try:
-        specification.loader.exec_module(code)
-    except Exception as error:
-        raise ValueError(f"{path} stopped with {type(error).__name__}: {error}") from error
-    return code
-
-
-def _function(code: ModuleType, path: Path, name: str) -> Callable[[], nn.Module]:
-    found = getattr(code, name, None)
-    if not callable(found):
-        own = tuple(key for key, value in vars(code).items() if callable(value) and not key.startswith("_"))
-        raise ValueError(f"{path} has no function {name!r}{did_you_mean(name, own) if own else ''}")
-    parameters = inspect.signature(found).parameters.values()
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    required = [each.name for each in parameters if each.default is each.empty and each.kind not in variadic]
-    if required:
-        raise ValueError(
-            f"{path.name}:{name} needs {', '.join(required)}; name a function that takes no arguments"
-        )
-    return found
-
-
-def _called(function: Callable[[], nn.Module], name: str) -> nn.Module:
-    try:
-        module = function()
-    except Exception as error:
-        raise ValueError(f"{name}() stopped with {type(error).__name__}: {error}") from error
-    if not isinstance(module, nn.Module):
-        raise ValueError(f"{name}() returns {type(module).__name__}, not a torch.nn.Module")
-    return module

@@ -1,158 +1,129 @@
-"""Weights from files that others saved: .pt, .pth, .th (torch.save) and .safetensors.
+"""Weights from files that others saved: what torch.save, a training library, pickle or safetensors wrote.
 
-Only tensors are read, never code: `torch.load(weights_only=True)`.
+Only tensors are read, never code: nothing that a file names is imported or called (`weights.pickles`).
 """
 
-import pickle
-import pickletools
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import safetensors.torch
-import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-TORCH_SUFFIXES = (".pt", ".pth", ".th")
-SAFETENSORS_SUFFIX = ".safetensors"
-NESTED_UNDER = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
-LISTED = 10
+from compute.models.weights.choosing import choose, is_averaged, is_tensor
+from compute.models.weights.errors import Refused
+from compute.models.weights.fitting import StateDict, fit, listed
+from compute.models.weights.safetensors_files import (
+    INDEX_SUFFIX,
+    SUFFIX,
+    index_of,
+    merged,
+    read_safetensors,
+    shards,
+    weights_in,
+)
+from compute.models.weights.tensors import StoredTensor, Unusable, is_array, read_array
+from compute.models.weights.torch_files import open_torch_file, script_tensors
+from compute.runtime.notices import notice
 
-StateDict = dict[str, Tensor]
+SUFFIXES = (".pt", ".pth", ".th", SUFFIX, ".ckpt", ".bin", ".pkl", ".pickle", ".tar", INDEX_SUFFIX)
+
+# What lies under a checkpoint's name now and then, by its first bytes.
+OTHERS = {
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`",
+    b"<": "is a web page; download the file itself",
+    b"{": "is a text file",
+    b"\x89HDF": "is an HDF5 file, as Keras writes it; save it with torch",
+    b"\x1f\x8b": "is compressed with gzip; unpack it first",
+}
+TAR_MARK, TAR_PLACE = b"ustar", 257
 
 
-def read_checkpoint(path: str | Path) -> StateDict:
-    """Tensors by name, on the CPU.
+def read_checkpoint(path: str | Path, key: str | None = None) -> StateDict:
+    """Tensors by the file's names, on the CPU.
 
-    The file holds a state_dict, plain or under one of NESTED_UNDER. Raises ValueError where there is no such
-    file, it is damaged, it holds code, or it holds no tensors.
+    path: a file of SUFFIXES, the index of one that is shared out over several, or a folder with one of
+    either. key: where in the file the weights lie, as a dotted path ("model_ema", "callbacks.ema.weights"),
+    or what their names begin with ("student"); needed where it holds several sets. Raises ValueError where
+    there is no such file, it is damaged, it holds no tensors, or a choice must be made.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no checkpoint {str(path)!r}")
-    match path.suffix.lower():
-        case suffix if suffix in TORCH_SUFFIXES:
-            return _state_dict(_read_pickle(path), path)
-        case suffix if suffix == SAFETENSORS_SUFFIX:
-            return _read_safetensors(path)
-        case suffix:
-            known = ", ".join((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))
-            raise ValueError(f"checkpoint {str(path)!r} ends in {suffix!r}; the formats are {known}")
+    try:
+        if path.is_dir():
+            path = weights_in(path)
+        if not path.is_file():
+            raise ValueError(f"there is no checkpoint {str(path)!r}")
+        if not path.name.lower().endswith(SUFFIXES):
+            known = ", ".join(SUFFIXES)
+            raise ValueError(f"checkpoint {str(path)!r} ends in {path.suffix!r}; the formats are {known}")
+        index = path if path.name.endswith(INDEX_SUFFIX) else index_of(path)
+        if index is None:
+            return _read(path, key)
+        return merged([_read(shard, key) for shard in shards(index)])
+    except Refused as error:
+        raise ValueError(f"checkpoint {str(path)!r} {error}") from error
 
 
-def load_weights(module: nn.Module, state: StateDict, source: str = "the checkpoint") -> None:
-    """Puts `state` into `module`, which it must fit exactly (a prefix that all its names share may be extra).
+def load_weights(
+    module: nn.Module, state: StateDict, source: str = "the checkpoint", unused: tuple[str, ...] = ()
+) -> None:
+    """Puts `state` into `module`, which it must fit but for what wrappers, losses and profilers add to its
+    names.
 
-    Raises ValueError that names missing, unexpected and misshapen tensors, and leaves `module` as it was.
+    unused: parts that the file may have and the scores don't need, such as "aux1". What was left out is said
+    as a notice. Raises ValueError that names missing, unknown and misshapen tensors, and leaves `module` as
+    it was.
     """
-    wanted = module.state_dict()
-    state = _without_prefixes(state, wanted)
-    # Batch norms counted their batches only from torch 0.4.1 on; the count means nothing in evaluation mode.
-    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in state if name not in wanted]
-    shapes = [
-        f"{name}: {tuple(state[name].shape)} in the file, {tuple(tensor.shape)} in the network"
-        for name, tensor in wanted.items()
-        if name in state and not _is_lazy(tensor) and state[name].shape != tensor.shape
-    ]
-    lists = {
-        "missing from the file": missing,
-        "unknown to the network": unexpected,
-        "of another shape": shapes,
-    }
-    problems = [_listed(title, names) for title, names in lists.items() if names]
-    if problems:
-        raise ValueError(f"{source} doesn't fit {type(module).__name__}: {'; '.join(problems)}")
-    module.load_state_dict(state, strict=False)
-
-
-def _read_pickle(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own message advises to load it all the same.
-        if _names_code(error) or _is_plain_pickle(path):
-            raise ValueError(
-                f"checkpoint {str(path)!r} holds Python objects besides tensors, and loading them could "
-                f"run code; save `network.state_dict()` instead"
-            ) from error
-        raise ValueError(_damaged(path)) from error
-    except Exception as error:  # the unpickler raises whatever it stumbles over
-        raise ValueError(_damaged(path)) from error
+        fitting = fit(state, module, unused)
+    except Refused as error:
+        raise ValueError(f"{source} {error}") from error
+    for each in fitting.notices:
+        notice(f"{source}: {each}")
+    module.load_state_dict(fitting.tensors, strict=False)
 
 
-def _damaged(path: Path) -> str:
-    """torch's own words are of its pickle reader: a number, or advice to run what the file says."""
-    return (
-        f"checkpoint {str(path)!r} is damaged or was not written by torch.save; copy or download it again, "
-        f"or save `network.state_dict()` anew"
-    )
-
-
-def _names_code(error: pickle.UnpicklingError) -> bool:
-    return any(
-        words in str(error) for words in ("Unsupported global", "unsupported GLOBAL", "Unsupported class")
-    )
-
-
-def _is_plain_pickle(path: Path) -> bool:
-    """Whether the file is a pickle of Python's own; reads its instructions without following them."""
+def _read(path: Path, key: str | None) -> StateDict:
+    """Of one file; Refused where nothing can be read from it."""
+    if path.suffix.lower() == SUFFIX:
+        return _tensors(read_safetensors(path), key, path)
     try:
-        with path.open("rb") as file:
-            return all(True for _ in pickletools.genops(file))
-    except Exception:  # as above
-        return False
+        with open_torch_file(path) as content:
+            return _tensors(script_tensors(content.of) if content.is_script else content.of, key, path)
+    except Refused:
+        raise
+    except Exception as error:  # a damaged file stumbles over anything
+        raise Refused(
+            _foreign(path)
+            or (
+                "is damaged or was not written by torch.save; copy or download it again, or save "
+                f"`network.state_dict()` anew ({' '.join(str(error).split()) or type(error).__name__})"
+            )
+        ) from error
 
 
-def _read_safetensors(path: Path) -> StateDict:
-    try:
-        return safetensors.torch.load_file(path, device="cpu")
-    except (safetensors.SafetensorError, OSError) as error:
-        raise ValueError(f"checkpoint {str(path)!r} is damaged or not a safetensors file: {error}") from error
+def _tensors(content: Any, key: str | None, path: Path) -> StateDict:
+    place, chosen = choose(content, key)
+    if key is None and is_averaged(place):
+        notice(f"checkpoint {str(path)!r}: its weights are averaged ones, kept under {place}")
+    values = {name: _tensor(name, value) for name, value in chosen.items() if is_tensor(value)}
+    tensors = {name: value for name, value in values.items() if value is not None}
+    others = [name for name in chosen if name not in tensors]
+    if others:
+        notice(f"checkpoint {str(path)!r}: left out, no tensors: {listed(others)}")
+    return tensors
 
 
-def _state_dict(content: object, path: Path) -> StateDict:
-    """The state_dict in what the file holds, looking through the names that it is usually kept under."""
-    while isinstance(content, Mapping) and not _is_state_dict(content):
-        nested = [content[key] for key in NESTED_UNDER if isinstance(content.get(key), Mapping)]
-        if not nested:
-            break
-        content = nested[0]
-    if not isinstance(content, Mapping) or not _is_state_dict(content):
-        found = (
-            f"a dictionary of {', '.join(map(repr, content))}"
-            if isinstance(content, Mapping)
-            else type(content)
-        )
-        raise ValueError(
-            f"checkpoint {str(path)!r} holds {found}, not tensors by name, plain or under "
-            f"one of {', '.join(NESTED_UNDER)}"
-        )
-    return dict(content)
+def _tensor(name: str, value: Any) -> Tensor | None:
+    if isinstance(value, Unusable):
+        raise Refused(f"can't be used: {name} {value.reason}")
+    if isinstance(value, StoredTensor):
+        return value.read()
+    return read_array(value) if is_array(value) else value
 
 
-def _is_state_dict(content: Mapping) -> bool:
-    return bool(content) and all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
-    )
-
-
-def _without_prefixes(state: StateDict, wanted: StateDict) -> StateDict:
-    """Names without what wrappers put before all of them (DataParallel's `module.`, torch.compile's
-    `_orig_mod.`)."""
-    while not set(state) & set(wanted):
-        prefix = next((each for each in PREFIXES if all(name.startswith(each) for name in state)), None)
-        if not prefix:
-            break
-        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return state
-
-
-def _is_lazy(tensor: Tensor) -> bool:
-    return isinstance(tensor, UninitializedParameter | UninitializedBuffer)
-
-
-def _listed(title: str, names: list[str]) -> str:
-    rest = f", … ({len(names)} in all)" if len(names) > LISTED else ""
-    return f"{title}: {', '.join(names[:LISTED])}{rest}"
+def _foreign(path: Path) -> str | None:
+    """What the file is, where it is nothing that torch would have written."""
+    with path.open("rb") as file:
+        start = file.read(TAR_PLACE + len(TAR_MARK))
+    if start[TAR_PLACE:] == TAR_MARK:
+        return "is a tar archive, as torch wrote it before version 0.1.10, or of other files; unpack it first"
+    return next((said for mark, said in OTHERS.items() if start.startswith(mark)), None)

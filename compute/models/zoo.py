@@ -1,6 +1,7 @@
 """From a name to a Model: which network, with which weights, preprocessing and class names."""
 
 import argparse
+import difflib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch import nn
 
 from compute.demo.networks import NETWORKS
 from compute.images.preprocessing import Preprocessing
+from compute.images.raster import COLORS
 from compute.images.sources import names_in_lists
 from compute.images.survey import Look, with_survey
 from compute.models.architectures import (
@@ -18,32 +20,43 @@ from compute.models.architectures import (
     TORCHVISION,
     Architecture,
     demo,
-    from_file,
     from_torchvision,
     torchvision_names,
 )
-from compute.models.checkpoints import StateDict, load_weights, read_checkpoint
+from compute.models.checkpoints import SUFFIXES, StateDict, load_weights, read_checkpoint
+from compute.models.hugging_face import HUGGING_FACE, from_hugging_face
 from compute.models.input_options import LISTS, Size, add_input_arguments, input_preprocessing
 from compute.models.model import Model, count_classes
+from compute.models.timm_networks import TIMM, from_timm
+from compute.models.unwrapping import unwrapped
+from compute.models.user_code import from_file, from_module, is_in_a_module
 from compute.network.outputs import MEANINGS
 from compute.runtime.precision import insist_on_float32
 from compute.runtime.suggestions import did_you_mean
 
 LATER = {
     "scores", "output", "feature", "resize", "crop_fraction", "interpolation", "fit", "pad_value",
-    "input_channels", "value_max", "value_range",
+    "input_channels", "value_max", "value_range", "checkpoint_key", "transform_input",
 }  # fmt: skip
+LIBRARIES = (TORCHVISION, TIMM, HUGGING_FACE)
+KINDS = (
+    "demo, digits, torchvision:NAME, timm:NAME, hf:ORG/NAME, path/to/file.py:function or "
+    "package.module:function"
+)
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """What a person says of a model; `load` makes it.
 
-    model: "demo", "digits", "torchvision:NAME" or "path/to/file.py:function". weights: "DEFAULT", a name of
-    torchvision's, or "none" for random ones that follow from `seed`. checkpoint: a file of weights. classes:
-    a file with one class name a line. scores: what the class scores mean (`compute.network.outputs`). output:
-    name or position of the scores in what the network returns. feature: the layer whose value is the feature.
-    The others say what the input is (`compute.models.input_options`).
+    model: "demo", "digits", "torchvision:NAME", "timm:NAME", "hf:ORG/NAME" or "hf:folder",
+    "path/to/file.py:function" or "package.module:function". weights: "DEFAULT", a name of the library's, or
+    "none" for random ones that follow from `seed`. checkpoint: a file of weights. checkpoint_key: where in it
+    they lie, needed where it holds several sets. transform_input: whether an Inception network of
+    torchvision's brings its input to [-1, 1]; None is as its weights want it. classes: a file with one class
+    name a line. scores: what the class scores mean (`compute.network.outputs`). output: name or position of
+    the scores in what the network returns. feature: the layer whose value is the feature. The others say what
+    the input is (`compute.models.input_options`).
     """
 
     model: str
@@ -65,19 +78,37 @@ class ModelSpec:
     input_channels: str | None = None
     value_max: int | None = None
     value_range: tuple[float, float] | None = None
+    checkpoint_key: str | None = None
+    transform_input: bool | None = None
 
     @property
     def runs_user_code(self) -> bool:
-        """Whether loading it runs a Python file of the user's."""
-        return not self.model.startswith(TORCHVISION) and ".py" in self.model
+        """Whether loading it runs a Python file or module of the user's."""
+        if self.model.startswith(LIBRARIES):
+            return False
+        return ".py" in self.model or is_in_a_module(self.model)
+
+    def with_whole_paths(self, folder: Path | None = None) -> "ModelSpec":
+        """The same with paths that stay true in another folder; relative ones are taken from `folder`, or
+        from where the program runs."""
+        base = Path.cwd() if folder is None else folder.resolve()
+        paths = {
+            name: str((base / value).resolve())
+            for name in ("checkpoint", "classes")
+            if (value := getattr(self, name))
+        }
+        file, _, function = self.model.rpartition(":")
+        if file.endswith(".py") and not self.model.startswith(LIBRARIES):
+            paths["model"] = f"{(base / file).resolve()}:{function}"
+        if self.model.startswith(HUGGING_FACE) and (base / self.model.removeprefix(HUGGING_FACE)).is_dir():
+            paths["model"] = HUGGING_FACE + str((base / self.model.removeprefix(HUGGING_FACE)).resolve())
+        return replace(self, **paths)
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> "ModelSpec":
         """From the options of `add_model_arguments` (and --seed, where there is one)."""
         if not args.model:
-            raise ValueError(
-                "no model is named; give --model demo, torchvision:NAME or path/to/file.py:function"
-            )
+            raise ValueError(f"no model is named; give --model {KINDS}")
         given = {each.name: getattr(args, each.name, None) for each in fields(cls)}
         return cls(**{name: value for name, value in given.items() if value is not None})
 
@@ -101,13 +132,26 @@ class ModelSpec:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say which model."""
     group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="M", help=KINDS)
     group.add_argument(
-        "--model", metavar="M", help="demo, digits, torchvision:NAME or path/to/file.py:function"
+        "--weights", metavar="W", help=f"the library's: {DEFAULT}, a name, or {RANDOM} (random, seeded)"
     )
     group.add_argument(
-        "--weights", metavar="W", help=f"torchvision's: {DEFAULT}, a name, or {RANDOM} (random, seeded)"
+        "--checkpoint", metavar="FILE", help=f"weights as {', '.join(SUFFIXES)}, or a folder of them"
     )
-    group.add_argument("--checkpoint", metavar="FILE", help="weights as .pt, .pth, .th or .safetensors")
+    group.add_argument(
+        "--checkpoint-key",
+        metavar="KEY",
+        help="which weights of the checkpoint, where it holds several: a dotted path such as model_ema, or "
+        "what their names begin with",
+    )
+    group.add_argument(
+        "--transform-input",
+        type=_on_or_off,
+        metavar="on|off",
+        help="of torchvision's googlenet and inception_v3 with a checkpoint: whether they bring their input "
+        "to [-1, 1], as their pretrained weights want it (default: on)",
+    )
     group.add_argument("--classes", metavar="FILE", help="class names, one a line, in the network's order")
     group.add_argument(
         "--scores", choices=MEANINGS, help="what the class scores mean (default: found by their values)"
@@ -139,13 +183,18 @@ def load(
     """
     device = resolve_device(device)
     insist_on_float32(device)
-    state = read_checkpoint(spec.checkpoint) if spec.checkpoint else None
+    state = _state(spec)
     architecture = _architecture(spec, state)
     if state is not None:
-        load_weights(architecture.module, state, f"checkpoint {spec.checkpoint!r}")
+        load_weights(
+            architecture.module, state, f"checkpoint {spec.checkpoint!r}", unused=architecture.unused
+        )
     preprocessing = _preprocessing(spec, architecture)
     if look is not None:
         preprocessing = with_survey(preprocessing, look(preprocessing.form))
+    if spec.runs_user_code:
+        bare = unwrapped(architecture.module, _example(architecture.module, preprocessing))
+        architecture = replace(architecture, module=bare)
     count = count_classes(architecture.module, preprocessing, spec.scores, spec.output)
     classes = _classes(spec, architecture, count, tuple(class_names or ()))
     random = state is None and (spec.weights or "").lower() == RANDOM
@@ -178,36 +227,106 @@ def resolve_device(device: str | torch.device) -> torch.device:
     return device
 
 
+def _state(spec: ModelSpec) -> StateDict | None:
+    if spec.checkpoint:
+        return read_checkpoint(spec.checkpoint, spec.checkpoint_key)
+    if spec.checkpoint_key is not None:
+        raise ValueError(f"--checkpoint-key {spec.checkpoint_key!r} is of a --checkpoint, and none is given")
+    return None
+
+
 def _architecture(spec: ModelSpec, state: StateDict | None) -> Architecture:
-    weights = spec.weights or (RANDOM if state is not None else None)
+    """With as many classes as the checkpoint has, where the network is a library's."""
+    architecture = _built(spec, state is not None)
+    classes = None if state is None else _fine_tuned(architecture, state)
+    return architecture if classes is None else _built(spec, True, classes)
+
+
+def _built(spec: ModelSpec, for_checkpoint: bool, classes: int | None = None) -> Architecture:
+    weights = spec.weights or (RANDOM if for_checkpoint else None)
+    library = next((each for each in LIBRARIES if spec.model.startswith(each)), "")
+    name = spec.model.removeprefix(library)
+    if spec.transform_input is not None and library != TORCHVISION:
+        raise ValueError(
+            f"--transform-input is of torchvision's googlenet and inception_v3, not of {spec.model}"
+        )
+    if library == TORCHVISION:
+        return from_torchvision(name, weights, spec.seed, classes, for_checkpoint, spec.transform_input)
+    if library == TIMM:
+        return from_timm(name, weights, spec.seed, classes, _said_channels(spec), spec.size)
+    if library == HUGGING_FACE:
+        return from_hugging_face(name, weights, spec.seed, classes)
     if spec.model in NETWORKS:
         return demo(spec.model, weights, spec.seed)
-    if spec.model.startswith(TORCHVISION):
-        name = spec.model.removeprefix(TORCHVISION)
-        architecture = from_torchvision(name, weights, spec.seed)
-        count = None if state is None else _fine_tuned(architecture.module, state)
-        return architecture if count is None else from_torchvision(name, weights, spec.seed, count)
-    path, colon, function = spec.model.rpartition(":")
-    if colon and path.endswith(".py"):
-        if weights not in (None, RANDOM):
-            raise ValueError(f"weights {weights!r} are torchvision's; a file's network takes a --checkpoint")
-        return from_file(Path(path), function, spec.seed)
-    if spec.model.endswith(".py"):
-        raise ValueError(f"{spec.model!r} names no function; give {spec.model}:FUNCTION")
+    return _users(spec, weights)
+
+
+def _users(spec: ModelSpec, weights: str | None) -> Architecture:
+    """What a function of the user's makes; ValueError where the model's name is none of that either."""
+    place, _, function = spec.model.rpartition(":")
+    is_file = place.endswith(".py")
+    if not is_file and (not is_in_a_module(spec.model) or _misspelt(place)):
+        raise ValueError(_unknown(spec.model))
+    if weights not in (None, RANDOM):
+        raise ValueError(f"weights {weights!r} are a library's; a file's network takes a --checkpoint")
+    if is_file:
+        return Architecture(function, from_file(Path(place), function, spec.seed))
+    return Architecture(function, from_module(place, function, spec.seed))
+
+
+def _misspelt(library: str) -> bool:
+    return bool(difflib.get_close_matches(f"{library}:", LIBRARIES, cutoff=0.75))
+
+
+def _unknown(model: str) -> str:
+    """What is said of a model's name that is none."""
+    if model.endswith(".py"):
+        return f"{model!r} names no function; give {model}:FUNCTION"
+    if model.endswith(SUFFIXES) and Path(model).exists():
+        return (
+            f"{model!r} is a file of weights, without the code of a network that could be looked into; give "
+            f"--model path/to/file.py:function --checkpoint {model}"
+        )
     choices = (*NETWORKS, *(TORCHVISION + name for name in torchvision_names()))
-    plain = TORCHVISION + spec.model
-    hint = f"; did you mean {plain}?" if plain in choices else did_you_mean(spec.model, choices)
-    raise ValueError(
-        f"unknown model {spec.model!r} (demo, digits, torchvision:NAME or path/to/file.py:function){hint}"
+    plain = TORCHVISION + model
+    hint = f"; did you mean {plain}?" if plain in choices else did_you_mean(model, choices)
+    return f"unknown model {model!r} ({KINDS}){hint}"
+
+
+def _fine_tuned(architecture: Architecture, state: StateDict) -> int | None:
+    """How many classes a checkpoint has, if not as many as the network: the rows of its head."""
+    head = architecture.head
+    own = architecture.module.state_dict().get(head) if head else None
+    stored = next(
+        (
+            value
+            for name, value in state.items()
+            if f".{name}".endswith(f".{head}") and not set(architecture.unused) & set(name.split("."))
+        ),
+        None,
     )
+    if own is None or stored is None or stored.ndim != own.ndim or len(stored) == len(own):
+        return None
+    return len(stored)
 
 
-def _fine_tuned(module: nn.Module, state: StateDict) -> int | None:
-    """How many classes a checkpoint has, if not as many as `module`: the length of the classifier's bias,
-    which comes last in every classification network of torchvision."""
-    name, bias = list(module.state_dict().items())[-1]
-    values = next((tensor for key, tensor in state.items() if key.endswith(name)), None)
-    return None if values is None or values.ndim != 1 or len(values) == len(bias) else len(values)
+def _said_channels(spec: ModelSpec) -> int | None:
+    """How many channels the input has, where the options say it."""
+    text = str(spec.input_channels or "").upper()
+    if text in COLORS:
+        return COLORS[text]
+    if text.isdecimal():
+        return int(text)
+    return len(spec.mean) if spec.mean is not None and len(spec.mean) > 1 else None
+
+
+def _example(module: nn.Module, preprocessing: Preprocessing) -> torch.Tensor:
+    """One normalised image (1, C, H, W) of uniform noise, always the same, as the network's own numbers."""
+    noise = torch.rand(
+        1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(0)
+    )
+    types = (each.dtype for each in module.parameters() if each.is_floating_point())
+    return preprocessing.normalize(noise).to(next(types, noise.dtype))
 
 
 def _preprocessing(spec: ModelSpec, architecture: Architecture) -> Preprocessing:
@@ -249,3 +368,9 @@ def _read_classes(path: Path, count: int) -> tuple[str, ...]:
         told = f"tells {count} classes apart" if count else "gives no class scores"
         raise ValueError(f"{str(path)!r} has {len(names)} class names, but the network {told}")
     return names
+
+
+def _on_or_off(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
+    return text == "on"

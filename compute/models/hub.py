@@ -1,0 +1,43 @@
+"""The Hugging Face hub, from which timm and transformers download weights."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PROBE_SECONDS = 5
+
+
+@contextmanager
+def downloads(what: str) -> Iterator[None]:
+    """Inside, libraries may download from the hub, or take what they have downloaded before.
+
+    Where the hub can't be reached they are told so, since they would try for a minute. what: for the message,
+    such as "the weights of timm:resnet18". Raises ValueError where it can't be downloaded.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not is_reachable(constants.ENDPOINT)
+    try:
+        yield
+    except OSError as error:
+        reason = f"{constants.ENDPOINT} can't be reached" if constants.HF_HUB_OFFLINE else str(error)
+        raise ValueError(
+            f"{what} could not be downloaded, and were not downloaded before ({reason}); download them on a "
+            f"machine with a network and give them as --checkpoint, or use --weights none"
+        ) from error
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def is_reachable(endpoint: str) -> bool:
+    """Whether a server answers there, whatever it says; through a proxy where one is set."""
+    request = urllib.request.Request(endpoint, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=PROBE_SECONDS):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
