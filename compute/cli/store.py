@@ -1,12 +1,10 @@
 """python -m compute store: runs a model over all images and writes what a dashboard shows into a store."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from compute.models.zoo import ModelSpec
     from compute.pipeline.job import Job
     from compute.pipeline.sharded_stages import Part
     from compute.runtime.progress import Progress
@@ -164,7 +162,7 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     _check_place(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
-    spec = _with_whole_paths(zoo.ModelSpec.from_args(args))
+    spec = zoo.ModelSpec.from_args(args).with_whole_paths()
     found: list[str] = []
     look = looking_at(source.read, [item.path for item in items], found.append)
     model = zoo.load(spec, args.device, images.class_names(source.items), look)
@@ -196,19 +194,6 @@ def _check_place(store: str) -> None:
         check_writable(path)
     elif path.exists() and not path.is_dir():
         raise ValueError(f"--store {store!r} is a file, not a folder")
-
-
-def _with_whole_paths(spec: "ModelSpec") -> "ModelSpec":
-    """The spec stays true when it is read back from another folder."""
-    paths: dict[str, Any] = {
-        name: str(Path(value).resolve())
-        for name in ("checkpoint", "classes")
-        if (value := getattr(spec, name))
-    }
-    if spec.runs_user_code:
-        file, _, function = spec.model.rpartition(":")
-        paths["model"] = f"{Path(file).resolve()}:{function}" if file else spec.model
-    return replace(spec, **paths)
 
 
 def _summary(manifest: "Manifest", store: str) -> list[str]:

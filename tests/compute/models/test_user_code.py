@@ -58,7 +58,7 @@ def test_a_store_can_not_by_another_spelling(run, harmful, spelling):
 def test_a_store_can_not_on_the_command_line_either(run, tmp_path):
     asked = argparse.Namespace(store=str(tmp_path / "store"), fingerprint=None, model=None, device="cpu")
     with pytest.raises(ValueError, match="to run it, name it: --model"):
-        inputs.open_subject(asked)
+        inputs.open_target(asked)
 
 
 def test_a_trusted_file_is_that_file_alone(tmp_path, harmful):
