@@ -131,7 +131,8 @@ def _inception_options(name: str, for_checkpoint: bool, transform_input: bool | 
     return options
 
 
-def _weights_entry(name: str, known, weights: str):
+def _weights_entry(name: str, known: type[models.WeightsEnum], weights: str) -> models.WeightsEnum | None:
+    """One of the weights that torchvision knows of a network, an enumeration; None for random ones."""
     if weights.lower() == RANDOM:
         return None
     if weights not in known.__members__:
@@ -142,11 +143,13 @@ def _weights_entry(name: str, known, weights: str):
     return known[weights]
 
 
-def _downloading(name: str, entry, build: Callable[[], nn.Module]) -> nn.Module:
+def _downloading(name: str, entry: models.WeightsEnum | None, build: Callable[[], nn.Module]) -> nn.Module:
     try:
         return build()
     except OSError as error:
-        file = Path(urlparse(entry.url).path).name if entry else ""
+        if entry is None:  # random weights: nothing is downloaded
+            raise
+        file = Path(urlparse(entry.url).path).name
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise ValueError(
             f"the weights {entry} could not be downloaded from {entry.url} ({error}); "

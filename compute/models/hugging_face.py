@@ -118,11 +118,12 @@ def _processor(place: str, is_folder: bool) -> dict[str, Any]:
 def _preprocessing(facts: dict[str, Any], config: Any) -> Preprocessing | None:
     """As its image processor does it; None where neither it nor the network says the size."""
     cropped = facts.get("do_center_crop") and facts.get("crop_size")
-    height, width = _height_and_width(cropped or facts.get("size") or getattr(config, "image_size", None))
-    if height is None:
+    size = _height_and_width(cropped or facts.get("size") or getattr(config, "image_size", None))
+    if size is None:
         return None
     edge = _shortest_edge(facts.get("size"))
-    fit, resize = (CROP, edge) if edge is not None else (SQUASH, _box(facts.get("size")) or (height, width))
+    resize: int | tuple[int, int]
+    fit, resize = (CROP, edge) if edge is not None else (SQUASH, _height_and_width(facts.get("size")) or size)
     if edge is not None and "crop_pct" in facts and edge < WARPED_FROM:
         resize = int(edge / facts["crop_pct"])
     elif edge is not None and "crop_pct" in facts:
@@ -132,7 +133,7 @@ def _preprocessing(facts: dict[str, Any], config: Any) -> Preprocessing | None:
     mean = tuple(facts.get("image_mean") or ()) if normal else ()
     std = tuple(facts.get("image_std") or ()) if normal else ()
     return Preprocessing(
-        size=(height, width),
+        size=size,
         resize=resize if facts.get("do_resize", True) else None,
         mean=mean or (0.0,) * channels,
         std=std or (1.0,) * channels,
@@ -141,19 +142,15 @@ def _preprocessing(facts: dict[str, Any], config: Any) -> Preprocessing | None:
     )
 
 
-def _box(size: Any) -> tuple[int, int] | None:
-    """Height and width, where a processor's size says both."""
-    return _height_and_width(size) if size else None
-
-
-def _height_and_width(size: Any) -> tuple[int, int] | tuple[None, None]:
-    """Of a processor's size: a number, two of them, or a dictionary of either."""
+def _height_and_width(size: Any) -> tuple[int, int] | None:
+    """Of a processor's size: a number, two of them, or a dictionary of either; None where it says neither."""
     if isinstance(size, dict):
-        edge = size.get("shortest_edge")
-        return (edge, edge) if edge else (size.get("height"), size.get("width"))
+        if edge := size.get("shortest_edge"):
+            return edge, edge
+        return (size["height"], size["width"]) if {"height", "width"} <= size.keys() else None
     if isinstance(size, list | tuple):
         return size[0], size[1]
-    return (size, size) if size else (None, None)
+    return (size, size) if size else None
 
 
 def _shortest_edge(size: Any) -> int | None:

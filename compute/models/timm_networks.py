@@ -76,6 +76,7 @@ def _full_name(timm: ModuleType, name: str, weights: str) -> str:
     if not timm.is_model(base):
         raise ValueError(f"timm has no network {base!r}{did_you_mean(base, timm.list_models())}")
     tags = [each.partition(".")[2] for each in timm.list_pretrained(f"{base}.*")]
+    wanted: str | None
     if weights.lower() == RANDOM or (weights == DEFAULT and tag):
         wanted = tag
     elif weights == DEFAULT:

@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -92,7 +93,7 @@ class ModelSpec:
         """The same with paths that stay true in another folder; relative ones are taken from `folder`, or
         from where the program runs."""
         base = Path.cwd() if folder is None else folder.resolve()
-        paths = {
+        paths: dict[str, Any] = {
             name: str((base / value).resolve())
             for name in ("checkpoint", "classes")
             if (value := getattr(self, name))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from compute.models.weights.errors import Refused
 from compute.models.weights.names import COUNTER, Match, match
@@ -194,7 +195,7 @@ def _rounded(tensors: StateDict, wanted: StateDict) -> list[str]:
 
 
 def _is_lazy(tensor: Tensor) -> bool:
-    return isinstance(tensor, nn.parameter.UninitializedTensorMixin)
+    return isinstance(tensor, UninitializedParameter | UninitializedBuffer)
 
 
 def _type(tensor: Tensor) -> str:

@@ -170,7 +170,7 @@ def read_array(array: Instance) -> Tensor | None:
     Raises ValueError where it is not as NumPy writes one.
     """
     try:
-        if array.of.name == "_frombuffer":
+        if isinstance(array.of, Name) and array.of.name == "_frombuffer":
             data, dtype, shape, order = array.arguments
         else:
             _, shape, dtype, is_fortran, data = array.state

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -112,8 +112,9 @@ class _Archive:
     def _uint8(self, name: str) -> Tensor:
         entry = self._entry(name)
         values = torch.empty(entry.file_size, dtype=torch.uint8)
-        with self.archive.open(entry) as file:
-            file.readinto(values.numpy())
+        target: Any = values.numpy()
+        with io.BufferedReader(cast(io.RawIOBase, self.archive.open(entry))) as file:
+            file.readinto(target)
             file.read(1)  # at the end the checksum is compared
         return values
 
