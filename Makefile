@@ -77,7 +77,7 @@ check: install ## format, lint, types and the quick tests: a minute and a half
 	$(PY) -m ruff format --check --quiet .
 	$(PY) -m ruff check --quiet .
 	$(PY) -m mypy
-	$(PY) -m pytest tests -n 2 --dist worksteal -m "not browser and not slow"
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests -n 2 --dist worksteal -m "not browser and not slow"
 
 test: install ## run the tests, two at a time
 	$(PY) -m pytest tests -n 2 --dist worksteal

@@ -98,6 +98,7 @@ def test_pgd_by_a_slow_loop():
     np.testing.assert_allclose(result.data, best[2].permute(1, 2, 0).numpy(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_lectures_step_by_a_slow_loop():
     """Normalised units, the class score itself, steps of L2 norm 1 at 3x224x224, until the saved picture
     fools."""
@@ -184,6 +185,7 @@ def test_a_picture_that_is_taken_for_the_target_already_stays_as_it_is():
     np.testing.assert_array_equal(step.data, image.permute(1, 2, 0).numpy())
 
 
+@pytest.mark.slow
 def test_epsilon_in_levels_and_as_a_share_are_the_same():
     model = tiny_model("plain")
     inputs = Inputs(image=tiny_image(model), target=3)
@@ -214,6 +216,7 @@ def test_the_difference_is_magnified_by_the_stated_factor():
     assert step.numbers["magnification"] == pytest.approx(0.5 * 255 / step.numbers["linf_255"])
 
 
+@pytest.mark.slow
 def test_survival_is_what_the_altered_pictures_do():
     model = tiny_model("plain")
     step = Attack().run(model, Inputs(image=tiny_image(model), target=2))
@@ -262,6 +265,7 @@ def test_a_target_that_is_predicted_already_is_no_fooling_at_any_confidence():
     assert step.numbers["linf_255"] == 0 and "nothing to do" in step.numbers["note"]
 
 
+@pytest.mark.slow
 def test_a_failure_returns_the_best_of_all_epsilons():
     model = tiny_model("plain")
     image = tiny_image(model)
