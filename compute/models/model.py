@@ -4,7 +4,7 @@ scores."""
 import copy
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -19,7 +19,7 @@ from compute.demo.images import photograph
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph
 from compute.models.objectives import Objective
-from compute.network.choice import Network, choose, choose_output
+from compute.network.choice import Network, choose
 from compute.network.outputs import ABOVE
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
 from compute.network.self_test import no_gradient_because
@@ -27,8 +27,8 @@ from compute.network.traced import FEATURES, LOGITS, PRE, TracedNetwork
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 
-EXAMPLES = ("skimage.data:astronaut.png", "skimage.data:chelsea.png")
-"""Photographs that a network is tried on when it is loaded."""
+EXAMPLE = "skimage.data:astronaut.png"
+"""The photograph that a network is tried on when it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Model:
         self,
         module: nn.Module,
         preprocessing: Preprocessing,
-        classes: Iterable[str],
+        classes: Iterable[str] | Callable[[int], Iterable[str]],
         name: str,
         device: str | torch.device = "cpu",
         scores: str | None = None,
@@ -70,7 +70,7 @@ class Model:
     ):
         """
         module: takes normalised images (N, C, H, W); moved to the device, put into eval mode, and frozen.
-        classes: their names, in the network's order; none for a network without class scores.
+        classes: their names, in the network's order (none without class scores), or what names so many.
         scores: what the class scores mean, one of `outputs.MEANINGS`; found by their values where left out.
         output: name or position of the class scores in what the network returns; else the first that fits.
         feature: the layer whose value is the feature; else what the class scores are computed from.
@@ -81,13 +81,14 @@ class Model:
         self.name = name
         self.device = torch.device(device)
         self.preprocessing = preprocessing
-        self.classes = unique_names(classes)
         self.module = module.to(self.device).eval()
         self.dtype = _input_type(self.module)
         examples = self._examples()
         _freeze(self.module, examples)
         choice = choose(self.module, examples, scores=scores, chosen=output)
-        _check_count(choice.output.classes, self.classes, name)
+        count = choice.output.classes
+        self.classes = unique_names(classes(count) if callable(classes) else classes)
+        _check_count(count, self.classes, name)
         self.network, self.plain, self.output = choice.network, choice.plain, choice.output
         self.not_traced_because = choice.not_traced_because
         self.no_gradient_because = choice.no_gradient_because
@@ -280,10 +281,9 @@ class Model:
         return Model(module, self.preprocessing, self.classes, name, self.device, **told)
 
     def _examples(self) -> torch.Tensor:
-        """What the network is tried on: noise and two photographs (3, C, H, W), normalised."""
+        """What the network is tried on: noise and a photograph (2, C, H, W), normalised."""
         noise = torch.rand(1, self.in_channels, *self.input_size, generator=torch.Generator().manual_seed(0))
-        photographs = [_photograph(name, self.in_channels, self.input_size) for name in EXAMPLES]
-        return self.normalize(torch.cat([noise, *photographs]))
+        return self.normalize(torch.cat([noise, _photograph(self.in_channels, self.input_size)]))
 
     def _receptive_fields(self) -> dict[str, ReceptiveField]:
         if not isinstance(self.network, TracedNetwork):
@@ -292,20 +292,6 @@ class Model:
             )
         fields = receptive_fields(self.network)
         return {name: fields[self.network.node(name)] for name in self.network.names}
-
-
-def count_classes(
-    module: nn.Module, preprocessing: Preprocessing, scores: str | None = None, output: str | None = None
-) -> int:
-    """How many classes a network tells apart, 0 where it has no class scores; puts it into eval mode.
-
-    Raises ValueError where it doesn't run on an image of the preprocessing's size.
-    """
-    blank = Model.__new__(Model)
-    blank.preprocessing, blank.device = preprocessing, next(module.parameters(), torch.empty(0)).device
-    blank.name, blank.module = type(module).__name__, module.eval()
-    blank.dtype = _input_type(module)
-    return choose_output(module, blank._examples(), scores=scores, chosen=output).classes
 
 
 def unique_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -336,9 +322,9 @@ def _single(values: torch.Tensor) -> torch.Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def _photograph(name: str, channels: int, size: tuple[int, int]) -> torch.Tensor:
+def _photograph(channels: int, size: tuple[int, int]) -> torch.Tensor:
     """(1, channels, H, W) in [0, 1]; in other than three channels its grey picture is repeated."""
-    pixels = np.asarray(photograph(name).resize((size[1], size[0])), np.float32) / 255
+    pixels = np.asarray(photograph(EXAMPLE).resize((size[1], size[0])), np.float32) / 255
     image = torch.from_numpy(pixels).permute(2, 0, 1)
     return (image if channels == 3 else image.mean(0, keepdim=True).repeat(channels, 1, 1))[None]
 

@@ -27,7 +27,7 @@ from compute.models.architectures import (
 from compute.models.checkpoints import SUFFIXES, StateDict, load_weights, read_checkpoint
 from compute.models.hugging_face import HUGGING_FACE, from_hugging_face
 from compute.models.input_options import LISTS, Size, add_input_arguments, input_preprocessing
-from compute.models.model import Model, count_classes
+from compute.models.model import Model
 from compute.models.timm_networks import TIMM, from_timm
 from compute.models.unwrapping import unwrapped
 from compute.models.user_code import from_file, from_module, is_in_a_module
@@ -196,12 +196,18 @@ def load(
     if spec.runs_user_code:
         bare = unwrapped(architecture.module, _example(architecture.module, preprocessing))
         architecture = replace(architecture, module=bare)
-    count = count_classes(architecture.module, preprocessing, spec.scores, spec.output)
-    classes = _classes(spec, architecture, count, tuple(class_names or ()))
+    fallback = tuple(class_names or ())
     random = state is None and (spec.weights or "").lower() == RANDOM
     name = f"{architecture.name} (random weights)" if random else architecture.name
     return Model(
-        architecture.module, preprocessing, classes, name, device, spec.scores, spec.output, spec.feature
+        architecture.module,
+        preprocessing,
+        lambda count: _classes(spec, architecture, count, fallback),
+        name,
+        device,
+        spec.scores,
+        spec.output,
+        spec.feature,
     )
 
 

@@ -68,7 +68,7 @@ def choose(
         for kind in (FoldedNetwork, TracedNetwork):
             try:
                 network = kind(module, images[:1], output)
-                _check(network, plain, images)
+                has_gradient = _check(network, plain, images)
             except ValueError as error:
                 found = str(error)
                 if reason != found:
@@ -76,16 +76,10 @@ def choose(
                 reason = found
                 continue
             notes += [*_logits_notes(network), *_opaque_notes(network)]
-            return _with_gradient(Choice(network, plain, output, notes=tuple(notes)), images)
+            choice = Choice(network, plain, output, notes=tuple(notes))
+            return choice if has_gradient else _with_gradient(choice, images)
     notes += _logits_notes(plain)
     return _with_gradient(Choice(plain, plain, output, reason, notes=tuple(notes)), images)
-
-
-def choose_output(
-    module: nn.Module, images: torch.Tensor, *, scores: str | None = None, chosen: str | None = None
-) -> Output:
-    """Where and what a network's class scores are; arguments and errors are those of `choose`."""
-    return _output(module, images, _batching(module, images)[0], scores, chosen)
 
 
 def _output(
@@ -214,10 +208,13 @@ def scores_deviation(output: Output, found: torch.Tensor, expected: torch.Tensor
     return deviation(found, expected)
 
 
-def _check(network: TracedNetwork, plain: HookedNetwork, images: torch.Tensor) -> None:
-    """Raises ValueError where a graph gives other scores or another gradient than the plain network."""
+def _check(network: TracedNetwork, plain: HookedNetwork, images: torch.Tensor) -> bool:
+    """Whether a gradient of the scores reaches the image.
+
+    Raises ValueError where a graph gives other scores or another gradient than the plain network.
+    """
     if plain.output.meaning == NONE:
-        return
+        return True
     name = type(plain.module).__name__
     if network.logits_because is not None and plain.logits_because is None:
         raise ValueError(f"as a graph, {name} doesn't show the logits before its probabilities")
@@ -229,30 +226,37 @@ def _check(network: TracedNetwork, plain: HookedNetwork, images: torch.Tensor) -
         expected = logits_of(plain)(images)
     if (off := scores_deviation(plain.output, found, expected)) > self_test.tolerance(expected.dtype):
         raise ValueError(f"as a graph, {name} gives scores that differ by {off:.2g} of their spread")
-    _check_gradient(network, plain, images[:1])
+    return _check_gradient(network, plain, images[:1])
 
 
-def _check_gradient(network: TracedNetwork, plain: HookedNetwork, image: torch.Tensor) -> None:
+def _check_gradient(network: TracedNetwork, plain: HookedNetwork, image: torch.Tensor) -> bool:
+    """Whether there is a gradient; raises ValueError where it isn't the plain network's."""
     name = type(plain.module).__name__
     run = logits_of(network)
     try:
         gradient = self_test.input_gradient(run, image)
     except ValueError as error:
-        if (reason := _no_gradient_because(plain, image)) != str(error):
+        if _no_gradient_because(plain, image) != str(error):
             raise ValueError(f"as a graph, {name} has no gradient of the image: {error}") from error
-        return
-    reason = _no_gradient_because(plain, image)
-    if reason is not None and not (IN_PLACE in reason and self_test.gradient_fits(run, image, gradient)):
-        raise ValueError(f"as a graph, {name} has a gradient that the network itself has not: {reason}")
-    if reason is not None or self_test.gradient_fits(run, image, gradient):
-        return
-    own = self_test.input_gradient(logits_of(plain), image)
-    exact = _exact_gradient(plain, image)
-    off = self_test.gradient_deviation(gradient, own if exact is None else exact)
-    # A deep network's float32 is that far off float64 by itself.
-    rounding = 0.0 if exact is None else self_test.gradient_deviation(own, exact)
-    if off > max(self_test.GRADIENT, min(2 * rounding, self_test.BAD_GRADIENT)):
+        return False
+    try:
+        own = self_test.input_gradient(logits_of(plain), image)
+    except ValueError as error:
+        if IN_PLACE in str(error) and self_test.gradient_fits(run, image, gradient):
+            return True
+        message = f"as a graph, {name} has a gradient that the network itself has not: {error}"
+        raise ValueError(message) from error
+    off = self_test.gradient_deviation(gradient, own)
+    if off <= self_test.GRADIENT and self_test.gradient_fits(run, image, gradient):
+        return True
+    exact, rounding = _exact_gradient(plain, image), 0.0
+    if exact is not None:
+        # A deep network's float32 is that far off float64 by itself.
+        rounding = min(self_test.gradient_deviation(own, exact), self_test.BAD_GRADIENT / 2)
+        off = self_test.gradient_deviation(gradient, exact)
+    if off > max(self_test.GRADIENT, 2 * rounding):
         raise ValueError(f"as a graph, {name} has a gradient that is {off:.2g} off")
+    return True
 
 
 def _no_gradient_because(plain: HookedNetwork, image: torch.Tensor) -> str | None:

@@ -147,7 +147,7 @@ def test_class_names(file, tmp_path):
     assert load(small(file), class_names=("a", "b")).classes[0] == "class 0"
     assert load(ModelSpec("digits"), class_names="abcdefghij").classes == CLASSES["digits"]
     names.write_text("one\ntwo\n")
-    with pytest.raises(ValueError, match="2 class names, but the network gives 4 scores"):
+    with pytest.raises(ValueError, match="2 class names, but the network tells 4 classes apart"):
         load(small(file, classes=str(names)))
     with pytest.raises(ValueError, match="no-such-file"):
         load(small(file, classes="no-such-file"))
