@@ -55,7 +55,7 @@ class TestSizes:
         assert made(KNOWN, crop_fraction=0.95).resize == 235
         with pytest.raises(ValueError, match="give one of them"):
             made(size=32, resize=36, crop_fraction=0.9)
-        with pytest.raises(ValueError, match="crop fraction 1.5"):
+        with pytest.raises(ValueError, match=r"crop fraction 1.5"):
             made(size=32, crop_fraction=1.5)
 
     def test_letterbox_and_squash_take_the_whole_image(self):
@@ -136,9 +136,18 @@ def test_the_options_of_the_command_line_are_the_specs():
     )
     spec = ModelSpec.from_args(parser.parse_args(words.split()))
     assert spec == ModelSpec(
-        "x.py:net", size=(64, 128), resize=(70, 140), interpolation="nearest", fit="letterbox", pad_value=(0.0,),
-        input_channels="RGBA", mean=(0.5,), std=(0.25,), value_max=4095, value_range=(-1.0, 1.0),
-    )  # fmt: skip
+        "x.py:net",
+        size=(64, 128),
+        resize=(70, 140),
+        interpolation="nearest",
+        fit="letterbox",
+        pad_value=(0.0,),
+        input_channels="RGBA",
+        mean=(0.5,),
+        std=(0.25,),
+        value_max=4095,
+        value_range=(-1.0, 1.0),
+    )
     as_json = {
         name: list(value) if isinstance(value, tuple) else value for name, value in spec.to_dict().items()
     }

@@ -292,6 +292,7 @@ ARCHITECTURES = (
 IMAGE = (177, 193)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_torchvisions_architectures(name):
     network = TracedNetwork(positive(made_without_memory(name)), torch.ones(1, 3, *IMAGE, dtype=torch.double))

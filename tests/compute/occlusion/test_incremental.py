@@ -97,6 +97,7 @@ def check(
     return inference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_equals_dense_on_architectures(name):
     options = {"init_weights": False} if name == "googlenet" else {}
