@@ -9,11 +9,12 @@ PROBE_SECONDS = 5
 
 
 @contextmanager
-def downloads(what: str) -> Iterator[None]:
+def downloads(what: str, otherwise: str) -> Iterator[None]:
     """Inside, libraries may download from the hub, or take what they have downloaded before.
 
     Where the hub can't be reached they are told so, since they would try for a minute. what: for the message,
-    such as "the weights of timm:resnet18". Raises ValueError where it can't be downloaded.
+    such as "the weights of timm:resnet18". otherwise: what else a person can do.
+    Raises ValueError where it can't be downloaded.
     """
     from huggingface_hub import constants
 
@@ -24,8 +25,7 @@ def downloads(what: str) -> Iterator[None]:
     except OSError as error:
         reason = f"{constants.ENDPOINT} can't be reached" if constants.HF_HUB_OFFLINE else str(error)
         raise ValueError(
-            f"{what} could not be downloaded, and were not downloaded before ({reason}); download them on a "
-            f"machine with a network and give them as --checkpoint, or use --weights none"
+            f"{what} could not be downloaded, and were not downloaded before ({reason}); {otherwise}"
         ) from error
     finally:
         constants.HF_HUB_OFFLINE = before

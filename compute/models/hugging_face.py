@@ -15,6 +15,7 @@ HUGGING_FACE = "hf:"
 PROCESSOR = "preprocessor_config.json"
 # Pillow's numbers of filters, by which a processor names its interpolation.
 INTERPOLATIONS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+LEVELS = 255
 # ConvNeXt's processor crops only below this size.
 WARPED_FROM = 384
 
@@ -33,7 +34,14 @@ def from_hugging_face(name: str, weights: str | None, seed: int, classes: int | 
         )
     place = _place(name)
     is_folder = Path(place).is_dir()
-    loading = contextlib.nullcontext() if is_folder else downloads(f"{HUGGING_FACE}{name}")
+    loading = (
+        contextlib.nullcontext()
+        if is_folder
+        else downloads(
+            f"the files of {HUGGING_FACE}{name}",
+            f"copy its folder here and give --model {HUGGING_FACE}folder",
+        )
+    )
     with seeded(seed), loading:
         config = _config(transformers, name, place, classes)
         module = _network(transformers, name, place, config, weights == RANDOM)
@@ -56,6 +64,9 @@ def _transformers() -> ModuleType:
             f"{HUGGING_FACE} needs the package transformers, which is not installed ({error}); "
             "pip install -r requirements-hf.txt -c constraints.txt"
         ) from error
+    # It says that weights are missing, and goes on; here that is an error.
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     return transformers
 
 
@@ -128,15 +139,17 @@ def _preprocessing(facts: dict[str, Any], config: Any) -> Preprocessing | None:
         resize = int(edge / facts["crop_pct"])
     elif edge is not None and "crop_pct" in facts:
         fit, resize = SQUASH, (edge, edge)
-    channels = getattr(config, "num_channels", 3)
+    channels = getattr(config, "num_channels", len(facts.get("image_mean") or "RGB"))
     normal = facts.get("do_normalize", bool(facts))
     mean = tuple(facts.get("image_mean") or ()) if normal else ()
     std = tuple(facts.get("image_std") or ()) if normal else ()
+    # Its values go from 0 to `largest` before they are normalised, ours to 1.
+    largest = LEVELS * (facts.get("rescale_factor", 1 / LEVELS) if facts.get("do_rescale", True) else 1)
     return Preprocessing(
         size=size,
         resize=resize if facts.get("do_resize", True) else None,
-        mean=mean or (0.0,) * channels,
-        std=std or (1.0,) * channels,
+        mean=tuple(each / largest for each in mean or (0.0,) * channels),
+        std=tuple(each / largest for each in std or (1.0,) * channels),
         interpolation=INTERPOLATIONS.get(facts.get("resample", 2), "bilinear"),
         fit=fit,
     )

@@ -39,7 +39,11 @@ def from_timm(
     if facts.fixed_input_size and size is not None:
         options["img_size"] = size
     options = {option: value for option, value in options.items() if value is not None}
-    loading = contextlib.nullcontext() if is_random else downloads(f"the weights of {TIMM}{full}")
+    loading = (
+        contextlib.nullcontext()
+        if is_random
+        else downloads(f"the weights of {TIMM}{full}", f"give a --checkpoint, or use --weights {RANDOM}")
+    )
     with seeded(seed), loading:
         module = timm.create_model(full, pretrained=not is_random, **options)
     names = _class_names(timm, facts)
