@@ -133,7 +133,11 @@ def _describe_run(folder: Place) -> dict[str, Any]:
             "threads",
         )
     }
-    return record | {"classes": len(manifest.class_names), "tables": tables}
+    return record | {
+        "classes": len(manifest.class_names),
+        "remarks": manifest.remarks,
+        "tables": tables,
+    }
 
 
 def _info_text(report: dict[str, Any]) -> str:
@@ -144,6 +148,9 @@ def _info_text(report: dict[str, Any]) -> str:
             f"run {run['fingerprint']}{shown}: model {run['model'].get('name', '?')}, "
             f"{run['classes']} classes, on {run['device']}"
         )
+        if said := (run["model"].get("scores") or {}).get("said"):
+            lines.append(f"  scores are {said}")
+        lines += [f"  note: {remark}" for remark in run["remarks"] if not remark.startswith("scores: ")]
         lines += [
             f"  {name:<12}{table['rows']:>12,} rows{table['bytes']:>16,} bytes{table['shards']:>6,} shards"
             for name, table in run["tables"].items()

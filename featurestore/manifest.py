@@ -102,6 +102,12 @@ class Manifest:
         return [name for name in self.files if table_of(name) == table]
 
     @property
+    def remarks(self) -> list[str]:
+        """What a user should know of the network and of what it has nothing for, a sentence each."""
+        left_out = self.notes.get("left_out") or {}
+        return [*model_remarks(self.model), *(f"left out: {name}: {why}" for name, why in left_out.items())]
+
+    @property
     def tables(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(table_of(name) for name in self.files))
 
@@ -131,6 +137,20 @@ class Manifest:
             return cls(**record | {"files": _parse_files(record["files"])})
         except (KeyError, TypeError, AttributeError) as error:
             raise Damaged(f"{origin} is no manifest: {error!r}; {REGENERATE}") from error
+
+
+def model_remarks(model: Mapping[str, Any]) -> list[str]:
+    """What a user should know of a network: what its scores mean, what stepped aside and why, a sentence
+    each.
+
+    model: a manifest's field, or the facts that it is made of; older ones say nothing.
+    """
+    scores = model.get("scores") or {}
+    said = [] if scores.get("plain", True) else [f"scores: {scores['said']}"]
+    feature = model.get("feature")
+    chosen = [] if feature is None else [f"feature: the value of layer {feature}, pooled over its map"]
+    lost = model.get("no_gradient_because")
+    return [*said, *chosen, *(model.get("notes") or ()), *([] if lost is None else [lost])]
 
 
 def read_manifest(folder: Place, anew: bool = False) -> Manifest:

@@ -30,6 +30,7 @@ from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import picture_of
 from compute.reports.method_result import result_recipe, result_report, strongest_activation, strongest_logit
 from compute.runtime.progress import Progress
+from featurestore.manifest import model_remarks
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -81,7 +82,10 @@ def run(args: argparse.Namespace) -> int:
     step = _last(method.name, method.steps(subject.model, inputs))
     step = replace(step, numbers={**step.numbers, **_natural(subject, inputs, step)})
     seconds = time.monotonic() - started
-    return deliver(args, _report(args, method, subject, step), seconds=seconds)
+    status = deliver(args, _report(args, method, subject, step), seconds=seconds)
+    for remark in model_remarks(subject.model.facts):
+        print(f"note: {remark}", file=sys.stderr)
+    return status
 
 
 def _natural(subject: Target, inputs: Inputs, step: Step) -> dict[str, float]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from compute.pipeline.job import Job
     from compute.pipeline.sharded_stages import Part
     from compute.runtime.progress import Progress
@@ -203,12 +205,18 @@ def _summary(manifest: "Manifest", store: str) -> list[str]:
     if accuracy:
         lines.append("accuracy: " + ", ".join(f"{split} {share:.3f}" for split, share in accuracy.items()))
     if error := manifest.notes.get("precision_error"):
-        lines.append(
-            f"mixed precision, on {error['images']} images: logits are off by at most {error['logits']:.2g} "
-            f"of their standard deviation, features by {error['features']:.2g}; {error['predictions']:.1%} "
-            "of the predictions are float32's"
-        )
+        lines.append(_precision_line(error))
+    lines += [f"note: {remark}" for remark in manifest.remarks]
     return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: make dashboard STORES={store}"]
+
+
+def _precision_line(error: "Mapping[str, float]") -> str:
+    features = f"features are off by at most {error['features']:.2g} of their standard deviation"
+    line = f"mixed precision, on {error['images']} images: {features}"
+    if "logits" not in error:
+        return line
+    kept = f"{error['predictions']:.1%} of the predictions are float32's"
+    return f"{line}, logits by {error['logits']:.2g}; {kept}"
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from compute.network.choice import Network, choose
 from compute.network.outputs import ABOVE
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
 from compute.network.self_test import no_gradient_because
-from compute.network.traced import FEATURES, LOGITS, PRE, TracedNetwork
+from compute.network.traced import FEATURES, LOGITS, TracedNetwork
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 
@@ -149,6 +149,8 @@ class Model:
 
     def class_index(self, name: str) -> int:
         """Position of a class name among the scores; raises ValueError with near names."""
+        if not self.classes:
+            raise ValueError(f"{self.name} gives no class scores, so it has no class {name!r}")
         if name not in self.classes:
             raise ValueError(f"unknown class {name!r}{did_you_mean(name, self.classes)}")
         return self.classes.index(name)
@@ -220,13 +222,8 @@ class Model:
         return self._no_gradients[site]
 
     def _no_gradient(self, layer: str) -> str | None:
-        reason = None
-        for site in (layer, layer + PRE):  # a ReLU that is off has a slope before it
-            values = partial(self._value, site)
-            reason = no_gradient_because(values, self._examples())
-            if reason is None:
-                return None
-        return f"no gradient of {layer} reaches the image: {reason}"
+        reason = no_gradient_because(partial(self._value, layer), self._examples())
+        return None if reason is None else f"no gradient of {layer} reaches the image: {reason}"
 
     def _value(self, site: str, images: torch.Tensor) -> torch.Tensor:
         return self.network.run(images, {site})[site]
@@ -235,15 +232,18 @@ class Model:
     def facts(self) -> dict[str, Any]:
         """What was found out and told of the network, ready for JSON.
 
-        scores: `meaning`, one of `outputs.MEANINGS`; `independent`, whether each class has a probability of
-        its own; `told`, whether a user said so; `said`, for people. feature: the layer that is the feature,
-        None for what the scores are made of. notes: what stepped aside and why, a sentence each.
-        not_traced_because, no_gradient_because: None where it is traced, and where there is one.
+        scores: `meaning`, one of `outputs.MEANINGS`; `plain`, whether the network returns logits alone;
+            `independent`, whether each class has a probability of its own; `told`, whether a user said so;
+            `said`, in words
+        feature: the layer that is the feature, None for what the scores are made of
+        notes: what stepped aside and why, a sentence each
+        not_traced_because, no_gradient_because: None where it is traced, and where there is one
         """
         output = self.output
         return {
             "scores": {
                 "meaning": output.meaning,
+                "plain": output.is_plain,
                 "independent": output.independent,
                 "told": not output.sought,
                 "said": output.sentence,

@@ -287,9 +287,9 @@ def _with_gradient(choice: Choice, images: torch.Tensor, exactly: bool = True) -
     image = images[:1]
     try:
         gradient = self_test.input_gradient(logits_of(choice.network), image)
-    except ValueError as error:
-        if (reason := _no_gradient_on_others(choice.network, images[1:], str(error))) is None:
-            return choice
+    except ValueError:
+        if (reason := self_test.no_gradient_because(logits_of(choice.network), images)) is None:
+            return _with_constant_note(choice, images)
         kind = " (it is quantised)" if _is_quantised(choice.network.module) else ""
         return replace(
             choice, no_gradient_because=f"no gradient of the scores reaches the image{kind}: {reason}"
@@ -318,15 +318,11 @@ def _with_gradient(choice: Choice, images: torch.Tensor, exactly: bool = True) -
     return replace(choice, no_gradient_because=reason)
 
 
-def _no_gradient_on_others(network: Network, images: torch.Tensor, reason: str) -> str | None:
-    """The reason where no image has a gradient; None where one has (it may be 0 for one image)."""
-    for image in images.split(1):
-        try:
-            self_test.input_gradient(logits_of(network), image)
-        except ValueError:
-            continue
-        return None
-    return reason
+def _with_constant_note(choice: Choice, images: torch.Tensor) -> Choice:
+    if not self_test.is_constant(logits_of(choice.network), images):
+        return choice
+    note = "every image gets the same scores, so that none of its pixels moves them"
+    return replace(choice, notes=(*choice.notes, note))
 
 
 def _is_quantised(module: nn.Module) -> bool:

@@ -34,6 +34,9 @@ LARGEST_COPY = 400_000_000
 
 SAMPLES = 257
 
+ZERO = "it is 0 everywhere"
+"""Why a gradient is none that could be followed."""
+
 
 def tolerance(dtype: torch.dtype) -> float:
     return HALF_VALUES if dtype in (torch.float16, torch.bfloat16) else VALUES
@@ -85,13 +88,13 @@ def input_gradient(logits: Callable[[torch.Tensor], torch.Tensor], images: torch
     if not bool(gradient.isfinite().all()):
         raise ValueError("it is not finite")
     if not bool(gradient.any()):
-        raise ValueError("it is 0 everywhere")
+        raise ValueError(ZERO)
     return gradient
 
 
 def no_gradient_because(values: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> str | None:
     """Why no gradient of what a network computes reaches any of the images; None where one reaches one of
-    them."""
+    them, and where there is nothing to move: all of them have the same values."""
     reasons = []
     for image in images.split(1):
         try:
@@ -100,7 +103,14 @@ def no_gradient_because(values: Callable[[torch.Tensor], torch.Tensor], images: 
             reasons.append(str(error))
         else:
             return None
-    return reasons[0]
+    return None if set(reasons) == {ZERO} and is_constant(values, images) else reasons[0]
+
+
+def is_constant(values: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> bool:
+    """Whether a network computes the same for every image, as dead weights do."""
+    with torch.no_grad():
+        found = values(images)
+    return bool((found == found[:1]).all())
 
 
 def mixture(logits: torch.Tensor) -> torch.Tensor:

@@ -167,7 +167,7 @@ def test_epsilon_is_raised_in_steps_and_said_so():
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_failure_is_returned_and_called_one(attack):
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
-    network[1].weight.data.zero_()
+    network[1].weight.data.mul_(1e-6)
     network[1].bias.data.copy_(torch.tensor([1.0, 0.0]))
     model = Model(network, Preprocessing((8, 8), None, (0.5,) * 3, (0.25,) * 3), ("always", "never"), "deaf")
     step = Attack(attack=attack, iterations=2).run(model, Inputs(image=tiny_image(model), target=1))
@@ -247,14 +247,14 @@ def test_every_step_shows_a_certified_picture_and_its_margin():
         assert step.score == pytest.approx(expected, abs=1e-4)
 
 
-def test_wrong_sizes_and_single_classes_are_refused():
+def test_wrong_sizes_and_networks_without_classes_are_refused():
     model = tiny_model("plain")
     with pytest.raises(ValueError, match="24x24, not 30x20"):
         Attack().run(model, Inputs(image=torch.zeros(3, 20, 30), target=1))
-    single = nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
-    alone = Model(single, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("only",), "alone")
-    with pytest.raises(ValueError, match="one class only"):
-        Attack().run(alone, Inputs(image=torch.zeros(3, 8, 8)))
+    embedding = nn.Sequential(nn.Flatten(), nn.Linear(192, 6))
+    without = Model(embedding, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), (), "bare", scores="none")
+    with pytest.raises(ValueError, match="no class scores"):
+        Attack().run(without, Inputs(image=torch.zeros(3, 8, 8)))
 
 
 def test_a_target_that_is_predicted_already_is_no_fooling_at_any_confidence():
