@@ -239,7 +239,7 @@ class TestResume:
         """kill -9 in the middle of a real process, then the same command again."""
         code = (
             "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
-            "from tests import test_pipeline as t\n"
+            "from tests.compute.pipeline import test_build as t\n"
             "t.open_run.SHARD_IMAGES, t.open_run.OCCLUSION_SHARD_IMAGES = 10, 9\n"
             "job = t.a_job(Path(sys.argv[2]), stages=('neighbors', 'occlusion'))\n"
             "t.pipeline.build(job, Path(sys.argv[3]), t.quiet())\n"
