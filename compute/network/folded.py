@@ -35,8 +35,8 @@ class FoldedNetwork(TracedNetwork):
         with torch.no_grad():
             expected = TracedNetwork.run(self, example, self._checked_sites())
         self._programs.clear()
-        self._originals = {name: super(FoldedNetwork, self).convolution(name) for name in self.names}
-        for name in self.names:
+        self._originals = {name: super(FoldedNetwork, self).convolution(name) for name in self.convolutions}
+        for name in self.convolutions:
             self._fold(name)
         self._forget_nodes()
         self._allow_any_layout()
@@ -47,18 +47,20 @@ class FoldedNetwork(TracedNetwork):
         return super().run(channels_last(inputs), sites)
 
     def convolution(self, name: str) -> nn.Conv2d:
-        self.node(name)
-        return self._originals[name]
+        return self._originals[name] if name in self._originals else super().convolution(name)
+
+    def layer_module(self, name: str) -> nn.Module | None:
+        return self._originals[name] if name in self._originals else super().layer_module(name)
 
     def _fold(self, name: str) -> None:
         """The layer's convolution as a copy of its own, with its norm where it has one that can be folded."""
         site = self.sites[name]
         convolution = self._originals[name]
-        follows = site.end is site.convolution and site.pre is not site.convolution
+        follows = site.end is site.computed and site.pre is not site.computed
         norm = self.module_of(site.pre) if follows else None
         folded = _with_norm(convolution, norm if is_fixed(norm) else None)
-        site.convolution.target = _unused_target(site.convolution.target, self.modules)
-        self.modules[site.convolution.target] = folded
+        site.computed.target = _unused_target(site.computed.target, self.modules)
+        self.modules[site.computed.target] = folded
         if is_fixed(norm):
             self._skip(site.pre)
 
@@ -81,7 +83,7 @@ class FoldedNetwork(TracedNetwork):
     def _checked_sites(self) -> set[str]:
         """All that the folded network is compared with the graph on."""
         scores = set() if self.logits_node is None else {LOGITS}
-        return {*scores, FEATURES, *self.names, *(name + PRE for name in self.names)}
+        return {*scores, FEATURES, *self.convolutions, *(name + PRE for name in self.convolutions)}
 
     def _check(self, example: Tensor, expected: dict[str, Tensor]) -> None:
         name = type(self.module).__name__

@@ -26,13 +26,16 @@ def with_known_modules(
     values: dict[fx.Node, Any],
     fixed: set[fx.Node],
     owner_of: dict[fx.Node, str],
-) -> None:
+) -> dict[fx.Node, fx.Node]:
     """Puts plain modules into `graph` and `modules` in the place of functions with fixed weights.
+
+    Returns the new node of each that was replaced.
 
     values: of the nodes, for the example.
     fixed: nodes whose values are the same for every image.
     owner_of: the module in whose code a node's call stands, after which it is named.
     """
+    replaced: dict[fx.Node, fx.Node] = {}
     for node in list(graph.nodes):
         make = MAKERS.get(node.target) if node.op == "call_function" else None
         module = _made(make, node, values, fixed) if make is not None else None
@@ -46,6 +49,8 @@ def with_known_modules(
         new.meta.update(node.meta)
         node.replace_all_uses_with(new)
         graph.erase_node(node)
+        replaced[node] = new
+    return replaced
 
 
 def _made(make: Callable, node: fx.Node, values: dict[fx.Node, Any], fixed: set[fx.Node]) -> nn.Module | None:
@@ -118,12 +123,30 @@ def _batch_norm(
     return made
 
 
+def _layer_norm(
+    _ndim: int,
+    normalized_shape: Any,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    eps: float = 1e-5,
+) -> nn.LayerNorm | None:
+    if weight is None and bias is not None:
+        return None
+    made = nn.LayerNorm(tuple(normalized_shape), eps, elementwise_affine=weight is not None)
+    if weight is not None:
+        made.weight = nn.Parameter(weight.detach(), requires_grad=False)
+        made.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    return made
+
+
 MAKERS: dict[Any, Callable] = {
     F.conv2d: _convolution, torch.conv2d: _convolution, F.linear: _linear, F.batch_norm: _batch_norm,
+    F.layer_norm: _layer_norm,
 }  # fmt: skip
 SIGNATURES = {
     _convolution: ("weight", "bias", "stride", "padding", "dilation", "groups"),
     _linear: ("weight", "bias"),
+    _layer_norm: ("normalized_shape", "weight", "bias", "eps"),
     _batch_norm: ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
 }
 """Names of the arguments behind the input, in the order in which PyTorch's functions take them."""

@@ -8,13 +8,13 @@ Sites:
 LOGITS: the class scores before any softmax.
 FEATURES: the input of the last linear layer.
 MAPS: the last feature maps, where the last blocks have been added or concatenated.
-"<layer>": a convolution's value after the batch norm and nonlinearity that directly follow it.
+"<layer>": a layer's value as a map, a convolution's or linear layer's after the nonlinearity (and a
+convolution's batch norm before it) that directly follow it.
 "<layer>" + PRE: the same before the nonlinearity.
 """
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,8 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from compute.network.known_calls import called_name
+from compute.network.layers.grids import Grid, as_map, with_map
+from compute.network.layers.sites import BLOCK, CONVOLUTION, NORM, Site, find_sites
 from compute.network.outputs import (
     BESIDE_ZERO,
     LOG_PROBABILITIES,
@@ -33,6 +35,7 @@ from compute.network.outputs import (
     undone,
 )
 from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES, NORMS, Opaque
+from compute.network.self_test import mixture
 from compute.network.tracing import END, executable, trace
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision import ops
@@ -67,23 +70,6 @@ PASSING_MODULES = (nn.Identity, nn.modules.dropout._DropoutNd, ops.StochasticDep
 DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"}
 
 
-@dataclass(frozen=True)
-class Site:
-    """Where a layer's value is read.
-
-    convolution: the node of the convolution alone.
-    end: the node of what its module gives, which is another where the module or a hook does more.
-    pre, post: the nodes before and after the nonlinearity.
-    tap: what lies on the way, such as "conv+bn+relu".
-    """
-
-    convolution: fx.Node
-    end: fx.Node
-    pre: fx.Node
-    post: fx.Node
-    tap: str
-
-
 class TracedNetwork:
     """A network in eval mode as a graph.
 
@@ -98,6 +84,7 @@ class TracedNetwork:
         traced = trace(module, example, output.raw)
         self.graph, self.modules, self.tensors = traced.graph, traced.modules, traced.tensors
         self.opaque, self.of_one_size = traced.opaque, traced.of_one_size
+        self.results = traced.results
         self.fast_modules = self.modules
         """What programs call: the modules, or quicker ones with the same values."""
         self._programs: dict[frozenset[str], fx.GraphModule] = {}
@@ -107,16 +94,17 @@ class TracedNetwork:
         self.logits_because: str | None = None
         """Why the scores are not the network's own logits; None where they are."""
         self.logits_node = self._find_logits()
-        self.sites = self._find_sites()
+        self.sites = find_sites(self, self._site)
 
     def run(self, inputs: torch.Tensor, sites: Iterable[str]) -> dict[str, torch.Tensor]:
         """Values of `sites` for normalised `inputs` (N, C, H, W); computes no more than they need.
 
         Raises ValueError where the network can't be run on images of their size.
         """
-        if self.of_one_size and inputs.shape[2:] != self.example.shape[2:]:
+        sites = frozenset(sites)
+        if inputs.shape[2:] != self.example.shape[2:] and (self.of_one_size or self._has_fixed_grid(sites)):
             return self._of_size(inputs).run(inputs, sites)
-        return self._program(frozenset(sites))(inputs)
+        return self._program(sites)(inputs)
 
     def node(self, site: str) -> fx.Node:
         """The node whose value `site` names ("features": before any pooling)."""
@@ -127,7 +115,7 @@ class TracedNetwork:
         if site == FEATURES:
             return self._feature_node
         if site == MAPS:
-            return self._last_maps
+            return self._last_maps[0]
         name, pre, _ = site.partition(PRE)
         if name not in self.sites:
             raise ValueError(f"unknown layer {name!r}{did_you_mean(name, tuple(self.sites))}")
@@ -138,10 +126,37 @@ class TracedNetwork:
         """The layers, in the order in which they run."""
         return tuple(self.sites)
 
+    @property
+    def convolutions(self) -> tuple[str, ...]:
+        """Those layers that are convolutions."""
+        return tuple(name for name, site in self.sites.items() if site.kind == CONVOLUTION)
+
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """The layers that are listed where none are asked for: convolutions, and in transformers and MLPs
+        what blocks give and the hidden units of their MLPs."""
+        return tuple(name for name, site in self.sites.items() if site.usual)
+
     def convolution(self, name: str) -> nn.Conv2d:
-        """A layer's module; raises ValueError for a name that is not a layer."""
+        """A layer's module; raises ValueError for a name that is not a convolution's."""
         self.node(name)
-        return self.module_of(self.sites[name].convolution)
+        if self.sites[name].kind != CONVOLUTION:
+            raise ValueError(f"layer {name!r} is no convolution")
+        return self.module_of(self.sites[name].computed)
+
+    def layer_module(self, name: str) -> nn.Module | None:
+        """What computes a layer; None where it is no single module of PyTorch's."""
+        self.node(name)
+        return self.module_of(self.sites[name].computed)
+
+    def grid(self, site: str) -> Grid | None:
+        """How a site's value is read as a map; None where it is one, or no layer's."""
+        if site == MAPS:
+            return self._last_maps[1]
+        if site == FEATURES:
+            return None if self.feature_layer is None else self.grid(self.feature_layer)
+        known = self.sites.get(site.partition(PRE)[0])
+        return None if known is None else known.grid
 
     def tap(self, name: str) -> str:
         """Where a layer's value is read, such as "conv+bn+relu"."""
@@ -149,7 +164,8 @@ class TracedNetwork:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """(1, channels, height, width) of a layer's value for the example."""
-        return tuple(self.sites[name].post.meta["val"].shape)
+        shape, grid = tuple(self.sites[name].post.meta["val"].shape), self.sites[name].grid
+        return shape if grid is None else (1, shape[-1], grid.rows, grid.columns)
 
     def module_of(self, node: fx.Node) -> nn.Module | None:
         return self.modules[node.target] if node.op == "call_module" else None
@@ -172,12 +188,21 @@ class TracedNetwork:
         nodes = {site: self.node(site) for site in sorted(sites)}
         graph, copies = self._copy_up_to(nodes.values())
         found = {site: copies[node] for site, node in nodes.items()}
+        maps: dict[fx.Node, fx.Node] = {}
+        for site, node in found.items():
+            if (grid := self.grid(site)) is not None:
+                if node not in maps:
+                    with graph.inserting_after(node):
+                        maps[node] = graph.call_function(as_map, (node, grid.how))
+                found[site] = maps[node]
         if FEATURES in nodes and self._pooled_over:
             found[FEATURES] = graph.call_method("mean", (found[FEATURES], self._pooled_over))
         return graph, found
 
     def _build(self, sites: frozenset[str]) -> fx.GraphModule:
         graph, outputs = self.copied(sites)
+        for node in {each for each in outputs.values() if each.target is as_map}:
+            _read_behind(graph, node)
         graph.output(outputs)
         return executable(graph, self.fast_modules, self.tensors)
 
@@ -283,14 +308,14 @@ class TracedNetwork:
         return self._raw if self.logits_node is None else self._image_input(self._classifier)
 
     def _image_input(self, node: fx.Node) -> fx.Node:
-        depending = self._depending()
+        depending = self.depending
         return next(each for each in node.all_input_nodes if each in depending)
 
     @cached_property
     def _classifier(self) -> fx.Node:
         """The last linear layer before the logits, or convolution where that comes later (as in SqueezeNet),
         or product with fixed weights, or part that is run as it is."""
-        needed, depending = ancestors([self.end]), self._depending()
+        needed, depending = ancestors([self.end]), self.depending
         for node in reversed(self.graph.nodes):
             if node in needed and node in depending and self._is_linear(node, depending):
                 return node
@@ -306,34 +331,59 @@ class TracedNetwork:
     def _pooled_over(self) -> tuple[int, ...]:
         """The dimensions of the classifier's input that "features" is the mean over: all but image and
         channel."""
+        if self.grid(FEATURES) is not None:
+            return (2, 3)
         dimensions = tuple(range(len(self._feature_node.meta["val"].shape)))
         return dimensions[2:] if len(dimensions) == 4 else dimensions[1:-1]
 
     @cached_property
-    def _last_maps(self) -> fx.Node:
+    def _last_maps(self) -> tuple[fx.Node, Grid | None]:
         """What the last convolutions give together: after the addition or concatenation, norm and
-        nonlinearity.
+        nonlinearity; in transformers and MLPs the last token grid that the scores depend on, behind its norm.
 
         The last maps on the way to the scores that have the height and width of the last convolution's,
         leaving out convolutions that see a single pooled pixel.
         """
-        sizes = [
-            _map_size(site.post) for site in self.sites.values() if _map_size(site.post) not in (None, (1, 1))
-        ]
+        if (tokens := self._last_tokens()) is not None:
+            return tokens.post, tokens.grid
+        sites = [self.sites[name].post for name in self.convolutions]
+        sizes = [_map_size(each) for each in sites if _map_size(each) not in (None, (1, 1))]
         if not sizes:
             raise ValueError("the network has no convolution whose map is larger than 1 x 1")
         needed = ancestors([self.end])
-        return [node for node in self.graph.nodes if node in needed and _map_size(node) == sizes[-1]][-1]
+        return [node for node in self.graph.nodes if node in needed and _map_size(node) == sizes[-1]][-1], None
 
-    def _find_sites(self) -> dict[str, Site]:
-        sites: dict[str, Site] = {}
-        depending = self._depending()
-        for node in self.graph.nodes:
-            if node in depending and isinstance(self.module_of(node), nn.Conv2d):
-                sites[_unused_name(str(node.target), sites)] = self._site(node)
-        return sites
+    def _last_tokens(self) -> Site | None:
+        """The last norm (or, without any, block) on a token grid behind all convolutions, of whose tokens in
+        the map one has a gradient at least: in the last block the class token alone may go on."""
+        order = {node: index for index, node in enumerate(self.graph.nodes)}
+        last = max((order[self.sites[name].post] for name in self.convolutions), default=-1)
+        behind = [each for each in self.sites.values() if each.grid is not None and order[each.post] > last]
+        for kind in (NORM, BLOCK):
+            for site in reversed([each for each in behind if each.kind == kind]):
+                if self._counts(site):
+                    return site
+        return None
 
-    def _depending(self) -> set[fx.Node]:
+    def _counts(self, site: Site) -> bool:
+        """Whether the scores depend on what a token grid's map shows, for the example."""
+        graph, copies = self._copy_up_to([site.post, self.end])
+        node = copies[site.post]
+        with graph.inserting_after(node):
+            maps = graph.call_function(as_map, (node, site.grid.how))
+        _read_behind(graph, maps)
+        graph.output((maps, copies[self.end]))
+        with torch.enable_grad():
+            image = self.example.clone().requires_grad_(True)
+            values, end = executable(graph, self.modules, self.tensors)(image)
+            try:
+                (gradient,) = torch.autograd.grad(mixture(end), values, allow_unused=True)
+            except RuntimeError:
+                return False
+        return gradient is not None and bool(gradient.any())
+
+    @cached_property
+    def depending(self) -> set[fx.Node]:
         """The nodes whose values depend on the image."""
         found: set[fx.Node] = set()
         for node in self.graph.nodes:
@@ -341,17 +391,22 @@ class TracedNetwork:
                 found.add(node)
         return found
 
-    def _site(self, convolution: fx.Node) -> Site:
-        end = self._end(convolution)
-        pre, parts = end, ["conv", *([called_name(end) or "own"] if end is not convolution else [])]
+    def _has_fixed_grid(self, sites: frozenset[str]) -> bool:
+        grids = (self.grid(site) for site in sites)
+        return any(each is not None and not each.of_any_size for each in grids)
+
+    def _site(self, node: fx.Node, kind: str) -> Site:
+        """With the nonlinearity that follows a node, and before it the norm that follows a convolution."""
+        end = self._end(node) if kind == CONVOLUTION else node
+        pre, parts = end, [kind, *([called_name(end) or "own"] if end is not node else [])]
         follower = self._follower(pre)
-        if follower is not None and isinstance(self.module_of(follower), NORMS):
+        if follower is not None and kind == CONVOLUTION and isinstance(self.module_of(follower), NORMS):
             pre = follower
             parts.append(_norm_name(self.module_of(follower)))
             follower = self._follower(pre)
         if follower is not None and (name := self.nonlinearity(follower)):
-            return Site(convolution, end, pre, follower, "+".join([*parts, name]))
-        return Site(convolution, end, pre, pre, "+".join(parts))
+            return Site(node, end, pre, follower, "+".join([*parts, name]))
+        return Site(node, end, pre, pre, "+".join(parts))
 
     def _end(self, convolution: fx.Node) -> fx.Node:
         """The node of what the convolution's module gives: of one of a user's own, perhaps more than the
@@ -408,7 +463,14 @@ def _norm_name(module: nn.Module) -> str:
     return "bn" if isinstance(module, BATCH_NORMS) else type(module).__name__.lower()
 
 
-def _unused_name(name: str, taken: Iterable[str]) -> str:
-    """A convolution that runs more than once is listed once a call: `conv`, `conv#2`, …"""
-    names = [name] + [f"{name}#{call}" for call in range(2, 2 + len(list(taken)))]
-    return next(each for each in names if each not in taken)
+def _read_behind(graph: fx.Graph, maps: fx.Node) -> None:
+    """Lets what reads a token grid read it out of its map: gradients of the map are then those of the
+    scores."""
+    values, how = maps.args
+    readers = [each for each in values.users if each is not maps]
+    if not readers:
+        return
+    with graph.inserting_after(maps):
+        rejoined = graph.call_function(with_map, (values, maps, how))
+    for reader in readers:
+        reader.replace_input_with(values, rejoined)

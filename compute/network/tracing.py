@@ -8,9 +8,9 @@ import copy
 import inspect
 import operator
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from compute.network.known_calls import called_name, with_known_modules
 from compute.network.plain import CONTAINERS, Opaque, is_plain, library_class
+from compute.network.self_test import deviation, sample, tolerance
 from compute.network.values import ABOUT_RANK, BATCH, DATA, SPACE, Dependence, Untraceable, ValueProxy
 
 PLAIN_OPERATORS = {
@@ -42,6 +43,7 @@ class Trace:
     tensors: those that its nodes get, by name.
     opaque: names of the modules that are run as they are, and why.
     of_one_size: whether the graph is that of images of the example's height and width alone.
+    results: what modules give that were traced into, by name, the inner ones before the outer ones.
     """
 
     graph: fx.Graph
@@ -49,6 +51,7 @@ class Trace:
     tensors: dict[str, torch.Tensor]
     opaque: dict[str, str] = field(default_factory=dict)
     of_one_size: bool = False
+    results: tuple[tuple[str, fx.Node], ...] = ()
 
 
 def trace(module: nn.Module, example: torch.Tensor, scores: Scores) -> Trace:
@@ -67,16 +70,16 @@ def trace(module: nn.Module, example: torch.Tensor, scores: Scores) -> Trace:
         with torch.no_grad():
             # Some networks normalise their input in place. Hooks that set weights set them anew here.
             expected = scores(module(example.clone()))
-            given = _Recorder(executable(copied(graph), found.modules, found.tensors)).recorded(
-                graph, example
-            )
+            recorder = _Recorder(executable(copied(graph), found.modules, found.tensors))
+            given = recorder.recorded(graph, example, tracer.samples)
     except Exception as error:  # whatever the network's own code raises on a proxy
         with torch.no_grad():
             module(example.clone())
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{name} can't be traced: {reason}") from error
     _check_equal(given, expected, name)
-    return found
+    right = [(name, node) for name, node in found.results if node not in recorder.others]
+    return replace(found, results=tuple(right))
 
 
 def _name_input(graph: fx.Graph, module: nn.Module) -> None:
@@ -146,6 +149,8 @@ class _Tracer(fx.Tracer):
         self.owner_of: dict[fx.Node, str] = {}
         self.opaque: dict[str, str] = {}
         self.asked: set[str] = set()
+        self.results: list[tuple[str, fx.Node]] = []
+        self.samples: dict[fx.Node, torch.Tensor] = {}
         self.evaluating = False
 
     def trace(self, root: nn.Module) -> fx.Graph:
@@ -163,11 +168,15 @@ class _Tracer(fx.Tracer):
         originals = {name: Opaque(named[name]) if name in self.opaque else named[name] for name in called}
         modules = {name: _out_of_place(each) for name, each in originals.items()}
         fixed = {node for node in graph.nodes if node in self.values and not self.depends[node]}
-        with_known_modules(graph, modules, self.values, fixed, self.owner_of)
+        known = with_known_modules(graph, modules, self.values, fixed, self.owner_of)
+        self.samples = {known.get(node, node): each for node, each in self.samples.items()}
         _make_out_of_place(graph, originals)
         _drop_unread(graph)
         self.values.clear()
-        return Trace(graph, modules, self.tensors, self.opaque, SPACE in self.asked)
+        there = set(graph.nodes)
+        results = [(name, known.get(node, node)) for name, node in self.results]
+        results = [(name, node) for name, node in results if node in there]
+        return Trace(graph, modules, self.tensors, self.opaque, SPACE in self.asked, tuple(results))
 
     def concrete(self, proxy: fx.Proxy) -> Any:
         """A proxy's value, for code that can't go on without; raises Untraceable for one of the image's."""
@@ -237,6 +246,7 @@ class _Tracer(fx.Tracer):
             result = forward(*args, **kwargs)
             if isinstance(module, nn.Conv2d) and isinstance(result, ValueProxy):
                 result.node.meta[END] = name
+            self._note_result(name, result)
             return result
         except Exception as error:  # whatever a user's code raises on a proxy
             self._discard_after(last)
@@ -244,6 +254,16 @@ class _Tracer(fx.Tracer):
             return self.create_proxy("call_module", name, args, kwargs)
         finally:
             self.owners.pop()
+
+    def _note_result(self, name: str, result: Any) -> None:
+        """The first of several is the one that is noted."""
+        first = result[0] if type(result) in (tuple, list) and result else result
+        if not isinstance(first, fx.Proxy) or first.node not in self.values:
+            return
+        found = sample(self.values[first.node])
+        if found is not None:
+            self.results.append((name, first.node))
+            self.samples[first.node] = found
 
     def _discard_after(self, last: fx.Node) -> None:
         for node in reversed(self.graph.nodes):
@@ -304,12 +324,20 @@ class _Tracer(fx.Tracer):
 class _Recorder(fx.Interpreter):
     """Runs a graph and notes shape and type of each node's result in the `meta["val"]` of another's node."""
 
-    def recorded(self, graph: fx.Graph, example: torch.Tensor) -> Any:
+    def recorded(
+        self, graph: fx.Graph, example: torch.Tensor, samples: Mapping[fx.Node, torch.Tensor]
+    ) -> Any:
+        """others: the nodes among `samples` whose values turn out to be others than these."""
+        self.others: set[fx.Node] = set()
+        self._samples = samples
         self._same = dict(zip(self.module.graph.nodes, graph.nodes, strict=True))
         return self.run(example.clone())
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
+        expected = self._samples.get(self._same[n])
+        if expected is not None and deviation(sample(result), expected) > tolerance(expected.dtype):
+            self.others.add(self._same[n])
         self._same[n].meta["val"] = torch.utils._pytree.tree_map_only(
             torch.Tensor, lambda each: each.to("meta"), result
         )

@@ -33,7 +33,7 @@ from compute.images.preprocessing import Preprocessing
 from compute.images.sources import Item
 from compute.models.model import Model
 from compute.network.folded import channels_last
-from compute.network.streamed import reading_program
+from compute.network.layers.streamed import reading_program
 from compute.network.traced import LOGITS
 from compute.pipeline.job import Job, parameters
 from compute.pipeline.open_run import OpenRun

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from compute.network.folded import channels_last
-from compute.network.streamed import reading_program
+from compute.network.layers.streamed import reading_program
 from compute.network.traced import LOGITS, TracedNetwork
 from compute.pipeline.stages.feature_map_statistics import map_statistics
 from tests.benchmarks.one_pass import CLOCKS, NETWORKS, TOLERANCE, a_model, a_module

@@ -18,8 +18,8 @@ from compute.images.loading import Picture
 from compute.images.sources import Item
 from compute.models.model import Model
 from compute.network.folded import channels_last
+from compute.network.layers.streamed import reading_program
 from compute.network.outputs import Output
-from compute.network.streamed import reading_program
 from compute.network.traced import FEATURES, LOGITS, TracedNetwork
 from compute.pipeline.stages.channels import ChannelValues
 from compute.pipeline.stages.feature_map_statistics import Statistics, map_statistics

@@ -228,7 +228,7 @@ def holds(outer, inner) -> bool:
 def test_box_is_the_gradients_support_inside_and_holds_it_everywhere(name):
     body, modules = EXACT[name]
     network = traced(Net(body, **modules))
-    node = network.sites["probe"].convolution
+    node = network.sites["probe"].computed
     field, support = receptive_fields(network)[node], Support(network, SIZE)
     height, width = node.meta["val"].shape[2:]
     assert clipped(field.box(height // 2, width // 2)) == support.box(node, height // 2, width // 2)
@@ -242,7 +242,7 @@ def test_box_is_the_gradients_support_inside_and_holds_it_everywhere(name):
 def test_box_holds_the_gradients_support(name):
     body, modules = HOLDING[name]
     network = traced(Net(body, **modules))
-    node = network.sites["probe"].convolution
+    node = network.sites["probe"].computed
     field, support = receptive_fields(network)[node], Support(network, SIZE)
     height, width = node.meta["val"].shape[2:]
     for y in sorted({0, 1, 2, height // 2, height // 2 + 1, height - 2, height - 1}):
@@ -253,7 +253,7 @@ def test_box_holds_the_gradients_support(name):
 def test_resizing_by_a_whole_factor_costs_no_more_than_the_unevenness():
     body, modules = HOLDING["nearest"]
     network = traced(Net(body, **modules))
-    field = receptive_fields(network)[network.sites["probe"].convolution]
+    field = receptive_fields(network)[network.sites["probe"].computed]
     # Units of the convolution see 3 pixels and move by 2; three of twice as many units see two of them.
     assert field.y == AxisField(size=6, stride=1, offset=-2)
 
@@ -262,14 +262,14 @@ def test_an_unknown_operation_sees_everything_and_is_named():
     body, modules = HOLDING["unknown"]
     network = traced(Net(body, **modules))
     fields = receptive_fields(network)
-    assert fields[network.sites["probe"].convolution] == whole_image(SIZE, "roll")
+    assert fields[network.sites["probe"].computed] == whole_image(SIZE, "roll")
     assert fields[network.sites["a"].convolution].unknown is None
 
 
 def test_attention_sees_everything():
     body, modules = HOLDING["attention"]
     network = traced(Net(body, **modules))
-    assert receptive_fields(network)[network.sites["probe"].convolution] == whole_image(SIZE)
+    assert receptive_fields(network)[network.sites["probe"].computed] == whole_image(SIZE)
 
 
 ARCHITECTURES = (

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from compute.network.folded import FoldedNetwork, channels_last
-from compute.network.streamed import reading_program
+from compute.network.layers.streamed import reading_program
 from compute.network.traced import FEATURES, LOGITS
 from compute.pipeline.stages.feature_map_statistics import _by_torch, map_statistics
 from compute.runtime.vision import models
