@@ -13,6 +13,12 @@ ROWS_PER_GROUP = 1000
 
 HISTOGRAM_BINS = 32
 
+PLACES = tuple(
+    f"place_{what}" for what in ("height", "width", "stride_y", "stride_x", "offset_y", "offset_x")
+)
+OPTIONAL = {"layers": PLACES}
+"""Columns, by table, that only some stores have."""
+
 
 def column(
     name: str, type: pa.DataType, description: str, unit: str = "", shape: str = "", key: bool = False
@@ -78,6 +84,12 @@ TABLES: dict[str, pa.Schema] = {
             column("rf_size", INT32, "rf_height: the usual square case", "input pixel"),
             column("rf_stride", FLOAT, "stride_y: the usual square case", "input pixel"),
             column("rf_offset", FLOAT, "offset_y: the usual square case", "input pixel"),
+            column("place_height", INT32, "of the patch a token stands for, if it sees all", "input pixel"),
+            column("place_width", INT32, "of the patch a token stands for, if it sees all", "input pixel"),
+            column("place_stride_y", FLOAT, "input pixels between neighbouring patches", "input pixel"),
+            column("place_stride_x", FLOAT, "input pixels between neighbouring patches", "input pixel"),
+            column("place_offset_y", FLOAT, "upper edge of the patch of map position 0", "input pixel"),
+            column("place_offset_x", FLOAT, "left edge of the patch of map position 0", "input pixel"),
         ]
     ),
     "channels": pa.schema(
@@ -253,6 +265,9 @@ def conform(name: str, table: pa.Table) -> pa.Table:
     ValueError names columns that are missing, unknown, of a type that does not cast, or null in a key.
     """
     wanted = schema(name, _width(name, table))
+    left_out = [c for c in OPTIONAL.get(name, ()) if c not in table.column_names]
+    for column_name in left_out:
+        wanted = wanted.remove(wanted.get_field_index(column_name))
     missing = [c for c in wanted.names if c not in table.column_names]
     unknown = [c for c in table.column_names if c not in wanted.names]
     if missing or unknown:

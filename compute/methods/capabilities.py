@@ -18,7 +18,7 @@ def capabilities(model: Model) -> dict[str, Reason]:
 
 def no_filters_because(model: Model) -> Reason:
     """First-layer filters are those of a convolution that slides over the image."""
-    if not model.layers:
+    if not model.convolutions:
         return "the network has no convolution"
     if (patches := patch_embedding(model)) is not None:
         return f"{patches}; its weights are an embedding, not filters that slide over the image"
@@ -28,8 +28,8 @@ def no_filters_because(model: Model) -> Reason:
 def no_patches_because(model: Model) -> Reason:
     """Maximally activating patches are those of channels that look at many places of an image."""
     if not any(layer.height * layer.width > 1 for layer in model.layers.values()):
-        return "the network has no convolution whose map is larger than 1 x 1"
-    if (patches := patch_embedding(model)) is not None:
+        return "the network has no layer whose map is larger than 1 x 1"
+    if tuple(model.layers) == model.convolutions and (patches := patch_embedding(model)) is not None:
         return f"{patches}; what follows it attends to the whole image"
     return None
 

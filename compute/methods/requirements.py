@@ -26,7 +26,7 @@ def no_score_gradient_because(model: Model) -> str | None:
 
 def no_layer_gradient_because(model: Model) -> str | None:
     """Why no layer can be followed to the pixels, or None where one can."""
-    reason = "it has no convolution"
+    reason = "it has no layer"
     for layer in model.layers:
         if (reason := model.no_gradient_at(layer)) is None:
             return None
@@ -43,9 +43,9 @@ def check_gradient(method: str, model: Model, layers: Iterable[str]) -> None:
 def patch_embedding(model: Model) -> str | None:
     """The start of a reason, such as "its only convolution cuts the image into patches of 16 x 16
     pixels", or None."""
-    if len(model.layers) != 1:
+    if len(model.convolutions) != 1:
         return None
-    convolution = model.convolution(next(iter(model.layers)))
+    convolution = model.convolution(model.first_layer)
     if max(convolution.kernel_size) == 1 or convolution.stride != convolution.kernel_size:
         return None
     height, width = convolution.kernel_size
@@ -56,8 +56,8 @@ def no_layers_because(model: Model) -> str | None:
     """Why there are no layers whose maps a picture could be made from by their gradient, or None where there
     are."""
     if not model.layers:
-        return "it has no convolution whose maps a picture could be made from"
-    if (patches := patch_embedding(model)) is not None:
+        return "it has no layer whose maps a picture could be made from"
+    if tuple(model.layers) == model.convolutions and (patches := patch_embedding(model)) is not None:
         return f"{patches}, and there are no further feature maps that a picture could be made from"
     return no_layer_gradient_because(model)
 

@@ -5,7 +5,7 @@ import copy
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -18,8 +18,9 @@ from torch.nn.parameter import UninitializedParameter
 from compute.demo.images import photograph
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph
+from compute.models.layers import Layer, chosen_layers, described
 from compute.models.objectives import Objective
-from compute.network.choice import Network, choose
+from compute.network.choice import choose
 from compute.network.outputs import ABOVE
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
 from compute.network.self_test import no_gradient_because
@@ -29,25 +30,6 @@ from compute.runtime.suggestions import did_you_mean
 
 EXAMPLE = "skimage.data:astronaut.png"
 """The photograph that a network is tried on when it is loaded."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A convolution, named as in `named_modules()`.
-
-    kind: such as "conv 3x3 /2". tap: where its value is read, such as "conv+bn+relu". height, width: of its
-    map for the network's input size. receptive_field: the whole image where the network could not be traced.
-    """
-
-    name: str
-    kind: str
-    tap: str
-    position: int
-    in_channels: int
-    channels: int
-    height: int
-    width: int
-    receptive_field: ReceptiveField
 
 
 class Model:
@@ -67,6 +49,7 @@ class Model:
         scores: str | None = None,
         output: str | None = None,
         feature: str | None = None,
+        layers: str | None = None,
     ):
         """
         module: takes normalised images (N, C, H, W); moved to the device, put into eval mode, and frozen.
@@ -74,6 +57,7 @@ class Model:
         scores: what the class scores mean, one of `outputs.MEANINGS`; found by their values where left out.
         output: name or position of the class scores in what the network returns; else the first that fits.
         feature: the layer whose value is the feature; else what the class scores are computed from.
+        layers: which layers are listed, see `chosen_layers`.
 
         Raises ValueError where the network doesn't run on its input size, has another number of scores than
         classes, or doesn't fit what is told of it.
@@ -94,10 +78,13 @@ class Model:
         self.no_gradient_because = choice.no_gradient_because
         self.notes = choice.notes
         """What a user should know of how the network is run, a sentence each."""
-        self._told = {"scores": scores, "output": output, "feature": feature}
+        self._told = {"scores": scores, "output": output, "feature": feature, "layers": layers}
         self._no_gradients: dict[str, str | None] = {}
         if feature is not None:
-            self.network.take_feature(self.layer(feature).name)
+            if feature not in self.network.names:
+                raise ValueError(f"unknown layer {feature!r}{did_you_mean(feature, self.network.names)}")
+            self.network.take_feature(feature)
+        self._listed = chosen_layers(self.network, layers)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -124,18 +111,24 @@ class Model:
 
     @cached_property
     def layers(self) -> dict[str, Layer]:
-        """Every convolution that the network runs, in its order."""
+        """Those that are listed, in the order in which they run."""
         fields = self._receptive_fields()
         return {
-            name: _layer(self.network, name, position, fields[name]) for position, name in enumerate(fields)
+            name: described(self.network, name, position, fields[name])
+            for position, name in enumerate(self._listed)
         }
+
+    @property
+    def convolutions(self) -> tuple[str, ...]:
+        """Names of all convolutions that the network runs, in its order."""
+        return tuple(self.network.convolutions)
 
     @property
     def first_layer(self) -> str:
         """Name of the convolution that comes first in the forward pass; ValueError where there is none."""
-        if not self.layers:
+        if not self.convolutions:
             raise ValueError(f"{self.name} has no convolution, so it has no filters")
-        return next(iter(self.layers))
+        return self.convolutions[0]
 
     def layer(self, name: str) -> Layer:
         """Raises ValueError for a name that is not a layer, with those that are."""
@@ -287,11 +280,9 @@ class Model:
 
     def _receptive_fields(self) -> dict[str, ReceptiveField]:
         if not isinstance(self.network, TracedNetwork):
-            return dict.fromkeys(
-                self.network.names, whole_image(self.input_size, "the network can't be traced")
-            )
+            return dict.fromkeys(self._listed, whole_image(self.input_size, "the network can't be traced"))
         fields = receptive_fields(self.network)
-        return {name: fields[self.network.node(name)] for name in self.network.names}
+        return {name: fields[self.network.node(name)] for name in self._listed}
 
 
 def unique_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -345,35 +336,3 @@ def _draw_anew(module: nn.Module) -> None:
         return
     for parameter in module.parameters(recurse=False):
         parameter.normal_(parameter.mean().item(), parameter.std(correction=0).item())
-
-
-def _layer(network: Network, name: str, position: int, field: ReceptiveField) -> Layer:
-    convolution = network.convolution(name)
-    _, channels, height, width = network.shape(name)
-    return Layer(
-        name=name,
-        kind=_kind(convolution),
-        tap=network.tap(name),
-        position=position,
-        in_channels=convolution.in_channels,
-        channels=channels,
-        height=height,
-        width=width,
-        receptive_field=field,
-    )
-
-
-def _kind(convolution: nn.Conv2d) -> str:
-    parts = ["conv {}x{}".format(*convolution.kernel_size)]
-    if max(convolution.stride) > 1:
-        parts.append(f"/{_per_axis(convolution.stride)}")
-    if max(convolution.dilation) > 1:
-        parts.append(f"dilation {_per_axis(convolution.dilation)}")
-    if convolution.groups > 1:
-        depthwise = convolution.groups == convolution.in_channels
-        parts.append("depthwise" if depthwise else f"{convolution.groups} groups")
-    return " ".join(parts)
-
-
-def _per_axis(sizes: tuple[int, ...]) -> str:
-    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}x{sizes[1]}"

@@ -36,7 +36,7 @@ from compute.runtime.precision import insist_on_float32
 from compute.runtime.suggestions import did_you_mean
 
 LATER = {
-    "scores", "output", "feature", "resize", "crop_fraction", "interpolation", "fit", "pad_value",
+    "scores", "output", "feature", "layers", "resize", "crop_fraction", "interpolation", "fit", "pad_value",
     "input_channels", "value_max", "value_range", "checkpoint_key", "transform_input",
 }  # fmt: skip
 LIBRARIES = (TORCHVISION, TIMM, HUGGING_FACE)
@@ -56,8 +56,8 @@ class ModelSpec:
     they lie, needed where it holds several sets. transform_input: whether an Inception network of
     torchvision's brings its input to [-1, 1]; None is as its weights want it. classes: a file with one class
     name a line. scores: what the class scores mean (`compute.network.outputs`). output: name or position of
-    the scores in what the network returns. feature: the layer whose value is the feature. The others say what
-    the input is (`compute.models.input_options`).
+    the scores in what the network returns. feature: the layer whose value is the feature. layers: those that
+    are listed (`compute.models.layers`). The others say what the input is (`compute.models.input_options`).
     """
 
     model: str
@@ -71,6 +71,7 @@ class ModelSpec:
     scores: str | None = None
     output: str | None = None
     feature: str | None = None
+    layers: str | None = None
     resize: Size | None = None
     crop_fraction: float | None = None
     interpolation: str | None = None
@@ -167,6 +168,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LAYER",
         help="another layer for the feature (default: what the scores are made of)",
     )
+    group.add_argument(
+        "--layers",
+        metavar="default|all|PATTERN",
+        help="which layers are listed: convolutions, and in transformers and MLPs what blocks give and the "
+        "hidden units (default); all; or names with *, separated by commas",
+    )
     add_input_arguments(parser)
 
 
@@ -208,6 +215,7 @@ def load(
         spec.scores,
         spec.output,
         spec.feature,
+        spec.layers,
     )
 
 

@@ -129,6 +129,22 @@ class HookedNetwork:
         """The layers, in the order in which they run."""
         return tuple(self.convolutions)
 
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """The layers that are listed where none are asked for: all."""
+        return self.names
+
+    def layer_module(self, name: str) -> nn.Conv2d:
+        """What computes a layer."""
+        return self.convolution(name)
+
+    def grid(self, name: str) -> None:
+        """Every layer's value is a map as it is."""
+
+    def kind(self, name: str) -> str:
+        """Every layer is a convolution."""
+        return "conv"
+
     def convolution(self, name: str) -> nn.Conv2d:
         """A layer's module; raises ValueError for a name that is not a layer."""
         if name not in self.convolutions:

@@ -24,7 +24,8 @@ from torch.nn import functional as F
 
 from compute.network.known_calls import called_name
 from compute.network.layers.grids import Grid, as_map, with_map
-from compute.network.layers.sites import BLOCK, CONVOLUTION, NORM, Site, find_sites
+from compute.network.layers.places import follow
+from compute.network.layers.sites import BLOCK, CONVOLUTION, NORM, Site, find_sites, is_map
 from compute.network.outputs import (
     BESIDE_ZERO,
     LOG_PROBABILITIES,
@@ -157,6 +158,10 @@ class TracedNetwork:
             return None if self.feature_layer is None else self.grid(self.feature_layer)
         known = self.sites.get(site.partition(PRE)[0])
         return None if known is None else known.grid
+
+    def kind(self, name: str) -> str:
+        """What a layer is: conv, linear, attention, block, norm or pool."""
+        return self.sites[name].kind
 
     def tap(self, name: str) -> str:
         """Where a layer's value is read, such as "conv+bn+relu"."""
@@ -344,20 +349,26 @@ class TracedNetwork:
         The last maps on the way to the scores that have the height and width of the last convolution's,
         leaving out convolutions that see a single pooled pixel.
         """
-        if (tokens := self._last_tokens()) is not None:
-            return tokens.post, tokens.grid
         sites = [self.sites[name].post for name in self.convolutions]
         sizes = [_map_size(each) for each in sites if _map_size(each) not in (None, (1, 1))]
-        if not sizes:
-            raise ValueError("the network has no convolution whose map is larger than 1 x 1")
         needed = ancestors([self.end])
-        return [node for node in self.graph.nodes if node in needed and _map_size(node) == sizes[-1]][-1], None
+        maps = [
+            node for node in self.graph.nodes if sizes and node in needed and _map_size(node) == sizes[-1]
+        ]
+        if any(site.grid is not None for site in self.sites.values()):
+            y, x = (follow(self.graph, self.module_of, axis, maps) for axis in (0, 1))
+            maps = [node for node in maps if node in y and node in x and is_map(y[node], x[node])]
+        if (tokens := self._last_tokens(maps[-1] if maps else None)) is not None:
+            return tokens.post, tokens.grid
+        if not maps:
+            raise ValueError("the network has no convolution whose map is larger than 1 x 1")
+        return maps[-1], None
 
-    def _last_tokens(self) -> Site | None:
-        """The last norm (or, without any, block) on a token grid behind all convolutions, of whose tokens in
-        the map one has a gradient at least: in the last block the class token alone may go on."""
+    def _last_tokens(self, maps: fx.Node | None) -> Site | None:
+        """The last norm (or, without any, block) on a token grid behind a map, of whose tokens one in the
+        grid has a gradient at least: in the last block the class token alone may go on."""
         order = {node: index for index, node in enumerate(self.graph.nodes)}
-        last = max((order[self.sites[name].post] for name in self.convolutions), default=-1)
+        last = -1 if maps is None else order[maps]
         behind = [each for each in self.sites.values() if each.grid is not None and order[each.post] > last]
         for kind in (NORM, BLOCK):
             for site in reversed([each for each in behind if each.kind == kind]):

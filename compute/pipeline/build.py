@@ -129,9 +129,12 @@ def _of_all_images(run: OpenRun) -> dict[str, pa.Table]:
 
 def _of_the_network(run: OpenRun) -> dict[str, pa.Table]:
     model = run.job.model
-    if not model.layers:
-        return {name: TABLES[name].empty_table() for name in OF_THE_NETWORK}
-    return {"layers": layers_table(model.layers.values()), "filters": filters_table(model)}
+    made = {name: TABLES[name].empty_table() for name in OF_THE_NETWORK}
+    if model.layers:
+        made["layers"] = layers_table(model.layers.values())
+    if (filters := filters_table(model)) is not None:
+        made["filters"] = filters
+    return made
 
 
 def _neighbors(run: OpenRun, progress: Progress) -> None:

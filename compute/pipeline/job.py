@@ -159,6 +159,7 @@ class Job:
         return _digest(
             {
                 **_of_scores(self.model),
+                **_of_layers(self.model),
                 "schema": SCHEMA_VERSION,
                 "pipeline": PIPELINE_VERSION,
                 "weights": self.model.weights_hash,
@@ -256,6 +257,12 @@ def image_digests(
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that compute."""
     return {"python": platform.python_version(), **{library: version(library) for library in LIBRARIES}}
+
+
+def _of_layers(model: Model) -> dict[str, Any]:
+    """Only where they are not the convolutions, as they were always before."""
+    listed = tuple(model.layers)
+    return {} if listed == model.convolutions else {"layers": listed}
 
 
 def _of_scores(model: Model) -> dict[str, Any]:

@@ -117,11 +117,11 @@ def guided_tiles(
     """
     crops = torch.stack([model.prepare(each) for each in photographs])
     found = guided_gradients(model, crops, layer, channel, list(units))
-    field = model.layer(layer).receptive_field
+    described = model.layer(layer)
     tiles = []
     for guided in found:
         picture = false_color(signed(pixels(guided.gradient)))
-        seen = picture if field is None else window(picture, field.box(guided.y, guided.x))
+        seen = window(picture, described.box(guided.y, guided.x))
         tiles.append(resized(seen, side))
     return tiles, [list(energy_box(guided.gradient)) for guided in found]
 

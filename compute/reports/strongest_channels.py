@@ -284,8 +284,11 @@ class _Boxes:
         row = self._row
         if row["rf_height"] is None:
             return None
-        left, top = row["offset_x"] + x * row["stride_x"], row["offset_y"] + y * row["stride_y"]
-        box = left, top, left + row["rf_width"], top + row["rf_height"]
+        place = "" if row.get("place_height") is None else "place_"
+        width, height = (row[f"{place or 'rf_'}{side}"] for side in ("width", "height"))
+        left = row[f"{place}offset_x"] + x * row[f"{place}stride_x"]
+        top = row[f"{place}offset_y"] + y * row[f"{place}stride_y"]
+        box = left, top, left + width, top + height
         return self._preprocessing.to_original(box, *self._size)
 
 

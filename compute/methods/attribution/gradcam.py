@@ -34,11 +34,14 @@ def last_maps(model: Model) -> str:
     """The site of the last maps with height and width: of a network that can't be traced, the last such
     layer.
 
-    Raises ValueError where there is none, or only the one that cuts the image into a transformer's patches.
+    In transformers and MLPs these are the token grid of the last block, behind its norm. Raises ValueError
+    where there is none, or only the convolution that cuts the image into patches.
     """
+    if model.graph is not None and model.network.grid(MAPS) is not None:
+        return MAPS
     if patch_embedding(model) is not None:
         raise ValueError(
-            f"Grad-CAM needs a convolution's feature maps, and {model.name}'s only one embeds patches"
+            f"Grad-CAM needs feature maps or a token grid behind the patches, and {model.name} shows none"
         )
     if model.graph is not None:
         return MAPS

@@ -52,11 +52,9 @@ class Guided(Method):
             numbers["note"] = (
                 "the gates (squeeze-and-excitation) before this layer pass their gradient unchanged"
             )
-        pictures = {}
-        if layer.receptive_field is not None:
-            box = layer.receptive_field.box(found.y, found.x)
-            pictures = {
-                "image patch": window(model.preprocessing.shown(inputs.image), box),
-                "patch": window(false_color(signed(gradient)), box),
-            }
+        box = layer.box(found.y, found.x)
+        pictures = {
+            "image patch": window(model.preprocessing.shown(inputs.image), box),
+            "patch": window(false_color(signed(gradient)), box),
+        }
         yield Step(1, 1, self.output, gradient, found.value, numbers, pictures)

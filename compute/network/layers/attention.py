@@ -9,7 +9,7 @@ from compute.network.known_calls import called_name
 
 PRODUCTS = {"matmul", "bmm"}
 HANDING_ON = {
-    "dropout", "contiguous", "to", "type_as", "float", "half", "view", "reshape", "expand", "getitem", "clone",
+    "dropout", "contiguous", "to", "type_as", "float", "half", "view", "reshape", "expand", "clone",
 }  # fmt: skip
 HANDING_ON_MODULES = (nn.Dropout, nn.Identity)
 

@@ -193,7 +193,6 @@ class _Walk:
         shape[dim] = call.after[dim]
         return (middle + stride * torch.arange(call.after[dim]).float()).view(shape).expand(call.after)
 
-
     def _is_map(self, node: fx.Node) -> bool:
         """Whether the first argument is (N, C, H, W) and moves along its own axis alone."""
         places, dim = self._first(node), 2 + self.axis

@@ -1,7 +1,7 @@
 """Which values of a traced network are its layers.
 
-Convolutions; linear layers on token grids and pixel grids, both behind their norm and nonlinearity; attention;
-what blocks give (the residual stream after each); pooling and norms that are no part of another layer.
+Convolutions; linear layers on token grids and pixel grids, both behind their norm and nonlinearity;
+attention; what blocks give (the residual stream after each); pooling and norms that are no part of another.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -104,8 +104,11 @@ class _Finder:
         found: dict[fx.Node, str] = {}
         for name, node in self.network.results:
             held = sum(each.startswith(f"{name}.") for each in inner)
-            if node not in self.taken and held > 1 and self._ends_in_sum(node):
-                found.setdefault(node, name)
+            if node in self.taken or node in found or held < 2:
+                continue
+            total = self._sum_before(node)
+            if total is not None and total not in found:
+                found[node] = name
         for node in self.nodes:
             if isinstance(self.module_of(node), nn.TransformerEncoder | nn.TransformerEncoderLayer):
                 found[node] = str(node.target)
@@ -113,10 +116,11 @@ class _Finder:
         for node, name in found.items():
             yield name, replace(_plain(node, node, BLOCK), usual=True)
 
-    def _ends_in_sum(self, node: fx.Node) -> bool:
+    def _sum_before(self, node: fx.Node) -> fx.Node | None:
+        """The sum that a node is, or that it hands on."""
         while isinstance(self.module_of(node), BEHIND_SUMS) or called_name(node) in BEHIND_SUMS_NAMES:
             node = node.all_input_nodes[0]
-        return called_name(node) in SUMS
+        return node if called_name(node) in SUMS else None
 
     def _norms_and_pools(self) -> Iterator[tuple[str, Site]]:
         for node in self.nodes:
@@ -168,9 +172,14 @@ class _Finder:
 
 def is_map(y: torch.Tensor, x: torch.Tensor) -> bool:
     """Whether values (1, C, H, W) whose places are y and x have rows and columns where these belong."""
-    return bool(
-        y.ndim == 4 and torch.equal(y, y[:, :1, :, :1].expand_as(y)) and torch.equal(x, x[:, :1, :1].expand_as(x))
-    )
+    if y.ndim != 4 or not (_spread(y) > 0 or _spread(x) > 0):
+        return False
+    along_y, along_x = y[:, :1, :, :1].expand_as(y), x[:, :1, :1].expand_as(x)
+    return torch.equal(y, along_y) and torch.equal(x, along_x)
+
+
+def _spread(places: torch.Tensor) -> float:
+    return float(places.max() - places.min())
 
 
 def _plain(computed: fx.Node, result: fx.Node, kind: str) -> Site:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from compute.analysis import histograms
 from compute.analysis.histograms import Histograms
 from compute.images.preprocessing import Preprocessing
-from compute.models.model import Layer
+from compute.models.layers import Layer
 from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES
 from compute.pipeline.stages.feature_map_statistics import keep_strongest
 from featurestore.files.arrays import vectors
@@ -259,9 +259,7 @@ def _axis(layers: Iterable[Layer]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _box(layer: Layer, y: int, x: int, preprocessing: Preprocessing, size: tuple[int, int]) -> tuple:
-    if layer.receptive_field is None:
-        return (None,) * 4
-    return preprocessing.to_original(layer.receptive_field.box(y, x), *size)
+    return preprocessing.to_original(layer.box(y, x), *size)
 
 
 def _sorted_by_layer(columns: dict, *further_keys: str) -> pa.Table:

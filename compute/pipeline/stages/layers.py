@@ -4,12 +4,15 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from compute.models.model import Layer, Model
+from compute.models.layers import Layer
+from compute.models.model import Model
 
 
 def layers_table(layers: Iterable[Layer]) -> pa.Table:
-    """Table `layers`, in the order of the network."""
-    return pa.Table.from_pylist([_layer_row(layer) for layer in layers])
+    """Table `layers`, in the order of the network; with places where a layer has some."""
+    layers = list(layers)
+    placed = any(layer.place is not None for layer in layers)
+    return pa.Table.from_pylist([_layer_row(layer) | (_place(layer) if placed else {}) for layer in layers])
 
 
 def filters_table(model: Model) -> pa.Table | None:
@@ -17,7 +20,7 @@ def filters_table(model: Model) -> pa.Table | None:
     pixel space (null where that convolution doesn't read the image's own channels). None without a
     convolution.
     """
-    if not model.layers:
+    if not model.convolutions:
         return None
     weight = model.convolution(model.first_layer).weight.detach().float().cpu()
     channels, in_channels, height, width = weight.shape
@@ -55,4 +58,18 @@ def _layer_row(layer: Layer) -> dict:
         "rf_size": y and y.size,
         "rf_stride": y and y.stride,
         "rf_offset": y and y.offset,
+    }
+
+
+def _place(layer: Layer) -> dict:
+    """What each map position stands for, where it is not what it sees."""
+    place = layer.place
+    y, x = (place.y, place.x) if place is not None else (None, None)
+    return {
+        "place_height": y and y.size,
+        "place_width": x and x.size,
+        "place_stride_y": y and y.stride,
+        "place_stride_x": x and x.stride,
+        "place_offset_y": y and y.offset,
+        "place_offset_x": x and x.offset,
     }

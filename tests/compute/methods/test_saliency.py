@@ -245,6 +245,6 @@ def test_gradcam_of_a_patch_embedding_is_an_error():
         torch.nn.Conv2d(3, 8, 4, stride=4), torch.nn.GELU(), torch.nn.Flatten(), torch.nn.Linear(32, 2)
     )
     model = Model(embedding, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), "ab", "patchy")
-    with pytest.raises(ValueError, match="patchy's only one embeds patches"):
+    with pytest.raises(ValueError, match="behind the patches, and patchy shows none"):
         Saliency(variant="gradcam").run(model, Inputs(image=torch.rand(3, 8, 8)))
     assert Saliency().run(model, Inputs(image=torch.rand(3, 8, 8))).data.any()

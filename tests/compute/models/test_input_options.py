@@ -1,7 +1,6 @@
 """What a person says of a network's input, and the preprocessing that follows."""
 
 import argparse
-import json
 from types import SimpleNamespace
 
 import pytest

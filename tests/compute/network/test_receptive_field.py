@@ -263,7 +263,7 @@ def test_an_unknown_operation_sees_everything_and_is_named():
     network = traced(Net(body, **modules))
     fields = receptive_fields(network)
     assert fields[network.sites["probe"].computed] == whole_image(SIZE, "roll")
-    assert fields[network.sites["a"].convolution].unknown is None
+    assert fields[network.sites["a"].computed].unknown is None
 
 
 def test_attention_sees_everything():

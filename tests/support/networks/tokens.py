@@ -1,0 +1,151 @@
+"""Tiny seeded networks of tokens: a vision transformer with its attention written in three ways, an MLP-Mixer
+and a ConvNeXt."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from compute.images.preprocessing import Preprocessing
+from compute.models.model import Model
+
+CLASSES = ("ant", "bee", "cat", "dog", "elk")
+SIZE, PATCH, WIDTH, HEADS = (24, 32), 8, 12, 3
+ROWS, COLUMNS = 3, 4
+FUSED, EXPLICIT, TORCH = "fused", "explicit", "torch"
+
+
+class Attention(nn.Module):
+    """Queries, keys and values of one linear layer, as timm has them. fused: by PyTorch's function."""
+
+    def __init__(self, fused: bool):
+        super().__init__()
+        self.fused = fused
+        self.qkv, self.proj = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        number, length, width = tokens.shape
+        split = self.qkv(tokens).reshape(number, length, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)
+        queries, keys, values = split.unbind(0)
+        if self.fused:
+            mixed = F.scaled_dot_product_attention(queries, keys, values)
+        else:
+            scores = queries * (width // HEADS) ** -0.5 @ keys.transpose(-2, -1)
+            mixed = scores.softmax(dim=-1) @ values
+        return self.proj(mixed.transpose(1, 2).reshape(number, length, width))
+
+
+class TorchAttention(nn.Module):
+    """PyTorch's own module."""
+
+    def __init__(self):
+        super().__init__()
+        self.whole = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.whole(tokens, tokens, tokens, need_weights=False)[0]
+
+
+class MLP(nn.Module):
+    def __init__(self, width: int = WIDTH):
+        super().__init__()
+        self.fc1, self.act, self.fc2 = nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.fc2(self.act(self.fc1(tokens)))
+
+
+class Block(nn.Module):
+    def __init__(self, attention: str):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.attn = TorchAttention() if attention == TORCH else Attention(attention == FUSED)
+        self.mlp = MLP()
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        tokens = tokens + self.attn(self.norm1(tokens))
+        return tokens + self.mlp(self.norm2(tokens))
+
+
+class ViT(nn.Module):
+    """A class token and a register before the tokens of 3 x 4 patches; the class token alone is read."""
+
+    def __init__(self, attention: str = FUSED, depth: int = 3):
+        super().__init__()
+        self.patches = nn.Conv2d(3, WIDTH, PATCH, PATCH)
+        self.first = nn.Parameter(torch.randn(1, 2, WIDTH))
+        self.positions = nn.Parameter(torch.randn(1, ROWS * COLUMNS, WIDTH))
+        self.blocks = nn.Sequential(*(Block(attention) for _ in range(depth)))
+        self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(CLASSES))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        tokens = self.patches(images).flatten(2).transpose(1, 2) + self.positions
+        tokens = torch.cat([self.first.expand(images.shape[0], -1, -1), tokens], 1)
+        return self.head(self.norm(self.blocks(tokens))[:, 0])
+
+
+class MixerBlock(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.of_tokens, self.of_channels = MLP(ROWS * COLUMNS), MLP()
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        tokens = tokens + self.of_tokens(self.norm1(tokens).transpose(1, 2)).transpose(1, 2)
+        return tokens + self.of_channels(self.norm2(tokens))
+
+
+class Mixer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, WIDTH, PATCH, PATCH)
+        self.blocks = nn.Sequential(MixerBlock(), MixerBlock())
+        self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(CLASSES))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        tokens = self.blocks(self.patches(images).flatten(2).transpose(1, 2))
+        return self.head(self.norm(tokens).mean(1))
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise convolution, then linear layers on the pixels (N, H, W, C)."""
+
+    def __init__(self):
+        super().__init__()
+        self.depthwise = nn.Conv2d(WIDTH, WIDTH, 3, padding=1, groups=WIDTH)
+        self.norm, self.mlp = nn.LayerNorm(WIDTH), MLP()
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        pixels = self.mlp(self.norm(self.depthwise(maps).permute(0, 2, 3, 1)))
+        return maps + pixels.permute(0, 3, 1, 2)
+
+
+class ConvNeXt(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.blocks = nn.Conv2d(3, WIDTH, 4, 4), nn.Sequential(ConvNeXtBlock(), ConvNeXtBlock())
+        self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(CLASSES))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.blocks(self.stem(images)).mean((2, 3))))
+
+
+NETWORKS = {
+    FUSED: lambda: ViT(FUSED),
+    EXPLICIT: lambda: ViT(EXPLICIT),
+    TORCH: lambda: ViT(TORCH),
+    "mixer": Mixer,
+    "convnext": ConvNeXt,
+}
+
+
+def token_model(name: str, layers: str | None = None) -> Model:
+    """One of NETWORKS with random, seeded weights that make lively tokens."""
+    torch.manual_seed(5)
+    network = NETWORKS[name]()
+    for each in network.modules():
+        if isinstance(each, nn.Linear):
+            nn.init.normal_(each.weight, std=each.in_features**-0.5 * 1.5)
+            nn.init.normal_(each.bias, std=0.2)
+    return Model(
+        network, Preprocessing(SIZE, None, (0.45, 0.4, 0.5), (0.2, 0.25, 0.3)), CLASSES, name, layers=layers
+    )
