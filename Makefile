@@ -9,14 +9,24 @@ MODEL      ?= demo
 WEIGHTS    ?=
 CHECKPOINT ?=
 CLASSES    ?=
-SIZE       ?=
-MEAN       ?=
-STD        ?=
 IMAGES     ?= demo
 STORE      ?= stores/$(notdir $(basename $(lastword $(subst :, ,$(MODEL)))))
 DEVICE     ?= auto
 LIMIT      ?=
 ARGS       ?=
+
+# Its input, where the model doesn't say it itself: see docs/images.md.
+SIZE        ?=
+RESIZE      ?=
+CROP        ?=
+FIT         ?=
+PAD         ?=
+CHANNELS    ?=
+MEAN        ?=
+STD         ?=
+VALUE_MAX   ?=
+VALUE_RANGE ?=
+INTERPOLATION ?=
 
 # The dashboard.
 STORES ?= stores
@@ -31,7 +41,8 @@ COUNT ?= 100000
 RUNS  ?= 1000000
 
 INSTALLED := $(VENV)/.installed
-option = $(if $(strip $($(2))),--$(1) "$(strip $($(2)))")
+# With an equals sign, since a value may begin with a minus.
+option = $(if $(strip $($(2))),--$(1)="$(strip $($(2)))")
 
 .DEFAULT_GOAL := run
 .PHONY: run help install store store-digits dashboard findings check test fuzz torture load bench docs gallery screenshots clean
@@ -57,10 +68,14 @@ $(INSTALLED): requirements.txt constraints.txt $(FRONTEND)
 stores/demo/CURRENT:
 	@$(MAKE) --no-print-directory store MODEL=demo IMAGES=demo STORE=stores/demo
 
-store: install ## build a store: MODEL= WEIGHTS= CHECKPOINT= CLASSES= SIZE= MEAN= STD= IMAGES= STORE= DEVICE= LIMIT= ARGS=
+store: install ## build a store: MODEL= WEIGHTS= CHECKPOINT= CLASSES= IMAGES= STORE= DEVICE= LIMIT= ARGS=, and its input: SIZE= RESIZE= CROP= FIT= PAD= CHANNELS= MEAN= STD= VALUE_MAX= VALUE_RANGE= INTERPOLATION=
 	$(PY) -m compute store --model "$(MODEL)" --images "$(IMAGES)" --store "$(STORE)" --device "$(DEVICE)" \
 	  $(call option,weights,WEIGHTS) $(call option,checkpoint,CHECKPOINT) $(call option,classes,CLASSES) \
-	  $(call option,size,SIZE) $(call option,mean,MEAN) $(call option,std,STD) $(call option,limit,LIMIT) $(ARGS)
+	  $(call option,size,SIZE) $(call option,resize,RESIZE) $(call option,crop-fraction,CROP) \
+	  $(call option,fit,FIT) $(call option,pad-value,PAD) $(call option,interpolation,INTERPOLATION) \
+	  $(call option,channels,CHANNELS) $(call option,mean,MEAN) $(call option,std,STD) \
+	  $(call option,value-max,VALUE_MAX) $(call option,value-range,VALUE_RANGE) \
+	  $(call option,limit,LIMIT) $(ARGS)
 
 store-digits: ## build the store of the one-channel demo: scikit-learn's handwritten digits
 	@$(MAKE) --no-print-directory store MODEL=digits IMAGES=digits STORE=stores/digits
