@@ -21,6 +21,8 @@ IN_PLACE = "modified by an inplace operation"
 
 Network = TracedNetwork | HookedNetwork
 
+QUANTISED = "the network is quantised, and PyTorch has no gradient of quantised layers"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -216,7 +218,7 @@ def _check(network: TracedNetwork, plain: HookedNetwork, images: torch.Tensor) -
     if plain.output.meaning == NONE:
         return True
     name = type(plain.module).__name__
-    if network.logits_because is not None and plain.logits_because is None:
+    if network.opaque and network.logits_because is not None and plain.logits_because is None:
         raise ValueError(f"as a graph, {name} doesn't show the logits before its probabilities")
     with torch.no_grad():
         try:
@@ -290,10 +292,9 @@ def _with_gradient(choice: Choice, images: torch.Tensor, exactly: bool = True) -
     except ValueError:
         if (reason := self_test.no_gradient_because(logits_of(choice.network), images)) is None:
             return _with_constant_note(choice, images)
-        kind = " (it is quantised)" if _is_quantised(choice.network.module) else ""
-        return replace(
-            choice, no_gradient_because=f"no gradient of the scores reaches the image{kind}: {reason}"
-        )
+        if _is_quantised(choice.network.module):
+            reason = QUANTISED
+        return replace(choice, no_gradient_because=f"no gradient of the scores reaches the image: {reason}")
     network = choice.network
     if (
         not exactly
@@ -339,4 +340,8 @@ def _logits_notes(network: Network) -> list[str]:
 
 
 def _opaque_notes(network: TracedNetwork) -> list[str]:
-    return [f"{name} is run as it is: {reason}" for name, reason in network.opaque.items()]
+    quantised = {name for name in network.opaque if _is_quantised(network.module.get_submodule(name))}
+    return [
+        f"{name} is run as it is: {'it is quantised' if name in quantised else reason}"
+        for name, reason in network.opaque.items()
+    ]
