@@ -102,6 +102,16 @@ class Manifest:
         return [name for name in self.files if table_of(name) == table]
 
     @property
+    def independent_labels(self) -> bool:
+        """Whether each class has a probability of its own, whatever the others'."""
+        return bool((self.model.get("scores") or {}).get("independent"))
+
+    @property
+    def labels_are_lists(self) -> bool:
+        """Whether the images' labels name several classes each, such as "cat|dog"."""
+        return bool(self.model.get("labels_are_lists"))
+
+    @property
     def remarks(self) -> list[str]:
         """What a user should know of the network and of what it has nothing for, a sentence each."""
         left_out = self.notes.get("left_out") or {}

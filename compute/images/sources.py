@@ -81,7 +81,7 @@ def names_of_label(label: str | None, classes: Collection[str]) -> tuple[str, ..
     class."""
     if label is None or label in classes:
         return None if label is None else (label,)
-    names = _apart(label)
+    names = names_apart(label)
     return names if len(names) > 1 and all(name in classes for name in names) else None
 
 
@@ -93,10 +93,11 @@ def are_lists(items: Iterable[Item], classes: Collection[str]) -> bool:
 
 def names_in_lists(labels: Iterable[str]) -> tuple[str, ...]:
     """Every name that occurs in labels, alone or in a list; sorted."""
-    return tuple(sorted({name for label in labels for name in _apart(label)}))
+    return tuple(sorted({name for label in labels for name in names_apart(label)}))
 
 
-def _apart(label: str) -> tuple[str, ...]:
+def names_apart(label: str) -> tuple[str, ...]:
+    """The names in a list such as "cat|dog", each once; of any other label, itself."""
     return tuple(dict.fromkeys(name.strip() for name in label.split(LIST_SEPARATOR) if name.strip()))
 
 

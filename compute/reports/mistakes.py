@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from compute.analysis.label_agreement import disagreements
 from compute.images.pictures import tiled, to_8_bit
+from compute.images.sources import names_apart
+from compute.network.outputs.meanings import ABOVE
 from compute.reports.base import Ids, ReportInputs, ReportSpec
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.report import Report
@@ -116,6 +118,11 @@ def confusion_report(run: Run, split: str = "", ids: Ids = None) -> Report:
     ids: of these images alone, None for all.
     ValueError where there are no labels, or no such split.
     """
+    if run.manifest.labels_are_lists:
+        raise ValueError(
+            "images have several labels each, of which none is taken for another: there is no confusion "
+            "matrix; `classes` counts each label"
+        )
     images = labelled(run, split, ids)
     counts, rows, cols = confusion_counts(images, run.class_names)
     right = pc.sum(images["correct"]).as_py() or 0
@@ -139,7 +146,11 @@ def mistakes_report(
     what is right is shown, the least probable first.
     split, ids, errors: as in `confusion_report`.
     """
-    table = cell(labelled(run, split, ids), label, predicted)
+    images = labelled(run, split, ids)
+    if run.manifest.labels_are_lists:
+        table = wrong_lists(images, label, predicted).drop_columns(["top5"])
+    else:
+        table = cell(images, label, predicted)
     asked = {"split": split, "label": label, "predicted": predicted}
     first = table.slice(0, 1).to_pylist()
     numbers = {**asked, "images": len(table), "first_probability": first[0]["probability"] if first else None}
@@ -153,7 +164,10 @@ def mistakes_report(
 
 def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
     """Return the rows of images that have a label and a prediction; ValueError where there are none."""
-    images = run.table("images", IMAGE_COLUMNS)
+    if not run.class_names:
+        raise ValueError("the network gives no class scores, so nothing is right or wrong")
+    lists = run.manifest.labels_are_lists
+    images = run.table("images", (*IMAGE_COLUMNS, "top5") if lists else IMAGE_COLUMNS)
     images = images if ids is None else images.take(np.sort(np.asarray(ids)))
     known = images.filter(pc.and_(pc.is_valid(images["label"]), pc.is_valid(images["predicted"])))
     if not len(known):
@@ -196,13 +210,13 @@ def of_ids(ids: Ids) -> dict[str, str]:
 
 def classes_report(run: Run, split: str = "", ids: Ids = None) -> Report:
     """Report on each class, see `class_table`; split, ids, errors: as in `confusion_report`."""
-    table = class_table(labelled(run, split, ids), run.class_names)
+    table = class_table(labelled(run, split, ids), run.class_names, run.manifest.labels_are_lists)
     recipe = {"exhibit": "classes", "split": split, **of_ids(ids), **of_run(run)}
     return Report(recipe, {"split": split or "all", "classes": table.to_pylist()}, None, lambda: table)
 
 
-def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
-    """Return one row a class, of images with the columns label, predicted, loss.
+def class_table(images: pa.Table, classes: tuple[str, ...], lists: bool = False) -> pa.Table:
+    """Return one row a class, of images with the columns label, predicted, loss; see `label_table` for lists.
 
     class: in the network's order.
     images: how many have that label.
@@ -215,6 +229,8 @@ def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
 
     Null where there is nothing to divide by or no error. Images without label or prediction don't count.
     """
+    if lists:
+        return label_table(images, classes)
     counts, rows, cols = confusion_counts(images, classes)
     names = list(dict.fromkeys([*rows, *cols]))
     square = np.zeros((len(names), len(names)), np.int64)
@@ -238,6 +254,65 @@ def class_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
             "loss": pa.array([loss.get(name) for name in names], pa.float64()),
         }
     )
+
+
+def label_table(images: pa.Table, classes: tuple[str, ...]) -> pa.Table:
+    """Return one row a class, of images with the columns label, such as "cat|dog", top5 and loss.
+
+    images: how many have that label.
+    right: of how many of them its probability is above 0.5.
+    recall: right / images.
+    precision: right / images of which its probability is above 0.5.
+    loss: mean of the images that have it, in nat.
+    The other columns of `class_table` are null: no label is taken for another.
+    """
+    has, given = _given(images, classes)
+    both = (has & given).sum(0)
+    losses = images["loss"].to_numpy()
+    names = [name for name, used in zip(classes, (has | given).any(0), strict=True) if used]
+    kept = [classes.index(name) for name in names]
+    return pa.table(
+        {
+            "class": pa.array(names, pa.string()),
+            "images": has.sum(0)[kept],
+            "right": both[kept],
+            "recall": _share(both[kept], has.sum(0)[kept]),
+            "precision": _share(both[kept], given.sum(0)[kept]),
+            "taken_for": pa.nulls(len(names), pa.string()),
+            "taken": pa.nulls(len(names), pa.int64()),
+            "loss": pa.array(
+                [float(np.nanmean(losses[has[:, each]])) if has[:, each].any() else None for each in kept],
+                pa.float64(),
+            ),
+        }
+    )
+
+
+def wrong_lists(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
+    """Return the images that have other labels than those above 0.5, those of the greatest loss first.
+
+    label, predicted: images alone that have the one, and of which the other is above 0.5; "" for any.
+    """
+    names = tuple(filter(None, dict.fromkeys([label, predicted])))
+    has, given = _given(images, names)
+    chosen = ~images["correct"].fill_null(True).to_numpy(zero_copy_only=False).astype(bool)
+    if label:
+        chosen &= has[:, names.index(label)]
+    if predicted:
+        chosen &= given[:, names.index(predicted)]
+    return images.filter(pa.array(chosen)).sort_by([("loss", "descending"), ("image_id", "ascending")])
+
+
+def _given(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Which labels each image has, and which of them are above 0.5: (images, classes) bool each."""
+    index = {name: place for place, name in enumerate(classes)}
+    has, given = (np.zeros((len(images), len(classes)), bool) for _ in range(2))
+    for row, label in enumerate(images["label"].to_pylist()):
+        has[row, [index[name] for name in names_apart(label) if name in index]] = True
+    for row, ranked in enumerate(images["top5"].to_pylist()):
+        above = [each["class"] for each in ranked or () if each["probability"] > ABOVE]
+        given[row, [index[name] for name in above if name in index]] = True
+    return has, given
 
 
 def outvoted_report(

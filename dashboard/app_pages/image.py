@@ -7,6 +7,7 @@ from compute.methods.base import IMAGE, SECOND
 from compute.reports.occlusion_map import has_maps
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
+from dashboard.data.predictions import NOTHING_PREDICTED, labels_above, predicts
 from dashboard.sections.image import glance, occlusion, strongest_channels
 from dashboard.sections.image.neighbors import SPACES, strip, top_classes
 from dashboard.text import plain
@@ -29,6 +30,7 @@ from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import pick
 from dashboard.widgets.live.controls import input_controls, parameter_controls
 from dashboard.widgets.live.run import run_method
+from featurestore.reader import Run
 
 SOURCES = {"stored": "From the store", "live": "Live"}
 NEIGHBORS_SHOWN = 12
@@ -105,20 +107,34 @@ def _photographs(opened: Opened[ImageView], chosen: ChosenImage) -> None:
 
 
 def _prediction(opened: Opened[ImageView], chosen: ChosenImage) -> None:
+    run = opened.run
+    if not predicts(run):
+        st.info(NOTHING_PREDICTED, icon=":material/label_off:")
     if chosen.image_id is None:
-        _bars(top_classes(opened.run, chosen.upload))
+        if predicts(run):
+            _ranked(run, top_classes(run, chosen.upload))
         return
-    row = opened.run.image(chosen.image_id)
-    if row["predicted"] is None:
+    if chosen.image_id in runs.unreadable(run):
         st.warning("This image could not be read when the store was made.", icon=":material/broken_image:")
         return
+    row = run.image(chosen.image_id)
     verdict = {True: ":green-badge[right]", False: ":red-badge[wrong]", None: ""}[row["correct"]]
     label = f"label **{plain(row['label'])}**" if row["label"] else "no label"
-    st.markdown(f"predicted **{plain(row['predicted'])}**, {label} {verdict}")
-    _bars([(each["class"], each["probability"]) for each in row["top5"]])
+    if predicts(run):
+        said = "most probable" if run.manifest.independent_labels else "predicted"
+        st.markdown(f"{said} **{plain(row['predicted'])}**, {label} {verdict}")
+        _ranked(run, [(each["class"], each["probability"]) for each in row["top5"]])
+    else:
+        st.markdown(label)
     loss = "" if row["loss"] is None else f", loss {row['loss']:.3f} nat"
     split = f", split {row['split']}" if row["split"] else ""
     st.caption(f"{plain(row['path'])}, {row['width']} x {row['height']} pixels{split}{loss}.")
+
+
+def _ranked(run: Run, top: list[tuple[str, float]]) -> None:
+    if said := labels_above(run, top):
+        st.markdown(f"{said}.")
+    _bars(top)
 
 
 def _bars(top: list[tuple[str, float]]) -> None:

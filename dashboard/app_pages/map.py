@@ -10,6 +10,7 @@ import streamlit as st
 from compute.reports.drawing.coloring import COLOR_COLUMNS, color_title
 from dashboard.data import image_search, runs, selections
 from dashboard.data.photographs import ChosenImage
+from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections import map
 from dashboard.text import MAP_NAMES, plain
 from dashboard.views import binding
@@ -19,6 +20,9 @@ from dashboard.widgets import image_links
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import known, wall
+
+OF_PREDICTIONS = {"predicted", "probability", "top5", "loss", "correct"}
+"""Columns that a network without class scores leaves empty."""
 
 SHOWN = {"points": "Points", "grid": "Grid"}
 KINDS = {"unique": "Each image at most once", "nearest": "Nearest image to each cell"}
@@ -35,6 +39,8 @@ def draw(opened: Opened[MapView]) -> None:
         )
         return
     _controls(opened)
+    if opened.view.show == "points" and opened.view.color in OF_PREDICTIONS and not predicts(opened.run):
+        st.caption(f"{NOTHING_PREDICTED} There is nothing to colour the images by.")
     chosen = selections.read(opened.store, opened.run, opened.view.selection)
     plane, side = st.columns([3, 1], gap="medium")
     with plane:
@@ -96,14 +102,11 @@ def _selected(opened: Opened[MapView]) -> None:
         st.caption("No image is selected. Click one, or search for it.")
         return
     row = run.image(view.image)
-    if row["predicted"] is None:
+    if view.image in runs.unreadable(run):
         st.warning("This image could not be read.", icon=":material/broken_image:")
         return
     st.image(run.thumbnail(view.image), width="stretch", alt=f"selected image {row['path']}")
-    st.markdown(
-        f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} "
-        f"({row['probability']:.0%})"
-    )
+    st.markdown(f"**{plain(row['label'] or 'no label')}**, {prediction(run, row)}")
     st.caption(f"{plain(row['path'])}, image {view.image}")
     image_links.links(opened, ChosenImage(view.image, "", row["path"], row["sha256"] or ""))
 
@@ -164,6 +167,8 @@ def _summary(images: pa.Table) -> str:
     column = "label" if images["label"].null_count < len(images) else "predicted"
     counted = images.filter(pc.is_valid(images[column])).group_by(column).aggregate([([], "count_all")])
     counted = counted.sort_by([("count_all", "descending"), (column, "ascending")]).to_pylist()
+    if not counted:
+        return "They have neither labels nor predictions."
     named = [f"{each[column]} {each['count_all']:,}" for each in counted[:MOST_CLASSES]]
     if len(counted) > MOST_CLASSES:
         named.append(f"{len(counted) - MOST_CLASSES} more classes")

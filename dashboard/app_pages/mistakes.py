@@ -4,10 +4,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports.mistakes import cell, class_table, most_confused
+from compute.reports.mistakes import cell, class_table, most_confused, wrong_lists
 from dashboard.components import Pair, confusion_matrix
 from dashboard.data import selections
 from dashboard.data.labelled_images import Labelled, cell_of, labelled
+from dashboard.data.predictions import NOTHING_PREDICTED, predicts
 from dashboard.sections.mistakes import disagreeing, label_choice
 from dashboard.text import plain
 from dashboard.views import binding
@@ -26,6 +27,9 @@ TABS = {"confusion": "Confusion", "neighbors": "Neighbours disagree", "classes":
 
 def draw(opened: Opened[MistakesView]) -> None:
     """Draw the page."""
+    if not predicts(opened.run):
+        st.info(f"{NOTHING_PREDICTED} Nothing is right or wrong.", icon=":material/label_off:")
+        return
     shown = labelled(opened.run)
     if not len(shown):
         st.info(
@@ -92,11 +96,36 @@ def _of_selection(opened: Opened[MistakesView], shown: Labelled) -> Labelled:
 
 
 def _confusion(opened: Opened[MistakesView], shown: Labelled) -> None:
+    if opened.run.manifest.labels_are_lists:
+        st.info(
+            "Images have several labels each, of which none is taken for another: there is no confusion "
+            "matrix. An image is right where exactly its labels have a probability above 50%; those that are "
+            "wrong are below, and the tab Classes counts each label.",
+            icon=":material/label:",
+        )
+        _wrong(opened, shown)
+        return
     matrix, images = st.columns([3, 2], gap="large")
     with matrix:
         _matrix(opened, shown)
     with images:
         _images(opened, shown)
+
+
+def _wrong(opened: Opened[MistakesView], shown: Labelled) -> None:
+    """Draw the images whose labels are not exactly those above a half, those of the greatest loss first."""
+    images = wrong_lists(shown.images)
+    if not len(images):
+        st.caption("There is no such image.")
+        return
+    st.caption(f"{len(images):,} images, those of the greatest loss first. A click opens the image.")
+    losses = [f"loss {loss:.2f}" for loss in images["loss"].to_pylist()]
+    clicked = wall(
+        opened, images["image_id"].to_numpy(), "images_page", label="Images with other labels", notes=losses
+    )
+    if clicked is not None:
+        view = explaining(opened, int(clicked))
+        st.switch_page(PAGES[view.page].file, query_params=view.to_query())
 
 
 def _matrix(opened: Opened[MistakesView], shown: Labelled) -> None:
@@ -164,7 +193,7 @@ SHARE = {"format": "percent", "min_value": 0.0, "max_value": 1.0}
 def _classes(opened: Opened[MistakesView], shown: Labelled) -> None:
     columns = st.column_config
     st.dataframe(
-        class_table(shown.images, shown.classes),
+        class_table(shown.images, shown.classes, lists=opened.run.manifest.labels_are_lists),
         hide_index=True,
         column_config={
             "class": columns.TextColumn("Class", pinned=True),

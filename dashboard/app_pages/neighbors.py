@@ -7,6 +7,7 @@ from compute.analysis.label_agreement import agreements
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage, crop
+from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections.image.neighbors import MOST, neighbors, top_classes
 from dashboard.text import plain
 from dashboard.views import binding, urls
@@ -43,19 +44,23 @@ def draw(opened: Opened[NeighborsView]) -> None:
 
 def _describe(opened: Opened[NeighborsView], chosen: ChosenImage) -> str | None:
     if chosen.image_id is None:
-        name, probability = top_classes(opened.run, chosen.upload)[0]
-        st.markdown(f"An uploaded image, predicted **{plain(name)}** ({probability:.0%})")
+        _describe_upload(opened.run, chosen.upload)
         return None
     row = opened.run.image(chosen.image_id)
-    if row["predicted"] is None:
+    if chosen.image_id in runs.unreadable(opened.run):
         raise ValueError(
             f"image {chosen.image_id} ({row['path']}) could not be read, so it has no neighbours"
         )
-    st.markdown(
-        f"**{plain(row['label'] or 'no label')}**, predicted {plain(row['predicted'])} "
-        f"({row['probability']:.0%})"
-    )
+    st.markdown(f"**{plain(row['label'] or 'no label')}**, {prediction(opened.run, row)}")
     return row["label"]
+
+
+def _describe_upload(run: Run, upload: str) -> None:
+    if not predicts(run):
+        st.markdown(f"An uploaded image. {NOTHING_PREDICTED}")
+        return
+    name, probability = top_classes(run, upload)[0]
+    st.markdown(f"An uploaded image, predicted **{plain(name)}** ({probability:.0%})")
 
 
 def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label: str | None) -> None:

@@ -7,7 +7,9 @@ import streamlit as st
 from compute.reports.drawing.run_images import preprocessing_of
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import runs
+from dashboard.data.predictions import predicts
 from dashboard.sections.overview import filter_pictures
+from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, OverviewView
 from dashboard.views.navigation import link
@@ -48,10 +50,12 @@ def cards(run: Run) -> None:
                 "Name": model["name"],
                 "Input": preprocessing_of(run).in_words(),
                 "Mean, deviation": f"{_few(preprocessing.get('mean'))} and {_few(preprocessing.get('std'))}",
-                "Feature": f"{model.get('feature_dim', '–')} numbers, the last linear layer's input",
+                **scores(run),
+                "Feature": f"{model.get('feature_dim', '–')} numbers, {feature(run)}",
                 "Weights, SHA-256": f"`{model['weights_hash'][:16]}`",
                 "Computed on": f"{manifest.device}, {manifest.dtype}, {manifest.threads} threads",
                 **off_by(manifest.notes.get("precision_error")),
+                **remarks(run),
             }
         )
     with right.container(border=True, height="stretch"):
@@ -72,11 +76,32 @@ def off_by(error: dict[str, float] | None) -> dict[str, str]:
     """Return the row that says how far mixed precision is off; none for a store in float32."""
     if not error:
         return {}
+    logits = f"{error['logits']:.2g} standard deviations of the logits, " if "logits" in error else ""
+    stay = f"; {error['predictions']:.1%} of predictions stay" if "predictions" in error else ""
     return {
-        "Off from float32": f"at most {error['logits']:.2g} standard deviations of the logits, "
-        f"{error['features']:.2g} of the features; {error['predictions']:.1%} of predictions stay "
+        "Off from float32": f"at most {logits}{error['features']:.2g} of the features{stay} "
         f"({error['images']} images)"
     }
+
+
+def scores(run: Run) -> dict[str, str]:
+    """Return the row that says what the class scores mean; none for an older store."""
+    said = (run.manifest.model.get("scores") or {}).get("said")
+    return {} if said is None else {"Scores": plain(said)}
+
+
+def feature(run: Run) -> str:
+    """Say what of the network the feature is."""
+    chosen = run.manifest.model.get("feature")
+    if chosen is not None:
+        return f"the value of layer {plain(chosen)}, pooled"
+    return "the last linear layer's input" if predicts(run) else "what the network gives, pooled"
+
+
+def remarks(run: Run) -> dict[str, str]:
+    """Return the rows that say what stepped aside, what there is no gradient of, and what was left out."""
+    said = [each for each in run.manifest.remarks if not each.startswith(("scores: ", "feature: "))]
+    return {"To be known": plain(". ".join(said))} if said else {}
 
 
 def table(rows: dict[str, str]) -> None:

@@ -62,7 +62,8 @@ class Labelled:
 @st.cache_resource(max_entries=16, hash_funcs=BY_FOLDER, show_spinner=False)
 def labelled(run: Run, split: str = "") -> Labelled:
     """Return the labelled images of one split, or of all."""
-    images = runs.table(run, "images", COLUMNS)
+    lists = run.manifest.labels_are_lists
+    images = runs.table(run, "images", (*COLUMNS, "top5") if lists else COLUMNS)
     images = images.filter(pc.is_valid(images["label"]))
     if split:
         images = images.filter(pc.equal(images["split"], split))

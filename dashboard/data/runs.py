@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
 from compute.analysis.search import ExactSearch
@@ -70,6 +71,15 @@ def features(run: Run) -> np.ndarray:
 def feature_search(run: Run) -> ExactSearch:
     """Return the features ready for a search by cosine distance."""
     return ExactSearch(features(run), "cosine")
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
+def unreadable(run: Run) -> frozenset[int]:
+    """Return the image_ids of the images that could not be read, or of which the network gave no numbers."""
+    if "problems" not in run.tables():
+        predicted = table(run, "images", ("image_id", "predicted"))
+        return frozenset(predicted.filter(pc.is_null(predicted["predicted"]))["image_id"].to_pylist())
+    return frozenset(table(run, "problems", ("image_id",))["image_id"].to_pylist())
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)

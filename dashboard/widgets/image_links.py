@@ -52,7 +52,9 @@ def pages(opened: Opened, chosen: ChosenImage) -> Iterator[tuple[ViewState, str]
     yield compared(opened, image=chosen.image_id, tab="predictions", kind="all", label=""), "Compare"
     row = opened.run.image(chosen.image_id)
     if row["correct"] is False:
-        yield MistakesView(**where, label=row["label"], predicted=row["predicted"]), "Mistakes like it"
+        lists = opened.run.manifest.labels_are_lists
+        like = {} if lists else {"label": row["label"], "predicted": row["predicted"]}
+        yield MistakesView(**where, **like), "Mistakes like it"
 
 
 def lab_views(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> Iterator[tuple[LabView, str]]:

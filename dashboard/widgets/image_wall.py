@@ -81,7 +81,7 @@ def _item(opened: Opened, row: dict) -> GridItem:
     return GridItem(
         row["image_id"],
         urls.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
-        alt=f"{row['path']}, predicted {row['predicted']}",
+        alt=row["path"] if row["predicted"] is None else f"{row['path']}, predicted {row['predicted']}",
         caption=row["label"] or row["path"],
         note="" if row["correct"] in (True, None) else f"→ {row['predicted']}",
         tone=tone,

@@ -8,6 +8,7 @@ found.
 
 from compute.network.outputs.finding import find_output
 from compute.network.outputs.meanings import (
+    ABOVE,
     LOG_PROBABILITIES,
     LOGITS,
     MEANINGS,
@@ -15,7 +16,7 @@ from compute.network.outputs.meanings import (
     PROBABILITIES,
     SIGMOID,
 )
-from compute.network.outputs.output import ABOVE, BESIDE_ZERO, Output, undone
+from compute.network.outputs.output import BESIDE_ZERO, Output, undone
 
 __all__ = [
     "ABOVE",

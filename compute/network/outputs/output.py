@@ -11,9 +11,6 @@ from torch.nn import functional as F
 
 from compute.network.outputs.meanings import LOG_PROBABILITIES, LOGITS, NONE, PROBABILITIES, SIGMOID
 
-ABOVE = 0.5
-"""An independent label is given to an image where its probability is larger."""
-
 BESIDE_ZERO = (1, 0)
 """Pads a single score with a 0 before it."""
 

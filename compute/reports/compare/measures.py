@@ -105,7 +105,7 @@ class Compared:
     @cached_property
     def predictions(self) -> pa.Table:
         """Return one row a shared image: what both networks predict, and what became of the prediction."""
-        mine, theirs = (each.table("images", PREDICTION_COLUMNS) for each in self.runs)
+        mine, theirs = (_predictions(each) for each in self.runs)
         return comparison.compare_predictions(mine, theirs, self.matched)
 
     @cached_property
@@ -215,6 +215,15 @@ class Compared:
         result = np.full(self.run.image_count, np.nan, "<f4")
         result[ids] = values
         return result
+
+
+def _predictions(run: Run) -> pa.Table:
+    """A prediction can be right by one label, not by a list of them: those count as none."""
+    table = run.table("images", PREDICTION_COLUMNS)
+    if not run.manifest.labels_are_lists:
+        return table
+    column = table.schema.get_field_index("label")
+    return table.set_column(column, "label", pa.nulls(len(table), pa.string()))
 
 
 def _places(run: Run, method: str) -> np.ndarray:

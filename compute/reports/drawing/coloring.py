@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from compute.analysis.comparison import KINDS
+from compute.images.sources import names_apart
 from compute.reports.drawing import palettes
 from featurestore.reader import Run
 from featurestore.schemas import TABLES
@@ -139,12 +140,23 @@ def _in_top5(run: Run) -> Coloring:
     table = run.table("images", ["label", "top5"])
     top = table["top5"].combine_chunks()
     image, named = pc.list_parent_indices(top).to_numpy(), pc.struct_field(pc.list_flatten(top), "class")
+    if run.manifest.labels_are_lists:
+        return Coloring("top5", _all_listed(table), TOP5)
     labels = table["label"].combine_chunks()
     known = pc.and_(pc.is_valid(labels), pc.is_valid(top)).to_numpy(zero_copy_only=False)
     values = np.where(known, np.float32(0), np.float32(np.nan))
     hit = pc.equal(named, labels.take(image)).fill_null(False).to_numpy(zero_copy_only=False)
     values[image[hit]] = 1
     return Coloring("top5", np.ascontiguousarray(values, "<f4"), TOP5)
+
+
+def _all_listed(table: pa.Table) -> np.ndarray:
+    """(N,) whether all labels of an image are listed: 1 or 0, NaN without labels or prediction."""
+    listed = [
+        np.nan if label is None or top is None else set(names_apart(label)) <= {each["class"] for each in top}
+        for label, top in zip(table["label"].to_pylist(), table["top5"].to_pylist(), strict=True)
+    ]
+    return np.array(listed, "<f4")
 
 
 def _categories(column: str, values: pa.ChunkedArray, names: Iterable[str]) -> Coloring:

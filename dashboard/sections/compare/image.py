@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from dashboard.data import runs
 from dashboard.data.comparison import Pair
+from dashboard.data.predictions import NOTHING_PREDICTED, labels_above, predicts
 from dashboard.text import plain
 from dashboard.views.definitions import ImageView, MapView, NeighborsView
 from dashboard.views.navigation import link
@@ -37,7 +39,7 @@ def both(pair: Pair, row: int) -> None:
     picture, first, second = st.columns([1, 2, 2], gap="medium")
     with picture:
         image = pair.run.image(image_id)
-        if image["predicted"] is not None:
+        if image_id not in runs.unreadable(pair.run):
             st.image(pair.run.thumbnail(image_id), width="stretch", alt=f"chosen image {image['path']}")
         st.markdown(f"**{plain(image['label'] or 'no label')}**")
         st.caption(plain(image["path"]))
@@ -58,8 +60,10 @@ def _opinion(run: Run, image_id: int, side: str) -> None:
     """
     top = run.image(image_id)["top5"] or []
     if not top:
-        st.caption("This network could not read the image.")
+        st.caption("This network could not read the image." if predicts(run) else NOTHING_PREDICTED)
         return
+    if said := labels_above(run, [(each["class"], each["probability"]) for each in top]):
+        st.caption(said)
     st.plotly_chart(
         figures.probabilities([each["class"] for each in top], [each["probability"] for each in top]),
         config={"displayModeBar": False},

@@ -7,7 +7,9 @@ import streamlit as st
 from dashboard.components import GridItem
 from dashboard.data import comparison
 from dashboard.data.comparison import Pair
+from dashboard.data.predictions import predicts
 from dashboard.sections.compare import image, shared_images
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 
@@ -23,6 +25,16 @@ TONES = {"fixed": "good", "broken": "bad"}
 
 def draw(pair: Pair) -> None:
     """Draw the tab."""
+    silent = [
+        f"the {which} run's"
+        for which, run in zip(("first", "other"), pair.runs, strict=True)
+        if not predicts(run)
+    ]
+    if silent:
+        image.show(pair)
+        said = sentence(f"{' and '.join(silent)} network gives no class scores")
+        st.info(f"{said} There are no predictions to compare.", icon=":material/label_off:")
+        return
     predictions = pair.compared.predictions
     changed = comparison.changed(*pair.runs, "all", "")
     if not len(changed):

@@ -7,6 +7,7 @@ import streamlit as st
 from compute.reports.compare.measures import PATCHES
 from dashboard.data import comparison
 from dashboard.data.comparison import Pair
+from dashboard.data.predictions import predicts
 from dashboard.text import map_name, sentence
 
 UNRELATED = "what unrelated networks would have"
@@ -25,7 +26,11 @@ def draw(pair: Pair) -> None:
         with st.grid("auto", min_column_width=190):
             for label, value, note, help in numbers:
                 st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True, help=help)
-        if not numbers:
+        if title == "Predictions" and not all(predicts(run) for run in pair.runs):
+            st.caption(
+                "One of the networks gives no class scores, so that there are no predictions to compare."
+            )
+        elif not numbers:
             st.caption("One of the runs lacks the tables for this, or nothing in them is common to both.")
 
 
@@ -34,6 +39,8 @@ Numbers = list[tuple[str, str, str | None, str]]
 
 
 def _predictions(pair: Pair) -> Numbers:
+    if not all(predicts(run) for run in pair.runs):
+        return []
     predictions, scores = pair.compared.predictions, pair.compared.accuracies
     changed = pc.sum(pc.not_equal(predictions["kind"], "same")).as_py() or 0
     numbers = [

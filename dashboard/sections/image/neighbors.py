@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import streamlit as st
 
+from compute.images.sources import names_apart
 from compute.reports.neighbors import Nearest, neighbors_of_file
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
@@ -103,5 +104,11 @@ def _item(opened: Opened, row: dict, distance: float) -> GridItem:
         urls.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),
         alt=f"{row['path']}, {row['label'] or 'no label'}, at distance {distance:.3f}",
         caption=row["label"] or row["path"],
-        note=f"{distance:.3f}" + (f" → {row['predicted']}" if row["predicted"] != row["label"] else ""),
+        note=f"{distance:.3f}{_otherwise(row)}",
     )
+
+
+def _otherwise(row: dict) -> str:
+    """Say what an image is taken for, where that is none of its labels."""
+    own = {row["label"], *names_apart(row["label"] or "")}
+    return "" if row["predicted"] is None or row["predicted"] in own else f" → {row['predicted']}"
