@@ -11,8 +11,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from compute.images.preprocessing import Preprocessing
+from compute.images.saved_image import decoded, eight_bit
 from compute.methods.base import Inputs
+from compute.methods.optimize.norm_balls import L2Ball, LInfBall
 from compute.methods.synthesis.attack import FGSM, GRADIENT, PGD_L2, PGD_LINF, Attack
+from compute.methods.synthesis.attack_goal import AttackGoal
 from compute.models.model import Model
 from tests.support.networks.linear import affine, linear_model, middle_image
 from tests.support.networks.tiny import tiny_image, tiny_model
@@ -274,3 +277,53 @@ def test_a_failure_returns_the_best_of_all_epsilons():
         alone = Attack(attack="fgsm", epsilon=1.0, raise_epsilon=False).run(model, inputs)
         raised = Attack(attack="fgsm", epsilon=1.0).run(model, inputs)
         assert (raised.numbers["success"], raised.score) >= (alone.numbers["success"], alone.score)
+
+
+def test_infinity_ball_clips_each_value():
+    centre = eight_bit(torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)))
+    ball = LInfBall(centre, 7.6 / 255)
+    assert ball.radius == pytest.approx(7 / 255)
+    ball.variable = ball.variable + torch.randn(centre.shape, generator=torch.Generator().manual_seed(1))
+    before = ball.variable.clone()
+    ball.constrain()
+    for now, then, middle in zip(ball.variable.flatten(), before.flatten(), centre.flatten(), strict=True):
+        nearest = min(max(float(then), float(middle) - 7 / 255), float(middle) + 7 / 255)
+        assert float(now) == pytest.approx(min(max(nearest, 0.0), 1.0), abs=1e-6)
+    changed = ((ball.saved() - centre) * 255).round()
+    assert changed.abs().max() <= 7 and torch.equal(eight_bit(ball.saved()), ball.saved())
+
+
+@pytest.mark.parametrize("radius", [0.01, 0.1, 1.0, 30.0])
+def test_two_ball_shrinks_the_difference_and_rounds_inside(radius):
+    centre = eight_bit(torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(0)))
+    ball = L2Ball(centre, radius)
+    push = torch.randn(centre.shape, generator=torch.Generator().manual_seed(1))
+    ball.variable = centre + push
+    ball.constrain()
+    expected = (centre + push * min(1.0, radius / float(push.norm()))).clamp(0, 1)
+    torch.testing.assert_close(ball.variable, expected)
+    assert float((ball.saved() - centre).norm()) <= radius
+    assert torch.equal(eight_bit(ball.saved()), ball.saved())
+
+
+def test_log_odds_climb_as_cross_entropy_falls():
+    model = tiny_model("plain")
+    image = tiny_image(model)
+    goal = AttackGoal.of(model, image, 2)
+    gradient, score = model.gradient(image[None], goal.log_odds())
+    images = image[None].clone().requires_grad_(True)
+    (entropy,) = torch.autograd.grad(F.cross_entropy(model.logits(images), torch.tensor([2])), images)
+    probability = float(model.probabilities(image[None])[0, 2])
+    torch.testing.assert_close(-entropy / (1 - probability), gradient, rtol=1e-3, atol=1e-6)
+    assert float(score) == pytest.approx(math.log(probability / (1 - probability)), abs=1e-4)
+
+
+def test_log_odds_do_not_vanish_where_the_network_is_sure():
+    """The cross-entropy's own gradient is exactly 0 there: the attack would never leave."""
+    model = linear_model(scale=3000)
+    image = middle_image(model)
+    goal = AttackGoal.of(model, image, None)
+    images = image[None].clone().requires_grad_(True)
+    entropy = F.cross_entropy(model.logits(images), torch.tensor([goal.original]))
+    assert not torch.autograd.grad(entropy, images)[0].any()
+    assert model.gradient(image[None], goal.log_odds())[0].all()

@@ -1,6 +1,7 @@
 """What a person says of a network's input, and the preprocessing that follows."""
 
 import argparse
+import json
 from types import SimpleNamespace
 
 import pytest
