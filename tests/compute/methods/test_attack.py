@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from compute.images.preprocessing import Preprocessing
-from compute.images.saved_image import decoded, eight_bit
+from compute.images.saved_image import eight_bit
 from compute.methods.base import Inputs
 from compute.methods.optimize.norm_balls import L2Ball, LInfBall
 from compute.methods.synthesis.attack import FGSM, GRADIENT, PGD_L2, PGD_LINF, Attack
