@@ -235,6 +235,7 @@ class TestResume:
         assert pipeline.finished(first, tmp_path) is not None
         assert Store(tmp_path).current() == first.fingerprint and len(Store(tmp_path).runs()) == 2
 
+    @pytest.mark.slow
     def test_killed_for_real(self, folder, tmp_path):
         """kill -9 in the middle of a real process, then the same command again."""
         code = (

@@ -49,6 +49,7 @@ def opened(folder, tmp_path):
     return OpenRun(sharded_job.job(folder), tmp_path / "store")
 
 
+@pytest.mark.slow
 class TestProcesses:
     def test_one_worker_gives_the_same_bytes(self, folder, expected, tmp_path):
         assert make_store(folder, tmp_path, *PROCESSES, "1") == 0
@@ -107,6 +108,7 @@ def wait_until_gone(group):
     raise TimeoutError(f"processes of group {group} are still there")
 
 
+@pytest.mark.slow
 class TestParts:
     def test_two_processes_and_a_last_one_give_the_same_bytes(self, folder, expected, tmp_path, capfd):
         commands = [sharded_job.command(folder, tmp_path, "--shards", f"{number}/2") for number in (1, 2)]

@@ -208,6 +208,7 @@ def test_every_occlusion_map_draws(value, store, serve):
     fine(show("image", {"store": "digits", "tab": "occlusion", "value": value, "overlay": 0}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_from_its_link_or_says_what_it_lacks(method, store, serve):
     serve(store)

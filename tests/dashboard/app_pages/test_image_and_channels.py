@@ -43,6 +43,7 @@ def test_every_tab_of_a_stored_image_is_there_at_once(tab, store, serve):
     assert not [each for each in app.button if each.label.startswith("Start")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tab", [tab for tab in TABS if tab != "live"])
 def test_every_tab_of_an_uploaded_image_is_there_at_once(tab, upload):
     app = settled(fine(show("image", {"store": "digits", "upload": upload, "tab": tab})))
