@@ -68,7 +68,7 @@ class Attack(Method):
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({TARGET})
-    without_target: ClassVar[str] = "any class but the predicted one; of independent labels: without it"
+    without_target: ClassVar[str] = "any class but the predicted one"
 
     attack: str = parameter(
         PGD_LINF,

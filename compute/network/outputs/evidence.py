@@ -15,8 +15,9 @@ ROUNDING = 1e-6
 SUM = 1e-3
 """How far from 1 probabilities in float32 may add up: clamps of 1e-7 to 1e-6 move 1000 of them by as much."""
 
-SAME = 5e-3
-"""How far a score may be from what a softmax or sigmoid gave, behind casts to half precision and clamps."""
+SAME = 1e-2
+"""How far a score may be from what a softmax or sigmoid gave, behind casts to half precision and clamps; of
+the greatest score."""
 
 LOW, HIGH = 0.02, 0.98
 """A sigmoid comes below and above them where its logits are large."""
@@ -27,8 +28,11 @@ CONTRAST = 30
 SQUASHING = {"softmax": PROBABILITIES, "sigmoid": SIGMOID, "hardsigmoid": SIGMOID}
 """PyTorch's operations, and what they give."""
 
-MOST_NUMBERS = 65_536
-"""Of an operation's result that is kept: attention has more of them than class scores."""
+MOST_ROWS = 64
+"""As many times the scores an operation's result may have: more are attention's, or a gate's."""
+
+MOST_OTHERS = 4
+"""Further classes beside the scores, such as a background that is left out."""
 
 Place = tuple[str, str, int]
 """What shows a meaning: the meaning, how the scores follow from the operations' results, and from where."""
@@ -74,12 +78,10 @@ class Values:
         """Whether some lie beyond [0, 1], for images of any contrast."""
         return not (_within(self.plain) and _within(self.amplified))
 
-    def within(self) -> bool:
-        """Whether all lie within [0, 1], for images of any contrast, and differ between images."""
-        if not len(self.plain) or self.leave():
-            return False
+    def vary(self) -> bool:
+        """Whether they differ between images."""
         every = torch.cat([self.plain, self.amplified])
-        return bool((every.amax(0) - every.amin(0) > ROUNDING).any())
+        return bool(len(every)) and bool((every.amax(0) - every.amin(0) > ROUNDING).any())
 
     def saturate(self) -> bool:
         """Whether images of enormous contrast drive them to both ends of [0, 1]."""
@@ -106,7 +108,7 @@ class Values:
         """What the network is seen to compute the scores with, if all of its operations can be seen."""
         found: set[Place] | None = None
         for image in self.images.split(1):
-            with torch.no_grad(), _Squashing() as squashing:
+            with torch.no_grad(), _Squashing(self.output.count) as squashing:
                 raw = self.output.raw(self.run(image.clone()))
             places = squashing.places(raw.detach().cpu().double().reshape(-1))
             found = places if found is None else found & places
@@ -123,38 +125,48 @@ class Values:
 class _Squashing(TorchDispatchMode):
     """While a network runs, whatever its code looks like, what softmaxes and sigmoids give."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int):
+        """count: of scores an image."""
         super().__init__()
+        self.most = max(MOST_ROWS * count, count + MOST_OTHERS)
         self.results: list[tuple[str, torch.Tensor]] = []
+
+    def _keep(self, meaning: str, values: torch.Tensor) -> None:
+        if values.numel() <= self.most:
+            self.results.append((meaning, values.cpu().double()))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         result = func(*args, **(kwargs or {}))
         name = func._schema.name.rpartition("::")[2].strip("_")
-        if name in SQUASHING and isinstance(result, torch.Tensor) and result.numel() <= MOST_NUMBERS:
+        if name in SQUASHING and isinstance(result, torch.Tensor):
             values = result.dequantize() if result.is_quantized else result
-            self.results.append((SQUASHING[name], values.detach().cpu().double().reshape(-1)))
+            self._keep(SQUASHING[name], values.detach().reshape(-1))
         return result
 
     def places(self, scores: torch.Tensor) -> set[Place]:
-        """Where the scores (count,) of one image are among the results: equal to a part of one, or to the
-        mean of the last ones, as an ensemble's are."""
-        count, found = len(scores), set()
+        """Where the scores (count,) of one image are among the results: a row or a column of one, all but a
+        few of its numbers, or the mean of the last rows, as an ensemble's are."""
+        count, tolerance = len(scores), SAME * float(scores.abs().max())
+        found: set[Place] = set()
         rows: dict[str, list[torch.Tensor]] = {PROBABILITIES: [], SIGMOID: []}
+
+        def look(meaning: str, how: str, parts: torch.Tensor) -> None:
+            same = ((parts - scores).abs() <= tolerance).all(1).nonzero().reshape(-1).tolist()
+            found.update((meaning if count > 1 else SIGMOID, how, place) for place in same)
+
         for number, (meaning, values) in enumerate(self.results):
-            if len(values) < count:
-                continue
-            parts = values.unfold(0, count, 1)
-            same = ((parts - scores).abs() <= SAME).all(1).nonzero().reshape(-1).tolist()
-            # A part of what adds up to 1 doesn't.
-            of_part = meaning if len(values) % count == 0 and count > 1 else SIGMOID
-            found |= {(of_part, f"result {number}", each) for each in same}
-            if len(values) % count == 0:
+            share, rest = divmod(len(values), count)
+            if rest == 0 and 0 < share <= MOST_ROWS:
                 rows[meaning] += list(values.reshape(-1, count))
+                look(meaning, f"row of result {number}", values.reshape(-1, count))
+                if share > 1:  # a part of what adds up to 1 doesn't
+                    look(SIGMOID, f"column of result {number}", values.reshape(count, -1).T)
+            if count < len(values) <= count + MOST_OTHERS:
+                look(SIGMOID, f"part of result {number}", values.unfold(0, count, 1))
         for meaning, each in rows.items():
-            means = torch.stack(each).flip(0).cumsum(0) if each else scores.new_zeros(0, count)
-            means = means / torch.arange(1, len(means) + 1).view(-1, 1)
-            same = ((means - scores).abs() <= SAME).all(1).nonzero().reshape(-1).tolist()
-            found |= {(meaning if count > 1 else SIGMOID, "mean of the last", each) for each in same}
+            if each:
+                sums = torch.stack(each).flip(0).cumsum(0)
+                look(meaning, "mean of the last", sums / torch.arange(1, len(sums) + 1).view(-1, 1))
         return found
 
 

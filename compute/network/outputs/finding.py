@@ -88,12 +88,12 @@ def meaning_of(values: Values) -> tuple[str, bool]:
         return PROBABILITIES, False
     if values.are_log_probabilities():
         return LOG_PROBABILITIES, False
-    if not values.within():
+    if values.leave():
         return LOGITS, False
     shown = values.shown()
     if shown is not None:
         return shown, False
-    return (SIGMOID, False) if values.saturate() else (LOGITS, True)
+    return (SIGMOID, False) if values.saturate() else (LOGITS, values.vary())
 
 
 def _sought(found: Output, values: Values) -> Output:

@@ -35,11 +35,14 @@ INDEPENDENT = (
     scored.UntraceableLabels,
     scored.EnsembleOfLabels,
     scored.UnsureLabels,
+    scored.UnknownLeftOut,
+    scored.YesOrNo,
+    scored.ZeroLabels,
 )
 LOGARITHMS = (scored.LogSoftmax, scored.UntraceableLogSoftmax)
 SINGLE = (scored.OneLogit, scored.FlatLogit)
 PROBABILITY = (scored.OneProbability, scored.UntraceableProbability, scored.SecondOfTwo)
-PLAIN = (scored.Logits, scored.SmallLogits, scored.UntraceableSoftmaxModule)
+PLAIN = (scored.Logits, scored.SmallLogits, scored.Gated, scored.UntraceableSoftmaxModule)
 NO_SCORES = (scored.NamedEmbedding, scored.Pyramid, scored.Segmentation)
 
 

@@ -154,6 +154,52 @@ class SmallLogits(UnsureLabels):
         return 0.5 + 0.1 * torch.tanh(self.z(x))
 
 
+class UnknownLeftOut(Logits):
+    """Probabilities of five classes of six: they don't add up to 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x):
+        return self.z(x).softmax(1)[:, 1:]
+
+
+class YesOrNo(Logits):
+    """A softmax of yes and no for each of five labels."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 10)
+
+    def forward(self, x):
+        return self.z(x).view(-1, 5, 2).softmax(2)[:, :, 1]
+
+
+class ZeroLabels(Logits):
+    """Labels whose head has not been trained yet: all are 0.5."""
+
+    def __init__(self):
+        super().__init__()
+        nn.init.zeros_(self.fc.weight)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, x):
+        return self.z(x).sigmoid()
+
+
+class Gated(SmallLogits):
+    """A gate of as many channels as there are classes, and logits that lie within [0, 1] for every image."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(6, 5)
+
+    def forward(self, x):
+        gate = self.gate(F.instance_norm(self.conv1(x)).square().mean((2, 3))).sigmoid()
+        return 0.5 + 0.1 * torch.tanh(self.z(x)) * gate
+
+
 class OneLogit(Logits):
     classes = 1
 
