@@ -148,8 +148,6 @@ def forbidden(module: str) -> tuple[str, ...]:
     rules = [each for package, names in FORBIDDEN.items() if within(module, package) for each in names]
     if within(module, "compute") and not within(module, *READERS_OF_STORES, "compute.__main__"):
         rules.append("featurestore")
-    if module == "dashboard.jobs.lookup":  # until the live step is one
-        rules.remove("torch")
     if module != "compute.runtime.vision":
         rules.append("torchvision")
     return tuple(rules)
