@@ -1,5 +1,7 @@
 """What the Map and Mistakes pages count and find, without Streamlit: searches, colours, classes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -105,6 +107,8 @@ def test_every_column_is_categories_or_a_scale(store):
 
 class Rows:
     """A run that has just these images."""
+
+    manifest = SimpleNamespace(labels_are_lists=False)
 
     def __init__(self, images):
         self.images = images
