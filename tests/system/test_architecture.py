@@ -81,10 +81,11 @@ NAMES_OF_NOTHING = {"utils", "helpers", "common", "manager", "misc"}
 
 
 class Import(NamedTuple):
-    """A module, or a name of one, in full, and whether it is imported inside a function."""
+    """A module, or a name of one, in full; whether it is imported in a function, and for annotations alone."""
 
     name: str
     late: bool
+    for_types: bool
 
 
 def _files(package: str) -> list[Path]:
@@ -108,17 +109,23 @@ def imports(source: str, module: str, is_package: bool = False) -> Iterator[Impo
     """All that a module's source imports, at any depth; relative imports in full."""
     tree = ast.parse(source)
     late = {id(node) for function in functions_of(tree) for node in ast.walk(function)}
+    guards = [each for each in ast.walk(tree) if isinstance(each, ast.If) and _is_for_types(each.test)]
+    types = {id(node) for guard in guards for node in ast.walk(guard)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (Import(alias.name, id(node) in late) for alias in node.names)
+            yield from (Import(alias.name, id(node) in late, id(node) in types) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 package = module.split(".") if is_package else module.split(".")[:-1]
                 parents = package[: len(package) + 1 - node.level]
                 base = ".".join([*parents, *filter(None, [node.module])])
-            yield Import(base, id(node) in late)
-            yield from (Import(f"{base}.{alias.name}", id(node) in late) for alias in node.names)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+            yield from (Import(name, id(node) in late, id(node) in types) for name in names)
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
 def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -210,7 +217,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 def _imported_modules(path: Path) -> set[str]:
     """What `from package import module` names is the module, not the package."""
-    names = {each.name for each in imports_of(path)}
+    names = {each.name for each in imports_of(path) if not each.for_types}
     return {name for name in names if name not in PACKAGE_NAMES or not names & SUBMODULES[name]}
 
 
