@@ -81,7 +81,7 @@ NAMES_OF_NOTHING = {"utils", "helpers", "common", "manager", "misc"}
 
 
 class Import(NamedTuple):
-    """A module, or a name of one, in full; whether it is imported in a function, and for annotations alone."""
+    """A module, or a name of one, in full; whether imported in a function, and for annotations alone."""
 
     name: str
     late: bool
