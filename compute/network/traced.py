@@ -38,6 +38,7 @@ from compute.network.outputs import (
 from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES, NORMS, Opaque
 from compute.network.self_test import mixture
 from compute.network.tracing import END, executable, trace
+from compute.network.values import asks_for_shape
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision import ops
 
@@ -395,10 +396,11 @@ class TracedNetwork:
 
     @cached_property
     def depending(self) -> set[fx.Node]:
-        """The nodes whose values depend on the image."""
+        """The nodes whose values depend on what the image shows, not on its size alone."""
         found: set[fx.Node] = set()
         for node in self.graph.nodes:
-            if node.op == "placeholder" or any(each in found for each in node.all_input_nodes):
+            reads = any(each in found for each in node.all_input_nodes) and not asks_for_shape(node)
+            if node.op == "placeholder" or reads:
                 found.add(node)
         return found
 

@@ -83,10 +83,9 @@ class Dependence:
         """Works out a new node, whose inputs are known."""
         inputs = frozenset().union(*(self[each] for each in node.all_input_nodes))
         self._of[node] = frozenset({DATA}) if node.op == "placeholder" else inputs
-        asked = node.target if node.op == "call_method" else node.args[1] if node.target is getattr else None
-        if asked in ABOUT_SHAPE and inputs:
+        if asks_for_shape(node) and inputs:
             entries = _entries(self.values[node.args[0]])
-            index = node.args[1] if asked == "size" and len(node.args) > 1 else slice(None)
+            index = node.args[1] if node.target == "size" and len(node.args) > 1 else slice(None)
             self._take(node, entries, index)
         elif node.target is operator.getitem and node.args[0] in self._entries:
             self._take(node, self._entries[node.args[0]], node.args[1])
@@ -99,6 +98,12 @@ class Dependence:
             self._of[node] = entries[index]
         else:
             self._of[node] = frozenset().union(*entries)
+
+
+def asks_for_shape(node: fx.Node) -> bool:
+    """Whether a node's value follows from its input's shape, whatever the numbers in it are."""
+    asked = node.target if node.op == "call_method" else node.args[1] if node.target is getattr else None
+    return asked in ABOUT_SHAPE
 
 
 def _entries(tensor: torch.Tensor) -> list[frozenset[str]]:

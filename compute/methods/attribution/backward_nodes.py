@@ -50,7 +50,10 @@ SPOKEN = {
     "ClampMin": "clamp", "Threshold": "threshold", "Maximum": "maximum", "Minimum": "minimum", "Abs": "abs",
     "Sin": "sine", "Cos": "cosine", "Exp": "exp", "Log": "log", "Pow": "a power", "Sqrt": "a square root",
     "Rsqrt": "a square root", "Div": "a quotient of two maps", "Mul": "a product of two maps",
-    "Where": "torch.where", "Softmax": "softmax",
+    "Where": "torch.where", "Softmax": "softmax", "SafeSoftmax": "softmax",
+    "Addcmul": "a product of two maps", "LinalgVectorNorm": "a norm over places or channels",
+    "ScaledDotProductFlashAttentionForCpu": "attention", "ScaledDotProductFlashAttention": "attention",
+    "ScaledDotProductEfficientAttention": "attention", "ScaledDotProductCudnnAttention": "attention",
 }  # fmt: skip
 
 PASSES_SHAPE = {

@@ -199,6 +199,36 @@ def test_no_gradient_is_found_out():
     assert choose(network(), IMAGES).no_gradient_because is None
 
 
+class TokensBehindNorm(nn.Module):
+    """PyTorch 2.13 reads the gradient of a single image's tokens wrongly on a CPU, in float64 as well, in the
+    backward pass of an evaluated norm whose map is contiguous."""
+
+    def __init__(self, branches=False):
+        super().__init__()
+        torch.manual_seed(3)
+        self.conv, self.norm, self.fc = nn.Conv2d(3, 16, 4, stride=4), nn.BatchNorm2d(16), nn.Linear(16, 5)
+        nn.init.uniform_(self.norm.weight, 0.5, 2.0)
+        self.branches = branches
+
+    def forward(self, x):
+        x = self.norm(self.conv(x))
+        if self.branches and x.mean() > 1e9:
+            return self.fc(x.mean((2, 3)))
+        return self.fc(x.flatten(2).transpose(1, 2)).square().mean(1)
+
+
+@pytest.mark.parametrize("branches", [False, True], ids=["traced", "as it is"])
+def test_gradients_are_right_where_pytorchs_own_are_wrong(branches):
+    module = TokensBehindNorm(branches).eval().requires_grad_(False)
+    choice = choose(copy.deepcopy(module), IMAGES)
+    assert choice.no_gradient_because is None
+    assert isinstance(choice.network, HookedNetwork) == branches
+    # Of two copies PyTorch's is right.
+    expected = gradient(module, torch.cat([IMAGES[1:2]] * 2))[:1]
+    found = gradient(logits_of(choice.network), IMAGES[1:2])
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-6)
+
+
 def test_layers_may_have_any_name():
     class Named(nn.Module):
         def __init__(self):

@@ -24,6 +24,7 @@ from tests.support.networks.odd import (
     Residual,
     Shared,
     Tokens,
+    model_of,
     noise,
     seeded,
 )
@@ -173,6 +174,28 @@ def test_logits_are_those_before_a_softmax_at_the_end(kind):
     assert torch.equal(found, network.head(network.relu(network.conv1(inputs()))))
     expected = network(inputs()).exp() if kind is EndsInLogSoftmax else network(inputs())
     assert torch.allclose(found.softmax(1), expected)
+
+
+class PositionsFromTheSize(Base):
+    """A convolution of what follows from the image's height and width alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.positions = nn.Conv2d(2, 6, 1)
+
+    def forward(self, x):
+        x = self.relu(self.conv1(x))
+        _, _, height, width = x.shape
+        rows, columns = torch.arange(height, dtype=x.dtype), torch.arange(width, dtype=x.dtype)
+        grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]
+        return self.head(self.conv2(x + self.positions(grid)))
+
+
+def test_what_follows_from_the_size_alone_is_no_layer():
+    model = model_of(PositionsFromTheSize)
+    assert list(model.layers) == ["conv1", "conv2"]
+    images = noise(2)
+    assert torch.allclose(model.logits(images), model.module(model.normalize(images)), atol=1e-6)
 
 
 def test_features_of_a_network_without_a_linear_layer():
