@@ -142,7 +142,7 @@ def _top_patches(model, crops) -> list[dict]:
 @pytest.fixture
 def compute(monkeypatch, model, capsys):
     """Runs `python -m compute …` on the tiny network: (exit code, standard output, standard error)."""
-    monkeypatch.setattr(inputs, "load", lambda spec, device, class_names=None: model)
+    monkeypatch.setattr(inputs, "load", lambda spec, device, class_names=None, look=None: model)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code = main([str(each) for each in arguments])
