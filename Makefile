@@ -5,9 +5,12 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 
 # A store to make: a model, images, and where to write.
+# CONFIG is a file of options, over which those given here win.
+CONFIG     ?=
 MODEL      ?= demo
 WEIGHTS    ?=
 CHECKPOINT ?=
+CHECKPOINT_KEY ?=
 CLASSES    ?=
 IMAGES     ?= demo
 STORE      ?= stores/$(notdir $(basename $(lastword $(subst :, ,$(MODEL)))))
@@ -43,6 +46,8 @@ RUNS  ?= 1000000
 INSTALLED := $(VENV)/.installed
 # With an equals sign, since a value may begin with a minus.
 option = $(if $(strip $($(2))),--$(1)="$(strip $($(2)))")
+# A default of this file's is not given where CONFIG may say otherwise.
+given = $(if $(and $(strip $(CONFIG)),$(filter file,$(origin $(2)))),,--$(1)="$(strip $($(2)))")
 
 .DEFAULT_GOAL := run
 .PHONY: run help install store store-digits dashboard findings check test fuzz torture load bench docs gallery screenshots clean
@@ -68,9 +73,10 @@ $(INSTALLED): requirements.txt constraints.txt $(FRONTEND)
 stores/demo/CURRENT:
 	@$(MAKE) --no-print-directory store MODEL=demo IMAGES=demo STORE=stores/demo
 
-store: install ## build a store: MODEL= WEIGHTS= CHECKPOINT= CLASSES= IMAGES= STORE= DEVICE= LIMIT= ARGS=, and its input: SIZE= RESIZE= CROP= FIT= PAD= CHANNELS= MEAN= STD= VALUE_MAX= VALUE_RANGE= INTERPOLATION=
-	$(PY) -m compute store --model "$(MODEL)" --images "$(IMAGES)" --store "$(STORE)" --device "$(DEVICE)" \
-	  $(call option,weights,WEIGHTS) $(call option,checkpoint,CHECKPOINT) $(call option,classes,CLASSES) \
+store: install ## build a store: CONFIG=store.toml, or MODEL= WEIGHTS= CHECKPOINT= CHECKPOINT_KEY= CLASSES= IMAGES= STORE= DEVICE= LIMIT= ARGS=, and its input: SIZE= RESIZE= CROP= FIT= PAD= CHANNELS= MEAN= STD= VALUE_MAX= VALUE_RANGE= INTERPOLATION=
+	$(PY) -m compute store $(call option,config,CONFIG) $(call given,model,MODEL) $(call given,images,IMAGES) \
+	  $(call given,store,STORE) $(call given,device,DEVICE) $(call option,weights,WEIGHTS) \
+	  $(call option,checkpoint,CHECKPOINT) $(call option,checkpoint-key,CHECKPOINT_KEY) $(call option,classes,CLASSES) \
 	  $(call option,size,SIZE) $(call option,resize,RESIZE) $(call option,crop-fraction,CROP) \
 	  $(call option,fit,FIT) $(call option,pad-value,PAD) $(call option,interpolation,INTERPOLATION) \
 	  $(call option,channels,CHANNELS) $(call option,mean,MEAN) $(call option,std,STD) \

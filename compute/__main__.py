@@ -14,8 +14,8 @@ COMMANDS = ("store", "methods", "reports", "train_demo")
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, 2 for what a person can mend (said in one line), 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    args = build_parser(arguments).parse_args(arguments)
     try:
+        args = build_parser(arguments).parse_args(_with_config(arguments))
         with printed():
             status = args.run(args)
         sys.stdout.flush()
@@ -29,6 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on where it was", file=sys.stderr)
         return 130
+
+
+def _with_config(arguments: list[str]) -> list[str]:
+    if not any(each.startswith("--conf") for each in arguments):
+        return arguments
+    return importlib.import_module("compute.cli.config").with_config(arguments)
 
 
 def build_parser(arguments: list[str]) -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""python -m featurestore {info, verify, prune} STORE [--json]"""
+"""python -m featurestore {info, verify, config, prune} STORE [--json]"""
 
 import argparse
 import json
@@ -9,8 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from featurestore.layout import RUNS
-from featurestore.manifest import read_manifest
+from featurestore.manifest import options_of, read_manifest
 from featurestore.places import Place
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune
@@ -37,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m featurestore", description="Looks into a store.")
-    commands = parser.add_subparsers(required=True, metavar="{info,verify,prune}")
+    commands = parser.add_subparsers(required=True, metavar="{info,verify,config,prune}")
     for name, run, text in (
         ("info", _info, "what is in a store: runs, tables, rows, bytes"),
         ("verify", _verify, "check every checksum and every cross-reference"),
+        ("config", _config, "print the options that its current run was made with, as a file for --config"),
         ("prune", _prune, "remove old runs, and what killed processes left"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -180,6 +183,13 @@ def _verify(options: argparse.Namespace) -> int:
             print(f"{finding.where}: {finding.what}")
         print(f"{len(findings)} findings in {len(runs)} runs of {options.store}")
     return 1 if findings else 0
+
+
+def _config(options: argparse.Namespace) -> int:
+    manifest = Store(options.store).open().manifest
+    found = options_of(manifest)
+    print(json.dumps(found, indent=1) if options.json else tomli_w.dumps(found), end="\n" * options.json)
+    return 0
 
 
 def _prune(options: argparse.Namespace) -> int:

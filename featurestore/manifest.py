@@ -177,6 +177,12 @@ def read_manifest(folder: Place, anew: bool = False) -> Manifest:
     return manifest
 
 
+def options_of(manifest: Manifest) -> dict[str, Any]:
+    """The options of `python -m compute store` that make this run again, by name; --store apart."""
+    said = {**manifest.model.get("spec", {}), "images": manifest.images.get("spec"), **manifest.parameters}
+    return {name.replace("_", "-"): value for name, value in said.items() if value is not None}
+
+
 def _checksum(record: Any) -> str:
     return hashlib.sha256(_text(record)).hexdigest()
 

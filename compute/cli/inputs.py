@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from compute.cli.config import add_config_argument
 from compute.images.sources import ImageSource, open_source
 from compute.images.survey import Look, looking_at
 from compute.methods.base import CHANNEL, LAYER, NEURON
@@ -40,6 +41,7 @@ class Target:
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a model, by itself or by a store."""
+    add_config_argument(parser)
     add_model_arguments(parser)
     add_run_arguments(parser, "take model, classes and images from this store")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")

@@ -20,12 +20,14 @@ DESCRIPTION = (
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    from compute.cli.config import add_config_argument
     from compute.models.zoo import add_model_arguments
     from compute.pipeline.job import NEEDS
 
     parser = subparsers.add_parser(
         "store", help="build a store: a model over a folder of images", description=DESCRIPTION
     )
+    add_config_argument(parser)
     add_model_arguments(parser)
     parser.set_defaults(run=run, model="demo")
     parser.add_argument(

@@ -31,7 +31,7 @@ def test_dependencies_are_the_requirements_without_those_of_tests():
     assert build < set(PYPROJECT["build-system"]["requires"])
 
 
-@pytest.mark.parametrize("extra", ["s3", "ray"])
+@pytest.mark.parametrize("extra", ["s3", "ray", "hf"])
 def test_extras_are_the_further_requirements(extra):
     (needed,) = requirements(f"requirements-{extra}.txt").values()
     assert set(PROJECT["optional-dependencies"][extra]) == needed

@@ -1,0 +1,112 @@
+"""A file of options (TOML), which stand in it as on the command line but for the dashes before them."""
+
+import argparse
+import importlib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from compute.images.sources import TORCHVISION
+from compute.models.zoo import add_model_arguments
+from compute.runtime.suggestions import did_you_mean
+
+OPTION = "--config"
+PATHS = ("checkpoint", "classes", "images", "store")
+DEMO_IMAGES = ("demo", "digits")
+STORE, DEVICE = "store", "device"
+
+
+def add_config_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        OPTION,
+        metavar="FILE",
+        help='options as a TOML file, such as model = "torchvision:resnet18"; its paths are relative to it, '
+        "and the command line's own options come before them",
+    )
+
+
+def with_config(arguments: list[str]) -> list[str]:
+    """The command's arguments with those of the file that --config names in front, so that the command line's
+    win.
+
+    For `store` all of the file's are taken; for other commands those that say which model, and the device.
+    Raises ValueError for a file that can't be read, for options that there are not, with near ones, and for
+    values that no option takes.
+    """
+    path = _named(arguments)
+    if path is None:
+        return arguments
+    said = _read(path)
+    known = _options("store")
+    unknown = [name for name in said if name.replace("_", "-") not in known]
+    if unknown:
+        raise ValueError(
+            f"{path}: there is no option {unknown[0]!r}{did_you_mean(unknown[0], sorted(known))}"
+        )
+    taken = known if arguments[0] == STORE else {*_model_options(), DEVICE}
+    words = [
+        f"--{name.replace('_', '-')}={_text(path, name, value)}"
+        for name, value in said.items()
+        if name.replace("_", "-") in taken
+    ]
+    return [arguments[0], *words, *arguments[1:]]
+
+
+def _named(arguments: list[str]) -> Path | None:
+    """The file, where the arguments name one."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(OPTION)
+    found = parser.parse_known_args(arguments[1:])[0].config
+    return None if found is None else Path(found)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"the options {str(path)!r} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
+
+
+def _text(path: Path, name: str, value: Any) -> str:
+    """As the command line has it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
+        return ",".join(map(str, value))
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"{path}: {name} is {value!r}; give text, a number or a list of them")
+    return _whole(path.parent, name, value) if isinstance(value, str) else str(value)
+
+
+def _whole(folder: Path, name: str, value: str) -> str:
+    """A path relative to the file as one that is true from anywhere."""
+    if name == "model":
+        place, colon, function = value.rpartition(":")
+        if place.endswith(".py"):
+            return f"{folder / place}{colon}{function}"
+        kind, colon, where = value.partition(":")
+        return f"{kind}{colon}{folder / where}" if colon and where.startswith(".") else value
+    is_image_set = name == "images" and (value in DEMO_IMAGES or value.startswith(TORCHVISION))
+    return value if name not in PATHS or is_image_set or "://" in value else str(folder / value)
+
+
+def _options(command: str) -> set[str]:
+    """What a command takes, without dashes."""
+    commands = argparse.ArgumentParser().add_subparsers()
+    importlib.import_module(f"compute.cli.{command}").add_parser(commands)
+    return _without_dashes(commands.choices[command])
+
+
+def _model_options() -> set[str]:
+    parser = argparse.ArgumentParser(add_help=False)
+    add_model_arguments(parser)
+    return _without_dashes(parser)
+
+
+def _without_dashes(parser: argparse.ArgumentParser) -> set[str]:
+    """Its options that take a value."""
+    taking = [action for action in parser._actions if action.nargs != 0]
+    names = {option.removeprefix("--") for action in taking for option in action.option_strings}
+    return names - {OPTION.removeprefix("--")}
