@@ -142,7 +142,8 @@ def _of_the_outside(outside: StateDict, matched: Match) -> str | None:
 def _is_of_a_loss(name: str) -> bool:
     """Also of metrics: they lie beside the network in a training's module."""
     first = name.partition(".")[0]
-    return not OF_A_LOSS.isdisjoint(re.split(r"_|(?<=[a-z])(?=[A-Z])", first.lower())) or name in LOSS_WEIGHTS
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", first).lower().split("_")
+    return not OF_A_LOSS.isdisjoint(words) or name in LOSS_WEIGHTS
 
 
 def _is_derived(name: str, state: StateDict, module: nn.Module, wanted: StateDict) -> bool:

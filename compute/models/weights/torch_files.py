@@ -210,6 +210,7 @@ def script_tensors(content: object) -> dict[str, object]:
     """The tensors of a TorchScript archive's content, named as the network's state_dict names them.
 
     The content is the network as an object; its code lies in other files of the archive and is not read.
+    Raises Refused where its weights have no names any more.
     """
     found: dict[str, object] = {}
     waiting = [("", content)]
@@ -224,4 +225,9 @@ def script_tensors(content: object) -> dict[str, object]:
                 waiting.append((f"{prefix}{name}.", each))
             elif isinstance(each, StoredTensor | Unusable):
                 found[f"{prefix}{name}"] = each
+    if not found:
+        raise Refused(
+            "is TorchScript whose weights have no names, as torch.jit.freeze leaves it; save "
+            "`network.state_dict()` of the network that it was made of instead"
+        )
     return found

@@ -11,6 +11,7 @@ from torch import nn
 
 from compute.models.checkpoints import load_weights, read_checkpoint
 from compute.models.zoo import ModelSpec, load
+from compute.runtime.notices import Notice
 from compute.runtime.vision import models
 
 SOURCE = """
@@ -165,3 +166,110 @@ def test_no_such_checkpoint_or_format(tmp_path):
     (tmp_path / "weights.h5").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"ends in '.h5'; the formats are .pt, .pth, .th, .safetensors"):
         read_checkpoint(tmp_path / "weights.h5")
+
+
+@pytest.mark.parametrize(
+    "start, words",
+    [
+        (b"version https://git-lfs.github.com/spec/v1", "pointer of Git LFS.*git lfs pull"),
+        (b"<!DOCTYPE html>", "is a web page"),
+        (b"\x89HDF\r\n", "is an HDF5 file"),
+        (b"\x1f\x8b\x08", "compressed with gzip"),
+        (bytes(257) + b"ustar", "is a tar archive"),
+    ],
+)
+def test_other_files_under_a_checkpoints_name(start, words, tmp_path):
+    (tmp_path / "weights.pth").write_bytes(start + bytes(300))
+    with pytest.raises(ValueError, match=words):
+        read_checkpoint(tmp_path / "weights.pth")
+
+
+def test_pipes_and_devices_are_no_checkpoints(tmp_path):
+    """Reading them would never end."""
+    os.mkfifo(tmp_path / "pipe.pt")
+    (tmp_path / "zeros.safetensors").symlink_to("/dev/zero")
+    for name in ("pipe.pt", "zeros.safetensors"):
+        with pytest.raises(ValueError, match="there is no checkpoint"):
+            read_checkpoint(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "make", [torch.jit.script, lambda module: torch.jit.trace(module, torch.rand(1, 3, 16, 16))]
+)
+def test_weights_of_torchscript_are_read_where_the_code_is_given(make, file, tmp_path):
+    model = load(small(file, seed=5))
+    torch.jit.save(make(model.module), tmp_path / "script.pt")
+    found = load(small(file, checkpoint=str(tmp_path / "script.pt")))
+    assert found.weights_hash == model.weights_hash
+    with pytest.raises(
+        ValueError, match=r"is a file of weights.*--model path/to/file.py:function --checkpoint"
+    ):
+        load(ModelSpec(str(tmp_path / "script.pt"), size=16))
+
+
+def test_frozen_torchscript_has_no_weights_by_name(file, tmp_path):
+    torch.jit.save(torch.jit.freeze(torch.jit.script(load(small(file)).module)), tmp_path / "frozen.pt")
+    with pytest.raises(ValueError, match=r"frozen.pt' .*TorchScript.*network.state_dict\(\)"):
+        read_checkpoint(tmp_path / "frozen.pt")
+
+
+def test_the_key_reaches_the_file_and_needs_one(file, tmp_path):
+    state = state_of(file)
+    torch.save(
+        {"model": {name: value * 0 for name, value in state.items()}, "model_ema": state},
+        tmp_path / "both.pt",
+    )
+    model = load(small(file, checkpoint=str(tmp_path / "both.pt"), checkpoint_key="model_ema"))
+    assert all(torch.equal(model.module.state_dict()[name], value) for name, value in state.items())
+    with pytest.raises(ValueError, match="--checkpoint-key 'model_ema' is of a --checkpoint"):
+        load(small(file, checkpoint_key="model_ema"))
+
+
+def with_statistics(module: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    for each in module.modules():
+        if isinstance(each, nn.BatchNorm2d):
+            each.running_mean.copy_(torch.randn(each.num_features, generator=generator) * 0.1)
+            each.running_var.copy_(torch.rand(each.num_features, generator=generator) * 0.5 + 0.05)
+    return module.eval()
+
+
+def refitted(module: nn.Module, classes: int) -> nn.Module:
+    module.fc = nn.Linear(module.fc.in_features, classes)
+    return module
+
+
+GOOGLENETS = {
+    "with auxiliary heads": lambda **options: models.googlenet(
+        init_weights=False, aux_logits=True, **options
+    ),
+    "without": lambda **options: models.googlenet(init_weights=False, aux_logits=False, **options),
+    "another fc": lambda **options: refitted(
+        models.googlenet(init_weights=False, aux_logits=True, **options), 7
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("transformed", [True, False])
+@pytest.mark.parametrize("name", GOOGLENETS)
+def test_googlenet_as_torchvision_saves_it(name, transformed, tmp_path):
+    saved = with_statistics(GOOGLENETS[name](transform_input=transformed))
+    torch.save(saved.state_dict(), tmp_path / "weights.pth")
+    said = None if transformed else False
+    spec = ModelSpec(
+        "torchvision:googlenet", checkpoint=str(tmp_path / "weights.pth"), size=64, transform_input=said
+    )
+    model, images = load(spec), torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = saved(model.normalize(images))
+    assert torch.allclose(model.logits(images), expected, atol=1e-5)
+
+
+def test_what_inception_makes_of_its_input_is_said_and_is_its_alone(tmp_path):
+    torch.save(GOOGLENETS["without"]().state_dict(), tmp_path / "weights.pth")
+    with pytest.warns(Notice, match="for weights that were trained from scratch give --transform-input off"):
+        load(ModelSpec("torchvision:googlenet", checkpoint=str(tmp_path / "weights.pth"), size=64))
+    for name in ("torchvision:squeezenet1_1", "demo"):
+        with pytest.raises(ValueError, match="--transform-input is of"):
+            load(ModelSpec(name, weights="none", transform_input=True))

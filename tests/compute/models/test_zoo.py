@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import urllib.error
 
 import pytest
@@ -263,3 +264,48 @@ def test_a_spec_survives_a_journey_through_json():
     assert spec.runs_user_code
     assert not ModelSpec("torchvision:resnet18").runs_user_code
     assert not ModelSpec("demo").runs_user_code
+
+
+def test_a_function_of_a_module_that_python_finds(file, monkeypatch):
+    monkeypatch.syspath_prepend(str(file.parent))
+    spec = ModelSpec("my_networks:small", size=16)
+    assert spec.runs_user_code and load(spec).weights_hash == load(small(file)).weights_hash
+    assert spec.with_whole_paths() == spec
+
+
+@pytest.mark.parametrize(
+    "model, words",
+    [
+        ("no_such_package.networks:small", "Python finds no module 'no_such_package'"),
+        ("compute.no_such_module:small", "Python finds no module 'compute.no_such_module'"),
+        ("json:smal", "json has no function 'smal'"),
+        ("torchvison:resnet18", "unknown model 'torchvison:resnet18'"),
+    ],
+)
+def test_modules_that_have_no_network(model, words):
+    with pytest.raises(ValueError, match=words):
+        load(ModelSpec(model, size=16))
+
+
+def test_a_file_of_a_package_imports_its_neighbors_as_the_package_does(tmp_path):
+    package = tmp_path / "nets" / "small"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("")
+    (package / "widths.py").write_text("WIDTH = 5\n")
+    (package.parent / "shared.py").write_text("from nets.small.widths import WIDTH\n")
+    source = NETWORK.replace(
+        "from widths import WIDTH", "from .widths import WIDTH\nfrom ..shared import WIDTH as SAME"
+    )
+    (package / "networks.py").write_text(source)
+    model = load(ModelSpec(f"{package / 'networks.py'}:small", size=16))
+    assert model.layers["conv"].channels == 5
+    assert not any(name.partition(".")[0] == "nets" for name in sys.modules)
+
+
+def test_whole_paths_are_taken_from_a_folder(file, tmp_path):
+    spec = ModelSpec("my_networks.py:small", checkpoint="w.pt", classes="c.txt").with_whole_paths(tmp_path)
+    folder = tmp_path.resolve()
+    assert spec == ModelSpec(
+        f"{folder}/my_networks.py:small", checkpoint=f"{folder}/w.pt", classes=f"{folder}/c.txt"
+    )
