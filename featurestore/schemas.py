@@ -4,6 +4,8 @@ Every column's field metadata says what it holds ("description"), its "unit" and
 Types are those that pandas, polars and DuckDB read as they are: no extension types, no half precision.
 """
 
+from collections.abc import Collection
+
 import pyarrow as pa
 
 SCHEMA_VERSION = 1
@@ -259,15 +261,20 @@ def schema(name: str, width: int | None = None) -> pa.Schema:
     return declared.set(index, field.with_type(pa.list_(field.type.value_type, width)))
 
 
+def without_optional(name: str, wanted: pa.Schema, present: Collection[str]) -> pa.Schema:
+    """`wanted` without those optional columns of table `name` that are not among `present`."""
+    for column_name in OPTIONAL.get(name, ()):
+        if column_name not in present:
+            wanted = wanted.remove(wanted.get_field_index(column_name))
+    return wanted
+
+
 def conform(name: str, table: pa.Table) -> pa.Table:
     """`table` with exactly the columns, types and metadata of table `name`.
 
     ValueError names columns that are missing, unknown, of a type that does not cast, or null in a key.
     """
-    wanted = schema(name, _width(name, table))
-    left_out = [c for c in OPTIONAL.get(name, ()) if c not in table.column_names]
-    for column_name in left_out:
-        wanted = wanted.remove(wanted.get_field_index(column_name))
+    wanted = without_optional(name, schema(name, _width(name, table)), table.column_names)
     missing = [c for c in wanted.names if c not in table.column_names]
     unknown = [c for c in table.column_names if c not in wanted.names]
     if missing or unknown:

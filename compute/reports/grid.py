@@ -13,7 +13,7 @@ from PIL import Image
 from compute.images.pictures import resized, to_8_bit
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.report import PNG, Report
-from compute.reports.drawing.run_images import of_run, preprocessing_of
+from compute.reports.drawing.run_images import of_run
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
@@ -52,8 +52,8 @@ class Sprites:
 
     def __init__(self, run: Run, image_ids: np.ndarray) -> None:
         self._ids = image_ids
-        height, width = preprocessing_of(run).size
-        self._whole = height != width
+        stated = run.manifest.model.get("preprocessing")
+        self._whole = stated is not None and len(set(stated["size"])) > 1
         self._lock = Lock()
         rows = run.rows("images", image_ids, ["thumbnail"])
         self._encoded = [picture["bytes"] for picture in rows["thumbnail"].to_pylist()]

@@ -17,7 +17,7 @@ from featurestore.layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, table_of
 from featurestore.manifest import FileEntry, read_manifest
 from featurestore.places import Place, beside
 from featurestore.reader import Run, Store
-from featurestore.schemas import NETWORK_WIDTHS, SORT_KEYS, TABLES, schema
+from featurestore.schemas import NETWORK_WIDTHS, SORT_KEYS, TABLES, schema, without_optional
 from featurestore.upkeep.references import CHECKS
 from featurestore.writer import check_sorted
 
@@ -118,7 +118,7 @@ def _content_faults(path: Place, entry: FileEntry, shard: Shard) -> list[str]:
         faults.append("row groups differ from the manifest")
     vector = NETWORK_WIDTHS.get(table)
     width = shard.schema.field(vector).type.list_size if vector else None
-    if not shard.schema.equals(schema(table, width)):
+    if not shard.schema.equals(without_optional(table, schema(table, width), shard.schema.names)):
         faults.append(f"columns or types differ from those of table {table!r}")
     try:
         check_sorted(shard.read(list(SORT_KEYS[table])), SORT_KEYS[table], path.name)

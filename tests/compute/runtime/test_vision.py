@@ -33,7 +33,7 @@ for fault in sys.argv[2:]:
     for name in [name for name in sys.modules if name.startswith(("torchvision", "compute.runtime.vision"))]:
         del sys.modules[name]
     try:
-        import compute.vision
+        import compute.runtime.vision
     except Exception as error:
         print(type(error).__name__, error)
 """
