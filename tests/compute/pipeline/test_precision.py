@@ -40,7 +40,7 @@ def test_a_store_states_the_error(tmp_path, capsys):
     features = [np.stack(run.table("features")["feature"].to_pylist()) for run in (plain, mixed)]
     off = np.abs(features[0] - features[1]).max() / features[0].std()
     assert error["images"] == 40 and error["features"] == pytest.approx(off, rel=0.01)
-    assert f"features by {error['features']:.2g}" in said
+    assert f"features are off by at most {error['features']:.2g} of" in said
 
 
 def test_an_unknown_precision_is_named_before_anything_is_loaded(tmp_path, capsys):
