@@ -1,10 +1,36 @@
 """What all tests share."""
 
+import os
+
 import pytest
 
 from tests.support.page_options import set_page_options
+from tests.support.servers.dashboard import CHROMIUM, FLAGS
+
+REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def page_options() -> None:
     set_page_options()
+
+
+@pytest.fixture(scope="module")
+def flags():
+    """Of Chromium's command line."""
+    return FLAGS
+
+
+@pytest.fixture(scope="module")
+def browser(flags):
+    """One Chromium a module: of the whole run, its event loop would be in the way of tests with their own."""
+    if CHROMIUM is None and REQUIRED:
+        pytest.fail("no Chromium on the PATH")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()

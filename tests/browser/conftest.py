@@ -1,18 +1,13 @@
-"""For the browser tests: one server and one store a test run, one Chromium a module.
+"""For the browser tests: one server and one store a test run."""
 
-Chromium is not one of the whole run: its event loop would be in the way of tests that have one of their own.
-"""
-
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers.dashboard import CHROMIUM, FLAGS, PATIENCE, dashboard, ready
+from tests.support.servers.dashboard import PATIENCE, dashboard, ready
 from tests.support.stores.served import copied_store
 
 HERE = Path(__file__).parent
-REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
 NOT_OURS = ("WebGL", "GPU stall", "GL Driver", "Failed to load resource", "Image source error")
 """In messages of Chromium about its own software rendering, and of what `watch` reads from the answers."""
 EXPECTED = ("/_stcore/", "/media/")
@@ -39,26 +34,6 @@ def stores(tmp_path_factory):
 def server(stores):
     with dashboard(str(stores)) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def flags():
-    """Of Chromium's command line."""
-    return FLAGS
-
-
-@pytest.fixture(scope="module")
-def browser(flags):
-    if CHROMIUM is None and REQUIRED:
-        pytest.fail("no Chromium on the PATH")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on the PATH (FEATURESCOPE_REQUIRE_BROWSER=1 makes this fail)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
