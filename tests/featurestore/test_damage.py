@@ -15,6 +15,8 @@ from featurestore.upkeep.verify import verify
 from featurestore.writer import RunWriter
 from tests.support.stores.full import FIELDS, FINGERPRINT, full_run, rows_of, write_full_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):

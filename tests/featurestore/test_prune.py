@@ -18,6 +18,8 @@ from featurestore.upkeep.verify import verify
 from featurestore.writer import RunWriter
 from tests.support.stores.full import write_full_store
 
+pytestmark = pytest.mark.slow
+
 RUNS = ("run1", "run2", "run3", "run4")
 DAYS = 24 * 3600
 

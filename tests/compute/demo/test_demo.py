@@ -25,6 +25,8 @@ from compute.demo.training import (
 )
 from compute.demo.whitening import likeness, random_patches, whitening
 
+pytestmark = pytest.mark.slow
+
 NAMES = sorted(NETWORKS)
 LIMIT_BYTES = 2 * 10**6
 

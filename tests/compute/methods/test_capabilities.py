@@ -11,6 +11,8 @@ from compute.models.model import Model
 from compute.runtime.vision import models
 from tests.support.networks.odd import GREY, AllConvolutional, Branching, OneChannel, Tokens, model_of
 
+pytestmark = pytest.mark.slow
+
 IMAGE = Preprocessing((64, 64), 64, (0.5,) * 3, (0.25,) * 3)
 RELU = (
     "resnet18",

@@ -11,6 +11,8 @@ from compute.methods.synthesis.inversion import Inversion, relative_error
 from compute.models.model import Model
 from tests.support.networks.tiny import tiny_image, tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 def pointwise_model() -> Model:
     """Its layer is an invertible mixture of each pixel's colours: nothing is lost."""

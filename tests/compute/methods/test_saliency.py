@@ -20,6 +20,8 @@ from compute.network.traced import LOGITS, MAPS
 from compute.occlusion.maps import baseline_image
 from tests.support.networks.tiny import tiny_image, tiny_model
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = ("plain", "reused", "grey", "wide", "untraceable", "gelu")
 
 

@@ -17,6 +17,8 @@ from compute.methods.base import CHANNEL, LAYER, NEURON, SECOND, TARGET, Inputs
 from compute.models.model import Model
 from compute.reports.method_result import result_report
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"wide": (16, 40), "tall": (40, 16)}
 QUICK = {"iterations": 3, "octaves": 2, "samples": 3, "points": 3, "curve_steps": 4}
 

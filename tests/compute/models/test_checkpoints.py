@@ -14,6 +14,8 @@ from compute.models.zoo import ModelSpec, load
 from compute.runtime.notices import Notice
 from compute.runtime.vision import models
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """
 from torch import nn
 

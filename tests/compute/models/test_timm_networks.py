@@ -7,6 +7,8 @@ from compute.images.preprocessing import Preprocessing
 from compute.models import hub
 from compute.models.zoo import ModelSpec, load
 
+pytestmark = pytest.mark.slow
+
 timm = pytest.importorskip("timm", reason="timm is not installed (requirements.txt)")
 
 

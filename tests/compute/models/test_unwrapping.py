@@ -13,6 +13,8 @@ from compute.models.unwrapping import unwrapped
 from compute.models.zoo import ModelSpec, load
 from tests.support.networks.saved import SOURCE, network
 
+pytestmark = pytest.mark.slow
+
 IMAGES = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 NAMES = {"", "conv", "bn", "fc"}
 

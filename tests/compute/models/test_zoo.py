@@ -12,6 +12,8 @@ from compute.demo.networks import CLASSES
 from compute.models.zoo import ModelSpec, add_model_arguments, load, resolve_device
 from compute.runtime.vision import models
 
+pytestmark = pytest.mark.slow
+
 NETWORK = """
 from dataclasses import dataclass
 import torch

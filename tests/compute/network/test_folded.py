@@ -20,6 +20,8 @@ from tests.support.networks.odd import (
     seeded,
 )
 
+pytestmark = pytest.mark.slow
+
 KINDS = (Functional, Residual, Discarding, Shared, Tokens)
 ARCHITECTURES = (
     "resnet18",

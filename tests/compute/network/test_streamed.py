@@ -22,6 +22,8 @@ from tests.support.networks.odd import (
     seeded,
 )
 
+pytestmark = pytest.mark.slow
+
 ARCHITECTURES = (
     "resnet18",
     "squeezenet1_1",

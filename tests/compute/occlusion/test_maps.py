@@ -16,6 +16,8 @@ from compute.occlusion.passes import choose_pass
 from compute.runtime.vision import models
 from tests.support.networks import tiny as tiny_networks
 
+pytestmark = pytest.mark.slow
+
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 

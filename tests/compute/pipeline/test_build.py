@@ -27,6 +27,8 @@ from featurestore.writer import RunWriter
 from tests.support import ROOT
 from tests.support.networks.tiny import CLASSES, tiny_model
 
+pytestmark = pytest.mark.slow
+
 BROKEN = {"bee/03.jpg", "dog/empty.png"}
 
 

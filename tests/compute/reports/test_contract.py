@@ -23,6 +23,8 @@ from compute.reports.drawing.report import CSV, NPY, PARQUET, PNG, RECIPE, Repor
 from featurestore.reader import Run, Store
 from tests.support.stores.served import served_store
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = {
     "filters": {"scaling": "all", "pixel_space": False, "side": 20},
     "map": {"method": "pca", "color": "loss"},

@@ -28,6 +28,8 @@ from tests.support.stores.served import (
 )
 from tests.support.stores.small import write_store
 
+pytestmark = pytest.mark.slow
+
 TABS = ("summary", "predictions", "neighbors", "channels", "maps")
 
 

@@ -21,6 +21,8 @@ from tests.support.page_app import fine, query_of, show, words
 from tests.support.stores.altered import altered
 from tests.support.stores.served import served_store, write_second_store, write_served_store
 
+pytestmark = pytest.mark.slow
+
 TABS = ("summary", "predictions", "neighbors", "channels", "maps")
 NAME = "a name that is much too long for an address " * 4
 

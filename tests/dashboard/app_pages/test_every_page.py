@@ -20,6 +20,8 @@ from tests.support.page_app import fine, forget, pictures, query_of, settled, sh
 from tests.support.pictures import encoded, flat
 from tests.support.stores.served import IMAGES, write_own_store, write_served_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_draws_on_a_real_store(page, store, serve):

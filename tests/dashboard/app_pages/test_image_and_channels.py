@@ -14,6 +14,8 @@ from featurestore.reader import Store
 from tests.support.page_app import fine, forget, query_of, settled, show, words
 from tests.support.stores.served import write_own_store
 
+pytestmark = pytest.mark.slow
+
 
 def grids(app):
     return len(app.get("bidi_component"))

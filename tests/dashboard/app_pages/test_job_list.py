@@ -11,6 +11,8 @@ from dashboard.jobs.queue import OUT_OF_MEMORY, State, jobs
 from dashboard.views.definitions import LabView
 from tests.support.page_app import button, fine, settled, show, words
 
+pytestmark = pytest.mark.slow
+
 SOON = 10
 """Seconds after which a test has failed."""
 

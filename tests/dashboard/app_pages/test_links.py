@@ -16,6 +16,8 @@ from featurestore.reader import Store
 from tests.support.page_app import fine, pictures, query_of, settled, show, words
 from tests.support.stores.served import write_served_store
 
+pytestmark = pytest.mark.slow
+
 LINK = {"store": "digits", "method": "saliency", "live": 1, "image": 3}
 KEEP = {"results_mb": 16}
 

@@ -12,6 +12,8 @@ from featurestore.reader import Store
 from tests.support.page_app import button, fine, forget, query_of, show, words
 from tests.support.stores.served import IMAGES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def images(copied):

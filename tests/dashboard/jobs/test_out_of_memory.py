@@ -17,6 +17,8 @@ from tests.support.methods import (
     state_of,
 )
 
+pytestmark = pytest.mark.slow
+
 MODEL = "plain"
 BATCHED = {
     "smoothgrad": ("saliency", {"variant": "smoothgrad", "samples": 10}),

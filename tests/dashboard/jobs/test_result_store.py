@@ -15,6 +15,8 @@ from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import ResultCache
 from dashboard.text import reason
 
+pytestmark = pytest.mark.slow
+
 KEY, OTHER = "ab" * 32, "cd" * 32
 MEGABYTE = 2**20
 

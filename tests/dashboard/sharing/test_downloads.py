@@ -34,6 +34,8 @@ from tests.support.downloads import by_command
 from tests.support.stores.full import write_full_store
 from tests.support.stores.served import IMAGES, served_store
 
+pytestmark = pytest.mark.slow
+
 STORED = {
     "overview": OverviewView(scaling="all"),
     "map": MapView(map="pca", color="loss"),

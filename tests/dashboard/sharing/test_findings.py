@@ -33,6 +33,8 @@ from featurestore.reader import Store
 from tests.support.page_app import fine, query_of, settled, show, words
 from tests.support.stores.served import served_store, write_served_store
 
+pytestmark = pytest.mark.slow
+
 VIEWS = {
     "overview": OverviewView(),
     "map": MapView(map="pca"),
