@@ -100,8 +100,8 @@ check: install ## format, lint, types and the quick tests: a minute and a half
 	$(PY) -m mypy
 	OMP_NUM_THREADS=1 $(PY) -m pytest tests -n 2 --dist worksteal -m "not browser and not slow"
 
-test: install ## run the tests, two at a time
-	$(PY) -m pytest tests -n 2 --dist worksteal
+test: install ## run the tests, two at a time with a thread each
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests -n 2 --dist worksteal
 
 fuzz: install ## 100,000 damaged images in small processes, a million atheris runs on each parser: COUNT= RUNS=
 	$(PY) -m tests.fuzz.images --count $(COUNT)
