@@ -94,6 +94,11 @@ def ramp(low: float) -> tuple[str, ...]:
     return tuple(matplotlib.colors.to_hex(colormap(place)) for place in np.linspace(0, 1, RAMP))
 
 
+def colored_signed(values: np.ndarray) -> np.ndarray:
+    """Values (…) in [-1, 1] as colours (…, 3) of the diverging map: 0 neutral, 1 the warm end."""
+    return _colored(0.5 + 0.5 * np.clip(values, -1, 1), DIVERGING)
+
+
 def unit_range(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
     """Linearly to [0, 1]: `low` (the least value) becomes 0, `high` (the 99.5 % percentile) and above become
     1."""

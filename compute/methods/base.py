@@ -79,6 +79,8 @@ class Method(Parameters):
     without_layer: the layer that is meant where none is given
     signed: whether 0 means something in a heatmap (then drawn with a diverging color map)
     any_size: whether images may have another size than the network's input
+    version: raised where the same parameters and inputs make another result than before, so that one that
+        was kept before is not shown as this
     """
 
     name: ClassVar[str]
@@ -92,6 +94,7 @@ class Method(Parameters):
     without_layer: ClassVar[str] = "no layer"
     signed: ClassVar[bool] = False
     any_size: ClassVar[bool] = False
+    version: ClassVar[int] = 1
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:

@@ -4,29 +4,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import matplotlib
 import numpy as np
 import pyarrow as pa
-from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from compute.occlusion.drawing import ARGMAX, LOGIT, PROBABILITY, Shading, at_pixels, class_hues
 from compute.occlusion.maps import centers, windows
 from compute.reports.base import RUN, STORED_IMAGE, ReportInputs, ReportSpec
-from compute.reports.drawing import palettes
-from compute.reports.drawing.charts import canvas, category_colormap, rendered
+from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import Originals, of_run, picture_of, preprocessing_of, read_original
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
-VALUES = ("probability", "logit", "argmax")
-HEAT = "viridis"
+VALUES = (PROBABILITY, LOGIT, ARGMAX)
+UNOCCLUDED = {PROBABILITY: "unoccluded", LOGIT: "unoccluded_logit", ARGMAX: ""}
+"""The column of `occlusion` with the score without a patch."""
+
 WIDTH, HEIGHT = 900, 720
 HALF_PIXEL = 0.5
 """From a pixel's edge to its centre."""
-
-OVER = 0.55
-"""Opacity over the image."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class OcclusionMapSpec(ReportSpec):
     name: ClassVar[str] = "occlusion-map"
     title: ClassVar[str] = "Stored occlusion map"
     description: ClassVar[str] = (
-        "How probability, logit or prediction go as a grey square covers the image, as the store holds it, "
-        "drawn at the square's centre. As a table: one place of the square a row. `occlusion` computes "
-        "others live."
+        "How far probability or logit change, or what is predicted, as a grey square covers the image, as "
+        "the store holds it. Each pixel is drawn as the nearest place of the square, in the colors of the "
+        "live `occlusion`. As a table: one place of the square a row."
     )
     needs: ClassVar[frozenset[str]] = frozenset({RUN, STORED_IMAGE})
 
@@ -142,33 +142,40 @@ def _draw(
     figure = canvas(WIDTH, HEIGHT)
     axes = figure.add_subplot()
     height, width = size
-    if asked["overlay"]:
-        preprocessing = preprocessing_of(run)
-        photograph = picture_of(read(run, image_id), f"image {image_id}", preprocessing)
-        crop = preprocessing.shown(preprocessing.tensor(photograph))
-        grey = matplotlib.colormaps["gray"]
-        axes.imshow(crop.mean(axis=2), cmap=grey, vmin=0, vmax=1, extent=(0, width, height, 0))
-    style: dict[str, Any] = {"alpha": OVER if asked["overlay"] else 1, "shading": "nearest"}
-    ys, xs = patch_centers_from_edge(maps, size)
-    if asked["value"] == "argmax":
-        _classes(axes, (xs, ys, maps["argmax"]), run.class_names, style)
+    shading = shading_of(maps, asked["value"], size)
+    pixels = shading.picture(size, crop(run, image_id, read) if asked["overlay"] else None)
+    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="nearest")
+    if shading.scale is None:
+        _name_classes(figure, shading, size, run.class_names)
     else:
-        drawn = axes.pcolormesh(xs, ys, maps[asked["value"]], cmap=HEAT, **style)
-        figure.colorbar(drawn, ax=axes).set_label(f"{asked['value']} of {maps['target']}", size=14)
+        colors, low, high = shading.scale.legend
+        drawn = ScalarMappable(Normalize(low, high), ListedColormap(colors))
+        said = f"change of {asked['value']} of {maps['target']}, {shading.scale.unit}"
+        figure.colorbar(drawn, ax=axes).set_label(said, size=14)
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
     axes.set_xlabel("column of the patch's centre, pixels")
     axes.set_ylabel("row of the patch's centre, pixels")
     return rendered(figure)
 
 
-def _classes(
-    axes: Axes, cells: tuple[np.ndarray, ...], names: tuple[str, ...], style: dict[str, Any]
-) -> None:
-    """Which class wins at each place: one colour a class that occurs, named in the legend."""
-    xs, ys, argmax = cells
-    present = np.unique(argmax)
-    hues = palettes.categorical(len(present))
-    places = np.searchsorted(present, argmax)
-    axes.pcolormesh(xs, ys, places, **category_colormap(hues), **style)
-    patches = [Patch(color=hue, label=names[index]) for hue, index in zip(hues, present, strict=True)]
-    axes.figure.legend(handles=patches, title="predicted class", loc="outside right upper")
+def shading_of(maps: Mapping[str, Any], value: str, size: tuple[int, int]) -> Shading:
+    """Return what of a stored map is drawn, as a live map of the same patch and stride is.
+
+    size: (height, width) of the network's input.
+    """
+    unoccluded = maps[UNOCCLUDED[value]] if UNOCCLUDED[value] else 0.0
+    return Shading(value, maps[value], unoccluded, *patch_centers(maps, size))
+
+
+def crop(run: Run, image_id: int, read: Originals) -> np.ndarray:
+    """Return what the network sees of an image, (H, W, C) in [0, 1]."""
+    preprocessing = preprocessing_of(run)
+    photograph = picture_of(read(run, image_id), f"image {image_id}", preprocessing)
+    return preprocessing.shown(preprocessing.tensor(photograph))
+
+
+def _name_classes(figure: Figure, shading: Shading, size: tuple[int, int], names: tuple[str, ...]) -> None:
+    """Name the class that each color stands for."""
+    hues = class_hues(at_pixels(shading.values, shading.ys, shading.xs, size))
+    patches = [Patch(color=hue, label=names[index]) for index, hue in hues.items()]
+    figure.legend(handles=patches, title="predicted class", loc="outside right upper")

@@ -49,6 +49,8 @@ class Request:
             "image": self.image and self.image[0],
             "second": self.second and self.second[0],
         }
+        if self.method.version > 1:
+            said["version"] = self.method.version
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -1,100 +1,57 @@
 """Charts (plotly) of numbers; nothing here knows Streamlit or the store. Colors are perceptually uniform."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from matplotlib.colors import to_hex
 
+from compute.occlusion.drawing import class_hues
 from compute.reports.drawing import palettes
 
-SEQUENTIAL, DIVERGING = "Viridis", "RdBu"
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+MOST_CLASSES = 10
+"""As many have a color of their own."""
 
 
-def heat_over_image(
-    values: np.ndarray,
-    ys: Sequence[float],
-    xs: Sequence[float],
+def read_under_the_mouse(
+    image_url: str,
+    said: Sequence[Sequence[str]],
+    places: tuple[Sequence[float], Sequence[float]],
     size: tuple[int, int],
-    *,
-    title: str,
-    image_url: str | None = None,
-    limits: tuple[float, float] | None = None,
-    center: float | None = None,
 ) -> go.Figure:
-    """Draw a map (rows, cols) where it was measured.
+    """Draw a picture whose values are said under the mouse.
 
-    ys, xs: center of each row and column, in pixels of the image.
-    size: (height, width) of the image.
-    title: of the legend, with the unit.
-    image_url: of a picture that is drawn below the map, which then is half transparent.
-    limits: of the color scale.
-    center: its neutral value, for a diverging scale.
+    said: (rows, cols), what is said at each place.
+    places: center of each row, and of each column, in pixels of the picture.
+    size: (height, width) of the picture.
     """
-    height, width = size
-    scale = (
-        {"colorscale": SEQUENTIAL}
-        if center is None
-        else {"colorscale": DIVERGING, "zmid": center, "reversescale": True}
-    )
-    if limits is not None:
-        scale |= {"zmin": limits[0], "zmax": limits[1]}
+    ys, xs = (list(each) for each in places)
+    nothing = [[0, "rgba(0,0,0,0)"], [1, "rgba(0,0,0,0)"]]
     heat = go.Heatmap(
-        z=values,
-        y=list(ys),
-        x=list(xs),
-        opacity=0.55 if image_url else 1,
-        colorbar={"title": {"text": title, "side": "right"}, "thickness": 14, "outlinewidth": 0},
-        hovertemplate=f"row %{{y:.0f}}, column %{{x:.0f}}<br>{title} %{{z:.4g}}<extra></extra>",
-        **scale,
-    )
-    figure = go.Figure(heat)
-    if image_url:
-        figure.add_layout_image(
-            source=image_url,
-            xref="x",
-            yref="y",
-            x=0,
-            y=0,
-            sizex=width,
-            sizey=height,
-            sizing="stretch",
-            layer="below",
-        )
-    _as_image(figure, size)
-    return figure
-
-
-def classes_over_image(
-    indices: np.ndarray,
-    ys: Sequence[float],
-    xs: Sequence[float],
-    size: tuple[int, int],
-    names: Sequence[str],
-    image_url: str | None = None,
-) -> go.Figure:
-    """Draw which class wins at each place: a color for each class that occurs, named in the legend."""
-    present = sorted({int(index) for index in indices.flat})
-    colors = palettes.categorical(len(present))
-    place = {index: number for number, index in enumerate(present)}
-    steps = len(present)
-    scale = [[edge / steps, color] for number, color in enumerate(colors) for edge in (number, number + 1)]
-    shown = [names[index] for index in present]
-    figure = heat_over_image(
-        np.vectorize(place.get)(indices),
-        ys,
-        xs,
-        size,
-        title="wins",
-        image_url=image_url,
-        limits=(-0.5, steps - 0.5),
-    )
-    figure.update_traces(
-        colorscale=scale,
-        colorbar={"tickvals": list(range(steps)), "ticktext": shown, "title": {"text": "predicted class"}},
-        text=[[names[int(index)] for index in row] for row in indices],
+        z=np.zeros((len(ys), len(xs))),
+        y=ys,
+        x=xs,
+        text=said,
+        colorscale=nothing,
+        showscale=False,
         hovertemplate="row %{y:.0f}, column %{x:.0f}<br>%{text}<extra></extra>",
     )
+    figure = go.Figure(heat)
+    height, width = size
+    figure.add_layout_image(
+        source=image_url,
+        xref="x",
+        yref="y",
+        x=0,
+        y=0,
+        sizex=width,
+        sizey=height,
+        sizing="stretch",
+        layer="below",
+    )
+    _as_image(figure, size)
     return figure
 
 
@@ -116,7 +73,8 @@ def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.
             hovertemplate="%{x:.4g}<extra></extra>",
         )
     )
-    figure.update_layout(margin={"l": 24, "r": 24, "t": 0, "b": 0}, height=76)
+    # Without the least height plotly makes no room for the ticks, and leaves them out.
+    figure.update_layout(margin={"l": 24, "r": 24, "t": 0, "b": 0}, height=76, minreducedheight=10)
     figure.update_xaxes(
         title=title,
         showgrid=False,
@@ -129,13 +87,19 @@ def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.
     return figure
 
 
-def class_legend(names: Sequence[str], shares: Sequence[float], colors: Sequence[str]) -> go.Figure:
-    """Draw the legend of a map of classes: a bar for each, in its color, as long as its share of the map."""
-    figure = probabilities(names, shares)
+def class_legend(classes: np.ndarray, names: Sequence[str]) -> go.Figure:
+    """Draw the legend of a map of classes: a bar for each, in its color, as long as its share of the map.
+
+    classes: (H, W), their indices.
+    """
+    counts = Counter(classes.ravel().astype(int).tolist())
+    hues = dict(list(class_hues(classes.astype(int)).items())[:MOST_CLASSES])
+    figure = probabilities([names[index] for index in hues], [counts[index] / classes.size for index in hues])
     figure.update_traces(
-        marker_color=list(colors), hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>"
+        marker_color=[to_hex(hue) for hue in hues.values()],
+        hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>",
     )
-    figure.update_layout(height=28 * len(names) + 68)
+    figure.update_layout(height=28 * len(hues) + 68)
     figure.update_xaxes(title="share of the map")
     return figure
 

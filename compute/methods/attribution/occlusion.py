@@ -2,23 +2,22 @@
 (numerics: `compute.occlusion.maps`)."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-import matplotlib
 import numpy as np
 
-from compute.images.pictures import RESULT, heatmap, overlay
+from compute.images.pictures import RESULT
 from compute.methods.attribution.explained_class import explained_class
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
 from compute.occlusion.coarse_to_fine import stage_error
+from compute.occlusion.drawing import ARGMAX, LOGIT, PROBABILITY, Shading, at_pixels
 from compute.occlusion.maps import BASELINES, OcclusionMaps, centers, occlusion_progress
 from compute.runtime.parameters import parameter
 
-PROBABILITY, LOGIT, ARGMAX = "probability", "logit", "argmax"
 PATCH_SHARE = 4
 STRIDE_SHARE = 4
 
@@ -35,6 +34,7 @@ class Occlusion(Method):
     output: ClassVar[str] = "heatmap"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({TARGET})
+    version: ClassVar[int] = 2
 
     patch: int = parameter(
         0,
@@ -83,55 +83,31 @@ class Occlusion(Method):
         explained = explained_class(model, inputs.image, inputs.target)
         patch = self.patch or max(1, min(inputs.image.shape[1:]) // PATCH_SHARE)
         stride = self.stride or max(1, patch // STRIDE_SHARE)
+        shown = model.preprocessing.shown(inputs.image)
+        size = (shown.shape[0], shown.shape[1])
         for maps in occlusion_progress(model, inputs.image, explained.index, patch, stride, self.baseline):
-            data = at_pixels(getattr(maps, self.value), maps, inputs.image.shape[1:])
-            numbers = explained.numbers() | _numbers(model, maps, self.value)
+            shading = shading_of(maps, self.value)
+            data = at_pixels(shading.values, shading.ys, shading.xs, size)
             yield Step(
                 maps.done,
                 maps.total,
                 self.output,
-                data,
+                data.astype(np.float32),
                 explained.logit,
-                numbers,
-                self._pictures(model, inputs, data),
+                explained.numbers() | _numbers(model, maps, shading),
+                {RESULT: shading.picture(size), "overlay": shading.picture(size, shown)},
             )
 
-    def _pictures(self, model: Model, inputs: Inputs, data: np.ndarray) -> dict[str, np.ndarray]:
-        if self.value == ARGMAX:
-            return {RESULT: class_colors(data)}
-        # The colder end of the scale is where the score stays: colour marks what the class depends on.
-        return {
-            "overlay": overlay(model.preprocessing.shown(inputs.image), data.max() - data),
-            RESULT: heatmap(data),
-        }
+
+def shading_of(maps: OcclusionMaps, value: str) -> Shading:
+    """Return what of the maps is drawn: the probability, the logit or the class that wins."""
+    ys, xs = (centers(starts, maps.patch) for starts in (maps.ys, maps.xs))
+    return Shading(value, getattr(maps, value), getattr(maps, f"unoccluded_{value}"), ys, xs)
 
 
-def at_pixels(values: np.ndarray, maps: OcclusionMaps, size: Sequence[int]) -> np.ndarray:
-    """Spread values (rows, cols) over pixels (H, W) float32: each takes that of the nearest patch centre."""
-    rows, cols = (
-        nearest(centers(starts, maps.patch), length)
-        for starts, length in zip((maps.ys, maps.xs), size, strict=True)
-    )
-    return np.ascontiguousarray(values[np.ix_(rows, cols)], np.float32)
-
-
-def nearest(centres: np.ndarray, length: int) -> np.ndarray:
-    """Return, for each of `length` pixels, which of the rising centres is nearest; of two, the first."""
-    return np.abs(np.arange(length)[:, None] - centres[None]).argmin(1)
-
-
-def class_colors(classes: np.ndarray) -> np.ndarray:
-    """(H, W) of class indices to (H, W, 3) in [0, 1]: the commonest classes there get colours of their
-    own."""
-    palette = matplotlib.colormaps["tab10"](np.arange(10))[:, :3].astype(np.float32)
-    places = {
-        index: place for place, (index, _) in enumerate(Counter(classes.ravel().tolist()).most_common())
-    }
-    return palette[np.vectorize(places.__getitem__)(classes) % len(palette)]
-
-
-def _numbers(model: Model, maps: OcclusionMaps, value: str) -> dict:
+def _numbers(model: Model, maps: OcclusionMaps, shading: Shading) -> dict:
     lowest = np.unravel_index(maps.probability.argmin(), maps.probability.shape)
+    scale = shading.scale
     winners = Counter(maps.argmax[maps.exact].tolist()).most_common()
     return {
         "unoccluded_probability": maps.unoccluded_probability,
@@ -145,7 +121,8 @@ def _numbers(model: Model, maps: OcclusionMaps, value: str) -> dict:
         "lowest_probability": float(maps.probability[lowest]),
         "lowest_at": [maps.ys[lowest[0]], maps.xs[lowest[1]]],
         "winning_classes": {model.classes[index]: count / maps.done for index, count in winners},
-        **stage_numbers(maps, value),
+        **({} if scale is None else {"least_change": scale.least, "greatest_change": scale.greatest}),
+        **stage_numbers(maps, shading.value),
     }
 
 

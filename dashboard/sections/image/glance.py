@@ -33,6 +33,7 @@ from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import read_parameters
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
+from dashboard.widgets.live.result import scale_of
 from dashboard.widgets.live.run import live_result
 
 SHOWN, SIDE = 8, 84
@@ -77,8 +78,8 @@ def _occlusion(opened: Opened[ImageView], chosen: ChosenImage, refused: str | No
     if not has_maps(opened.run, chosen.image_id):
         _method(opened, chosen, OCCLUSION, refused)
         return
-    content, target = occlusion.preview(opened.run, chosen.image_id)
-    _show(content, f"Bright: covering it costs {target} its probability", f"occlusion of {chosen.name}")
+    content, said = occlusion.preview(opened.run, chosen.image_id)
+    _show(content, said, f"occlusion of {chosen.name}")
 
 
 def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: str | None) -> None:
@@ -93,6 +94,8 @@ def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: s
     shown = step.pictures.get("overlay")
     content = picture(step) if shown is None else to_8_bit(shown)
     said = f"{METHODS[view.method].title} for {step.numbers['class']}"
+    if (scale := scale_of(step.numbers, view.built())) is not None:
+        said = occlusion.costs(step.numbers["class"], scale)
     if step.numbers.get("failed"):
         said = f"No outline: {step.numbers['failed']}"
     _show(png(upscaled(content, PREVIEW)), said, f"{TABS[tab]} of {chosen.name}")

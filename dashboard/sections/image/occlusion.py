@@ -1,15 +1,12 @@
 """The occlusion maps that a store holds of an image."""
 
-import io
-
 import numpy as np
 import streamlit as st
-from PIL import Image
 
-from compute.images.pictures import overlay, png, to_8_bit, upscaled
-from compute.methods.attribution.occlusion import nearest
+from compute.images.pictures import png, to_8_bit, upscaled
+from compute.occlusion.drawing import PROBABILITY, Scale, Shading, at_pixels
 from compute.reports.drawing.run_images import preprocessing_of
-from compute.reports.occlusion_map import patch_centers, patch_centers_from_edge
+from compute.reports.occlusion_map import HALF_PIXEL, shading_of
 from dashboard.components.data_url import data_url
 from dashboard.data import photographs
 from dashboard.data.runs import BY_FOLDER
@@ -23,7 +20,15 @@ from featurestore.reader import Run
 
 VALUES = {"probability": "Probability", "logit": "Logit", "argmax": "Prediction"}
 PREVIEW = 240
-"""Least shorter side of a picture without axes, in pixels."""
+"""Least shorter side of a preview, in pixels."""
+
+SHORTER_SIDE = 384
+"""Least shorter side of the map, in pixels, so that the browser doesn't smooth it."""
+
+MEANING = (
+    "Red is where covering it costs the class its score: what lay there speaks for the class. Blue is where "
+    "it raises it; neutral is the score without the square"
+)
 
 
 def draw(opened: Opened[ImageView], image_id: int) -> None:
@@ -41,44 +46,74 @@ def draw(opened: Opened[ImageView], image_id: int) -> None:
         )
         st.toggle("Over the image", key=binding.key(ImageView, "overlay"))
         download_menu(opened)
+    shading = shading_of(maps, view.value, preprocessing_of(run).size)
     chart, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
-    chart.plotly_chart(
-        _figure(run, view, image_id, maps),
-        alt=f"{view.value} of {maps['target']} by where the grey patch lies",
-    )
+    with chart:
+        _map(run, view, image_id, shading, maps["target"])
     with words:
         st.metric(f"Unoccluded probability of {plain(maps['target'])}", f"{maps['unoccluded']:.1%}")
         st.metric("Unoccluded logit", f"{maps['unoccluded_logit']:.3f}")
+        if shading.scale is not None:
+            st.markdown(f"Covering a part of it changes that: **{shading.scale.in_words}**.")
         st.caption(
             f"A grey square of {maps['patch']} x {maps['patch']} pixels covers the image at every "
-            f"{maps['stride']} pixels; values are drawn at its centre. Where they fall, what lay there "
-            "speaks for the class (Zeiler and Fergus 2014)."
+            f"{maps['stride']} pixels; each pixel is drawn as the nearest place of the square. {MEANING} "
+            "(Zeiler and Fergus 2014)."
         )
 
 
 @st.cache_data(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def preview(run: Run, image_id: int) -> tuple[bytes, str]:
-    """Return the image, bright where the grey patch costs the class its probability, and the class.
-
-    The image is a PNG.
-    """
+    """Return the map of the probability over the image, as a PNG, and what it says of which class."""
     maps = run.occlusion(image_id)
-    with Image.open(io.BytesIO(photographs.crop(run, image_id))) as crop:
-        image = np.asarray(crop.convert("RGB"), np.float32) / 255
-    rows, cols = (
-        nearest(centers, size)
-        for centers, size in zip(patch_centers(maps, image.shape[:2]), image.shape, strict=False)
-    )
-    loss = maps["probability"].max() - maps["probability"]
-    picture = overlay(image, loss[np.ix_(rows, cols)])
-    return png(upscaled(to_8_bit(picture), PREVIEW)), maps["target"]
+    shading = shading_of(maps, PROBABILITY, preprocessing_of(run).size)
+    picture = png(upscaled(map_picture(run, image_id, shading, over=True), PREVIEW))
+    return picture, costs(maps["target"], shading.scale)
 
 
-def _figure(run: Run, view: ImageView, image_id: int, maps: dict):
+def costs(target: str, scale: Scale) -> str:
+    """Say what red means on a map of a class's probability, and how far it goes."""
+    return f"Red: covering it costs {target} its probability, {scale.in_words}"
+
+
+def map_picture(run: Run, image_id: int, shading: Shading, over: bool) -> np.ndarray:
+    """Return a stored map at the size of the network's input, over the image or alone: (H, W, 3) uint8."""
     size = preprocessing_of(run).size
-    image_url = data_url(photographs.crop(run, image_id)) if view.overlay else None
-    ys, xs = (each.tolist() for each in patch_centers_from_edge(maps, size))
-    if view.value == "argmax":
-        return figures.classes_over_image(maps["argmax"], ys, xs, size, run.class_names, image_url)
-    title = f"{view.value} of {maps['target']}"
-    return figures.heat_over_image(maps[view.value], ys, xs, size, title=title, image_url=image_url)
+    if not over:
+        return to_8_bit(shading.picture(size))
+    preprocessing = preprocessing_of(run)
+    crop = preprocessing.shown(preprocessing.tensor(photographs.photograph(run, image_id)))
+    return to_8_bit(shading.picture(size, crop))
+
+
+def _map(run: Run, view: ImageView, image_id: int, shading: Shading, target: str) -> None:
+    """Draw the map and what its colors mean; its values are read under the mouse."""
+    picture = map_picture(run, image_id, shading, view.overlay)
+    said = f"{view.value} of {plain(target)}"
+    st.plotly_chart(
+        figures.read_under_the_mouse(
+            data_url(png(upscaled(picture, SHORTER_SIDE))),
+            _values(shading, run.class_names),
+            (shading.ys + HALF_PIXEL, shading.xs + HALF_PIXEL),
+            picture.shape[:2],
+        ),
+        config={"displayModeBar": False},
+        alt=f"{said} by where the grey patch lies",
+    )
+    if shading.scale is None:
+        classes = at_pixels(shading.values, shading.ys, shading.xs, picture.shape[:2])
+        legend = figures.class_legend(classes, run.class_names)
+    else:
+        legend = figures.color_bar(*shading.scale.legend[:3], f"change of the {said}, {shading.scale.unit}")
+    st.plotly_chart(legend, config={"displayModeBar": False}, alt=f"what the colours of the {said} mean")
+
+
+def _values(shading: Shading, names: tuple[str, ...]) -> list[list[str]]:
+    """Return what is said of each place of the patch, in rows."""
+    if shading.scale is None:
+        return [[names[index] for index in row] for row in shading.values.tolist()]
+    pairs = zip(shading.values.tolist(), shading.changes.tolist(), strict=True)
+    return [
+        [f"{value:.4g} ({change:+.3g})" for value, change in zip(values, changes, strict=True)]
+        for values, changes in pairs
+    ]

@@ -1,6 +1,5 @@
 """A finished live result on a page: its pictures, what their colors mean, its numbers, how it was made."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -8,7 +7,9 @@ import numpy as np
 import streamlit as st
 
 from compute.images.pictures import RESULT, ends, picture, ramp, to_8_bit, upscaled
-from compute.methods.base import Step
+from compute.methods.attribution.occlusion import Occlusion
+from compute.methods.base import Method, Step
+from compute.occlusion.drawing import Scale
 from compute.reports.method_result import strongest_activation
 from dashboard.jobs.queue import LiveJob
 from dashboard.jobs.request import Request
@@ -28,9 +29,6 @@ SINGLE = 480
 
 SHORTER_SIDE = 320
 """Pixels to which small results are enlarged, without smoothing."""
-
-MOST_CLASSES = 10
-"""As many have a color of their own."""
 
 
 def show_result(
@@ -129,7 +127,7 @@ def _pictures(run: Run, step: Step, wanted: Request) -> None:
             with st.container(width="stretch" if len(shown) > 1 else SINGLE):
                 st.image(
                     enlarged(each),
-                    caption=_caption(name, step),
+                    caption=_caption(name, step, wanted.method),
                     alt=f"{name} of {wanted.title}",
                     width="stretch",
                     # Streamlit's own choice is JPEG, which changes the pixels.
@@ -143,7 +141,9 @@ def enlarged(image: np.ndarray) -> np.ndarray:
     return upscaled(image, SHORTER_SIDE)
 
 
-def _caption(name: str, step: Step) -> str:
+def _caption(name: str, step: Step, method: Method) -> str:
+    if name == "Result" and (scale := scale_of(step.numbers, method)) is not None:
+        return f"{name}: {scale.in_words}"
     if name == "Result":
         return f"{name}, {_kind(step)}"
     if name == "Difference" and "magnification" in step.numbers:
@@ -157,21 +157,20 @@ def _kind(step: Step) -> str:
 
 
 def _legend(run: Run, step: Step, wanted: Request) -> None:
+    scale = scale_of(step.numbers, wanted.method)
     if wanted.method.of_classes:
-        figure = figures.class_legend(*_classes(step, run.class_names))
+        figure = figures.class_legend(step.data, run.class_names)
+    elif scale is not None:
+        said = f"change of the {scale.value} of {step.numbers['class']}"
+        figure = figures.color_bar(*scale.legend, f"{said}, {scale.unit}")
     else:
         low, high = ends(step.data)
         figure = figures.color_bar(ramp(low), low, high, wanted.method.unit)
     st.plotly_chart(figure, config={"displayModeBar": False}, alt=f"what the colours of {wanted.title} mean")
 
 
-def _classes(step: Step, names: tuple[str, ...]) -> tuple[list[str], list[float], list[str]]:
-    """Return the commonest classes of a map: their names, their shares of it, their colors in its picture."""
-    counted = Counter(step.data.ravel().astype(int).tolist()).most_common(MOST_CLASSES)
-    colors = picture(step)
-    found = [colors[step.data == index][0] for index, _ in counted]
-    return (
-        [names[index] for index, _ in counted],
-        [count / step.data.size for _, count in counted],
-        ["#" + bytes(color).hex() for color in found],
-    )
+def scale_of(numbers: Mapping[str, Any], method: Method) -> Scale | None:
+    """Return what the colors of an occlusion map of a score mean; None for another result."""
+    if not isinstance(method, Occlusion) or "least_change" not in numbers:
+        return None
+    return Scale(method.value, numbers["least_change"], numbers["greatest_change"])

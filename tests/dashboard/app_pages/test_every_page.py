@@ -4,10 +4,12 @@ import json
 import shutil
 from urllib.parse import parse_qsl, urlparse
 
+import numpy as np
 import pytest
 
 from compute.methods import METHODS
 from compute.methods.base import IMAGE
+from compute.occlusion.drawing import PROBABILITY, Scale
 from compute.reports.drawing.run_images import copies_of, read_original
 from dashboard.data import runs
 from dashboard.data.uploads import uploads
@@ -201,7 +203,9 @@ def test_the_images_prediction_and_occlusion_are_the_stores(store, serve):
     row, maps = run.image(7), run.occlusion(7)
     assert f"predicted **{row['predicted']}**" in words(app)
     assert app.metric[0].value == f"{maps['unoccluded']:.1%}"
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("plotly_chart")) == 3, "probabilities, the map, what its colors mean"
+    change = maps["probability"] - np.float32(maps["unoccluded"])
+    assert Scale.of(PROBABILITY, change).in_words in words(app)
 
 
 @pytest.mark.parametrize("value", ["probability", "logit", "argmax"])

@@ -62,21 +62,28 @@ def test_kept_contents_go_by_their_last_use():
         kept.read(names[1])
 
 
-def test_a_heat_map_lies_where_it_was_measured():
+def test_values_are_read_where_they_were_measured():
     image = "data:image/png;base64,AA=="
-    figure = figures.heat_over_image(np.eye(2), [8, 24], [4, 12], (32, 16), title="logit", image_url=image)
+    said = [["a", "b"], ["c", "d"]]
+    figure = figures.read_under_the_mouse(image, said, ([8, 24], [4, 12]), (32, 16))
     heat = figure.data[0]
-    assert list(heat.y) == [8, 24] and list(heat.x) == [4, 12] and heat.colorbar.title.text == "logit"
+    assert list(heat.y) == [8, 24] and list(heat.x) == [4, 12]
+    assert [list(row) for row in heat.text] == said
     assert figure.layout.yaxis.range == (32, 0) and figure.layout.images[0].sizex == 16
-    diverging = figures.heat_over_image(np.eye(2), [8, 24], [4, 12], (32, 16), title="change", center=0.0)
-    assert diverging.data[0].zmid == 0
 
 
 def test_the_map_of_predictions_names_each_class_once():
-    figure = figures.classes_over_image(np.array([[3, 3], [0, 3]]), [1, 2], [1, 2], (4, 4), list("abcd"))
-    heat = figure.data[0]
-    assert heat.z.tolist() == [[1, 1], [0, 1]] and list(heat.colorbar.ticktext) == ["a", "d"]
-    assert [list(row) for row in heat.text] == [["d", "d"], ["a", "d"]]
+    figure = figures.class_legend(np.array([[3, 3], [0, 3]]), list("abcd"))
+    bars = figure.data[0]
+    assert list(bars.customdata) == ["d", "a"] and list(bars.x) == [0.75, 0.25]
+    assert len(set(bars.marker.color)) == 2
+
+
+def test_a_legend_makes_room_for_its_ticks():
+    figure = figures.color_bar(["#000000", "#ffffff"], -5, 5, "points")
+    assert figure.layout.minreducedheight <= 10, "plotly's own leaves the ticks out of so low a chart"
+    assert list(figure.layout.xaxis.tickvals) == [-5, -2.5, 0, 2.5, 5]
+    assert figure.layout.xaxis.title.text == "points"
 
 
 @pytest.mark.slow

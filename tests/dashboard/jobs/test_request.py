@@ -47,6 +47,13 @@ def test_the_key_changes_with_all_that_counts():
     assert asked("saliency", target="3").key == base.key
 
 
+def test_a_method_that_makes_another_result_than_before_finds_no_kept_one(monkeypatch):
+    before = asked("saliency")
+    key = before.key
+    monkeypatch.setattr(type(before.method), "version", before.method.version + 1)
+    assert before.key != key
+
+
 def test_what_a_method_does_not_read_makes_no_other_job():
     assert asked("saliency").key == asked("saliency", second=None, channel=4, y=1, x=1, whole=True).key
     assert asked("fool").key == asked("fool", layer="conv1").key
