@@ -18,7 +18,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from featurestore.reader import Store
-from tests.benchmarks.page_reruns import KEPT, server_times
+from tests.benchmarks.dashboard.page_reruns import KEPT, server_times
 from tests.benchmarks.reporting import report
 from tests.support.servers.dashboard import CHROMIUM, FLAGS, PATIENCE, READY, dashboard, ready
 
