@@ -29,8 +29,9 @@ STEP = 2e-3
 SLOPE = 5e-2
 """Of a finite difference in float32."""
 
-EXACT_STEP, EXACT_SLOPE = 1e-6, 1e-3
-"""Of a finite difference in float64."""
+EXACT_STEPS, EXACT_SLOPE = (1e-8, 1e-6), 1e-3
+"""Of finite differences in float64: a short one, since along a longer one ReLUs of deep networks go on and
+off; a longer one where the scores are so large, and rise so little, that rounding hides a short one."""
 
 LARGEST_COPY = 400_000_000
 """Parameters up to which a float64 copy of a network is made."""
@@ -142,6 +143,16 @@ def gradient_fits(
     return abs((ends[0] - ends[1]) - rise) <= slope * rise
 
 
+def in_float64(module: nn.Module) -> nn.Module | None:
+    """A copy of a network; None where it is too large or can't be copied."""
+    if sum(each.numel() for each in module.parameters()) > LARGEST_COPY:
+        return None
+    try:
+        return copy.deepcopy(module).double()
+    except Exception:  # whatever a user's code raises
+        return None
+
+
 def exact_gradient(
     module: nn.Module, logits_of: Callable[[nn.Module], Callable], image: torch.Tensor
 ) -> torch.Tensor | None:
@@ -151,13 +162,13 @@ def exact_gradient(
     ways: then it is taken with channels last, or of two copies of the image. None where the network can't be
     copied, doesn't run in float64, or has no gradient that finite differences confirm.
     """
-    if sum(each.numel() for each in module.parameters()) > LARGEST_COPY:
+    if (exact := in_float64(module)) is None:
         return None
     try:
-        run = logits_of(copy.deepcopy(module).double())
+        run = logits_of(exact)
         for images in _laid_out(image.double()):
             gradient = input_gradient(run, images)
-            if gradient_fits(run, images, gradient, EXACT_STEP, EXACT_SLOPE):
+            if any(gradient_fits(run, images, gradient, step, EXACT_SLOPE) for step in EXACT_STEPS):
                 return gradient[:1]
     except Exception:  # whatever a user's code raises on float64
         return None

@@ -152,6 +152,26 @@ def test_a_network_stays_as_it_was():
     assert "weight" not in module[0].__dict__
 
 
+class MuchRounded(nn.Module):
+    """Its scores lose digits, others in batches of another size; what it computes is of each image alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 5)
+
+    def forward(self, x):
+        large = 1e4 * 8 ** x.shape[0]
+        return self.head((self.convolution(x).mean((2, 3)) + large) - large)
+
+
+def test_rounding_is_not_taken_for_the_other_images_of_a_batch():
+    torch.manual_seed(0)
+    module = MuchRounded().eval()
+    alone, together = module(IMAGES[:1]), module(IMAGES[:2])[:1]
+    assert bool((alone - together).abs().max() > 1e-3 * (alone.max() - alone.min()))
+    assert not any("one by one" in note for note in choose(module, IMAGES).notes)
+
+
 def test_scores_that_depend_on_the_batch_are_those_of_the_image_alone():
     module = network(norm=lambda channels: nn.BatchNorm2d(channels, track_running_stats=False))
     choice = choose(module, IMAGES)
