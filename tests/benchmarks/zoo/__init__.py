@@ -1,0 +1,1 @@
+"""Every kind of classification network, each number of ours against plain PyTorch's."""
