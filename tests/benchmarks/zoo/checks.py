@@ -37,6 +37,9 @@ EDGES, ROUNDING = 4, 1e-6
 
 UNITS = 10
 STEPS = 5
+EARLY = 8
+"""The early layer is that behind an eighth of all: its fields are smaller than the image."""
+
 COARSE, FINE = 3, 8
 """Occlusion's windows, as parts of the image's side."""
 
@@ -256,12 +259,15 @@ class Comparison:
         return _judged(error, _limit(rounding), layer.name + _told(rounding, "; "))
 
     def receptive_field(self) -> Check:
-        """Of units in the middle layer: the box holds every pixel that has a gradient, and what lies outside
-        changes nothing."""
-        layers = self._sample(3)
+        """Of units in an early and in the middle layer: the box holds every pixel that has a gradient, and
+        what lies outside changes nothing."""
+        layers = list(self.model.layers.values())
         if not layers:
             return Check(REFUSED, words="no layers are listed")
-        layer = layers[len(layers) // 2]
+        places = sorted({len(layers) // EARLY, len(layers) // 2})
+        return _together([self._receptive_field(layers[each]) for each in places])
+
+    def _receptive_field(self, layer: Layer) -> Check:
         value = self._layer_value(layer)
         if value is None:
             return Check(SKIPPED, words=f"no operation of PyTorch's gives {layer.name}'s value")
@@ -318,13 +324,7 @@ class Comparison:
         """Probability, logit and class, for windows of a third of the image and for 3 x 3 small ones."""
         side = self.pixels.shape[2]
         third, eighth = side // COARSE, side // FINE
-        checks = [self._occlusion(third, third), self._occlusion(eighth, (side - eighth) // 2)]
-        wrong = [each for each in checks if each.status == WRONG]
-        return Check(
-            WRONG if wrong else RIGHT,
-            max(each.error for each in checks),
-            "; ".join(dict.fromkeys(each.words for each in (wrong or checks))),
-        )
+        return _together([self._occlusion(third, third), self._occlusion(eighth, (side - eighth) // 2)])
 
     def _occlusion(self, patch: int, stride: int) -> Check:
         maps = occlusion_maps(self.model, self.pixels[0], self.target, patch, stride)
@@ -443,6 +443,15 @@ def _crashed(error: Exception) -> Check:
     return Check(
         WRONG, words=f"{type(error).__name__}: {error} ({last.filename.rpartition('/')[2]}:{last.lineno})"
     )
+
+
+def _together(checks: list[Check]) -> Check:
+    """Several as one: wrong where any is, skipped where all are."""
+    statuses = {each.status for each in checks}
+    status = next(each for each in (WRONG, RIGHT, SKIPPED) if each in statuses)
+    said = [each for each in checks if each.status == status]
+    words = "; ".join(dict.fromkeys(each.words for each in said))
+    return Check(status, max((each.error for each in said if each.error is not None), default=None), words)
 
 
 def _judged(error: float, limit: float, words: str = "", holds: bool = True) -> Check:
