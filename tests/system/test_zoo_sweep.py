@@ -7,11 +7,12 @@ import time
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from tests.benchmarks.zoo.__main__ import apart, row
 from tests.benchmarks.zoo.checks import CHECKS, REFUSED, RIGHT, SKIPPED, WRONG, Comparison, compared
 from tests.benchmarks.zoo.networks import ENTRIES, Entry, made_lively, module_of, photographs
-from tests.benchmarks.zoo.plain import normalized
+from tests.benchmarks.zoo.plain import STD, guided_gradient, normalized
 
 KINDS = {
     "torchvision:squeezenet1_1": "plain convolutions",
@@ -84,6 +85,37 @@ def _changed(module: nn.Module) -> nn.Module:
     changed[-1].weight.copy_(changed[-1].weight.roll(1, 0))
     changed[-1].bias.copy_(changed[-1].bias.roll(1, 0))
     return changed
+
+
+class ReLUs(nn.Module):
+    """The same as a module, as functions, and in place."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.second, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 1, 1)
+        self.relu, self.kind = nn.ReLU6(), kind
+
+    def forward(self, x):
+        if self.kind == "modules":
+            return self.last(self.relu(self.second(nn.ReLU(inplace=True)(self.first(x)))))
+        x = self.first(x)
+        F.relu(x, inplace=True)
+        return self.last(F.relu6(self.second(x)))
+
+
+@pytest.mark.parametrize("kind", ["modules", "functions"])
+def test_guided_gradient_of_the_reference_is_the_papers(kind):
+    network, pixels = ReLUs(kind).double(), torch.rand(1, 3, 1, 1, dtype=torch.double)
+    found = guided_gradient(network, pixels, "last", (0, 0, 0))[:, 0, 0]
+    first, second, last = (each.weight[:, :, 0, 0] for each in (network.first, network.second, network.last))
+    with torch.no_grad():
+        x = normalized(pixels)
+        one, two = network.first(x), network.second(network.first(x).relu())
+        gradient = last[0].clamp(min=0) * (two[0, :, 0, 0] > 0)
+        gradient = (gradient @ second).clamp(min=0) * (one[0, :, 0, 0] > 0)
+        expected = gradient @ first / torch.tensor(STD, dtype=torch.double)
+    assert bool(expected.any()) and torch.allclose(found, expected)
 
 
 def test_receptive_fields_that_are_too_small_are_wrong():

@@ -232,9 +232,6 @@ class Comparison:
         """Of the strongest unit of one channel, in the deepest layer that it is defined for."""
         if (reason := METHODS["guided"].unavailable_because(self.model)) is not None:
             return Check(REFUSED, words=reason)
-        recorded = self.recorded
-        if not plain.relus_are_modules(recorded, self.plain):
-            return Check(SKIPPED, words="its ReLUs are no modules")
         for layer in reversed(self._sample(4)):
             if undefined_because(self.model, layer.name) is not None:
                 continue

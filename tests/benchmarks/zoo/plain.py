@@ -5,6 +5,7 @@ Nothing here knows of graphs, of folding, or of anything else that is quicker.
 
 import copy
 import io
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 MEAN, STD = (0.5, 0.45, 0.4), (0.25, 0.2, 0.3)
@@ -24,7 +26,8 @@ STEP = 1e-8
 
 CONVOLUTION = "aten.convolution.default"
 PASSING = ("aten.clone.", "aten.detach.", "aten.alias.", "aten.lift_fresh.")
-RELUS = ("aten.relu", "aten.clamp_min", "aten.threshold", "aten.hardtanh")
+RELUS = {"relu": math.inf, "relu_": math.inf, "relu6": 6.0}
+"""PyTorch's functions and methods, and the most that they give."""
 
 
 def normalized(images: Tensor) -> Tensor:
@@ -295,21 +298,36 @@ def unit_gradient(
     return found[0]
 
 
+class GuidedReLU(torch.autograd.Function):
+    """min(max(x, 0), most), whose gradient is cut where it is negative (Springenberg et al. 2015)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, most: float) -> Tensor:
+        ctx.save_for_backward((x > 0) & (x < most))
+        return x.clamp(0, most)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0].clamp(min=0) * ctx.saved_tensors[0], None
+
+
+class Guided(TorchFunctionMode):
+    """While it lasts, every ReLU is a guided one, be it a module or called in somebody's code."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        name, options = getattr(func, "__name__", ""), kwargs or {}
+        if name not in RELUS:
+            return func(*args, **options)
+        x = args[0] if args else options["input"]
+        result = GuidedReLU.apply(x, RELUS[name])
+        in_place = name.endswith("_") or options.get("inplace") or args[1:] == (True,)
+        return x.copy_(result) if in_place else result
+
+
 def guided_gradient(network: nn.Module, pixels: Tensor, module: str, unit: tuple[int, int, int]) -> Tensor:
-    """As `unit_gradient`, with every ReLU's gradient cut where it is negative, by hooks on copies of them."""
-    guided = copy.deepcopy(network)
-    for each in guided.modules():
-        if isinstance(each, nn.ReLU | nn.ReLU6):
-            each.inplace = False
-            each.register_full_backward_hook(lambda _module, inputs, _outputs: (inputs[0].clamp(min=0),))
-    return unit_gradient(guided, pixels, module, unit)
-
-
-def relus_are_modules(recorded: Recorded, network: nn.Module) -> bool:
-    """Whether every ReLU that ran is a module by itself."""
-    modules = dict(network.named_modules())
-    relus = [each for each in recorded.operations if each.name.startswith(RELUS)]
-    return all(isinstance(modules[each.module], nn.ReLU | nn.ReLU6) for each in relus)
+    """As `unit_gradient`, with every ReLU's gradient cut where it is negative."""
+    with Guided():
+        return unit_gradient(network, pixels, module, unit)
 
 
 def hidden(pixels: Tensor, patch: int, y: int, x: int) -> Tensor:
