@@ -6,13 +6,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from compute.images.sources import TORCHVISION
+from compute.images.sources import EMBEDDED, TORCHVISION
 from compute.models.zoo import add_model_arguments
 from compute.runtime.suggestions import did_you_mean
 
 OPTION = "--config"
 PATHS = ("checkpoint", "classes", "images", "store")
-DEMO_IMAGES = ("demo", "digits")
 STORE, DEVICE = "store", "device"
 
 
@@ -88,7 +87,7 @@ def _whole(folder: Path, name: str, value: str) -> str:
             return f"{folder / place}{colon}{function}"
         kind, colon, where = value.partition(":")
         return f"{kind}{colon}{folder / where}" if colon and where.startswith(".") else value
-    is_image_set = name == "images" and (value in DEMO_IMAGES or value.startswith(TORCHVISION))
+    is_image_set = name == "images" and (value in EMBEDDED or value.startswith(TORCHVISION))
     return value if name not in PATHS or is_image_set or "://" in value else str(folder / value)
 
 

@@ -34,8 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--images",
         default="demo",
         metavar="I",
-        help="a folder (a sub-folder a class, or flat), demo, digits or torchvision:NAME such as "
-        "torchvision:CIFAR10 (default: %(default)s)",
+        help="a folder (a sub-folder a class, or flat), photographs, demo, digits or torchvision:NAME such "
+        "as torchvision:CIFAR10 (default: %(default)s)",
     )
     parser.add_argument(
         "--store",

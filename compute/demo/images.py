@@ -1,4 +1,4 @@
-"""The embedded demo's images: crops of the photographs that scikit-image and scikit-learn carry inside their
+"""The embedded demos' images: crops of the photographs that scikit-image and scikit-learn carry inside their
 packages (a class a photograph), and scikit-learn's 8x8 handwritten digits. Nothing is downloaded or copied.
 
 Each photograph gives one vertical *band* to the held-out split. No training crop touches it, so that a
@@ -62,19 +62,21 @@ PHOTOGRAPHS = (
     Photograph("temple", "sklearn.datasets.images", "china.jpg", 0.40),
     Photograph("tissue", "skimage.data", "ihc.png", 0.72),
 )
-_PHOTOGRAPH = {photograph.name: photograph for photograph in PHOTOGRAPHS}
+FURTHER = ("skimage.data:clock_motion.png", "skimage.data:motorcycle_right.png")
+"""Not among those the demo network was trained on: a clock that moves, the motorcycle from a step aside."""
+NAMES = (*(each.name for each in PHOTOGRAPHS), *FURTHER)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A square piece of a source picture, resampled to `size` x `size` pixels.
+    """A piece of a source picture, resampled to `size` pixels along its shorter side.
 
-    `path` is `split/label/number.png`; `box` is (left, top, right, bottom) in the source's pixels, right and
-    bottom exclusive."""
+    `path` is `split/label/number.png`, or `subject/number.png` where there are no splits; `box` is (left,
+    top, right, bottom) in the source's pixels, right and bottom exclusive."""
 
     path: str
     label: str
-    split: str
+    split: str | None
     source: str
     box: Box
     size: int
@@ -82,11 +84,17 @@ class Crop:
     @property
     def scale(self) -> float:
         """Source pixels per pixel of the crop, along one axis."""
-        return (self.box[2] - self.box[0]) / self.size
+        return min(self._sides) / self.size
 
     def image(self) -> Image.Image:
         """The crop as 8-bit RGB (a photograph) or L (a digit)."""
-        return _source(self.source, self.box).resize((self.size, self.size), Image.Resampling.BICUBIC)
+        width, height = (round(side / self.scale) for side in self._sides)
+        return _source(self.source, self.box).resize((width, height), Image.Resampling.BICUBIC)
+
+    @property
+    def _sides(self) -> tuple[int, int]:
+        """Width and height in the source's pixels."""
+        return self.box[2] - self.box[0], self.box[3] - self.box[1]
 
     def png(self) -> bytes:
         """The crop as a PNG file: the source bytes that the store's SHA-256 is taken of."""
@@ -95,12 +103,12 @@ class Crop:
         return buffer.getvalue()
 
 
-@lru_cache(maxsize=len(PHOTOGRAPHS))
+@lru_cache(maxsize=len(NAMES))
 def photograph(name: str) -> Image.Image:
     """The whole photograph `package:file` as RGB; ValueError if there is none of that name or its package
     doesn't carry it."""
-    if name not in _PHOTOGRAPH:
-        raise ValueError(f"no demo photograph {name!r}; there are {', '.join(sorted(_PHOTOGRAPH))}")
+    if name not in NAMES:
+        raise ValueError(f"no demo photograph {name!r}; there are {', '.join(sorted(NAMES))}")
     package, file = name.split(":")
     resource = files(package).joinpath(file)
     if not resource.is_file():
@@ -167,25 +175,25 @@ def digit_images() -> tuple[Crop, ...]:
     return tuple(sorted(crops, key=lambda crop: crop.path))
 
 
-def _photograph_crops(source: Photograph, split: str, number: int) -> Iterator[Crop]:
-    """`number` crops that aren't flat, from an even, deterministic spread of boxes over its regions."""
-    boxes = _spread_boxes(regions(source, split), min(photograph(source.name).size))
-    for index in range(number):
-        path = f"{split}/{source.label}/{index:04d}.png"
-        candidates = (Crop(path, source.label, split, source.name, box, CROP_SIZE) for box in boxes)
-        yield next(crop for crop in candidates if not is_flat(crop.image()))
-
-
-def _spread_boxes(areas: tuple[Box, ...], shorter: int) -> Iterator[Box]:
-    """Endless square boxes inside the areas, all scales in turn, placed by the R2 low-discrepancy sequence
+def spread_boxes(areas: tuple[Box, ...], sides: list[int]) -> Iterator[Box]:
+    """Endless square boxes inside the areas, all sides in turn, placed by the R2 low-discrepancy sequence
     (Roberts 2018: multiples of 1/g and 1/g^2 modulo 1, with g^3 = g + 1)."""
-    choices = [(area, side) for side in _sides(shorter) for area in areas if _fits(area, side)]
+    choices = [(area, side) for side in sides for area in areas if _fits(area, side)]
     for step in count():
         (left, top, right, bottom), side = choices[step % len(choices)]
         across, down = (step * 0.7548776662466927) % 1, (step * 0.5698402909980532) % 1
         x = left + math.floor(across * (right - left - side + 1))
         y = top + math.floor(down * (bottom - top - side + 1))
         yield x, y, x + side, y + side
+
+
+def _photograph_crops(source: Photograph, split: str, number: int) -> Iterator[Crop]:
+    """`number` crops that aren't flat, from an even, deterministic spread of boxes over its regions."""
+    boxes = spread_boxes(regions(source, split), _sides(min(photograph(source.name).size)))
+    for index in range(number):
+        path = f"{split}/{source.label}/{index:04d}.png"
+        candidates = (Crop(path, source.label, split, source.name, box, CROP_SIZE) for box in boxes)
+        yield next(crop for crop in candidates if not is_flat(crop.image()))
 
 
 def _sides(shorter: int) -> list[int]:

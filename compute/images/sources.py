@@ -1,4 +1,4 @@
-"""Image sources: a folder, a torchvision data set, an embedded demo. Each lists its items and reads their
+"""Image sources: a folder, a torchvision data set, an embedded one. Each lists its items and reads their
 bytes.
 """
 
@@ -22,6 +22,9 @@ LIST_SEPARATOR = "|"
 
 LARGEST_BYTES = 2**30
 """Of an image's file: more than `decoding.MAX_PIXELS` take in any format. Files are read whole."""
+
+EMBEDDED = ("photographs", "demo", "digits")
+"""Images that come with packages."""
 
 TORCHVISION = "torchvision:"
 DATASETS = {
@@ -63,9 +66,9 @@ class ImageSource(Protocol):
 
 
 def open_source(spec: str) -> ImageSource:
-    """ "demo", "digits", a folder, or "torchvision:NAME". Raises ValueError that says what to do."""
-    if spec in ("demo", "digits"):
-        return DemoSource(spec)
+    """One of `EMBEDDED`, a folder, or "torchvision:NAME". Raises ValueError that says what to do."""
+    if spec in EMBEDDED:
+        return EmbeddedSource(spec)
     if spec.startswith(TORCHVISION):
         return TorchvisionSource(spec.removeprefix(TORCHVISION))
     return FolderSource(spec)
@@ -132,7 +135,8 @@ class FolderSource:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise ValueError(
-                f"no folder {str(folder)!r}; images are a folder, 'demo', 'digits' or 'torchvision:NAME'"
+                f"no folder {str(folder)!r}; images are a folder, {', '.join(map(repr, EMBEDDED))} or "
+                "'torchvision:NAME'"
             )
         self.spec = self.root = str(self.folder.resolve())
 
@@ -159,14 +163,15 @@ class FolderSource:
         return file.read_bytes()
 
 
-class DemoSource:
-    """The crops (or digits) of `compute.demo.images`, as PNG files."""
+class EmbeddedSource:
+    """The photographs, the demo's crops of them, or the digits (`compute.demo`), as PNG files."""
 
     def __init__(self, name: str):
         from compute.demo.images import demo_crops, digit_images
+        from compute.demo.photographs import photographs
 
         self.spec = self.root = name
-        crops = demo_crops() if name == "demo" else digit_images()
+        crops = {"photographs": photographs, "demo": demo_crops, "digits": digit_images}[name]()
         self._crops = {crop.path: crop for crop in crops}
         self._png = lru_cache(None)(lambda path: self._crops[path].png())
 

@@ -15,20 +15,19 @@ from compute.images.preprocessing import Preprocessing
 from compute.images.raster import COLORS
 from compute.images.sources import names_in_lists
 from compute.images.survey import Look, with_survey
-from compute.models.architectures import (
-    DEFAULT,
-    RANDOM,
+from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.demos import demo
+from compute.models.architectures.efficientnet_lite0 import EFFICIENTNET_LITE0, efficientnet_lite0
+from compute.models.architectures.hugging_face import HUGGING_FACE, from_hugging_face
+from compute.models.architectures.timm_networks import TIMM, from_timm
+from compute.models.architectures.torchvision_networks import (
     TORCHVISION,
-    Architecture,
-    demo,
     from_torchvision,
     torchvision_names,
 )
 from compute.models.checkpoints import SUFFIXES, StateDict, load_weights, read_checkpoint
-from compute.models.hugging_face import HUGGING_FACE, from_hugging_face
 from compute.models.input_options import LISTS, Size, add_input_arguments, input_preprocessing
 from compute.models.model import Model
-from compute.models.timm_networks import TIMM, from_timm
 from compute.models.unwrapping import unwrapped
 from compute.models.user_code import from_file, from_module, is_in_a_module
 from compute.network.outputs import MEANINGS
@@ -40,8 +39,9 @@ LATER = {
     "input_channels", "value_max", "value_range", "checkpoint_key", "transform_input",
 }  # fmt: skip
 LIBRARIES = (TORCHVISION, TIMM, HUGGING_FACE)
+EMBEDDED = (EFFICIENTNET_LITE0, *NETWORKS)
 KINDS = (
-    "demo, digits, torchvision:NAME, timm:NAME, hf:ORG/NAME, path/to/file.py:function or "
+    f"{', '.join(EMBEDDED)}, torchvision:NAME, timm:NAME, hf:ORG/NAME, path/to/file.py:function or "
     "package.module:function"
 )
 
@@ -50,14 +50,15 @@ KINDS = (
 class ModelSpec:
     """What a person says of a model; `load` makes it.
 
-    model: "demo", "digits", "torchvision:NAME", "timm:NAME", "hf:ORG/NAME" or "hf:folder",
-    "path/to/file.py:function" or "package.module:function". weights: "DEFAULT", a name of the library's, or
-    "none" for random ones that follow from `seed`. checkpoint: a file of weights. checkpoint_key: where in it
-    they lie, needed where it holds several sets. transform_input: whether an Inception network of
-    torchvision's brings its input to [-1, 1]; None is as its weights want it. classes: a file with one class
-    name a line. scores: what the class scores mean (`compute.network.outputs`). output: name or position of
-    the scores in what the network returns. feature: the layer whose value is the feature. layers: those that
-    are listed (`compute.models.layers`). The others say what the input is (`compute.models.input_options`).
+    model: "efficientnet-lite0", "demo", "digits", "torchvision:NAME", "timm:NAME", "hf:ORG/NAME" or
+    "hf:folder", "path/to/file.py:function" or "package.module:function". weights: "DEFAULT", a name of the
+    library's, or "none" for random ones that follow from `seed`. checkpoint: a file of weights.
+    checkpoint_key: where in it they lie, needed where it holds several sets. transform_input: whether an
+    Inception network of torchvision's brings its input to [-1, 1]; None is as its weights want it. classes: a
+    file with one class name a line. scores: what the class scores mean (`compute.network.outputs`). output:
+    name or position of the scores in what the network returns. feature: the layer whose value is the feature.
+    layers: those that are listed (`compute.models.layers`). The others say what the input is
+    (`compute.models.input_options`).
     """
 
     model: str
@@ -271,6 +272,8 @@ def _built(spec: ModelSpec, for_checkpoint: bool, classes: int | None = None) ->
         return from_timm(name, weights, spec.seed, classes, _said_channels(spec), spec.size)
     if library == HUGGING_FACE:
         return from_hugging_face(name, weights, spec.seed, classes)
+    if spec.model == EFFICIENTNET_LITE0:
+        return efficientnet_lite0(weights, spec.seed, classes)
     if spec.model in NETWORKS:
         return demo(spec.model, weights, spec.seed)
     return _users(spec, weights)
@@ -302,7 +305,7 @@ def _unknown(model: str) -> str:
             f"{model!r} is a file of weights, without the code of a network that could be looked into; give "
             f"--model path/to/file.py:function --checkpoint {model}"
         )
-    choices = (*NETWORKS, *(TORCHVISION + name for name in torchvision_names()))
+    choices = (*EMBEDDED, *(TORCHVISION + name for name in torchvision_names()))
     plain = TORCHVISION + model
     hint = f"; did you mean {plain}?" if plain in choices else did_you_mean(model, choices)
     return f"unknown model {model!r} ({KINDS}){hint}"

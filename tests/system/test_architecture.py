@@ -59,10 +59,16 @@ FORBIDDEN = {
 LATE = {
     "compute.cli.store": {"compute", "featurestore"},  # `--help` and `--version` need no torch
     "compute.demo.images": {"sklearn"},  # the digits alone
-    "compute.images.sources": {"compute.demo.images", "compute.runtime.vision", "torch"},  # one source each
-    "compute.models.hub": {"huggingface_hub"},  # weights from the network alone
-    "compute.models.hugging_face": {"huggingface_hub", "transformers"},  # optional
-    "compute.models.timm_networks": {"timm"},  # seconds to import, its networks alone
+    "compute.images.sources": {
+        "compute.demo.images",
+        "compute.demo.photographs",
+        "compute.runtime.vision",
+        "torch",
+    },  # one source each
+    "compute.models.architectures.hub": {"huggingface_hub"},  # weights from the network alone
+    "compute.models.architectures.hugging_face": {"huggingface_hub", "transformers"},  # optional
+    "compute.models.architectures.timm_networks": {"timm"},  # seconds to import, its networks alone
+    "compute.models.architectures.efficientnet_lite0": {"timm"},  # the same
     "compute.pipeline.engines.choice": {"compute.pipeline.engines"},  # Ray is optional
     "compute.pipeline.stages.embeddings": {
         "sklearn",

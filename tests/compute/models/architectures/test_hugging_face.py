@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from compute.images.preprocessing import CROP, SQUASH
-from compute.models import hub
-from compute.models.hugging_face import _preprocessing
+from compute.models.architectures import hub
+from compute.models.architectures.hugging_face import _preprocessing
 from compute.models.zoo import ModelSpec, load
 
 transformers = pytest.importorskip(

@@ -1,7 +1,6 @@
-"""Networks by name: the embedded demos and torchvision's."""
+"""torchvision's classification networks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -9,50 +8,20 @@ from urllib.parse import urlparse
 import torch
 from torch import nn
 
-from compute.demo.networks import CLASSES, NETWORKS, PREPROCESSING, load_demo_weights
 from compute.images.preprocessing import Preprocessing
+from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
 from compute.runtime.notices import notice
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision import models
 
 TORCHVISION = "torchvision:"
-RANDOM, DEFAULT = "none", "DEFAULT"
 # Their own initialisation takes seconds, for weights that a checkpoint or PyTorch's default replaces.
 SLOW_TO_INITIALISE = {"googlenet", "inception_v3"}
 # Their pretrained weights take an input in [-1, 1], to which the network itself brings one of ImageNet's mean
 # and deviation; in training they have classifiers beside the last one.
 OF_INCEPTION = {"googlenet", "inception_v3"}
 AUXILIARY_HEADS = ("AuxLogits", "aux1", "aux2")
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network and what is known of its input and its classes (None: must be told).
-
-    head: its tensor that has as many rows as there are classes. unused: parts that a checkpoint may have and
-    the scores don't need.
-    """
-
-    name: str
-    module: nn.Module
-    preprocessing: Preprocessing | None = None
-    classes: tuple[str, ...] | None = None
-    head: str | None = None
-    unused: tuple[str, ...] = ()
-
-
-def demo(name: str, weights: str | None, seed: int) -> Architecture:
-    """One of the embedded demos, with its shipped weights or random ones."""
-    if weights not in (None, DEFAULT, RANDOM):
-        raise ValueError(f"unknown weights {weights!r} for {name}; choose from {DEFAULT}, {RANDOM}")
-    with seeded(seed):
-        module = NETWORKS[name]()
-    if weights != RANDOM:
-        module.load_state_dict(load_demo_weights(name))
-    facts = PREPROCESSING[name]
-    preprocessing = Preprocessing((facts.size, facts.size), facts.size, facts.mean, facts.std)
-    return Architecture(name, module, preprocessing, CLASSES[name])
 
 
 def torchvision_names() -> tuple[str, ...]:

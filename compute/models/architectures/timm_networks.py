@@ -7,8 +7,8 @@ from types import ModuleType
 from typing import Any
 
 from compute.images.preprocessing import CROP, INTERPOLATIONS, LETTERBOX, SQUASH, Preprocessing
-from compute.models.architectures import DEFAULT, RANDOM, Architecture
-from compute.models.hub import downloads
+from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.hub import downloads
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision import models

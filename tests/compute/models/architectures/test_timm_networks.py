@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from compute.images.preprocessing import Preprocessing
-from compute.models import hub
+from compute.models.architectures import hub
 from compute.models.zoo import ModelSpec, load
 
 pytestmark = pytest.mark.slow
@@ -49,7 +49,7 @@ def test_random_weights_need_no_network(no_network):
 def test_preprocessing_is_that_of_timms_evaluation(name):
     from PIL import Image
 
-    from compute.models.timm_networks import _preprocessing
+    from compute.models.architectures.timm_networks import _preprocessing
 
     facts = timm.get_pretrained_cfg(name)
     pixels = torch.randint(

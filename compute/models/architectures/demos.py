@@ -1,0 +1,19 @@
+"""The networks of the embedded demos."""
+
+from compute.demo.networks import CLASSES, NETWORKS, PREPROCESSING, load_demo_weights
+from compute.images.preprocessing import Preprocessing
+from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.runtime.seeding import seeded
+
+
+def demo(name: str, weights: str | None, seed: int) -> Architecture:
+    """One of the embedded demos, with its shipped weights or random ones."""
+    if weights not in (None, DEFAULT, RANDOM):
+        raise ValueError(f"unknown weights {weights!r} for {name}; choose from {DEFAULT}, {RANDOM}")
+    with seeded(seed):
+        module = NETWORKS[name]()
+    if weights != RANDOM:
+        module.load_state_dict(load_demo_weights(name))
+    facts = PREPROCESSING[name]
+    preprocessing = Preprocessing((facts.size, facts.size), facts.size, facts.mean, facts.std)
+    return Architecture(name, module, preprocessing, CLASSES[name])
