@@ -130,6 +130,10 @@ class Method(Parameters):
         _check_ranges(model, inputs)
         return inputs
 
+    def asks(self, inputs: Inputs) -> frozenset[str]:
+        """Return which of `needs` and `takes` count, or would if they were given, beside these inputs."""
+        return self.needs | self.takes
+
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
         """Name the inputs and parameters that were given and that this result does not depend on."""
         return ()

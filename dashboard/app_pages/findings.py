@@ -53,7 +53,7 @@ def draw(opened: Opened[FindingsView]) -> None:
         f"{len(shown):,} of {len(everything):,} findings in `{folder.path}`. `make findings` computes all of "
         "them again, live ones too."
     )
-    for kept in shown[page_of(binding.key(FindingsView, "findings_page"), len(shown), PER_PAGE)]:
+    for kept in shown[page_of(FindingsView, "findings_page", len(shown), PER_PAGE)]:
         with st.container(border=True):
             _card(folder, kept)
 

@@ -59,15 +59,15 @@ def draw(opened: Opened[ImageView]) -> None:
             label_visibility="collapsed",
             required=True,
             on_change=_turn_to_tab,
+            args=(opened.view,),
         )
         _tab(opened, chosen)
 
 
-def _turn_to_tab() -> None:
+def _turn_to_tab(view: ImageView) -> None:
     """Take the method of the tab that was chosen, where it is a tab of one method."""
     tab = st.session_state[binding.key(ImageView, "tab")]
-    method = st.session_state[binding.key(ImageView, "method")]
-    if tab == LIVE and method not in OTHERS:
+    if tab == LIVE and view.method not in OTHERS:
         binding.change(ImageView, method=OTHERS[0])
     elif tab in METHOD_OF_TAB:
         binding.change(ImageView, method=METHOD_OF_TAB[tab], live=True)

@@ -27,7 +27,7 @@ def draw(opened: Opened[LabView]) -> None:
     )
     method = METHODS[opened.view.method]
     st.caption(f"{method.theory} *{method.reference}*")
-    reads = method.needs | method.takes
+    reads = opened.view.asks
     settings, inputs = st.columns([3, 1], gap="medium")
     with settings:
         chosen = pick(opened, optional=IMAGE not in method.needs) if IMAGE in reads else None

@@ -40,7 +40,7 @@ def draw(opened: Opened[ResultsView]) -> None:
         return
     _controls(cache, entries)
     shown = _chosen(opened.view, entries)
-    page = page_of(binding.key(ResultsView, "results_page"), len(shown), PER_PAGE)
+    page = page_of(ResultsView, "results_page", len(shown), PER_PAGE)
     runs = set(data.run_names(opened.store))
     with st.grid(4, min_column_width=240):
         for entry in shown[page]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.views import binding
 from dashboard.views.navigation import navigation_pages
 from dashboard.widgets.errors import boundary
 
@@ -17,3 +18,4 @@ st.logo(str(ICON), size="small")
 page = st.navigation(navigation_pages(), position="hidden")
 with boundary():
     page.run()
+binding.finished()

@@ -39,7 +39,7 @@ def method_task(view: LiveView, run: Run) -> Task:
     def prepare() -> Work:
         return _keeping(work_of(wanted, view, run), view, wanted)
 
-    opens_on = dataclasses.replace(view, live=True, proof="")
+    opens_on = dataclasses.replace(view.alone(), live=True, proof="")
     return Task(wanted.key, wanted.title, prepare, opens_on, view.live, check, kept(view, wanted))
 
 
@@ -90,7 +90,7 @@ def _keep(cache: ResultCache, view: LiveView, wanted: Request, result: Result) -
     if not cache.limit_bytes:
         return ""
     facts = {"method": wanted.method.name, "image": wanted.image[1] if wanted.image else ""}
-    query = dataclasses.replace(view, live=True, proof="").to_query()
+    query = dataclasses.replace(view.alone(), live=True, proof="").to_query()
     try:
         cache.put(wanted.key, wanted.title, result, page=view.page, query=query, facts=facts)
     except ValueError as error:

@@ -98,7 +98,7 @@ def request(
     layered = bool(view.layer) and bool(reads & {LAYER, CHANNEL, NEURON})
     channelled = layered and bool(reads & {CHANNEL, NEURON}) and view.channel >= 0
     unit = channelled and NEURON in reads and view.y >= 0 and view.x >= 0
-    return Request(
+    could_read = Request(
         method,
         view.run,
         weights,
@@ -111,3 +111,4 @@ def request(
         x=view.x if unit else None,
         whole=view.whole and method.any_size,
     )
+    return dataclasses.replace(could_read, **dict.fromkeys(view.unused))

@@ -1,9 +1,10 @@
 """Keeps a page's view, its widgets and its address the same.
 
-The widget of field F has the key `key(cls, F)`. An address that this session did not write itself (a link,
-Back, Forward, another page) decides over the widgets; otherwise the widgets decide. The address is written
-once in each run of the script, and only where it changes, so that every change is one entry of the browser's
-history.
+The widget of field F has the key `key(cls, F)`. The address is the truth. Only where it is the one that this
+session wrote last (no link, Back, Forward or other page), the widgets that the page has drawn, and callbacks,
+decide over it; what none of these holds, such as a setting of another tab or of a closed panel, is taken from
+the address. It is written once in each run of the script, and only where it changes, so that every change is
+one entry of the browser's history.
 """
 
 import dataclasses
@@ -12,26 +13,31 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from dashboard.views.state import MethodView, Notes, ViewState, read_parameters
+from dashboard.views.query_text import Notes
+from dashboard.views.state import MethodView, ViewState, fields_of
 
 View = TypeVar("View", bound=ViewState)
 
 WRITTEN, REMEMBERED, REPUBLISH = "address written", "remembered", "republish"
+HELD, DRAWING = "held by widgets", "widgets of this run"
+"""Keys that hold what a person chose: those of the widgets drawn before this run, and drawn in it so far.
+
+Of all other keys the session has values from before: Streamlit forgets a widget's value when the widget goes,
+and what was set under its key earlier shows through.
+"""
 DRAWN = ", as drawn"
-CARRIED = ("store", "run", "image", "upload", "layer", "channel", "target", "map")
-"""Fields that a click in the navigation takes along to the next page."""
 BESIDE = ("other_store", "other_run")
 """Fields that were chosen to go with a run, and are not kept for another one."""
 
 
 def key(cls: type[ViewState], name: str) -> str:
-    """Return the key of the widget of a view's field."""
-    return f"{cls.page}.{name}"
+    """Return the key of a view's field for its widget, which is about to be drawn."""
+    return _drawn(_key(cls, name))
 
 
 def parameter_key(cls: type[ViewState], method: str, name: str) -> str:
-    """Return the key of the widget of a method's parameter."""
-    return f"{cls.page}.{method}.{name}"
+    """Return the key of a method's parameter for its widget, which is about to be drawn."""
+    return _drawn(_parameter_key(cls, method, name))
 
 
 def drawn_key(key: str) -> str:
@@ -41,7 +47,16 @@ def drawn_key(key: str) -> str:
 
 def current(cls: type[View]) -> tuple[View, Notes]:
     """Return the page's view in this run of the script, and notes; call it before the widgets are made."""
-    return decide(cls, st.query_params.to_dict(), st.session_state)
+    session = st.session_state
+    # A run that was cut off by the next one has drawn some of its widgets, and the others are there still.
+    session[HELD] = session.get(HELD, frozenset()) | session.get(DRAWING, frozenset())
+    session[DRAWING] = frozenset()
+    return decide(cls, st.query_params.to_dict(), session)
+
+
+def finished() -> None:
+    """Note that the page was drawn to its end: the widgets that it has not drawn are gone."""
+    st.session_state[HELD] = st.session_state.get(DRAWING, frozenset())
 
 
 def settle(view: ViewState) -> None:
@@ -55,7 +70,13 @@ def settle(view: ViewState) -> None:
 def change(cls: type[ViewState], **fields: Any) -> None:
     """Set fields of a page's view from a callback, which runs before the script."""
     for name, value in fields.items():
-        st.session_state[key(cls, name)] = value
+        hold(_key(cls, name), value)
+
+
+def hold(key: str, value: Any) -> None:
+    """Set the value under a key from a callback, whether its widget is drawn or not."""
+    st.session_state[key] = value
+    st.session_state[HELD] = st.session_state.get(HELD, frozenset()) | {key}
 
 
 def rerun() -> None:
@@ -70,7 +91,7 @@ def rerun() -> None:
 
 def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]) -> tuple[View, Notes]:
     """Return the view: from the widgets where the address is the one written last, else from the address."""
-    view, notes = cls.from_query(query or _remembered(cls, session))
+    view, notes = cls.from_query(query) if query else (_as_left(cls, session), ())
     if session.get(WRITTEN) != (cls.page, dict(query)):
         return view, notes
     # Through the address once more: what a browser sends for a widget is held to the same bounds as a link.
@@ -91,7 +112,7 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
             session[name] = value
     session[WRITTEN] = (cls.page, query)
     known = session.get(REMEMBERED, {})
-    carried = known.get("*", {}) | {name: query[name] for name in CARRIED if name in query}
+    carried = known.get("*", {}) | view.carried()
     left = {name: text for name, text in query.items() if name != "proof"}
     session[REMEMBERED] = {**known, cls.page: left, "*": carried}
 
@@ -108,45 +129,58 @@ def _is_of_other_runs(query: Mapping[str, str], session: Mapping[str, Any]) -> b
 
 def following(cls: type[View], view: ViewState, session: Mapping[str, Any]) -> View:
     """Return the view that the navigation shows on another page: as it was left, with what is carried on."""
-    query = view.to_query()
-    carried = {name: query[name] for name in CARRIED if name in query}
-    left = session.get(REMEMBERED, {}).get(cls.page, {})
-    other = any(left.get(name) != query.get(name) for name in ("store", "run"))
-    known = _remembered(cls, session)
-    kept = {name: text for name, text in known.items() if not (other and name in BESIDE)}
-    return cls.from_query(kept | carried)[0]
+    carried, known = view.carried(), session.get(REMEMBERED, {})
+    left = known.get(cls.page, {})
+    other = any(left.get(name) != carried.get(name) for name in ("store", "run"))
+    kept = {name: text for name, text in left.items() if not (other and name in BESIDE)}
+    return cls.taking(kept, known.get("*", {}) | carried)
 
 
-def _remembered(cls: type[ViewState], session: Mapping[str, Any]) -> dict[str, str]:
+def _as_left(cls: type[View], session: Mapping[str, Any]) -> View:
+    """Return the page's view as it was left, with what was carried on since."""
     known = session.get(REMEMBERED, {})
-    return known.get(cls.page, {}) | known.get("*", {})
+    return cls.taking(known.get(cls.page, {}), known.get("*", {}))
 
 
 def _from_widgets(view: View, session: Mapping[str, Any]) -> View:
-    names = [each.name for each in dataclasses.fields(view) if each.name != "parameters"]
-    held = {name: session.get(key(type(view), name)) for name in names}
-    # A widget that is not on the page has no value; neither has a segmented control that was clicked off.
-    chosen = dataclasses.replace(view, **{name: value for name, value in held.items() if value is not None})
-    return _with_parameters(chosen, view, session) if isinstance(view, MethodView) else chosen
+    cls = type(view)
+    held = {each.name: _held(_key(cls, each.name), session) for each in fields_of(cls)}
+    chosen = {name: value for name, value in held.items() if value is not None}
+    if not isinstance(view, MethodView):
+        return dataclasses.replace(view, **chosen)
+    method = chosen.pop("method", view.method)
+    view = dataclasses.replace(view, parameters=_held_parameters(view, session))
+    return view.turned_to(method, **chosen)
 
 
-def _with_parameters(chosen: MethodView, addressed: MethodView, session: Mapping[str, Any]) -> MethodView:
-    declared, _ = read_parameters(chosen.method, {})
-    written = dict(addressed.parameters) if addressed.method == chosen.method else {}
-    values = []
-    for name, default in declared:
-        held = session.get(parameter_key(type(chosen), chosen.method, name))
-        values.append((name, written.get(name, default) if held is None else held))
-    return dataclasses.replace(chosen, parameters=tuple(values))
+def _held(key: str, session: Mapping[str, Any]) -> Any:
+    """Return what a person chose under a key; None where its widget was not drawn or is clicked off."""
+    return session.get(key) if key in session.get(HELD, ()) else None
+
+
+def _held_parameters(view: MethodView, session: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    held = {
+        name: _held(_parameter_key(type(view), view.method, name), session) for name, _ in view.parameters
+    }
+    return tuple((name, value if held[name] is None else held[name]) for name, value in view.parameters)
 
 
 def _widget_values(view: ViewState) -> dict[str, Any]:
     cls = type(view)
-    values = {
-        key(cls, each.name): getattr(view, each.name)
-        for each in dataclasses.fields(view)
-        if each.name != "parameters"
-    }
+    values = {_key(cls, each.name): getattr(view, each.name) for each in fields_of(cls)}
     if isinstance(view, MethodView):
-        values |= {parameter_key(cls, view.method, name): value for name, value in view.parameters}
+        values |= {_parameter_key(cls, view.method, name): value for name, value in view.parameters}
     return values
+
+
+def _key(cls: type[ViewState], name: str) -> str:
+    return f"{cls.page}.{name}"
+
+
+def _parameter_key(cls: type[ViewState], method: str, name: str) -> str:
+    return f"{cls.page}.{method}.{name}"
+
+
+def _drawn(key: str) -> str:
+    st.session_state[DRAWING] = st.session_state.get(DRAWING, frozenset()) | {key}
+    return key

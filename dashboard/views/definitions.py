@@ -13,12 +13,17 @@ from dashboard.views.state import (
     LONGEST_NAME,
     LONGEST_RUN,
     PARAMETER,
+    UNITS,
     Choices,
     LiveView,
     ViewState,
     read_parameters,
     view_field,
 )
+
+ANY = float("-inf")
+CAMERA, BOUNDS = (ANY, ANY, 0.0), (ANY, ANY, ANY, ANY)
+"""What the numbers of a map's camera (x, y, zoom) and of a grid's bounds are greater than."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,9 @@ class MapView(ViewState):
     seams: bool = view_field(False)
     image: int = view_field(-1, among="images", optional=True)
     selection: str = view_field("", longest=LONGEST_NAME)
-    camera: str = view_field("")
+    camera: str = view_field("", above=CAMERA)
     highlight: str = view_field("")
-    bounds: str = view_field("")
+    bounds: str = view_field("", above=BOUNDS)
     search: str = view_field("")
     hits_page: int = view_field(1, low=1)
     selection_page: int = view_field(1, low=1)
@@ -64,6 +69,7 @@ class ChannelsView(ViewState):
     find: str = view_field("")
     least: float = view_field(0.0, low=0.0, high=1.0)
     most: float = view_field(1.0, low=0.0, high=1.0)
+    list_page: int = view_field(1, low=1)
     rank: int = view_field(0, low=0, high=99)
     guided: bool = view_field(False)
     ascent: bool = view_field(False)
@@ -103,6 +109,10 @@ class ImageView(LiveView):
         view, notes = super().fitted(choices)
         missing = view.tab == image_tabs.OCCLUSION and bool(view.upload or not choices.occlusion)
         return (dataclasses.replace(view, source="live") if missing else view), notes
+
+    @property
+    def holder(self) -> str:
+        return UNITS if self.tab == image_tabs.CHANNELS else super().holder
 
     @property
     def shows_result(self) -> bool:
@@ -148,7 +158,7 @@ class CompareView(ViewState):
     sort: str = view_field("overlap", choices=("overlap", "partner", "channel"))
     map: str = view_field("", among="maps")
     color: str = view_field("label", choices=("label", "kind", "moved"))
-    camera: str = view_field("")
+    camera: str = view_field("", above=CAMERA)
     selection: str = view_field("", longest=LONGEST_NAME)
     highlight: str = view_field("")
     image: int = view_field(-1, among="images", optional=True)

@@ -36,6 +36,8 @@ def read(field: dataclasses.Field, text: str) -> tuple[Any, Notes]:
         value = _shortened(text, bounds) if isinstance(default, str) else _number(type(default), text)
     except ValueError:
         return default, (f"{name} {_cut(text, LONGEST)!r} can't be read; {default!r} is taken",)
+    if bounds.get("above") and value and not _are_above(value, bounds["above"]):
+        return default, (f"{name} {_cut(text, LONGEST)!r} can't be read; {default or 'none'!r} is taken",)
     if bounds.get("choices") is not None and value not in bounds["choices"]:
         choices = ", ".join(map(str, bounds["choices"]))
         return default, (f"{name} {_cut(text, LONGEST)!r} is not one of {choices}; {default!r} is taken",)
@@ -80,6 +82,11 @@ def read_numbers(text: str, count: int) -> tuple[float, ...] | None:
     except ValueError:
         return None
     return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
+
+
+def _are_above(text: str, lows: tuple[float, ...]) -> bool:
+    numbers = read_numbers(text, len(lows))
+    return numbers is not None and all(number > low for number, low in zip(numbers, lows, strict=True))
 
 
 def _number(kind: type, text: str) -> Any:

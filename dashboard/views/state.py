@@ -6,17 +6,26 @@ can't be had, the nearest thing that can is taken, and a note says so.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
+from urllib.parse import quote_plus
 
 from compute.methods import METHODS
-from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Method
-from dashboard.views.query_text import LONGEST, Notes, clamp, read, resolved, write
+from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method
+from dashboard.views.query_text import LONGEST, Notes, abbreviated, clamp, read, resolved, write
 
 LONGEST_RUN, LONGEST_NAME, LONGEST_PROOF = 128, 32, 400
 PARAMETER = "p."
 """What the name of a method's parameter begins with in an address."""
+OWN_LAYER = "layer."
+"""What the name of a layer begins with in an address that is kept for another holder."""
+LONGEST_OTHERS, LONGEST_LAYERS = 240, 120
+"""Characters that an address has for parameters, and for layers, of methods that it doesn't show."""
+CARRIED = ("store", "run", "image", "upload", "layer", "channel", "target", "map")
+"""Fields that a click in the navigation takes along to the next page."""
+UNITS = "units"
+"""The holder of a layer that is that of channels and units, on all pages."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ def view_field(
     choices: tuple | None = None,
     low: float | None = None,
     high: float | None = None,
+    above: tuple[float, ...] | None = None,
     among: str | None = None,
     optional: bool = False,
     longest: int = LONGEST,
@@ -55,6 +65,7 @@ def view_field(
 
     choices: all values that it may have.
     low, high: inclusive bounds of a number.
+    above: what each number of a text of numbers, such as "0.25,-1,3", must be greater than; "" is none.
     among: the field of `Choices` that it must be one of.
     optional: whether it may be "" or -1 instead, for none of them.
     longest: a text's greatest length in an address, in characters.
@@ -65,6 +76,7 @@ def view_field(
         "choices": choices,
         "low": low,
         "high": high,
+        "above": above,
         "among": among,
         "optional": optional,
         "longest": longest,
@@ -95,19 +107,28 @@ class ViewState:
         Names that the view doesn't have are passed over.
         """
         values, notes = {}, []
-        for each in dataclasses.fields(cls):
-            if each.name in query and each.name != "parameters":
+        for each in fields_of(cls):
+            if each.name in query:
                 values[each.name], note = read(each, query[each.name])
                 notes += note
         return cls(**values), tuple(notes)
+
+    @classmethod
+    def taking(cls, query: Mapping[str, str], carried: Mapping[str, str]) -> Self:
+        """Return the view of a query, with what is carried here from another page."""
+        return cls.from_query({**query, **carried})[0]
+
+    def carried(self) -> dict[str, str]:
+        """Return what of the query is carried to the pages visited next."""
+        query = self.to_query()
+        return {name: query[name] for name in CARRIED if name in query}
 
     def to_query(self) -> dict[str, str]:
         """Return every field as texts, without those that are empty.
 
         Defaults are written too, so that a link means the same when a later version has another default.
         """
-        written = [each for each in dataclasses.fields(self) if each.name != "parameters"]
-        texts = {each.name: write(getattr(self, each.name), each.metadata) for each in written}
+        texts = {each.name: write(getattr(self, each.name), each.metadata) for each in fields_of(type(self))}
         return {name: text for name, text in texts.items() if text}
 
     def chosen(self) -> dict[str, str]:
@@ -124,12 +145,17 @@ class ViewState:
     def fitted(self, choices: Choices) -> tuple[Self, Notes]:
         """Return this view with every choice among those that the run has, and notes on what was changed."""
         view, notes = self, []
-        for each in dataclasses.fields(self):
-            if each.metadata.get("among"):
+        for each in fields_of(type(self)):
+            if each.metadata["among"]:
                 value, note = _fit(each, getattr(view, each.name), view, choices)
                 view = dataclasses.replace(view, **{each.name: value})
                 notes += note
         return view, tuple(notes)
+
+
+def fields_of(cls: type[ViewState]) -> tuple[dataclasses.Field, ...]:
+    """Return the fields of a view that stand in an address under their own name."""
+    return tuple(each for each in dataclasses.fields(cls) if each.metadata)
 
 
 @dataclass(frozen=True)
@@ -139,24 +165,56 @@ class MethodView(ViewState):
     method: its name.
     parameters: (name, value) of every one of its parameters, in declared order.
     live: whether it is started, so that a link opens on the result.
+    others: what was set for methods that are not shown, as (name, text) of an address: "fool.epsilon", "16".
     """
 
     method: str = view_field("")
     parameters: tuple[tuple[str, Any], ...] = ()
     live: bool = view_field(False)
+    others: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
         view, notes = super().from_query(query)
-        texts = {name[len(PARAMETER) :]: text for name, text in query.items() if name.startswith(PARAMETER)}
-        parameters, more = read_parameters(view.method, texts)
-        return dataclasses.replace(view, parameters=parameters), notes + more
+        parameters, more = read_parameters(view.method, beginning(PARAMETER, query))
+        known = dict.fromkeys(name.partition(".")[0] for name in query)
+        methods = [name for name in known if name in METHODS and name != view.method]
+        others = _few((each for name in methods for each in _set_for(name, query)), LONGEST_OTHERS)
+        return dataclasses.replace(view, parameters=parameters, others=others), notes + more
 
     def to_query(self) -> dict[str, str]:
-        return super().to_query() | {PARAMETER + name: write(value) for name, value in self.parameters}
+        parameters = {PARAMETER + name: write(value) for name, value in self.parameters}
+        return super().to_query() | parameters | dict(self.others)
+
+    def chosen(self) -> dict[str, str]:
+        """Return it without what was set for other methods, which is not to be seen."""
+        alone = self.alone()
+        return super(MethodView, alone).chosen()
+
+    def alone(self) -> Self:
+        """Return the view without what was set for other methods."""
+        return dataclasses.replace(self, others=())
 
     def _defaults(self) -> "MethodView":
         return type(self)(parameters=read_parameters(self.method, {})[0])
+
+    def turned_to(self, method: str, **fields: Any) -> Self:
+        """Return the view of a method, with these fields; another one is as it was left.
+
+        This one stays as it is for the way back.
+        """
+        if method == self.method:
+            return dataclasses.replace(self, **fields)
+        left = {f"{self.method}.{name}": write(value) for name, value in self.parameters}
+        known = dict(self.others)
+        others = (*self.others, *_set_for(self.method, left))
+        return dataclasses.replace(
+            self,
+            method=method,
+            parameters=read_parameters(method, beginning(f"{method}.", known))[0],
+            others=_few((each for each in others if not each[0].startswith(f"{method}.")), LONGEST_OTHERS),
+            **fields,
+        )
 
     @property
     def shows_result(self) -> bool:
@@ -168,6 +226,32 @@ class MethodView(ViewState):
         if self.method not in METHODS:
             raise ValueError(f"unknown method {self.method!r}; choose from {', '.join(METHODS)}")
         return METHODS[self.method](**dict(self.parameters))
+
+
+def beginning(prefix: str, query: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of a query whose names begin like that, by the rest of the names."""
+    return {name[len(prefix) :]: text for name, text in query.items() if name.startswith(prefix)}
+
+
+def _set_for(method: str, query: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the parameters of a method that are not at their defaults, (name, text)."""
+    read, defaults = (read_parameters(method, each)[0] for each in (beginning(f"{method}.", query), {}))
+    return [
+        (f"{method}.{name}", write(value))
+        for (name, value), (_, default) in zip(read, defaults, strict=True)
+        if value != default
+    ]
+
+
+def _few(texts: Iterable[tuple[str, str]], longest: int) -> tuple[tuple[str, str], ...]:
+    """Return those that an address has room for, the last ones."""
+    kept, room = [], longest
+    for name, text in reversed(tuple(texts)):
+        room -= len(quote_plus(f"&{name}={text}", safe="&="))
+        if room < 0:
+            break
+        kept.append((name, text))
+    return tuple(reversed(kept))
 
 
 def read_parameters(method: str, texts: Mapping[str, str]) -> tuple[tuple[tuple[str, Any], ...], Notes]:
@@ -198,6 +282,7 @@ class LiveView(MethodView):
     channel: a channel of it.
     y, x: row and column of one unit in the channel's map; -1 is the whole channel.
     whole: whether the pictures are taken in their own size and not cropped for the network.
+    layers: the layers that other holders have, as (name, text) of an address: "layer.units", "conv2".
     """
 
     image: int = view_field(-1, among="images", optional=True)
@@ -209,6 +294,80 @@ class LiveView(MethodView):
     y: int = view_field(-1, low=-1)
     x: int = view_field(-1, low=-1)
     whole: bool = view_field(False)
+    layers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
+        view, notes = super().from_query(query)
+        holders = [name for name in beginning(OWN_LAYER, query) if name in (*METHODS, UNITS)]
+        names = [OWN_LAYER + name for name in holders if name != view.holder]
+        layers = _few(((name, abbreviated(query[name])) for name in names if query[name]), LONGEST_LAYERS)
+        return dataclasses.replace(view, layers=layers), notes
+
+    def to_query(self) -> dict[str, str]:
+        return super().to_query() | dict(self.layers)
+
+    @classmethod
+    def taking(cls, query: Mapping[str, str], carried: Mapping[str, str]) -> Self:
+        """Return the view of a query, with what is carried here; a layer is that of the units."""
+        if cls.from_query(query)[0].holder != UNITS and "layer" in carried:
+            others = {name: text for name, text in carried.items() if name != "layer"}
+            carried = others | {OWN_LAYER + UNITS: carried["layer"]}
+        return super().taking(query, carried)
+
+    def carried(self) -> dict[str, str]:
+        layer, _ = self._layers_for(UNITS)
+        return super(LiveView, dataclasses.replace(self, layer=layer)).carried()
+
+    def alone(self) -> Self:
+        return dataclasses.replace(super().alone(), layers=())
+
+    def turned_to(self, method: str, **fields: Any) -> Self:
+        view = dataclasses.replace(self, layer=fields.pop("layer", self.layer))
+        after = dataclasses.replace(view, method=method, **fields).holder
+        layer, layers = view._layers_for(after)
+        return super(LiveView, view).turned_to(method, layer=layer, layers=layers, **fields)
+
+    @property
+    def holder(self) -> str:
+        """For whom the layer is chosen, see `layer_holder`."""
+        return layer_holder(self.method)
+
+    def _layers_for(self, holder: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Return the layer that a holder has, and those that the others have then."""
+        if holder == self.holder:
+            return self.layer, self.layers
+        kept = dict(self.layers) | ({OWN_LAYER + self.holder: self.layer} if self.layer else {})
+        layer = kept.pop(OWN_LAYER + holder, "")
+        return layer, _few(kept.items(), LONGEST_LAYERS)
+
+    @property
+    def given(self) -> Inputs:
+        """The inputs that the view has, as it says them; None for each that it has not."""
+        return Inputs(
+            image=self.upload or _number(self.image),
+            second=_number(self.second),
+            target=self.target or None,
+            layer=self.layer or None,
+            channel=_number(self.channel),
+            y=_number(self.y),
+            x=_number(self.x),
+        )
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """The inputs that count, or would if they were given."""
+        return self.built().asks(self.given)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The inputs that the view has and the method, with these parameters and inputs, doesn't read."""
+        try:
+            unused = self.built().unused(self.given)
+        except ValueError:
+            # Something is missing, which is said where the method is run.
+            return ()
+        return tuple(each.name for each in dataclasses.fields(Inputs) if each.name in unused)
 
     def fitted(self, choices: Choices) -> tuple[Self, Notes]:
         """Return this view with what the method can't do without filled in."""
@@ -231,6 +390,20 @@ class LiveView(MethodView):
         view = dataclasses.replace(view, **{name: value for name, (lacks, value) in missing.items() if lacks})
         view, more = super(LiveView, view).fitted(choices)
         return view, notes + more
+
+
+def _number(value: int) -> int | None:
+    return None if value < 0 else value
+
+
+def layer_holder(method: str) -> str:
+    """Return for whom a method's layer is chosen: the method itself, or UNITS.
+
+    One that takes a layer only to look closer, as Grad-CAM does, has a layer of its own; of all the others it
+    is the layer of the channels and units that they are about.
+    """
+    takes = METHODS[method].takes if method in METHODS else frozenset()
+    return method if LAYER in takes and CHANNEL not in takes else UNITS
 
 
 def _fit(view_field: dataclasses.Field, value: Any, view: ViewState, choices: Choices) -> tuple[Any, Notes]:

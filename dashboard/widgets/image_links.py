@@ -12,9 +12,10 @@ from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.views import binding, image_tabs
+from dashboard.views.binding import View
 from dashboard.views.definitions import CompareView, ImageView, LabView, MapView, MistakesView, NeighborsView
 from dashboard.views.navigation import link
-from dashboard.views.state import ViewState, read_parameters
+from dashboard.views.state import UNITS, ViewState, layer_holder
 from dashboard.widgets.header import Opened
 
 
@@ -41,50 +42,55 @@ def links(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> None
 
 def pages(opened: Opened, chosen: ChosenImage) -> Iterator[tuple[ViewState, str]]:
     """Yield the views of the pages that take an image, and what they are called on a link."""
-    where, image = _where(opened), _image(chosen)
+    image = _image(chosen)
     yield explaining(opened, **image), "Explain"
-    yield NeighborsView(**where, **image), "Neighbours"
+    yield _as_left(NeighborsView, opened, **image), "Neighbours"
     if runs.choices(opened.run).layers:
         yield explaining(opened, **image, tab=image_tabs.CHANNELS), "Strongest channels"
     if chosen.image_id is None:
         return
-    yield MapView(**where, image=chosen.image_id), "On the map"
+    yield _as_left(MapView, opened, image=chosen.image_id, camera="", bounds=""), "On the map"
     yield compared(opened, image=chosen.image_id, tab="predictions", kind="all", label=""), "Compare"
     row = opened.run.image(chosen.image_id)
     if row["correct"] is False:
         lists = opened.run.manifest.labels_are_lists
         like = {} if lists else {"label": row["label"], "predicted": row["predicted"]}
-        yield MistakesView(**where, **like), "Mistakes like it"
+        yield MistakesView(**_where(opened), **like), "Mistakes like it"
 
 
 def lab_views(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> Iterator[tuple[LabView, str]]:
     """Yield the Lab's methods that take the image: as what they start from, then as the guide or style."""
-    where, image = _where(opened), _image(chosen)
+    left, image = _as_left(LabView, opened, live=False), _image(chosen)
+    last = next(reversed(runs.choices(opened.run).layers), "")
     for name, method in METHODS.items():
         reads = method.needs | method.takes
-        parameters = read_parameters(name, {})[0]
-        of_unit = {} if unit is None else _of_unit(unit, reads)
+        view = left.turned_to(name)
+        if unit is not None and layer_holder(name) == UNITS:
+            view = dataclasses.replace(view, **_of_unit(unit, reads))
+        elif IMAGE in method.takes:
+            # It reads an image where it has a layer and no channel.
+            view = dataclasses.replace(view, layer=view.layer or last, channel=-1)
         if IMAGE in reads:
-            yield LabView(**where, **image, **of_unit, method=name, parameters=parameters), method.title
+            yield dataclasses.replace(view, **image), method.title
         if SECOND in reads and chosen.image_id is not None:
-            view = LabView(
-                **where, **of_unit, image=0, second=chosen.image_id, method=name, parameters=parameters
-            )
-            yield view, f"{method.title}, this as the second image"
+            second = dataclasses.replace(view, image=0, upload="", second=chosen.image_id)
+            yield second, f"{method.title}, this as the second image"
 
 
 def compared(opened: Opened, **shown: Any) -> CompareView:
     """Return the view of two runs: this one, and the one that was compared with it last."""
-    view = binding.following(CompareView, opened.view, st.session_state)
-    return dataclasses.replace(view, **_where(opened), **shown)
+    return _as_left(CompareView, opened, **shown)
 
 
 def explaining(opened: Opened, image: int, upload: str = "", tab: str = ImageView.tab) -> ImageView:
-    """Return the view of one image, with its default method."""
-    method = ImageView.method
-    parameters = read_parameters(method, {})[0]
-    shown = {"image": image, "upload": upload, "tab": tab}
-    return ImageView(**_where(opened), method=method, parameters=parameters, **shown)
+    """Return the view of one image on a tab that has no method of its own."""
+    return _as_left(ImageView, opened, image=image, upload=upload, tab=tab)
+
+
+def _as_left(cls: type[View], opened: Opened, **shown: Any) -> View:
+    """Return a page's view as it was left, showing this."""
+    view = binding.following(cls, opened.view, st.session_state)
+    return dataclasses.replace(view, **_where(opened), **shown)
 
 
 def _where(opened: Opened) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The controls that choose an image: by number, from pages of thumbnails, or by an upload."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow.compute as pc
 import streamlit as st
@@ -13,10 +14,12 @@ from dashboard.data.uploads import uploads
 from dashboard.views import binding
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
-from dashboard.widgets.image_wall import grid_items, page_of
+from dashboard.widgets.image_wall import grid_items, turned
 from dashboard.widgets.optional_number import optional_number
 
 PER_PAGE = 40
+STAYS: dict[str, Any] = {"width": 220, "persist_state": "session"}
+"""Options of a control that keeps its value while its panel is closed."""
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "npy", "npz"]
 
 
@@ -97,15 +100,15 @@ def _number(
 
 
 def _browse(opened: Opened) -> None:
-    """Draw thumbnails to choose from, page by page. Where one browses is not part of a link."""
+    """Draw thumbnails to choose from, page by page. Where one browses stays, but is not part of a link."""
     cls, run = type(opened.view), opened.run
     table = runs.table(run, "images", ("image_id", "path", "label", "predicted", "correct"))
     labels = sorted(filter(None, pc.unique(table["label"]).to_pylist()))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox(
-            "Label", labels, index=None, placeholder="all labels", key=f"{cls.page}/browse label", width=220
+            "Label", labels, index=None, placeholder="all labels", key=f"{cls.page}/browse label", **STAYS
         )
-        text = st.text_input("Path contains", key=f"{cls.page}/browse path", width=220)
+        text = st.text_input("Path contains", key=f"{cls.page}/browse path", **STAYS)
     if label:
         table = table.filter(pc.equal(table["label"], label))
     if text:
@@ -113,7 +116,7 @@ def _browse(opened: Opened) -> None:
     if not len(table):
         st.caption("No image is like that.")
         return
-    page = page_of(f"{cls.page}/browse page", len(table), PER_PAGE)
+    page = turned(f"{cls.page}/browse page", len(table), PER_PAGE)
     image_grid(
         grid_items(opened, table[page]),
         key=f"{cls.page}/browse",

@@ -12,6 +12,7 @@ from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.labelled_images import COLUMNS
 from dashboard.views import binding, urls
+from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
 
 PER_PAGE = 48
@@ -42,7 +43,7 @@ def wall(
     judged: whether the badge's color says if the prediction is right.
     on_click: called with the image before the script runs.
     """
-    page = page_of(binding.key(type(opened.view), field), len(image_ids), PER_PAGE)
+    page = page_of(type(opened.view), field, len(image_ids), PER_PAGE)
     items: list[GridItem] = grid_items(opened, known(opened).take(pa.array(image_ids[page])))
     for name, texts in (("badge", badges), ("note", notes)):
         if texts is not None:
@@ -54,16 +55,21 @@ def wall(
     return image_grid(items, key=key, label=label, size=84, selected=selected, on_click=on_click)
 
 
-def page_of(key: str, count: int, per_page: int) -> slice:
+def page_of(cls: type[ViewState], field: str, count: int, per_page: int) -> slice:
     """Draw the control that turns the pages of `count` things; return which of them are on the chosen page.
 
-    key: of the page's number in the session. A link, or a longer list before, may have left a number there
+    field: of the view, the number of the page. A link, or a longer list before, may have left a number there
     that this list does not have; the last page is then shown.
     """
-    pages = max(1, math.ceil(count / per_page))
+    return slice(count) if count <= per_page else turned(binding.key(cls, field), count, per_page)
+
+
+def turned(key: str, count: int, per_page: int) -> slice:
+    """Draw the control that turns pages, its number under a key of the session; return what is shown."""
+    pages = math.ceil(count / per_page)
     if st.session_state.get(key, 1) > pages:
         st.session_state[key] = pages
-    number = st.pagination(pages, key=key) if pages > 1 else 1
+    number = st.pagination(pages, key=key, persist_state="session")
     return slice((number - 1) * per_page, number * per_page)
 
 

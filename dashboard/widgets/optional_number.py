@@ -33,7 +33,7 @@ def optional_number(
 
     def changed() -> None:
         typed = st.session_state[drawn]
-        st.session_state[key] = none if typed is None else typed
+        binding.hold(key, none if typed is None else typed)
         if on_change is not None:
             on_change(*args)
 

@@ -6,7 +6,7 @@ import random
 from compute.methods import METHODS
 from dashboard.views.image_tabs import METHOD_OF_TAB
 from dashboard.views.navigation import PAGES
-from dashboard.views.state import Choices, MethodView, ViewState
+from dashboard.views.state import Choices, MethodView, ViewState, fields_of
 
 CHOICES = Choices(
     images=50,
@@ -30,6 +30,8 @@ def drawn(each: dataclasses.Field, view: type[ViewState], rng: random.Random):
             return rng.randrange(0, min(CHOICES.layers.values()))
         case str() as among:
             return rng.choice([*([""] if facts["optional"] else []), *getattr(CHOICES, among)])
+    if facts.get("above"):
+        return rng.choice(["", ",".join(f"{rng.uniform(max(low, -9), 9):.4g}" for low in facts["above"])])
     if isinstance(each.default, bool):
         return rng.random() < 0.5
     if isinstance(each.default, int):
@@ -52,16 +54,20 @@ def drawn_parameter(each: dataclasses.Field, rng: random.Random):
     return rng.uniform(low, high) if isinstance(each.default, float) else each.default
 
 
+def drawn_parameters(method: str, rng: random.Random):
+    return tuple((each.name, drawn_parameter(each, rng)) for each in METHODS[method].parameters())
+
+
 def any_view(cls: type[ViewState], rng: random.Random) -> ViewState:
     """A view of this class, every field drawn among the values that it may have in a run with CHOICES."""
-    values = {
-        each.name: drawn(each, cls, rng) for each in dataclasses.fields(cls) if each.name != "parameters"
-    }
-    if issubclass(cls, MethodView):
-        values["method"] = rng.choice(methods_of(values.get("tab")))
-        declared = METHODS[values["method"]].parameters()
-        values["parameters"] = tuple((each.name, drawn_parameter(each, rng)) for each in declared)
-    return cls(**values)
+    values = {each.name: drawn(each, cls, rng) for each in fields_of(cls)}
+    if not issubclass(cls, MethodView):
+        return cls(**values)
+    values["method"] = method = rng.choice(methods_of(values.get("tab")))
+    before, layer = rng.choice(list(METHODS)), rng.choice(list(CHOICES.layers))
+    left = cls(method=before, parameters=drawn_parameters(before, rng), layer=layer)
+    turned = left.turned_to(method, **{name: values[name] for name in ("tab",) if name in values})
+    return dataclasses.replace(turned, **values, parameters=drawn_parameters(method, rng))
 
 
 def methods_of(tab: str | None) -> list[str]:

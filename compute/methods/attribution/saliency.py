@@ -113,6 +113,9 @@ class Saliency(Method):
         integrated = self.variant in (INTEGRATED, GRADCAM)
         return "logits" if integrated else "logits per unit of a pixel's range [0, 1]"
 
+    def asks(self, inputs: Inputs) -> frozenset[str]:
+        return super().asks(inputs) - (set() if self.variant == GRADCAM else {LAYER})
+
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
         return ("layer",) if inputs.layer is not None and self.variant != GRADCAM else ()
 

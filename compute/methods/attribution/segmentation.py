@@ -87,6 +87,12 @@ class Segmentation(Method):
     def unavailable_because(cls, model: Model) -> str | None:
         return no_score_gradient_because(model)
 
+    def asks(self, inputs: Inputs) -> frozenset[str]:
+        return Saliency(variant=self.variant).asks(inputs)
+
+    def unused(self, inputs: Inputs) -> tuple[str, ...]:
+        return Saliency(variant=self.variant).unused(inputs)
+
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         """The last step's data is the mask (H, W); where there is none it is empty, and numbers say what
         failed."""

@@ -169,6 +169,16 @@ class Ascent(Method):
             raise ValueError(f"{self.name} is not available for a class of {model.name}: {reason}")
         return inputs
 
+    def asks(self, inputs: Inputs) -> frozenset[str]:
+        """A channel is asked for once there is a layer, an image where there is no channel."""
+        if self.objective != GIVEN:
+            return frozenset(NEURON if name in ("y", "x") else name for name in READ[self.objective])
+        if inputs.layer is None:
+            return frozenset({TARGET, LAYER})
+        if inputs.channel is not None:
+            return frozenset({LAYER, CHANNEL, NEURON})
+        return frozenset({LAYER, CHANNEL, IMAGE} | ({TARGET} if inputs.image is None else {NEURON}))
+
     def unused(self, inputs: Inputs) -> tuple[str, ...]:
         read = READ[self.chosen(inputs)]
         return tuple(name for name in READS if name not in read and getattr(inputs, name) is not None)

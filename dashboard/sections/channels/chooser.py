@@ -38,7 +38,7 @@ def choose(opened: Opened[ChannelsView], stats: pa.Table) -> None:
             key=key("layer"),
             width=260,
             format_func=lambda name: f"{name} ({layers[name]} channels)",
-            on_change=lambda: binding.change(ChannelsView, channel=0, rank=0),
+            on_change=lambda: binding.change(ChannelsView, channel=0, rank=0, list_page=1),
         )
         st.number_input(
             "Channel",
@@ -93,7 +93,7 @@ def _neighbors(opened: Opened[ChannelsView], shown: pa.Table) -> None:
             icon=":material/filter_alt_off:",
             type="tertiary",
             help="Show all channels again",
-            on_click=lambda: binding.change(ChannelsView, **channel_filter.UNFILTERED),
+            on_click=lambda: binding.change(ChannelsView, **channel_filter.UNFILTERED, list_page=1),
         )
 
 
@@ -103,7 +103,7 @@ def _all(opened: Opened[ChannelsView], shown: pa.Table | None) -> None:
     if shown is None or not len(shown):
         st.caption("No channel of this layer is like that.")
         return
-    rows = shown[page_of("channels/page", len(shown), PER_PAGE)].to_pylist()
+    rows = shown[page_of(ChannelsView, "list_page", len(shown), PER_PAGE)].to_pylist()
     strongest = _strongest(opened)
     image_grid(
         [_item(opened, row, strongest.get(row["channel"])) for row in rows],
@@ -116,10 +116,13 @@ def _all(opened: Opened[ChannelsView], shown: pa.Table | None) -> None:
 
 
 def _filters(opened: Opened[ChannelsView]) -> None:
+    first = {"on_change": lambda: binding.change(ChannelsView, list_page=1)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Sort by", list(SORTS), key=key("sort"), format_func=SORTS.get, width=180)
-        st.segmented_control("Channels", list(ONLY), key=key("only"), format_func=ONLY.get, required=True)
-        st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=150)
+        st.selectbox("Sort by", list(SORTS), key=key("sort"), format_func=SORTS.get, width=180, **first)
+        st.segmented_control(
+            "Channels", list(ONLY), key=key("only"), format_func=ONLY.get, required=True, **first
+        )
+        st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=150, **first)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Responds most to",
@@ -127,9 +130,10 @@ def _filters(opened: Opened[ChannelsView]) -> None:
             key=key("top_class"),
             format_func=lambda name: name or "any class",
             width=240,
+            **first,
         )
         for name, label in (("least", "Selectivity from"), ("most", "to")):
-            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=130)
+            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=130, **first)
 
 
 def _strongest(opened: Opened[ChannelsView]) -> dict[int, dict]:

@@ -120,7 +120,7 @@ def _patches(run: Run, layer: str, channel: int) -> list[GridItem]:
 
 def _all(pair: Pair, layer: str, channel: int, channels: Channels) -> None:
     order = _order(channels, pair.view.sort)
-    page = page_of(binding.key(CompareView, "wall_page"), len(order), PER_PAGE)
+    page = page_of(CompareView, "wall_page", len(order), PER_PAGE)
     strongest = pair.run.select("top_patches", layer).to_pylist()
     first = {row["channel"]: row for row in strongest if row["rank"] == 0}
     items = [_item(pair.run, each, first.get(each), channels) for each in order[page].tolist()]

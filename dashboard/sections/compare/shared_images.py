@@ -26,7 +26,7 @@ def wall(pair: Pair, rows: pa.Table, item: Callable[[dict, str], GridItem], name
     item: makes the button of a row, from the row and the address of its thumbnail.
     name: of the list, for its key.
     """
-    shown = rows[page_of(binding.key(CompareView, "wall_page"), len(rows), PER_PAGE)].to_pylist()
+    shown = rows[page_of(CompareView, "wall_page", len(rows), PER_PAGE)].to_pylist()
     image_grid(
         [item(row, urls.thumbnail(pair.view.store, pair.view.run, row["image_id"])) for row in shown],
         key=f"compare/{name}",

@@ -30,7 +30,6 @@ from dashboard.views.image_tabs import (
     TABS,
 )
 from dashboard.views.navigation import PAGES, link
-from dashboard.views.state import read_parameters
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live.result import scale_of
@@ -68,10 +67,8 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
 
 
 def shown_on(view: ImageView, tab: str) -> ImageView:
-    """Return the view of the same image on another tab, with the tab's method at its defaults."""
-    method = METHOD_OF_TAB.get(tab, view.method)
-    parameters = view.parameters if method == view.method else read_parameters(method, {})[0]
-    return dataclasses.replace(view, tab=tab, method=method, parameters=parameters)
+    """Return the view of the same image on another tab, with the tab's method as it was left."""
+    return view.turned_to(METHOD_OF_TAB.get(tab, view.method), tab=tab)
 
 
 def _occlusion(opened: Opened[ImageView], chosen: ChosenImage, refused: str | None) -> None:

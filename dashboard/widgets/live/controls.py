@@ -41,9 +41,8 @@ def parameter_controls(view: MethodView) -> None:
 
 
 def input_controls(view: LiveView, choices: Choices) -> None:
-    """Draw the controls of class, layer, channel and unit, as far as the view's method reads them."""
-    method = type(view.built())
-    reads = method.needs | method.takes
+    """Draw the controls of class, layer, channel and unit, as far as the view's method asks for them."""
+    method, reads = type(view.built()), view.asks
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if TARGET in reads:
             without = None if TARGET in method.needs else method.without_target

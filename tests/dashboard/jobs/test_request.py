@@ -27,7 +27,8 @@ def view(method, **fields):
 
 
 def asked(method, image=IMAGE, second=SECOND, weights="w", **fields):
-    return request(view(method, **fields), weights, image, second)
+    numbers = {"image": -1 if image is None else 0, "second": -1 if second is None else 1}
+    return request(view(method, **numbers, **fields), weights, image, second)
 
 
 def test_the_key_changes_with_all_that_counts():
@@ -36,7 +37,8 @@ def test_the_key_changes_with_all_that_counts():
         asked("saliency", target="4"),
         asked("saliency"),
         asked("saliency", target="3", image=SECOND),
-        asked("saliency", target="3", layer="conv1"),
+        asked("guided", layer="conv1", channel=0),
+        asked("guided", layer="conv2", channel=0),
         asked("saliency", target="3", weights="v"),
         asked("fool", target="3"),
         dataclasses.replace(base, run="q"),
@@ -59,6 +61,21 @@ def test_what_a_method_does_not_read_makes_no_other_job():
     assert asked("fool").key == asked("fool", layer="conv1").key
     assert asked("dream", layer="conv1", whole=True).key != asked("dream", layer="conv1").key
     assert asked("guided", layer="conv1", channel=2, y=3).y is None
+    assert asked("saliency").key == asked("saliency", layer="conv1").key
+    assert asked("segment").key == asked("segment", layer="conv1").key
+    gradcam = {"method": "saliency", "p.variant": "gradcam"}
+    last, first = (LabView.from_query(gradcam | layer)[0] for layer in ({}, {"layer": "conv1"}))
+    assert request(last, "w", IMAGE, None).key != request(first, "w", IMAGE, None).key
+
+
+def test_ascent_depends_on_what_it_climbs_alone():
+    of_class = asked("ascend", target="5", image=None)
+    assert of_class.key == asked("ascend", target="5", image=IMAGE).key
+    assert of_class.image is None and of_class.key != asked("ascend", target="6", image=None).key
+    of_channel = {"layer": "conv1", "channel": 2}
+    assert asked("ascend", target="5", **of_channel).key == asked("ascend", **of_channel).key
+    direction = asked("ascend", target="5", layer="conv1")
+    assert direction.image == IMAGE and direction.target is None
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -7,8 +7,8 @@ import pytest
 
 from compute.methods import METHODS
 from dashboard.views import binding
-from dashboard.views.definitions import ChannelsView, ImageView, LabView, MapView, OverviewView
-from dashboard.views.state import Choices, read_parameters
+from dashboard.views.definitions import ChannelsView, CompareView, ImageView, LabView, MapView, OverviewView
+from dashboard.views.state import LONGEST_OTHERS, Choices, read_parameters
 from tests.support.views import CHOICES, VIEWS, any_view
 
 
@@ -96,6 +96,14 @@ def test_what_is_out_of_range_is_clamped_and_said():
     assert any("'umap'" in note for note in notes) and any("image 70" in note for note in notes)
 
 
+@pytest.mark.parametrize("cls", [MapView, CompareView])
+@pytest.mark.parametrize("camera", ["nan,0,1", "0,0,0", "0,0,-1", "inf,0,1", "0,1", "x"])
+def test_a_camera_that_shows_nothing_is_refused(cls, camera):
+    view, notes = cls.from_query({"camera": camera})
+    assert view.camera == "" and notes == (f"camera {camera!r} can't be read; 'none' is taken",)
+    assert cls.from_query({"camera": "-0.5,1e-3,2"}) == (cls(camera="-0.5,1e-3,2"), ())
+
+
 def test_a_parameter_that_is_no_number_is_said():
     values, notes = read_parameters("saliency", {"samples": "many", "noise": "7", "variant": "best"})
     assert (
@@ -127,7 +135,7 @@ def test_a_link_wins_over_widgets_and_widgets_over_the_own_address():
         ChannelsView, {"store": "s", "run": "r", "layer": "stem", "channel": "2"}, session
     )
     binding.remember(view, session)
-    session["channels.channel"] = 3
+    click(session, "channels.channel", 3)
     clicked, _ = binding.decide(ChannelsView, view.to_query(), session)
     assert clicked.channel == 3 and clicked.layer == "stem"
     binding.remember(clicked, session)
@@ -135,14 +143,23 @@ def test_a_link_wins_over_widgets_and_widgets_over_the_own_address():
     assert back.channel == 2
 
 
+def click(session, key, value):
+    """What Streamlit leaves in the session where the widget of this key was drawn, and is changed."""
+    session[key] = value
+    session[binding.HELD] = {*session.get(binding.HELD, ()), key}
+
+
 def test_a_widget_that_is_not_drawn_keeps_its_value():
     session = {}
     view = MapView("s", "r", map="tsne", seams=True, kind="nearest")
     binding.remember(view, session)
-    del session["map.seams"], session["map.kind"]
-    session["map.color"] = "loss"
+    del session["map.seams"]
+    session["map.kind"] = "unique"  # What the session had before the widget: it shows again without it.
+    click(session, "map.color", "loss")
     again, _ = binding.decide(MapView, view.to_query(), session)
     assert again == dataclasses.replace(view, color="loss")
+    binding.remember(again, session)
+    assert (session["map.seams"], session["map.kind"]) == (True, "nearest")
 
 
 def test_the_navigation_carries_the_image_to_the_next_page():
@@ -157,7 +174,7 @@ def test_another_method_starts_from_its_own_defaults():
     session = {}
     view, _ = LabView.from_query({"method": "saliency", "p.samples": "7", "p.seed": "5"})
     binding.remember(view, session)
-    session["lab.method"] = "segment"
+    click(session, "lab.method", "segment")
     other, notes = binding.decide(LabView, view.to_query(), session)
     assert other.parameters == read_parameters("segment", {})[0] and notes == ()
 
@@ -166,6 +183,65 @@ def test_what_a_browser_sends_is_held_to_the_bounds():
     session = {}
     view, _ = LabView.from_query({"method": "saliency"})
     binding.remember(view, session)
-    session["lab.saliency.samples"] = 10**6
+    click(session, "lab.saliency.samples", 10**6)
     held, notes = binding.decide(LabView, view.to_query(), session)
     assert dict(held.parameters)["samples"] == 1000 and notes
+
+
+def test_another_method_is_as_it_was_left_also_by_its_link():
+    view, _ = LabView.from_query({"method": "fool", "p.epsilon": "16", "p.seed": "5"})
+    other = view.turned_to("dream")
+    assert other.method == "dream" and other.parameters == read_parameters("dream", {})[0]
+    assert other.to_query().items() >= {"fool.epsilon": "16.0", "fool.seed": "5"}.items()
+    assert LabView.from_query(other.to_query()) == (other, ())
+    again = LabView.from_query(other.to_query())[0].turned_to("fool")
+    assert again == view
+
+
+def test_an_address_has_room_for_a_few_settings_of_other_methods():
+    rng, view = random.Random(0), LabView()
+    for _ in range(40):
+        view = dataclasses.replace(
+            any_view(LabView, rng), others=view.turned_to(rng.choice(list(METHODS))).others
+        )
+    assert 0 < sum(len(f"&{name}={text}") for name, text in view.others) <= LONGEST_OTHERS
+
+
+@pytest.mark.parametrize("text", ["many", "1e999", ""])
+def test_a_setting_of_another_method_that_can_not_be_read_is_passed_over(text):
+    view, notes = LabView.from_query(
+        {"method": "dream", "fool.epsilon": text, "fool.nothing": "1", "x.y": "2"}
+    )
+    assert view.others == () and notes == ()
+
+
+def test_the_layer_of_channels_is_not_the_one_that_grad_cam_looks_at():
+    session = {}
+    binding.remember(ChannelsView("s", "r", layer="stem", channel=2), session)
+    image = binding.following(ImageView, ChannelsView("s", "r", layer="stem", channel=2), session)
+    assert (image.method, image.layer) == ("saliency", "")
+    guided = image.turned_to("guided")
+    assert (guided.layer, guided.channel) == ("stem", 2)
+    chosen = dataclasses.replace(guided.turned_to("saliency"), tab="saliency", layer="body.conv1")
+    assert chosen.turned_to("guided").layer == "stem"
+    assert chosen.turned_to("style").layer == "" and chosen.turned_to("style").turned_to("saliency") == chosen
+    binding.remember(chosen, session)
+    assert binding.following(ChannelsView, chosen, session).layer == "stem"
+    assert ImageView.from_query(chosen.to_query())[0].layer == "body.conv1"
+    channels = chosen.turned_to("saliency", tab="channels")
+    assert (channels.layer, channels.turned_to("saliency", tab="saliency")) == ("stem", chosen)
+
+
+def test_a_method_asks_for_what_it_reads():
+    ascent = LabView(method="ascend", parameters=read_parameters("ascend", {})[0], image=3, target="ant")
+    assert ascent.asks == {"target", "layer"} and ascent.unused == ("image",)
+    direction = dataclasses.replace(ascent, layer="stem")
+    assert direction.asks == {"layer", "channel", "image", "neuron"} and direction.unused == ("target",)
+    channel = dataclasses.replace(direction, channel=1)
+    assert channel.asks == {"layer", "channel", "neuron"} and channel.unused == ("image", "target")
+    saliency = LabView(
+        method="saliency", parameters=read_parameters("saliency", {})[0], image=3, layer="stem"
+    )
+    assert saliency.asks == {"image", "target"} and saliency.unused == ("layer",)
+    gradcam = dataclasses.replace(saliency, parameters=read_parameters("saliency", {"variant": "gradcam"})[0])
+    assert gradcam.asks == {"image", "target", "layer"} and gradcam.unused == ()
