@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
-from urllib.parse import quote_plus
+from urllib.parse import urlencode
 
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method
@@ -20,8 +20,8 @@ PARAMETER = "p."
 """What the name of a method's parameter begins with in an address."""
 OWN_LAYER = "layer."
 """What the name of a layer begins with in an address that is kept for another holder."""
-LONGEST_OTHERS, LONGEST_LAYERS = 240, 120
-"""Characters that an address has for parameters, and for layers, of methods that it doesn't show."""
+LONGEST_KEPT, LONGEST_QUERY = 360, 1880
+"""Characters that an address has for what is kept for methods that it doesn't show, and for all."""
 CARRIED = ("store", "run", "image", "upload", "layer", "channel", "target", "map")
 """Fields that a click in the navigation takes along to the next page."""
 UNITS = "units"
@@ -179,17 +179,21 @@ class MethodView(ViewState):
         parameters, more = read_parameters(view.method, beginning(PARAMETER, query))
         known = dict.fromkeys(name.partition(".")[0] for name in query)
         methods = [name for name in known if name in METHODS and name != view.method]
-        others = _few((each for name in methods for each in _set_for(name, query)), LONGEST_OTHERS)
+        others = tuple(each for name in methods for each in _set_for(name, query))
         return dataclasses.replace(view, parameters=parameters, others=others), notes + more
 
     def to_query(self) -> dict[str, str]:
-        parameters = {PARAMETER + name: write(value) for name, value in self.parameters}
-        return super().to_query() | parameters | dict(self.others)
+        own = super().to_query() | {PARAMETER + name: write(value) for name, value in self.parameters}
+        return own | _fitting(self.kept, own) if self.kept else own
+
+    @property
+    def kept(self) -> tuple[tuple[str, str], ...]:
+        """All that the address keeps for other methods, (name, text); the last of it has room first."""
+        return self.others
 
     def chosen(self) -> dict[str, str]:
         """Return it without what was set for other methods, which is not to be seen."""
-        alone = self.alone()
-        return super(MethodView, alone).chosen()
+        return super(MethodView, self.alone()).chosen()
 
     def alone(self) -> Self:
         """Return the view without what was set for other methods."""
@@ -212,7 +216,7 @@ class MethodView(ViewState):
             self,
             method=method,
             parameters=read_parameters(method, beginning(f"{method}.", known))[0],
-            others=_few((each for each in others if not each[0].startswith(f"{method}.")), LONGEST_OTHERS),
+            others=tuple(each for each in others if not each[0].startswith(f"{method}.")),
             **fields,
         )
 
@@ -243,15 +247,17 @@ def _set_for(method: str, query: Mapping[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-def _few(texts: Iterable[tuple[str, str]], longest: int) -> tuple[tuple[str, str], ...]:
-    """Return those that an address has room for, the last ones."""
-    kept, room = [], longest
-    for name, text in reversed(tuple(texts)):
-        room -= len(quote_plus(f"&{name}={text}", safe="&="))
+def _fitting(kept: Iterable[tuple[str, str]], query: Mapping[str, str]) -> dict[str, str]:
+    """Return the last ones of (name, text) that an address has room for beside its query and a proof."""
+    said = {name: text for name, text in query.items() if name != "proof"}
+    room = min(LONGEST_KEPT, LONGEST_QUERY - LONGEST_PROOF - len(urlencode(said, errors="replace")))
+    fitting = []
+    for name, text in reversed(tuple(kept)):
+        room -= len(urlencode({"": "", name: text}, errors="replace"))
         if room < 0:
             break
-        kept.append((name, text))
-    return tuple(reversed(kept))
+        fitting.append((name, text))
+    return dict(reversed(fitting))
 
 
 def read_parameters(method: str, texts: Mapping[str, str]) -> tuple[tuple[tuple[str, Any], ...], Notes]:
@@ -301,11 +307,12 @@ class LiveView(MethodView):
         view, notes = super().from_query(query)
         holders = [name for name in beginning(OWN_LAYER, query) if name in (*METHODS, UNITS)]
         names = [OWN_LAYER + name for name in holders if name != view.holder]
-        layers = _few(((name, abbreviated(query[name])) for name in names if query[name]), LONGEST_LAYERS)
+        layers = tuple((name, abbreviated(query[name])) for name in names if query[name])
         return dataclasses.replace(view, layers=layers), notes
 
-    def to_query(self) -> dict[str, str]:
-        return super().to_query() | dict(self.layers)
+    @property
+    def kept(self) -> tuple[tuple[str, str], ...]:
+        return self.others + self.layers
 
     @classmethod
     def taking(cls, query: Mapping[str, str], carried: Mapping[str, str]) -> Self:
@@ -339,7 +346,7 @@ class LiveView(MethodView):
             return self.layer, self.layers
         kept = dict(self.layers) | ({OWN_LAYER + self.holder: self.layer} if self.layer else {})
         layer = kept.pop(OWN_LAYER + holder, "")
-        return layer, _few(kept.items(), LONGEST_LAYERS)
+        return layer, tuple(kept.items())
 
     @property
     def given(self) -> Inputs:

@@ -67,7 +67,9 @@ def any_view(cls: type[ViewState], rng: random.Random) -> ViewState:
     before, layer = rng.choice(list(METHODS)), rng.choice(list(CHOICES.layers))
     left = cls(method=before, parameters=drawn_parameters(before, rng), layer=layer)
     turned = left.turned_to(method, **{name: values[name] for name in ("tab",) if name in values})
-    return dataclasses.replace(turned, **values, parameters=drawn_parameters(method, rng))
+    # As few as the shortest room is for.
+    values |= {"others": turned.others[-2:], "parameters": drawn_parameters(method, rng)}
+    return dataclasses.replace(turned, **values)
 
 
 def methods_of(tab: str | None) -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 from compute.methods import METHODS
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, CompareView, ImageView, LabView, MapView, OverviewView
-from dashboard.views.state import LONGEST_OTHERS, Choices, read_parameters
-from tests.support.views import CHOICES, VIEWS, any_view
+from dashboard.views.state import LONGEST_KEPT, Choices, read_parameters
+from tests.support.views import CHOICES, VIEWS, any_view, drawn_parameters
 
 
 @pytest.mark.parametrize("cls", VIEWS, ids=lambda cls: cls.page)
@@ -198,13 +198,13 @@ def test_another_method_is_as_it_was_left_also_by_its_link():
     assert again == view
 
 
-def test_an_address_has_room_for_a_few_settings_of_other_methods():
+def test_an_address_has_room_for_the_latest_settings_of_other_methods():
     rng, view = random.Random(0), LabView()
-    for _ in range(40):
-        view = dataclasses.replace(
-            any_view(LabView, rng), others=view.turned_to(rng.choice(list(METHODS))).others
-        )
-    assert 0 < sum(len(f"&{name}={text}") for name, text in view.others) <= LONGEST_OTHERS
+    for method in (*METHODS, *METHODS):
+        view = dataclasses.replace(view.turned_to(method), parameters=drawn_parameters(method, rng))
+    again = LabView.from_query(view.to_query())[0]
+    assert again.others == view.others[-len(again.others) :] and again.parameters == view.parameters
+    assert 0 < sum(len(f"&{name}={text}") for name, text in again.others) <= LONGEST_KEPT
 
 
 @pytest.mark.parametrize("text", ["many", "1e999", ""])
