@@ -1,6 +1,7 @@
 """All live methods. The command line, the dashboard's controls, the links and the contract test are made from
 this."""
 
+from compute.methods.attribution.attention import Attention
 from compute.methods.attribution.guided import Guided
 from compute.methods.attribution.occlusion import Occlusion
 from compute.methods.attribution.saliency import Saliency
@@ -18,6 +19,7 @@ METHODS: dict[str, type[Method]] = {
         Saliency,
         Occlusion,
         Guided,
+        Attention,
         Segmentation,
         Ascent,
         Attack,

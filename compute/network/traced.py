@@ -192,7 +192,7 @@ class TracedNetwork:
     def copied(self, sites: Iterable[str]) -> tuple[fx.Graph, dict[str, fx.Node]]:
         """A copy of what `sites` need of the graph, still without an output, and each site's node in it."""
         nodes = {site: self.node(site) for site in sorted(sites)}
-        graph, copies = self._copy_up_to(nodes.values())
+        graph, copies = self.copy_up_to(nodes.values())
         found = {site: copies[node] for site, node in nodes.items()}
         maps: dict[fx.Node, fx.Node] = {}
         for site, node in found.items():
@@ -276,7 +276,7 @@ class TracedNetwork:
         return isinstance(self.module_of(node), modules) or called_name(node) in names
 
     def _squashes_to_raw(self, node: fx.Node) -> bool:
-        graph, copies = self._copy_up_to([node, self._raw])
+        graph, copies = self.copy_up_to([node, self._raw])
         graph.output((copies[node], copies[self._raw]))
         with torch.no_grad():
             logits, raw = executable(graph, self.modules, self.tensors)(self.example.clone())
@@ -285,7 +285,7 @@ class TracedNetwork:
         raw = raw.exp() if self.output.applied == LOG_PROBABILITIES else raw
         return torch.allclose(squashed.to(raw.dtype), raw, rtol=0, atol=PROBABILITY_TOLERANCE)
 
-    def _copy_up_to(self, nodes: Iterable[fx.Node]) -> tuple[fx.Graph, dict[fx.Node, fx.Node]]:
+    def copy_up_to(self, nodes: Iterable[fx.Node]) -> tuple[fx.Graph, dict[fx.Node, fx.Node]]:
         """A copy of what `nodes` need of the graph, still without an output, and each node's copy."""
         graph, needed = fx.Graph(), ancestors(nodes)
         copies: dict[fx.Node, fx.Node] = {}
@@ -379,7 +379,7 @@ class TracedNetwork:
 
     def _counts(self, site: Site) -> bool:
         """Whether the scores depend on what a token grid's map shows, for the example."""
-        graph, copies = self._copy_up_to([site.post, self.end])
+        graph, copies = self.copy_up_to([site.post, self.end])
         node = copies[site.post]
         with graph.inserting_after(node):
             maps = graph.call_function(as_map, (node, site.grid.how))

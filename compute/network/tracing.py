@@ -171,7 +171,7 @@ class _Tracer(fx.Tracer):
         known = with_known_modules(graph, modules, self.values, fixed, self.owner_of)
         self.samples = {known.get(node, node): each for node, each in self.samples.items()}
         _make_out_of_place(graph, originals)
-        _drop_unread(graph)
+        drop_unread(graph)
         self.values.clear()
         there = set(graph.nodes)
         results = [(name, known.get(node, node)) for name, node in self.results]
@@ -364,7 +364,7 @@ def _make_out_of_place(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
     graph.lint()
 
 
-def _drop_unread(graph: fx.Graph) -> None:
+def drop_unread(graph: fx.Graph) -> None:
     """Heads that only training reads, and questions about a shape whose answers were taken as numbers."""
     for node in reversed(graph.nodes):
         if not node.users and node.op not in ("output", "placeholder"):

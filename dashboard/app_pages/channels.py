@@ -29,7 +29,7 @@ def draw(opened: Opened[ChannelsView]) -> None:
     """Draw the page."""
     if not opened.view.layer:
         st.info(
-            "This network has no convolution, so it has no channels to look at.",
+            "This network has no layers with maps, so it has no channels to look at.",
             icon=":material/view_module:",
         )
         return

@@ -60,6 +60,11 @@ def available(name: str, model: Model) -> bool:
     return METHODS[name].unavailable_because(model) is None
 
 
+def home(name: str) -> str:
+    """The network that a method is tried on first: a convolutional one, where it is defined for that."""
+    return "plain" if available(name, model_of("plain")) else "tokens"
+
+
 @cache
 def steps_of(name: str, network: str) -> tuple[Step, ...]:
     model, method = model_of(network), brief(METHODS[name])

@@ -29,7 +29,7 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     """Draw the tab."""
     layers = tuple(runs.choices(opened.run).layers)
     if not layers:
-        st.info("This network has no convolution, so it has no channels.", icon=":material/view_module:")
+        st.info("This network has no layers with maps, so it has no channels.", icon=":material/view_module:")
         return
     _explain(opened, layers)
     shown = _live(opened, chosen)

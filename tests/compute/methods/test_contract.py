@@ -17,6 +17,7 @@ from tests.support.methods import (
     assert_untouched,
     available,
     brief,
+    home,
     inputs_for,
     model_of,
     same,
@@ -26,7 +27,7 @@ from tests.support.methods import (
 from tests.support.networks.tiny import tiny_model
 
 NAMES = sorted(METHODS)
-MODELS = ("plain", "reused", "grey", "wide", "untraceable")
+MODELS = ("plain", "reused", "grey", "wide", "untraceable", "tokens")
 KINDS = ("image", "heatmap", "gradient", "mask")
 each_method = pytest.mark.parametrize("name", NAMES)
 each_network = pytest.mark.parametrize("network", MODELS)
@@ -81,20 +82,20 @@ def test_numbers_are_json_and_pictures_are_pictures(name, network):
 
 @each_method
 def test_same_seed_same_bytes(name):
-    model, method = model_of("plain"), brief(METHODS[name])
+    model, method = model_of(home(name)), brief(METHODS[name])
     again = method.run(model, inputs_for(METHODS[name], model))
-    assert same(again, steps_of(name, "plain")[-1])
+    assert same(again, steps_of(name, home(name))[-1])
 
 
 @each_method
 def test_global_random_state_is_neither_read_nor_changed(name):
-    model, method = model_of("plain"), brief(METHODS[name])
+    model, method = model_of(home(name)), brief(METHODS[name])
     torch.manual_seed(99)
     np.random.seed(99)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     again = method.run(model, inputs_for(METHODS[name], model))
     assert torch.equal(before[0], torch.get_rng_state()) and (before[1] == np.random.get_state()[1]).all()
-    assert same(again, steps_of(name, "plain")[-1])
+    assert same(again, steps_of(name, home(name))[-1])
 
 
 @each_method
@@ -170,15 +171,15 @@ def test_an_error_halfway_leaves_the_network_as_it_was(name, network, monkeypatc
 
 @each_method
 def test_grad_mode_of_the_caller_does_not_matter(name):
-    model, method = model_of("plain"), brief(METHODS[name])
+    model, method = model_of(home(name)), brief(METHODS[name])
     with torch.no_grad():
         again = method.run(model, inputs_for(METHODS[name], model))
-    assert same(again, steps_of(name, "plain")[-1])
+    assert same(again, steps_of(name, home(name))[-1])
 
 
 @each_method
 def test_inputs_are_not_changed(name):
-    model = model_of("plain")
+    model = model_of(home(name))
     inputs = inputs_for(METHODS[name], model)
     copies = [None if each is None else each.clone() for each in (inputs.image, inputs.second)]
     brief(METHODS[name]).run(model, inputs)
@@ -228,7 +229,7 @@ def test_missing_inputs_are_named(name):
     if not method.needs:
         pytest.skip("needs nothing")
     with pytest.raises(ValueError, match=f"{name} needs"):
-        method().run(model_of("plain"), Inputs())
+        method().run(model_of(home(name)), Inputs())
 
 
 @each_method
@@ -236,7 +237,7 @@ def test_missing_inputs_are_named(name):
     "wrong", [{"layer": "nowhere"}, {"channel": 9999}, {"y": 999, "x": 0}, {"target": 77}]
 )
 def test_inputs_out_of_range_are_errors(name, wrong):
-    method, model = METHODS[name], model_of("plain")
+    method, model = METHODS[name], model_of(home(name))
     reads = method.needs | method.takes
     field = next(iter(wrong))
     relevant = {

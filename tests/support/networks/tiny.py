@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from compute.images.preprocessing import Preprocessing
 from compute.models.model import Model
+from tests.support.networks import tokens
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
 MEAN, STD = (0.45, 0.4, 0.5), (0.2, 0.25, 0.3)
@@ -93,5 +94,6 @@ NETWORKS = {
     "grey": (lambda: Plain(channels=1), (24, 24), 1),
     "wide": (Plain, (20, 28), 3),
     "untraceable": (Untraceable, (24, 24), 3),
+    "tokens": (tokens.ViT, tokens.SIZE, 3),
     "gelu": (lambda: Plain(nonlinearity=nn.GELU), (24, 24), 3),
 }
