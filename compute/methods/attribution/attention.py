@@ -8,32 +8,28 @@ that are looked at. S is the pre-softmax score of the explained class. The map i
 those tokens that the scores are made of: the class token's, where there is one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 from torch.nn import functional as F
 
 from compute.images.pictures import overlay
-from compute.methods.attribution.explained_class import explained_class
+from compute.methods.attribution.explained_class import Explained, explained_class
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.methods.requirements import check_input_size, no_score_gradient_because
 from compute.models.model import Model
-from compute.network.layers.attention import weights_program
-from compute.network.layers.grids import Grid, as_map
-from compute.network.self_test import mixture
-from compute.network.traced import TracedNetwork
+from compute.network.layers.attention_weights import AttentionWeights, attention_weights
+from compute.network.layers.grids import as_map
 from compute.runtime.parameters import parameter
 
 MAP, ROLLOUT, RELEVANCE = "map", "rollout", "relevance"
 LAST, ALL_HEADS = -1, -1
-READ = 1e-6
-"""A token whose attention moves the scores less than this share of the strongest one's is not read."""
 
-_seen: WeakKeyDictionary = WeakKeyDictionary()
+_known: "WeakKeyDictionary[Model, AttentionWeights | str]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,7 @@ class Attention(Method):
 
     @classmethod
     def unavailable_because(cls, model: Model) -> str | None:
-        found = seen(model)
+        found = known_attention(model)
         return found if isinstance(found, str) else None
 
     @property
@@ -94,16 +90,14 @@ class Attention(Method):
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         """One step: data (H, W), at least 0; numbers: what else is looked at, and the shape of it all."""
         check_input_size(self.name, model, inputs.image)
-        tokens = seen(model)
+        attended = known_attention(model)
+        if isinstance(attended, str):
+            raise ValueError(f"{self.name} is not available for {model.name}: {attended}")
         explained = explained_class(model, inputs.image, inputs.target) if model.classes else None
-        target = None
-        if self.variant == RELEVANCE:
-            if (reason := no_score_gradient_because(model)) is not None:
-                raise ValueError(f"{RELEVANCE} is not available for {model.name}: {reason}")
-            target = explained.index
-        weights, gradients = tokens.weights(model, inputs.image, target)
-        looked_at = self._looked_at(weights, gradients)[tokens.read].mean(0)
-        coarse = as_map(looked_at.view(1, -1, 1), tokens.grid.how)
+        score = _score(model, explained) if self.variant == RELEVANCE else None
+        weights, gradients = attended.of(model.normalize(inputs.image[None]), score)
+        looked_at = self._looked_at(weights, gradients)[list(attended.read)].mean(0)
+        coarse = as_map(looked_at.view(1, -1, 1), attended.grid.how)
         size = inputs.image.shape[1:]
         data = F.interpolate(coarse, size, mode="bilinear", align_corners=False)[0, 0].numpy()
         total = float(looked_at.sum())
@@ -112,7 +106,7 @@ class Attention(Method):
             "variant": self.variant,
             "blocks": len(weights),
             "heads": weights[-1].shape[0],
-            "patches": [tokens.grid.rows, tokens.grid.columns],
+            "patches": [attended.grid.rows, attended.grid.columns],
             "share_of_other_tokens": 1 - float(coarse.sum()) / total if total else 0.0,
         }
         pictures = {"overlay": overlay(model.preprocessing.shown(inputs.image), data)}
@@ -126,6 +120,14 @@ class Attention(Method):
             return relevance(weights, gradients)
         heads = _entry("block", weights, self.block)
         return heads.mean(0) if self.head == ALL_HEADS else _entry("head", list(heads), self.head)
+
+
+def _score(model: Model, explained: Explained | None) -> Callable[[Tensor], Tensor]:
+    """What relevance follows: the class's score, out of all scores (1, classes)."""
+    reason = no_score_gradient_because(model)
+    if explained is None or reason is not None:
+        raise ValueError(f"{RELEVANCE} is not available for {model.name}: {reason}")
+    return lambda scores: model.output.score(scores[0], explained.index)
 
 
 def rollout(weights: list[Tensor]) -> Tensor:
@@ -147,76 +149,14 @@ def relevance(weights: list[Tensor], gradients: list[Tensor]) -> Tensor:
     return relevant - same
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """What is known of a transformer's attention.
-
-    program: see `weights_program`.
-    grid: which tokens are patches.
-    read: positions of the tokens that the scores are made of.
-    """
-
-    program: fx.GraphModule
-    grid: Grid
-    read: list[int]
-
-    def weights(self, model: Model, image: Tensor, target: int | None) -> tuple[list[Tensor], list[Tensor]]:
-        """Each block's weights for an image (C, H, W) in [0, 1], and the gradients of a class's score by
-        them (none without a class): (heads, tokens, tokens) each."""
-        with torch.enable_grad():
-            scores, weights = self.program(model.normalize(image[None]).requires_grad_(True))
-            gradients = []
-            if target is not None:
-                score = model.output.score(scores[0], target)
-                gradients = torch.autograd.grad(score, weights)
-        found = ([_by_head(each.detach()).float().cpu() for each in group] for group in (weights, gradients))
-        return tuple(found)
-
-
-def seen(model: Model) -> Tokens | str:
-    """Of a model's attention; a sentence where a map of it is not defined. Found once a model."""
-    if model not in _seen:
+def known_attention(model: Model) -> AttentionWeights | str:
+    """What is known of a model's attention, found once; a sentence where no map of it is defined."""
+    if model not in _known:
         try:
-            _seen[model] = _tokens(model)
+            _known[model] = attention_weights(model.network)
         except (ValueError, RuntimeError) as error:
-            _seen[model] = str(error).partition("\n")[0]
-    return _seen[model]
-
-
-def _tokens(model: Model) -> Tokens:
-    network = model.network
-    if not isinstance(network, TracedNetwork):
-        raise ValueError("the network can't be traced, so that its attention can't be seen")
-    program = weights_program(network)
-    with torch.enable_grad():
-        scores, weights = program(network.example.clone().requires_grad_(True))
-        shapes = [tuple(_by_head(each).shape) if _is_of_one_image(each) else None for each in weights]
-        length = None if shapes[0] is None else shapes[0][-1]
-        if any(each is None or each[1:] != (length, length) for each in shapes):
-            raise ValueError("its attention is not from each token to all others (within windows, say)")
-        (gradient,) = torch.autograd.grad(mixture(scores), weights[-1])
-    moved = _by_head(gradient).abs().sum((0, 2))
-    read = (moved > READ * moved.max()).nonzero().flatten().tolist()
-    if not read:
-        raise ValueError("the scores don't depend on its attention")
-    return Tokens(program, _grid(network, length), read)
-
-
-def _grid(network: TracedNetwork, length: int) -> Grid:
-    for site in network.sites.values():
-        shape = site.post.meta["val"].shape
-        if site.grid is not None and len(shape) == 3 and shape[1] == length:
-            return site.grid
-    raise ValueError("its tokens stand for no places of the image")
-
-
-def _is_of_one_image(weights: Tensor) -> bool:
-    return weights.ndim == 3 or (weights.ndim == 4 and len(weights) == 1)
-
-
-def _by_head(weights: Tensor) -> Tensor:
-    """(1, heads, tokens, tokens) or (heads, tokens, tokens) of one image -> the latter."""
-    return weights[0] if weights.ndim == 4 else weights
+            _known[model] = str(error).partition("\n")[0]
+    return _known[model]
 
 
 def _entry(what: str, values: list[Tensor], index: int) -> Tensor:

@@ -16,6 +16,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from compute.network.known_calls import called_name
+from compute.network.layers.attention import einsum_operands
 from compute.network.receptive_field import reshaping, windows
 from compute.network.receptive_field.axis import AxisField
 from compute.network.receptive_field.call import AxisView, Call, concrete
@@ -119,6 +120,8 @@ class _Walk:
             return self._mixed(node, node.meta["val"].shape)
         if name in MATRIX_PRODUCTS:
             return self._product(node)
+        if name == "einsum":
+            return self._einsum(node)
         if name in ELEMENTWISE:
             return self._joined(node)
         return self._summed(call) if name in SUMS else None
@@ -152,9 +155,21 @@ class _Walk:
         left, right = (self.known.get(each) if isinstance(each, fx.Node) else None for each in node.args[:2])
         by_row = None if left is None else _mean(left, -1).expand(shape)
         by_column = None if right is None else _mean(right, -2).expand(shape)
-        if by_row is None or (by_column is not None and _is_one_place(by_row)):
-            return by_column
-        return by_row
+        return _of_two(by_row, by_column)
+
+    def _einsum(self, node: fx.Node) -> Places:
+        """The same of a product by letters: what an operand has places along stays, or is summed over."""
+        if (parsed := einsum_operands(node)) is None:
+            return None
+        (*letters, result), operands = parsed
+        shape = node.meta["val"].shape
+        known = [self.known.get(each) for each in operands]
+        return _of_two(
+            *(
+                None if places is None else _projected(places, own, result).expand(shape)
+                for places, own in zip(known, letters, strict=True)
+            )
+        )
 
     def _joined(self, node: fx.Node) -> torch.Tensor:
         shape = node.meta["val"].shape
@@ -200,6 +215,21 @@ class _Walk:
             return False
         along = places[:1, :1, :1] if dim == 3 else places[:1, :1, :, :1]
         return not bool(((places - along).abs() > MOVED).any())
+
+
+def _of_two(left: torch.Tensor | None, right: torch.Tensor | None) -> torch.Tensor | None:
+    """The places of a product: the left factor's, where it has several."""
+    return right if left is None or (right is not None and _is_one_place(left)) else left
+
+
+def _projected(places: torch.Tensor, own: str, result: str) -> torch.Tensor:
+    """An operand's places by the letters of an einsum's result, with extent 1 along those that it lacks."""
+    gone = tuple(dim for dim, letter in enumerate(own) if letter not in result)
+    for dim in gone:
+        places = _mean(places, dim)
+    kept = [letter for letter in own if letter in result]
+    ordered = places.squeeze(gone).permute([kept.index(letter) for letter in result if letter in kept])
+    return ordered[tuple(slice(None) if letter in kept else None for letter in result)]
 
 
 def _mean(places: torch.Tensor, dim: int) -> torch.Tensor:

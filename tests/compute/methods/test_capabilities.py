@@ -27,7 +27,7 @@ OTHER = {"mobilenet_v3_small": "Hardswish", "efficientnet_b0": "SiLU", "convnext
 
 
 def torchvision_model(name: str) -> Model:
-    """Made without memory, for speed, and filled with one value."""
+    """Made without memory, for speed, and filled with small values."""
     with torch.device("meta"):
         network = models.get_model(
             name, **({"init_weights": False} if name == "googlenet" else {}), num_classes=5
@@ -35,8 +35,11 @@ def torchvision_model(name: str) -> Model:
     if name == "vgg11_bn":
         network.classifier = nn.Linear(25088, 5)
     network = network.to_empty(device="cpu")
-    for tensor in (*network.parameters(), *network.buffers()):
-        tensor.detach().fill_(0.01 if tensor.is_floating_point() else 0)
+    torch.manual_seed(0)
+    for tensor in network.parameters():
+        torch.nn.init.normal_(tensor.detach(), std=max(1, tensor[0].numel()) ** -0.5)
+    for tensor in network.buffers():
+        tensor.fill_(1 if tensor.is_floating_point() else 0)
     return Model(network, IMAGE, "abcde", name)
 
 
@@ -68,6 +71,7 @@ def test_a_vision_transformer_can_do_all_but_filters_and_guided_backprop():
     network = models.VisionTransformer(
         64, 16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=5
     )
+    nn.init.normal_(network.heads.head.weight)  # 0 in a new one: its scores depend on no token
     model = Model(network, IMAGE, "abcde", "vit")
     reasons = missing(model)
     assert {"filters", "guided"} == set(reasons)

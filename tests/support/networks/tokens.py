@@ -1,5 +1,5 @@
-"""Tiny seeded networks of tokens: a vision transformer with its attention written in three ways, an MLP-Mixer
-and a ConvNeXt."""
+"""Tiny seeded networks of tokens: a vision transformer with its attention written in several ways, an
+MLP-Mixer and a ConvNeXt."""
 
 import torch
 from torch import nn
@@ -11,23 +11,29 @@ from compute.models.model import Model
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
 SIZE, PATCH, WIDTH, HEADS = (24, 32), 8, 12, 3
 ROWS, COLUMNS = 3, 4
-FUSED, EXPLICIT, TORCH = "fused", "explicit", "torch"
+FUSED, EXPLICIT, EINSUM, TORCH, ENCODER = "fused", "explicit", "einsum", "torch", "encoder"
 
 
 class Attention(nn.Module):
-    """Queries, keys and values of one linear layer, as timm has them. fused: by PyTorch's function."""
+    """Queries, keys and values of one linear layer, as timm has them.
 
-    def __init__(self, fused: bool):
+    written: FUSED by PyTorch's function, EXPLICIT or EINSUM (keys before queries, to be hard).
+    """
+
+    def __init__(self, written: str):
         super().__init__()
-        self.fused = fused
+        self.written = written
         self.qkv, self.proj = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         number, length, width = tokens.shape
         split = self.qkv(tokens).reshape(number, length, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)
         queries, keys, values = split.unbind(0)
-        if self.fused:
+        if self.written == FUSED:
             mixed = F.scaled_dot_product_attention(queries, keys, values)
+        elif self.written == EINSUM:
+            scores = torch.einsum("bhid,bhjd->bjhi", queries, keys) * (width // HEADS) ** -0.5
+            mixed = torch.einsum("bhjd,bjhi->bhid", values, scores.softmax(dim=1))
         else:
             scores = queries * (width // HEADS) ** -0.5 @ keys.transpose(-2, -1)
             mixed = scores.softmax(dim=-1) @ values
@@ -58,7 +64,7 @@ class Block(nn.Module):
     def __init__(self, attention: str):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
-        self.attn = TorchAttention() if attention == TORCH else Attention(attention == FUSED)
+        self.attn = TorchAttention() if attention == TORCH else Attention(attention)
         self.mlp = MLP()
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -74,7 +80,11 @@ class ViT(nn.Module):
         self.patches = nn.Conv2d(3, WIDTH, PATCH, PATCH)
         self.first = nn.Parameter(torch.randn(1, 2, WIDTH))
         self.positions = nn.Parameter(torch.randn(1, ROWS * COLUMNS, WIDTH))
-        self.blocks = nn.Sequential(*(Block(attention) for _ in range(depth)))
+        if attention == ENCODER:
+            layer = nn.TransformerEncoderLayer(WIDTH, HEADS, 2 * WIDTH, 0, F.gelu, batch_first=True)
+            self.blocks = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        else:
+            self.blocks = nn.Sequential(*(Block(attention) for _ in range(depth)))
         self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(CLASSES))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -132,7 +142,9 @@ class ConvNeXt(nn.Module):
 NETWORKS = {
     FUSED: lambda: ViT(FUSED),
     EXPLICIT: lambda: ViT(EXPLICIT),
+    EINSUM: lambda: ViT(EINSUM),
     TORCH: lambda: ViT(TORCH),
+    ENCODER: lambda: ViT(ENCODER),
     "mixer": Mixer,
     "convnext": ConvNeXt,
 }
