@@ -10,6 +10,8 @@ from compute.network.plain import Opaque
 
 PRODUCTS = {"matmul", "bmm"}
 FUSED = {"scaled_dot_product_attention"}
+WINDOWED = {"shifted_window_attention"}
+"""torchvision's function for Swin, which torch.fx doesn't trace into."""
 LIBRARY = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 HANDING_ON = {
     "dropout", "contiguous", "to", "type_as", "float", "half", "view", "reshape", "expand", "clone", "add",
@@ -46,12 +48,12 @@ def attentions(graph: fx.Graph, module_of: ModuleOf) -> Iterator[Attention]:
     for node in graph.nodes:
         name = called_name(node)
         if isinstance(module_of(node), LIBRARY):
-            inputs = node.args + tuple(node.kwargs.values())
-            yield Attention(
-                node, inputs[2] if isinstance(module_of(node), nn.MultiheadAttention) else inputs[0]
-            )
+            inputs = (*node.args, *node.kwargs.values())
+            yield Attention(node, inputs[2 if isinstance(module_of(node), nn.MultiheadAttention) else 0])
         elif name in FUSED:
             yield Attention(node, node.args[2] if len(node.args) > 2 else node.kwargs["value"])
+        elif name in WINDOWED:
+            yield Attention(node, node.args[0])
         elif name in PRODUCTS and (softmaxes := _softmaxes(node.args[0], module_of)):
             yield Attention(node, node.args[1], node.args[0], softmaxes)
         elif name == "einsum" and (found := _of_einsum(node, module_of)) is not None:

@@ -14,12 +14,18 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from compute.network.layers.attention import Attention, attentions, unknown_because
+from compute.network.known_calls import called_name
+from compute.network.layers.attention import WINDOWED, Attention, attentions, unknown_because
 from compute.network.layers.grids import MOVED, Grid, find_grid
 from compute.network.layers.places import follow
 from compute.network.self_test import deviation, mixture, tolerance
 from compute.network.traced import TracedNetwork, ancestors
 from compute.network.tracing import drop_unread, executable
+
+WITHIN_WINDOWS = (
+    "its attention is within windows (or other parts of the image): no token attends to all others, and "
+    "rollout is not defined"
+)
 
 READ = 1e-6
 """A token whose attention moves the scores less than this share of the strongest one's is not read."""
@@ -71,6 +77,8 @@ def attention_weights(network: object) -> AttentionWeights:
     reason = unknown_because(inside, network.module_of, found)
     if reason is not None or not found:
         raise ValueError(reason or "the network has no attention")
+    if any(called_name(each.node) in WINDOWED for each in found):
+        raise ValueError(WITHIN_WINDOWS)
     _check_chain(found)
     program = _program(network, found)
     orders = tuple(each.order for each in found for _ in range(_depth(network.module_of(each.node))))
@@ -100,10 +108,7 @@ def _check_chain(found: list[Attention]) -> None:
 def _check_shapes(shapes: list[tuple[int, ...]]) -> None:
     """Raises ValueError where weights are not (1, heads, tokens, tokens) with the same tokens throughout."""
     if any(len(shape) != 4 or shape[0] != 1 for shape in shapes):
-        raise ValueError(
-            "its attention is within windows (or other parts of the image): no token attends to all others, "
-            "and rollout is not defined"
-        )
+        raise ValueError(WITHIN_WINDOWS)
     across = [shape for shape in shapes if shape[2] != shape[3]]
     if across:
         queries, keys = across[0][2:]

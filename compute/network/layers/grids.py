@@ -80,10 +80,16 @@ def find_grid(y: torch.Tensor, x: torch.Tensor, size: Sequence[int]) -> Grid | N
 
     y, x: of the tensor's shape, in pixels; NaN for what has no place.
     size: height and width of the image.
-    Returns None where its tokens are no full grid of at least two cells.
+    Returns None where its tokens are no full grid of at least two cells, or lie in windows, each an entry of
+    the batch.
     """
     ndim = y.ndim
-    if ndim not in (3, 4) or not y.numel() or not (_is_same_of_channels(y) and _is_same_of_channels(x)):
+    if (
+        ndim not in (3, 4)
+        or len(y) != 1
+        or not y.numel()
+        or not (_is_same_of_channels(y) and _is_same_of_channels(x))
+    ):
         return None
     y, x = (each[0, ..., 0].flatten().double().round(decimals=3) for each in (y, x))
     there = (~(y.isnan() | x.isnan())).nonzero().flatten()

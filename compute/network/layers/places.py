@@ -16,7 +16,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from compute.network.known_calls import called_name
-from compute.network.layers.attention import einsum_operands
+from compute.network.layers.attention import FUSED, WINDOWED, einsum_operands
 from compute.network.receptive_field import reshaping, windows
 from compute.network.receptive_field.axis import AxisField
 from compute.network.receptive_field.call import AxisView, Call, concrete
@@ -35,8 +35,10 @@ MOVES = {
     "roll", "narrow", "select", "repeat_interleave", "pixel_unshuffle",
 }  # fmt: skip
 MOVED_BY_SHAPE = {"T", "mT"}
+MERGES = {"_patch_merging_pad"}
+"""torchvision's function for Swin, which torch.fx doesn't trace into: 2 x 2 tokens become one's channels."""
 MATRIX_PRODUCTS = {"matmul", "bmm", "mm"}
-ATTENTION = {"scaled_dot_product_attention"}
+ATTENTION = FUSED | WINDOWED
 SUMS = {"mean", "sum", "amax", "amin", "max", "min", "std", "var", "logsumexp", "prod"}
 UNCHANGED = (
     reshaping.unchanged, reshaping.layer_norm, reshaping.mix_places, reshaping.mix_along, reshaping.normalize,
@@ -116,6 +118,8 @@ class _Walk:
             return None
         if name in MOVES or (node.target is getattr and node.args[1] in MOVED_BY_SHAPE):
             return self._moved(node)
+        if name in MERGES:
+            return self._merged(node)
         if name in ATTENTION:
             return self._mixed(node, node.meta["val"].shape)
         if name in MATRIX_PRODUCTS:
@@ -140,8 +144,15 @@ class _Walk:
     def _moved(self, node: fx.Node) -> Places:
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), self._argument)
         if node.op == "call_method":
-            return getattr(args[0], node.target)(*args[1:], **kwargs)
+            # Coordinates lie otherwise in memory than what a network may call `view` on.
+            name = "reshape" if node.target == "view" else node.target
+            return getattr(args[0], name)(*args[1:], **kwargs)
         return node.target(*args, **kwargs)
+
+    def _merged(self, node: fx.Node) -> torch.Tensor:
+        """What is padded has no place, but the function pads with 0: it gets places from 1 on."""
+        found = node.target(self._first(node) + 1)
+        return torch.where(found == 0, torch.nan, found - 1)
 
     def _argument(self, node: fx.Node) -> Any:
         if node in self.known:

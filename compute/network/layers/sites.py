@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from compute.network.known_calls import called_name
-from compute.network.layers.attention import attentions
+from compute.network.layers.attention import HANDING_ON_MODULES, WINDOWED, attentions
 from compute.network.layers.grids import Grid, find_grid
 from compute.network.layers.places import follow
 from compute.network.plain import NORMS
@@ -24,6 +24,10 @@ CONVOLUTION, LINEAR, ATTENTION, BLOCK, NORM, POOL = "conv", "linear", "attention
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 SUMS = {"add", "sub", "cat", "concat", "where"}
 BEHIND_SUMS_NAMES = {"relu", "view", "reshape", "flatten", "permute", "transpose", "contiguous"}
+ONLY_MOVES = {
+    "view", "reshape", "permute", "transpose", "contiguous", "flatten", "unflatten", "roll", "getitem",
+    "dropout",
+}  # fmt: skip
 BEHIND_SUMS = (*NORMS, nn.ReLU, nn.Identity, nn.Dropout)
 
 
@@ -92,6 +96,9 @@ class _Finder:
                 yield str(node.target), replace(site, kind=LINEAR, usual=site.post is not site.pre)
 
     def _attention(self) -> Iterator[tuple[str, Site]]:
+        for name, node in self.network.results:
+            if called_name(node) in WINDOWED:
+                yield name, _plain(node, node, ATTENTION)
         for node in self.nodes:
             if isinstance(self.module_of(node), nn.MultiheadAttention):
                 for result in node.users:
@@ -136,6 +143,7 @@ class _Finder:
             for _, site in candidates
         ):
             return [(name, site) for name, site in candidates if _is_map_of_several(site.post)]
+        candidates = [(name, self._joined(site)) for name, site in candidates]
         wanted = {site.post for _, site in candidates}
         y, x = (follow(self.network.graph, self.module_of, axis, wanted) for axis in (0, 1))
         size = self.network.example.shape[2:]
@@ -148,6 +156,27 @@ class _Finder:
             elif _is_map_of_several(site.post) and site.post in y and is_map(y[site.post], x[site.post]):
                 found.append((name, replace(site, usual=False)))
         return found
+
+    def _joined(self, site: Site) -> Site:
+        """A linear layer within windows is read where these have become one image's tokens again."""
+        node = site.post
+        if site.kind != LINEAR or site.pre is not site.post or _shape(node)[:1] == (1,):
+            return site
+        while (after := self._moved(node)) is not None:
+            node = after
+        if _shape(node)[:1] != (1,) or _shape(node)[-1:] != _shape(site.post)[-1:]:
+            return site
+        return replace(site, end=node, pre=node, post=node)
+
+    def _moved(self, node: fx.Node) -> fx.Node | None:
+        """The one tensor that reads a node's value and has the same numbers, but for padding."""
+        readers = [each for each in node.users if isinstance(each.meta.get("val"), torch.Tensor)]
+        if len(readers) != 1:
+            return None
+        moves = called_name(readers[0]) in ONLY_MOVES or isinstance(
+            self.module_of(readers[0]), HANDING_ON_MODULES
+        )
+        return readers[0] if moves else None
 
     def _is_layer_norm(self, site: Site) -> bool:
         return isinstance(self.module_of(site.computed), nn.LayerNorm)
@@ -172,7 +201,7 @@ class _Finder:
 
 def is_map(y: torch.Tensor, x: torch.Tensor) -> bool:
     """Whether values (1, C, H, W) whose places are y and x have rows and columns where these belong."""
-    if y.ndim != 4 or not (_spread(y) > 0 or _spread(x) > 0):
+    if y.ndim != 4 or len(y) != 1 or not (_spread(y) > 0 or _spread(x) > 0):
         return False
     along_y, along_x = y[:, :1, :, :1].expand_as(y), x[:, :1, :1].expand_as(x)
     return torch.equal(y, along_y) and torch.equal(x, along_x)

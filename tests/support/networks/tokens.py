@@ -1,5 +1,5 @@
 """Tiny seeded networks of tokens: a vision transformer with its attention written in several ways, an
-MLP-Mixer and a ConvNeXt."""
+MLP-Mixer, a ConvNeXt and attention within windows."""
 
 import torch
 from torch import nn
@@ -139,7 +139,51 @@ class ConvNeXt(nn.Module):
         return self.head(self.norm(self.blocks(self.stem(images)).mean((2, 3))))
 
 
+class WindowAttention(nn.Module):
+    """Attention within windows of 2 x 2 of (N, H, W, C) patches, which are padded and moved by one, as in
+    Swin."""
+
+    def __init__(self, shift: int):
+        super().__init__()
+        self.shift, self.attn = shift, Attention(EXPLICIT)
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        number, height, width, channels = patches.shape
+        padded = F.pad(patches, (0, 0, 0, width % 2, 0, height % 2))
+        padded = padded.roll((-self.shift, -self.shift), (1, 2))
+        rows, columns = padded.shape[1] // 2, padded.shape[2] // 2
+        windows = padded.view(number, rows, 2, columns, 2, channels).permute(0, 1, 3, 2, 4, 5).contiguous()
+        mixed = self.attn(windows.view(-1, 4, channels)).view(number, rows, columns, 2, 2, channels)
+        mixed = mixed.permute(0, 1, 3, 2, 4, 5).contiguous().view(padded.shape)
+        return mixed.roll((self.shift, self.shift), (1, 2))[:, :height, :width]
+
+
+class WindowBlock(nn.Module):
+    def __init__(self, shift: int):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.windows, self.mlp = WindowAttention(shift), MLP()
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        patches = patches + self.windows(self.norm1(patches))
+        return patches + self.mlp(self.norm2(patches))
+
+
+class Windowed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, WIDTH, PATCH, PATCH)
+        self.blocks = nn.Sequential(WindowBlock(0), WindowBlock(1))
+        self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(CLASSES))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.blocks(self.patches(images).permute(0, 2, 3, 1))).mean((1, 2)))
+
+
+WINDOWED = "windowed"
+
 NETWORKS = {
+    WINDOWED: Windowed,
     FUSED: lambda: ViT(FUSED),
     EXPLICIT: lambda: ViT(EXPLICIT),
     EINSUM: lambda: ViT(EINSUM),

@@ -3,13 +3,26 @@
 import pytest
 import torch
 
+from compute.images.preprocessing import Preprocessing
+from compute.methods.attribution.attention import Attention
 from compute.models.layers import chosen_layers
+from compute.models.model import Model
 from compute.network.layers.grids import find_grid
 from compute.network.traced import FEATURES, LOGITS, MAPS, PRE
+from compute.runtime.vision import models
 from tests.support.networks.tiny import crops, tiny_model
-from tests.support.networks.tokens import COLUMNS, EXPLICIT, FUSED, ROWS, TORCH, token_model
+from tests.support.networks.tokens import (
+    COLUMNS,
+    EINSUM,
+    EXPLICIT,
+    FUSED,
+    ROWS,
+    TORCH,
+    WINDOWED,
+    token_model,
+)
 
-TRANSFORMERS = (FUSED, EXPLICIT, TORCH)
+TRANSFORMERS = (FUSED, EXPLICIT, EINSUM, TORCH)
 
 
 def seen_by_hooks(model, names, images):
@@ -72,6 +85,34 @@ def test_a_mixer_lists_its_blocks_and_a_convolutional_network_its_convolutions()
     assert list(tiny_model("reused").layers) == ["stem", "conv1", "conv2"]
 
 
+def test_projections_within_windows_are_read_where_these_are_one_image_again():
+    model = token_model(WINDOWED, "all")
+    images = crops(model, 2)
+    for block in range(2):
+        layer = f"blocks.{block}.windows.attn.proj"
+        (expected,) = seen_by_hooks(model, [f"blocks.{block}.windows"], images).values()
+        value = model.activations(images, {layer})[layer]
+        torch.testing.assert_close(value, expected.permute(0, 3, 1, 2), rtol=1e-4, atol=1e-5)
+        assert (model.layers[layer].height, model.layers[layer].width) == (ROWS, COLUMNS)
+        assert f"blocks.{block}.mlp.fc1" in model.layers
+    assert not any("qkv" in layer for layer in model.layers)  # those are of windows alone
+
+
+def test_torchvisions_swin_has_layers_in_all_stages():
+    torch.manual_seed(0)
+    network = models.SwinTransformer([4, 4], 8, [2, 2], [1, 2], [3, 3], num_classes=5)
+    preprocessing = Preprocessing((40, 32), None, (0.5,) * 3, (0.25,) * 3)
+    model = Model(network, preprocessing, "abcde", "swin", layers="all")
+    images = crops(model, 2)
+    given = seen_by_hooks(model, [each for each in model.layers if each != "features.0.0"], images)
+    for layer, expected in given.items():
+        value = model.activations(images, {layer + PRE})[layer + PRE]
+        torch.testing.assert_close(value, expected.permute(0, 3, 1, 2), rtol=1e-4, atol=1e-5)
+    for name in ("1.0.attn", "1.1.mlp.0", "2.reduction", "3.0.attn", "3.1.mlp.0", "3.1"):
+        assert f"features.{name}" in model.layers
+    assert "within windows" in Attention.unavailable_because(model)
+
+
 def test_layers_are_chosen_by_name_and_pattern():
     network = token_model(FUSED).network
     assert chosen_layers(network, "blocks.1") == ("blocks.1",)
@@ -125,3 +166,5 @@ def test_tokens_in_any_order_are_sorted_and_those_of_no_full_grid_are_none():
     grid = find_grid(*places, (16, 16))
     assert (grid.rows, grid.columns, grid.order) == (2, 2, (1, 0, 4, 3))
     assert find_grid(*(each[:, :4] for each in places), (16, 16)) is None
+    windows = [torch.cat([each, each + 16]) for each in places]
+    assert find_grid(*windows, (32, 32)) is None
