@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-COLORS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
+PAGES = "PAGES"
+"""Of three channels that are the grey pages of a TIFF file; any other picture is taken as RGB."""
+
+COLORS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4, PAGES: 3}
 """What the channels of a picture can be, by Pillow's names, each with how many they are."""
 
 WHITE = 1.0

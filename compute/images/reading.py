@@ -10,7 +10,7 @@ import numpy as np
 
 from compute.images.decoding import MAX_PIXELS, PNG_END, decode, decode_colors, depth_max
 from compute.images.formats import arrays, deep_png, tiff
-from compute.images.raster import LEVELS, Photograph, Raster, false_color
+from compute.images.raster import LEVELS, PAGES, Photograph, Raster, false_color
 
 PICTURE_MODES = {1: "L", 3: "RGB"}
 """What a network of so many channels takes of a picture, where nothing else is declared."""
@@ -34,7 +34,12 @@ class Form:
     @property
     def mode(self) -> str | None:
         """What pictures are converted to; None where they must have the right channels themselves."""
-        return self.colors or PICTURE_MODES.get(self.channels)
+        return "RGB" if self.colors == PAGES else self.colors or PICTURE_MODES.get(self.channels)
+
+    @property
+    def stacks_pages(self) -> bool:
+        """Whether the grey pages of a TIFF file are its channels."""
+        return self.mode is None or self.colors == PAGES
 
     @property
     def is_declared(self) -> bool:
@@ -113,7 +118,7 @@ def fitting(pixels: np.ndarray, colors: str | None, form: Form) -> np.ndarray:
     if wanted in ALPHA and colors == ALPHA[wanted]:
         opaque = np.full((*pixels.shape[:2], 1), LEVELS if pixels.dtype == np.uint8 else 1, pixels.dtype)
         pixels, colors = np.concatenate([pixels, opaque], axis=2), wanted
-    if pixels.shape[2] != form.channels or (colors is not None and form.colors not in (None, colors)):
+    if pixels.shape[2] != form.channels or (colors is not None and form.colors not in (None, PAGES, colors)):
         what = f"{pixels.shape[2]} channels" + (f" ({colors})" if colors else "")
         raise ValueError(f"it has {what}, and the network takes {spoken(form)}")
     return pixels
@@ -151,7 +156,7 @@ def _tiff(data: bytes, form: Form, max_pixels: int) -> tuple[np.ndarray, str | N
     if first is None or first.dtype is None:
         return None
     _check_pixels(first.width, first.height, max_pixels)
-    if form.mode is None and first.samples == 1:
+    if form.stacks_pages and first.samples == 1:
         return _stacked([first, *found], form), None
     pillow = (
         form.mode in ("L", "RGB") or first.colors is not None
@@ -176,9 +181,19 @@ def _has_bands(data: bytes) -> bool:
     return page is not None and page.dtype is not None and page.colors is None and page.samples > 1
 
 
+def page_kinds(data: bytes) -> list[tuple]:
+    """Height, width, values a pixel and type of each page of a TIFF file; none of another file."""
+    found = tiff.pages(data) if tiff.is_tiff(data) else ()
+    return [_kind(page) for page in found]
+
+
+def _kind(page: tiff.Page) -> tuple:
+    return page.height, page.width, page.samples, page.dtype
+
+
 def _stacked(pages: list[tiff.Page], form: Form) -> np.ndarray:
     """Pages of one value a pixel as channels."""
-    kinds = {(page.height, page.width, page.samples, page.dtype) for page in pages}
+    kinds = {_kind(page) for page in pages}
     if len(pages) != form.channels or len(kinds) > 1:
         raise ValueError(
             f"it has {len(pages)} page{'s' * (len(pages) != 1)} of grey, and the network takes "

@@ -15,6 +15,7 @@ import numpy as np
 from compute.images.decoding import EXTENSIONS
 from compute.images.encoding import encoded
 from compute.images.formats import arrays
+from compute.runtime.notices import notice
 
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 LIST_SEPARATOR = "|"
@@ -143,7 +144,14 @@ class FolderSource:
     @cached_property
     def items(self) -> tuple[Item, ...]:
         files = list(_walk(self.folder))
-        paths = _of_kind(files, EXTENSIONS) or _of_kind(files, arrays.EXTENSIONS)
+        pictures, others = _of_kind(files, EXTENSIONS), _of_kind(files, arrays.EXTENSIONS)
+        paths = pictures or others
+        if pictures and others:
+            number = f"{len(others)} array{'s' * (len(others) != 1)}"
+            notice(
+                f"{number} beside the pictures in {self.folder} (such as {min(others)}) left out: a folder's "
+                "arrays are images where it has no pictures"
+            )
         if not paths:
             accepted = ", ".join((*EXTENSIONS, *arrays.EXTENSIONS))
             raise ValueError(f"no images in {self.folder}: {_found(files)}; accepted are {accepted}")

@@ -10,7 +10,8 @@ import numpy as np
 from compute.images.decoding import SIXTEEN_BITS, decode_colors, depth_max
 from compute.images.formats.arrays import is_array
 from compute.images.preprocessing import Preprocessing
-from compute.images.reading import Form, stored_values
+from compute.images.raster import COLORS, PAGES
+from compute.images.reading import Form, page_kinds, stored_values
 
 LOOKED_AT = 32
 """Images of a set, spread evenly over it."""
@@ -29,7 +30,8 @@ Look = Callable[[Form], "Survey"]
 class Survey:
     """value_max: the white of whole numbers of more than 8 bits; None where there are none, or where a range
     is declared. colors: "LA" or "RGBA" where a picture has opacity, the network as many channels, and nothing
-    is declared. notes: what was found, in words."""
+    is declared; "PAGES" where all that was looked at are TIFF files of three grey pages, for a network of
+    three channels of which nothing is declared. notes: what was found, in words."""
 
     value_max: int | None = None
     colors: str | None = None
@@ -42,10 +44,12 @@ def survey(read: Callable[[str], bytes], paths: Sequence[str], form: Form) -> Su
     Raises ValueError for arrays of decimal numbers outside of [0, 1], or of whole numbers of more than 16
     bits, whose range only a person knows. Files that can't be read say nothing."""
     value_max, opacity, notes = None, False, []
+    pages: dict[str, list[tuple]] = {}
     for path in _spread(paths):
         try:
             data = read(path)
             values = stored_values(data)
+            pages[path] = page_kinds(data)
         except (OSError, ValueError):
             continue
         if values is None:
@@ -58,10 +62,16 @@ def survey(read: Callable[[str], bytes], paths: Sequence[str], form: Form) -> Su
                 value_max = max(value_max or 0, depth_max(values.max().item()))
         elif values.min() < 0 or values.max() > 1:
             notes.append(f"decimal numbers or more than 16 bits, such as {path}: {UNRANGED}")
-    colors = ALPHA[form.channels] if opacity else None
+    colors = ALPHA[form.channels] if opacity else _pages_as_colors(pages, form)
     if value_max is not None:
         notes.append(f"files of more than 8 bits: {value_max} is taken for white (or give --value-max)")
-    if colors is not None:
+    if colors == PAGES:
+        notes.append(
+            f"TIFF files of three grey pages: these are the channels, {PAGES} (or give --channels RGB)"
+        )
+    elif not form.stacks_pages and (several := next((path for path in pages if len(pages[path]) > 1), None)):
+        notes.append(f"TIFF files of several pages, such as {several}: the first page is the image")
+    elif colors is not None:
         notes.append(f"pictures with opacity: the {form.channels} channels are {colors} (or give --channels)")
     return Survey(value_max, colors, tuple(dict.fromkeys(notes)))
 
@@ -82,6 +92,16 @@ def with_survey(preprocessing: Preprocessing, found: Survey) -> Preprocessing:
     """`preprocessing` with what was found."""
     changes: dict[str, Any] = {"value_max": found.value_max, "colors": found.colors}
     return replace(preprocessing, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _pages_as_colors(pages: dict[str, list[tuple]], form: Form) -> str | None:
+    """PAGES where every file has as many grey pages of one size and kind; None otherwise."""
+    if form.colors is not None or form.channels != COLORS[PAGES] or not pages:
+        return None
+    grey = (
+        len(kinds) == form.channels and len(set(kinds)) == 1 and kinds[0][2] == 1 for kinds in pages.values()
+    )
+    return PAGES if all(grey) else None
 
 
 def _has_opacity(data: bytes, channels: int) -> bool:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from compute.images.preprocessing import CROP, FITS, INTERPOLATIONS, LETTERBOX, Preprocessing
-from compute.images.raster import COLORS
+from compute.images.raster import COLORS, PAGES
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LEVELS = 255
@@ -87,8 +87,8 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         "--input-channels",
         dest="input_channels",
         metavar="N|COLORS",
-        help=f"how many, or {', '.join(COLORS)}, which pictures are converted to (default: as many as "
-        "--mean has)",
+        help=f"how many, or {', '.join(COLORS)}, which pictures are converted to; {PAGES} are a TIFF's three "
+        "grey pages (default: as many as --mean has)",
     )
     group.add_argument(
         "--mean",

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from compute.images.preprocessing import Preprocessing
-from compute.images.raster import Raster, shown
+from compute.images.raster import PAGES, Raster, shown
 from compute.images.reading import Form, check_readable, read
 from compute.images.survey import survey, with_survey
 from tests.compute.images.test_formats import BANDS, npy, tiff_file
@@ -85,6 +85,19 @@ class TestTiff:
 
     def test_a_network_of_3_channels_sees_the_first_page(self):
         assert isinstance(read(tiff_file(np.moveaxis(BANDS[..., :3], 2, 0)), Form(3)), Image.Image)
+
+    def test_three_pages_are_channels_where_that_is_declared(self):
+        pages = np.moveaxis(BANDS[..., :3], 2, 0)
+        found = seen(tiff_file(pages), Form(3, PAGES, value_max=4095))
+        assert np.array_equal(found, (BANDS[..., :3] / 4095).astype(np.float32))
+        eight = (pages >> 4).astype(np.uint8)
+        expected = np.moveaxis(eight, 0, 2) / np.float32(255)
+        assert np.array_equal(seen(tiff_file(eight), Form(3, PAGES)), expected)
+        for number in (1, 2):
+            with pytest.raises(ValueError, match=f"{number} pages? of grey, and the network takes 3"):
+                read(tiff_file(pages[:number]), Form(3, PAGES))
+        colors = picture("RGB")
+        assert np.array_equal(np.asarray(read(file_of(colors), Form(3, PAGES))), np.asarray(colors))
 
     def test_another_number_of_pages_is_refused(self):
         with pytest.raises(ValueError, match="7 pages of grey, and the network takes 5 channels"):
@@ -213,6 +226,21 @@ class TestSurvey:
         ours = with_survey(Preprocessing((8, 8), None, (0.5,) * 4, (0.5,) * 4), found)
         assert ours.colors == "RGBA" and "RGBA" in found.notes[0]
         assert self.found([file_of(picture("RGBA"))], Form(3)).colors is None
+
+    def test_three_grey_pages_are_the_channels_where_all_files_have_them(self):
+        pages, two = (tiff_file(np.moveaxis(BANDS[..., :number], 2, 0)) for number in (3, 2))
+        found = self.found([pages, pages], Form(3, value_max=4095))
+        assert found.colors == PAGES and "--channels RGB" in found.notes[0]
+        assert self.found([pages], Form(3, "RGB", value_max=4095)).colors is None
+        assert self.found([pages], Form(7, value_max=4095)).notes == ()
+        for files, form in (
+            ([pages, two], Form(3)),
+            ([file_of(picture()), pages], Form(3)),
+            ([two], Form(1)),
+        ):
+            found = self.found(files, form)
+            assert found.colors is None
+            assert any("several pages" in note and "first page is the image" in note for note in found.notes)
 
     def test_a_range_that_only_a_person_knows(self):
         with pytest.raises(ValueError, match=r"values of 0 go from -5 to -5: .*--value-range=LOW,HIGH"):

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from compute.images import decoding
 from compute.images.decoding import decode
 from compute.images.sources import LARGEST_BYTES, FolderSource, Item, class_names, open_source, sample
+from compute.runtime.notices import Notice
 from compute.runtime.vision import datasets
 from tests.support.pictures import encoded, noise
 
@@ -57,6 +59,18 @@ class TestFolder:
         )
         assert class_names(source.items) == ("cat", "dog")
         assert source.read("dog/b.png") == (tmp_path / "dog/b.png").read_bytes()
+
+    def test_arrays_beside_pictures_are_left_out_and_said(self, tmp_path):
+        put(tmp_path, "cat/1.png")
+        for name in ("dog/1.npy", "dog/2.npy"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            np.save(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+        with pytest.warns(Notice, match=r"2 arrays beside the pictures in .* \(such as dog/1.npy\) left out"):
+            assert [item.path for item in open_source(str(tmp_path)).items] == ["cat/1.png"]
+        (tmp_path / "cat/1.png").unlink()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert class_names(open_source(str(tmp_path)).items) == ("dog",)
 
     def test_first_folders_that_are_splits(self, tmp_path):
         put(tmp_path, "train/dog/1.png", "test/cat/1.png", "val/1.png")
