@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from tests.benchmarks.zoo.__main__ import apart, row
 from tests.benchmarks.zoo.checks import CHECKS, REFUSED, RIGHT, SKIPPED, WRONG, Comparison, compared
 from tests.benchmarks.zoo.networks import ENTRIES, Entry, made_lively, module_of, photographs
-from tests.benchmarks.zoo.plain import STD, guided_gradient, normalized
+from tests.benchmarks.zoo.plain import STD, guided_gradient, normalized, unit_gradient
 
 KINDS = {
     "torchvision:squeezenet1_1": "plain convolutions",
@@ -93,7 +93,7 @@ class ReLUs(nn.Module):
     def __init__(self, kind: str):
         super().__init__()
         torch.manual_seed(1)
-        self.first, self.second, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 1, 1)
+        self.first, self.second, self.last = nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 1), nn.Conv2d(16, 1, 1)
         self.relu, self.kind = nn.ReLU6(), kind
 
     def forward(self, x):
@@ -115,7 +115,8 @@ def test_guided_gradient_of_the_reference_is_the_papers(kind):
         gradient = last[0].clamp(min=0) * (two[0, :, 0, 0] > 0)
         gradient = (gradient @ second).clamp(min=0) * (one[0, :, 0, 0] > 0)
         expected = gradient @ first / torch.tensor(STD, dtype=torch.double)
-    assert bool(expected.any()) and torch.allclose(found, expected)
+    assert torch.allclose(found, expected)
+    assert not torch.allclose(found, unit_gradient(network, pixels, "last", (0, 0, 0))[:, 0, 0])
 
 
 def test_receptive_fields_that_are_too_small_are_wrong():

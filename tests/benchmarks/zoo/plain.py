@@ -6,7 +6,7 @@ Nothing here knows of graphs, of folding, or of anything else that is quicker.
 import copy
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,8 +26,13 @@ STEP = 1e-8
 
 CONVOLUTION = "aten.convolution.default"
 PASSING = ("aten.clone.", "aten.detach.", "aten.alias.", "aten.lift_fresh.")
-RELUS = {"relu": math.inf, "relu_": math.inf, "relu6": 6.0}
-"""PyTorch's functions and methods, and the most that they give."""
+RELUS: dict[str, Callable[..., tuple[Tensor, float, float, bool]]] = {
+    "relu": lambda input, inplace=False: (input, 0.0, math.inf, inplace),
+    "relu_": lambda input: (input, 0.0, math.inf, True),
+    "relu6": lambda input, inplace=False: (input, 0.0, 6.0, inplace),
+    "hardtanh": lambda input, min_val=-1.0, max_val=1.0, inplace=False: (input, min_val, max_val, inplace),
+}
+"""PyTorch's functions: what they are of, the least and the most that they give, and whether in place."""
 
 
 def normalized(images: Tensor) -> Tensor:
@@ -316,12 +321,12 @@ class Guided(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         name, options = getattr(func, "__name__", ""), kwargs or {}
-        if name not in RELUS:
-            return func(*args, **options)
-        x = args[0] if args else options["input"]
-        result = GuidedReLU.apply(x, RELUS[name])
-        in_place = name.endswith("_") or options.get("inplace") or args[1:] == (True,)
-        return x.copy_(result) if in_place else result
+        if name in RELUS:
+            x, least, most, in_place = RELUS[name](*args, **options)
+            if least == 0:
+                result = GuidedReLU.apply(x, most)
+                return x.copy_(result) if in_place else result
+        return func(*args, **options)
 
 
 def guided_gradient(network: nn.Module, pixels: Tensor, module: str, unit: tuple[int, int, int]) -> Tensor:
