@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md are the committed results, number by number."""
+"""The tables of docs/benchmarks.md and docs/networks.md are the committed results, number by number."""
 
 import pytest
 
@@ -6,15 +6,16 @@ from tests.benchmarks.reporting.report import Report, alternately, markdown, nam
 from tests.benchmarks.reporting.table import marked, written
 from tests.support import ROOT
 
-PAGE = (ROOT / "docs" / "benchmarks.md").read_text()
+PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 
 
-def test_tables_equal_the_results():
-    assert written(PAGE) == PAGE, "`make docs` writes them"
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if marked(page)])
+def test_tables_equal_the_results(name):
+    assert written(PAGES[name]) == PAGES[name], "`make docs` writes them"
 
 
 def test_every_result_has_its_table():
-    assert marked(PAGE) == names()
+    assert sorted(table for page in PAGES.values() for table in marked(page)) == names()
 
 
 def test_table_of_a_report():

@@ -2,6 +2,7 @@
 
 import math
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -434,8 +435,6 @@ def _checks(
 
 
 def _crashed(error: Exception) -> Check:
-    import traceback
-
     last = traceback.extract_tb(error.__traceback__)[-1]
     return Check(
         WRONG, words=f"{type(error).__name__}: {error} ({last.filename.rpartition('/')[2]}:{last.lineno})"
