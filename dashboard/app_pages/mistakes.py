@@ -13,7 +13,6 @@ from dashboard.sections.mistakes import disagreeing, label_choice
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView
-from dashboard.views.navigation import PAGES
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_links import explaining
@@ -120,12 +119,14 @@ def _wrong(opened: Opened[MistakesView], shown: Labelled) -> None:
         return
     st.caption(f"{len(images):,} images, those of the greatest loss first. A click opens the image.")
     losses = [f"loss {loss:.2f}" for loss in images["loss"].to_pylist()]
-    clicked = wall(
-        opened, images["image_id"].to_numpy(), "images_page", label="Images with other labels", notes=losses
+    wall(
+        opened,
+        images["image_id"].to_numpy(),
+        "images_page",
+        label="Images with other labels",
+        notes=losses,
+        opens=explaining(opened, 0),
     )
-    if clicked is not None:
-        view = explaining(opened, int(clicked))
-        st.switch_page(PAGES[view.page].file, query_params=view.to_query())
 
 
 def _matrix(opened: Opened[MistakesView], shown: Labelled) -> None:
@@ -159,16 +160,14 @@ def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
         st.caption("There is no such image.")
         return
     st.caption(f"{len(images):,} images, the {order} sure ones first. A click opens the image.")
-    clicked = wall(
+    wall(
         opened,
         images["image_id"].to_numpy(),
         "images_page",
         label=title,
         badges=[f"{share:.0%}" for share in images["probability"].to_pylist()],
+        opens=explaining(opened, 0),
     )
-    if clicked is not None:
-        view = explaining(opened, int(clicked))
-        st.switch_page(PAGES[view.page].file, query_params=view.to_query())
 
 
 def _of_cell(opened: Opened[MistakesView], shown: Labelled) -> pa.Table:

@@ -12,7 +12,7 @@ from dashboard.sections.overview import filter_pictures
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, OverviewView
-from dashboard.views.navigation import link
+from dashboard.views.navigation import address_up_to, link
 from dashboard.widgets.capability_list import capability_list
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import open_page
@@ -131,23 +131,25 @@ def filters(run: Run, view: OverviewView) -> None:
     )
     shown = filter_pictures(runs.table(run, "filters"), view.scaling)
     items = [
-        GridItem(channel, data_url.data_url(png), alt=f"first-layer filter {channel}", caption=str(channel))
-        for channel, png in shown
-    ]
-    layer = next(iter(runs.choices(run).layers), "")
-    clicked = image_grid(items, key="overview/filters", label="First-layer filters", size=64, pixelated=True)
-    if clicked is not None:
-        st.switch_page(
-            "channels.py",
-            query_params=ChannelsView(
-                view.store, view.run, layer=layer, channel=_channel(clicked)
-            ).to_query(),
+        GridItem(
+            name,
+            data_url.data_url(png),
+            alt=f"first-layer filter {name}",
+            caption=name,
+            goes_to=name.partition("/")[0],
         )
+        for name, png in shown
+    ]
+    first = ChannelsView(view.store, view.run, layer=next(iter(runs.choices(run).layers), ""))
+    image_grid(
+        items,
+        key="overview/filters",
+        label="First-layer filters",
+        size=64,
+        pixelated=True,
+        link=address_up_to(first, "channel"),
+    )
     st.caption("A click shows what activates the filter most.")
-
-
-def _channel(name: int | str) -> int:
-    return int(str(name).partition("/")[0])
 
 
 def layers(run: Run, view: OverviewView) -> None:

@@ -1,4 +1,4 @@
-"""A grid of image buttons in one component."""
+"""A grid of images that are buttons, or links, in one component."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +20,7 @@ class GridItem:
     badge, tone: the label upon the image and its color.
     box: a rectangle upon the image, (left, top, right, bottom) in fractions of its width and height; it may
         pass the border.
+    goes_to: what stands for the item in the address of the grid's link, where that is not its id.
     """
 
     id: int | str
@@ -30,6 +31,7 @@ class GridItem:
     badge: str = ""
     tone: Literal["neutral", "good", "bad"] = "neutral"
     box: tuple[float, float, float, float] | None = None
+    goes_to: int | str | None = None
 
 
 def image_grid(
@@ -41,14 +43,18 @@ def image_grid(
     size: int = 96,
     selected: int | str | None = None,
     pixelated: bool = False,
+    link: str = "",
     on_click: Callable[[int | str], None] | None = None,
 ) -> int | str | None:
     """Show `items` as buttons and return the id of the one clicked in this run of the script, else None.
+
+    With a link they are links, and none is clicked.
 
     columns: None fills the width; a narrow page has fewer.
     size: an image's side in CSS pixels.
     selected: the id that is shown as chosen.
     pixelated: whether images are enlarged without smoothing, as for filters.
+    link: the address that a click opens, see `dashboard.views.navigation.address_up_to`; the id follows it.
     label: names the grid for screen readers.
     on_click: called with the id before the script runs, as Streamlit's own callbacks are.
     """
@@ -66,6 +72,7 @@ def image_grid(
             "size": size,
             "selected": selected,
             "pixelated": pixelated,
+            "link": link,
         },
         on_clicked_change=clicked,
     )

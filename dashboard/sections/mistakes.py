@@ -1,6 +1,7 @@
 """The tab Neighbours disagree of the Mistakes page: images whose nearest images carry another label."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import streamlit as st
@@ -12,7 +13,6 @@ from dashboard.data.labelled_images import Labelled
 from dashboard.data.runs import BY_FOLDER
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView, NeighborsView
-from dashboard.views.navigation import PAGES
 from dashboard.widgets.header import Opened
 from dashboard.widgets.image_wall import wall
 from featurestore.reader import Run
@@ -50,7 +50,8 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
         "neighbours. On each image: the share of neighbours with another label; below it what they vote for. "
         "A click shows the neighbours."
     )
-    clicked = wall(
+    neighbors = binding.following(NeighborsView, opened.view, st.session_state)
+    wall(
         opened,
         outvoted["image_id"].to_numpy(),
         "images_page",
@@ -58,10 +59,8 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
         badges=[f"{share:.0%}" for share in outvoted["share"].to_pylist()],
         notes=[f"vote: {name}" for name in outvoted["majority"].to_pylist()],
         judged=False,
+        opens=replace(neighbors, upload="", count=opened.view.k),
     )
-    if clicked is not None:
-        view = NeighborsView(opened.store, opened.run.fingerprint, image=int(clicked), count=opened.view.k)
-        st.switch_page(PAGES[view.page].file, query_params=view.to_query())
 
 
 def _controls(labels: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -10,8 +9,7 @@ from starlette.routing import Route
 
 from dashboard.server.routes import PLAIN
 from dashboard.sharing.short_links import ShortLinks
-from dashboard.views.navigation import PAGES
-from dashboard.views.state import ViewState
+from dashboard.views.navigation import address
 
 UNKNOWN = (
     "There is no such short link: it is of another dashboard's store, or was removed. Ask for the full link."
@@ -33,13 +31,8 @@ def link_routes(open_links: Callable[[str], ShortLinks]) -> list[Route]:
         if view is None:
             return PlainTextResponse(UNKNOWN, status_code=404, headers=PLAIN)
         # The folder may have another name here than where the link was made.
-        return RedirectResponse(_relative(replace(view, store=store)), headers={"Cache-Control": "no-cache"})
+        # Relative to a short link's address, so that it holds below a proxy's prefix.
+        where = f"../../{address(replace(view, store=store))}"
+        return RedirectResponse(where, headers={"Cache-Control": "no-cache"})
 
     return [Route("/s/{store}/{name}", follow)]
-
-
-def _relative(view: ViewState) -> str:
-    """Return the view's address, relative to a short link's, so that it holds below a proxy's prefix."""
-    # The first page has no path.
-    path = "" if view.page == next(iter(PAGES)) else view.page
-    return f"../../{path}?{urlencode(view.to_query(), errors='replace')}"

@@ -110,6 +110,10 @@ class ImageView(LiveView):
         missing = view.tab == image_tabs.OCCLUSION and bool(view.upload or not choices.occlusion)
         return (dataclasses.replace(view, source="live") if missing else view), notes
 
+    def on_tab(self, tab: str) -> Self:
+        """Return the view of the same image on another tab, with the tab's method as it was left."""
+        return self.turned_to(image_tabs.METHOD_OF_TAB.get(tab, self.method), tab=tab)
+
     @property
     def holder(self) -> str:
         return UNITS if self.tab == image_tabs.CHANNELS else super().holder

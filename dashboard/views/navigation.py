@@ -1,6 +1,7 @@
 """All pages: where their scripts are, and what the navigation says of them."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -119,6 +120,22 @@ def navigation_pages() -> list:
         )
         for index, (name, entry) in enumerate(PAGES.items())
     ]
+
+
+def address(view: ViewState) -> str:
+    """Return the address of a view, relative to the app."""
+    return f"{_path(view)}?{urlencode(view.to_query(), errors='replace')}"
+
+
+def address_up_to(view: ViewState, field: str) -> str:
+    """Return the address of a view, relative to the app, up to the value of a field, which is to follow."""
+    query = {name: text for name, text in view.to_query().items() if name != field}
+    return f"{_path(view)}?{urlencode(query, errors='replace')}&{field}="
+
+
+def _path(view: ViewState) -> str:
+    """Return the page's path; the first page has none."""
+    return "" if view.page == next(iter(PAGES)) else view.page
 
 
 def link(view: ViewState, label: str | None = None, icon: str | None = None) -> None:

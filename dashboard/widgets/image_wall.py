@@ -12,6 +12,7 @@ from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.labelled_images import COLUMNS
 from dashboard.views import binding, urls
+from dashboard.views.navigation import address_up_to
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
 
@@ -33,14 +34,16 @@ def wall(
     notes: Sequence[str] | None = None,
     judged: bool = True,
     selected: int | None = None,
+    opens: ViewState | None = None,
     on_click: Callable[[int], None] | None = None,
-) -> int | None:
-    """Draw one page of the images (n,), in their order, as buttons; return the image clicked in this run.
+) -> None:
+    """Draw one page of the images (n,), in their order, as buttons or links.
 
     field: of the view, the number of the page, so that a link opens on it.
     label: the wall's name for screen readers.
     badges, notes: a text for each image, upon it and below it.
     judged: whether the badge's color says if the prediction is right.
+    opens: the view that a click opens, of that image; without one, a click is for `on_click`.
     on_click: called with the image before the script runs.
     """
     page = page_of(type(opened.view), field, len(image_ids), PER_PAGE)
@@ -52,7 +55,8 @@ def wall(
     if not judged:
         items = [replace(item, tone="neutral") for item in items]
     key = f"{opened.view.page}/{field}"
-    return image_grid(items, key=key, label=label, size=84, selected=selected, on_click=on_click)
+    link = "" if opens is None else address_up_to(opens, "image")
+    image_grid(items, key=key, label=label, size=84, selected=selected, link=link, on_click=on_click)
 
 
 def page_of(cls: type[ViewState], field: str, count: int, per_page: int) -> slice:

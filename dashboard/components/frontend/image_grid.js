@@ -1,9 +1,10 @@
 import style from "./image_grid.css"
 import { component, element } from "./shared/lifecycle.js"
+import { follow } from "./shared/links.js"
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 }
 
-/** A grid of image buttons; one Tab stop, arrow keys move inside it. */
+/** A grid of images that are buttons or links; one Tab stop, arrow keys move inside it. */
 class ImageGrid {
   #shown = null
   #emit = () => {}
@@ -23,7 +24,7 @@ class ImageGrid {
     this.grid.style.setProperty("--columns", data.columns)
     this.grid.classList.toggle("columned", Boolean(data.columns))
     this.grid.classList.toggle("pixelated", data.pixelated)
-    this.#show(data.items)
+    this.#show(data.items, data.link)
     this.#select(data.selected)
   }
 
@@ -36,12 +37,12 @@ class ImageGrid {
     return [...this.grid.children]
   }
 
-  #show(items) {
-    const text = JSON.stringify(items)
+  #show(items, link) {
+    const text = JSON.stringify([items, link])
     if (text === this.#shown) return
     this.#shown = text
     const focused = this.buttons.findIndex(button => button.matches(":focus"))
-    this.grid.replaceChildren(...items.map(item => tile(item)))
+    this.grid.replaceChildren(...items.map(item => tile(item, link)))
     if (focused >= 0) this.buttons[Math.min(focused, items.length - 1)]?.focus()
   }
 
@@ -56,13 +57,14 @@ class ImageGrid {
   }
 
   #click(event) {
-    const button = event.target.closest("button")
-    if (button) this.#emit("clicked", button.item.id)
+    const button = event.target.closest("button, a")
+    if (button?.href) follow(event, button.href)
+    else if (button) this.#emit("clicked", button.item.id)
   }
 
   #move(event) {
     const buttons = this.buttons
-    const here = buttons.indexOf(event.target.closest("button"))
+    const here = buttons.indexOf(event.target.closest("button, a"))
     const row = getComputedStyle(this.grid).gridTemplateColumns.split(" ").length
     const ends = { Home: -here, End: buttons.length - 1 - here }
     const step = { ...STEPS, ArrowUp: -row, ArrowDown: row, ...ends }[event.key]
@@ -75,7 +77,8 @@ class ImageGrid {
   }
 }
 
-function tile(item) {
+/** @param link the address that a click opens, up to the item's id; empty where a click is an event */
+function tile(item, link) {
   const image = element("img", { alt: item.alt, loading: "lazy", decoding: "async" })
   const frame = element("span", { className: "frame" }, image)
   // The box is in fractions of the image, so its frame takes the image's own shape within the square.
@@ -90,7 +93,10 @@ function tile(item) {
   const square = element("span", { className: "square" }, frame)
   if (item.badge) square.append(element("span", { className: `badge ${item.tone}` }, item.badge))
   const title = [item.caption, item.note].filter(Boolean).join("\n")
-  const button = element("button", { type: "button", title }, square)
+  const address = link && link + encodeURIComponent(item.goes_to ?? item.id)
+  const button = link
+    ? element("a", { href: new URL(address, document.baseURI).href, title }, square)
+    : element("button", { type: "button", title }, square)
   for (const line of ["caption", "note"]) {
     if (item[line]) button.append(element("span", { className: line }, item[line]))
   }

@@ -22,7 +22,6 @@ from dashboard.text import sentence
 from dashboard.views.definitions import ImageView
 from dashboard.views.image_tabs import (
     CHANNELS,
-    METHOD_OF_TAB,
     NEIGHBORS,
     OCCLUSION,
     SALIENCY,
@@ -49,26 +48,21 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     }
     for column, (tab, part) in zip(st.columns(len(parts), gap="small"), parts.items(), strict=True):
         with column:
-            link(shown_on(opened.view, tab), TABS[tab], ":material/open_in_full:")
+            link(opened.view.on_tab(tab), TABS[tab], ":material/open_in_full:")
             with boundary():
                 part()
     if refused is not None:
         st.info(sentence(refused), icon=":material/lock:")
-    link(shown_on(opened.view, NEIGHBORS), TABS[NEIGHBORS], PAGES["neighbors"].icon)
+    link(opened.view.on_tab(NEIGHBORS), TABS[NEIGHBORS], PAGES["neighbors"].icon)
     known = chosen.image_id is not None or refused is None
     if known:
         with boundary():
             strip(opened, chosen, "feature", SHOWN, size=SIDE)
     if runs.choices(opened.run).layers:
-        link(shown_on(opened.view, CHANNELS), TABS[CHANNELS], PAGES["channels"].icon)
+        link(opened.view.on_tab(CHANNELS), TABS[CHANNELS], PAGES["channels"].icon)
         if known:
             with boundary():
                 strongest_channels.strip(opened, chosen, SHOWN, SIDE)
-
-
-def shown_on(view: ImageView, tab: str) -> ImageView:
-    """Return the view of the same image on another tab, with the tab's method as it was left."""
-    return view.turned_to(METHOD_OF_TAB.get(tab, view.method), tab=tab)
 
 
 def _occlusion(opened: Opened[ImageView], chosen: ChosenImage, refused: str | None) -> None:
@@ -83,7 +77,7 @@ def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: s
     if refused is not None:
         st.caption("Needs the network.")
         return
-    view = dataclasses.replace(shown_on(opened.view, tab), source="live")
+    view = dataclasses.replace(opened.view.on_tab(tab), source="live")
     job = live_result(method_task(view, opened.run), starts_itself=True)
     if job is None:
         return

@@ -1,6 +1,7 @@
 """The tab Strongest channels of the Image page: the channels that respond unusually strongly to the image."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import streamlit as st
 
@@ -15,7 +16,7 @@ from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, ImageView
 from dashboard.views.image_tabs import CHANNELS
-from dashboard.views.navigation import link
+from dashboard.views.navigation import address_up_to, link
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live.run import live_result
@@ -59,7 +60,7 @@ def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int)
         key="image/strongest",
         label="Strongest channels",
         size=size,
-        on_click=lambda name: binding.change(ImageView, tab=CHANNELS, layer="", strong=str(name)),
+        link=address_up_to(replace(opened.view.on_tab(CHANNELS), layer=""), "strong"),
     )
 
 
