@@ -21,6 +21,9 @@ BESIDE_RUNS = (CACHE, LINKS, "results", "selections")
 TEMPORARY = ".tmp-"
 """How names of files begin that are being written: no reader looks at them."""
 
+PROGRESS = f"{TEMPORARY}progress"
+"""A line of text in the folder of a run that is being written: how far its writer is."""
+
 _FINGERPRINT = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
 _SHARD_FILE = re.compile(r"([a-z_]+)-([0-9]{5,9})\.parquet")
 

@@ -3,6 +3,7 @@
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from numbers import Integral
 from pathlib import Path
@@ -16,7 +17,7 @@ from featurestore.files import locks
 from featurestore.files.arrays import matrix
 from featurestore.files.row_groups import RowGroups
 from featurestore.files.shard import Shard
-from featurestore.layout import CURRENT, MANIFEST, RUNS, check_fingerprint
+from featurestore.layout import CURRENT, MANIFEST, PROGRESS, RUNS, check_fingerprint
 from featurestore.manifest import Manifest, read_manifest
 from featurestore.objects.shard import ObjectShard, at_once
 from featurestore.places import Place, folder_names, folders_with, place
@@ -54,6 +55,20 @@ class Store:
         """Names of run folders without a manifest: being written, or left by a killed writer."""
         return sorted(folder_names(self.path / RUNS) - set(self.runs()))
 
+    def progress(self) -> str | None:
+        """How far the run is that is being written now, in a line of its writer's, which may be empty.
+
+        None where nobody writes one on this machine; in object storage it can't be seen.
+        """
+        if not isinstance(self.path, Path):
+            return None
+        for name in self.unfinished():
+            folder = self.path / RUNS / name
+            with suppress(FileNotFoundError), locks.claimed(folder) as nobody_writes:
+                if not nobody_writes:
+                    return _text(folder / PROGRESS)
+        return None
+
     def current(self) -> str:
         """Fingerprint of the run to show, read anew at each call."""
         named = self._named()
@@ -80,8 +95,8 @@ class Store:
             return (self.path / CURRENT).read_text(errors="replace")
         except FileNotFoundError:
             raise ValueError(
-                f"store {self.path} has no finished run yet; `make store STORE={self.path}` "
-                "goes on where it was interrupted"
+                f"store {self.path} has no finished run yet; where it was interrupted, the command that "
+                "began it goes on with it"
             ) from None
 
     def _check_run(self, fingerprint: str) -> str:
@@ -94,6 +109,13 @@ class Store:
             f"run {fingerprint!r} is not in {self.path} (any more); there are: "
             f"{', '.join(self.runs()) or 'none'}"
         )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 class Run:

@@ -23,6 +23,7 @@ from compute.pipeline.stages.layers import filters_table, layers_table
 from compute.pipeline.stages.precision_error import precision_error
 from compute.runtime.progress import Progress
 from compute.runtime.threads import fixed_threads
+from featurestore.layout import PROGRESS
 from featurestore.manifest import Manifest
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
@@ -54,19 +55,25 @@ def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = 
     damaged = run.writer.drop_damaged()
     for name in damaged:
         progress.note(f"{name} is damaged or missing: made again")
-    with engine:
-        _activations(run, progress, engine)
-        if "occlusion" in job.parameters.stages:
-            _sharded(run, "occlusion", progress, engine)
-    for stage in (name for name in job.parameters.stages if name in STAGES):
-        with fixed_threads(job.parameters.threads):  # anew: numba sets OpenMP's number for all
-            STAGES[stage](run, progress)
+    with progress.kept_in(run.writer.folder / PROGRESS):
+        _compute_missing(run, progress, engine)
     run.remove_partials()
     before = run.writer.committed()
     manifest = run.writer.commit(_new_fields(run, progress) if before is None else _fields(before))
     if damaged:
         progress.note(f"repaired {len(damaged)} files of run {job.fingerprint}: {', '.join(damaged)}")
     return manifest
+
+
+def _compute_missing(run: OpenRun, progress: Progress, engine: Engine) -> None:
+    stages = run.job.parameters.stages
+    with engine:
+        _activations(run, progress, engine)
+        if "occlusion" in stages:
+            _sharded(run, "occlusion", progress, engine)
+    for stage in (name for name in stages if name in STAGES):
+        with fixed_threads(run.job.parameters.threads):  # anew: numba sets OpenMP's number for all
+            STAGES[stage](run, progress)
 
 
 def build_part(

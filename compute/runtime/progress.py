@@ -3,19 +3,24 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 TERMINAL_SECONDS, LOG_SECONDS = 0.2, 5.0
 
 
 class Progress:
-    """Reports the stages of a run, one after the other, on `stream`; keeps the seconds that each took."""
+    """Reports the stages of a run, one after the other, on `stream`; keeps the seconds that each took.
+
+    file: has the latest line for others to read, where there is one.
+    """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic):
         self.stream = sys.stderr if stream is None else stream
         self.clock = clock
         self.seconds: dict[str, float] = {}
+        self.file: Path | None = None
 
     @contextmanager
     def stage(self, name: str, total: int, unit: str = "images") -> Iterator["StageProgress"]:
@@ -26,6 +31,17 @@ class Progress:
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + stage.elapsed()
             stage.close()
+
+    @contextmanager
+    def kept_in(self, file: Path) -> Iterator[None]:
+        """Within, a file of this name has the latest line; then it goes."""
+        self.file = file
+        try:
+            yield
+        finally:
+            self.file = None
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
 
     def note(self, text: str) -> None:
         print(text, file=self.stream, flush=True)
@@ -80,6 +96,10 @@ class StageProgress:
     def _write(self, line: str) -> None:
         self.progress.stream.write(f"\r\x1b[2K{line}" if self.is_terminal else f"{line}\n")
         self.progress.stream.flush()
+        if self.progress.file is not None:
+            # The work goes on without it where the disk is full.
+            with suppress(OSError):
+                self.progress.file.write_text(line)
 
 
 def duration(seconds: float) -> str:

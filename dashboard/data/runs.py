@@ -19,8 +19,10 @@ from compute.reports.drawing.coloring import coloring as coloring_of
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import image_search
 from dashboard.settings import Settings, find_stores
+from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
 from featurestore import vector_cache
+from featurestore.layout import CURRENT
 from featurestore.places import Place, beside, place
 from featurestore.reader import Run, Store
 
@@ -36,6 +38,30 @@ def settings() -> Settings:
 def stores() -> dict[str, Place]:
     """Return the served stores by name; not cached, so that a store that was made since is found."""
     return find_stores(settings().stores)
+
+
+def shown_store(asked: str) -> str:
+    """Return the name of the store that an address shows which asks for this one, or for none.
+
+    That is then the first one that can be read, else the first. "" for one that is not served.
+    """
+    listed = stores()
+    if asked:
+        name = resolved(asked, listed)
+        return name if name in listed else ""
+    return next(filter(_is_readable, listed), next(iter(listed), ""))
+
+
+def has_run(where: Place) -> bool:
+    """Return whether a store has a finished run, as far as can be seen without asking over a network."""
+    return not isinstance(where, Path) or (where / CURRENT).is_file()
+
+
+def _is_readable(name: str) -> bool:
+    try:
+        return open_run(name, Store(_folder(name)).current()) is not None
+    except ValueError:
+        return False
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -10,10 +10,8 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import streamlit
 from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -22,13 +20,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.jobs import visitor
+from dashboard.server import front_end
 from dashboard.text import logged
 
 INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def content_policy(page: bytes) -> str:
-    """Return the Content-Security-Policy under which Streamlit's own page runs.
+    """Return the Content-Security-Policy under which Streamlit's page runs.
 
     It allows scripts of this server alone, and those that stand in the page itself, by their hash. The page's
     styles are made in the browser, and the map's drawing commands are compiled there (regl), which needs
@@ -53,9 +52,8 @@ def content_policy(page: bytes) -> str:
     )
 
 
-PAGE = Path(streamlit.__file__).parent / "static" / "index.html"
 HEADERS = {
-    "Content-Security-Policy": content_policy(PAGE.read_bytes()),
+    "Content-Security-Policy": content_policy(front_end.PAGE.encode()),
     "Cross-Origin-Resource-Policy": "same-origin",
     # An address says what somebody looks at, and may carry a proof.
     "Referrer-Policy": "same-origin",

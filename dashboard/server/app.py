@@ -5,9 +5,10 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard.data.runs import open_run
+from dashboard.data.runs import open_run, shown_store
 from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.compare_routes import comparison_routes
+from dashboard.server.front_end import FrontEndMiddleware
 from dashboard.server.link_routes import link_routes
 from dashboard.server.preload import preloaded
 from dashboard.server.routes import beneath, make_routes
@@ -26,5 +27,6 @@ app = st.App(
     middleware=[
         Middleware(AccessMiddleware, policy=Policy.of(settings.host, settings.public_url, settings.uploads)),
         Middleware(UploadLimitMiddleware),
+        Middleware(FrontEndMiddleware, base_path=settings.base_path, store_of=shown_store),
     ],
 )

@@ -122,6 +122,11 @@ def navigation_pages() -> list:
     ]
 
 
+def title(page: str, store: str) -> str:
+    """Return what a browser's tab, its history and a preview of a link call a page of a store."""
+    return " · ".join(filter(None, (PAGES[page].title, store, "Featurescope")))
+
+
 def address(view: ViewState) -> str:
     """Return the address of a view, relative to the app."""
     return f"{_path(view)}?{urlencode(view.to_query(), errors='replace')}"

@@ -17,6 +17,7 @@ from dashboard.jobs.queue import OUT_OF_MEMORY
 from dashboard.text import logged, sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
+from featurestore.reader import Store
 
 
 @contextmanager
@@ -66,14 +67,47 @@ def unknown_store(view: View, listed: list[str]) -> NoReturn:
     st.stop()
 
 
+def unfinished(view: View, listed: list[str], store: Store) -> NoReturn:
+    """Say how far the store is that is being made, show it once it is there, offer the others meanwhile."""
+    _progress(view, store)
+    _offer_others(view, listed)
+    st.stop()
+
+
+@st.fragment(run_every=2.0)
+def _progress(view: View, store: Store) -> None:
+    """Draw how far a store is; rerun the page once it has a run."""
+    # A fragment runs outside of the page, so it needs a boundary of its own.
+    with boundary():
+        if runs.has_run(store.path):
+            binding.rerun()
+        line = store.progress()
+        if line is None:
+            st.header(f"Store {view.store} is not finished", anchor=False)
+            st.warning(
+                "It has no run yet, and nobody on this machine is making one. Where that was interrupted, "
+                "the command that began it goes on with it.",
+                icon=":material/pause_circle:",
+            )
+            return
+        st.header(f"Store {view.store} is being made", anchor=False)
+        st.info("This page shows it once it is there.", icon=":material/hourglass_top:")
+        if line:
+            st.code(line, language=None)
+
+
 def unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
     """Say why the store can't be read, offer the others, and end the page."""
     st.header(f"Store {view.store} can't be read", anchor=False)
     st.error(sentence(error), icon=":material/error:")
+    _offer_others(view, listed)
+    st.stop()
+
+
+def _offer_others(view: View, listed: list[str]) -> None:
     for name in listed:
         if name != view.store:
             offer(dataclasses.replace(view, store=name, run=""), f"Show {name}")
-    st.stop()
 
 
 def gone(view: View) -> NoReturn:

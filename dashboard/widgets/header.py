@@ -14,8 +14,8 @@ from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
 from dashboard.views import binding
 from dashboard.views.binding import View
-from dashboard.views.navigation import PAGES, link
-from dashboard.views.query_text import Notes, resolved
+from dashboard.views.navigation import PAGES, link, title
+from dashboard.views.query_text import Notes
 from dashboard.views.state import Choices
 from dashboard.widgets import errors, other_runs
 from featurestore.places import Place
@@ -53,7 +53,7 @@ def open_page(
     listed = runs.stores()
     if not listed:
         errors.no_stores()
-    view = dataclasses.replace(view, store=resolved(view.store or next(iter(listed)), listed))
+    view = dataclasses.replace(view, store=runs.shown_store(view.store) or view.store)
     if view.store not in listed:
         errors.unknown_store(view, list(listed))
     run, latest = _open_run(view, listed)
@@ -63,10 +63,11 @@ def open_page(
     proof, unread = proof_of(view)
     view = view if proof else dataclasses.replace(view, proof="")
     binding.settle(view)
+    st.set_page_config(page_title=title(view.page, view.store))
     with navigation:
         _navigate(view, choices)
     opened = Opened(view, run, result_of(view, run))
-    _draw(opened, list(listed))
+    _draw(opened, listed)
     if proof:
         draw_verdict(proof, view, run, opened.result)
     other_runs.offer(view, run, latest, proof)
@@ -98,6 +99,8 @@ def _navigate(view: View, choices: Choices) -> None:
 
 def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:
     path = listed[view.store]
+    if not runs.has_run(path):
+        errors.unfinished(view, list(listed), Store(path))
     try:
         store = Store(path)
         latest = store.current()
@@ -109,7 +112,7 @@ def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:
     errors.gone(view)
 
 
-def _draw(opened: Opened, listed: list[str]) -> None:
+def _draw(opened: Opened, listed: dict[str, Place]) -> None:
     view = opened.view
     entry = PAGES[view.page]
     heading, controls = st.columns([3, 2], vertical_alignment="center")
@@ -121,11 +124,12 @@ def _draw(opened: Opened, listed: list[str]) -> None:
         draw_pin(view, opened.run, opened.result)
 
 
-def _choose_store(cls: type[View], listed: list[str]) -> None:
+def _choose_store(cls: type[View], listed: dict[str, Place]) -> None:
     st.selectbox(
         "Store",
-        listed,
+        list(listed),
         key=binding.key(cls, "store"),
+        format_func=lambda name: name if runs.has_run(listed[name]) else f"{name} (not finished)",
         label_visibility="collapsed",
         help="What one network makes of one set of images",
         on_change=lambda: binding.change(cls, run=""),

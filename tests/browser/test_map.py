@@ -15,7 +15,7 @@ def images(stores):
 
 
 def buttons(page):
-    return page.locator(".grid button")
+    return page.locator(".grid :is(a, button)")
 
 
 def test_a_search_marks_its_hits_and_lists_them(visit, images):

@@ -14,7 +14,7 @@ from dashboard.views import urls
 from dashboard.views.definitions import MapView, OverviewView
 from featurestore.files.disk_cache import DiskCache
 
-VIEW = MapView("mine", "0123abcd", map="tsne", camera="1,2,3,4", selection="ab" * 8, proof="1~abc")
+VIEW = MapView("mine", "0123abcd", map="tsne", camera="1,2,3", selection="ab" * 8, proof="1~abc")
 
 
 @pytest.fixture

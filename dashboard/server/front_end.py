@@ -1,0 +1,178 @@
+"""Streamlit's front end as this server gives it: its files compressed, its page titled after what it shows.
+
+Streamlit serves its scripts as they are, 8.8 MB for a first visit of a page, and the same page for every
+address; its front end then looks for the server below the page's own path first, which is refused.
+"""
+
+import gzip
+import json
+import mimetypes
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from html import escape
+from pathlib import Path
+
+import pyarrow as pa
+import streamlit
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dashboard.components import loader
+from dashboard.views.navigation import PAGES, title
+
+STATIC = Path(streamlit.__file__).parent / "static"
+COMPRESSED = frozenset({".js", ".css", ".svg", ".json"})
+"""Endings of files that become smaller; fonts and pictures are compressed as they are."""
+
+# Of Plotly's 4.7 MB, Brotli leaves 1.18 and gzip 1.42. At its greatest level it takes 9 s, at this one 0.5.
+BROTLI = pa.Codec("brotli", compression_level=9)
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "br": lambda content: BROTLI.compress(content, asbytes=True),
+    "gzip": gzip.compress,
+}
+
+NOT_USED = re.compile(rb"@font-face\{[^}]*font-family:\"?Source [^}]*\}")
+"""Streamlit's own fonts, which it would load and draw with until it knows those of the theme."""
+
+# Their names have a hash of what is in them.
+KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+
+# The server's path stands in the page, so that the script is the same everywhere and has one hash.
+SCRIPT = (
+    "window.__streamlit = { BACKEND_BASE_URL: "
+    "new URL(document.documentElement.dataset.server, location.origin).href }"
+)
+
+ELEMENTS = ("PageLink", "Selectbox", "ButtonGroup", "BidiComponent", "NumberInput", "Button", "ImageList")
+DRAWN = {
+    "overview": (*ELEMENTS, "Table", "Metric"),
+    "channels": (*ELEMENTS, "Table", "PlotlyChart"),
+    "image": (*ELEMENTS, "PlotlyChart"),
+}
+"""Parts of the front end that a page draws with; of other pages it is ELEMENTS.
+
+The browser loads them at once, and not only after it has asked the server what is on the page.
+"""
+
+BUNDLES = {"map": ("image_grid", "scatter"), "mistakes": ("image_grid", "confusion_matrix")}
+"""The components that a page draws with; of other pages it is the grid of images alone."""
+
+
+class FrontEndMiddleware:
+    """ASGI middleware that answers what is asked of the front end; all else goes on.
+
+    base_path: how the path of all addresses begins, "" at the top
+    store_of: the store that is shown where an address names this one, "" for none
+    """
+
+    def __init__(self, app: ASGIApp, base_path: str, store_of: Callable[[str], str]):
+        self._app, self._base, self._store_of = app, base_path, store_of
+        self._pages = {f"{base_path}/{path}": page for path, page in _paths(PAGES)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        path = scope["path"] if asked else ""
+        if path in self._pages:
+            named = QueryParams(scope["query_string"]).get("store", "")
+            store = await run_in_threadpool(self._store_of, named)
+            answer: ASGIApp = page_of(self._pages[path], store, self._base)
+        elif (file := self._file(path)) in files() and (encoding := _encoding(scope)):
+            content = await run_in_threadpool(_compressed, file, encoding)
+            kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
+            answer = Response(content, headers={**KEEP, "Content-Encoding": encoding}, media_type=kind)
+        else:
+            answer = self._app
+        await answer(scope, receive, send)
+
+    def _file(self, path: str) -> str:
+        """Return the file that a path asks for; "" for none."""
+        start = f"{self._base}/static/"
+        return path[len(start) :] if path.startswith(start) else ""
+
+
+def page_of(page: str, store: str, base_path: str) -> Response:
+    """Return the page's HTML, whose title and description a preview of a link reads."""
+    said, about = escape(title(page, store)), escape(PAGES[page].help)
+    head = [
+        f"<title>{said}</title>",
+        f'<meta property="og:title" content="{said}" />',
+        f'<meta name="description" property="og:description" content="{about}" />',
+        *(f'<link rel="modulepreload" crossorigin href="./{address}">' for address in _modules(page)),
+    ]
+    html = PAGE.replace("<title>Streamlit</title>", "\n    ".join(head), 1)
+    html = html.replace("<html ", f'<html data-server="{escape(base_path)}/" ', 1)
+    return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
+
+
+def _with_own_start(html: str) -> str:
+    """Return Streamlit's page with our script, and with the icons' font for one that is not used here."""
+    (icons,) = (STATIC / "static/media").glob("MaterialSymbols-Rounded.*.woff2")
+    html = re.sub(r"\./static/media/SourceSansVF[\w.-]+\.woff2", f"./static/media/{icons.name}", html)
+    return html.replace("<head>", f"<head>\n    <script>{SCRIPT}</script>", 1)
+
+
+PAGE = _with_own_start((STATIC / "index.html").read_text())
+"""The page of every address, with Streamlit's own title."""
+
+
+@cache
+def _modules(page: str) -> tuple[str, ...]:
+    """Return the addresses of what a page draws with, relative to the app, as far as PAGE doesn't name it."""
+    parts = DRAWN.get(page, ELEMENTS)
+    chunks = dict.fromkeys(f"static/{kind}/{name}" for part in parts for kind, name in chunks_of(part))
+    bundles = [loader.bundle_url(name) for name in BUNDLES.get(page, ("image_grid",)) if loader.bundle(name)]
+    return (*(each for each in chunks if each.endswith(".js") and each not in PAGE), *bundles)
+
+
+def chunks_of(part: str) -> Iterator[tuple[str, str]]:
+    """Yield the files that a part of the front end is in, such as "PlotlyChart": folder, name.
+
+    The entry script names them: `import("./PlotlyChart.D9Z0.js"), __vite__mapDeps([3, 5])`, whose numbers are
+    places in the list `m.f`. None where it names no such part.
+    """
+    script, names = _entry()
+    found = re.search(rf"import\(`\./{part}\.[\w-]+\.js`\)[^\[]*__vite__mapDeps\(\[([\d,]+)\]\)", script)
+    for number in found[1].split(",") if found else ():
+        yield "css" if names[int(number)].endswith(".css") else "js", names[int(number)].rpartition("/")[2]
+
+
+@cache
+def _entry() -> tuple[str, tuple[str, ...]]:
+    """Return the entry script, and the files that it may import later."""
+    (name,) = re.findall(r'<script type="module"[^>]* src="\./(static/js/[\w.-]+)"', PAGE)
+    script = (STATIC / name).read_text()
+    return script, tuple(json.loads(re.search(r"m\.f=(\[[^\]]*\])", script)[1]))
+
+
+@cache
+def files() -> frozenset[str]:
+    """Return the names of the files that become smaller, relative to the folder `static`."""
+    folder = STATIC / "static"
+    return frozenset(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in COMPRESSED
+    )
+
+
+@cache
+def _compressed(file: str, encoding: str) -> bytes:
+    """Return one of `files`, compressed once for as long as the server runs."""
+    content = (STATIC / "static" / file).read_bytes()
+    return ENCODINGS[encoding](NOT_USED.sub(b"", content) if file.endswith(".css") else content)
+
+
+def _encoding(scope: Scope) -> str:
+    """Return the best encoding that the browser takes; "" for none."""
+    taken = Headers(scope=scope).get("accept-encoding", "")
+    names = {each.partition(";")[0].strip() for each in taken.split(",")}
+    return next((name for name in ENCODINGS if name in names), "")
+
+
+def _paths(pages: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the path of each page with its name; the first one has none beside its own."""
+    for number, page in enumerate(pages):
+        if number == 0:
+            yield "", page
+        yield page, page
