@@ -18,6 +18,7 @@ BRIEF = {
     "curve_steps": 3,
     "patch": 8,
     "octaves": 2,
+    "side": 1,
     "octave_steps": 2,
     "max_iterations": 4,
     "bisections": 2,

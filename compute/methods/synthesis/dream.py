@@ -4,23 +4,25 @@ At each of several sizes (octaves), from small to large:
     x <- x + s * g / mean|g|,  g = d (|a|² / 2) / d x, blurred a little
 with a the layer's activation (so that the gradient at the layer is the activation itself), and s = 1.5/255.
 What was changed at one size, the detail, is enlarged and added to the *original* image at the next size.
-Reference: Mordvintsev, Olah & Tyka 2015, "Inceptionism", and its notebook (google/deepdream), which doesn't
-blur.
+Meanwhile the image has a border of its own reflection, so that no edge of it lies beside padding.
+Reference: Mordvintsev, Olah & Tyka 2015, "Inceptionism", and its notebook (google/deepdream), which neither
+blurs nor reflects.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
+from compute.images.blurring import blurred
 from compute.images.saved_image import LEVELS, eight_bit
 from compute.methods.base import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, Step
-from compute.methods.optimize.loop import SHOWN_IMAGES, Slope, array, climb, mean_normalized, result
+from compute.methods.optimize.loop import SHOWN_IMAGES, Rule, Slope, array, climb, mean_normalized, result
 from compute.methods.optimize.parameterizations import Pixels
-from compute.methods.optimize.regularizers import blurred
 from compute.methods.optimize.tiled_gradient import tiled_score, tiled_slope
 from compute.methods.optimize.transforms import enlarged_size, resized
 from compute.methods.requirements import Size, check_gradient, check_takes, no_layers_because
@@ -30,6 +32,8 @@ from compute.runtime.parameters import parameter
 
 NOTEBOOK = "google/deepdream notebook"
 MATCHED_AT_ONCE = 2**24
+SIDE = 384
+LEAST_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class Dream(Method):
     map climbs towards the guide's activation that it resembles most, instead of its own.
 
     The network is run convolutionally up to the layer, at the dream's own size. The result has the image's
-    size, or its aspect ratio where it is scaled up to `side`. numbers: `score_before` and `score_after`, what
-    is maximised, of the image and of the saved 8-bit picture, summed over tiles; `sizes`, (H, W) of each
+    aspect ratio, and its size unless it is scaled up to `side`. numbers: `score_before` and `score_after`,
+    what is maximised, of the image and of the saved 8-bit picture, summed over tiles; `sizes`, (H, W) of each
     octave.
     """
 
@@ -59,8 +63,11 @@ class Dream(Method):
 
     side: int = parameter(
         0,
-        "scale smaller images up to this longer side (384 is worth it for small inputs)",
-        special={0: "the image's own size"},
+        "scale smaller images up to this longer side",
+        special={
+            0: f"{SIDE}, or the image's own size in a network that takes no other",
+            1: "the image's own size",
+        },
         unit="pixels",
         low=0,
         high=4096,
@@ -68,15 +75,22 @@ class Dream(Method):
     )
     octaves: int = parameter(
         4,
-        "number of sizes, fewer where the smallest would not fill a receptive field",
+        "number of sizes, fewer where the smallest would be too small for the layer",
         low=1,
         high=12,
         source=NOTEBOOK,
     )
     octave_scale: float = parameter(1.4, "from one size to the next", low=1.05, high=3.0, source=NOTEBOOK)
-    iterations: int = parameter(10, "steps at each size", low=1, high=500, source=NOTEBOOK)
+    iterations: int = parameter(
+        20, "steps at each size", low=1, high=500, source="seen to suit; the notebook takes 10"
+    )
     rate: float = parameter(
-        1.5, "mean change of a value in a step", unit="1/255", low=0.0, high=50.0, source=NOTEBOOK
+        2.0,
+        "mean change of a value in a step",
+        unit="1/255",
+        low=0.0,
+        high=50.0,
+        source="seen to suit; the notebook takes 1.5",
     )
     jitter: int = parameter(
         32,
@@ -87,13 +101,22 @@ class Dream(Method):
         source=NOTEBOOK,
     )
     smooth: float = parameter(
-        1.0,
-        "Gaussian blur of the gradient: without the finest noise of the strides, more is reached",
+        0.06,
+        "blur of the gradient, the mean of Gaussian ones of half, once and twice this: without it, the "
+        "strides before the layer weave a grid into the image",
         special={0: "no blur"},
-        unit="pixels",
+        unit="strides of the layer",
         low=0.0,
-        high=16.0,
-        source="chosen here, as in later DeepDreams; the notebook has none",
+        high=1.0,
+        source="seen to suit, as in later DeepDreams; the notebook has none",
+    )
+    margin: float = parameter(
+        0.125,
+        "border of the image's own reflection, cut off in the end, as a share of its sides",
+        special={0: "no border"},
+        low=0.0,
+        high=0.5,
+        source="seen to suit; the notebook has none",
     )
     tile: int = parameter(
         512,
@@ -111,8 +134,28 @@ class Dream(Method):
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         check_gradient(self.name, model, [inputs.layer])
+        yield from self.fitted(model, inputs).dream(model, inputs)
+
+    def fitted(self, model: Model, inputs: Inputs) -> "Dream":
+        """Return this dream with its side chosen: in a network that takes images of one size alone, the
+        image's own, without smaller ones or a border."""
+        if self.side:
+            return self
+        usual = replace(self, side=SIDE)
+        try:
+            usual.sizes(model, inputs)
+        except ValueError:
+            return replace(self, side=1, margin=0.0, octaves=1)
+        return usual
+
+    def dream(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)
         original = resized(inputs.image[None].to(model.device), sizes[-1]).clamp(0, 1)
+        blur = self.smooth * stride(model, inputs.layer)
+        normalized = mean_normalized(self.rate / LEVELS)
+
+        def rule(variable: Tensor, gradient: Tensor) -> Tensor:
+            return normalized(variable, smoothed(gradient, blur))
 
         def score(images: Tensor) -> Tensor:
             return model.score(images, goal)
@@ -120,38 +163,44 @@ class Dream(Method):
         uphill = tiled_slope(score, self.tile, self.jitter, Generator().manual_seed(self.seed))
         total = self.iterations * len(sizes)
         every = math.ceil(total / SHOWN_IMAGES)
-        for index, (reached, image) in enumerate(self.dreamt(original, sizes, uphill), 1):
+        for index, (reached, image) in enumerate(self.dreamt(original, sizes, uphill, rule), 1):
             if index == 1 or index % every == 0:
-                data = array(resized(image.variable, sizes[-1])[0])
+                data = array(resized(image, sizes[-1])[0])
             step = Step(index, total, "image", data, reached)
             if index < total:
                 yield step
         numbers = {
             "score_before": tiled_score(score, self.tile, original),
-            "score_after": tiled_score(score, self.tile, eight_bit(image.variable)),
+            "score_after": tiled_score(score, self.tile, eight_bit(image)),
             "sizes": [list(size) for size in sizes],
         }
-        yield result(step, model.preprocessing, image.variable[0], numbers)
+        yield result(step, model.preprocessing, image[0], numbers)
 
-    def dreamt(self, original: Tensor, sizes: list[Size], uphill: Slope) -> Iterator[tuple[float, Pixels]]:
-        """Yield, after each step, the score and the image at the octave's size."""
-        detail = torch.zeros_like(original)
+    def dreamt(
+        self, original: Tensor, sizes: list[Size], uphill: Slope, rule: Rule
+    ) -> Iterator[tuple[float, Tensor]]:
+        """Yield, after each step, the score and the image (1, C, H, W) at the octave's size."""
+        framed = F.pad(original, self.frame(sizes[-1]), mode="reflect")
+        detail = torch.zeros_like(framed)
         for size in sizes:
-            base = resized(original, size).clamp(0, 1)
-            image = Pixels(base + resized(detail, size))
+            left, right, top, bottom = self.frame(size)
+            height, width = size[0] + top + bottom, size[1] + left + right
+            base = resized(framed, (height, width)).clamp(0, 1)
+            image = Pixels(base + resized(detail, (height, width)))
             image.constrain()
-            for score in climb(image, uphill, self.rule, self.iterations):
-                yield score, image
+            for score in climb(image, uphill, rule, self.iterations):
+                yield score, image.variable[..., top : height - bottom, left : width - right]
             detail = image.variable - base
 
-    def rule(self, variable: Tensor, gradient: Tensor) -> Tensor:
-        return mean_normalized(self.rate / LEVELS)(variable, blurred(gradient, self.smooth))
+    def frame(self, size: Size) -> tuple[int, int, int, int]:
+        """Return the border of reflection around an octave: pixels on its left, right, top and bottom."""
+        down, across = (round(self.margin * side) for side in size)
+        return across, across, down, down
 
     def sizes(self, model: Model, inputs: Inputs) -> list[Size]:
         """Return (H, W) of each octave, growing.
 
-        None is smaller than a unit's receptive field or the network's input, whichever is less. ValueError
-        where the network can't take one of them.
+        None is smaller than `least_side`. ValueError where the network can't take one of them.
         """
         height, width = enlarged_size(inputs.image.shape[1:], self.side)
         factors = [self.octave_scale**-octave for octave in reversed(range(self.octaves))]
@@ -159,14 +208,31 @@ class Dream(Method):
         least = least_side(model, inputs.layer)
         sizes = [size for size in sizes[:-1] if min(size) >= least] + sizes[-1:]
         for size in sizes:
-            check_takes(model, {inputs.layer}, tuple(-(-each // -(-each // self.tile)) for each in size))
+            _, across, _, down = self.frame(size)
+            framed = size[0] + 2 * down, size[1] + 2 * across
+            check_takes(model, {inputs.layer}, tuple(-(-each // -(-each // self.tile)) for each in framed))
         return sizes
 
 
+def stride(model: Model, layer: str) -> float:
+    """Return how many pixels of the image lie between two units of a layer's map, the larger of both ways."""
+    found = model.layer(layer)
+    return max(model.input_size[0] / found.height, model.input_size[1] / found.width)
+
+
+def smoothed(gradient: Tensor, deviation: float) -> Tensor:
+    """Return the mean of three blurs, so that fine and coarse patterns grow side by side."""
+    return torch.stack([blurred(gradient, deviation * factor) for factor in (0.5, 1, 2)]).mean(0)
+
+
 def least_side(model: Model, layer: str) -> int:
-    """Return the least shorter side of an octave: there, a unit of the layer still sees only the image."""
+    """Return the least shorter side of an octave.
+
+    It is a unit's receptive field, where the unit still sees nothing but the image, or, if that is less, a
+    share of the network's input.
+    """
     field = model.layer(layer).receptive_field
-    return min(model.input_size) if field is None else min(*model.input_size, max(field.y.size, field.x.size))
+    return min(round(LEAST_SHARE * min(model.input_size)), max(field.y.size, field.x.size))
 
 
 def objective(model: Model, inputs: Inputs, tile: int) -> Objective:

@@ -15,7 +15,8 @@ from compute.methods.synthesis.style import StyleTransfer
 from compute.models.model import Model
 from tests.support.networks.tiny import tiny_image, tiny_model
 
-PLAIN = {"octaves": 1, "jitter": 0, "smooth": 0.0}
+OWN_SIZE = {"side": 1, "margin": 0.0}
+PLAIN = OWN_SIZE | {"octaves": 1, "jitter": 0, "smooth": 0.0, "rate": 1.5}
 
 
 def photograph(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -64,7 +65,7 @@ def test_it_raises_what_it_maximises():
     model = tiny_model("plain")
     image = photograph(30, 40)
     for inputs in (Inputs(image=image, layer="3"), Inputs(image=image, layer="3", channel=4)):
-        step = Dream(iterations=5).run(model, inputs)
+        step = Dream(iterations=5, **OWN_SIZE).run(model, inputs)
         assert step.numbers["score_after"] > step.numbers["score_before"]
         seen = model.activations(torch.from_numpy(step.data).permute(2, 0, 1)[None], {"3"})["3"]
         seen = seen if inputs.channel is None else seen[:, inputs.channel]
@@ -74,7 +75,7 @@ def test_it_raises_what_it_maximises():
 @pytest.mark.parametrize("size", [(24, 24), (50, 31), (17, 90), (100, 120)])
 def test_any_size_keeps_its_aspect_ratio_and_shows_every_step(size):
     model = tiny_model("plain")
-    steps = list(Dream(iterations=2).steps(model, Inputs(image=photograph(*size), layer="3")))
+    steps = list(Dream(iterations=2, side=1).steps(model, Inputs(image=photograph(*size), layer="3")))
     assert all(step.data.shape == (*size, 3) and np.isfinite(step.data).all() for step in steps)
     assert [step.index for step in steps] == list(range(1, steps[-1].total + 1))
     assert steps[-1].total == 2 * len(steps[-1].numbers["sizes"])
@@ -83,22 +84,22 @@ def test_any_size_keeps_its_aspect_ratio_and_shows_every_step(size):
 
 def test_small_images_can_be_scaled_up_and_large_ones_are_left():
     model = tiny_model("plain")
-    for side, size in ((0, (20, 30)), (60, (40, 60)), (10, (20, 30))):
+    for side, size in ((0, (256, 384)), (1, (20, 30)), (60, (40, 60)), (10, (20, 30))):
         step = Dream(iterations=1, side=side).run(model, Inputs(image=photograph(20, 30), layer="3"))
         assert step.data.shape[:2] == size
 
 
 def test_the_smallest_octave_still_fills_a_receptive_field():
     model = tiny_model("plain")
-    least = model.layer("7").receptive_field.y.size
+    least = min(model.layer("7").receptive_field.y.size, round(0.6 * min(model.input_size)))
     assert 8 < least <= 24
     sizes = (
-        Dream(octaves=12, iterations=1)
+        Dream(octaves=12, iterations=1, side=1)
         .run(model, Inputs(image=photograph(60, 90), layer="7"))
         .numbers["sizes"]
     )
     assert min(sizes[0]) >= least > min(sizes[0]) / 1.4 and sizes[-1] == [60, 90]
-    tiny = Dream(octaves=3, iterations=1).run(model, Inputs(image=photograph(6, 6), layer="7"))
+    tiny = Dream(octaves=3, iterations=1, side=1).run(model, Inputs(image=photograph(6, 6), layer="7"))
     assert tiny.numbers["sizes"] == [[6, 6]]
 
 
@@ -107,9 +108,43 @@ def test_large_images_are_done_in_tiles():
     image, largest = photograph(100, 150), []
     run = model.network.run
     model.network.run = lambda inputs, sites: (largest.append(max(inputs.shape[2:])), run(inputs, sites))[1]
-    step = Dream(iterations=2, octaves=1, tile=64).run(model, Inputs(image=image, layer="3"))
+    step = Dream(iterations=2, octaves=1, tile=64, side=1).run(model, Inputs(image=image, layer="3"))
     assert max(largest) <= 64 and step.data.shape == (100, 150, 3)
     assert step.numbers["score_after"] > step.numbers["score_before"]
+
+
+def test_the_border_is_the_images_reflection_and_is_cut_off():
+    """Away from the border, the dream is the one without it."""
+    model, image = tiny_model("plain"), photograph(96, 120)
+    bare, framed = (
+        Dream(iterations=2, octaves=1, side=1, smooth=0.0, jitter=0, margin=margin).run(
+            model, Inputs(image=image, layer="0")
+        )
+        for margin in (0.0, 0.25)
+    )
+    assert framed.data.shape == bare.data.shape == (96, 120, 3)
+    change = [np.abs(step.data - image.permute(1, 2, 0).numpy()) for step in (bare, framed)]
+    inside = slice(8, -8)
+    ratio = change[1][inside, inside].sum() / change[0][inside, inside].sum()
+    correlation = np.corrcoef(change[0][inside, inside].ravel(), change[1][inside, inside].ravel())[0, 1]
+    assert correlation > 0.95 and 0.8 < ratio < 1.25
+
+
+def test_a_network_of_one_size_dreams_at_it():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 2))
+    model = Model(network, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("a", "b"), "fixed")
+    assert Dream().fitted(model, Inputs(image=photograph(8, 8), layer="0")).side == 384
+
+    class Fixed(nn.Sequential):
+        def forward(self, images):
+            return super().forward(images if images.sum() > -1e9 else -images)
+
+    model = Model(Fixed(*network), Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("a", "b"), "fixed")
+    step = Dream(iterations=1).run(model, Inputs(image=photograph(8, 8), layer="0"))
+    assert step.data.shape == (8, 8, 3) and step.numbers["sizes"] == [[8, 8]]
+    with pytest.raises(ValueError, match="can't take an image of"):
+        Dream(iterations=1, side=64).run(model, Inputs(image=photograph(8, 8), layer="0"))
 
 
 def test_jitter_is_undone():
@@ -121,14 +156,15 @@ def test_jitter_is_undone():
     model = Model(network, Preprocessing((16, 16), None, (0.5,) * 3, (0.25,) * 3), ("a", "b"), "pointwise")
     inputs = Inputs(image=photograph(32, 40), layer="0")
     still, rolled = (
-        Dream(iterations=3, octaves=1, smooth=0.0, jitter=each).run(model, inputs) for each in (0, 32)
+        Dream(iterations=3, octaves=1, smooth=0.0, jitter=each, **OWN_SIZE).run(model, inputs)
+        for each in (0, 32)
     )
     np.testing.assert_allclose(still.data, rolled.data, atol=1.01 / 255)
 
 
 def test_seeds_and_jitter_matter_where_units_see_more():
     model, inputs = tiny_model("plain"), Inputs(image=photograph(32, 40), layer="3")
-    pictures = [Dream(iterations=2, seed=seed).run(model, inputs).data for seed in (0, 0, 1)]
+    pictures = [Dream(iterations=2, seed=seed, side=1).run(model, inputs).data for seed in (0, 0, 1)]
     assert np.array_equal(pictures[0], pictures[1]) and not np.array_equal(pictures[0], pictures[2])
 
 
@@ -146,7 +182,8 @@ def test_a_guide_of_any_size_changes_the_dream():
     model = tiny_model("plain")
     image, guide = photograph(30, 40), photograph(50, 20, seed=4)
     plain, guided = (
-        Dream(iterations=4).run(model, Inputs(image=image, second=each, layer="3")) for each in (None, guide)
+        Dream(iterations=4, side=1).run(model, Inputs(image=image, second=each, layer="3"))
+        for each in (None, guide)
     )
     assert not np.array_equal(plain.data, guided.data)
     assert guided.numbers["score_after"] > guided.numbers["score_before"]
@@ -160,7 +197,7 @@ def test_a_silent_layer_leaves_the_image_as_it_is():
     network[0].bias.data.fill_(-1)
     model = Model(network, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("a", "b"), "dead")
     image = photograph(20, 20)
-    step = Dream(octaves=1).run(model, Inputs(image=image, layer="0"))
+    step = Dream(octaves=1, side=1).run(model, Inputs(image=image, layer="0"))
     np.testing.assert_array_equal(step.data, image.permute(1, 2, 0).numpy())
     assert step.numbers["score_after"] == 0
 
@@ -168,7 +205,9 @@ def test_a_silent_layer_leaves_the_image_as_it_is():
 def test_one_channel_and_networks_that_cannot_be_traced():
     for name in ("grey", "untraceable"):
         model = tiny_model(name)
-        step = Dream(iterations=2).run(model, Inputs(image=tiny_image(model), layer=list(model.layers)[1]))
+        step = Dream(iterations=2, side=1).run(
+            model, Inputs(image=tiny_image(model), layer=list(model.layers)[1])
+        )
         assert step.data.shape == (*model.input_size, model.in_channels) and np.isfinite(step.data).all()
 
 
