@@ -37,6 +37,19 @@ def logged(what: str) -> str:
     return f"something went wrong in the program; the server's log has it as error {number}"
 
 
+def percent(share: float) -> str:
+    """Return a share in percent, with as many digits as tell it from all of it: 97%, 99.98%, >99.99%.
+
+    Only a share of 1 is said to be 100%.
+    """
+    if share == 1:
+        return "100%"
+    for digits in (0, 1, 2):
+        if (text := f"{share:.{digits}%}") != f"{1:.{digits}%}":
+            return text
+    return ">99.99%"
+
+
 def map_name(method: str) -> str:
     """Return what people call a map by this method."""
     return MAP_NAMES.get(method, method)

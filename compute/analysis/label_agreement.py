@@ -29,16 +29,22 @@ def agreement(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> float
     return float(shares[min(count, len(shares)) - 1]) if len(shares) else None
 
 
-def disagreements(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> pa.Table:
+def disagreements(
+    labels: pa.ChunkedArray, neighbors: pa.Table, count: int, losses: pa.ChunkedArray | None = None
+) -> pa.Table:
     """Images whose first `count` neighbours vote for another label than the image's own.
 
     labels: by image_id, null where there is none; such images are neither candidates nor voters. neighbors:
     columns image_id, rank, neighbor_id, distance of one space. A vote that is a draw goes to the image's own
-    label, else to the one of the nearest neighbour.
+    label, else to the one of the nearest neighbour. losses: by image_id, -log of the probability that the
+    network gives the image's own label, null where it doesn't know it; None where nothing is predicted.
 
     Returns image_id, label, majority (the label voted for), share (of the voters that carry another label
     than the image), majority_share (of the voters that carry `majority`), distance (mean distance of the
-    voters); the greatest share first, then the least distance, then the smaller image_id.
+    voters), suspicion; the greatest suspicion first, then the least distance, then the smaller image_id.
+
+    suspicion = share * (1 - exp(-loss)): both the neighbours and the network say another label. Where the
+    loss is null, the share alone.
     """
     codes = _codes(labels)
     voters, distances = _by_rank(codes, neighbors, count)
@@ -48,6 +54,7 @@ def disagreements(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> p
     own = (voters == codes[:, None]).sum(1)
     found = np.flatnonzero((codes >= 0) & (votes.max(1) > own))
     total = (voters[found] >= 0).sum(1)
+    share = 1 - own[found] / total
     first = votes[found].argmax(1)
     names = pc.unique(labels.drop_null())
     table = pa.table(
@@ -55,12 +62,19 @@ def disagreements(labels: pa.ChunkedArray, neighbors: pa.Table, count: int) -> p
             "image_id": found,
             "label": names.take(codes[found]),
             "majority": names.take(voters[found, first]),
-            "share": 1 - own[found] / total,
+            "share": share,
             "majority_share": votes[found, first] / total,
             "distance": np.nansum(distances[found], axis=1) / total,
+            "suspicion": share if losses is None else share * _other_labels(losses)[found],
         }
     )
-    return table.sort_by([("share", "descending"), ("distance", "ascending"), ("image_id", "ascending")])
+    return table.sort_by([("suspicion", "descending"), ("distance", "ascending"), ("image_id", "ascending")])
+
+
+def _other_labels(losses: pa.ChunkedArray) -> np.ndarray:
+    """Return the probability (N,) that the network gives to all labels but the image's own; 1 for null."""
+    loss = losses.fill_null(np.inf).to_numpy().astype(np.float64)
+    return -np.expm1(-loss)
 
 
 def _by_rank(codes: np.ndarray, neighbors: pa.Table, count: int) -> tuple[np.ndarray, np.ndarray]:

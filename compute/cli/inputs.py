@@ -138,11 +138,11 @@ def read_file(name: str, target: Target) -> bytes:
     if path.is_file():
         return path.read_bytes()
     if target.run is None:
-        raise ValueError(f"there is no file {name!r}")
+        raise ValueError(f"no such file: {name!r}")
     try:
         return target.images.read(name)
     except OSError as error:
-        raise ValueError(f"neither a file nor one of the store's images: {name!r}") from error
+        raise ValueError(f"no such file, nor an image of the store: {name!r}") from error
 
 
 def needed_run(run: Run | None) -> Run:

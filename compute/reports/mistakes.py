@@ -80,8 +80,9 @@ class OutvotedSpec(ReportSpec):
     title: ClassVar[str] = "Images that their neighbours outvote"
     description: ClassVar[str] = (
         "The store's images whose nearest neighbours in feature space vote for another label than their "
-        "own: wrong labels, or hard images (Wilson 1972). Those first whose neighbours carry their label "
-        f"least often: the picture is a sheet of the first {SHEET}, the table has them all."
+        "own: wrong labels, or hard images (Wilson 1972). Those first of which neighbours and network are "
+        f"most agreed that the label is another: the picture is a sheet of the first {SHEET}, the table has "
+        "them all."
     )
 
     count: int = parameter(VOTERS, "neighbours that vote", low=1)
@@ -326,7 +327,7 @@ def outvoted_report(
     """
     images = labelled(run, split, ids)
     neighbors = run.select("neighbors", "feature", columns=NEIGHBOR_COLUMNS)
-    found = disagreements(run.table("images", ["label"])["label"], neighbors, count)
+    found = outvoted(run, neighbors, count)
     table = chosen(found, images["image_id"].to_numpy(), label, majority)
     rows = run.rows("images", table["image_id"].to_numpy(), OF_IMAGE)
     for name in OF_IMAGE:
@@ -338,6 +339,16 @@ def outvoted_report(
         lambda: sheet(run, table),
         lambda: table,
     )
+
+
+def outvoted(run: Run, neighbors: pa.Table, count: int) -> pa.Table:
+    """Return `disagreements` of the run's labels, with its losses where they are of one label an image.
+
+    neighbors: NEIGHBOR_COLUMNS in feature space.
+    """
+    images = run.table("images", ["label", "loss"])
+    several = run.manifest.labels_are_lists or run.manifest.independent_labels
+    return disagreements(images["label"], neighbors, count, None if several else images["loss"])
 
 
 def chosen(found: pa.Table, image_ids: np.ndarray, label: str = "", majority: str = "") -> pa.Table:

@@ -12,6 +12,7 @@ from dashboard.data import photographs, runs
 from dashboard.sections.channels import ascent, classes
 from dashboard.sections.channels.chooser import choose, key
 from dashboard.sections.channels.guided import guided_pngs
+from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import link
@@ -42,19 +43,26 @@ def draw(opened: Opened[ChannelsView]) -> None:
         for each in opened.run.rows("images", [row["image_id"] for row in rows], IMAGE_COLUMNS).to_pylist()
     }
     with st.container(border=True):
-        _title(opened, row)
+        _title(opened, row, rows, images)
         _patches(opened, rows, images)
         _chosen(opened, rows[min(opened.view.rank, len(rows) - 1)])
     with st.grid(4 if opened.view.ascent else 3, min_column_width=260, gap="medium"):
         _below(opened, row, rows, images)
 
 
-def _title(opened: Opened[ChannelsView], row: dict) -> None:
+def _title(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: dict[int, dict]) -> None:
     view = opened.view
+    labels = [images[each["image_id"]]["label"] for each in rows]
+    strongest = classes.answered_most(row["top_class"], row["selectivity"], labels)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"{view.layer}, channel {view.channel}", anchor=False, width="content")
-        if row["top_class"]:
-            st.badge(f"responds most to {row['top_class']}", icon=":material/label:")
+        if strongest is not None:
+            st.image(
+                photographs.patch(opened.run, rows[strongest], PATCH),
+                width=36,
+                alt=f"the strongest patch of {row['top_class']}",
+            )
+            st.markdown(f"answers most to **{plain(row['top_class'])}**", width="content")
         st.toggle(
             "Guided backprop",
             key=key("guided"),
@@ -175,7 +183,8 @@ def _facts(opened: Opened[ChannelsView], row: dict) -> None:
 
 def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
     st.markdown("**Which classes it responds to**")
-    if row["selectivity"] is not None:
+    labelled = any(image["label"] for image in images.values())
+    if row["selectivity"] is not None and labelled:
         times = classes.times_as_strong(row["selectivity"])
         said = "and it is 0 in all others" if isinf(times) else f"{times:.3g} times that in the others"
         greatest = f"its mean is greatest in {row['top_class']}, {said}"

@@ -6,12 +6,19 @@ from compute.methods import METHODS
 from compute.methods.base import IMAGE, SECOND
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
+from dashboard.data.predictions import predicts
+from dashboard.sections.image.neighbors import top_classes
+from dashboard.text import percent, plain
 from dashboard.views import binding
 from dashboard.views.definitions import LabView
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import pick, pick_second
 from dashboard.widgets.live.controls import input_controls, parameter_controls
 from dashboard.widgets.live.run import run_method
+
+PREDICTIONS = 3
+"""Classes that are said of the image as it is."""
 
 
 def draw(opened: Opened[LabView]) -> None:
@@ -36,6 +43,9 @@ def draw(opened: Opened[LabView]) -> None:
         parameter_controls(opened.view)
     with inputs:
         _preview(opened, chosen, "The image")
+        if chosen is not None:
+            with boundary():
+                _predicted(opened, chosen)
         _preview(opened, second, "The second image")
     run_method(opened)
 
@@ -44,6 +54,20 @@ def _preview(opened: Opened[LabView], chosen: ChosenImage | None, caption: str) 
     if chosen is not None:
         png = photographs.crop(opened.run, chosen.image_id or 0, chosen.upload)
         st.image(png, caption=caption, alt=chosen.name, width=160)
+
+
+def _predicted(opened: Opened[LabView], chosen: ChosenImage) -> None:
+    """Say what the network predicts of the image as it is, before anything is made of it."""
+    run = opened.run
+    if not predicts(run):
+        return
+    if chosen.image_id is not None:
+        ranked = [(each["class"], each["probability"]) for each in run.image(chosen.image_id)["top5"] or ()]
+    else:
+        ranked = top_classes(run, chosen.upload) if runs.refusal(run) is None else []
+    said = [f"{plain(name)} {percent(share)}" for name, share in ranked[:PREDICTIONS]]
+    if said:
+        st.caption(f"Predicted **{said[0]}**{''.join(f', {each}' for each in said[1:])}")
 
 
 draw(open_page(LabView))

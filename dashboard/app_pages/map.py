@@ -42,19 +42,19 @@ def draw(opened: Opened[MapView]) -> None:
     if opened.view.show == "points" and opened.view.color in OF_PREDICTIONS and not predicts(opened.run):
         st.caption(f"{NOTHING_PREDICTED} There is nothing to colour the images by.")
     chosen = selections.read(opened.store, opened.run, opened.view.selection)
-    plane, side = st.columns([3, 1], gap="medium")
+    plane, side = st.columns([2, 1], gap="medium")
     with plane:
         if opened.view.show == "points":
             map.points(opened, chosen)
         else:
             map.cells(opened)
-    with side:
+    with side, st.container(height=map.HEIGHT, border=False, gap="small", key="map/beside"):
         _selected(opened)
+        if opened.view.search.strip():
+            _hits(opened)
+        if len(chosen):
+            _lasso(opened, chosen)
         _quality(opened)
-    if opened.view.search.strip():
-        _hits(opened)
-    if len(chosen):
-        _lasso(opened, chosen)
 
 
 def _controls(opened: Opened[MapView]) -> None:
@@ -105,9 +105,11 @@ def _selected(opened: Opened[MapView]) -> None:
     if view.image in runs.unreadable(run):
         st.warning("This image could not be read.", icon=":material/broken_image:")
         return
-    st.image(run.thumbnail(view.image), width="stretch", alt=f"selected image {row['path']}")
-    st.markdown(f"**{plain(row['label'] or 'no label')}**, {prediction(run, row)}")
-    st.caption(f"{plain(row['path'])}, image {view.image}")
+    picture, words = st.columns([1, 2], vertical_alignment="center")
+    picture.image(run.thumbnail(view.image), width="stretch", alt=f"selected image {row['path']}")
+    with words:
+        st.markdown(f"**{plain(row['label'] or 'no label')}**, {prediction(run, row)}")
+        st.caption(f"{plain(row['path'])}, image {view.image}")
     image_links.links(opened, ChosenImage(view.image, "", row["path"], row["sha256"] or ""))
 
 
@@ -179,14 +181,8 @@ def _summary(images: pa.Table) -> str:
 
 
 def _sheet(opened: Opened[MapView], image_ids: np.ndarray, field: str, label: str) -> None:
-    """Draw thumbnails. The selected image's links stand above them, near the click that selects it."""
-    image = opened.view.image
-    if image >= 0 and image in image_ids:
-        row = opened.run.image(image)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{plain(row['label'] or row['path'])}**, image {image}:", width="content")
-            image_links.links(opened, ChosenImage(image, "", row["path"], row["sha256"] or ""))
-    selected = image if image >= 0 else None
+    """Draw thumbnails; a click selects the image, which then stands above them."""
+    selected = opened.view.image if opened.view.image >= 0 else None
     wall(opened, image_ids, field, label=label, selected=selected, on_click=_choose)
 
 

@@ -10,7 +10,7 @@ from dashboard.data import selections
 from dashboard.data.labelled_images import Labelled, cell_of, labelled
 from dashboard.data.predictions import NOTHING_PREDICTED, predicts
 from dashboard.sections.mistakes import disagreeing, label_choice
-from dashboard.text import plain
+from dashboard.text import percent, plain
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView
 from dashboard.widgets.download_menu import download_menu
@@ -165,7 +165,7 @@ def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
         images["image_id"].to_numpy(),
         "images_page",
         label=title,
-        badges=[f"{share:.0%}" for share in images["probability"].to_pylist()],
+        badges=[percent(share) for share in images["probability"].to_pylist()],
         opens=explaining(opened, 0),
     )
 

@@ -8,7 +8,8 @@ from compute.reports.drawing.run_images import preprocessing_of
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import runs
 from dashboard.data.predictions import predicts
-from dashboard.sections.overview import filter_pictures
+from dashboard.sections.overview import first_sight
+from dashboard.sections.overview.filters import filter_pictures
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, OverviewView
@@ -226,8 +227,10 @@ def _few(values) -> str:
 
 
 opened = open_page(OverviewView)
-numbers(opened.run)
-cards(opened.run)
+first_sight.draw(opened)
+with st.expander("The network and its images: numbers, input, weights, tables", icon=":material/info:"):
+    numbers(opened.run)
+    cards(opened.run)
 download_menu(opened)
 filters(opened.run, opened.view)
 layers(opened.run, opened.view)

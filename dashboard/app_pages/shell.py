@@ -12,7 +12,6 @@ from dashboard.widgets.errors import boundary
 ICON = Path(__file__).with_name("icon.svg")
 
 st.set_page_config(page_title="Featurescope", page_icon=str(ICON), layout="wide")
-st.logo(str(ICON), size="small")
 
 # Hidden: its own links would lose the view and leave two entries in the history; `header` draws others.
 page = st.navigation(navigation_pages(), position="hidden")

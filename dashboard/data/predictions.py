@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from compute.network.outputs.meanings import ABOVE
-from dashboard.text import plain
+from dashboard.text import percent, plain
 from featurestore.reader import Run
 
 NOTHING_PREDICTED = "This network gives no class scores, so it predicts nothing."
@@ -34,4 +34,4 @@ def prediction(run: Run, row: Mapping[str, Any]) -> str:
     if row["predicted"] is None:
         return "no prediction"
     said = "most probable" if run.manifest.independent_labels else "predicted"
-    return f"{said} {plain(row['predicted'])} ({row['probability']:.0%})"
+    return f"{said} {plain(row['predicted'])} ({percent(row['probability'])})"

@@ -17,7 +17,7 @@ from compute.models.model import Model
 from compute.reports.drawing.coloring import Coloring
 from compute.reports.drawing.coloring import coloring as coloring_of
 from compute.reports.drawing.run_images import read_original
-from dashboard.data import image_search
+from dashboard.data import first_shown, image_search
 from dashboard.settings import Settings, find_stores
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
@@ -169,7 +169,7 @@ def read_choices(run: Run) -> Choices:
     """Read what a run has to choose from; a table that was not computed offers nothing."""
     tables = run.tables()
     layers = run.table("layers", ["layer", "channels"]).to_pydict() if "layers" in tables else {}
-    maps = run.table("maps", ["method"])["method"].to_pylist() if "maps" in tables else []
+    maps = _truest_first(run) if "maps" in tables else []
     kinds = (
         run.table("grids", ["method", "kind"]).group_by(["method", "kind"]).aggregate([]).to_pylist()
         if "grids" in tables
@@ -182,7 +182,15 @@ def read_choices(run: Run) -> Choices:
         maps=tuple(maps),
         grids={name: tuple(each["kind"] for each in kinds if each["method"] == name) for name in maps},
         occlusion="occlusion" in tables,
+        first_image=first_shown.first_image(run),
+        first_channel=first_shown.first_channel(run),
     )
+
+
+def _truest_first(run: Run) -> list[str]:
+    """Return the methods by which there are maps, that of the highest trustworthiness first."""
+    rows = run.table("maps", ["method", "trustworthiness"]).to_pylist()
+    return [row["method"] for row in sorted(rows, key=lambda row: -(row["trustworthiness"] or 0))]
 
 
 def load_model(run: Run, known: Settings) -> Model:

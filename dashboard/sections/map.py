@@ -1,10 +1,13 @@
 """The two ways in which the Map page shows the images: as points, and as a grid of thumbnails."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 
 from compute.reports import grid
-from compute.reports.drawing.coloring import color_title
+from compute.reports.drawing import palettes
+from compute.reports.drawing.coloring import Coloring, color_title
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, scatter
 from dashboard.data import runs, selections
 from dashboard.text import map_name
@@ -25,6 +28,7 @@ def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
         urls.scatter_map(opened.store, run.fingerprint, view.map, view.color, view.search),
         runs.coloring(run, view.color),
         key="map/scatter",
+        palette=on_this_page(runs.coloring(run, view.color)),
         camera=Camera.from_text(view.camera),
         selected=view.image if view.image >= 0 else None,
         lasso=lasso.tolist(),
@@ -34,6 +38,12 @@ def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
         on_event=lambda events: _happened(events, opened.store),
     )
     st.caption("Drag to move, scroll to zoom, click a point to see its image; the lasso picks many.")
+
+
+def on_this_page(coloring: Coloring) -> Sequence[str] | None:
+    """Return the colors of a scale that all stand out from a dark page; None where the usual ones do."""
+    numeric = coloring.categories is None and coloring.hues == palettes.VIRIDIS
+    return palettes.VIRIDIS_ON_DARK if numeric and st.context.theme.type == "dark" else None
 
 
 def cells(opened: Opened[MapView]) -> None:

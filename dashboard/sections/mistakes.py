@@ -6,11 +6,10 @@ from dataclasses import replace
 import pyarrow as pa
 import streamlit as st
 
-from compute.analysis.label_agreement import disagreements
-from compute.reports.mistakes import NEIGHBOR_COLUMNS, chosen
-from dashboard.data import runs
+from compute.reports.mistakes import NEIGHBOR_COLUMNS, chosen, outvoted
 from dashboard.data.labelled_images import Labelled
 from dashboard.data.runs import BY_FOLDER
+from dashboard.text import percent
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView, NeighborsView
 from dashboard.widgets.header import Opened
@@ -40,24 +39,24 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
         return
     st.caption(THEORY)
     _controls(judged.labels)
-    outvoted = _shown(opened, judged.images)
-    if not len(outvoted):
+    shown = _shown(opened, judged.images)
+    if not len(shown):
         st.info("No image of this kind is outvoted by its neighbours.", icon=":material/check_circle:")
         return
-    st.subheader(f"{len(outvoted):,} of {len(judged):,} images are outvoted", anchor=False)
+    st.subheader(f"{len(shown):,} of {len(judged):,} images are outvoted", anchor=False)
     st.caption(
-        "Those first whose neighbours carry their label least often, then the ones with the nearest "
-        "neighbours. On each image: the share of neighbours with another label; below it what they vote for. "
-        "A click shows the neighbours."
+        "The most suspicious labels first. On each image its suspicion, the share of neighbours with another "
+        "label times the probability that the network gives to other labels; below it what the neighbours "
+        "vote for. A click shows them."
     )
     neighbors = binding.following(NeighborsView, opened.view, st.session_state)
     wall(
         opened,
-        outvoted["image_id"].to_numpy(),
+        shown["image_id"].to_numpy(),
         "images_page",
         label="Images that their neighbours outvote",
-        badges=[f"{share:.0%}" for share in outvoted["share"].to_pylist()],
-        notes=[f"vote: {name}" for name in outvoted["majority"].to_pylist()],
+        badges=[percent(suspicion) for suspicion in shown["suspicion"].to_pylist()],
+        notes=[f"vote: {name}" for name in shown["majority"].to_pylist()],
         judged=False,
         opens=replace(neighbors, upload="", count=opened.view.k),
     )
@@ -99,7 +98,7 @@ def _shown(opened: Opened[MistakesView], images: pa.Table) -> pa.Table:
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Counting the neighbours' labels …")
 def _found(run: Run, count: int) -> pa.Table:
-    return disagreements(runs.table(run, "images", ("label",))["label"], _neighbors(run), count)
+    return outvoted(run, _neighbors(run), count)
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Reading the neighbours …")

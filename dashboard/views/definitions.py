@@ -13,6 +13,7 @@ from dashboard.views.state import (
     LONGEST_NAME,
     LONGEST_RUN,
     PARAMETER,
+    UNASKED,
     UNITS,
     Choices,
     LiveView,
@@ -53,7 +54,7 @@ class MapView(ViewState):
 @dataclass(frozen=True)
 class NeighborsView(ViewState):
     page: ClassVar[str] = "neighbors"
-    image: int = view_field(0, among="images")
+    image: int = view_field(UNASKED, among="images", former=0)
     upload: str = view_field("", longest=LONGEST_NAME)
     count: int = view_field(12, low=1, high=20)
 
@@ -62,7 +63,7 @@ class NeighborsView(ViewState):
 class ChannelsView(ViewState):
     page: ClassVar[str] = "channels"
     layer: str = view_field("", among="layers")
-    channel: int = view_field(0, among="channels")
+    channel: int = view_field(UNASKED, among="channels", former=0)
     sort: str = view_field("channel", choices=("channel", "mean", "max", "active_share", "selectivity"))
     only: str = view_field("all", choices=("all", "live", "dead"))
     top_class: str = view_field("", among="classes", optional=True)
@@ -73,6 +74,13 @@ class ChannelsView(ViewState):
     rank: int = view_field(0, low=0, high=99)
     guided: bool = view_field(False)
     ascent: bool = view_field(False)
+
+    def fitted(self, choices: Choices) -> tuple[Self, Notes]:
+        """Return this view with the first channel to show, where neither it nor a layer is asked for."""
+        layer, channel = self.layer, 0 if self.channel == UNASKED else self.channel
+        if not layer and self.channel == UNASKED and choices.first_channel is not None:
+            layer, channel = choices.first_channel
+        return super(ChannelsView, dataclasses.replace(self, layer=layer, channel=channel)).fitted(choices)
 
     def in_the_lab(self, live: bool = False) -> "LabView":
         """Return gradient ascent on the channel at the method's own defaults: one result for both pages."""
@@ -93,7 +101,7 @@ class ImageView(LiveView):
     page: ClassVar[str] = "image"
     method: str = view_field("saliency")
     live: bool = view_field(True)
-    image: int = view_field(0, among="images")
+    image: int = view_field(UNASKED, among="images", former=0)
     tab: str = view_field(image_tabs.GLANCE, choices=tuple(image_tabs.TABS))
     source: str = view_field("stored", choices=("stored", "live"))
     value: str = view_field("probability", choices=("probability", "logit", "argmax"))

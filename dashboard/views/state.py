@@ -16,6 +16,9 @@ from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, 
 from dashboard.views.query_text import LONGEST, Notes, abbreviated, clamp, read, resolved, write
 
 LONGEST_RUN, LONGEST_NAME, LONGEST_PROOF = 128, 32, 400
+UNASKED = -1
+"""An image or channel of which the run's own choice is shown first."""
+
 PARAMETER = "p."
 """What the name of a method's parameter begins with in an address."""
 OWN_LAYER = "layer."
@@ -35,9 +38,11 @@ class Choices:
     images: how many there are.
     layers: the number of channels by the layer's name.
     classes: names of the network's classes.
-    maps: the methods by which there are maps, such as "tsne".
+    maps: the methods by which there are maps, such as "tsne"; the one that is shown first comes first.
     grids: the kinds of grid by the map that they are made from.
     occlusion: whether there are occlusion maps of its images.
+    first_image: number of the image that is shown where none is asked for.
+    first_channel: the layer and channel that are; None where there is no layer.
     """
 
     images: int = 0
@@ -46,6 +51,8 @@ class Choices:
     maps: tuple[str, ...] = ()
     grids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     occlusion: bool = True
+    first_image: int = 0
+    first_channel: tuple[str, int] | None = None
 
 
 def view_field(
@@ -59,6 +66,7 @@ def view_field(
     optional: bool = False,
     longest: int = LONGEST,
     listed: bool = False,
+    former: Any = None,
     kw_only: bool = False,
 ) -> Any:
     """Return a dataclass field of a view, with the bounds that an address is held to.
@@ -71,6 +79,8 @@ def view_field(
     longest: a text's greatest length in an address, in characters.
     listed: whether a text is one of a list of names, so that a long one can be abbreviated and found again;
         other texts are cut off.
+    former: a value that was the default in an earlier version: it stays as good as unsaid for the proofs of
+        links, which were made when it was.
     """
     bounds = {
         "choices": choices,
@@ -81,6 +91,7 @@ def view_field(
         "optional": optional,
         "longest": longest,
         "listed": listed or bool(among),
+        "former": former,
     }
     return field(default=default, metadata=bounds, kw_only=kw_only)
 
@@ -132,12 +143,17 @@ class ViewState:
         return {name: text for name, text in texts.items() if text}
 
     def chosen(self) -> dict[str, str]:
-        """Return the part of the query that is not at its default.
+        """Return the part of the query that is not at its default, nor at one of before.
 
-        It stays the same when a later version of the page has more controls.
+        It stays the same when a later version of the page has more controls, or shows something else first.
         """
-        defaults = self._defaults().to_query()
-        return {name: text for name, text in self.to_query().items() if defaults.get(name) != text}
+        unsaid = self._defaults().to_query()
+        unsaid |= {
+            each.name: write(each.metadata["former"])
+            for each in dataclasses.fields(self)
+            if each.metadata.get("former") is not None
+        }
+        return {name: text for name, text in self.to_query().items() if unsaid.get(name) != text}
 
     def _defaults(self) -> "ViewState":
         return type(self)()
@@ -385,7 +401,7 @@ class LiveView(MethodView):
             view = dataclasses.replace(view, method=default, parameters=read_parameters(default, {})[0])
         needs = METHODS[view.method].needs
         missing = {
-            "image": (IMAGE in needs and view.image < 0, 0),
+            "image": (IMAGE in needs and view.image < 0, choices.first_image),
             "second": (SECOND in needs and view.second < 0, min(1, max(choices.images - 1, 0))),
             "target": (TARGET in needs and not view.target, next(iter(choices.classes), "")),
             "layer": (
@@ -416,6 +432,8 @@ def layer_holder(method: str) -> str:
 def _fit(view_field: dataclasses.Field, value: Any, view: ViewState, choices: Choices) -> tuple[Any, Notes]:
     """Return a field's value if the run has it, else the nearest that it has, with a note."""
     name, among, optional = view_field.name, view_field.metadata["among"], view_field.metadata["optional"]
+    if among == "images" and not optional and value == view_field.default == UNASKED:
+        return choices.first_image, ()
     if among == "images":
         return clamp(name, value, -1 if optional else 0, max(choices.images - 1, 0))
     if among == "channels":

@@ -3,9 +3,11 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.data import runs, selections
 from dashboard.findings.pin_button import draw_pin
@@ -14,14 +16,16 @@ from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
 from dashboard.views import binding
 from dashboard.views.binding import View
+from dashboard.views.definitions import OverviewView
 from dashboard.views.navigation import PAGES, link, title
 from dashboard.views.query_text import Notes
-from dashboard.views.state import Choices
+from dashboard.views.state import Choices, ViewState
 from dashboard.widgets import errors, other_runs
 from featurestore.places import Place
 from featurestore.reader import Run, Store
 
 SAID = "said of the address"
+STYLE = Path(__file__).with_name("page.css")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,32 @@ class Opened(Generic[View]):
         return self.view.store
 
 
+@dataclass(frozen=True)
+class _Bar:
+    """Places of the bar above every page, filled once the page's run is known.
+
+    name, pages, tools: of its first row.
+    heading: the row below it.
+    """
+
+    name: DeltaGenerator
+    pages: DeltaGenerator
+    tools: DeltaGenerator
+    heading: DeltaGenerator
+
+    @classmethod
+    def empty(cls) -> "_Bar":
+        whole = st.container(gap="xsmall", key="header")
+        bar = whole.container(horizontal=True, vertical_alignment="center", gap="small", key="bar")
+        row = {"horizontal": True, "vertical_alignment": "center"}
+        return cls(
+            bar.container(**row, width="content", key="name"),
+            bar.container(**row, gap=None, key="navigation"),
+            bar.container(**row, width="content", gap="xsmall", key="tools"),
+            whole.container(horizontal=True, vertical_alignment="bottom", gap="small", key="heading"),
+        )
+
+
 def open_page(
     cls: type[View], complete: Callable[[View, Run], View] = lambda view, run: view
 ) -> Opened[View]:
@@ -49,7 +79,8 @@ def open_page(
     complete: fills in what of the view depends on more than its run, before the address is written.
     """
     view, notes = binding.current(cls)
-    navigation = st.container(horizontal=True, gap="xsmall", key="navigation")
+    st.html(STYLE)
+    bar = _Bar.empty()
     listed = runs.stores()
     if not listed:
         errors.no_stores()
@@ -64,10 +95,8 @@ def open_page(
     view = view if proof else dataclasses.replace(view, proof="")
     binding.settle(view)
     st.set_page_config(page_title=title(view.page, view.store))
-    with navigation:
-        _navigate(view, choices)
     opened = Opened(view, run, result_of(view, run))
-    _draw(opened, listed)
+    _draw(bar, opened, choices, listed)
     if proof:
         draw_verdict(proof, view, run, opened.result)
     other_runs.offer(view, run, latest, proof)
@@ -88,15 +117,6 @@ def _lasting(view: View, notes: Notes) -> Notes:
     return lasting if said == address else ()
 
 
-def _navigate(view: View, choices: Choices) -> None:
-    """Draw links to all pages, each with its whole view, so that a click is one entry of the history."""
-    for entry in PAGES.values():
-        if entry.view is type(view):
-            link(view)
-        else:
-            link(binding.following(entry.view, view, st.session_state).fitted(choices)[0])
-
-
 def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:
     path = listed[view.store]
     if not runs.has_run(path):
@@ -112,16 +132,25 @@ def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:
     errors.gone(view)
 
 
-def _draw(opened: Opened, listed: dict[str, Place]) -> None:
-    view = opened.view
-    entry = PAGES[view.page]
-    heading, controls = st.columns([3, 2], vertical_alignment="center")
-    heading.header(entry.title, anchor=False)
-    heading.caption(entry.help)
-    with controls.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+def _draw(bar: _Bar, opened: Opened[View], choices: Choices, listed: dict[str, Place]) -> None:
+    view, entry = opened.view, PAGES[opened.view.page]
+    with bar.name:
+        link(_shown_on(OverviewView, view, choices), "Featurescope", ":material/apps:")
+    with bar.pages:
+        for each in PAGES.values():
+            link(_shown_on(each.view, view, choices))
+    with bar.tools:
         _choose_store(type(view), listed)
         draw_link(view, opened.run, opened.result)
         draw_pin(view, opened.run, opened.result)
+    with bar.heading:
+        st.header(entry.title, anchor=False, width="content")
+        st.caption(entry.help, width="stretch")
+
+
+def _shown_on(cls: type[ViewState], view: ViewState, choices: Choices) -> ViewState:
+    """Return the whole view that a link to another page has, so that a click is one entry of the history."""
+    return view if cls is type(view) else binding.following(cls, view, st.session_state).fitted(choices)[0]
 
 
 def _choose_store(cls: type[View], listed: dict[str, Place]) -> None:
@@ -131,6 +160,7 @@ def _choose_store(cls: type[View], listed: dict[str, Place]) -> None:
         key=binding.key(cls, "store"),
         format_func=lambda name: name if runs.has_run(listed[name]) else f"{name} (not finished)",
         label_visibility="collapsed",
+        width=170,
         help="What one network makes of one set of images",
         on_change=lambda: binding.change(cls, run=""),
     )

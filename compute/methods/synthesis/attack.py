@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator
 
-from compute.images.raster import false_color
 from compute.images.saved_image import LEVELS, result_pictures
 from compute.methods.base import IMAGE, TARGET, Inputs, Method, Step
 from compute.methods.optimize.loop import Rule, array, climb, normalized, signed, slope
@@ -52,9 +51,9 @@ class Attack(Method):
     (untargeted: of all but the original class) and `margin`, the logit difference to the best other class;
     of independent labels `labels_before` and `labels`, those above 0.5, and `margin`, the label's log-odds;
     `linf` (share of the range) and `linf_255`, `l2`; `steps` taken in all; `epsilon` and `epsilon_255` used,
-    `epsilon_raised`; `magnification`, k of the picture "difference" = 0.5 + k * difference; `survival` under
-    JPEG, resizing and blur; `minimum_epsilon` and `minimum_epsilon_255`, where asked for: this attack's
-    smallest success.
+    `epsilon_raised`; `survival` under JPEG, resizing and blur; `minimum_epsilon` and `minimum_epsilon_255`,
+    where asked for: this attack's smallest success. The picture "difference" is the mean change of each
+    pixel's channels, from -linf to linf.
     """
 
     name: ClassVar[str] = "fool"
@@ -68,6 +67,7 @@ class Attack(Method):
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({TARGET})
+    version: ClassVar[int] = 2
     without_target: ClassVar[str] = "any class but the predicted one"
 
     attack: str = parameter(
@@ -167,7 +167,7 @@ class Attack(Method):
             data,
             best.margin,
             numbers,
-            result_pictures(model.preprocessing, data) | {"difference": false_color(best.magnified())},
+            result_pictures(model.preprocessing, data) | {"difference": best.signed_difference()},
         )
 
     def attempt(self, untouched: Certificate, radius: float, confidence: float, count: "Count") -> Search:
@@ -237,6 +237,7 @@ class Attack(Method):
             "attack": self.attack,
             "predicted_before": untouched.predicted_name,
             "predicted": best.predicted_name,
+            "predicted_probability": best.predicted_probability,
             "target": None if goal.target is None else goal.model.classes[goal.target],
             **(labels if goal.output.independent else {}),
             "probability_before": untouched.probability,
@@ -248,7 +249,6 @@ class Attack(Method):
             "epsilon": radius / LEVELS if ball else None,
             "epsilon_255": radius if ball else None,
             "epsilon_raised": radius > self.requested,
-            "magnification": best.magnification,
             "survival": goal.survival(best.image),
         }
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from compute.images.pictures import colored_signed
 from compute.images.saved_image import LEVELS, altered, eight_bit, through_file
-from compute.methods.optimize.loop import array
 from compute.methods.requirements import check_input_size
 from compute.models.model import Model
 from compute.models.objectives import Activations, Objective
@@ -81,13 +81,21 @@ class AttackGoal:
             return Certificate(self, seen, self.model.logits(seen[None])[0].float().cpu())
 
     def survival(self, image: Tensor) -> dict[str, dict[str, Any]]:
-        """For each alteration of the saved picture: whether it still fools, and what is predicted."""
+        """For each alteration of the saved picture: whether it still fools, and what is predicted.
+
+        `probability` is that of `Certificate.probability`, `predicted_probability` that of what is predicted.
+        """
         seen = altered(self.model.preprocessing, image)
         with torch.inference_mode():
             logits = self.model.logits(torch.stack(list(seen.values()))).float().cpu()
         certificates = (Certificate(self, each, row) for each, row in zip(seen.values(), logits, strict=True))
         return {
-            name: {"fooled": each.fooled, "predicted": each.predicted_name, "probability": each.probability}
+            name: {
+                "fooled": each.fooled,
+                "predicted": each.predicted_name,
+                "predicted_probability": each.predicted_probability,
+                "probability": each.probability,
+            }
             for name, each in zip(seen, certificates, strict=True)
         }
 
@@ -112,6 +120,11 @@ class Certificate:
     @property
     def predicted_name(self) -> str:
         return self.goal.model.classes[self.predicted]
+
+    @property
+    def predicted_probability(self) -> float:
+        """Of the class that is predicted."""
+        return float(self.goal.output.probabilities(self.logits)[self.predicted])
 
     @property
     def labels(self) -> list[str]:
@@ -173,14 +186,13 @@ class Certificate:
         """Root of the mean square change of a value, as a share of the range."""
         return self.l2 / self.difference.numel() ** 0.5
 
-    @property
-    def magnification(self) -> float:
-        """k with which 0.5 + k * difference just fills [0, 1]."""
-        return 0.5 * LEVELS / max(1, self.linf)
+    def signed_difference(self) -> np.ndarray:
+        """(H, W, 3) in [0, 1]: the mean change of a pixel's channels, in diverging colors from -linf to linf.
 
-    def magnified(self) -> np.ndarray:
-        """(H, W, C): 0.5 + k * difference, with k the `magnification`."""
-        return array(0.5 + self.magnification * self.difference)
+        The warm end is a pixel that became brighter by all of it, the cold end a darker one.
+        """
+        change = self.difference.mean(dim=0).numpy()
+        return colored_signed(change * LEVELS / max(1, self.linf))
 
 
 def _without(logits: Tensor, index: int) -> Tensor:

@@ -2,10 +2,11 @@
 
 CATEGORIES = (
     "#4e79e0", "#f28e2b", "#2ca25f", "#e0435a", "#9467d8", "#22b5c8", "#d6a800", "#e377c2",
-    "#8c6d4f", "#7fb800", "#a1137b", "#26ecb3", "#006884", "#d0bdff", "#1c7100", "#aa2600",
-    "#5e42bd", "#84a1ff", "#ffb3a1", "#68d9ff", "#bdd92f", "#aa5e8e", "#268e97", "#a18e26",
+    "#8c6d4f", "#7fb800", "#d2c6de", "#e400ff", "#ba009c", "#36e4ae", "#007284", "#367200",
+    "#96a2ff", "#00ea00", "#9000ff", "#ae9696", "#fc00a8", "#904e7e", "#ffa2ff", "#124eff",
 )  # fmt: skip
-"""After the first ten, each is the colour of Oklab lightness 0.48 to 0.84 furthest from all before it."""
+"""After the first ten, each is the color furthest from all before it in Oklab that stands out from the
+dashboard's dark page by 3:1 and from its light one by 1.6:1."""
 
 VERDICTS = ("#e8590c", "#5b8fd6")
 """Wrong, right: orange and blue, which colour-blind people tell apart too."""
@@ -18,6 +19,12 @@ VIRIDIS = (
     "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",
 )  # fmt: skip
 """Perceptually uniform, at equal steps (Smith and van der Walt 2015)."""
+
+VIRIDIS_ON_DARK = (
+    "#31678e", "#29798e", "#228b8d", "#1e9d89", "#28ae80",
+    "#44bf70", "#6ccd5a", "#9bd93c", "#cde11d", "#fde725",
+)  # fmt: skip
+"""Its upper two thirds, at equal steps: the lower one is as dark as a dark page."""
 
 UNKNOWN = "#9aa0a6"
 """Of points without a value."""

@@ -3,7 +3,7 @@ import { component, element } from "./shared/lifecycle.js"
 
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }
 /** The strongest mixture of a colour into the background: text upon it stays readable. */
-const STRONGEST = 75
+const STRONGEST = 68
 /** Classes up to which the cells carry their counts. */
 const FEW = 25
 /** Of the row names and of a cell that carries its count; cells shrink to fit the page. */

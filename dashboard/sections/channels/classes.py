@@ -1,11 +1,15 @@
 """Which classes a channel responds to, as far as its strongest patches and its selectivity say."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from dashboard.widgets.figures import MARGIN, palettes
+
+CLEARLY = 2
+"""Times as much as of the other classes is clearly the most."""
 
 LONGEST = 22
 """Letters of a class name on the axis; the whole name is shown under the mouse."""
@@ -41,6 +45,25 @@ def times_as_strong(selectivity: float) -> float:
         is m / r.
     """
     return float("inf") if selectivity >= 1 else (1 + selectivity) / (1 - selectivity)
+
+
+def answered_most(
+    top_class: str | None, selectivity: float | None, labels: Sequence[str | None]
+) -> int | None:
+    """Return the place of the strongest patch of the class that a channel clearly answers most to.
+
+    top_class: the class of the greatest mean.
+    selectivity: as in `times_as_strong`.
+    labels: of the images of the channel's strongest patches, in their order.
+
+    None where there is no such class: its mean is not twice that over the others, it doesn't have twice as
+    many of the strongest patches as another class, or none of these has a label.
+    """
+    if selectivity is None or times_as_strong(selectivity) < CLEARLY or top_class not in labels:
+        return None
+    counts = Counter(label for label in labels if label)
+    most_of_another = max((count for label, count in counts.items() if label != top_class), default=0)
+    return labels.index(top_class) if counts[top_class] >= CLEARLY * most_of_another else None
 
 
 def chart(groups: Sequence[ClassPatches]) -> go.Figure:

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from compute.images.pictures import RESULT, ends, picture, ramp, to_8_bit, upscaled
+from compute.images.pictures import RESULT, ends, picture, png, ramp, to_8_bit, upscaled
 from compute.methods.attribution.occlusion import Occlusion
 from compute.methods.base import Method, Step
 from compute.occlusion.drawing import Scale
 from compute.reports.method_result import strongest_activation
+from dashboard.components.before_after import before_after
+from dashboard.components.data_url import data_url
+from dashboard.data import photographs
 from dashboard.jobs.queue import LiveJob
 from dashboard.jobs.request import Request
 from dashboard.jobs.result import Result
@@ -20,6 +23,7 @@ from dashboard.widgets import figures
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live.controls import spoken
+from dashboard.widgets.live.headline import PLUS_MINUS, headline, survival
 from featurestore.reader import Run
 
 SAID = "not kept, said"
@@ -43,15 +47,19 @@ def show_result(
     if job.message:
         said = f"computing it again did not work: {job.message}. This is the result that was kept"
         st.warning(sentence(said), icon=":material/history:")
+    if said := headline(wanted.method, step.numbers):
+        st.subheader(said, anchor=False)
     left, right = st.columns([3, 2])
     with left:
-        _pictures(opened.run, step, wanted)
+        _pictures(opened, step, wanted)
+        download_menu(opened)
     with right:
         _best_natural(opened, wanted, step)
-        numbers(step.numbers)
+        survival(step.numbers)
         _curves(step.numbers)
+        with st.expander("All numbers", icon=":material/numbers:"):
+            numbers(step.numbers)
         _made(job, compute_again)
-        download_menu(opened)
 
 
 def _made(job: LiveJob, compute_again: Callable[[], None]) -> None:
@@ -119,12 +127,15 @@ def _best_natural(opened: Opened[LiveView], wanted: Request, step: Step) -> None
     st.caption(f"The best of the store's images reaches {best:.3f}{times}.")
 
 
-def _pictures(run: Run, step: Step, wanted: Request) -> None:
-    shown = {"Result": picture(step)}
-    shown |= {spoken(name): to_8_bit(each) for name, each in step.pictures.items() if name != RESULT}
+def _pictures(opened: Opened[LiveView], step: Step, wanted: Request) -> None:
+    further = {spoken(name): to_8_bit(each) for name, each in step.pictures.items() if name != RESULT}
+    shown = {"Result": picture(step)} | further
     with st.grid(min(len(shown), 3), min_column_width=240):
         for name, each in shown.items():
             with st.container(width="stretch" if len(shown) > 1 else SINGLE):
+                if name == "Result" and step.kind == "image" and wanted.image is not None:
+                    _before_and_after(opened, wanted, each)
+                    continue
                 st.image(
                     enlarged(each),
                     caption=_caption(name, step, wanted.method),
@@ -134,7 +145,20 @@ def _pictures(run: Run, step: Step, wanted: Request) -> None:
                     output_format="PNG",
                 )
                 if name == "Result" and step.kind == "heatmap":
-                    _legend(run, step, wanted)
+                    _legend(opened.run, step, wanted)
+
+
+def _before_and_after(opened: Opened[LiveView], wanted: Request, result: np.ndarray) -> None:
+    """Draw the image that the method began with and what it made of it, with a slider between them."""
+    view = opened.view
+    began = photographs.whole if wanted.whole else photographs.crop
+    before_after(
+        data_url(began(opened.run, max(view.image, 0), view.upload)),
+        data_url(png(enlarged(result))),
+        alt=(f"the image before {wanted.method.title}", f"Result of {wanted.title}"),
+        key=f"{view.page}/before and after",
+        width=SINGLE,
+    )
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
@@ -146,8 +170,8 @@ def _caption(name: str, step: Step, method: Method) -> str:
         return f"{name}: {scale.in_words}"
     if name == "Result":
         return f"{name}, {_kind(step)}"
-    if name == "Difference" and "magnification" in step.numbers:
-        return f"{name}, {step.numbers['magnification']:.3g} times, on mid-grey"
+    if name == "Difference" and "linf_255" in step.numbers:
+        return f"{name}, {PLUS_MINUS}{step.numbers['linf_255']}/255: red is brighter, blue darker"
     return name
 
 

@@ -100,3 +100,21 @@ def test_agreements_of_no_labels_are_none():
         pa.Table.from_pylist([{"image_id": 0, "rank": 0, "neighbor_id": 1}]),
     )
     assert len(agreements(labels, neighbors)) == 0 and agreement(labels, neighbors, 3) is None
+
+
+def test_the_most_suspicious_are_those_of_which_the_network_says_another_label_too():
+    labels = pa.chunked_array([["a", "a", "b", "b", "b", "c"]])
+    neighbors = pa.table(
+        {
+            "image_id": [0, 0, 1, 1, 5, 5],
+            "rank": [0, 1] * 3,
+            "neighbor_id": [2, 3, 2, 4, 3, 4],
+            "distance": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+        }
+    )
+    losses = pa.chunked_array([pa.array([0.01, 9.0, 0.0, 0.0, 0.0, None], pa.float32())])
+    found = disagreements(labels, neighbors, 2, losses).to_pylist()
+    assert [row["image_id"] for row in found] == [5, 1, 0]
+    expected = {5: 1.0, 1: 1 - np.exp(-9.0), 0: 1 - np.exp(-0.01)}
+    assert all(row["suspicion"] == pytest.approx(expected[row["image_id"]], abs=1e-6) for row in found)
+    assert all(row["share"] == 1 for row in found)

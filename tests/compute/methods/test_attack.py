@@ -3,6 +3,7 @@
 import io
 import math
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -209,14 +210,18 @@ def test_confidence_goes_on_beyond_the_first_success():
     assert surely["probability"] >= 0.99 > barely["probability"] and surely["l2"] > barely["l2"]
 
 
-def test_the_difference_is_magnified_by_the_stated_factor():
+def test_the_difference_is_signed_about_no_change():
     model = tiny_model("plain")
     image = tiny_image(model)
     step = Attack(iterations=4).run(model, Inputs(image=image, target=2))
-    difference = step.data - image.permute(1, 2, 0).numpy()
-    expected = 0.5 + step.numbers["magnification"] * difference
-    np.testing.assert_allclose(step.pictures["difference"], expected, atol=0.51 / 255)
-    assert step.numbers["magnification"] == pytest.approx(0.5 * 255 / step.numbers["linf_255"])
+    before = np.rint(image.permute(1, 2, 0).numpy() * 255) / 255
+    change = (step.data - before).mean(axis=2) / step.numbers["linf"]
+    drawn = step.pictures["difference"]
+    assert drawn.shape == (*change.shape, 3) and np.abs(change).max() <= 1 + 1e-6
+    assert np.abs(drawn - matplotlib.colormaps["coolwarm"](0.5 + 0.5 * change)[..., :3]).max() < 0.02
+    brighter, darker = drawn[change > 0.5], drawn[change < -0.5]
+    assert (brighter[:, 0] > brighter[:, 2]).all() and (darker[:, 2] > darker[:, 0]).all()
+    assert step.numbers["predicted_probability"] >= 1 / 5, "of five classes the most probable one"
 
 
 @pytest.mark.slow

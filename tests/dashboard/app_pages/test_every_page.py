@@ -1,6 +1,7 @@
 """Every page through AppTest on a real store: what it shows, and what it says where it can't."""
 
 import json
+import re
 import shutil
 from urllib.parse import parse_qsl, urlparse
 
@@ -15,6 +16,7 @@ from dashboard.data import runs
 from dashboard.data.uploads import uploads
 from dashboard.sections.image.neighbors import feature_neighbors, pixel_neighbors
 from dashboard.settings import find_stores
+from dashboard.text import percent
 from dashboard.views.navigation import PAGES
 from featurestore.manifest import MANIFEST
 from featurestore.reader import Store
@@ -225,6 +227,31 @@ def test_every_method_runs_from_its_link_or_says_what_it_lacks(method, store, se
     assert not app.exception
     assert app.get("image") or app.info, words(app)
     assert not app.error, words(app)
+
+
+@pytest.mark.slow
+def test_a_fooling_picture_is_one_line_a_slider_and_what_it_survives(store, serve):
+    serve(store)
+    app = settled(fine(show("lab", {"store": "digits", "method": "fool", "image": 3, "live": 1})))
+    row = Store(store).open().image(3)
+    first = row["top5"][0]
+    assert f"Predicted **{first['class']} {percent(first['probability'])}**" in words(app).replace("\\", "")
+    (headline,) = (each.value for each in app.subheader)
+    assert re.fullmatch(rf"{row['predicted']} → \d, >?[\d.]+%, .\d+/255", headline), headline
+    assert "What the fooling survives" in words(app) and any(
+        "JPEG 95" in str(each.value) for each in app.table
+    )
+    components = [each.proto.json for each in app.get("bidi_component")]
+    assert any('"before"' in each and '"after"' in each for each in components), "a slider between the two"
+    (folded,) = [each for each in app.expander if each.label == "All numbers"]
+    assert "Margin" in str(folded.table[0].value)
+
+
+def test_the_networks_prediction_stands_before_the_start(store, serve):
+    serve(store)
+    app = fine(show("lab", {"store": "digits", "method": "fool", "image": 3}))
+    assert any(each.label == "Start" for each in app.button)
+    assert "Predicted" in words(app)
 
 
 QUICK = {f"p.{name}": 2 for name in ("iterations", "samples", "points", "octaves", "steps")}

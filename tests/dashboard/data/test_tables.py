@@ -6,7 +6,8 @@ import pytest
 
 from compute.reports.mistakes import confusion_counts, most_confused
 from dashboard.data.content_store import ContentStore
-from dashboard.sections.overview import filter_pictures
+from dashboard.sections.channels import classes
+from dashboard.sections.overview.filters import filter_pictures
 from dashboard.settings import Settings, find_stores
 from dashboard.widgets import figures
 from featurestore.reader import Store
@@ -92,3 +93,19 @@ def test_filters_of_a_grey_stem_are_one_picture_each():
     for scaling in ("filter", "all"):
         shown = filter_pictures(filters, scaling)
         assert len(shown) == len(filters) and all(png.startswith(b"\x89PNG") for _, png in shown)
+
+
+@pytest.mark.parametrize(
+    "top, selectivity, labels, place",
+    [
+        ("cat", 0.5, ["dog", "cat", "cat"], 1),
+        ("cat", 0.5, ["dog", "cat", "cat", "dog"], None),
+        ("cat", 0.2, ["cat", "cat", "cat"], None),
+        ("cat", 0.9, ["dog", "dog", "dog"], None),
+        ("cat", 0.9, [None, None, None], None),
+        ("cat", 1.0, [None, "cat", None], 1),
+        (None, None, ["cat"], None),
+    ],
+)
+def test_a_class_is_named_only_where_it_is_clearly_the_most(top, selectivity, labels, place):
+    assert classes.answered_most(top, selectivity, labels) == place

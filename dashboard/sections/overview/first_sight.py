@@ -1,0 +1,162 @@
+"""What the Overview page shows at first sight: the map, three channels, three errors, the latest findings."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from compute.reports import grid
+from compute.reports.mistakes import wrong_lists
+from dashboard.components import GridItem, data_url, deep_zoom, image_grid
+from dashboard.data import first_shown, photographs, runs
+from dashboard.data.labelled_images import cell_of, labelled
+from dashboard.data.predictions import predicts
+from dashboard.findings.folder import findings
+from dashboard.findings.recheck import view_of
+from dashboard.sections.channels.classes import answered_most
+from dashboard.text import map_name, percent, plain
+from dashboard.views import urls
+from dashboard.views.definitions import ChannelsView, FindingsView, MapView, MistakesView, OverviewView
+from dashboard.views.navigation import PAGES, link
+from dashboard.views.state import ViewState
+from dashboard.widgets.errors import boundary
+from dashboard.widgets.header import Opened
+from dashboard.widgets.image_links import explaining
+from dashboard.widgets.image_wall import grid_items
+from featurestore.reader import Run
+
+HEIGHT = 610
+"""Of the map, in CSS pixels: with what stands above it and the fold below it fills a screen of 950."""
+
+CHANNELS, PATCHES, ERRORS, FINDINGS = 3, 6, 3, 3
+"""How many of each are shown."""
+
+SIDE = 64
+"""Of a patch, in CSS pixels."""
+
+Draw = Callable[[Opened[OverviewView]], None]
+
+
+def draw(opened: Opened[OverviewView]) -> None:
+    """Draw the first screen."""
+    st.markdown(said_of(opened))
+    left, right = st.columns([11, 9], gap="medium")
+    with left, boundary():
+        _map(opened)
+    with right:
+        parts: tuple[Draw, ...] = (_channels, _errors, _findings)
+        for part in parts:
+            with boundary():
+                part(opened)
+
+
+def said_of(opened: Opened[OverviewView]) -> str:
+    """Say in a sentence what the tool is, and of which network and how many images."""
+    run = opened.run
+    accuracy = (run.manifest.model.get("accuracy") or {}).items()
+    right = [f"{plain(split)} {value:.1%}" for split, value in accuracy if value is not None]
+    known = f" Right: {', '.join(right)}." if right else ""
+    return (
+        f"**Featurescope** shows what the network **{plain(run.manifest.model['name'])}** makes of "
+        f"{run.image_count:,} images: which ones it finds alike, what its channels answer to, and where it "
+        f"errs.{known}"
+    )
+
+
+def _map(opened: Opened[OverviewView]) -> None:
+    """Draw the truest map as thumbnails; a click explains an image."""
+    run, choices = opened.run, runs.choices(opened.run)
+    method = next((each for each in choices.maps if choices.grids.get(each)), "")
+    if not method:
+        st.info("This run has no map of thumbnails yet.", icon=":material/scatter_plot:")
+        return
+    view = MapView(opened.store, run.fingerprint, map=method, show="grid", kind=choices.grids[method][0])
+    made = grid.grid(run, method, view.kind)
+    link(view, f"Images that the network finds alike ({map_name(method)})")
+
+    events = deep_zoom(
+        urls.deep_zoom_grid(opened.store, run.fingerprint, method, view.kind, False),
+        made.pyramid,
+        key="overview/map",
+        height=HEIGHT,
+        label=f"Grid of images by {map_name(method)}",
+    )
+    if events.clicked is not None and (image := int(made.image_id[events.clicked])) >= 0:
+        _open(explaining(opened, image))
+
+
+def _channels(opened: Opened[OverviewView]) -> None:
+    """Draw the channels that tell most, each by its strongest patches."""
+    run = opened.run
+    if "top_patches" not in run.tables():
+        return
+    for layer, channel in first_shown.telling_channels(run, CHANNELS):
+        rows = run.top_patches(layer, channel).to_pylist()
+        view = ChannelsView(opened.store, run.fingerprint, layer=layer, channel=channel)
+        link(view, f"{layer}, channel {channel}{_answer(run, layer, channel, rows)}")
+        items = [
+            GridItem(
+                row["rank"],
+                data_url.data_url(photographs.patch(run, row, SIDE)),
+                alt=f"patch {row['rank'] + 1} of channel {channel}",
+            )
+            for row in rows[:PATCHES]
+        ]
+        key, name = f"overview/channel {layer} {channel}", f"Strongest patches of channel {channel}"
+        if (rank := image_grid(items, key=key, label=name, size=SIDE, columns=PATCHES)) is not None:
+            _open(ChannelsView(opened.store, run.fingerprint, layer=layer, channel=channel, rank=int(rank)))
+
+
+def _answer(run: Run, layer: str, channel: int, rows: list[dict]) -> str:
+    """Say which class a channel answers most to, where that is clear. rows: its strongest patches."""
+    stats = run.channels(layer) if "channels" in run.tables() else None
+    if stats is None:
+        return ""
+    row = stats.filter(pc.equal(stats["channel"], channel)).to_pylist()[0]
+    known = runs.table(run, "images", ("image_id", "label"))["label"]
+    labels = [known[each["image_id"]].as_py() for each in rows]
+    clear = answered_most(row["top_class"], row["selectivity"], labels) is not None
+    return f" answers most to {row['top_class']}" if clear else ""
+
+
+def _errors(opened: Opened[OverviewView]) -> None:
+    """Draw the errors that the network is surest of, or say why there are none."""
+    run = opened.run
+    images = labelled(run).images if predicts(run) else pa.table({"label": []})
+    if not len(images) or not pc.count(images["correct"]).as_py():
+        st.caption("No label is one of the network's classes, so nothing is right or wrong.")
+        return
+    wrong = wrong_lists(images) if run.manifest.labels_are_lists else cell_of(run, "", "", "")
+    link(MistakesView(opened.store, run.fingerprint), "Most confident errors")
+    if not len(wrong):
+        st.caption("The network is right about every labelled image.")
+        return
+    first = wrong.slice(0, ERRORS)
+    items = [
+        replace(item, badge=percent(share))
+        for item, share in zip(grid_items(opened, first), first["probability"].to_pylist(), strict=True)
+    ]
+    clicked = image_grid(items, key="overview/errors", label="Most confident errors", size=84)
+    if clicked is not None:
+        _open(explaining(opened, int(clicked)))
+
+
+def _findings(opened: Opened[OverviewView]) -> None:
+    """Draw links to the findings that were pinned last."""
+    link(FindingsView(opened.store, opened.run.fingerprint), "Latest findings")
+    served = runs.stores()
+    kept = [each.finding for each in findings().all() if each.finding and each.finding.store in served]
+    for finding in kept[:FINDINGS]:
+        try:
+            link(view_of(finding)[0], plain(finding.title), ":material/arrow_right:")
+        except ValueError:
+            # Of a page that there is not any more; the Findings page says so.
+            continue
+    if not kept:
+        st.caption("None yet. **Pin**, above, keeps what a page shows with a note and its numbers.")
+
+
+def _open(view: ViewState) -> None:
+    st.switch_page(PAGES[view.page].file, query_params=view.to_query())
