@@ -19,8 +19,7 @@ from dashboard.sections.channels.classes import answered_most
 from dashboard.text import map_name, percent, plain
 from dashboard.views import urls
 from dashboard.views.definitions import ChannelsView, FindingsView, MapView, MistakesView, OverviewView
-from dashboard.views.navigation import PAGES, link
-from dashboard.views.state import ViewState
+from dashboard.views.navigation import PAGES, address_up_to, link
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
 from dashboard.widgets.image_links import explaining
@@ -84,7 +83,8 @@ def _map(opened: Opened[OverviewView]) -> None:
         label=f"Grid of images by {map_name(method)}",
     )
     if events.clicked is not None and (image := int(made.image_id[events.clicked])) >= 0:
-        _open(explaining(opened, image))
+        asked = explaining(opened, image)
+        st.switch_page(PAGES[asked.page].file, query_params=asked.to_query())
 
 
 def _channels(opened: Opened[OverviewView]) -> None:
@@ -104,9 +104,14 @@ def _channels(opened: Opened[OverviewView]) -> None:
             )
             for row in rows[:PATCHES]
         ]
-        key, name = f"overview/channel {layer} {channel}", f"Strongest patches of channel {channel}"
-        if (rank := image_grid(items, key=key, label=name, size=SIDE, columns=PATCHES)) is not None:
-            _open(ChannelsView(opened.store, run.fingerprint, layer=layer, channel=channel, rank=int(rank)))
+        image_grid(
+            items,
+            key=f"overview/channel {layer} {channel}",
+            label=f"Strongest patches of channel {channel}",
+            size=SIDE,
+            columns=PATCHES,
+            link=address_up_to(view, "rank"),
+        )
 
 
 def _answer(run: Run, layer: str, channel: int, rows: list[dict]) -> str:
@@ -138,9 +143,13 @@ def _errors(opened: Opened[OverviewView]) -> None:
         replace(item, badge=percent(share))
         for item, share in zip(grid_items(opened, first), first["probability"].to_pylist(), strict=True)
     ]
-    clicked = image_grid(items, key="overview/errors", label="Most confident errors", size=84)
-    if clicked is not None:
-        _open(explaining(opened, int(clicked)))
+    image_grid(
+        items,
+        key="overview/errors",
+        label="Most confident errors",
+        size=84,
+        link=address_up_to(explaining(opened, 0), "image"),
+    )
 
 
 def _findings(opened: Opened[OverviewView]) -> None:
@@ -156,7 +165,3 @@ def _findings(opened: Opened[OverviewView]) -> None:
             continue
     if not kept:
         st.caption("None yet. **Pin**, above, keeps what a page shows with a note and its numbers.")
-
-
-def _open(view: ViewState) -> None:
-    st.switch_page(PAGES[view.page].file, query_params=view.to_query())
