@@ -13,7 +13,8 @@ from dashboard.views import binding
 from dashboard.views.definitions import LabView
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
-from dashboard.widgets.image_picker import pick, pick_second
+from dashboard.widgets.image_picker import SECOND as SECOND_SLOT
+from dashboard.widgets.image_picker import pick
 from dashboard.widgets.live.controls import input_controls, parameter_controls
 from dashboard.widgets.live.run import run_method
 
@@ -38,7 +39,7 @@ def draw(opened: Opened[LabView]) -> None:
     settings, inputs = st.columns([3, 1], gap="medium")
     with settings:
         chosen = pick(opened, optional=IMAGE not in method.needs) if IMAGE in reads else None
-        second = pick_second(opened, optional=SECOND not in method.needs) if SECOND in reads else None
+        second = pick(opened, SECOND not in method.needs, slot=SECOND_SLOT) if SECOND in reads else None
         input_controls(opened.view, runs.choices(opened.run))
         parameter_controls(opened.view)
     with inputs:

@@ -9,7 +9,7 @@ from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage, crop
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections.image.neighbors import MOST, neighbors, top_classes
-from dashboard.text import plain
+from dashboard.text import percent, plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import NeighborsView
 from dashboard.widgets import image_links
@@ -60,7 +60,7 @@ def _describe_upload(run: Run, upload: str) -> None:
         st.markdown(f"An uploaded image. {NOTHING_PREDICTED}")
         return
     name, probability = top_classes(run, upload)[0]
-    st.markdown(f"An uploaded image, predicted **{plain(name)}** ({probability:.0%})")
+    st.markdown(f"An uploaded image, predicted **{plain(name)}** ({percent(probability)})")
 
 
 def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label: str | None) -> None:

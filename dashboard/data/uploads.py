@@ -14,6 +14,9 @@ from dashboard.data.content_store import ContentStore
 LARGEST_BYTES = 30 * 1024 * 1024
 """Greatest size of an uploaded file; the same as `server.maxUploadSize`, which browsers are told."""
 
+LONGEST_FILE_NAME = 80
+"""In characters."""
+
 LARGEST_PIXELS = 40_000_000
 GRACE_SECONDS = 600
 """How long an image is kept after its last session: that may come back, as when a page is reloaded."""
@@ -50,19 +53,27 @@ class Uploads:
         self._contents = ContentStore("the uploaded image")
         self._lock = threading.Lock()
         self._used: dict[str, tuple[set[str], float]] = {}
+        self._names: dict[str, str] = {}
         self._timer: threading.Timer | None = None
 
-    def add(self, content: bytes) -> str:
+    def add(self, content: bytes, file_name: str = "") -> str:
         """Keep an image file and return the name under which links carry it.
 
+        file_name: what its owner calls it, for people; of equal files, that of the last one.
         ValueError for a file that is too large, or no image.
         """
         if len(content) > LARGEST_BYTES:
             raise ValueError(f"{len(content):,} bytes are more than the {LARGEST_BYTES:,} of an upload")
         check_readable(content, LARGEST_PIXELS)
         name = self._contents.add(content)
+        if file_name:
+            self._names[name] = file_name[:LONGEST_FILE_NAME]
         self._use(name)
         return name
+
+    def name_of(self, name: str) -> str:
+        """Return what the owner of an upload calls it."""
+        return self._names.get(name, "uploaded image")
 
     def read(self, name: str) -> bytes:
         """Return the file of this name; ValueError where it is not kept any more."""
@@ -81,6 +92,7 @@ class Uploads:
             gone = [name for name, (_, last) in self._used.items() if now - last >= self._grace]
             for name in gone:
                 del self._used[name]
+                self._names.pop(name, None)
                 self._contents.remove(name)
             self._wake()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from dashboard.data.uploads import uploads
 from dashboard.jobs.queue import State
 from dashboard.jobs.request import Request, request
 from dashboard.jobs.result import Result
@@ -26,14 +27,18 @@ def result_of(view: ViewState, run: Run) -> Result | None:
 
 def requested(view: LiveView, run: Run) -> Request:
     """Return what the view asks for. ValueError where its image, layer or parameters are not there."""
-    second = _of_store(run, view.second)
-    image = (view.upload, "uploaded image") if view.upload else _of_store(run, view.image)
+    image = _uploaded(view.upload) or _of_store(run, view.image)
+    second = _uploaded(view.second_upload) or _of_store(run, view.second)
     return request(view, run.manifest.model["weights_hash"], image, second)
 
 
 def kept(view: LiveView, wanted: Request) -> Callable[[], Result | None]:
     """Return what looks for the result beside the view's store."""
     return lambda: results(view.store).get(wanted.key)
+
+
+def _uploaded(upload: str) -> tuple[str, str] | None:
+    return (upload, uploads().name_of(upload)) if upload else None
 
 
 def _of_store(run: Run, image_id: int) -> tuple[str, str] | None:

@@ -67,7 +67,7 @@ def _reader(wanted: Request, view: LiveView, run: Run, model: Model) -> Callable
     if wanted.image is not None:
         images[IMAGE] = photographs.photograph(run, view.image, view.upload)
     if wanted.second is not None:
-        images[SECOND] = photographs.photograph(run, view.second)
+        images[SECOND] = photographs.photograph(run, max(view.second, 0), view.second_upload)
     return lambda which: model.prepare(images[which], whole=wanted.whole)
 
 

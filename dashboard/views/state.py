@@ -299,6 +299,7 @@ class LiveView(MethodView):
     image: number of the image that the method runs on.
     upload: name of an uploaded image, which then is taken in place of `image`.
     second: number of the image that the method takes besides, such as a style.
+    second_upload: name of an uploaded image, which then is taken in place of `second`.
     target: name of a class.
     layer: name of a layer.
     channel: a channel of it.
@@ -310,6 +311,7 @@ class LiveView(MethodView):
     image: int = view_field(-1, among="images", optional=True)
     upload: str = view_field("", longest=LONGEST_NAME)
     second: int = view_field(-1, among="images", optional=True)
+    second_upload: str = view_field("", longest=LONGEST_NAME)
     target: str = view_field("", among="classes", optional=True)
     layer: str = view_field("", among="layers", optional=True)
     channel: int = view_field(-1, among="channels", optional=True)
@@ -369,7 +371,7 @@ class LiveView(MethodView):
         """The inputs that the view has, as it says them; None for each that it has not."""
         return Inputs(
             image=self.upload or _number(self.image),
-            second=_number(self.second),
+            second=self.second_upload or _number(self.second),
             target=self.target or None,
             layer=self.layer or None,
             channel=_number(self.channel),
@@ -402,7 +404,10 @@ class LiveView(MethodView):
         needs = METHODS[view.method].needs
         missing = {
             "image": (IMAGE in needs and view.image < 0, choices.first_image),
-            "second": (SECOND in needs and view.second < 0, min(1, max(choices.images - 1, 0))),
+            "second": (
+                SECOND in needs and view.second < 0 and not view.second_upload,
+                min(1, max(choices.images - 1, 0)),
+            ),
             "target": (TARGET in needs and not view.target, next(iter(choices.classes), "")),
             "layer": (
                 needs & {LAYER, CHANNEL, NEURON} and not view.layer,

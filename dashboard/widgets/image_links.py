@@ -73,7 +73,7 @@ def lab_views(opened: Opened, chosen: ChosenImage, unit: Unit | None = None) -> 
         if IMAGE in reads:
             yield dataclasses.replace(view, **image), method.title
         if SECOND in reads and chosen.image_id is not None:
-            second = dataclasses.replace(view, image=0, upload="", second=chosen.image_id)
+            second = dataclasses.replace(view, image=0, upload="", second=chosen.image_id, second_upload="")
             yield second, f"{method.title}, this as the second image"
 
 

@@ -1,6 +1,6 @@
 """The controls that choose an image: by number, from pages of thumbnails, or by an upload."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.compute as pc
@@ -23,55 +23,83 @@ STAYS: dict[str, Any] = {"width": 220, "persist_state": "session"}
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "npy", "npz"]
 
 
-def pick(opened: Opened, optional: bool = False) -> ChosenImage | None:
-    """Draw the controls; return the chosen image, None where none is chosen.
+@dataclass(frozen=True)
+class Slot:
+    """One of the images that a view has.
+
+    number, upload: its fields for the image of the store, and for an uploaded one in place of that.
+    label, help: of its control.
+    prefix: what the keys of its controls begin with, after the page.
+    unstarts: whether another choice takes back what was started.
+    """
+
+    number: str
+    upload: str
+    label: str
+    help: str
+    prefix: str = ""
+    unstarts: bool = False
+
+    def key(self, cls: type[ViewState], name: str) -> str:
+        """Return the key of one of its controls on a page."""
+        return f"{cls.page}/{self.prefix}{name}"
+
+    def choose(self, cls: type[ViewState], **fields: Any) -> None:
+        """Set fields of the page's view, from a callback."""
+        binding.change(cls, **fields, **({"live": False} if self.unstarts else {}))
+
+
+FIRST = Slot("image", "upload", "Image", "Its number in the store")
+SECOND = Slot(
+    "second",
+    "second_upload",
+    "Second image",
+    "The guide or style, by its number in the store",
+    prefix="second ",
+    unstarts=True,
+)
+
+
+def pick(opened: Opened, optional: bool = False, slot: Slot = FIRST) -> ChosenImage | None:
+    """Draw the controls of one of the view's images; return it, None where none is chosen.
 
     optional: whether there may be no image.
     """
-    view, cls = opened.view, type(opened.view)
+    cls, upload = type(opened.view), getattr(opened.view, slot.upload)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        _number(
-            opened,
-            "image",
-            "Image",
-            optional,
-            "Its number in the store",
-            lambda: binding.change(cls, upload=""),
-        )
+        if upload:
+            name = uploads().name_of(upload)
+            st.text_input(slot.label, name, disabled=True, width=220, help="Uploaded", key=f"{upload} name")
+        else:
+            _number(opened, slot, optional)
         browser = st.popover(
-            "Browse", icon=":material/grid_view:", key=f"{cls.page}/browser", on_change="rerun"
+            "Browse", icon=":material/grid_view:", key=slot.key(cls, "browser"), on_change="rerun"
         )
         if browser.open:
             with browser:
-                _browse(opened)
+                _browse(opened, slot)
         if runs.settings().uploads:
-            with st.popover("Upload", icon=":material/upload:"):
-                _upload(cls)
-        if view.upload:
+            with st.popover("Upload", icon=":material/upload:", key=slot.key(cls, "uploader")):
+                _upload(cls, slot)
+        if upload:
             st.button(
-                "Back to the store", icon=":material/undo:", on_click=lambda: binding.change(cls, upload="")
+                "Back to the store",
+                icon=":material/undo:",
+                key=slot.key(cls, "back"),
+                on_click=lambda: slot.choose(cls, **{slot.upload: ""}),
             )
-    return chosen_image(opened)
+    return chosen_image(opened, slot)
 
 
-def pick_second(opened: Opened, optional: bool) -> ChosenImage | None:
-    """Draw the control of the image that a method takes besides, a guide or a style; return it."""
-    cls = type(opened.view)
-    help = "The guide or style, by its number in the store"
-    _number(opened, "second", "Second image", optional, help, lambda: binding.change(cls, live=False))
-    return of_store(opened, opened.view.second)
-
-
-def chosen_image(opened: Opened) -> ChosenImage | None:
-    """Return the view's image, None where it has none.
+def chosen_image(opened: Opened, slot: Slot = FIRST) -> ChosenImage | None:
+    """Return one of the view's images, None where it has none.
 
     ValueError where it is an upload that the server no longer keeps.
     """
-    view = opened.view
-    if view.upload:
-        uploads().read(view.upload)
-        return ChosenImage(None, view.upload, "uploaded image", view.upload)
-    return of_store(opened, view.image)
+    if upload := getattr(opened.view, slot.upload):
+        uploads().read(upload)
+        return ChosenImage(None, upload, uploads().name_of(upload), upload)
+    return of_store(opened, getattr(opened.view, slot.number))
 
 
 def of_store(opened: Opened, image_id: int) -> ChosenImage | None:
@@ -84,31 +112,31 @@ def of_store(opened: Opened, image_id: int) -> ChosenImage | None:
 
 def choose(cls: type[ViewState], image_id: int) -> None:
     """Set the view's image, from a callback."""
-    binding.change(cls, image=int(image_id), upload="")
+    FIRST.choose(cls, image=int(image_id), upload="")
 
 
-def _number(
-    opened: Opened, name: str, label: str, optional: bool, help: str, on_change: Callable[[], None]
-) -> None:
+def _number(opened: Opened, slot: Slot, optional: bool) -> None:
     """Draw the control of an image's number; one that is optional may be left empty, for no image."""
-    key = binding.key(type(opened.view), name)
-    options = {"min_value": 0, "max_value": opened.run.image_count - 1, "step": 1, "width": 150, "help": help}
+    cls = type(opened.view)
+    key, on_change = binding.key(cls, slot.number), lambda: slot.choose(cls, **{slot.upload: ""})
+    options = {"min_value": 0, "max_value": opened.run.image_count - 1, "step": 1, "width": 150}
+    options |= {"help": slot.help, "on_change": on_change}
     if optional:
-        optional_number(label, key, -1, "no image", on_change=on_change, **options)
+        optional_number(slot.label, key, -1, "no image", **options)
     else:
-        st.number_input(label, key=key, on_change=on_change, **options)
+        st.number_input(slot.label, key=key, **options)
 
 
-def _browse(opened: Opened) -> None:
+def _browse(opened: Opened, slot: Slot) -> None:
     """Draw thumbnails to choose from, page by page. Where one browses stays, but is not part of a link."""
     cls, run = type(opened.view), opened.run
     table = runs.table(run, "images", ("image_id", "path", "label", "predicted", "correct"))
     labels = sorted(filter(None, pc.unique(table["label"]).to_pylist()))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox(
-            "Label", labels, index=None, placeholder="all labels", key=f"{cls.page}/browse label", **STAYS
+            "Label", labels, index=None, placeholder="all labels", key=slot.key(cls, "browse label"), **STAYS
         )
-        text = st.text_input("Path contains", key=f"{cls.page}/browse path", **STAYS)
+        text = st.text_input("Path contains", key=slot.key(cls, "browse path"), **STAYS)
     if label:
         table = table.filter(pc.equal(table["label"], label))
     if text:
@@ -116,31 +144,32 @@ def _browse(opened: Opened) -> None:
     if not len(table):
         st.caption("No image is like that.")
         return
-    page = turned(f"{cls.page}/browse page", len(table), PER_PAGE)
+    page = turned(slot.key(cls, "browse page"), len(table), PER_PAGE)
     image_grid(
         grid_items(opened, table[page]),
-        key=f"{cls.page}/browse",
+        key=slot.key(cls, "browse"),
         label="Images to choose from",
         size=72,
-        selected=opened.view.image,
-        on_click=lambda chosen: choose(cls, chosen),
+        selected=getattr(opened.view, slot.number),
+        on_click=lambda chosen: slot.choose(cls, **{slot.number: int(chosen), slot.upload: ""}),
     )
 
 
-def _upload(cls: type[ViewState]) -> None:
-    name = f"{cls.page}/upload"
-    st.file_uploader("An image of your own", type=TYPES, key=name, on_change=lambda: _receive(cls, name))
+def _upload(cls: type[ViewState], slot: Slot) -> None:
+    name = slot.key(cls, "upload")
+    st.file_uploader("An image of your own", type=TYPES, key=name, on_change=lambda: _receive(cls, slot))
     st.caption("It stays in this server's memory while a page shows it, and is seen by whoever has the link.")
     if problem := st.session_state.pop(f"{name} problem", None):
         st.error(problem, icon=":material/broken_image:")
 
 
-def _receive(cls: type[ViewState], name: str) -> None:
+def _receive(cls: type[ViewState], slot: Slot) -> None:
+    name = slot.key(cls, "upload")
     file = st.session_state[name]
     if not isinstance(file, UploadedFile):
         # Cleared, or gone already, where many were sent at the same time.
         return
     try:
-        binding.change(cls, upload=uploads().add(file.getvalue()))
+        slot.choose(cls, **{slot.upload: uploads().add(file.getvalue(), file.name)})
     except ValueError as error:
         st.session_state[f"{name} problem"] = f"{file.name}: {error}"

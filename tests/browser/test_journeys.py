@@ -87,7 +87,7 @@ def test_an_upload_goes_along_to_its_neighbours_and_into_the_lab(visit, stores, 
     )
     address_has(page, UPLOADED)
     name = asked(page, "upload")
-    page.locator("img[alt='photograph uploaded image']").wait_for()
+    page.locator("img[alt='photograph noise.png']").wait_for()
     page.keyboard.press("Escape")
     page.locator("input[type=file]").wait_for(state="hidden")
     follow(page, "Neighbours", "neighbors?")

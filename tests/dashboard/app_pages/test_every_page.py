@@ -20,7 +20,7 @@ from dashboard.text import percent
 from dashboard.views.navigation import PAGES
 from featurestore.manifest import MANIFEST
 from featurestore.reader import Store
-from tests.support.page_app import fine, forget, pictures, query_of, settled, show, words
+from tests.support.page_app import button, fine, forget, pictures, query_of, settled, show, words
 from tests.support.pictures import encoded, flat
 from tests.support.stores.served import IMAGES, write_own_store, write_served_store
 
@@ -252,6 +252,20 @@ def test_the_networks_prediction_stands_before_the_start(store, serve):
     app = fine(show("lab", {"store": "digits", "method": "fool", "image": 3}))
     assert any(each.label == "Start" for each in app.button)
     assert "Predicted" in words(app)
+
+
+@pytest.mark.slow
+def test_a_style_may_be_uploaded_and_has_its_files_name(store, serve):
+    serve(store)
+    run = Store(store).open()
+    upload = uploads().add(read_original(run, 5), "waves.png")
+    query = {"store": "digits", "method": "style", "image": 3, "second_upload": upload, "live": 1, **QUICK}
+    app = settled(fine(show("lab", query)))
+    assert [each.value for each in app.text_input if each.disabled] == ["waves.png"]
+    assert query_of(app)["second_upload"] == upload
+    assert any('"after"' in each.proto.json for each in app.get("bidi_component"))
+    app = fine(button(app, "Back to the store").click().run())
+    assert query_of(app).get("second_upload", "") == "" and query_of(app)["live"] == "0"
 
 
 QUICK = {f"p.{name}": 2 for name in ("iterations", "samples", "points", "octaves", "steps")}
