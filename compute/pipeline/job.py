@@ -15,7 +15,7 @@ import torch
 
 from compute.images.loading import ahead
 from compute.images.pixel_vectors import pixel_vectors
-from compute.images.sources import ImageSource, Item, are_lists, class_names
+from compute.images.sources import ImageSource, Item, are_lists, class_names, names_of_label
 from compute.methods.capabilities import capabilities
 from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
@@ -160,6 +160,7 @@ class Job:
             {
                 **_of_scores(self.model),
                 **_of_layers(self.model),
+                **({"groups": "each label of a list"} if self.labels_are_lists else {}),
                 "schema": SCHEMA_VERSION,
                 "pipeline": PIPELINE_VERSION,
                 "weights": self.model.weights_hash,
@@ -195,7 +196,16 @@ class Job:
     @cached_property
     def group_names(self) -> tuple[str, ...]:
         """Classes for the channels' selectivity: the labels, or the network's own without any."""
-        return class_names(self.items) or self.model.classes
+        labels = class_names(self.items)
+        if not self.labels_are_lists:
+            return labels or self.model.classes
+        return tuple(sorted({name for label in labels for name in self._names(label)}))
+
+    def _names(self, label: str | None) -> tuple[str, ...]:
+        """The groups of an image with this label."""
+        if label is None:
+            return ()
+        return (self.labels_are_lists and names_of_label(label, self.model.classes)) or (label,)
 
     @cached_property
     def labels_are_lists(self) -> bool:
@@ -203,12 +213,16 @@ class Job:
         return self.model.output.independent and are_lists(self.items, self.model.classes)
 
     def groups(self, image_ids: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """(n,) index of each image's group, -1 for an image without a label among others that have one, and
-        for all where there are neither labels nor class scores."""
+        """(n, most labels of an image) indices of each image's groups, -1 where it has fewer or no label
+        among others that have one, and for all where there are neither labels nor class scores."""
         if not class_names(self.items):
-            return logits.argmax(1) if self.model.classes else np.full(len(image_ids), -1)
+            return logits.argmax(1)[:, None] if self.model.classes else np.full((len(image_ids), 1), -1)
         index = {name: position for position, name in enumerate(self.group_names)}
-        return np.array([index.get(self.items[row].label, -1) for row in image_ids])
+        names = [self._names(self.items[row].label) for row in image_ids]
+        found = np.full((len(names), max(map(len, names), default=0) or 1), -1)
+        for row, own in enumerate(names):
+            found[row, : len(own)] = [index[name] for name in own]
+        return found
 
     def manifest_fields(
         self, accuracy: Mapping[str, float], problems: int, notes: Mapping[str, Any]

@@ -17,7 +17,7 @@ from compute.network.outputs.meanings import ABOVE
 from compute.reports.base import Ids, ReportInputs, ReportSpec
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.report import Report
-from compute.reports.drawing.run_images import IMAGE_COLUMNS, of_run, thumbnails
+from compute.reports.drawing.run_images import IMAGE_COLUMNS, labels_apart, of_run, thumbnails
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
@@ -328,7 +328,7 @@ def outvoted_report(
     images = labelled(run, split, ids)
     neighbors = run.select("neighbors", "feature", columns=NEIGHBOR_COLUMNS)
     found = outvoted(run, neighbors, count)
-    table = chosen(found, images["image_id"].to_numpy(), label, majority)
+    table = chosen(found, images["image_id"].to_numpy(), label, majority, run.manifest.labels_are_lists)
     rows = run.rows("images", table["image_id"].to_numpy(), OF_IMAGE)
     for name in OF_IMAGE:
         table = table.append_column(name, rows[name])
@@ -348,15 +348,24 @@ def outvoted(run: Run, neighbors: pa.Table, count: int) -> pa.Table:
     """
     images = run.table("images", ["label", "loss"])
     several = run.manifest.labels_are_lists or run.manifest.independent_labels
-    return disagreements(images["label"], neighbors, count, None if several else images["loss"])
+    labels = labels_apart(run, images["label"])
+    return disagreements(labels, neighbors, count, None if several else images["loss"])
 
 
-def chosen(found: pa.Table, image_ids: np.ndarray, label: str = "", majority: str = "") -> pa.Table:
-    """Return the rows of these images; with a label, and with a majority, where they are given."""
+def chosen(
+    found: pa.Table, image_ids: np.ndarray, label: str = "", majority: str = "", lists: bool = False
+) -> pa.Table:
+    """Return the rows of these images; with a label, and with a majority, where they are given.
+
+    lists: labels may be several, of which `label` is one
+    """
     found = found.filter(pa.array(np.isin(found["image_id"].to_numpy(), image_ids)))
-    for column, name in (("label", label), ("majority", majority)):
-        found = found.filter(pc.equal(found[column], name)) if name else found
-    return found
+    if label and lists:
+        has = [label == each or label in names_apart(each) for each in found["label"].to_pylist()]
+        found = found.filter(pa.array(has, pa.bool_()))
+    elif label:
+        found = found.filter(pc.equal(found["label"], label))
+    return found.filter(pc.equal(found["majority"], majority)) if majority else found
 
 
 def confusion_counts(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.ndarray, list[str], list[str]]:

@@ -1,7 +1,7 @@
 """The nearest images in feature space above those in pixel space, as a sheet and as rows."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from compute.analysis.label_agreement import agreement
+from compute.analysis.label_agreement import agreement, shared
 from compute.analysis.search import SPACES, ExactSearch
 from compute.images.pictures import resized, tiled, to_8_bit
 from compute.images.pixel_vectors import pixel_vectors
@@ -21,6 +21,7 @@ from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import (
     Originals,
     copies_of,
+    labels_apart,
     of_run,
     picture_of,
     preprocessing_of,
@@ -186,11 +187,12 @@ def neighbors_report(
         rows = table.select(["rank", "image_id", "distance", "path", "label"]).to_pylist()
         numbers[space] = rows
         if label is not None:
-            same = [row["label"] == label for row in rows]
-            numbers[f"{space}_label_agreement"] = float(np.mean(same or [0]))
+            numbers[f"{space}_label_agreement"] = label_agreement(run, label, [row["label"] for row in rows])
         if of_all:
             numbers[f"{space}_label_agreement_of_the_store"] = agreement(
-                run.table("images", ["label"])["label"], run.select("neighbors", space), count
+                labels_apart(run, run.table("images", ["label"])["label"]),
+                run.select("neighbors", space),
+                count,
             )
     return Report(
         {"exhibit": "neighbors", "image": sha256, "count": count, "side": side, **of_run(run)},
@@ -198,6 +200,15 @@ def neighbors_report(
         lambda: _sheet(run, query(), tables, count, side),
         lambda: pa.concat_tables(tables.values()),
     )
+
+
+def label_agreement(run: Run, label: str, others: Sequence[str | None]) -> float:
+    """Return the share of neighbours, by their labels, that have an image's label; of several labels the mean
+    share of them that a neighbour has. 0 without neighbours."""
+    own, *lists = labels_apart(run, pa.chunked_array([[label, *others]], pa.string())).to_pylist()
+    single = isinstance(own, str)
+    shares = [float(own == each) if single else shared(own, each or ()) for each in lists]
+    return float(np.mean(shares or [0]))
 
 
 def _described(run: Run, space: str, found: pa.Table) -> pa.Table:

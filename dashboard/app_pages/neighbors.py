@@ -4,6 +4,8 @@ import numpy as np
 import streamlit as st
 
 from compute.analysis.label_agreement import agreements
+from compute.reports.drawing.run_images import labels_apart
+from compute.reports.neighbors import label_agreement
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage, crop
@@ -73,7 +75,7 @@ def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label
     ids = nearest["neighbor_id"].to_pylist()
     rows = opened.run.rows("images", ids, ("image_id", "path", "label", "predicted", "correct")).to_pylist()
     if label:
-        here = np.mean([row["label"] == label for row in rows]) if rows else 0
+        here = label_agreement(opened.run, label, [row["label"] for row in rows])
         with st.container(horizontal=True):
             st.metric("Same label, this image", f"{here:.0%}")
             whole = _whole_store(opened, space)
@@ -107,11 +109,12 @@ def _over(run: Run) -> str:
 def _agreements(run: Run, space: str) -> np.ndarray:
     columns = ("image_id", "rank", "neighbor_id")
     neighbors = run.spread("neighbors", space, most=SAMPLED * MOST, columns=columns)
-    return agreements(runs.table(run, "images", ("label",))["label"], neighbors)
+    return agreements(labels_apart(run, runs.table(run, "images", ("label",))["label"]), neighbors)
 
 
 def _item(opened: Opened[NeighborsView], row: dict, distance: float, label: str | None) -> GridItem:
-    tone = "neutral" if label is None else ("good" if row["label"] == label else "bad")
+    same = label is not None and label_agreement(opened.run, label, [row["label"]]) > 0
+    tone = "neutral" if label is None else ("good" if same else "bad")
     return GridItem(
         row["image_id"],
         urls.thumbnail(opened.store, opened.run.fingerprint, row["image_id"]),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 import streamlit as st
 
+from compute.images.sources import names_in_lists
 from compute.reports.mistakes import NEIGHBOR_COLUMNS, chosen, outvoted
 from dashboard.data.labelled_images import Labelled
 from dashboard.data.runs import BY_FOLDER
@@ -21,6 +22,15 @@ THEORY = (
     "wrong, or the image is a hard one. Such images are those that the edited nearest neighbour rule takes "
     "out of a training set (Wilson 1972); looking at them is a way to find errors in the labels (confident "
     "learning finds them from the predicted probabilities instead: Northcutt, Jiang and Chuang 2021)."
+)
+OF_SINGLE_LABELS = (
+    "The most suspicious labels first. On each image its suspicion, the share of neighbours with another "
+    "label times the probability that the network gives to other labels; below it what the neighbours vote "
+    "for. A click shows them."
+)
+OF_LISTS = (
+    "Those first of whose labels the neighbours carry one least often. On each image the share of neighbours "
+    "without it; below it what they vote for in its place. A click shows them."
 )
 MOST = 20
 """Neighbours of each image in the store."""
@@ -38,16 +48,15 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
         )
         return
     st.caption(THEORY)
-    _controls(judged.labels)
+    lists = opened.run.manifest.labels_are_lists
+    _controls(names_in_lists(judged.labels) if lists else judged.labels)
     shown = _shown(opened, judged.images)
     if not len(shown):
         st.info("No image of this kind is outvoted by its neighbours.", icon=":material/check_circle:")
         return
     st.subheader(f"{len(shown):,} of {len(judged):,} images are outvoted", anchor=False)
     st.caption(
-        "The most suspicious labels first. On each image its suspicion, the share of neighbours with another "
-        "label times the probability that the network gives to other labels; below it what the neighbours "
-        "vote for. A click shows them."
+        OF_LISTS if lists else OF_SINGLE_LABELS,
     )
     neighbors = binding.following(NeighborsView, opened.view, st.session_state)
     wall(
@@ -93,7 +102,8 @@ def _turn_back() -> None:
 
 def _shown(opened: Opened[MistakesView], images: pa.Table) -> pa.Table:
     view = opened.view
-    return chosen(_found(opened.run, view.k), images["image_id"].to_numpy(), view.label, view.predicted)
+    ids, lists = images["image_id"].to_numpy(), opened.run.manifest.labels_are_lists
+    return chosen(_found(opened.run, view.k), ids, view.label, view.predicted, lists)
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_FOLDER, show_spinner="Counting the neighbours' labels …")

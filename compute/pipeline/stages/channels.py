@@ -90,7 +90,7 @@ def summarise(values: ChannelValues, image_ids: np.ndarray, groups: np.ndarray) 
     """Return the summary of at least one image.
 
     image_ids: (N,), ascending
-    groups: (N,), class index, -1 for none
+    groups: (N,) class index, or (N, L) of the classes of each image, each once; -1 for none
     """
     counted = histograms.histograms(values.maximum)
     present, sizes, sums = _group_sums(values.mean, groups)
@@ -215,12 +215,14 @@ def _strongest(values: np.ndarray, images: np.ndarray, positions: np.ndarray) ->
 
 def _group_sums(means: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Groups that occur, their sizes, and the (G, T) sums of their images' means, float64."""
-    order = np.argsort(groups, kind="stable")
-    order = order[groups[order] >= 0]
-    present, first, sizes = np.unique(groups[order], return_index=True, return_counts=True)
+    groups = groups.reshape(len(groups), -1)
+    row, place = np.nonzero(groups >= 0)
+    order = np.argsort(groups[row, place], kind="stable")
+    row, place = row[order], place[order]
+    present, first, sizes = np.unique(groups[row, place], return_index=True, return_counts=True)
     if not len(present):
         return present, sizes, np.zeros((0, means.shape[1]))
-    return present, sizes, np.add.reduceat(means[order], first, axis=0, dtype=np.float64)
+    return present, sizes, np.add.reduceat(means[row], first, axis=0, dtype=np.float64)
 
 
 def _selectivity(summary: Summary, class_names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

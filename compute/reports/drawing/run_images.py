@@ -12,7 +12,7 @@ from PIL import Image
 from compute.images.pictures import resized
 from compute.images.preprocessing import Box, Preprocessing
 from compute.images.raster import Photograph
-from compute.images.sources import ImageSource, open_source
+from compute.images.sources import ImageSource, names_of_label, open_source
 from featurestore.reader import Run
 
 IMAGE_COLUMNS = ("image_id", "path", "label", "split", "predicted", "probability", "correct", "loss")
@@ -31,6 +31,17 @@ def of_run(run: Run) -> dict[str, Any]:
         "weights_hash": model.get("weights_hash"),
         "images_hash": images.get("hash"),
     }
+
+
+def labels_apart(run: Run, labels: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return labels of a run's images as they are; where they may name several classes, lists of names."""
+    if not run.manifest.labels_are_lists:
+        return labels
+    classes = set(run.class_names)
+    lists = [
+        None if each is None else names_of_label(each, classes) or (each,) for each in labels.to_pylist()
+    ]
+    return pa.chunked_array([pa.array(lists, pa.list_(pa.string()))])
 
 
 def with_images(rows: pa.Table, run: Run, column: str = "image_id") -> pa.Table:

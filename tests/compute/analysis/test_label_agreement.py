@@ -9,6 +9,36 @@ import pytest
 from compute.analysis.label_agreement import agreement, agreements, disagreements
 
 
+def slow_lists(labels, neighbors, count):
+    """The same where images have lists of labels."""
+    found = []
+    for image_id, own in enumerate(labels):
+        mine = [row for row in neighbors if row["image_id"] == image_id and row["rank"] < count]
+        mine.sort(key=lambda row: row["rank"])
+        voters = [(labels[row["neighbor_id"]], row["distance"]) for row in mine]
+        voters = [(names, far) for names, far in voters if names]
+        votes = Counter(name for names, _ in voters for name in names)
+        lacking = [name for names, _ in voters for name in names if name not in (own or ())]
+        if not own or not lacking:
+            continue
+        majority = max(lacking, key=lambda name: votes[name])  # of equal ones the first
+        least = min(votes[name] for name in own)
+        if votes[majority] <= least:
+            continue
+        total = len(voters)
+        found.append(
+            {
+                "image_id": image_id,
+                "label": "|".join(own),
+                "majority": majority,
+                "share": 1 - least / total,
+                "majority_share": votes[majority] / total,
+                "distance": sum(far for _, far in voters) / total,
+            }
+        )
+    return sorted(found, key=lambda row: (-round(row["share"], 12), row["distance"], row["image_id"]))
+
+
 def slow(labels, neighbors, count):
     """One image after another, by the words of the docstring."""
     found = []
@@ -60,6 +90,54 @@ def test_disagreements_are_those_counted_by_hand(count):
     for row, wanted in zip(found, expected, strict=True):
         for name, value in wanted.items():
             assert row[name] == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+def lists_of(labels, seed):
+    """Each label with others beside it."""
+    rng = np.random.default_rng(seed)
+    names = ["ant", "bee", "cow", "dog"]
+    return [
+        None if label is None else list(dict.fromkeys([label, *rng.choice(names, rng.integers(0, 3))]))
+        for label in labels
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 20])
+def test_lists_of_labels_are_counted_label_by_label(count):
+    labels, neighbors = drawn(count)
+    lists, table = lists_of(labels, count), pa.Table.from_pylist(neighbors)
+    array = pa.chunked_array([lists[:20], lists[20:]], pa.list_(pa.string()))
+    found, expected = disagreements(array, table, count).to_pylist(), slow_lists(lists, neighbors, count)
+    assert len(expected) > 5
+    assert [row["image_id"] for row in found] == [row["image_id"] for row in expected]
+    for row, wanted in zip(found, expected, strict=True):
+        for name, value in wanted.items():
+            assert row[name] == (pytest.approx(value) if isinstance(value, float) else value)
+    shares = [
+        len(set(lists[row["image_id"]]) & set(lists[row["neighbor_id"]] or ())) / len(lists[row["image_id"]])
+        for row in neighbors
+        if row["rank"] < count and lists[row["image_id"]]
+    ]
+    assert agreement(array, table, count) == pytest.approx(np.mean(shares))
+
+
+def test_lists_of_one_label_count_as_single_labels():
+    labels, neighbors = drawn(3)
+    table, lists = pa.Table.from_pylist(neighbors), [None if each is None else [each] for each in labels]
+    single, several = pa.chunked_array([labels]), pa.chunked_array([lists], pa.list_(pa.string()))
+    assert disagreements(single, table, 5) == disagreements(several, table, 5)
+    assert np.array_equal(agreements(single, table), agreements(several, table))
+
+
+def test_one_wrong_label_of_two_is_outvoted():
+    lists = [["cat", "dog"], ["cat", "man"], ["cat", "man"], ["dog"]]
+    rows = [{"image_id": 0, "rank": rank, "neighbor_id": rank + 1, "distance": 0.5} for rank in range(3)]
+    (row,) = disagreements(
+        pa.chunked_array([lists], pa.list_(pa.string())), pa.Table.from_pylist(rows), 3
+    ).to_pylist()
+    assert (row["label"], row["majority"], row["share"], row["majority_share"]) == (
+        "cat|dog", "man", pytest.approx(2 / 3), pytest.approx(2 / 3),
+    )  # fmt: skip
 
 
 def test_a_draw_goes_to_the_own_label_then_to_the_nearest():

@@ -129,6 +129,21 @@ class TestSummary:
         (row,) = channels_table(found, [layer(tap=tap, channels=1)], CLASSES).to_pylist()
         assert row["dead"] is dead
 
+    def test_an_image_of_several_classes_counts_in_each(self):
+        _, given = values(7, 3, seed=4)
+        groups = np.array([[0, 1], [1, -1], [2, 0], [-1, -1], [1, 2], [0, -1], [2, 1]])
+        found = in_pieces(given, groups, (3, 4))
+        table = channels_table(found, [layer(channels=3)], CLASSES).to_pylist()
+        for channel, row in enumerate(table):
+            means = [
+                np.mean([given.mean[image, channel] for image in range(7) if group in groups[image]])
+                for group in range(3)
+            ]
+            best = int(np.argmax(means))
+            rest = np.mean([mean for group, mean in enumerate(means) if group != best])
+            assert row["top_class"] == CLASSES[best]
+            assert row["selectivity"] == pytest.approx((means[best] - rest) / (means[best] + rest), rel=1e-5)
+
     def test_selectivity_is_null_where_class_means_are_negative(self):
         mean = np.array([[-1.0], [2.0]], np.float32)
         given = ChannelValues(mean, np.zeros((2, 1), int), mean, (mean > 0).astype(np.float32))

@@ -83,6 +83,19 @@ def test_lists_of_labels_have_no_confusion_matrix(labels):
 
 
 @pytest.mark.slow
+def test_channels_and_neighbours_count_each_label_of_a_list(labels):
+    tops = set(labels.table("channels")["top_class"].drop_null().to_pylist())
+    assert tops and tops <= set(labels.class_names)
+    own = labels.image(0)["label"].split("|")
+    nearest = labels.neighbors("feature", 0).slice(0, 6)["neighbor_id"].to_pylist()
+    others = [labels.image(image_id)["label"].split("|") for image_id in nearest]
+    shares = [sum(name in other for name in own) / len(own) for other in others]
+    assert len(own) == 2 and 0 < sum(shares) / 6 < 1
+    app = fine(show("neighbors", {"image": 0, "count": 6}))
+    assert app.metric[0].value == f"{sum(shares) / 6:.0%}"
+
+
+@pytest.mark.slow
 def test_the_overview_says_what_the_scores_mean(labels):
     app = fine(show("overview"))
     assert any("independent labels" in str(table.value) for table in app.table)
