@@ -8,7 +8,7 @@ import gzip
 import json
 import mimetypes
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.components import loader
-from dashboard.views.navigation import PAGES, title
+from dashboard.views.navigation import PAGES, path_of, title
 
 STATIC = Path(streamlit.__file__).parent / "static"
 COMPRESSED = frozenset({".js", ".css", ".svg", ".json"})
@@ -41,10 +41,8 @@ NOT_USED = re.compile(rb"@font-face\{[^}]*font-family:\"?Source [^}]*\}")
 KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
 # The server's path stands in the page, so that the script is the same everywhere and has one hash.
-SCRIPT = (
-    "window.__streamlit = { BACKEND_BASE_URL: "
-    "new URL(document.documentElement.dataset.server, location.origin).href }"
-)
+SCRIPT = Path(__file__).with_name("start.js").read_text()
+STYLE = ".arriving [data-testid=stMain] { visibility: hidden }"
 
 ELEMENTS = ("PageLink", "Selectbox", "ButtonGroup", "BidiComponent", "NumberInput", "Button", "ImageList")
 DRAWN = {
@@ -70,7 +68,7 @@ class FrontEndMiddleware:
 
     def __init__(self, app: ASGIApp, base_path: str, store_of: Callable[[str], str]):
         self._app, self._base, self._store_of = app, base_path, store_of
-        self._pages = {f"{base_path}/{path}": page for path, page in _paths(PAGES)}
+        self._pages = {f"{base_path}/{path_of(page)}": page for page in PAGES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
@@ -108,10 +106,10 @@ def page_of(page: str, store: str, base_path: str) -> Response:
 
 
 def _with_own_start(html: str) -> str:
-    """Return Streamlit's page with our script, and with the icons' font for one that is not used here."""
+    """Return Streamlit's page with our start, and with the icons' font for one that is not used here."""
     (icons,) = (STATIC / "static/media").glob("MaterialSymbols-Rounded.*.woff2")
     html = re.sub(r"\./static/media/SourceSansVF[\w.-]+\.woff2", f"./static/media/{icons.name}", html)
-    return html.replace("<head>", f"<head>\n    <script>{SCRIPT}</script>", 1)
+    return html.replace("<head>", f"<head>\n    <style>{STYLE}</style>\n    <script>{SCRIPT}</script>", 1)
 
 
 PAGE = _with_own_start((STATIC / "index.html").read_text())
@@ -168,11 +166,3 @@ def _encoding(scope: Scope) -> str:
     taken = Headers(scope=scope).get("accept-encoding", "")
     names = {each.partition(";")[0].strip() for each in taken.split(",")}
     return next((name for name in ENCODINGS if name in names), "")
-
-
-def _paths(pages: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the path of each page with its name; the first one has none beside its own."""
-    for number, page in enumerate(pages):
-        if number == 0:
-            yield "", page
-        yield page, page

@@ -129,18 +129,18 @@ def title(page: str, store: str) -> str:
 
 def address(view: ViewState) -> str:
     """Return the address of a view, relative to the app."""
-    return f"{_path(view)}?{urlencode(view.to_query(), errors='replace')}"
+    return f"{path_of(view.page)}?{urlencode(view.to_query(), errors='replace')}"
 
 
 def address_up_to(view: ViewState, field: str) -> str:
     """Return the address of a view, relative to the app, up to the value of a field, which is to follow."""
     query = {name: text for name, text in view.to_query().items() if name != field}
-    return f"{_path(view)}?{urlencode(query, errors='replace')}&{field}="
+    return f"{path_of(view.page)}?{urlencode(query, errors='replace')}&{field}="
 
 
-def _path(view: ViewState) -> str:
-    """Return the page's path; the first page has none."""
-    return "" if view.page == next(iter(PAGES)) else view.page
+def path_of(page: str) -> str:
+    """Return the page's path, relative to the app; the first page has none."""
+    return "" if page == next(iter(PAGES)) else page
 
 
 def link(view: ViewState, label: str | None = None, icon: str | None = None) -> None:
