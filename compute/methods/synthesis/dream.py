@@ -139,9 +139,9 @@ class Dream(Method):
     def fitted(self, model: Model, inputs: Inputs) -> "Dream":
         """Return this dream with its side chosen: in a network that takes images of one size alone, the
         image's own, without smaller ones or a border."""
-        if self.side:
+        if self.side > 1:
             return self
-        usual = replace(self, side=SIDE)
+        usual = replace(self, side=self.side or SIDE)
         try:
             usual.sizes(model, inputs)
         except ValueError:
