@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from compute.methods.base import IMAGE, SECOND, Step
 from compute.models.model import Model
+from compute.reports.drawing.film import Frames
 from compute.runtime.environment import environment
 from dashboard.data import photographs, runs
 from dashboard.jobs.lookup import kept, requested
@@ -52,11 +53,13 @@ def work_of(wanted: Request, view: LiveView, run: Run) -> Work:
     read = _reader(wanted, view, run, model)
 
     def steps() -> Iterator[Step]:
-        started = time.monotonic()
+        started, frames = time.monotonic(), Frames()
         with contextlib.closing(wanted.steps(model, read)) as running:
             for step in running:
+                frames.add(step)
                 yield step
-        yield Result.of(step, time.monotonic() - started, environment(model.device))
+        seconds = time.monotonic() - started
+        yield Result.of(step, seconds, environment(model.device), frames.all(step))
 
     return steps
 

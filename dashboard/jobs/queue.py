@@ -329,7 +329,8 @@ def size_of(step: Any) -> int:
     arrays = [getattr(step, "data", None), value]
     for named in (getattr(step, "pictures", None), value):
         arrays += named.values() if isinstance(named, Mapping) else ()
-    return 1024 + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+    frames = sum(map(len, getattr(step, "frames", ())))
+    return 1024 + frames + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
 
 def _explain(error: Exception) -> str:

@@ -3,9 +3,10 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from compute.analysis.deviation import Sketch, sketch
 from compute.images.pictures import picture, png, resized, to_8_bit
 from compute.methods.base import Step
 
-ABOUT, THUMBNAIL, DATA, PICTURE = "about", "thumbnail", "data", "picture "
+ABOUT, THUMBNAIL, DATA, PICTURE, FRAMES = "about", "thumbnail", "data", "picture ", "frames"
 THUMBNAIL_SIDE = 160
 
 
@@ -25,17 +26,25 @@ class Result(Step):
     seconds: that it ran
     environment: see `compute.runtime.environment`
     note: what went wrong in keeping it, for people
+    frames: of the steps towards it, as JPEG files, the result last; no part of its digest
     """
 
     seconds: float = 0.0
     environment: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    frames: tuple[bytes, ...] = ()
 
     @classmethod
-    def of(cls, step: Step, seconds: float = 0.0, environment: Mapping[str, str] | None = None) -> "Result":
+    def of(
+        cls,
+        step: Step,
+        seconds: float = 0.0,
+        environment: Mapping[str, str] | None = None,
+        frames: tuple[bytes, ...] = (),
+    ) -> "Result":
         """Return the result that a step is as the last one of its job."""
         of_step = {each.name: getattr(step, each.name) for each in fields(Step)}
-        return cls(**of_step, seconds=seconds, environment=environment or {})
+        return cls(**of_step, seconds=seconds, environment=environment or {}, frames=frames)
 
     @cached_property
     def digest(self) -> str:
@@ -68,9 +77,12 @@ def to_file(result: Result, about: Mapping[str, Any]) -> bytes:
         "environment": dict(result.environment),
         "seconds": result.seconds,
         "step": _without_arrays(result),
+        "frames": [len(each) for each in result.frames],
     }
     arrays = {DATA: result.data} | {PICTURE + name: each for name, each in result.pictures.items()}
     arrays[ABOUT] = np.frombuffer(json.dumps({**about, **own}).encode(), np.uint8)
+    if result.frames:
+        arrays[FRAMES] = np.frombuffer(b"".join(result.frames), np.uint8)
     arrays[THUMBNAIL] = np.frombuffer(_thumbnail(result), np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
@@ -89,4 +101,11 @@ def from_file(content: bytes) -> Result:
         about = json.loads(file[ABOUT].tobytes())
         pictures = {name[len(PICTURE) :]: file[name] for name in file.files if name.startswith(PICTURE)}
         step = Step(**about["step"], data=file[DATA], pictures=pictures)
-    return Result.of(step, about["seconds"], about["environment"])
+        lengths = about.get("frames", [])
+        frames = _cut(file[FRAMES].tobytes(), lengths) if lengths else ()
+    return Result.of(step, about["seconds"], about["environment"], frames)
+
+
+def _cut(content: bytes, lengths: Sequence[int]) -> tuple[bytes, ...]:
+    ends = list(accumulate(lengths))
+    return tuple(content[end - length : end] for end, length in zip(ends, lengths, strict=True))

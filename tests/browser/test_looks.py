@@ -7,12 +7,21 @@ from tests.support.servers.dashboard import PATIENCE, ready
 SIZES = {"wide": ((1400, 950), 110), "phone": ((420, 950), 160)}
 """Width and height of a window in pixels, and the most that the header may take of the height."""
 
-PAGES = ("/", "/map", "/channels", "/image?image=3&tab=occlusion", "/mistakes", "/lab?image=3", "/about")
+PAGES = (
+    "/",
+    "/map",
+    "/channels",
+    "/image?image=3&tab=occlusion",
+    "/mistakes",
+    "/lab?image=3",
+    "/compare",
+    "/about",
+)
 LEAST_CONTRAST = 4.5
 """Of text, by WCAG 2.2, 1.4.3."""
 
 # Colors are painted to be read: a browser says color-mix and rgb in different ways. Text upon a bar of a
-# chart has no background of its own to compare with.
+# chart has no background of its own to compare with, and an icon is a picture.
 FAINT = """least => {
   const deep = root => [...root.querySelectorAll('*')].flatMap(
     each => each.shadowRoot ? [each, ...deep(each.shadowRoot)] : [each])
@@ -49,7 +58,7 @@ FAINT = """least => {
     [...each.childNodes].some(child => child.nodeType === 3 && child.data.trim()))
   return texts.filter(each => each.checkVisibility({visibilityProperty: true, opacityProperty: true})
       && each.getClientRects().length && each.getBoundingClientRect().width > 1
-      && !each.matches('style, .bartext-inside, [data-testid=stIconMaterial], :disabled, :disabled *'))
+      && !each.matches('style, .bartext-inside, [translate=no], .icon, :disabled, :disabled *'))
     .map(each => [contrast(each), each.textContent.trim().slice(0, 40), each.className.toString()])
     .filter(([found]) => found < least)
 }"""
@@ -117,8 +126,8 @@ def test_the_first_screen_shows_all_of_it_without_scrolling(browser, server):
         page.get_by_text("shows what the network"),
         page.locator(".st-key-overview-map"),
         *page.locator('[class*="st-key-overview-channel"]').all(),
-        page.get_by_text("Most confident errors"),
-        page.get_by_text("Latest findings"),
+        page.get_by_text("Most confident errors").first,
+        page.get_by_text("Latest findings").first,
         page.get_by_text("The network and its images: numbers"),
     ]
     assert len(parts) == 8, "three channels"

@@ -23,6 +23,7 @@ from dashboard.widgets import figures
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live.controls import spoken
+from dashboard.widgets.live.film import draw_film
 from dashboard.widgets.live.headline import PLUS_MINUS, headline, survival
 from featurestore.reader import Run
 
@@ -53,6 +54,7 @@ def show_result(
     with left:
         _pictures(opened, step, wanted)
         download_menu(opened)
+        draw_film(opened.view.page, step, wanted)
     with right:
         _best_natural(opened, wanted, step)
         survival(step.numbers)

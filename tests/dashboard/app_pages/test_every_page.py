@@ -255,6 +255,19 @@ def test_the_networks_prediction_stands_before_the_start(store, serve):
 
 
 @pytest.mark.slow
+def test_the_steps_of_an_ascent_are_looked_through_and_saved(store, serve):
+    serve(store)
+    query = {"store": "digits", "method": "ascend", "target": "5", "p.iterations": 8, "live": 1}
+    app = settled(fine(show("lab", query)))
+    slider = next(each for each in app.slider if each.label == "Picture")
+    assert slider.value == slider.max >= 7
+    result = pictures(app)[-1]
+    app = fine(slider.set_value(1).run())
+    assert pictures(app)[-1] != result, "the first picture is noise"
+    assert {"GIF", "MP4"} <= {each.label for each in app.get("download_button")}
+
+
+@pytest.mark.slow
 def test_a_style_may_be_uploaded_and_has_its_files_name(store, serve):
     serve(store)
     run = Store(store).open()

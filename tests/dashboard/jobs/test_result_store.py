@@ -1,5 +1,6 @@
 """Results kept beside a store: the same bytes come back, damage is as if absent, the limit holds."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from compute.methods.base import Step
+from dashboard.jobs.queue import size_of
 from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import ResultCache
 from dashboard.text import reason
@@ -53,6 +55,14 @@ def test_what_is_put_comes_back_whole(cache):
     assert (entry.title, entry.page, entry.query) == ("Saliency: a.png", "lab", {"image": "3"})
     assert entry.bytes == file_of(cache).stat().st_size == cache.total_bytes()
     assert cache.thumbnail(entry).startswith(b"\x89PNG")
+
+
+def test_frames_come_back_and_are_no_part_of_what_the_result_is(cache):
+    alone, filmed = result(), dataclasses.replace(result(), frames=(b"one", b"", b"three"))
+    cache.put(KEY, "DeepDream", filmed)
+    assert cache.get(KEY).frames == (b"one", b"", b"three")
+    assert filmed.digest == alone.digest and alone.frames == ()
+    assert size_of(filmed) == size_of(alone) + 8
 
 
 def test_the_digest_is_of_kind_and_arrays():
