@@ -32,7 +32,7 @@ from compute.runtime.parameters import parameter
 
 NOTEBOOK = "google/deepdream notebook"
 MATCHED_AT_ONCE = 2**24
-SIDE = 384
+SIDE, OWN_SIDE = 384, 1
 LEAST_SHARE = 0.6
 
 
@@ -66,7 +66,7 @@ class Dream(Method):
         "scale smaller images up to this longer side",
         special={
             0: f"{SIDE}, or the image's own size in a network that takes no other",
-            1: "the image's own size",
+            OWN_SIDE: "the image's own size",
         },
         unit="pixels",
         low=0,
@@ -138,14 +138,17 @@ class Dream(Method):
 
     def fitted(self, model: Model, inputs: Inputs) -> "Dream":
         """Return this dream with its side chosen: in a network that takes images of one size alone, the
-        image's own, without smaller ones or a border."""
-        if self.side > 1:
-            return self
+        image's own, without smaller ones or a border.
+
+        ValueError where it is told a side that the network can't take.
+        """
         usual = replace(self, side=self.side or SIDE)
         try:
             usual.sizes(model, inputs)
         except ValueError:
-            return replace(self, side=1, margin=0.0, octaves=1)
+            if self.side > OWN_SIDE:
+                raise
+            return replace(self, side=OWN_SIDE, margin=0.0, octaves=1)
         return usual
 
     def dream(self, model: Model, inputs: Inputs) -> Iterator[Step]:
