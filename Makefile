@@ -1,4 +1,4 @@
-# Featurescope. `make` installs, builds the demo store and serves the dashboard; `make help` lists the rest.
+# Featurescope. `make` installs, builds a store of photographs and serves the dashboard; `make help` lists the rest.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -52,8 +52,10 @@ given = $(if $(and $(strip $(CONFIG)),$(filter file,$(origin $(2)))),,--$(1)="$(
 .DEFAULT_GOAL := run
 .PHONY: run help install store store-digits dashboard findings check test fuzz torture load bench docs gallery screenshots clean
 
-run: stores/demo/CURRENT ## install, build the demo store, serve the dashboard
-	@$(MAKE) --no-print-directory dashboard
+run: stores/photographs/CURRENT ## install, build a store of photographs, serve it, and build the small demo store meanwhile
+	@[ -e stores/demo/CURRENT ] || { nice $(MAKE) --no-print-directory stores/demo/CURRENT >stores/demo.log 2>&1 & demo=$$!; }; \
+	trap '[ -z "$$demo" ] || kill $$demo 2>/dev/null' EXIT; \
+	$(MAKE) --no-print-directory dashboard
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +71,11 @@ $(INSTALLED): requirements.txt constraints.txt $(FRONTEND)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	$(PY) dashboard/components/build.py
 	@touch $@
+
+# The images are the size of the network's input. Occlusion: 25 patches an image.
+stores/photographs/CURRENT:
+	@$(MAKE) --no-print-directory store MODEL=efficientnet-lite0 IMAGES=photographs RESIZE=224 \
+	  STORE=stores/photographs ARGS="--occlusion-stride 42"
 
 stores/demo/CURRENT:
 	@$(MAKE) --no-print-directory store MODEL=demo IMAGES=demo STORE=stores/demo
@@ -120,8 +127,8 @@ bench: install ## run the benchmarks that need no data, each against its peer: A
 docs: install ## write what in docs/ follows from the code: tables, methods, reports, benchmarks
 	$(PY) -m docs.generate
 
-gallery: stores/demo/CURRENT ## make the gallery of docs/methods.md from the demo store, one picture a method
-	$(PY) docs/gallery.py stores/demo docs/gallery
+gallery: stores/photographs/CURRENT ## make the gallery of docs/methods.md from the store of photographs, one picture a method
+	$(PY) docs/gallery.py stores/photographs docs/gallery
 
 stores/demo-untrained/CURRENT:
 	@$(MAKE) --no-print-directory store MODEL=torchvision:squeezenet1_1 WEIGHTS=none SIZE=96 IMAGES=demo \
