@@ -9,10 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from compute.occlusion.incremental import IncrementalInference
+from compute.occlusion.passes import IncrementalPass, every_logit
 from tests.benchmarks.zoo.__main__ import apart, row
 from tests.benchmarks.zoo.checks import CHECKS, REFUSED, RIGHT, SKIPPED, WRONG, Comparison, compared
 from tests.benchmarks.zoo.networks import ENTRIES, Entry, made_lively, module_of, photographs
-from tests.benchmarks.zoo.plain import STD, guided_gradient, normalized, unit_gradient
+from tests.benchmarks.zoo.plain import STD, guided_gradient, normalized, occluded_logits, unit_gradient
 
 KINDS = {
     "torchvision:squeezenet1_1": "plain convolutions",
@@ -41,6 +43,23 @@ def test_every_number_is_plain_pytorchs(key):
 def _arguments(entry: Entry) -> tuple:
     module, images = module_of(entry)
     return module, entry.key, entry.family, images
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", KINDS)
+def test_incremental_inference_is_right_where_it_saves_too_little_to_be_taken(key):
+    entry = SWEPT[key]
+    module, images = module_of(entry)
+    comparison = Comparison(module, key, entry.size, images[-1:])
+    patch, starts = entry.size // 8, (3, entry.size // 2 - 1, entry.size - entry.size // 8)
+    inference = IncrementalInference(
+        comparison.model.network, starts, starts, patch, [[((0, 1, 2), (0, 1, 2))]], None
+    )
+    pixels = comparison.model.normalize(comparison.pixels)
+    found = every_logit(IncrementalPass(inference), pixels, torch.zeros(1, 3, 1, 1), (3, 3))[0]
+    expected = occluded_logits(module, comparison.pixels, patch, starts, starts)
+    spread = torch.cat([expected.flatten(0, 1), comparison.scores[None]])
+    assert float((found - expected).abs().max()) < 1e-3 * float((spread.amax(0) - spread.amin(0)).max())
 
 
 def test_every_family_has_a_network():

@@ -233,7 +233,7 @@ class Comparison:
         """Of the strongest unit of one channel, in the deepest layer that it is defined for."""
         if (reason := METHODS["guided"].unavailable_because(self.model)) is not None:
             return Check(REFUSED, words=reason)
-        for layer in reversed(self._sample(4)):
+        for layer in reversed(self._sample(16)):
             if undefined_because(self.model, layer.name) is not None:
                 continue
             value = self._layer_value(layer)
