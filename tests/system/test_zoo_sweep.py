@@ -14,7 +14,15 @@ from compute.occlusion.passes import IncrementalPass, every_logit
 from tests.benchmarks.zoo.__main__ import apart, row
 from tests.benchmarks.zoo.checks import CHECKS, REFUSED, RIGHT, SKIPPED, WRONG, Comparison, compared
 from tests.benchmarks.zoo.networks import ENTRIES, Entry, made_lively, module_of, photographs
-from tests.benchmarks.zoo.plain import STD, guided_gradient, normalized, occluded_logits, unit_gradient
+from tests.benchmarks.zoo.plain import (
+    STD,
+    guided_gradient,
+    normalized,
+    occluded_logits,
+    ordered_map,
+    token_order,
+    unit_gradient,
+)
 
 KINDS = {
     "torchvision:squeezenet1_1": "plain convolutions",
@@ -136,6 +144,19 @@ def test_guided_gradient_of_the_reference_is_the_papers(kind):
         expected = gradient @ first / torch.tensor(STD, dtype=torch.double)
     assert torch.allclose(found, expected)
     assert not torch.allclose(found, unit_gradient(network, pixels, "last", (0, 0, 0))[:, 0, 0])
+
+
+def test_the_order_of_tokens_is_found_in_the_pixels():
+    torch.manual_seed(2)
+    patches, shuffled = nn.Conv2d(3, 8, 4, 4), torch.randperm(12)
+    pixels = torch.rand(1, 3, 16, 12)
+    with torch.no_grad():
+        grid = patches(pixels)
+        order = token_order(
+            lambda image: patches(image).flatten(2).transpose(1, 2)[:, shuffled], pixels, grid.shape
+        )
+        tokens = grid.flatten(2).transpose(1, 2)[:, shuffled].unflatten(1, (3, 4))
+    assert order.clear and torch.equal(ordered_map(tokens, order, tuple(grid.shape)), grid)
 
 
 def test_receptive_fields_that_are_too_small_are_wrong():

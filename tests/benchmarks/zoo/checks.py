@@ -161,12 +161,10 @@ class Comparison:
             value = self._layer_value(layer)
             if value is None:
                 continue
-            given = {layer.name: value.behind, layer.name + PRE: value.before}
-            expected = {site: plain.as_map(each, tuple(found[site].shape)) for site, each in given.items()}
-            if any(each is None for each in expected.values()):
+            error = self._map_error(layer, value, found)
+            if error is None:
                 continue
             compared += 1
-            error = max(_error(found[site], each) for site, each in expected.items())
             worst = max(worst, error)
             if error > VALUES:
                 wrong.append(layer.name)
@@ -175,6 +173,23 @@ class Comparison:
         return _judged(
             worst, VALUES, f"{', '.join(wrong)}" if wrong else f"{compared} of {len(chosen)} layers"
         )
+
+    def _map_error(self, layer: Layer, value: plain.LayerValue, found: dict[str, Tensor]) -> float | None:
+        """Of a layer's map, before and behind the nonlinearity; None where the value can't be read as one."""
+        pairs = [(found[layer.name], value.behind), (found[layer.name + PRE], value.before)]
+        shape = tuple(found[layer.name].shape)
+        read = [(ours, plain.as_map(theirs, shape)) for ours, theirs in pairs]
+        error = max((_error(*each) for each in read if each[1] is not None), default=None)
+        is_grid = tuple(value.behind.shape) != shape and value.behind.numel() == found[layer.name].numel()
+        if not is_grid or (error is not None and error <= VALUES):
+            return error
+        # Windows or units of tokens one after the other.
+        order = plain.token_order(lambda image: self._tokens(layer, image), self.pixels, shape)
+        error = max(_error(ours, plain.ordered_map(theirs, order, shape)) for ours, theirs in pairs)
+        return error if order.clear or error <= VALUES else None
+
+    def _tokens(self, layer: Layer, pixels: Tensor) -> Tensor:
+        return self._value_in(plain.Recorded(self.plain, plain.normalized(pixels)), layer).behind
 
     def saliency(self) -> Check:
         """The gradient of a logit and the map made of it; against float64."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -199,6 +200,41 @@ def as_map(values: Tensor, shape: tuple[int, ...]) -> Tensor | None:
     if values.ndim == 3 and values.shape[2] == channels and values.shape[1] >= rows * columns:
         return values[:, values.shape[1] - rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))
     return None
+
+
+@dataclass(frozen=True)
+class TokenOrder:
+    """Which token stands at each place of a grid, row by row.
+
+    clear: whether at every place it is the one that changes most when the place's pixels do.
+    """
+
+    tokens: Tensor
+    clear: bool
+
+
+def token_order(value_of: Callable[[Tensor], Tensor], pixels: Tensor, shape: tuple[int, ...]) -> TokenOrder:
+    """The tokens that, taken together, change most when the pixels of their places do.
+
+    value_of: an image's tokens (1, ..., channels), as many as there are places in the grid.
+    shape: of the grid, (1, channels, rows, columns).
+    """
+    _, channels, rows, columns = shape
+    high, wide = pixels.shape[2] // rows, pixels.shape[3] // columns
+    before = value_of(pixels).reshape(rows * columns, channels)
+    changes = []
+    for y, x in np.ndindex(rows, columns):
+        changed, place = pixels.clone(), np.s_[..., y * high : (y + 1) * high, x * wide : (x + 1) * wide]
+        changed[place] = 1 - changed[place]
+        changes.append((value_of(changed).reshape(before.shape) - before).norm(dim=1))
+    by_place = torch.stack(changes)
+    tokens = torch.from_numpy(linear_sum_assignment(by_place.numpy(), maximize=True)[1])
+    return TokenOrder(tokens, torch.equal(tokens, by_place.argmax(1)))
+
+
+def ordered_map(values: Tensor, order: TokenOrder, shape: tuple[int, ...]) -> Tensor:
+    """Tokens (1, ..., channels) as a map of `shape`."""
+    return values.reshape(-1, shape[1])[order.tokens].T.reshape(shape)
 
 
 NORM_NAMES = (
