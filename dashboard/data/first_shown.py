@@ -56,10 +56,10 @@ def telling_channels(run: Run, count: int) -> list[tuple[str, int]]:
 
 
 def _typical(run: Run) -> int:
-    """Return an image that the network is right and sure about, and that lies among others like it.
+    """Return an image that the network is right and sure about, among others like it.
 
-    Of those it is surest of, the one whose neighbors are nearest. Without labels, right is what is sure; 0
-    where there are no predictions.
+    Of those it is surest of, the half whose neighbors are nearest; of these, the one where covering a part
+    costs most. Without labels, right is what is sure; 0 where there are no predictions.
     """
     images = run.table("images", ["image_id", "correct", "probability"])
     images = images.filter(pc.is_valid(images["probability"]))
@@ -71,7 +71,17 @@ def _typical(run: Run) -> int:
         return 0
     sure = images["image_id"].to_numpy()[int(SURE * (len(images) - 1)) :]
     candidates = sure[np.linspace(0, len(sure) - 1, min(CANDIDATES, len(sure))).astype(int)].tolist()
-    return min(candidates, key=lambda each: (_distance(run, each), each))
+    typical = sorted(candidates, key=lambda each: (_distance(run, each), each))[: -(-len(candidates) // 2)]
+    return max(typical, key=lambda each: (_fall(run, each), -each))
+
+
+def _fall(run: Run, image_id: int) -> float:
+    """How far covering a part takes the probability down at most; 0 where there is no map of the image."""
+    if "occlusion" not in run.tables():
+        return 0.0
+    columns = ["probability", "unoccluded"]
+    rows = run.select("occlusion", image_id, columns=columns).slice(0, 1).to_pylist()
+    return max((row["unoccluded"] - min(row["probability"]) for row in rows), default=0.0)
 
 
 def _selective(run: Run, layer: str) -> pa.Table:

@@ -13,6 +13,7 @@ from dashboard.components import GridItem, data_url, deep_zoom, image_grid
 from dashboard.data import first_shown, photographs, runs
 from dashboard.data.labelled_images import cell_of, labelled
 from dashboard.data.predictions import predicts
+from dashboard.data.runs import BY_FOLDER
 from dashboard.findings.folder import findings
 from dashboard.findings.recheck import view_of
 from dashboard.sections.channels.classes import answered_most
@@ -92,10 +93,9 @@ def _channels(opened: Opened[OverviewView]) -> None:
     run = opened.run
     if "top_patches" not in run.tables():
         return
-    for layer, channel in first_shown.telling_channels(run, CHANNELS):
-        rows = run.top_patches(layer, channel).to_pylist()
+    for layer, channel, rows, answer in _telling(run)[:CHANNELS]:
         view = ChannelsView(opened.store, run.fingerprint, layer=layer, channel=channel)
-        link(view, f"{layer}, channel {channel}{_answer(run, layer, channel, rows)}")
+        link(view, f"{layer}, channel {channel}{answer}")
         items = [
             GridItem(
                 row["rank"],
@@ -112,6 +112,16 @@ def _channels(opened: Opened[OverviewView]) -> None:
             columns=PATCHES,
             link=address_up_to(view, "rank"),
         )
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
+def _telling(run: Run) -> list[tuple[str, int, list[dict], str]]:
+    """Return (layer, channel, strongest patches, what is said of its class), a clear class first."""
+    found = []
+    for layer, channel in first_shown.telling_channels(run, 3 * CHANNELS):
+        rows = run.top_patches(layer, channel).to_pylist()
+        found.append((layer, channel, rows, _answer(run, layer, channel, rows)))
+    return sorted(found, key=lambda each: not each[3])
 
 
 def _answer(run: Run, layer: str, channel: int, rows: list[dict]) -> str:

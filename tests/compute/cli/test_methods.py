@@ -242,7 +242,8 @@ def test_progress_goes_to_the_standard_error(compute, folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("saliency", "--image", "nowhere.png"), "nowhere.png"),
+        (("saliency", "--image", "nowhere.png"), "no such file: 'nowhere.png'"),
+        (("style", "--image", "{image}", "--second", "nowhere.png"), "no such file: 'nowhere.png'"),
         (("saliency",), "--image"),
         (("saliency", "--image", "{image}", "--target", "unicorn"), "unknown class 'unicorn'"),
         (("saliency", "--image", "{image}", "--variant", "best"), "smoothgrad, integrated, gradcam"),
