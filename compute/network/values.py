@@ -64,6 +64,9 @@ class ValueProxy(fx.Proxy):
             return iter(self.tracer.values[self.node])
         return (self[index] for index in range(len(self)))
 
+    def __setitem__(self, place: Any, value: Any) -> None:
+        raise Untraceable("its code writes into a part of a tensor")
+
     def keys(self) -> Any:
         return self.tracer.values[self.node].keys()
 

@@ -63,6 +63,14 @@ class Branching(nn.Module):
         return x * 2 if x.mean() > 0 else x
 
 
+class Writing(nn.Module):
+    def forward(self, x):
+        x = x.clone()
+        x[:, 1:, :, 2:] = x[:, 1:, :, 2:] * 3
+        x[:, 0] += 1
+        return x
+
+
 def network(convolution=nn.Conv2d, norm=nn.BatchNorm2d, activation=nn.ReLU) -> nn.Sequential:
     torch.manual_seed(1)
     made = nn.Sequential(
@@ -104,6 +112,7 @@ GRAPHS = {
     "gradient of its own": lambda: network(activation=Straight),
     "no gradient inside": lambda: network(activation=Undifferentiated),
     "branching part": lambda: network(activation=Branching),
+    "writing part": lambda: network(activation=Writing),
 }
 
 
@@ -140,6 +149,8 @@ def test_padding_that_follows_the_size_follows_it(size):
 def test_parts_that_cannot_be_traced_run_as_they_are_and_are_named():
     notes = choose(GRAPHS["branching part"](), IMAGES).notes
     assert notes == ("2 is run as it is: its control flow depends on what the image shows",)
+    notes = choose(GRAPHS["writing part"](), IMAGES).notes
+    assert notes == ("2 is run as it is: its code writes into a part of a tensor",)
     (note,) = choose(GRAPHS["no gradient inside"](), IMAGES).notes
     assert "switches gradients off" in note
 
