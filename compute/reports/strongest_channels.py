@@ -29,6 +29,10 @@ PATCH_COLUMNS = ("layer", "channel", "rank", "image_id", "value", "y", "x", "lef
 EACH_LAYER, ONE_LAYER = 6, 24
 """Channels that are shown of each of several layers, and of one alone."""
 
+LEAST_SHARE, FEW = 0.0001, 0.01
+"""A place is said to be no less than the first, and with two digits below the second: with one alone, all the
+strongest would have the same."""
+
 SIDE, GAP, TITLE, CAPTION = 96, 12, 20, 20
 COLUMNS = 8
 SCHEMA = pa.schema(
@@ -158,8 +162,11 @@ def strongest_report(
 
 
 def place(response: Response) -> str:
-    """Return a response's place among the store's images in words, such as `top 0.4%`."""
-    return "strongest" if response.share == 0 else f"top {max(response.share, 0.001):.1%}"
+    """Return a response's place among the store's images in words, such as `top 4.2%`, `top 0.03%`."""
+    if response.share == 0:
+        return "strongest"
+    share = max(response.share, LEAST_SHARE)
+    return f"top {share:.2%}" if share < FEW else f"top {share:.1%}"
 
 
 def _row(response: Response) -> dict:

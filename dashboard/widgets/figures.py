@@ -97,6 +97,8 @@ def class_legend(classes: np.ndarray, names: Sequence[str]) -> go.Figure:
     figure = probabilities([names[index] for index in hues], [counts[index] / classes.size for index in hues])
     figure.update_traces(
         marker_color=[to_hex(hue) for hue in hues.values()],
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>",
     )
     figure.update_layout(height=28 * len(hues) + 68)
@@ -112,7 +114,7 @@ def histogram(counts: Sequence[int], low: float, high: float, unit: str = "activ
             x=(edges[:-1] + edges[1:]) / 2,
             y=list(counts),
             width=float(edges[1] - edges[0]),
-            marker={"color": palettes.CATEGORIES[0], "line": {"width": 0}},
+            marker={"color": palettes.BAR, "line": {"width": 0}},
             customdata=np.stack([edges[:-1], edges[1:]], 1),
             hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} images<extra></extra>",
         )
@@ -132,9 +134,10 @@ def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
             y=places,
             customdata=list(names),
             orientation="h",
-            marker_color=palettes.CATEGORIES[0],
+            marker_color=palettes.BAR,
             text=[f"{value:.1%}" for value in values],
             textposition="auto",
+            insidetextfont_color="white",
             hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
         )
     )

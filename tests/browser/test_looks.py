@@ -152,3 +152,25 @@ def test_what_was_found_stands_beside_the_map(browser, server, query):
         found = beside.get_by_text("images found")
         assert found.bounding_box()["y"] < height - 150
     page.context.close()
+
+
+def test_before_and_after_lie_upon_each_other_with_a_slider_between(browser, server):
+    page = opened(browser, f"{server}/lab?image=3&method=fool&live=1", SIZES["wide"][0])
+    slider = page.get_by_label("How much of the picture before")
+    slider.wait_for()
+    before, after = page.locator("img.before"), page.locator("img.after")
+    assert before.bounding_box() == after.bounding_box()
+    assert before.get_attribute("src") != after.get_attribute("src")
+    for share, clipped in ((25, "75%"), (100, "0%")):
+        slider.evaluate(
+            "(input, share) => { input.value = share; input.dispatchEvent(new Event('input')) }", share
+        )
+        shown = before.evaluate("each => getComputedStyle(each).clipPath")
+        assert clipped in shown or (share == 100 and shown == "inset(0px)"), shown
+    box = after.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50)
+    page.mouse.up()
+    assert float(slider.input_value()) == pytest.approx(50, abs=2)
+    page.context.close()

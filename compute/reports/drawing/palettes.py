@@ -8,6 +8,9 @@ CATEGORIES = (
 """After the first ten, each is the color furthest from all before it in Oklab that stands out from the
 dashboard's dark page by 3:1 and from its light one by 1.6:1."""
 
+BAR = "#0f6e84"
+"""Of bars with white text in them: it is read, and the bar stands out from a dark page."""
+
 VERDICTS = ("#e8590c", "#5b8fd6")
 """Wrong, right: orange and blue, which colour-blind people tell apart too."""
 

@@ -170,7 +170,7 @@ def _chosen(opened: Opened[ImageView], answer: Response) -> None:
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
         st.metric(f"{answer.layer}, channel {answer.channel}", f"{answer.value:.3f}", width="content")
         st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
-        st.metric("Images with a stronger response", f"{answer.share:.1%}", width="content")
+        st.metric("Images with a stronger response", f"{answer.share:.2%}", width="content")
         if answer.rank is not None:
             st.metric("Place among its patches", f"{answer.rank + 1}", width="content")
         st.metric("Unit (row, column)", f"{answer.y}, {answer.x}", width="content")

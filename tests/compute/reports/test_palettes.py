@@ -51,6 +51,11 @@ def test_every_category_stands_out_from_the_page(scheme):
     assert {each: found for each, found in faint.items() if found < LEAST[scheme]} == {}
 
 
+def test_text_in_a_bar_is_read_and_the_bar_is_seen():
+    assert contrast(palettes.BAR, "#ffffff") >= 4.5
+    assert all(contrast(palettes.BAR, THEME[scheme]["backgroundColor"]) >= 3 for scheme in LEAST)
+
+
 def test_a_scale_on_a_dark_page_begins_with_a_color_that_is_seen():
     background = THEME["dark"]["backgroundColor"]
     assert min(contrast(each, background) for each in palettes.VIRIDIS_ON_DARK) >= 2.9
