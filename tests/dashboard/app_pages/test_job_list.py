@@ -25,7 +25,7 @@ def served(store, serve):
 class Held:
     """A work that takes one step, and then waits until it is let go on."""
 
-    index, total, score = 1, 2, None
+    index, total, score, kind = 1, 2, None, "mask"
 
     def __init__(self):
         self.begun, self.go_on = threading.Event(), threading.Event()
