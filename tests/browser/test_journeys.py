@@ -1,6 +1,7 @@
 """The main journeys of people in a real Chromium, from one page to the next."""
 
 import shlex
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -40,9 +41,11 @@ def follow(page, name, path):
 def result(page):
     """The picture that the page shows as the result, as pixels (H, W, 3)."""
     page.get_by_role("button", name=AGAIN).wait_for()
-    image = page.locator("[data-testid=stImage] img[alt^='Result of']")
+    image = page.locator("img[alt^='Result of']")
     image.wait_for()
-    content = page.request.get(image.evaluate("image => image.src")).body()
+    src = image.evaluate("image => image.src")
+    # The picture of a slider between before and after is in its own address.
+    content = urlopen(src).read() if src.startswith("data:") else page.request.get(src).body()
     return decoded(content, "RGB")
 
 

@@ -1,8 +1,10 @@
 """A visitor without a browser: Streamlit's own messages over a websocket, so that dozens fit on two cores."""
 
 import asyncio
+import json
 import time
 import urllib.request
+from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -38,6 +40,13 @@ async def visit(server: str, run: Run, store: str, number: int, end: float) -> S
     return seen
 
 
+class Shown(NamedTuple):
+    """A picture on a page: what it shows in words, and its address."""
+
+    alt: str
+    url: str
+
+
 async def _turn(connection: ClientConnection, server: str, asked: str, seen: Seen) -> None:
     started, query = time.monotonic(), urlsplit(asked).query
     while True:
@@ -49,11 +58,13 @@ async def _turn(connection: ClientConnection, server: str, asked: str, seen: See
             raise ValueError(f"{asked} has no result after {LONGEST_JOB} seconds")
         await asyncio.sleep(PAUSE)
     seen.waits.append(time.monotonic() - started)
-    content = await asyncio.to_thread(lambda: urllib.request.urlopen(server + results[0]).read())
+    # The picture of a slider between before and after is in its own address.
+    where = results[0] if results[0].startswith("data:") else server + results[0]
+    content = await asyncio.to_thread(lambda: urllib.request.urlopen(where).read())
     seen.results[f"/lab?{query}"] = digest(shown_picture(content))
 
 
-async def _show(connection: ClientConnection, page: str, query: str) -> tuple[list, str]:
+async def _show(connection: ClientConnection, page: str, query: str) -> tuple[list[Shown], str]:
     """The images that a page draws, and its query once it is drawn. ValueError where it shows an error."""
     message = BackMsg()
     message.rerun_script.page_name, message.rerun_script.query_string = page, query
@@ -73,11 +84,14 @@ async def _show(connection: ClientConnection, page: str, query: str) -> tuple[li
             return images, query
 
 
-def _drawn(element) -> list:
+def _drawn(element) -> list[Shown]:
     """Its images; what is an error is raised."""
     kind = element.WhichOneof("type")
     if kind == "exception":
         raise ValueError(f"the page shows an exception: {element.exception.message}")
     if kind == "alert" and element.alert.format == element.alert.ERROR:
         raise ValueError(f"the page says: {element.alert.body}")
-    return list(element.imgs.imgs) if kind == "imgs" else []
+    if kind == "bidi_component" and '"after"' in element.bidi_component.json:
+        data = json.loads(element.bidi_component.json)
+        return [Shown(data["alt"][1], data["after"])]
+    return [Shown(each.alt, each.url) for each in element.imgs.imgs] if kind == "imgs" else []
