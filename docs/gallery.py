@@ -1,4 +1,4 @@
-"""Makes the gallery of docs/methods.md from the demo store: python docs/gallery.py [STORE] [FOLDER].
+"""Makes the gallery of docs/methods.md from the store of photographs: python docs/gallery.py [STORE] [FOLDER].
 
 Each picture is what a command prints to --out, so that the page can show the command beside it.
 """
@@ -12,25 +12,22 @@ from PIL import Image
 SIDE = 288
 """Pictures are enlarged by whole pixels to about this width, so that a page shows them at one size."""
 
-CAT, FLOWER, PETALS, ROCKET, TEMPLE, MOTORCYCLE = (
-    f"train/{name}.png"
-    for name in ("cat/0013", "flower/0008", "flower/0012", "rocket/0013", "temple/0008", "motorcycle/0006")
-)
+CAT, COFFEE, FLOWER, PALACE = (f"{name}/whole.png" for name in ("chelsea", "coffee", "flower", "china"))
 PICTURES: dict[str, list[str]] = {
     "filters": ["filters"],
-    "neighbors": ["neighbors", "--image", MOTORCYCLE],
-    "patches": ["patches", "--layer", "conv4", "--channel", "5"],
-    "occlusion": ["occlusion", "--image", ROCKET, "--picture", "overlay"],
+    "neighbors": ["neighbors", "--image", COFFEE],
+    "patches": ["patches", "--layer", "blocks.4.2.conv_pw", "--channel", "136"],
+    "occlusion": ["occlusion", "--image", COFFEE, "--picture", "overlay"],
     "saliency": ["saliency", "--image", FLOWER, "--variant", "smoothgrad"],
     "grad-cam": ["saliency", "--image", CAT, "--variant", "gradcam", "--picture", "overlay"],
     "segment": ["segment", "--image", FLOWER, "--picture", "cutout"],
-    "guided": ["guided", "--image", CAT, "--layer", "conv5", "--channel", "7"],
-    "ascend": ["ascend", "--target", "coins"],
-    "fool": ["fool", "--image", CAT, "--target", "rocket"],
-    "fool-difference": ["fool", "--image", CAT, "--target", "rocket", "--picture", "difference"],
-    "dream": ["dream", "--image", TEMPLE, "--layer", "conv4", "--side", "384"],
-    "invert": ["invert", "--image", FLOWER, "--layer", "conv3"],
-    "style": ["style", "--image", TEMPLE, "--second", PETALS, "--side", "256"],
+    "guided": ["guided", "--image", CAT, "--layer", "blocks.4.2.conv_pw", "--channel", "45"],
+    "ascend": ["ascend", "--target", "volcano"],
+    "fool": ["fool", "--image", CAT, "--target", "espresso"],
+    "fool-difference": ["fool", "--image", CAT, "--target", "espresso", "--picture", "difference"],
+    "dream": ["dream", "--image", PALACE, "--whole", "--layer", "blocks.5.0.conv_pw", "--side", "512"],
+    "invert": ["invert", "--image", CAT, "--layer", "blocks.1.1.conv_pwl"],
+    "style": ["style", "--image", PALACE, "--second", FLOWER, "--side", "320"],
 }
 
 
@@ -51,7 +48,7 @@ def enlarge(path: Path) -> None:
     )
 
 
-def main(store: str = "stores/demo", folder: str = "docs/gallery") -> None:
+def main(store: str = "stores/photographs", folder: str = "docs/gallery") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, arguments in PICTURES.items():
         print(f"{name}: python -m compute {' '.join(arguments)} --store {store}")

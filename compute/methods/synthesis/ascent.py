@@ -126,11 +126,11 @@ class Ascent(Method):
         16, "roll: jitter by ± this, around the border", unit=AT_224, low=0, high=112, source=CS231N
     )
     falloff: float = parameter(
-        1.5,
+        1.2,
         "fourier, phase: amplitudes fall with this power of the frequency; photographs: 1; more is smoother",
         low=0.0,
         high=3.0,
-        source="seen to suit small networks; Lucid and MaCo take 1",
+        source="seen to suit small and large networks; Lucid and MaCo take 1",
     )
     correlated: bool = parameter(True, "fourier, phase: colours correlated as in photographs", source=LUCID)
     l2: float = parameter(1e-3, "pixels: weight of the squared L2 norm", low=0.0, high=10.0, source=CS231N)
