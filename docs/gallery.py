@@ -1,4 +1,4 @@
-"""Makes the gallery of docs/methods.md from the store of photographs: python docs/gallery.py [STORE] [FOLDER].
+"""Makes the gallery of docs/methods.md from the photographs' store: python docs/gallery.py [STORE] [FOLDER].
 
 Each picture is what a command prints to --out, so that the page can show the command beside it.
 """

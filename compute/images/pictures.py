@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from compute.images.encoding import encoded
+from compute.images.preprocessing import Box, inside
 from compute.images.raster import false_color
 
 SEQUENTIAL, DIVERGING = "magma", "coolwarm"
@@ -125,7 +126,13 @@ def overlay(
     return (1 - alpha) * grey + alpha * heatmap(values, low, high)
 
 
-def window(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+def seen(image: np.ndarray, box: Box) -> np.ndarray:
+    """What a unit with this receptive field sees of the network's crop (H, W, C): see `window`, `inside`."""
+    height, width = image.shape[:2]
+    return window(image, inside(box, (0, 0, width, height)))
+
+
+def window(image: np.ndarray, box: Box) -> np.ndarray:
     """(H, W, C) in [0, 1] cut to box (left, top, right, bottom) in pixels, with grey where it passes the
     border."""
     left, top, right, bottom = (round(edge) for edge in box)

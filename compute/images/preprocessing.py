@@ -156,6 +156,11 @@ class Preprocessing:
             (box[3] + top) * scale_y,
         )
 
+    def seen_box(self, box: Box, width: int, height: int) -> Box:
+        """A unit's receptive field in a `width` x `height` photograph, no larger than the crop."""
+        crop_height, crop_width = self.size
+        return inside(box, self.to_original((0, 0, crop_width, crop_height), width, height))
+
     def in_words(self) -> str:
         """Return what is done to an image before the crop and to its channels, for people."""
         box = "nothing is scaled" if self.resize is None else _IN_WORDS[self.fit].format(_sides(self.resize))
@@ -279,6 +284,19 @@ _IN_WORDS = {
     LETTERBOX: "the whole picture fitted into {}",
     SQUASH: "stretched to {}",
 }
+
+
+def inside(box: Box, bounds: Box) -> Box:
+    """A box (left, top, right, bottom) that ends at the bounds on each axis where it passes both of them.
+
+    Where it passes one of them it stays: what lies beyond says that a unit is at the border.
+    """
+    left, top, right, bottom = box
+    if left < bounds[0] and right > bounds[2]:
+        left, right = bounds[0], bounds[2]
+    if top < bounds[1] and bottom > bounds[3]:
+        top, bottom = bounds[1], bounds[3]
+    return left, top, right, bottom
 
 
 def _sides(sides: int | tuple[int, int]) -> str:

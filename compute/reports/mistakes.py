@@ -184,10 +184,12 @@ def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
 def cell(images: pa.Table, label: str = "", predicted: str = "") -> pa.Table:
     """Return the images of a cell of the confusion matrix, "" being any label or prediction but the same.
 
+    Of any label: only those of the network's classes, since about others it can't be right.
     The most probable errors first; on the diagonal, what is right, the least probable first.
     """
     right = bool(label) and label == predicted
     found = images.filter((pc.equal if right else pc.not_equal)(images["label"], images["predicted"]))
+    found = found if label else found.filter(pc.is_valid(found["correct"]))
     for name, value in (("label", label), ("predicted", predicted)):
         found = found.filter(pc.equal(found[name], value)) if value else found
     order = "ascending" if right else "descending"

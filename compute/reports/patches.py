@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from compute.images.pictures import pixels, resized, signed, tiled, to_8_bit, window
+from compute.images.pictures import pixels, resized, seen, signed, tiled, to_8_bit, window
+from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph, false_color, shown
 from compute.methods.attribution.guided_backprop import energy_box, guided_gradients, undefined_because
 from compute.methods.base import CHANNEL, LAYER
@@ -96,7 +97,7 @@ def patches_report(
     return Report(
         {"exhibit": "patches", **asked, **of_run(run)},
         numbers,
-        lambda: _sheet(rows, photographs(), guided, side),
+        lambda: _sheet(rows, photographs(), preprocessing_of(run), guided, side),
         lambda: patches,
     )
 
@@ -121,8 +122,7 @@ def guided_tiles(
     tiles = []
     for guided in found:
         picture = false_color(signed(pixels(guided.gradient)))
-        seen = window(picture, described.box(guided.y, guided.x))
-        tiles.append(resized(seen, side))
+        tiles.append(resized(seen(picture, described.box(guided.y, guided.x)), side))
     return tiles, [list(energy_box(guided.gradient)) for guided in found]
 
 
@@ -137,9 +137,15 @@ def _units(rows: list[dict]) -> list[tuple[int, int]]:
 
 
 def _sheet(
-    rows: list[dict], photographs: Sequence[Photograph], guided: Sequence[np.ndarray], side: int
+    rows: list[dict],
+    photographs: Sequence[Photograph],
+    preprocessing: Preprocessing,
+    guided: Sequence[np.ndarray],
+    side: int,
 ) -> np.ndarray:
-    tiles = [resized(_patch(image, row), side) for image, row in zip(photographs, rows, strict=True)]
+    tiles = [
+        resized(_patch(image, row, preprocessing), side) for image, row in zip(photographs, rows, strict=True)
+    ]
     columns = max(1, math.ceil(math.sqrt(len(rows))))
     sheet = tiled(tiles, columns)
     if guided:
@@ -157,8 +163,8 @@ def _statistics(run: Run, layer: str, channel: int) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("layer", "channel")}
 
 
-def _patch(image: Photograph, row: dict[str, Any]) -> np.ndarray:
+def _patch(image: Photograph, row: dict[str, Any], preprocessing: Preprocessing) -> np.ndarray:
     """The patch of the original image; the whole image where the receptive field is not known."""
     values = np.asarray(shown(image).convert("RGB"), np.float32) / 255
     box = box_of(row)
-    return values if box is None else window(values, box)
+    return values if box is None else window(values, preprocessing.seen_box(box, *image.size))

@@ -14,7 +14,7 @@ import torch
 
 from compute.analysis.channel_ranking import Distribution, ranking, standing
 from compute.images.pictures import resized, window
-from compute.images.preprocessing import Box
+from compute.images.preprocessing import Box, Preprocessing
 from compute.images.raster import Photograph, shown
 from compute.methods.base import IMAGE
 from compute.models.model import Model
@@ -156,7 +156,7 @@ def strongest_report(
     return Report(
         {"exhibit": "strongest", "image": sha256, **asked, **of_run(run)},
         {"image_id": image_id, **asked, "channels": rows.drop_columns(list(EDGES)).to_pylist()},
-        lambda: _sheet(photograph, responses, layers_of(run)),
+        lambda: _sheet(photograph, preprocessing_of(run), responses, layers_of(run)),
         lambda: rows,
     )
 
@@ -174,7 +174,9 @@ def _row(response: Response) -> dict:
     return row | dict(zip(EDGES, row.pop("box") or [None] * len(EDGES), strict=True))
 
 
-def _sheet(photograph: Photograph, responses: list[Response], layers: tuple[str, ...]) -> np.ndarray:
+def _sheet(
+    photograph: Photograph, preprocessing: Preprocessing, responses: list[Response], layers: tuple[str, ...]
+) -> np.ndarray:
     """A row or some for each layer, under its name; below each patch the channel and its place."""
     if not responses:
         raise ValueError("no channel responds to this image, so there is no picture of one")
@@ -191,7 +193,8 @@ def _sheet(photograph: Photograph, responses: list[Response], layers: tuple[str,
         axes.text(GAP, top - 3, row[0].layer, size=8, weight="bold", va="bottom")
         for across, response in enumerate(row):
             left = GAP + across * (SIDE + GAP)
-            seen = image if response.box is None else window(image, response.box)
+            box = response.box and preprocessing.seen_box(response.box, *photograph.size)
+            seen = image if box is None else window(image, box)
             sheet[top : top + SIDE, left : left + SIDE] = resized(seen, SIDE)
             axes.text(left, top + SIDE + 2, f"{response.channel}: {place(response)}", size=7, va="top")
     axes.imshow(sheet, extent=(0, width, height, 0), aspect="auto", interpolation="nearest")

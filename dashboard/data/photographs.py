@@ -53,12 +53,19 @@ def whole(run: Run, image_id: int, upload: str = "") -> bytes:
 
 @st.cache_resource(max_entries=512, hash_funcs=BY_FOLDER, show_spinner=False)
 def box(run: Run, image_id: int, edges: Box | None, side: int) -> bytes:
-    """Return a part of a photograph as PNG, its longer side `side` pixels, grey beyond the border.
+    """Return what a unit sees of a photograph, grey beyond the border, as PNG of `side` pixels.
 
     edges: left, top, right, bottom in pixels of the photograph; None for all of it.
     """
     image = photograph(run, image_id)
-    return encoded(cut(image, edges or (0, 0, image.width, image.height), side))
+    return encoded(cut(image, seen_edges(run, image, edges), side))
+
+
+def seen_edges(run: Run, image: Photograph, edges: Box | None) -> Box:
+    """Return what is shown of a unit's receptive field: no more than the network sees."""
+    if edges is None:
+        return 0, 0, image.width, image.height
+    return preprocessing_of(run).seen_box(edges, image.width, image.height)
 
 
 def patch(run: Run, row: dict, side: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from compute.images.pictures import signed, window
+from compute.images.pictures import seen, signed
 from compute.images.raster import false_color
 from compute.methods.attribution.guided_backprop import energy_box, guided_gradients, undefined_because
 from compute.methods.base import CHANNEL, IMAGE, NEURON, Inputs, Method, Step
@@ -54,7 +54,7 @@ class Guided(Method):
             )
         box = layer.box(found.y, found.x)
         pictures = {
-            "image patch": window(model.preprocessing.shown(inputs.image), box),
-            "patch": window(false_color(signed(gradient)), box),
+            "image patch": seen(model.preprocessing.shown(inputs.image), box),
+            "patch": seen(false_color(signed(gradient)), box),
         }
         yield Step(1, 1, self.output, gradient, found.value, numbers, pictures)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from compute.images.encoding import encoded
+from compute.images.raster import Photograph
 from compute.reports.strongest_channels import EACH_LAYER, Peaks, Response, place, stored, strongest
 from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import photographs, runs
@@ -119,17 +120,18 @@ def _ranked(run: Run, chosen: ChosenImage, layer: str, _peaks: Mapping[str, Peak
     _peaks: follow from the run and the image, so they are not part of the cache's key.
     """
     image = photographs.photograph(run, chosen.image_id or 0, chosen.upload)
-    return _with_patches(image, strongest(run, layer, _peaks, chosen.image_id, image.size))
+    return _with_patches(run, image, strongest(run, layer, _peaks, chosen.image_id, image.size))
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def _stored(run: Run, image_id: int, layer: str) -> Shown:
-    return _with_patches(photographs.photograph(run, image_id), stored(run, image_id, layer))
+    return _with_patches(run, photographs.photograph(run, image_id), stored(run, image_id, layer))
 
 
-def _with_patches(image, answers: list[Response]) -> Shown:
-    whole = (0, 0, image.width, image.height)
-    return tuple((each, encoded(photographs.cut(image, each.box or whole, SIDE))) for each in answers)
+def _with_patches(run: Run, image: Photograph, answers: list[Response]) -> Shown:
+    edges = [photographs.seen_edges(run, image, each.box) for each in answers]
+    pictures = [encoded(photographs.cut(image, each, SIDE)) for each in edges]
+    return tuple(zip(answers, pictures, strict=True))
 
 
 def _layer(
