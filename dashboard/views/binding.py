@@ -42,7 +42,7 @@ def parameter_key(cls: type[ViewState], method: str, name: str) -> str:
 
 def drawn_key(key: str) -> str:
     """Return the key of a widget that draws the session's value of `key` in another way."""
-    return f"{key}{DRAWN}"
+    return _drawn(f"{key}{DRAWN}")
 
 
 def current(cls: type[View]) -> tuple[View, Notes]:
@@ -108,13 +108,21 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
         for name in [name for name in session if str(name).endswith(DRAWN)]:
             del session[name]
     for name, value in _widget_values(view).items():
-        if everything or name not in session or session[name] != value:
-            session[name] = value
+        give(name, value, session, everything)
     session[WRITTEN] = (cls.page, query)
     known = session.get(REMEMBERED, {})
     carried = known.get("*", {}) | view.carried()
     left = {name: text for name, text in query.items() if name != "proof"}
     session[REMEMBERED] = {**known, cls.page: left, "*": carried}
+
+
+def give(key: str, value: Any, session: MutableMapping[str, Any], always: bool = False) -> None:
+    """Set what is under a key, unless its widget stands on the page and has that value already.
+
+    A browser draws a widget that is new on the page at its default, unless the value was set in the same run.
+    """
+    if always or key not in session.get(HELD, ()) or session.get(key) != value:
+        session[key] = value
 
 
 def _is_of_other_runs(query: Mapping[str, str], session: Mapping[str, Any]) -> bool:

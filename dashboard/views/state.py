@@ -23,7 +23,7 @@ PARAMETER = "p."
 """What the name of a method's parameter begins with in an address."""
 OWN_LAYER = "layer."
 """What the name of a layer begins with in an address that is kept for another holder."""
-LONGEST_KEPT, LONGEST_QUERY = 360, 1880
+LONGEST_KEPT, LONGEST_QUERY = 700, 1880
 """Characters that an address has for what is kept for methods that it doesn't show, and for all."""
 CARRIED = ("store", "run", "image", "upload", "layer", "channel", "target", "map")
 """Fields that a click in the navigation takes along to the next page."""

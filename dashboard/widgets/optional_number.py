@@ -28,8 +28,7 @@ def optional_number(
     """
     drawn = binding.drawn_key(key)
     number = None if st.session_state[key] == none else st.session_state[key]
-    if drawn not in st.session_state or st.session_state[drawn] != number:
-        st.session_state[drawn] = number
+    binding.give(drawn, number, st.session_state)
 
     def changed() -> None:
         typed = st.session_state[drawn]
