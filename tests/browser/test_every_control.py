@@ -5,19 +5,16 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.support.servers.dashboard import copied_link, ready
-from tests.support.stores.served import write_other_store
 
 PRESSED = "[aria-checked=true], [aria-pressed=true], [aria-selected=true], [data-testid$=Active]"
-CONTROLS = (
-    """() => {
-  const PRESSED = "%s"
+CONTROLS = """pressed => {
   const kinds = {
     stNumberInput: each => each.querySelector("input").value,
     stSelectbox: each => each.querySelector("input").value,
     stTextInput: each => each.querySelector("input").value,
     stCheckbox: each => each.querySelector("input").checked,
     stSlider: each => each.innerText,
-    stButtonGroup: each => [...each.querySelectorAll(PRESSED)].map(each => each.innerText).join(),
+    stButtonGroup: each => [...each.querySelectorAll(pressed)].map(each => each.innerText).join(),
   }
   const all = [...document.querySelectorAll(Object.keys(kinds).map(each => `[data-testid=${each}]`).join())]
   const shown = all.filter(each => each.checkVisibility({ visibilityProperty: true }))
@@ -27,8 +24,6 @@ CONTROLS = (
     return [kind, kind === "stButtonGroup" ? each.innerText : label(each), kinds[kind](each)]
   })
 }"""
-    % PRESSED
-)
 """(kind, label, value) of each; a group of buttons is named by them."""
 
 TEXTS = {"Numbers": "0-9", "Search": "label:3", "Find": "no such finding"}
@@ -42,7 +37,7 @@ WAYS = {
     "/channels?layer=conv3": ["All channels", None],
     "/image?image=4": ["Occlusion", "Saliency", "Segmentation", "Neighbours", "More methods"],
     "/mistakes": ["Confusion", "Neighbours disagree"],
-    "/compare?other_store=other": ["Predictions", "Neighbours", "Channels", "Maps"],
+    "/compare?other_store=digits": ["Neighbours", "Channels", "Maps"],
     "/lab?image=4": ["Fooling image", "DeepDream", "Saliency", "Gradient ascent", "Style transfer"],
     "/results": [None],
     "/?store=digits": [None],
@@ -53,14 +48,8 @@ MOST = {"/lab": 2}
 """Parameters of each method that are set: an address has no room for all of all of them."""
 
 
-@pytest.fixture(scope="module")
-def with_other(stores):
-    if not (stores / "other").exists():
-        write_other_store(stores / "other")
-
-
 @pytest.mark.parametrize("start", WAYS)
-def test_what_is_set_stays(visit, with_other, start):
+def test_what_is_set_stays(visit, start):
     if start == "/results":
         visit("/lab?image=4&method=saliency&live=1").get_by_role("button", name="Compute again").wait_for()
     page = visit(start + ("&" if "?" in start else "?") + "store=digits")
@@ -78,7 +67,7 @@ def test_what_is_set_stays(visit, with_other, start):
     ready(page).get_by_role("link", name=title, exact=True).first.click()
     page.wait_for_url(f"**{path}?*")
     assert query(ready(page)) == before and seen(page, ways) == held, "after another page"
-    other = visit(copied_link(page, "Copy link").replace("http://localhost", "http://127.0.0.1"))
+    other = visit(f"{path}?{urlsplit(copied_link(page, 'Copy link')).query}")
     assert query(other) == before and seen(other, ways) == held, "by the link"
 
 
@@ -115,7 +104,7 @@ class looking_at:
 
 def controls(page, ways):
     """(kind, label, value) of all controls but the header's and the ways themselves."""
-    all_controls = [tuple(each) for each in ready(page).evaluate(CONTROLS)]
+    all_controls = [tuple(each) for each in ready(page).evaluate(CONTROLS, PRESSED)]
     return [each for each in all_controls if each[1] not in HEADER and not is_way(each, ways)]
 
 
@@ -127,7 +116,7 @@ def set_all(page, ways, done, most):
     """Set every control that is new here; `most` of them, where an address has no room for more."""
     new = [each[:2] for each in controls(page, ways) if each[:2] not in done and each[1] not in UNITS]
     for kind, label in new[:most]:
-        place = [each[:2] for each in map(tuple, page.evaluate(CONTROLS)) if each[0] == kind].index(
+        place = [each[:2] for each in map(tuple, page.evaluate(CONTROLS, PRESSED)) if each[0] == kind].index(
             (kind, label)
         )
         CHANGES[kind](page.get_by_test_id(kind).filter(visible=True).nth(place), label)
