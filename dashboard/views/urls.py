@@ -102,6 +102,11 @@ def hits(store: str, fingerprint: str, search: str) -> str:
     return _address("hits", store, fingerprint, search)
 
 
+def find(store: str, fingerprint: str) -> str:
+    """Return what a text is appended to, for JSON of what the run has of that name."""
+    return _address("find", store, fingerprint, "")
+
+
 def grid_picture(store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False) -> str:
     """Return the address of the whole grid as a PNG to save."""
     return _address("tiles", store, fingerprint, method, kind, "grid-seams.png" if with_seams else "grid.png")

@@ -15,6 +15,7 @@ from dashboard.views import binding, urls
 from dashboard.views.navigation import address_up_to
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
+from dashboard.widgets.image_keys import walk_through
 
 PER_PAGE = 48
 
@@ -56,6 +57,8 @@ def wall(
         items = [replace(item, tone="neutral") for item in items]
     key = f"{opened.view.page}/{field}"
     link = "" if opens is None else address_up_to(opens, "image")
+    if opens is not None:
+        walk_through(opens, image_ids)
     image_grid(items, key=key, label=label, size=84, selected=selected, link=link, on_click=on_click)
 
 

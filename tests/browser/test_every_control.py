@@ -28,8 +28,8 @@ CONTROLS = """pressed => {
 
 TEXTS = {"Numbers": "0-9", "Search": "label:3", "Find": "no such finding"}
 HEADER = {"Store"}
-UNITS = {"Layer", "Channel", "Row", "Column"}
-"""Of which one changes what the others may be."""
+LEFT = {"Layer", "Channel", "Row", "Column", "Neighbours vote for"}
+"""One of a layer's changes what the others may be; the last is the prediction of another tab."""
 
 WAYS = {
     "/map": ["Points", "Grid"],
@@ -109,12 +109,13 @@ def controls(page, ways):
 
 
 def is_way(control, ways):
-    return control[0] == "stButtonGroup" and any(way and way in control[1].split("\n") for way in ways)
+    names = control[1].split("\n")
+    return control[0] == "stButtonGroup" and any(way in names for way in (*ways, "From the store"))
 
 
 def set_all(page, ways, done, most):
     """Set every control that is new here; `most` of them, where an address has no room for more."""
-    new = [each[:2] for each in controls(page, ways) if each[:2] not in done and each[1] not in UNITS]
+    new = [each[:2] for each in controls(page, ways) if each[:2] not in done and each[1] not in LEFT]
     for kind, label in new[:most]:
         place = [each[:2] for each in map(tuple, page.evaluate(CONTROLS, PRESSED)) if each[0] == kind].index(
             (kind, label)
@@ -127,7 +128,12 @@ def set_all(page, ways, done, most):
 
 def step(number, _):
     up = number.get_by_test_id("stNumberInputStepUp")
-    (up if up.is_enabled() else number.get_by_test_id("stNumberInputStepDown")).click()
+    down = number.get_by_test_id("stNumberInputStepDown")
+    if up.is_enabled() or down.is_enabled():
+        (up if up.is_enabled() else down).click()
+    else:
+        number.locator("input").fill("1")
+        number.locator("input").press("Enter")
 
 
 def choose(box, _):

@@ -1,0 +1,99 @@
+"""What the key "/" finds of a run: pages, classes, channels, findings and images that have the words."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from starlette.routing import Route
+
+from dashboard.data import runs as data
+from dashboard.findings.folder import findings
+from dashboard.findings.recheck import view_of
+from dashboard.server.routes import OpenRun, Payload, endpoint_of
+from dashboard.views.definitions import ChannelsView, ImageView, MistakesView
+from dashboard.views.navigation import PAGES, address
+from dashboard.views.state import ViewState
+from featurestore.reader import Run
+
+MOST = 6
+"""Hits of each kind."""
+
+Hit = tuple[str, str, ViewState]
+"""Title, kind, and the view that shows it."""
+
+
+def find_routes(open_run: OpenRun) -> list[Route]:
+    """Return the route; its addresses are made by `dashboard.views.urls.find`."""
+
+    def of_store(store: str):
+        return lambda run, text: _answer(store, run, text)
+
+    def opened(store: str, fingerprint: str) -> Run:
+        return open_run(store, fingerprint)
+
+    def endpoint(request):
+        return endpoint_of(opened, of_store(request.path_params["store"]))(request)
+
+    return [Route("/find/{store}/{fingerprint}/{text:path}", endpoint)]
+
+
+def hits(store: str, run: Run, text: str) -> Iterator[Hit]:
+    """Yield what has all words of a text in its name, at most MOST of each kind; case doesn't count."""
+    words = text.casefold().split()
+    for kind in (_pages, _classes, _channels, _findings, _images):
+        yield from islice(kind(store, run, words), MOST)
+
+
+def _answer(store: str, run: Run, text: str) -> Payload:
+    said = [
+        {"title": title, "kind": kind, "address": address(view)}
+        for title, kind, view in hits(store, run, text)
+    ]
+    return Payload(json.dumps(said).encode(), "application/json", kept=False)
+
+
+def _has(words: list[str], name: str) -> bool:
+    return bool(words) and all(word in name.casefold() for word in words)
+
+
+def _pages(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
+    for entry in PAGES.values():
+        if _has(words, entry.title):
+            yield entry.title, "page", entry.view(store, run.fingerprint)
+
+
+def _classes(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
+    for name in run.class_names:
+        if _has(words, name):
+            yield name, "class, its images and errors", MistakesView(store, run.fingerprint, label=name)
+
+
+def _channels(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
+    """Yield the layers of that name; with a number, the channel of it: "conv3 12"."""
+    numbers = [word for word in words if re.fullmatch(r"[0-9]{1,9}", word)]
+    names = [word for word in words if word not in numbers]
+    for layer, count in data.choices(run).layers.items():
+        channel = int(numbers[0]) if numbers else 0
+        if _has(names, layer) and channel < count:
+            title = f"{layer}, channel {channel}" if numbers else layer
+            kind = "channel" if numbers else "layer"
+            yield title, kind, ChannelsView(store, run.fingerprint, layer=layer, channel=channel)
+
+
+def _findings(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
+    for kept in findings().all():
+        if kept.finding is not None and _has(words, f"{kept.finding.title} {kept.finding.note}"):
+            try:
+                view, _ = view_of(kept.finding)
+            except ValueError:
+                # Its page is gone; the page Findings says so.
+                continue
+            yield kept.finding.title, "finding", view
+
+
+def _images(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
+    for image_id in data.hits(run, " ".join(words))[:MOST].tolist():
+        row = run.image(image_id)
+        view, _ = ImageView.from_query({"store": store, "run": run.fingerprint, "image": str(image_id)})
+        yield f"{row['label'] or 'no label'}: {row['path']}", f"image {image_id}", view

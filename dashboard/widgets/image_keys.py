@@ -1,0 +1,42 @@
+"""The keys to the next and the previous image: of the list that a person came from, else of the store."""
+
+import dataclasses
+
+import numpy as np
+import streamlit as st
+
+from dashboard.components import Key
+from dashboard.views.definitions import ImageView, NeighborsView
+from dashboard.views.navigation import address
+from dashboard.views.state import ViewState
+from featurestore.reader import Run
+
+WALK = "images walked through"
+NEXT, PREVIOUS = ("j", "ArrowRight"), ("k", "ArrowLeft")
+PAGES_OF_AN_IMAGE = (ImageView, NeighborsView)
+
+
+def walk_through(opens: ViewState, image_ids: np.ndarray) -> None:
+    """Note the list (n,) whose images a click opens: the keys then walk through it, in its order."""
+    st.session_state[WALK] = type(opens), image_ids
+
+
+def keys_of(view: ViewState, run: Run) -> list[Key]:
+    """Return the keys of a page that shows an image; none for another page, or an uploaded image."""
+    if not isinstance(view, PAGES_OF_AN_IMAGE) or view.upload:
+        return []
+    page, listed = st.session_state.get(WALK, (None, np.zeros(0, int)))
+    places = np.flatnonzero(listed == view.image) if page is type(view) else ()
+    if len(places):
+        place, last = int(places[0]), len(listed) - 1
+        beside = {number: int(listed[number]) for number in (place - 1, place + 1) if 0 <= number <= last}
+        where = f" of the list, {place + 1} of {last + 1}"
+    else:
+        place, where = view.image, ""
+        beside = {number: number for number in (place - 1, place + 1) if 0 <= number < run.image_count}
+    said = {place + 1: (NEXT, "Next"), place - 1: (PREVIOUS, "Previous")}
+    return [
+        Key(keys, f"{word} image{where}", address(dataclasses.replace(view, image=beside[number], proof="")))
+        for number, (keys, word) in said.items()
+        if number in beside
+    ]

@@ -1,0 +1,50 @@
+"""Hands on the keyboard: to the next and previous image, to what "/" finds, and which keys there are."""
+
+from featurestore.reader import Store
+from tests.support.servers.dashboard import address_has, ready
+
+
+def test_j_and_k_walk_through_the_list_that_one_came_from(visit):
+    page = visit("/mistakes?store=digits&label=1&predicted=1")
+    tiles = page.locator(".grid a")
+    tiles.nth(1).wait_for()
+    listed = tiles.evaluate_all("tiles => tiles.map(tile => new URL(tile.href).searchParams.get('image'))")
+    tiles.nth(0).click()
+    ready(page)
+    for key, place in (("j", 1), ("ArrowRight", 2), ("k", 1)):
+        page.keyboard.press(key)
+        address_has(page, f"image={listed[place]}&")
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").get_by_text(
+        f"Next image of the list, 2 of {len(listed)}"
+    ).wait_for()
+
+
+def test_an_image_that_no_list_led_to_has_its_number_s_neighbours(visit):
+    page = visit("/image?store=digits&image=0")
+    page.keyboard.press("k")
+    page.keyboard.press("j")
+    address_has(page, "image=1&")
+    page.get_by_label("Image", exact=True).first.press("j")
+    page.wait_for_timeout(500)
+    assert "image=1&" in page.url
+
+
+def test_a_slash_finds_a_page_a_channel_and_an_image(visit, stores):
+    image = Store(stores / "digits").open().image(3)
+    page = visit("/map?store=digits")
+    for text, title, text_of_address in (
+        ("neigh", "Neighbours", "/neighbors?"),
+        ("conv3 5", "conv3, channel 5", "channel=5"),
+        (image["path"], f"{image['label']}: {image['path']}", "image=3&"),
+    ):
+        page.keyboard.press("/")
+        page.get_by_role("searchbox", name="Find").fill(text)
+        page.get_by_role("dialog").get_by_role("link").filter(has_text=title).first.wait_for()
+        page.keyboard.press("Enter")
+        address_has(page, text_of_address)
+    page.keyboard.press("/")
+    page.get_by_role("searchbox", name="Find").fill("nothing is called like that")
+    page.get_by_text("Nothing is called so.").wait_for()
+    page.keyboard.press("Escape")
+    assert page.get_by_role("dialog").count() == 0
