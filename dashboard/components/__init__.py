@@ -3,7 +3,6 @@
 from dashboard.components.confusion_matrix import Pair, confusion_matrix
 from dashboard.components.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
 from dashboard.components.image_grid import GridItem, image_grid
-from dashboard.components.keyboard import Key, keyboard
 from dashboard.components.scatter import Camera, Frame, ScatterEvents, scatter
 
 __all__ = [
@@ -12,12 +11,10 @@ __all__ = [
     "DeepZoomEvents",
     "Frame",
     "GridItem",
-    "Key",
     "Pair",
     "ScatterEvents",
     "confusion_matrix",
     "deep_zoom",
     "image_grid",
-    "keyboard",
     "scatter",
 ]

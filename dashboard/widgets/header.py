@@ -9,20 +9,19 @@ from typing import Generic
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.components import keyboard
 from dashboard.data import runs, selections
 from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
-from dashboard.views import binding, urls
+from dashboard.views import binding
 from dashboard.views.binding import View
 from dashboard.views.definitions import OverviewView
 from dashboard.views.navigation import PAGES, link, title
 from dashboard.views.query_text import Notes
 from dashboard.views.state import Choices, ViewState
 from dashboard.widgets import errors, other_runs
-from dashboard.widgets.image_keys import keys_of
+from dashboard.widgets.keyboard import keyboard
 from featurestore.places import Place
 from featurestore.reader import Run, Store
 
@@ -104,9 +103,7 @@ def open_page(
     other_runs.offer(view, run, latest, proof)
     for note in _lasting(view, notes + more + dropped + unread):
         st.warning(f"{note[0].upper()}{note[1:]}.", icon=":material/link_off:")
-    keys = keys_of(view, run)
-    with st.container(key="keyboard"):
-        keyboard(keys, find=urls.find(view.store, run.fingerprint), key=f"{view.page}/keyboard")
+    keyboard(view, run)
     return opened
 
 

@@ -15,7 +15,7 @@ from dashboard.views import binding, urls
 from dashboard.views.navigation import address_up_to
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
-from dashboard.widgets.image_keys import walk_through
+from dashboard.widgets.keyboard import walk_through
 
 PER_PAGE = 48
 

@@ -1,11 +1,16 @@
-"""The keys to the next and the previous image: of the list that a person came from, else of the store."""
+"""The page's keys: to the next and the previous image, "/", which finds, and "?", which lists them.
+
+The next image is that of the list that a person came from, else of the store.
+"""
 
 import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
-from dashboard.components import Key
+from dashboard.components import loader
+from dashboard.views import urls
 from dashboard.views.definitions import ImageView, NeighborsView
 from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
@@ -14,6 +19,34 @@ from featurestore.reader import Run
 WALK = "images walked through"
 NEXT, PREVIOUS = ("j", "ArrowRight"), ("k", "ArrowLeft")
 PAGES_OF_AN_IMAGE = (ImageView, NeighborsView)
+
+_mount = loader.declare("keyboard")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What one or several keys do.
+
+    keys: as a browser names them, such as ("j", "ArrowRight").
+    label: what they do, for the list of keys.
+    address: where they go, relative to the app.
+    """
+
+    keys: tuple[str, ...]
+    label: str
+    address: str
+
+
+def keyboard(view: ViewState, run: Run) -> None:
+    """Listen to the keys of a page. Where the front end is not built, the page's grids say so."""
+    if loader.bundle("keyboard") is None:
+        return
+    data = {
+        "keys": [dataclasses.asdict(each) for each in keys_of(view, run)],
+        "find": urls.find(view.store, run.fingerprint),
+    }
+    with st.container(key="keyboard"):
+        _mount(key=f"{view.page}/keyboard", data=data)
 
 
 def walk_through(opens: ViewState, image_ids: np.ndarray) -> None:
