@@ -65,10 +65,12 @@ def draw(opened: Opened[ImageView]) -> None:
 
 
 def _turn_to_tab(view: ImageView) -> None:
-    """Take the method of the tab that was chosen, where it is a tab of one method."""
+    """Take the method of the tab that was chosen: its only one, or the one that it had when it was left."""
     tab = st.session_state[binding.key(ImageView, "tab")]
+    if view.tab == LIVE:
+        binding.change(ImageView, other=view.method)
     if tab == LIVE and view.method not in OTHERS:
-        binding.change(ImageView, method=OTHERS[0])
+        binding.change(ImageView, method=view.other if view.other in OTHERS else OTHERS[0])
     elif tab in METHOD_OF_TAB:
         binding.change(ImageView, method=METHOD_OF_TAB[tab], live=True)
 

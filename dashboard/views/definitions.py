@@ -96,6 +96,7 @@ class ImageView(LiveView):
     source: whether the tab Occlusion shows the store's maps or makes its own.
     value, overlay: how the store's maps are drawn.
     strong: "layer/channel" that is chosen among the strongest channels; "" for the first.
+    other: the method that the tab More methods had when it was left.
     """
 
     page: ClassVar[str] = "image"
@@ -107,6 +108,7 @@ class ImageView(LiveView):
     value: str = view_field("probability", choices=("probability", "logit", "argmax"))
     overlay: bool = view_field(True)
     strong: str = view_field("")
+    other: str = view_field("", choices=("", *METHODS))
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[Self, Notes]:
