@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks [NAME ...]
 
-Each writes `results/NAME.json`, from which `make docs` makes the tables of docs/benchmarks.md. Some need data
-and are run by hand: `growth` (a folder of images and a model), `dashboard` (a store).
+Each writes `results/NAME.json`, from which `make docs` makes the tables of docs/benchmarks.md. Others are
+run by hand: `growth` (needs a folder of images and a model), `dashboard` (a store), `zoo` (takes a quarter of
+an hour; its table is in docs/networks.md).
 """
 
 import argparse
