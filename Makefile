@@ -134,7 +134,11 @@ stores/demo-untrained/CURRENT:
 	@$(MAKE) --no-print-directory store MODEL=torchvision:squeezenet1_1 WEIGHTS=none SIZE=96 IMAGES=demo \
 	  STORE=stores/demo-untrained ARGS="--stages activations,neighbors,embeddings"
 
-screenshots: stores/demo/CURRENT stores/demo-untrained/CURRENT ## take a screenshot of every page for README (needs Chromium)
+stores/photographs-untrained/CURRENT:
+	@$(MAKE) --no-print-directory store MODEL=efficientnet-lite0 WEIGHTS=none IMAGES=photographs RESIZE=224 \
+	  STORE=stores/photographs-untrained ARGS="--stages activations,neighbors,embeddings"
+
+screenshots: stores/photographs/CURRENT stores/photographs-untrained/CURRENT ## take a screenshot of every page for README (needs Chromium)
 	$(PY) -m docs.screenshots docs/pages
 
 clean: ## remove the virtual environment and what was built (never a store)

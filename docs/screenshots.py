@@ -21,7 +21,7 @@ VIEWS = {
     "map": "/map?store={store}&map=tsne&image={image}",
     "grid": "/map?store={store}&map=tsne&show=grid&seams=1&image={image}",
     "neighbors": "/neighbors?store={store}&image={image}",
-    "channels": "/channels?store={store}&layer={layer}&channel=7&guided=1",
+    "channels": "/channels?store={store}&layer={layer}&channel={channel}&guided=1",
     "image": "/image?store={store}&image={image}",
     "saliency": "/image?store={store}&image={image}&tab=live&p.variant=smoothgrad",
     "mistakes": "/mistakes?store={store}",
@@ -31,7 +31,7 @@ VIEWS = {
     "findings": "/findings?store={store}",
     "about": "/about?store={store}",
 }
-TITLE = "A motorcycle becomes a rocket"
+TITLE = "An espresso becomes a volcano"
 NOTE = "The change is hardly visible, and does not survive saving as JPEG."
 
 
@@ -41,13 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--stores", default="stores", help="as for python -m dashboard (default: %(default)s)"
     )
-    parser.add_argument("--store", default="demo", help="the one to show (default: %(default)s)")
+    parser.add_argument("--store", default="photographs", help="the one to show (default: %(default)s)")
     parser.add_argument(
         "--other", default="", help="store to compare it with (default: one over the same images)"
     )
-    parser.add_argument("--image", default="1212")
-    parser.add_argument("--layer", default="conv3")
-    parser.add_argument("--target", default="rocket")
+    parser.add_argument("--image", default="251")
+    parser.add_argument("--layer", default="blocks.4.2.conv_pw")
+    parser.add_argument("--channel", default="136")
+    parser.add_argument("--target", default="volcano")
     parser.add_argument("--width", type=int, default=WIDTH)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
