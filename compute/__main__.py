@@ -4,18 +4,22 @@ import argparse
 import importlib
 import os
 import sys
+from typing import Any
 
+from compute.cli import description
 from compute.runtime.notices import printed
 
-COMMANDS = ("store", "methods", "reports", "train_demo")
-"""Modules of `compute.cli`; one that has its own name as its only sub-command is loaded alone."""
+ROOMS = ("store", "methods", "reports", "train_demo")
+"""Modules of `compute.cli`, each with one command or several."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, 2 for what a person can mend (said in one line), 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        args = build_parser(arguments).parse_args(_with_config(arguments))
+        arguments = _with_config(arguments)
+        described_parser(arguments).parse_args(arguments)  # ends here for help, and for what is spelt wrong
+        args = build_parser(arguments).parse_args(arguments)
         with printed():
             status = args.run(args)
         sys.stdout.flush()
@@ -38,12 +42,32 @@ def _with_config(arguments: list[str]) -> list[str]:
 
 
 def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m compute", description=__doc__)
+    """The parser of the room that has the command, which it imports; of all rooms where there is no such."""
+    parser = argparse.ArgumentParser(prog=description.PROGRAM, description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    asked = arguments[0].replace("-", "_") if arguments else None
-    for name in (asked,) if asked in COMMANDS else COMMANDS:
-        importlib.import_module(f"compute.cli.{name}").add_parser(subparsers)
+    asked = description.read().get(arguments[0]) if arguments else None
+    for room in ROOMS if asked is None else (asked["room"],):
+        _add_room(room, subparsers)
     return parser
+
+
+def described_parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """The same of the description alone: it imports no room."""
+    return description.parser_of(description.read(), __doc__, arguments[0] if arguments else None)
+
+
+def described() -> str:
+    """What the file of descriptions should say, by the rooms' own parsers."""
+    commands: dict[str, dict[str, Any]] = {}
+    for room in ROOMS:
+        subparsers = argparse.ArgumentParser(prog=description.PROGRAM).add_subparsers()
+        _add_room(room, subparsers)
+        commands |= description.described(room, subparsers)
+    return description.written(commands)
+
+
+def _add_room(room: str, subparsers: argparse._SubParsersAction) -> None:
+    importlib.import_module(f"compute.cli.{room}").add_parser(subparsers)
 
 
 if __name__ == "__main__":

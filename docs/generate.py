@@ -1,4 +1,5 @@
-"""Writes the parts of the documentation that follow from the code: `python -m docs.generate`.
+"""Writes the parts of the documentation that follow from the code, and the description of the command line:
+`python -m docs.generate`.
 
 A generated part stands between `<!-- generated NAME -->` and `<!-- end NAME -->`, NAME being one of `PARTS`;
 a benchmark's table between `<!-- benchmark NAME -->` and `<!-- end NAME -->`, made from its JSON file. What
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from compute.__main__ import described
+from compute.cli.description import COMMANDS
+from compute.cli.reports import REPORTS
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Method
-from compute.reports import REPORTS
 from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportSpec
 from compute.runtime.parameters import bounds_text, option, option_name
 from featurestore.schemas import SORT_KEYS, STAGES, TABLES
@@ -38,9 +41,10 @@ INPUTS = {
 
 
 def main() -> None:
-    """Write every page anew."""
+    """Write every page and the description anew."""
     for path in sorted(DOCS.glob("*.md")):
         path.write_text(generated(path.read_text()))
+    COMMANDS.write_text(described(), encoding="utf-8")
 
 
 def generated(page: str) -> str:

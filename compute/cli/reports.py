@@ -18,9 +18,38 @@ from compute.cli.inputs import (
 from compute.cli.output import add_delivery_arguments, check_out, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped
 from compute.methods.base import CHANNEL, IMAGE, LAYER
-from compute.reports import REPORTS
 from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportInputs, ReportSpec, originals_of
+from compute.reports.compare.report import CompareSpec
+from compute.reports.filters import FiltersSpec
+from compute.reports.grid import GridSpec
+from compute.reports.map import MapSpec
+from compute.reports.mistakes import ClassesSpec, ConfusionSpec, MistakesSpec, OutvotedSpec
+from compute.reports.neighbors import NeighborsSpec
+from compute.reports.occlusion_map import OcclusionMapSpec
+from compute.reports.patches import PatchesSpec
+from compute.reports.strongest_channels import StrongestChannelsSpec
+from compute.reports.tables import TableSpec
 from featurestore.reader import Run, Store
+
+REPORTS: dict[str, type[ReportSpec]] = {
+    report.name: report
+    for report in (
+        FiltersSpec,
+        MapSpec,
+        GridSpec,
+        NeighborsSpec,
+        PatchesSpec,
+        StrongestChannelsSpec,
+        OcclusionMapSpec,
+        ConfusionSpec,
+        MistakesSpec,
+        OutvotedSpec,
+        ClassesSpec,
+        CompareSpec,
+        TableSpec,
+    )
+}
+"""All reports. The command line, the documentation and the contract test are made from this."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

@@ -8,7 +8,6 @@ computed.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import matplotlib
 import numpy as np
 import torch
 from PIL import Image
@@ -91,6 +90,8 @@ def ends(values: np.ndarray) -> tuple[float, float]:
 
 def ramp(low: float) -> tuple[str, ...]:
     """`heatmap`'s colours as #rrggbb at equal steps of a scale that begins at `low`."""
+    import matplotlib
+
     colormap = matplotlib.colormaps[DIVERGING if low < 0 else SEQUENTIAL]
     return tuple(matplotlib.colors.to_hex(colormap(place)) for place in np.linspace(0, 1, RAMP))
 
@@ -196,4 +197,6 @@ def _magnitude(values: np.ndarray) -> float:
 
 
 def _colored(values: np.ndarray, colormap: str) -> np.ndarray:
+    import matplotlib
+
     return matplotlib.colormaps[colormap](values)[..., :3].astype(np.float32)

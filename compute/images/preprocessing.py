@@ -10,7 +10,6 @@ from PIL import Image
 from compute.images.decoding import MAX_PIXELS
 from compute.images.raster import COLORS, Photograph, Raster, false_color
 from compute.images.reading import Form, fitting, read
-from compute.runtime.vision import transforms
 
 Box = tuple[float, float, float, float]
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
@@ -220,10 +219,12 @@ class Preprocessing:
 
     def _resized(self, image: Photograph, size: tuple[int, int]) -> Photograph:
         """size: (height, width)."""
-        if isinstance(image, Raster):
-            return image.resized(size[::-1], Image.Resampling[self.interpolation.upper()])
-        mode = transforms.InterpolationMode(self.interpolation)
-        return transforms.functional.resize(image, list(size), mode)
+        resampling, corner = Image.Resampling[self.interpolation.upper()], size[::-1]
+        return (
+            image.resized(corner, resampling)
+            if isinstance(image, Raster)
+            else image.resize(corner, resampling)
+        )
 
     def _window(self, image: Photograph, left: int, top: int) -> Photograph:
         """`size` pixels from (left, top) on, filled up outside of the image."""

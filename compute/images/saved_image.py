@@ -20,7 +20,6 @@ from compute.images.pictures import RESULT
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph, Raster, false_color
 from compute.images.reading import Form, read
-from compute.runtime.vision import transforms
 
 PNG_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LEVELS = 255
@@ -89,12 +88,11 @@ def _jpeg(quality: int) -> Callable[[Image.Image], Image.Image]:
 
 def _resized(factor: float) -> Callable[[Photograph], Photograph]:
     def apply(image: Photograph) -> Photograph:
+        bilinear = Image.Resampling.BILINEAR
         small = [max(1, round(side * factor)) for side in (image.height, image.width)]
         if isinstance(image, Raster):
-            bilinear = Image.Resampling.BILINEAR
             return image.resized((small[1], small[0]), bilinear).resized(image.size, bilinear)
-        resize = transforms.functional.resize
-        return resize(resize(image, small), [image.height, image.width])
+        return image.resize((small[1], small[0]), bilinear).resize(image.size, bilinear)
 
     return apply
 

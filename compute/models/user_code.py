@@ -14,6 +14,7 @@ from torch import nn
 
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
+from compute.runtime.vision_layers import prepare_torchvision
 
 IN_A_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -31,6 +32,7 @@ def from_file(path: Path, function: str, seed: int) -> nn.Module:
     """
     if not path.is_file():
         raise ValueError(f"there is no file {str(path)!r} to take {function!r} from")
+    prepare_torchvision()  # their code may import it
     with seeded(seed), _beside(path):
         code = _executed(path)
         return _called(_function(code, str(path), function), f"{path.name}:{function}")
@@ -39,6 +41,7 @@ def from_file(path: Path, function: str, seed: int) -> nn.Module:
 def from_module(module: str, function: str, seed: int) -> nn.Module:
     """What `function` in a module returns that Python finds by its name; runs that module. Raises as
     `from_file`."""
+    prepare_torchvision()  # their code may import it
     with seeded(seed):
         try:
             code = importlib.import_module(module)

@@ -18,7 +18,7 @@ from compute.network.onednn.convolution import packed
 from compute.network.outputs import Output
 from compute.network.self_test import deviation, tolerance
 from compute.network.traced import FEATURES, LOGITS, PRE, TracedNetwork
-from compute.runtime.vision import ops
+from compute.runtime.vision_layers import FrozenBatchNorm2d
 
 CHANNELS_LAST_DEVICES = ("cpu", "cuda")
 
@@ -145,7 +145,7 @@ def _scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
 
 def is_fixed(norm: nn.Module | None) -> bool:
     """Whether a norm is the same affine map for every input."""
-    if isinstance(norm, ops.FrozenBatchNorm2d):
+    if isinstance(norm, FrozenBatchNorm2d):
         return True
     return isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None
 

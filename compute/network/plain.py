@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from compute.runtime.vision import ops
+from compute.runtime.vision_layers import FrozenBatchNorm2d, StochasticDepth
 
 NORMS = (
     nn.modules.batchnorm._BatchNorm,
-    ops.FrozenBatchNorm2d,
+    FrozenBatchNorm2d,
     nn.GroupNorm,
     nn.LayerNorm,
     nn.InstanceNorm2d,
@@ -30,11 +30,11 @@ NONLINEAR_NAMES = {
     "clamp", "clamp_min",
 }  # fmt: skip
 
-TRAINED_OTHERWISE = (*NORMS, nn.modules.dropout._DropoutNd, nn.RReLU, ops.StochasticDepth)
+TRAINED_OTHERWISE = (*NORMS, nn.modules.dropout._DropoutNd, nn.RReLU, StochasticDepth)
 """Compute something else while they are in training mode."""
 
-TORCH, TORCHVISION = "torch.nn.modules.", (ops.FrozenBatchNorm2d,)
-"""Where the classes are whose computation is known; torchvision's others are traced into."""
+TORCH = "torch.nn.modules."
+"""Where the classes are whose computation is known; of torchvision's, FrozenBatchNorm2d alone is."""
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 TENSORS = {"weight", "bias", "running_mean", "running_var", "in_proj_weight", "in_proj_bias"}
@@ -69,7 +69,11 @@ def is_plain(module: nn.Module) -> bool:
 
 def library_class(kind: type) -> type | None:
     """The class of torch.nn or torchvision that a class is or extends; None for one of the user's own."""
-    found = next(each for each in kind.__mro__ if each.__module__.startswith(TORCH) or each in TORCHVISION)
+    found = next(
+        each
+        for each in kind.__mro__
+        if each.__module__.startswith(TORCH) or FrozenBatchNorm2d.stands_for(each)
+    )
     return None if found is nn.Module else found
 
 

@@ -40,13 +40,13 @@ from compute.network.self_test import mixture
 from compute.network.tracing import END, executable, trace
 from compute.network.values import asks_for_shape
 from compute.runtime.suggestions import did_you_mean
-from compute.runtime.vision import ops
+from compute.runtime.vision_layers import FrozenBatchNorm2d, StochasticDepth
 
 PRE = "..pre"
 LOGITS, FEATURES, MAPS = ".logits", ".features", ".maps"
 """No module can have such a name: names are joined by single dots, and none is empty."""
 
-BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, ops.FrozenBatchNorm2d)
+BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, FrozenBatchNorm2d)
 SOFTMAX_MODULES = (nn.Softmax, nn.LogSoftmax, nn.Softmax2d)
 SQUASHING = {
     PROBABILITIES: (SOFTMAX_MODULES, {"softmax", "log_softmax"}),
@@ -68,7 +68,7 @@ TAKEN_BACK = "logits are taken back from the network's probabilities, since none
 MOST_SIZES = 8
 """Graphs that are kept at once of a network whose code asks for the size of its images."""
 # In eval mode they hand on what they get.
-PASSING_MODULES = (nn.Identity, nn.modules.dropout._DropoutNd, ops.StochasticDepth)
+PASSING_MODULES = (nn.Identity, nn.modules.dropout._DropoutNd, StochasticDepth)
 DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"}
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
 
 FIRST_SHARE = 1 / 8
 FIRST_MOST = 256
@@ -90,6 +89,8 @@ def stage_error(
     difference = np.abs(coarse - found)
     errors = {"mean error": float(difference.mean()), "maximum error": float(difference.max())}
     if np.ptp(coarse) > 0 and np.ptp(found) > 0:
+        from scipy.stats import spearmanr
+
         errors["rank correlation"] = float(spearmanr(coarse, found).statistic)
     return errors
 

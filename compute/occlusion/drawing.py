@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 
 from compute.images.pictures import COVER, colored_signed, ramp
@@ -160,6 +159,8 @@ def class_hues(classes: np.ndarray) -> dict[int, tuple[float, float, float]]:
 
     The ten commonest have colors of their own.
     """
+    import matplotlib
+
     palette = matplotlib.colormaps["tab10"](np.arange(10))[:, :3].tolist()
     commonest = Counter(classes.ravel().tolist()).most_common()
     return {index: tuple(palette[place % len(palette)]) for place, (index, _) in enumerate(commonest)}

@@ -22,7 +22,8 @@ LAYERS = {
         "occlusion",
         "methods",
         "reports pipeline",
-        "cli __main__",
+        "cli",
+        "__main__",
     ),
     "dashboard": (
         "settings text",
@@ -59,6 +60,7 @@ FORBIDDEN = {
 LATE = {
     "compute.cli.store": {"compute", "featurestore"},  # `--help` and `--version` need no torch
     "compute.demo.images": {"sklearn"},  # the digits alone
+    "compute.images.pictures": {"matplotlib"},  # a number needs no colour map
     "compute.images.sources": {
         "compute.demo.images",
         "compute.demo.photographs",
@@ -69,12 +71,17 @@ LATE = {
     "compute.models.architectures.hugging_face": {"huggingface_hub", "transformers"},  # optional
     "compute.models.architectures.timm_networks": {"timm"},  # seconds to import, its networks alone
     "compute.models.architectures.efficientnet_lite0": {"timm"},  # the same
+    "compute.models.architectures.torchvision_networks": {"compute.runtime.vision"},  # the same
+    "compute.methods.attribution.saliency": {"scipy"},  # a second to import, for one number
+    "compute.occlusion.coarse_to_fine": {"scipy"},  # the same
+    "compute.occlusion.drawing": {"matplotlib"},  # as in pictures
     "compute.pipeline.engines.choice": {"compute.pipeline.engines"},  # Ray is optional
     "compute.pipeline.stages.embeddings": {
         "sklearn",
         "openTSNE",
         "umap",
     },  # seconds to import, one stage each
+    "compute.runtime.vision_layers": {"compute.runtime.vision"},  # longer to import than torch
     "dashboard.__main__": {"dashboard.server.app"},  # reads the settings that the command line has just set
     "dashboard.findings.__main__": {"dashboard.findings"},  # `--help` needs no torch
     "featurestore.objects.bucket": {"pyarrow"},  # object storage alone

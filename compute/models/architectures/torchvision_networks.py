@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 import torch
@@ -13,7 +14,9 @@ from compute.models.architectures.architecture import DEFAULT, RANDOM, Architect
 from compute.runtime.notices import notice
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
-from compute.runtime.vision import models
+
+if TYPE_CHECKING:
+    from compute.runtime.vision import models
 
 TORCHVISION = "torchvision:"
 # Their own initialisation takes seconds, for weights that a checkpoint or PyTorch's default replaces.
@@ -26,7 +29,13 @@ AUXILIARY_HEADS = ("AuxLogits", "aux1", "aux2")
 
 def torchvision_names() -> tuple[str, ...]:
     """Every classification network of torchvision."""
+    models = _models()
     return tuple(models.list_models(module=models))
+
+
+def imagenet_names() -> tuple[str, ...]:
+    """Return ImageNet's 1,000 classes in torchvision's words."""
+    return tuple(_models().ResNet18_Weights.DEFAULT.meta["categories"])
 
 
 def from_torchvision(
@@ -49,6 +58,7 @@ def from_torchvision(
         raise ValueError(
             f"torchvision has no classification network {name!r}{did_you_mean(name, torchvision_names())}"
         )
+    models = _models()
     known = models.get_model_weights(name)
     entry = _weights_entry(name, known, weights or DEFAULT)
     facts = (entry or known.DEFAULT).transforms()
@@ -79,6 +89,12 @@ def from_torchvision(
     )
 
 
+def _models() -> ModuleType:
+    from compute.runtime.vision import models
+
+    return models
+
+
 def _inception_options(name: str, for_checkpoint: bool, transform_input: bool | None) -> dict[str, Any]:
     if name not in OF_INCEPTION:
         if transform_input is not None:
@@ -100,7 +116,7 @@ def _inception_options(name: str, for_checkpoint: bool, transform_input: bool | 
     return options
 
 
-def _weights_entry(name: str, known: type[models.WeightsEnum], weights: str) -> models.WeightsEnum | None:
+def _weights_entry(name: str, known: "type[models.WeightsEnum]", weights: str) -> "models.WeightsEnum | None":
     """One of the weights that torchvision knows of a network, an enumeration; None for random ones."""
     if weights.lower() == RANDOM:
         return None
@@ -112,7 +128,7 @@ def _weights_entry(name: str, known: type[models.WeightsEnum], weights: str) -> 
     return known[weights]
 
 
-def _downloading(name: str, entry: models.WeightsEnum | None, build: Callable[[], nn.Module]) -> nn.Module:
+def _downloading(name: str, entry: "models.WeightsEnum | None", build: Callable[[], nn.Module]) -> nn.Module:
     try:
         return build()
     except OSError as error:

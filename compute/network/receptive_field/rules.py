@@ -12,7 +12,7 @@ from torch import nn
 from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES
 from compute.network.receptive_field import reshaping, windows
 from compute.network.receptive_field.call import AxisView, Call, broadcast, join
-from compute.runtime.vision import ops
+from compute.runtime.vision_layers import FrozenBatchNorm2d
 
 Rule = Callable[[Call, AxisView], AxisView]
 
@@ -41,7 +41,7 @@ MODULE_RULES: dict[type[nn.Module] | tuple, Rule] = {
     nn.MultiheadAttention: reshaping.everything,
     (
         *NONLINEAR_MODULES,
-        ops.FrozenBatchNorm2d,
+        FrozenBatchNorm2d,
         nn.Identity,
         nn.Softmax2d,
         nn.modules.dropout._DropoutNd,

@@ -19,10 +19,10 @@ from compute.network.onednn.weights import Geometry, PackedWeights, can_pack
 from compute.network.plain import NONLINEAR_MODULES, NONLINEAR_NAMES
 from compute.network.traced import TracedNetwork, ancestors, is_tensor
 from compute.occlusion.incremental.regions import Window
-from compute.runtime.vision import ops
+from compute.runtime.vision_layers import StochasticDepth, is_stochastic_depth
 
-IDENTITY_MODULES = (nn.Identity, nn.Dropout, nn.Dropout2d, ops.StochasticDepth)
-IDENTITY_FUNCTIONS = {F.dropout, F.dropout2d, ops.stochastic_depth}
+IDENTITY_MODULES = (nn.Identity, nn.Dropout, nn.Dropout2d, StochasticDepth)
+IDENTITY_FUNCTIONS = {F.dropout, F.dropout2d}
 BINARY = {operator.add, operator.sub, operator.mul, torch.add, torch.mul, torch.sub, operator.truediv}
 BINARY_METHODS = {"add", "sub", "mul"}
 POOLS = {F.max_pool2d: nn.MaxPool2d, torch.max_pool2d: nn.MaxPool2d, F.avg_pool2d: nn.AvgPool2d}
@@ -186,7 +186,9 @@ class _Compiler:
             return (node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) == 1
         if node.target in BINARY:
             return self._flat_constants(node)
-        return node.target in IDENTITY_FUNCTIONS or called_name(node) in NONLINEAR_NAMES
+        if node.target in IDENTITY_FUNCTIONS or is_stochastic_depth(node.target):
+            return True
+        return called_name(node) in NONLINEAR_NAMES
 
     def _flat_constants(self, node: fx.Node) -> bool:
         """Whether all operands that don't depend on the image are the same in every place."""

@@ -15,6 +15,7 @@ from PIL import Image
 from compute.__main__ import main
 from compute.cli import inputs, methods, reports
 from compute.cli.output import finite
+from compute.cli.reports import REPORTS
 from compute.images.pictures import picture, pixels, to_8_bit
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.sources import open_source
@@ -22,7 +23,6 @@ from compute.methods import METHODS
 from compute.methods.attribution.guided import Guided
 from compute.methods.attribution.saliency import Saliency
 from compute.methods.base import Inputs
-from compute.reports import REPORTS
 from compute.reports import neighbors as neighbors_sheet
 from compute.reports import patches as patches_sheet
 from compute.runtime.parameters import option

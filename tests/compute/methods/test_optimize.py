@@ -20,6 +20,7 @@ from compute.methods.optimize.parameterizations import (
 from compute.methods.optimize.regularizers import LectureRule, alpha_norm, blurred, clipped, total_variation
 from compute.methods.optimize.tiled_gradient import places, spans, tiled_score, tiled_slope
 from compute.methods.optimize.transforms import (
+    cropped,
     enlarged_size,
     in_proportion,
     jittered,
@@ -29,6 +30,7 @@ from compute.methods.optimize.transforms import (
     rolled,
     turned,
 )
+from compute.runtime.vision import transforms as torchvisions
 
 SHAPES = [(3, 8, 8), (3, 7, 9), (1, 10, 6), (3, 5, 12)]
 
@@ -150,6 +152,28 @@ def test_turning_by_a_right_angle_is_rot90(monkeypatch):
     torch.testing.assert_close(
         turned(0.0, 90.0, seeded())(images), torch.rot90(images, -1, (2, 3)), atol=1e-5, rtol=0
     )
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 64, 64), (1, 1, 17, 9), (5, 2, 33, 60)])
+@pytest.mark.parametrize(("scale", "degrees"), [(0.1, 10), (0, 25), (0.3, 0), (0.2, 90)])
+def test_turning_is_torchvisions_bit_by_bit(shape, scale, degrees):
+    """Results that were kept with it stay what they are; so the slopes are compared, too."""
+    ours, theirs = (noise(*shape).requires_grad_() for _ in range(2))
+    own, drawn = seeded(3), seeded(3)
+    factor, angle = 1 + scale * transforms._uniform(drawn), degrees * transforms._uniform(drawn)
+    bilinear = torchvisions.InterpolationMode.BILINEAR
+    expected = torchvisions.functional.affine(theirs, angle, [0, 0], factor, [0.0], bilinear)
+    found = turned(scale, degrees, own)(ours)
+    assert torch.equal(found, expected)
+    for each in (found, expected):
+        (each * noise(*shape, seed=1)).sum().backward()
+    assert torch.equal(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (40, 12), (300, 300), (33, 61), (31, 40), (8, 7)])
+def test_cropping_is_torchvisions(size):
+    images = noise(2, 3, 31, 40)
+    assert torch.equal(cropped(size)(images), torchvisions.functional.center_crop(images, list(size)))
 
 
 def test_turning_by_nothing_changes_nothing():

@@ -14,9 +14,9 @@ from PIL import Image
 
 from compute.__main__ import build_parser, main
 from compute.cli.parameters import chosen
+from compute.cli.reports import REPORTS
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, load
-from compute.reports import REPORTS
 from compute.reports.base import MODEL, OTHER_RUN, RUN, ReportInputs, ReportSpec, originals_of
 from compute.reports.compare.report import SHOWN
 from compute.reports.drawing.report import CSV, NPY, PARQUET, PNG, RECIPE, Report, finite
