@@ -6,9 +6,11 @@ import torch
 from compute.images.preprocessing import Preprocessing
 from compute.models.architectures import hub
 from compute.models.zoo import ModelSpec, load
+from compute.runtime.vision_layers import prepare_torchvision
 
 pytestmark = pytest.mark.slow
 
+prepare_torchvision()
 timm = pytest.importorskip("timm", reason="timm is not installed (requirements.txt)")
 
 
