@@ -15,8 +15,11 @@ from time import perf_counter, process_time
 
 import torch
 from captum.attr import Occlusion
+from torch import nn
 
 from compute.images.preprocessing import Preprocessing
+from compute.models.architectures.architecture import RANDOM
+from compute.models.architectures.efficientnet_lite0 import EFFICIENTNET_LITE0, efficientnet_lite0
 from compute.models.model import Model
 from compute.occlusion.incremental import IncrementalInference, folded_logits
 from compute.occlusion.maps import windows
@@ -25,7 +28,17 @@ from compute.runtime.vision import models
 from tests.benchmarks.reporting.report import RESULTS, alternately, load, read, seconds, spread, write
 
 SIZE, PATCH, STRIDE, TARGET = 224, 32, 16, 3
-ROUNDS = {"vgg16": 2, "squeezenet1_1": 5, "resnet18": 5, "mobilenet_v3_small": 5}
+ROUNDS = {
+    "vgg16": 2,
+    "squeezenet1_1": 5,
+    "resnet18": 5,
+    "mobilenet_v3_small": 5,
+    "mobilenet_v2": 3,
+    "regnet_y_400mf": 3,
+    "densenet121": 2,
+    "convnext_tiny": 2,
+    EFFICIENTNET_LITE0: 3,
+}
 CAPTUM_BATCHES, DENSE_BATCHES = (1, 4, 8, 16), (4, 8, 16)
 SAMPLE = 2
 """Of the windows along each axis, every second finds the best batch."""
@@ -82,7 +95,7 @@ def keep(measured: dict[str, dict]) -> None:
 def compared(name: str, clock: Callable[[], float]) -> tuple[list[str | float], dict]:
     """One network's row of the table, and its times."""
     torch.manual_seed(0)
-    module = models.get_model(name, weights=None)
+    module = network(name)
     model = Model(
         module, Preprocessing((SIZE, SIZE), None, (0, 0, 0), (1, 1, 1)), map(str, range(1000)), name
     )
@@ -112,6 +125,13 @@ def compared(name: str, clock: Callable[[], float]) -> tuple[list[str | float], 
     said = "incremental" if isinstance(way, IncrementalPass) else "dense"
     row = [name, *map(spread, taken.values()), dense / ours, peer / ours, limit, said, f"{error:.1e}"]
     return row, {**taken, "captum_batch": batch, "dense_batch": loop.batch, "way": way.way}
+
+
+def network(name: str) -> nn.Module:
+    """One of torchvision's, or EfficientNet-Lite0, in eval mode."""
+    if name == EFFICIENTNET_LITE0:
+        return efficientnet_lite0(RANDOM, seed=0).module.eval()
+    return models.get_model(name, weights=None).eval()
 
 
 def logits(way: IncrementalPass | DensePass, image: torch.Tensor, count: int) -> torch.Tensor:
