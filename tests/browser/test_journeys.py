@@ -183,8 +183,9 @@ def test_back_and_forward_over_pages_parameters_and_the_maps_camera(visit):
     page.get_by_role("link", name="Channels", exact=True).first.click()
     stepped("/channels")
     patches = pictures_of_grid(page)
+    channel = page.get_by_test_id("stNumberInputField").first.input_value()
     page.get_by_test_id("stNumberInputStepUp").first.click()
-    stepped("channel=1")
+    stepped(f"channel={int(channel) + 1}")
     assert pictures_of_grid(page) != patches
 
     last = len(addresses) - 1
@@ -195,7 +196,7 @@ def test_back_and_forward_over_pages_parameters_and_the_maps_camera(visit):
         page.wait_for_function("address => location.href === address", arg=addresses[index])
         ready(page)
         assert page.url == addresses[index]
-    shows_number(page, "0")
+    shows_number(page, channel)
     assert pictures_of_grid(page) == patches
     assert page.evaluate("history.length") == entries + len(addresses) - 1
 

@@ -53,7 +53,7 @@ def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_s
 
 
 def test_clicking_elsewhere_does_not_end_a_job(visit):
-    page = visit("/lab?image=2&method=invert&p.iterations=300&live=1")
+    page = visit("/lab?image=2&method=invert&p.iterations=3000&live=1")
     page.get_by_role("button", name="Cancel").wait_for()
     link = page.url
     page.get_by_role("link", name="About").first.click()

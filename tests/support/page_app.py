@@ -51,6 +51,11 @@ def fine(app: AppTest) -> AppTest:
     return app
 
 
+def grids(app: AppTest) -> int:
+    """How many components a page draws, but the one that listens to the keyboard."""
+    return len([each for each in app.get("bidi_component") if not each.key.endswith("/keyboard")])
+
+
 def settled(app: AppTest) -> AppTest:
     """Run until no job is shown as running."""
     for _ in range(100):

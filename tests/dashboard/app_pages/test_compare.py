@@ -17,7 +17,7 @@ from dashboard.views import urls
 from dashboard.views.binding import following, remember
 from dashboard.views.definitions import CompareView, ImageView
 from featurestore.reader import Store
-from tests.support.page_app import fine, query_of, show, words
+from tests.support.page_app import fine, grids, query_of, show, words
 from tests.support.stores.served import (
     IMAGES,
     SECOND_IMAGES,
@@ -194,7 +194,7 @@ def test_a_chosen_image_shows_both_opinions_and_both_neighbourhoods(pair):
     assert f"digits, image {shared}" in words(app) and f"second, image {other}" in words(app)
     assert len(app.get("plotly_chart")) == 2
     app = fine(show("compare", {"store": "digits", "tab": "neighbors", "image": shared}))
-    assert f"The neighbours of image {shared}" in words(app) and len(app.get("bidi_component")) == 3
+    assert f"The neighbours of image {shared}" in words(app) and grids(app) == 3
     alone = next(image for image in range(IMAGES) if image not in comparison.compared(*pair).matched.ids)
     app = fine(show("compare", {"store": "digits", "tab": "neighbors", "image": alone}))
     assert "in the first run alone" in words(app)

@@ -11,14 +11,10 @@ from dashboard.data.uploads import uploads
 from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
 from dashboard.widgets import figures
 from featurestore.reader import Store
-from tests.support.page_app import fine, forget, query_of, settled, show, words
+from tests.support.page_app import fine, forget, grids, query_of, settled, show, words
 from tests.support.stores.served import write_own_store
 
 pytestmark = pytest.mark.slow
-
-
-def grids(app):
-    return len(app.get("bidi_component"))
 
 
 def address_of_links(app, page):
@@ -121,7 +117,7 @@ def test_the_strongest_channels_of_a_top_patch_have_its_rank(store, serve):
     app = settled(fine(show("image", {**link, "strong": f"{layer}/2"})))
     shown = {each.label: each.value for each in app.metric}
     assert shown[f"{layer}, channel 2"] == f"{patch['value']:.3f}" == shown["Store's maximum"]
-    assert shown["Images with a stronger response"] == "0.0%" and shown["Place among its patches"] == "1"
+    assert shown["Images with a stronger response"] == "0.00%" and shown["Place among its patches"] == "1"
     assert any("channel=2" in each and f"layer={layer}" in each for each in address_of_links(app, "channels"))
 
 
