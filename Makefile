@@ -53,8 +53,9 @@ given = $(if $(and $(strip $(CONFIG)),$(filter file,$(origin $(2)))),,--$(1)="$(
 .PHONY: run help install store store-digits dashboard findings check test fuzz torture load bench docs gallery screenshots clean
 
 run: stores/photographs/CURRENT ## install, build a store of photographs, serve it, and build the small demo store meanwhile
-	@[ -e stores/demo/CURRENT ] || { nice $(MAKE) --no-print-directory stores/demo/CURRENT >stores/demo.log 2>&1 & demo=$$!; }; \
-	trap '[ -z "$$demo" ] || kill $$demo 2>/dev/null' EXIT; \
+	@[ -e stores/demo/CURRENT ] || { setsid nice $(MAKE) --no-print-directory stores/demo/CURRENT >stores/demo.log 2>&1 & demo=$$!; }; \
+	trap '[ -z "$$demo" ] || kill -- -$$demo 2>/dev/null' EXIT; \
+	trap 'exit 130' INT TERM; \
 	$(MAKE) --no-print-directory dashboard
 
 help: ## list the targets
