@@ -2,12 +2,15 @@
 
 import io
 
+import pytest
 from PIL import Image
 
 from compute.demo.images import NAMES, is_flat
 from compute.demo.photographs import SIDE, photographs
 from compute.images.sources import EmbeddedSource
 from compute.models.architectures.efficientnet_lite0 import efficientnet_lite0
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_photograph_is_there_whole_and_in_crops():

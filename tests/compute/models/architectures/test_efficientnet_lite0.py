@@ -7,6 +7,8 @@ from compute.demo.images import photograph
 from compute.models.architectures import efficientnet_lite0 as room
 from compute.models.zoo import ModelSpec, load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model():
