@@ -23,7 +23,7 @@ from compute.models.architectures.efficientnet_lite0 import EFFICIENTNET_LITE0, 
 from compute.models.model import Model
 from compute.occlusion.incremental import IncrementalInference, folded_logits
 from compute.occlusion.maps import windows
-from compute.occlusion.passes import DensePass, IncrementalPass, choose_pass, every_logit
+from compute.occlusion.passes import DensePass, IncrementalPass, ProvedPass, choose_pass, every_logit
 from compute.runtime.vision import models
 from tests.benchmarks.reporting.report import RESULTS, alternately, load, read, seconds, spread, write
 
@@ -121,8 +121,9 @@ def compared(name: str, clock: Callable[[], float]) -> tuple[list[str | float], 
         clock,
     )
     ours, dense, peer = (statistics.median(each) for each in taken.values())
-    limit = 1 / way.inference.share if isinstance(way, IncrementalPass) else 1.0
-    said = "incremental" if isinstance(way, IncrementalPass) else "dense"
+    quick = way.quick if isinstance(way, ProvedPass) else way
+    limit = 1 / quick.inference.share if isinstance(quick, IncrementalPass) else 1.0
+    said = way.way.split()[0].rstrip(",")
     row = [name, *map(spread, taken.values()), dense / ours, peer / ours, limit, said, f"{error:.1e}"]
     return row, {**taken, "captum_batch": batch, "dense_batch": loop.batch, "way": way.way}
 
