@@ -186,6 +186,15 @@ TABLES: dict[str, pa.Schema] = {
             column("distance", FLOAT, "1 - cosine similarity, or Euclidean distance of [0, 1] pixels"),
         ]
     ),
+    "graphs": pa.schema(
+        [
+            column("space", STRING, "feature or pixel", key=True),
+            column("method", STRING, "how its neighbours were found: exact or approximate"),
+            column("recall", FLOAT, "share of the true nearest that are found; null where exact", "0..1"),
+            column("sample", INT32, "random images that recall was measured on", "images"),
+            column("at", INT32, "nearest neighbours of each that were looked for", "images"),
+        ]
+    ),
     "grids": pa.schema(
         [
             column("method", STRING, "the embedding that was laid out", key=True),
@@ -237,6 +246,7 @@ STAGES = {
     "embeddings": "embeddings",
     "maps": "embeddings",
     "neighbors": "neighbors",
+    "graphs": "neighbors",
     "grids": "grid",
 }
 """The stage that makes a table, where it is not `activations`."""

@@ -81,6 +81,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="of the pass over all images: float32, or mixed, which is quicker on devices made for it and "
         "says how far it is off; occlusion stays in float32 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--neighbors",
+        default="auto",
+        metavar="W",
+        help="how they are found: exact, approximate, of which the store says how many it found, or auto, "
+        "exact up to some 140,000 images of 512 features on a CPU (default: %(default)s)",
+    )
     _add_engine_arguments(parser)
 
 
@@ -157,12 +164,20 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images import sources as images
     from compute.images.survey import looking_at
     from compute.models import zoo
-    from compute.pipeline.job import Job, check_seed, complete_stages, image_digests, parameters
+    from compute.pipeline.job import (
+        Job,
+        check_neighbors,
+        check_seed,
+        complete_stages,
+        image_digests,
+        parameters,
+    )
     from compute.runtime.precision import check_precision
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
     check_seed(args.seed)
     check_precision(args.precision)
+    check_neighbors(args.neighbors)
     _check_place(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
@@ -179,6 +194,7 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
         args.occlusion_stride,
         args.threads,
         args.precision,
+        args.neighbors,
     )
     progress.note(f"{model.name} on {model.device.type}, {len(items):,} images of {source.spec}")
     for note in found:

@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from compute.analysis.knn import nearest, without_copies
 from compute.analysis.search import SPACES
 from compute.pipeline.engines.engine import Engine, Local
 from compute.pipeline.job import Job, stages_left_out
+from compute.pipeline.neighbor_graphs import LEAST_RECALL
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.sharded_stages import OF_ALL_IMAGES, SHARDED, WHOLE, Part, images_of
 from compute.pipeline.stages import embeddings, grid, neighbors
 from compute.pipeline.stages.channels import channels_table, top_patches_table
 from compute.pipeline.stages.layers import filters_table, layers_table
 from compute.pipeline.stages.precision_error import precision_error
-from compute.runtime.progress import Progress
+from compute.runtime.progress import Progress, StageProgress
 from compute.runtime.threads import fixed_threads
 from featurestore.layout import PROGRESS
 from featurestore.manifest import Manifest
@@ -37,7 +37,7 @@ def finished(job: Job, store: str | PathLike) -> Manifest | None:
     run = OpenRun(job, store)
     if run.writer.damaged() or (manifest := run.writer.committed()) is None:
         return None
-    run.remove_partials()
+    run.partials.remove()
     if not _is_current(Store(store), job.fingerprint):
         return run.writer.commit(_fields(manifest))
     run.writer.leave()
@@ -57,7 +57,7 @@ def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = 
         progress.note(f"{name} is damaged or missing: made again")
     with progress.kept_in(run.writer.folder / PROGRESS):
         _compute_missing(run, progress, engine)
-    run.remove_partials()
+    run.partials.remove()
     before = run.writer.committed()
     manifest = run.writer.commit(_new_fields(run, progress) if before is None else _fields(before))
     if damaged:
@@ -69,6 +69,8 @@ def _compute_missing(run: OpenRun, progress: Progress, engine: Engine) -> None:
     stages = run.job.parameters.stages
     with engine:
         _activations(run, progress, engine)
+        if "neighbors" in stages or "embeddings" in stages:
+            _neighbors(run, progress, engine)
         if "occlusion" in stages:
             _sharded(run, "occlusion", progress, engine)
     for stage in (name for name in stages if name in STAGES):
@@ -84,7 +86,10 @@ def build_part(
     run = OpenRun(job, store)
     with engine:
         for stage in (name for name in SHARDED if name in job.parameters.stages):
-            _sharded(run, stage, progress, engine, part)
+            if stage == "neighbors" and not run.has_activations:
+                progress.note("neighbours are left to the last command: other parts are not there yet")
+            else:
+                _sharded(run, stage, progress, engine, part)
     run.writer.leave()
 
 
@@ -144,32 +149,66 @@ def _of_the_network(run: OpenRun) -> dict[str, pa.Table]:
     return made
 
 
-def _neighbors(run: OpenRun, progress: Progress) -> None:
-    with progress.stage("neighbors", len(SPACES) * len(run.readable)) as stage:
-        for shard, (space, metric) in enumerate(SPACES.items()):
-            if run.has("neighbors", shard=shard):
-                stage.skip(len(run.readable))
-                continue
-            if space == "feature":
-                points, graph = run.unit_features, run.graph(stage.advance)
+def _neighbors(run: OpenRun, progress: Progress, engine: Engine) -> None:
+    """The neighbour graphs that are needed, and the tables that say which they are."""
+    number = len(run.job.items)
+    needed = [space for space in SPACES if run.graphs.is_needed(space)]
+    with progress.stage("neighbors", number * len(SPACES)) as stage:
+        stage.skip(number * (len(SPACES) - len(needed)))
+        for space in needed:
+            if _is_approximate(run, space, progress):
+                stage.advance(number)
             else:
-                points = run.pixels()
-                graph = nearest(points, neighbors.NEIGHBORS, metric, stage.advance)
-            found = without_copies(graph, points, run.digests, metric, neighbors.NEIGHBORS)
-            run.write("neighbors", neighbors.neighbors_table(space, run.readable, found), shard)
+                _exact_graph(run, space, engine, stage)
+            if "neighbors" in run.job.parameters.stages:
+                with fixed_threads(run.job.parameters.threads):
+                    _write_neighbors(run, space)
+
+
+def _is_approximate(run: OpenRun, space: str, progress: Progress) -> bool:
+    """Whether the space's graph, which is there then, is approximate."""
+    if not run.job.is_approximate(space):
+        return False
+    with fixed_threads(run.job.parameters.threads):
+        recall = run.graphs.descend(space, progress.note)
+    if recall < LEAST_RECALL and run.job.parameters.neighbors == "auto":
+        progress.note(
+            f"{space} neighbours: an approximate search finds only {recall:.1%} of them; searched exactly"
+        )
+        return False
+    run.graphs.recalls[space] = recall
+    return True
+
+
+def _exact_graph(run: OpenRun, space: str, engine: Engine, stage: StageProgress) -> None:
+    run.graphs.points(space)  # before the workers would all make them
+    own = run.graphs.shards_of(space)
+    absent = [shard for shard in own if not run.graphs.has_shard(shard)]
+    stage.skip(images_of(run, "neighbors", own) - images_of(run, "neighbors", absent))
+    if absent:
+        engine.compute(run, "neighbors", absent, stage.advance)
+
+
+def _write_neighbors(run: OpenRun, space: str) -> None:
+    found = run.graphs.graph(space, run.digests, neighbors.NEIGHBORS)
+    tables = {
+        "neighbors": neighbors.neighbors_table(space, run.readable, found),
+        "graphs": neighbors.graphs_table(space, run.graphs.recalls.get(space), len(run.graphs.points(space))),
+    }
+    run.write_missing(tables, list(SPACES).index(space))
 
 
 def _embeddings(run: OpenRun, progress: Progress) -> None:
     seed, threads = run.job.parameters.seed, run.job.parameters.threads
-    missing = [
-        shard for shard in range(len(embeddings.METHODS)) if not run.has("embeddings", "maps", shard=shard)
-    ]
+    missing = run.maps_missing
     with progress.stage("embeddings", len(embeddings.METHODS), "maps") as stage:
         stage.skip(len(embeddings.METHODS) - len(missing))
         if not missing:
             return
-        principal = embeddings.principal_components(run.unit_features, seed)
-        points = embeddings.Points(run.unit_features, run.graph(), principal, seed, threads)
+        features = run.unit_features
+        principal = embeddings.principal_components(features, seed)
+        graph = run.graphs.graph("feature", np.arange(len(features)), embeddings.GRAPH_NEIGHBORS)
+        points = embeddings.Points(features, graph, principal, seed, threads)
         for shard in missing:
             method = tuple(embeddings.METHODS)[shard]
             made = embeddings.embed(method, points)
@@ -194,7 +233,6 @@ def _grid(run: OpenRun, progress: Progress) -> None:
 
 
 STAGES = {
-    "neighbors": _neighbors,
     "embeddings": _embeddings,
     "grid": _grid,
 }

@@ -25,7 +25,7 @@ from compute.runtime.precision import check_precision, dtype_name
 from compute.runtime.progress import StageProgress
 from featurestore.schemas import SCHEMA_VERSION
 
-PIPELINE_VERSION = 3
+PIPELINE_VERSION = 4
 """Raised when a stage computes something else than before from the same input."""
 
 NEEDS = {
@@ -47,9 +47,14 @@ LIBRARIES = (
     "pyarrow",
     "umap-learn",
     "openTSNE",
+    "pynndescent",
 )
 READERS = min(32, max(4, os.cpu_count() or 1))
 """Threads that read and decode images ahead of the network; results don't depend on their number."""
+
+NEIGHBORS = ("auto", "exact", "approximate")
+EXACT_PRODUCTS = {"cpu": 10**13, "cuda": 10**16}
+"""Multiply-adds of an exact search up to which it is quick, some minutes; elsewhere as on a CPU."""
 
 MAX_SEED = 2**31 - 1
 """What every library takes."""
@@ -65,6 +70,7 @@ class Parameters:
     occlusion_patch, occlusion_stride: pixels of the network's input
     threads: of every library, in each process; results may depend on their number
     precision: of the one pass (`compute.runtime.precision`); occlusion is always in float32
+    neighbors: how they are found: exact, approximate, or auto, which is exact where that is quick
     """
 
     stages: tuple[str, ...]
@@ -74,12 +80,13 @@ class Parameters:
     occlusion_stride: int
     threads: int
     precision: str = "float32"
+    neighbors: str = "auto"
 
 
 def parameters(
     model: Model, stages: tuple[str, ...] | None = None, seed: int = 0, limit: int | None = None,
     occlusion_patch: int | None = None, occlusion_stride: int | None = None, threads: int | None = None,
-    precision: str = "float32",
+    precision: str = "float32", neighbors: str = "auto",
 ) -> Parameters:  # fmt: skip
     """Return the parameters, with defaults that depend on the model and on the machine.
 
@@ -95,18 +102,25 @@ def parameters(
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; a shard needs at least 1")
     check_precision(precision)
+    check_neighbors(neighbors)
     if stages is not None and "occlusion" in stages and (reason := no_classes_because(model)) is not None:
         raise ValueError(f"stage occlusion watches a class's score, and {model.name} has none: {reason}")
     left_out = stages_left_out(model) if stages is None else {}
     stages = tuple(stage for stage in complete_stages(stages) if stage not in left_out)
     threads = threads or torch.get_num_threads()
-    return Parameters(stages, seed, limit, patch, stride, threads, precision)
+    return Parameters(stages, seed, limit, patch, stride, threads, precision, neighbors)
 
 
 def stages_left_out(model: Model) -> dict[str, str]:
     """Stages that the network has nothing for, each with the reason."""
     reason = no_classes_because(model)
     return {} if reason is None else {"occlusion": reason}
+
+
+def check_neighbors(method: str) -> None:
+    """Raise ValueError for a way of finding neighbours that there isn't."""
+    if method not in NEIGHBORS:
+        raise ValueError(f"unknown way of finding neighbors {method!r}; choose from {', '.join(NEIGHBORS)}")
 
 
 def check_seed(seed: int) -> None:
@@ -184,6 +198,15 @@ class Job:
     def pixel_dim(self) -> int:
         """Length of a vector in pixel space."""
         return pixel_vectors(torch.zeros(1, self.model.in_channels, *self.model.input_size)).shape[1]
+
+    def is_approximate(self, space: str) -> bool:
+        """Return whether neighbours are looked for approximately: as asked, or where exactly takes long."""
+        if self.parameters.neighbors != "auto":
+            return self.parameters.neighbors == "approximate"
+        width = self.feature_dim if space == "feature" else self.pixel_dim
+        return len(self.items) ** 2 * width > EXACT_PRODUCTS.get(
+            self.model.device.type, EXACT_PRODUCTS["cpu"]
+        )
 
     @cached_property
     def one_pass(self) -> OnePass:

@@ -1,37 +1,21 @@
 """A run while it is being computed: what is there already, and what the later stages read of it."""
 
-import io
 import json
-import os
-import shutil
-import weakref
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compute.analysis.knn import Graph, nearest
-from compute.analysis.search import SPACES
 from compute.pipeline.job import Job
+from compute.pipeline.neighbor_graphs import NeighborGraphs
+from compute.pipeline.partials import Partials
 from compute.pipeline.shards import OCCLUSION_SHARD_IMAGES, SHARD_IMAGES, ActivationsShard, shard_ids
 from compute.pipeline.stages.channels import Summary, merge
-from compute.pipeline.stages.embeddings import GRAPH_NEIGHBORS, normalised
-from featurestore.files import locks
-from featurestore.files.arrays import matrix
-from featurestore.files.atomic import make_folder, publish
+from compute.pipeline.stages.embeddings import METHODS
 from featurestore.writers import open_writer
-
-PARTIALS = "partials"
-"""Folder of what is merged at the end and removed after the commit: one file a shard, no part of the store.
-"""
 
 
 class OpenRun:
@@ -40,8 +24,7 @@ class OpenRun:
     def __init__(self, job: Job, store: str | PathLike):
         self.job = job
         self.writer = open_writer(store, job.fingerprint)
-        self._graph: Graph | None = None
-        self.partials: Path = self.writer.folder / PARTIALS
+        self.partials = Partials(self.writer)
 
     def has(self, *tables: str, shard: int = 0) -> bool:
         return all(self.writer.has_shard(table, shard) for table in tables)
@@ -104,27 +87,32 @@ class OpenRun:
 
     @cached_property
     def unit_features(self) -> np.ndarray:
-        """(n, D) float32 features of the readable images, of length 1."""
-        return normalised(matrix(self.read_all("features", ["feature"])["feature"])[self.readable])
+        """(n, D) float32 features of the readable images, of length 1; copies of a file have the same."""
+        points, group = self.graphs.points("feature"), self.graphs.distinct("feature").group
+        return points if len(points) == len(group) else points[group]
 
-    def graph(self, advance: Callable[[int], None] = lambda number: None) -> Graph:
-        """Nearest neighbours in feature space, computed once. advance: called with the number of images just
-        done.
-        """
-        if self._graph is None:
-            self._graph = nearest(self.unit_features, GRAPH_NEIGHBORS, SPACES["feature"], advance)
-        return self._graph
+    @cached_property
+    def graphs(self) -> NeighborGraphs:
+        return NeighborGraphs(self)
 
-    def pixels(self) -> np.ndarray:
-        """(n, P) float32 pixel vectors of the readable images."""
-        parts = [self._partial(shard, "pixels") for shard in range(len(self.shards))]
-        return np.concatenate([part for part in parts if len(part)])
+    @property
+    def has_activations(self) -> bool:
+        """Whether all images' features, and what neighbours are made of beside them, are there."""
+        return all(
+            self.has("features", "images", shard=shard) and self.partials.has(activations(shard))
+            for shard in range(len(self.shards))
+        )
+
+    @property
+    def maps_missing(self) -> list[int]:
+        """The shards of `embeddings` and `maps`, one a method, that are not there."""
+        return [shard for shard in range(len(METHODS)) if not self.has("embeddings", "maps", shard=shard)]
 
     def summary(self) -> Summary | None:
         """Of all images' channels; None for a network without any."""
         found = None
         for shard in range(len(self.shards)):
-            with self._open_partial(shard) as arrays:
+            with self.partials.read(activations(shard)) as arrays:
                 if "images" in arrays:
                     part = Summary.from_dict(arrays)
                     found = part if found is None else merge(found, part)
@@ -132,53 +120,21 @@ class OpenRun:
 
     def problems(self) -> list[tuple[int, str]]:
         """image_id and reason of each image that can't be read."""
-        texts = [str(self._partial(shard, "problems")) for shard in range(len(self.shards))]
+        texts = [str(self.partial(shard, "problems")) for shard in range(len(self.shards))]
         return [tuple(problem) for text in texts for problem in json.loads(text)]
 
-    def has_partial(self, shard: int) -> bool:
-        """False also for a damaged one: it is made again."""
-        _ = self._sharing
-        try:
-            with zipfile.ZipFile(self.writer.take(_partial_name(shard))) as archive:
-                return archive.testzip() is None
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError):
-            return False
-
-    def write_partial(self, shard: int, made: ActivationsShard) -> None:
-        summary = {} if made.summary is None else made.summary.to_dict()
-        _ = self._sharing
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {"pixels": made.pixels, "problems": json.dumps(made.problems), **summary}
-        np.savez(buffer, **arrays)
-        publish(self.writer.folder / _partial_name(shard), lambda file: file.write(buffer.getbuffer()))
-        self.writer.give(_partial_name(shard))
-
-    def remove_partials(self) -> None:
-        """Unless another process is at this run: it may still need them, and removes them itself."""
-        self.writer.take_back(PARTIALS)
-        if not self.partials.is_dir():
-            return
-        self._sharing()
-        with suppress(FileNotFoundError), locks.claimed(self.partials) as alone:
-            if alone:
-                shutil.rmtree(self.partials)
-
-    @cached_property
-    def _sharing(self) -> weakref.finalize:
-        """The lock on the partials' folder; ends when called, or with this object."""
-        while True:
-            make_folder(self.partials)
-            with suppress(FileNotFoundError):
-                return weakref.finalize(self, os.close, locks.shared(self.partials))
-
-    def _partial(self, shard: int, name: str) -> np.ndarray:
-        with self._open_partial(shard) as arrays:
+    def partial(self, shard: int, name: str) -> np.ndarray:
+        """What a shard of activations has beside its tables: "pixels" or "problems"."""
+        with self.partials.read(activations(shard)) as arrays:
             return arrays[name]
 
-    def _open_partial(self, shard: int) -> Any:
-        return np.load(self.writer.take(_partial_name(shard)), allow_pickle=False)
+    def write_partial(self, shard: int, made: ActivationsShard) -> None:
+        """Keep what is merged at the end, or what the neighbours need."""
+        summary = {} if made.summary is None else made.summary.to_dict()
+        arrays = {"pixels": made.pixels, "problems": json.dumps(made.problems), **summary}
+        self.partials.write(activations(shard), arrays)
 
 
-def _partial_name(shard: int) -> str:
-    """Within the run's folder."""
-    return f"{PARTIALS}/activations-{shard:05d}.npz"
+def activations(shard: int) -> str:
+    """Name of a shard's partials."""
+    return f"activations-{shard:05d}"

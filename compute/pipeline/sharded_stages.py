@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from compute.analysis.search import SPACES
-from compute.pipeline.open_run import OpenRun
+from compute.pipeline.open_run import OpenRun, activations
 from compute.pipeline.shards import Advance, activations_shard, occlusion_shard, read_ahead
 from compute.runtime.threads import fixed_threads
 
@@ -52,7 +52,8 @@ def compute_shards(run: OpenRun, stage: str, shards: Sequence[int], advance: Adv
 def _has_activations(run: OpenRun, shard: int) -> bool:
     pixels_used = "neighbors" not in run.job.parameters.stages or run.has("neighbors", shard=PIXEL_SHARD)
     is_merged = run.has(*OF_ALL_IMAGES) and pixels_used
-    return run.has("images", "features", shard=shard) and (is_merged or run.has_partial(shard))
+    there = run.has("images", "features", shard=shard)
+    return there and (is_merged or run.partials.has(activations(shard)))
 
 
 def _activations(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
@@ -70,8 +71,19 @@ def _occlusion(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
             run.write("occlusion", occlusion_shard(run.job, ids, run.targets(ids), advance), shard)
 
 
+def _neighbors(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
+    for shard in shards:
+        run.graphs.write_shard(shard)
+        advance(images_of(run, "neighbors", [shard]))
+
+
 SHARDED = {
     "activations": ShardedStage(lambda run: run.shards, _has_activations, _activations),
+    "neighbors": ShardedStage(
+        lambda run: run.shards * len(SPACES),
+        lambda run, shard: run.graphs.has_shard(shard),
+        _neighbors,
+    ),
     "occlusion": ShardedStage(
         lambda run: run.occlusion_shards, lambda run, shard: run.has("occlusion", shard=shard), _occlusion
     ),
@@ -101,12 +113,16 @@ class Part:
     def shards(self, run: OpenRun, stage: str) -> list[int]:
         """Return the part's shards of a stage: those whose images all lie in its shards of images.
 
-        A shard that lies across two parts belongs to none of them, and is left to `build`.
+        A shard that lies across two parts belongs to none of them, and is left to `build`, as are approximate
+        neighbours, which are not found shard by shard.
         """
+        approximate = filter(run.job.is_approximate, SPACES)
+        whole = {shard for space in approximate for shard in run.graphs.shards_of(space)}
         return [
             shard
             for shard, ids in enumerate(SHARDED[stage].shards(run))
             if all(each % self.count == self.number - 1 for each in run.shards_with(ids))
+            and not (stage == "neighbors" and shard in whole)
         ]
 
 

@@ -14,8 +14,8 @@ import faiss
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from compute.analysis.knn import nearest
 from compute.analysis.search import ExactSearch
+from compute.neighbors.blocks import BlockSearch
 from tests.benchmarks.reporting import report
 
 WIDTH, NEAREST, ROUNDS, QUERIES = 512, 20, 15, 8
@@ -57,7 +57,7 @@ def compared(number: int, target: float) -> list[str | float]:
 def graph_note() -> str:
     """What the one graph saves: the neighbours' table, t-SNE and UMAP would each search for themselves."""
     vectors = drawn(GRAPH_SIZE)
-    once = report.seconds(lambda: nearest(vectors, 90, "cosine"))
+    once = report.seconds(lambda: BlockSearch(vectors, "cosine").nearest(np.arange(GRAPH_SIZE), 90))
     thrice = sum(report.seconds(lambda k=k: scikit(vectors, k)) for k in (20, 90, 15))
     return (
         f"One exact graph of 90 neighbours for {GRAPH_SIZE:,} images takes {once:.1f} s and serves the "

@@ -16,7 +16,7 @@ PACKAGES = ("featurestore", "compute", "dashboard")
 LAYERS = {
     "compute": (
         "runtime analysis demo",
-        "images",
+        "images neighbors",
         "network",
         "models",
         "occlusion",
@@ -75,6 +75,7 @@ LATE = {
     "compute.methods.attribution.saliency": {"scipy"},  # a second to import, for one number
     "compute.occlusion.coarse_to_fine": {"scipy"},  # the same
     "compute.occlusion.drawing": {"matplotlib"},  # as in pictures
+    "compute.neighbors.descent": {"pynndescent"},  # seconds to import, for large stores alone
     "compute.pipeline.engines.choice": {"compute.pipeline.engines"},  # Ray is optional
     "compute.pipeline.stages.embeddings": {
         "sklearn",

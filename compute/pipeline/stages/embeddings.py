@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from compute.analysis.knn import Graph
-from compute.analysis.map_quality import quality
+from compute.neighbors.graph import Graph
+from compute.neighbors.map_quality import quality
 
 FEWEST_POINTS = 5
 """Below, t-SNE and UMAP have nothing to say: their maps are the PCA's."""

@@ -102,6 +102,7 @@ class TestTables:
             "embeddings",
             "maps",
             "neighbors",
+            "graphs",
             "grids",
             "filters",
             "problems",

@@ -70,7 +70,7 @@ class TestProcesses:
         killer.start()
         assert make_store(folder, tmp_path, *PROCESSES, "2") == 0
         killer.join()
-        said = r"worker \d died, killed by signal 9; its shard of (activations|occlusion): \d"
+        said = r"worker \d died, killed by signal 9; its shard of (activations|neighbors|occlusion): \d"
         assert re.search(said, caplog.text)
         assert shards(tmp_path) == expected
 

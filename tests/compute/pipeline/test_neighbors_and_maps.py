@@ -1,4 +1,4 @@
-"""Exact neighbours, the maps made from them, and how far these can be trusted, against brute force."""
+"""Tables of neighbours, the maps made from them, and how far these can be trusted, against brute force."""
 
 import json
 
@@ -6,49 +6,18 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.manifold import trustworthiness
-from sklearn.metrics import pairwise_distances
 
-from compute.analysis import map_quality
-from compute.analysis.knn import nearest, without_copies
-from compute.analysis.search import SPACES
+from compute.neighbors import map_quality
+from compute.neighbors.blocks import BlockSearch
+from compute.neighbors.graph import Graph
 from compute.pipeline.stages import embeddings
-from compute.pipeline.stages.neighbors import neighbors_table
+from compute.pipeline.stages.neighbors import graphs_table, neighbors_table
 
 RNG = np.random.default_rng(0)
-POINTS = RNG.normal(size=(60, 7)).astype(np.float32)
 
 
-def brute_force(points, metric, row, left_out, k):
-    distances = pairwise_distances(points.astype(np.float64), metric=metric)[row]
-    order = sorted(set(range(len(points))) - set(left_out), key=lambda other: (distances[other], other))[:k]
-    return order, distances[order]
-
-
-@pytest.mark.parametrize("metric", SPACES.values())
-@pytest.mark.parametrize("k", [1, 20, 100])
-def test_graph(metric, k):
-    done = []
-    graph = nearest(POINTS, k, metric, done.append)
-    assert graph.indices.shape == (60, min(k, 59)) and sum(done) == 60
-    for row in range(60):
-        expected, distances = brute_force(POINTS, metric, row, [row], k)
-        assert graph.indices[row].tolist() == expected
-        np.testing.assert_allclose(graph.distances[row], distances, atol=1e-6)
-
-
-def test_no_copies():
-    points = POINTS[np.arange(60) // 3]
-    digests = np.array([f"file{index // 6}" for index in range(60)])  # six are copies, equal points more
-    found = without_copies(nearest(points, 8, "cosine"), points, digests, "cosine", 5)
-    for row in range(60):
-        copies = np.flatnonzero(digests == digests[row])
-        assert found.indices[row].tolist() == brute_force(points, "cosine", row, copies, 5)[0]
-
-
-def test_where_all_are_copies_nobody_has_neighbors():
-    points, digests = POINTS[[0, 0, 0]], np.array(["same"] * 3)
-    found = without_copies(nearest(points, 2, "cosine"), points, digests, "cosine", 2)
-    assert neighbors_table("feature", np.arange(3), found).num_rows == 0
+def nearest(points, k, metric):
+    return BlockSearch(points, metric).nearest(np.arange(len(points)), k)
 
 
 def test_table_has_image_ids():
@@ -59,6 +28,21 @@ def test_table_has_image_ids():
     assert [(row["image_id"], row["rank"], row["neighbor_id"], row["distance"]) for row in rows] == [
         (2, 0, 9, 1), (2, 1, 5, 3), (5, 0, 9, 2), (5, 1, 2, 3), (9, 0, 2, 1), (9, 1, 5, 2)
     ]  # fmt: skip
+
+
+def test_where_all_are_copies_nobody_has_neighbors():
+    alone = Graph(np.full((3, 2), -1), np.full((3, 2), np.inf, np.float32))
+    assert neighbors_table("feature", np.arange(3), alone).num_rows == 0
+
+
+def test_how_neighbors_were_found():
+    exact, approximate = graphs_table("pixel", None, 9), graphs_table("feature", 0.5, 9)
+    assert exact.to_pylist() == [
+        {"space": "pixel", "method": "exact", "recall": None, "sample": None, "at": None}
+    ]
+    assert approximate.to_pylist() == [
+        {"space": "feature", "method": "approximate", "recall": 0.5, "sample": 9, "at": 8}
+    ]
 
 
 class TestQuality:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from compute.analysis.knn import Graph
 from compute.analysis.search import ExactSearch
+from compute.neighbors.graph import Graph
 
 QUALITY_NEIGHBORS = 15
 QUALITY_POINTS = 2000
