@@ -19,7 +19,7 @@ from compute.cli.inputs import (
     read_file,
     read_image,
 )
-from compute.cli.output import add_delivery_arguments, check_out, deliver
+from compute.cli.output import add_delivery_arguments, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped, spoken_options
 from compute.methods import METHODS
 from compute.methods.attribution.saliency import COMBINED
@@ -69,7 +69,6 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    check_out(args)
     if args.input_channels in COMBINED:
         # What --combine-channels was called before --channels said what the network's input has.
         args.channels, args.input_channels = args.input_channels, None

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compute.runtime.option_values import names
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,7 +24,8 @@ DESCRIPTION = (
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     from compute.cli.config import add_config_argument
     from compute.models.zoo import add_model_arguments
-    from compute.pipeline.job import NEEDS
+    from compute.pipeline.choices import NEEDS
+    from compute.runtime.precision import PRECISIONS
 
     parser = subparsers.add_parser(
         "store", help="build a store: a model over a folder of images", description=DESCRIPTION
@@ -45,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--stages",
-        type=_names,
+        type=names,
         metavar="A,B",
         help=f"of {', '.join(NEEDS)}, and what they need (default: all)",
     )
@@ -76,7 +79,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--precision",
-        default="float32",
+        default=PRECISIONS[0],
+        choices=PRECISIONS,
         metavar="P",
         help="of the pass over all images: float32, or mixed, which is quicker on devices made for it and "
         "says how far it is off; occlusion stays in float32 (default: %(default)s)",
@@ -157,12 +161,11 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images import sources as images
     from compute.images.survey import looking_at
     from compute.models import zoo
-    from compute.pipeline.job import Job, check_seed, complete_stages, image_digests, parameters
-    from compute.runtime.precision import check_precision
+    from compute.pipeline.choices import check_seed, complete_stages
+    from compute.pipeline.job import Job, image_digests, parameters
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
     check_seed(args.seed)
-    check_precision(args.precision)
     _check_place(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
@@ -219,7 +222,3 @@ def _precision_line(error: "Mapping[str, float]") -> str:
         return line
     kept = f"{error['predictions']:.1%} of the predictions are float32's"
     return f"{line}, logits by {error['logits']:.2g}; {kept}"
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -75,6 +75,14 @@ def open_source(spec: str) -> ImageSource:
     return FolderSource(spec)
 
 
+def check_source(spec: str) -> None:
+    """Raise ValueError for what is no source, without reading one."""
+    if spec.startswith(TORCHVISION):
+        _check_dataset(spec.removeprefix(TORCHVISION))
+    elif spec not in EMBEDDED:
+        FolderSource(spec)
+
+
 def class_names(items: Iterable[Item]) -> tuple[str, ...]:
     """The labels, sorted: the class names of a network that brings none of its own."""
     return tuple(sorted({item.label for item in items if item.label is not None}))
@@ -197,10 +205,7 @@ class TorchvisionSource:
     """One of torchvision's small data sets, training and test images; downloaded on first use."""
 
     def __init__(self, name: str):
-        if name not in DATASETS:
-            raise ValueError(
-                f"unknown data set {name!r}; choose from {', '.join(DATASETS)}, or give a folder"
-            )
+        _check_dataset(name)
         self.name = name
         self.spec = self.root = TORCHVISION + name
         self._splits = {split: self._open(split) for split in ("train", "test")}
@@ -236,6 +241,11 @@ class TorchvisionSource:
                 f"with torchvision.datasets.{self.name}(FOLDER, download=True) and put FOLDER's content in "
                 f"{folder}"
             ) from error
+
+
+def _check_dataset(name: str) -> None:
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}; choose from {', '.join(DATASETS)}, or give a folder")
 
 
 def dataset_folder() -> Path:

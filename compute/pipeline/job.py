@@ -19,6 +19,7 @@ from compute.images.sources import ImageSource, Item, are_lists, class_names, na
 from compute.methods.capabilities import capabilities
 from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
+from compute.pipeline.choices import complete_stages
 from compute.pipeline.stages.activations import OnePass, pass_batch
 from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride
 from compute.runtime.precision import check_precision, dtype_name
@@ -27,15 +28,6 @@ from featurestore.schemas import SCHEMA_VERSION
 
 PIPELINE_VERSION = 3
 """Raised when a stage computes something else than before from the same input."""
-
-NEEDS = {
-    "activations": (),
-    "neighbors": ("activations",),
-    "embeddings": ("activations",),
-    "grid": ("activations", "embeddings"),
-    "occlusion": ("activations",),
-}
-"""The stages in their order, each with those that it builds on."""
 
 LIBRARIES = (
     "torch",
@@ -50,9 +42,6 @@ LIBRARIES = (
 )
 READERS = min(32, max(4, os.cpu_count() or 1))
 """Threads that read and decode images ahead of the network; results don't depend on their number."""
-
-MAX_SEED = 2**31 - 1
-"""What every library takes."""
 
 
 @dataclass(frozen=True)
@@ -107,22 +96,6 @@ def stages_left_out(model: Model) -> dict[str, str]:
     """Stages that the network has nothing for, each with the reason."""
     reason = no_classes_because(model)
     return {} if reason is None else {"occlusion": reason}
-
-
-def check_seed(seed: int) -> None:
-    """Raise ValueError for a seed that not every library takes."""
-    if not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"seed {seed} must lie between 0 and {MAX_SEED}")
-
-
-def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the stages in order, with those that they need; None is all. ValueError names the choices."""
-    wanted = set(NEEDS) if stages is None else set(stages)
-    if unknown := sorted(wanted - set(NEEDS)):
-        raise ValueError(f"unknown stage {unknown[0]!r}; choose from {', '.join(NEEDS)}")
-    for stage in tuple(wanted):
-        wanted.update(NEEDS[stage])
-    return tuple(stage for stage in NEEDS if stage in wanted | {"activations"})
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ LATE = {
     "compute.cli.store": {"compute", "featurestore"},  # `--help` and `--version` need no torch
     "compute.demo.images": {"sklearn"},  # the digits alone
     "compute.images.pictures": {"matplotlib"},  # a number needs no colour map
+    "compute.images.preprocessing": {"torch"},  # what is wrong with a size or a mean is told without
     "compute.images.sources": {
         "compute.demo.images",
         "compute.demo.photographs",
