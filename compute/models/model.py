@@ -21,6 +21,7 @@ from compute.images.raster import Photograph
 from compute.models.layers import Layer, chosen_layers, described
 from compute.models.naming import check_class, check_layer
 from compute.models.objectives import Objective
+from compute.models.work import work
 from compute.network.choice import choose
 from compute.network.outputs import ABOVE
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
@@ -109,6 +110,12 @@ class Model:
             digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def work(self) -> float:
+        """How much work the pass of one image of the input size is, see `compute.models.work`."""
+        images = self._examples()
+        return work(lambda: self.plain.run(images, {LOGITS})) / len(images)
 
     @cached_property
     def layers(self) -> dict[str, Layer]:

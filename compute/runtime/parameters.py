@@ -25,6 +25,7 @@ def parameter(
     source: str = "",
     option: str = "",
     special: Mapping[Any, str] | None = None,
+    former: Any = None,
 ) -> Any:
     """Return a dataclass field with what a control, a command line option and a link need to know.
 
@@ -34,6 +35,8 @@ def parameter(
     option: name of the command line option, if it is not the field's.
     special: words for values that mean something else than their number, such as {0: "the image's own size"}.
         A page shows the words in place of the value; in the help they stand behind what the parameter is.
+    former: a value that was the default in an earlier version: it stays as good as unsaid for the proofs of
+        links, which were made when it was.
     """
     special = dict(special or {})
     meanings = [f"{value}: {words}" for value, words in special.items()]
@@ -47,6 +50,7 @@ def parameter(
         "source": source,
         "option": option,
         "special": special,
+        "former": former,
     }
     return field(default=default, metadata=facts)
 

@@ -146,14 +146,14 @@ class ViewState:
         """Return the part of the query that is not at its default, nor at one of before.
 
         It stays the same when a later version of the page has more controls, or shows something else first.
+        What had another default before is said unless it is that one.
         """
-        unsaid = self._defaults().to_query()
-        unsaid |= {
-            each.name: write(each.metadata["former"])
-            for each in dataclasses.fields(self)
-            if each.metadata.get("former") is not None
-        }
+        unsaid = self._defaults().to_query() | self._former()
         return {name: text for name, text in self.to_query().items() if unsaid.get(name) != text}
+
+    def _former(self) -> dict[str, str]:
+        """Return the texts of fields that had another default in an earlier version."""
+        return _former_texts(dataclasses.fields(self))
 
     def _defaults(self) -> "ViewState":
         return type(self)()
@@ -167,6 +167,11 @@ class ViewState:
                 view = dataclasses.replace(view, **{each.name: value})
                 notes += note
         return view, tuple(notes)
+
+
+def _former_texts(fields: Iterable[dataclasses.Field]) -> dict[str, str]:
+    former = {each.name: each.metadata.get("former") for each in fields}
+    return {name: write(value) for name, value in former.items() if value is not None}
 
 
 def fields_of(cls: type[ViewState]) -> tuple[dataclasses.Field, ...]:
@@ -217,6 +222,11 @@ class MethodView(ViewState):
 
     def _defaults(self) -> "MethodView":
         return type(self)(parameters=read_parameters(self.method, {})[0])
+
+    def _former(self) -> dict[str, str]:
+        declared = METHODS[self.method].parameters() if self.method in METHODS else ()
+        of_method = {PARAMETER + name: text for name, text in _former_texts(declared).items()}
+        return super()._former() | of_method
 
     def turned_to(self, method: str, **fields: Any) -> Self:
         """Return the view of a method, with these fields; another one is as it was left.

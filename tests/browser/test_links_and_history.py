@@ -8,7 +8,7 @@ from tests.support.servers.dashboard import DRAWN, address_has, pictures, ready,
 def test_a_link_shows_the_same_to_everybody(visit):
     mine = visit("/image?image=7&tab=live&method=saliency")
     mine.get_by_role("button", name="Compute again").wait_for()
-    assert "run=" in mine.url and "p.variant=gradient" in mine.url
+    assert "run=" in mine.url and "p.variant=usual" in mine.url
     yours = visit(mine.url)
     yours.get_by_role("button", name="Compute again").wait_for()
     assert yours.url == mine.url

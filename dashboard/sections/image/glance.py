@@ -84,7 +84,8 @@ def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: s
     step = job.step
     shown = step.pictures.get("overlay")
     content = picture(step) if shown is None else to_8_bit(shown)
-    said = f"{METHODS[view.method].title} for {step.numbers['class']}"
+    variant = f" ({step.numbers['variant']})" if tab == SALIENCY else ""
+    said = f"{METHODS[view.method].title}{variant} for {step.numbers['class']}"
     if (scale := scale_of(step.numbers, view.built())) is not None:
         said = occlusion.costs(step.numbers["class"], scale)
     if step.numbers.get("failed"):

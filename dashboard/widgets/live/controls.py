@@ -12,7 +12,7 @@ from dashboard.views import binding
 from dashboard.views.state import Choices, LiveView, MethodView
 from dashboard.widgets.optional_number import optional_number
 
-FEW = 4
+FEW = 5
 """Choices up to which all are shown side by side."""
 
 PLAIN = 4
