@@ -58,8 +58,8 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
     if IMAGE in reads:
         add_image_arguments(parser)
     if method.any_size:
-        whole = "take whole pictures in their own size, not the network's crop"
-        parser.add_argument("--whole", action="store_true", help=whole)
+        whole = "take whole pictures, not the network's crop (default: on)"
+        parser.add_argument("--whole", action=argparse.BooleanOptionalAction, default=True, help=whole)
     if SECOND in reads:
         parser.add_argument("--second", metavar="FILE", help="the guide or style picture")
     if TARGET in reads:

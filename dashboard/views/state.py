@@ -314,7 +314,7 @@ class LiveView(MethodView):
     layer: name of a layer.
     channel: a channel of it.
     y, x: row and column of one unit in the channel's map; -1 is the whole channel.
-    whole: whether the pictures are taken in their own size and not cropped for the network.
+    whole: whether a method that takes pictures of any size gets them whole, not cropped for the network.
     layers: the layers that other holders have, as (name, text) of an address: "layer.units", "conv2".
     """
 
@@ -327,7 +327,7 @@ class LiveView(MethodView):
     channel: int = view_field(-1, among="channels", optional=True)
     y: int = view_field(-1, low=-1)
     x: int = view_field(-1, low=-1)
-    whole: bool = view_field(False)
+    whole: bool = view_field(True, former=False)
     layers: tuple[tuple[str, str], ...] = ()
 
     @classmethod

@@ -63,7 +63,7 @@ def input_controls(view: LiveView, choices: Choices) -> None:
                 key=binding.key(type(view), "whole"),
                 on_change=_unstart,
                 args=(type(view),),
-                help="In its own size, not the network's crop",
+                help="All of it, not the network's crop",
             )
 
 
