@@ -1,6 +1,7 @@
 """The Image and Channels pages whole: every tab of a stored and of an uploaded image, a network that may not
 be loaded, the card of a channel."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import runs
 from dashboard.data.uploads import uploads
+from dashboard.jobs.lookup import result_of
+from dashboard.views.definitions import ImageView
 from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
 from dashboard.widgets import figures
 from featurestore.reader import Store
 from tests.support.page_app import fine, forget, grids, query_of, settled, show, words
-from tests.support.stores.served import write_own_store
+from tests.support.stores.served import write_own_store, write_served_store
 
 pytestmark = pytest.mark.slow
 
@@ -57,8 +60,22 @@ def test_a_glance_has_all_pictures_and_finds_what_a_tab_made(store, serve):
     app = settled(fine(show("image", {"store": "digits", "image": 6})))
     said = [image.caption for each in app.get("image") for image in each.proto.imgs]
     assert len(said) == 5 and any("costs" in each for each in said)
-    app = fine(show("image", {"store": "digits", "image": 6, "tab": "segmentation"}))
-    assert not app.get("progress")
+    for tab in ("segmentation", "occlusion"):
+        app = fine(show("image", {"store": "digits", "image": 6, "tab": tab, "source": "live"}))
+        assert not app.get("progress") and app.get("image")
+
+
+@pytest.mark.parametrize(("stride", "is_shown"), [(14, False), (1, True)])
+def test_a_glance_shows_the_store_s_map_where_a_live_one_is_no_finer(stride, is_shown, tmp_path, serve):
+    store = write_served_store(
+        tmp_path / "digits", "--limit", "12", "--occlusion-patch", "7", "--occlusion-stride", str(stride)
+    )
+    serve(store)
+    settled(fine(show("image", {"store": "digits", "image": 6})))
+    run = Store(store).open()
+    live, _ = ImageView.from_query({"store": "digits", "image": "6", "tab": "occlusion", "source": "live"})
+    live, _ = dataclasses.replace(live, run=run.fingerprint).fitted(runs.choices(run))
+    assert (result_of(live, run) is None) == is_shown
 
 
 def test_a_glance_goes_on_where_a_table_was_not_computed(copied, serve):
