@@ -133,8 +133,17 @@ class ImageView(LiveView):
         return image_tabs.shows_result(self.tab, self.source == "live")
 
 
+CLASS_COLUMNS = ("class", "images", "right", "recall", "precision", "taken_for", "taken", "loss")
+
+
 @dataclass(frozen=True)
 class MistakesView(ViewState):
+    """Which classes are taken for which.
+
+    sort: the column that the table of classes is sorted by, with "-" for the greatest first; "" for the
+        network's order.
+    """
+
     page: ClassVar[str] = "mistakes"
     tab: str = view_field("confusion", choices=("confusion", "neighbors", "classes"))
     split: str = view_field("")
@@ -143,6 +152,8 @@ class MistakesView(ViewState):
     k: int = view_field(10, low=1, high=20)
     selection: str = view_field("", longest=LONGEST_NAME)
     images_page: int = view_field(1, low=1)
+    sort: str = view_field("", choices=("", *CLASS_COLUMNS, *(f"-{name}" for name in CLASS_COLUMNS)))
+    classes_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)

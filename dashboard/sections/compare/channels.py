@@ -1,5 +1,7 @@
 """The tab Channels: which channels still respond to the same images."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -9,7 +11,7 @@ from dashboard.data.comparison import Channels, Pair
 from dashboard.sections.compare.shared_images import turn_back
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, CompareView
-from dashboard.views.navigation import link
+from dashboard.views.navigation import address_up_to, link
 from dashboard.widgets.image_wall import page_of
 from featurestore.reader import Run
 
@@ -103,6 +105,7 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
                 key=f"compare/{title}",
                 label=f"Patches, {title.lower()}",
                 size=PATCH,
+                link=address_up_to(where, "rank"),
             )
 
 
@@ -130,7 +133,7 @@ def _all(pair: Pair, layer: str, channel: int, channels: Channels) -> None:
         label="Channels",
         size=SMALL,
         selected=channel,
-        on_click=lambda chosen: binding.change(CompareView, layer=layer, channel=int(chosen)),
+        link=address_up_to(replace(pair.view, layer=layer), "channel"),
     )
 
 

@@ -12,6 +12,7 @@ from dashboard.sections.compare import image as chosen
 from dashboard.sections.compare import shared_images
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CompareView
+from dashboard.views.navigation import address_up_to
 from dashboard.widgets import figures
 from featurestore.reader import Run
 
@@ -110,14 +111,14 @@ def _side_by_side(pair: Pair, row: int) -> None:
                 key=f"compare/neighbors of {title}",
                 label=f"Neighbours in the {title.lower()}",
                 size=88,
-                on_click=lambda row: binding.change(CompareView, image=int(pair.matched.ids[int(row)])),
+                link=address_up_to(pair.view, "image"),
             )
 
 
 def _neighbors(
     pair: Pair, run: Run, store: str, image_id: int, other: bool, across: np.ndarray
 ) -> list[GridItem]:
-    """Return the k nearest images that both runs hold, as buttons whose ids are rows of the shared images.
+    """Return the k nearest images that both runs hold, as links; their ids are rows of the shared images.
 
     other: whether `run` is the other run.
     across: rows of the image's neighbours in the run on the other side.
@@ -137,6 +138,7 @@ def _neighbors(
             note=f"{each['distance']:.3f}",
             badge="both" if row in shared else "",
             tone="good" if row in shared else "neutral",
+            goes_to=int(pair.matched.ids[row]),
         )
         for (row, each), image in zip(kept, images, strict=True)
     ]
