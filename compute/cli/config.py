@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from compute.cli import description
-from compute.images.sources import EMBEDDED, TORCHVISION
+from compute.images.sources import is_own_name
 from compute.runtime.suggestions import did_you_mean
 
 OPTION = "--config"
@@ -89,7 +89,7 @@ def _whole(folder: Path, name: str, value: str) -> str:
             return f"{folder / place}{colon}{function}"
         kind, colon, where = value.partition(":")
         return f"{kind}{colon}{folder / where}" if colon and where.startswith(".") else value
-    is_image_set = name == "images" and (value in EMBEDDED or value.startswith(TORCHVISION))
+    is_image_set = name == "images" and is_own_name(value)
     return value if name not in PATHS or is_image_set or "://" in value else str(folder / value)
 
 

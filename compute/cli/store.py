@@ -37,8 +37,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--images",
         default="demo",
         metavar="I",
-        help="a folder (a sub-folder a class, or flat), photographs, demo, digits or torchvision:NAME such "
-        "as torchvision:CIFAR10 (default: %(default)s)",
+        help="a folder (a sub-folder a class, or flat), a list of files (list.csv: path, label, split, …), "
+        "photographs, demo, digits or torchvision:NAME such as torchvision:CIFAR10 (default: %(default)s)",
     )
     parser.add_argument(
         "--store",
@@ -172,7 +172,10 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     spec = zoo.ModelSpec.from_args(args).with_whole_paths()
     found: list[str] = []
     look = looking_at(source.read, [item.path for item in items], found.append)
-    model = zoo.load(spec, args.device, images.class_names(source.items), look)
+    model = zoo.load(spec, args.device, source.classes, look)
+    if source.numbered:
+        items = images.named(items, model.classes)
+        found.append(_said_of_numbers(model.classes))
     chosen = parameters(
         model,
         args.stages,
@@ -188,7 +191,14 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
         progress.note(note)
     with progress.stage("reading", len(items)) as stage:
         digests = image_digests(source, items, stage)
-    return Job(model, zoo.as_loaded(spec, model).to_dict(), source, items, digests, chosen)
+    return Job(model, zoo.as_loaded(spec, model).to_dict(), source, items, digests, chosen, source.columns)
+
+
+def _said_of_numbers(classes: tuple[str, ...]) -> str:
+    """How numbers were taken that the images have for labels."""
+    if not classes:
+        return "labels are numbers, and the network has no classes that they may be of"
+    return f"labels are numbers, taken for those of the network's classes: 0 is {classes[0]}"
 
 
 def _check_place(store: str) -> None:

@@ -21,6 +21,7 @@ from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
 from compute.pipeline.choices import complete_stages
 from compute.pipeline.stages.activations import OnePass, pass_batch
+from compute.pipeline.stages.columns import column_kinds
 from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride
 from compute.runtime.precision import check_precision, dtype_name
 from compute.runtime.progress import StageProgress
@@ -108,6 +109,7 @@ class Job:
     items: the images, sorted by path; an image's id is its place among them
     digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`)
     parameters: what the store is computed with
+    columns: names of the items' `values`
     """
 
     model: Model
@@ -116,15 +118,16 @@ class Job:
     items: tuple[Item, ...]
     digests: tuple[str | None, ...]
     parameters: Parameters
+    columns: tuple[str, ...] = ()
 
     @cached_property
     def images_hash(self) -> str:
-        """SHA-256 over path, label, split and content of all images."""
+        """SHA-256 over path, label, split and content of all images, and of what else is said of them."""
         entries = [
-            [item.path, item.label, item.split, digest]
+            [item.path, item.label, item.split, digest, *item.values]
             for item, digest in zip(self.items, self.digests, strict=True)
         ]
-        return _digest(entries)
+        return _digest([self.columns, entries] if self.columns else entries)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -219,6 +222,7 @@ class Job:
                 "spec": self.source.spec, "root": self.source.root, "hash": self.images_hash,
                 "count": len(self.items), "problems": problems,
                 "labels": sorted({item.label for item in self.items if item.label is not None}),
+                **({"columns": column_kinds(self.columns, self.items)} if self.columns else {}),
             },
             "parameters": asdict(self.parameters),
             "versions": versions(),

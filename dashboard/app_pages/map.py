@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports.drawing.coloring import COLOR_COLUMNS, color_title
+from compute.reports.drawing.coloring import color_title
 from dashboard.data import image_search, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
@@ -64,7 +64,7 @@ def _controls(opened: Opened[MapView]) -> None:
         if opened.view.show == "points":
             st.selectbox(
                 "Colour by",
-                COLOR_COLUMNS,
+                runs.choices(opened.run).colors,
                 key=_key("color"),
                 format_func=color_title,
                 width=200,

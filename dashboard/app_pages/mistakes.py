@@ -11,6 +11,7 @@ from dashboard.data import selections
 from dashboard.data.labelled_images import Labelled, cell_of, labelled
 from dashboard.data.predictions import NOTHING_PREDICTED, predicts
 from dashboard.sections.mistakes.classes import classes
+from dashboard.sections.mistakes.column import column_choice, of_column
 from dashboard.sections.mistakes.disagreeing import disagreeing, label_choice
 from dashboard.text import percent, plain
 from dashboard.views import binding
@@ -42,8 +43,9 @@ def draw(opened: Opened[MistakesView]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Show", list(TABS), key=_key("tab"), format_func=TABS.get, on_change=_turn_back)
         shown = _of_split(opened, shown)
+        column_choice(opened)
         download_menu(opened)
-    shown = _of_selection(opened, shown)
+    shown = of_column(opened, _of_selection(opened, shown))
     if not len(shown):
         st.info("None of these images has a label.", icon=":material/label_off:")
         return
@@ -177,7 +179,7 @@ def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
 
 def _of_cell(opened: Opened[MistakesView], shown: Labelled) -> pa.Table:
     view = opened.view
-    if view.selection:
+    if view.selection or view.value:
         return cell(shown.images, view.label, view.predicted)
     return cell_of(opened.run, shown.split, view.label, view.predicted)
 

@@ -3,6 +3,7 @@
 Runs are told apart by their folder, which ends in the fingerprint.
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from compute.analysis.search import ExactSearch
 from compute.images import sources
 from compute.models import zoo
 from compute.models.model import Model
-from compute.reports.drawing.coloring import Coloring
+from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, color_columns
 from compute.reports.drawing.coloring import coloring as coloring_of
+from compute.reports.drawing.further_columns import grouping_columns
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import first_shown, image_search
 from dashboard.settings import Settings, find_stores
@@ -25,6 +27,8 @@ from featurestore import vector_cache
 from featurestore.layout import CURRENT
 from featurestore.places import Place, beside, place
 from featurestore.reader import Run, Store
+
+log = logging.getLogger(__name__)
 
 BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
 
@@ -137,8 +141,20 @@ def refusal(run: Run) -> str | None:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def source(spec: str) -> sources.ImageSource:
-    """Open a source of images, such as a folder."""
-    return sources.open_source(spec)
+    """Open a source of images, such as a folder; ValueError where it can't be opened.
+
+    A store may be somebody else's, so what it names is read within what the command line allows, and what
+    stands there is not said.
+    """
+    try:
+        opened = sources.open_source(spec, sources.Reach(settings().originals, network=False))
+        opened.prepare()
+    except (ValueError, OSError) as error:
+        log.warning("the images %r can't be opened: %s", spec, error)
+        raise ValueError(
+            f"the images of this run can't be read from {spec} (the server's log says why)"
+        ) from error
+    return opened
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -182,6 +198,8 @@ def read_choices(run: Run) -> Choices:
         maps=tuple(maps),
         grids={name: tuple(each["kind"] for each in kinds if each["method"] == name) for name in maps},
         occlusion="occlusion" in tables,
+        columns=grouping_columns(run) if "columns" in tables else (),
+        colors=color_columns(run) if "columns" in tables else COLOR_COLUMNS,
         first_image=first_shown.first_image(run),
         first_channel=first_shown.first_channel(run),
     )

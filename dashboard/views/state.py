@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method
+from compute.reports.drawing.coloring import COLOR_COLUMNS
 from dashboard.views.query_text import LONGEST, Notes, abbreviated, clamp, read, resolved, write
 
 LONGEST_RUN, LONGEST_NAME, LONGEST_PROOF = 128, 32, 400
@@ -41,6 +42,8 @@ class Choices:
     maps: the methods by which there are maps, such as "tsne"; the one that is shown first comes first.
     grids: the kinds of grid by the map that they are made from.
     occlusion: whether there are occlusion maps of its images.
+    columns: what the list of its images says beside label and split.
+    colors: what its maps can be colored by.
     first_image: number of the image that is shown where none is asked for.
     first_channel: the layer and channel that are; None where there is no layer.
     """
@@ -51,6 +54,8 @@ class Choices:
     maps: tuple[str, ...] = ()
     grids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     occlusion: bool = True
+    columns: tuple[str, ...] = ()
+    colors: tuple[str, ...] = COLOR_COLUMNS
     first_image: int = 0
     first_channel: tuple[str, int] | None = None
 

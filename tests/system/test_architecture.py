@@ -62,12 +62,9 @@ LATE = {
     "compute.demo.images": {"sklearn"},  # the digits alone
     "compute.images.pictures": {"matplotlib"},  # a number needs no colour map
     "compute.images.preprocessing": {"torch"},  # what is wrong with a size or a mean is told without
-    "compute.images.sources": {
-        "compute.demo.images",
-        "compute.demo.photographs",
-        "compute.runtime.vision",
-        "torch",
-    },  # one source each
+    "compute.images.sources.embedded": {"compute.demo.images", "compute.demo.photographs"},  # one source each
+    "compute.images.sources.opening": {"compute.images.sources.listed"},  # pyarrow, of some sources alone
+    "compute.images.sources.torchvision_sets": {"compute.runtime.vision", "torch"},  # one source each
     "compute.models.architectures.hub": {"huggingface_hub"},  # weights from the network alone
     "compute.models.architectures.hugging_face": {"huggingface_hub", "transformers"},  # optional
     "compute.models.architectures.timm_networks": {"timm"},  # seconds to import, its networks alone

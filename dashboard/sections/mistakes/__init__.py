@@ -1,1 +1,1 @@
-"""Tabs of the Mistakes page."""
+"""Parts of the Mistakes page."""

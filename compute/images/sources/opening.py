@@ -1,0 +1,48 @@
+"""Which source a name asks for."""
+
+from pathlib import Path
+
+from compute.images.sources.embedded import EMBEDDED, EmbeddedSource
+from compute.images.sources.folder import FolderSource
+from compute.images.sources.items import ImageSource
+from compute.images.sources.reach import ANYWHERE, Reach
+from compute.images.sources.torchvision_sets import TORCHVISION, TorchvisionSource, check_dataset
+
+LISTS = (".csv", ".tsv", ".parquet")
+
+SOURCES = f"a folder, a list of files (list.csv), {', '.join(map(repr, EMBEDDED))} or '{TORCHVISION}NAME'"
+"""What there is, in words."""
+
+
+def open_source(spec: str, reach: Reach = ANYWHERE) -> ImageSource:
+    """The source of this name. Raises ValueError that says what to do.
+
+    reach: what may be read beside what lies in the place of that name, and whether a network may be used.
+    """
+    check_source(spec)
+    if spec in EMBEDDED:
+        return EmbeddedSource(spec)
+    if spec.startswith(TORCHVISION):
+        return TorchvisionSource(spec.removeprefix(TORCHVISION), reach)
+    if Path(spec).is_dir():
+        return FolderSource(spec)
+    from compute.images.sources.listed import ListSource
+
+    return ListSource(spec, reach)
+
+
+def check_source(spec: str) -> None:
+    """Raise ValueError for what is no source, without reading one."""
+    if spec in EMBEDDED:
+        return
+    if spec.startswith(TORCHVISION):
+        check_dataset(spec.removeprefix(TORCHVISION))
+    elif Path(spec).suffix.lower() in LISTS and not Path(spec).exists():
+        raise ValueError(f"no file {spec!r}; images are {SOURCES}")
+    elif not Path(spec).is_dir() and Path(spec).suffix.lower() not in LISTS:
+        raise ValueError(f"no folder {spec!r}; images are {SOURCES}")
+
+
+def is_own_name(spec: str) -> bool:
+    """Whether a name is no path on this machine."""
+    return spec in EMBEDDED or spec.startswith(TORCHVISION) or "://" in spec
