@@ -63,7 +63,9 @@ LATE = {
     "compute.images.pictures": {"matplotlib"},  # a number needs no colour map
     "compute.images.preprocessing": {"torch"},  # what is wrong with a size or a mean is told without
     "compute.images.sources.embedded": {"compute.demo.images", "compute.demo.photographs"},  # one source each
-    "compute.images.sources.opening": {"compute.images.sources.listed"},  # pyarrow, of some sources alone
+    "compute.images.sources.opening": {
+        "compute.images.sources.lists.list_source"
+    },  # pyarrow, of some sources alone
     "compute.images.sources.torchvision_sets": {"compute.runtime.vision", "torch"},  # one source each
     "compute.models.architectures.hub": {"huggingface_hub"},  # weights from the network alone
     "compute.models.architectures.hugging_face": {"huggingface_hub", "transformers"},  # optional

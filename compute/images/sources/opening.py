@@ -6,11 +6,15 @@ from compute.images.sources.embedded import EMBEDDED, EmbeddedSource
 from compute.images.sources.folder import FolderSource
 from compute.images.sources.items import ImageSource
 from compute.images.sources.reach import ANYWHERE, Reach
+from compute.images.sources.tar.tar_source import TAR, TarSource, shards
 from compute.images.sources.torchvision_sets import TORCHVISION, TorchvisionSource, check_dataset
 
 LISTS = (".csv", ".tsv", ".parquet")
 
-SOURCES = f"a folder, a list of files (list.csv), {', '.join(map(repr, EMBEDDED))} or '{TORCHVISION}NAME'"
+SOURCES = (
+    "a folder, a list of files (list.csv), tar archives (file.tar, {000..999}.tar), "
+    f"{', '.join(map(repr, EMBEDDED))} or '{TORCHVISION}NAME'"
+)
 """What there is, in words."""
 
 
@@ -24,9 +28,11 @@ def open_source(spec: str, reach: Reach = ANYWHERE) -> ImageSource:
         return EmbeddedSource(spec)
     if spec.startswith(TORCHVISION):
         return TorchvisionSource(spec.removeprefix(TORCHVISION), reach)
+    if spec.lower().endswith(TAR):
+        return TarSource(spec)
     if Path(spec).is_dir():
         return FolderSource(spec)
-    from compute.images.sources.listed import ListSource
+    from compute.images.sources.lists.list_source import ListSource
 
     return ListSource(spec, reach)
 
@@ -37,6 +43,8 @@ def check_source(spec: str) -> None:
         return
     if spec.startswith(TORCHVISION):
         check_dataset(spec.removeprefix(TORCHVISION))
+    elif spec.lower().endswith(TAR):
+        shards(spec)
     elif Path(spec).suffix.lower() in LISTS and not Path(spec).exists():
         raise ValueError(f"no file {spec!r}; images are {SOURCES}")
     elif not Path(spec).is_dir() and Path(spec).suffix.lower() not in LISTS:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from compute.images.sources.folder import read_file
 from compute.images.sources.items import ImageSource, Item, by_path
 from compute.images.sources.labels import are_numbers, numbers_as_names
+from compute.images.sources.lists.column_names import COLUMN_RULE, MOST_COLUMNS, is_column_name
 from compute.images.sources.reach import ANYWHERE, Reach
 from compute.runtime.notices import notice
 
@@ -26,11 +27,6 @@ PATH_NAMES = ("path", "file_name", "filename", "file", "image")
 
 LABEL_NAMES, SPLIT_NAMES = ("label", "class"), ("split",)
 DELIMITERS = ",;\t"
-MOST_COLUMNS = 64
-"""Beside path, label and split: each is a value an image."""
-
-LONGEST_NAME = 60
-
 Row = tuple[str | None, ...]
 
 
@@ -98,9 +94,7 @@ def _understood(rows: Iterator[Row], where: str) -> tuple[tuple[str, ...], tuple
     label, split = _first_of(LABEL_NAMES, names), _first_of(SPLIT_NAMES, names)
     own = [name for name in names if name and name not in (paths, label, split)]
     if len(own) > MOST_COLUMNS:
-        raise ValueError(
-            f"{where} has {len(own)} columns beside path, label and split, more than {MOST_COLUMNS}"
-        )
+        raise ValueError(f"{where} has {len(own)} columns beside path, label and split: {COLUMN_RULE}")
     at = {name: place for place, name in enumerate(names)}
     further, found, lines = [at[name] for name in own], [], dict[str, int]()
     for number, row in enumerate(rows, 1):
@@ -125,13 +119,9 @@ def _understood(rows: Iterator[Row], where: str) -> tuple[tuple[str, ...], tuple
 def _names(header: Row, where: str) -> list[str]:
     """Names of the columns; "" for one without a name, as pandas writes its index."""
     names = [(name or "").strip() for name in header]
-    odd = [name for name in names if len(name) > LONGEST_NAME or not name.isprintable() or "=" in name]
-    twice = [name for name in names if name and names.count(name) > 1]
-    if odd or twice:
-        raise ValueError(
-            f"{where}: a column's name must be there once, of at most {LONGEST_NAME} printable letters, "
-            f"without an equals sign, and one is {(odd or twice)[0][: LONGEST_NAME + 1]!r}"
-        )
+    odd = [name for name in names if name and (not is_column_name(name) or names.count(name) > 1)]
+    if odd:
+        raise ValueError(f"{where}: {odd[0][:100]!r} can't be a column: {COLUMN_RULE}")
     return names
 
 
