@@ -1,5 +1,7 @@
 """Stores built from each source of images: the folder's bytes, wherever the same images lie."""
 
+import io
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +9,12 @@ import pytest
 
 from compute.reports.drawing.coloring import color_columns, coloring
 from compute.reports.drawing.further_columns import images_where, with_column
+from compute.reports.drawing.run_images import read_original
 from compute.reports.map import map_report
 from compute.reports.mistakes import classes_report, confusion_report, mistakes_report, outvoted_report
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify
-from tests.support.stores.listed import IMAGES, column_store, make_images, make_store, write_list
+from tests.support.stores.listed import IMAGES, column_store, make_images, make_store, paths, write_list
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,34 @@ def same_store(store: Path, other: Path) -> None:
 
 def test_a_list_of_the_folder(here, of_folder):
     same_store(built(here, write_list(here, "plain.csv"), "list"), of_folder)
+
+
+def test_a_tar_archive_of_the_folder(here, of_folder):
+    with tarfile.open(here / "images.tar", "w") as archive:
+        archive.add(here / "images", ".", filter=lambda member: None if "csv" in member.name else member)
+    same_store(built(here, here / "images.tar", "tar"), of_folder)
+
+
+def test_shards_of_the_folder_by_two_processes(here, of_folder):
+    for shard in range(2):
+        with tarfile.open(here / f"shard-{shard}.tar", "w") as archive:
+            for path in paths(here)[shard::2]:
+                archive.add(here / "images" / path, path)
+    store = built(here, here / "shard-{0..1}.tar", "shards", "--engine", "processes", "--workers", "2")
+    same_store(store, of_folder)
+
+
+def test_numbers_of_classes_in_a_web_dataset(here):
+    with tarfile.open(here / "web.tar", "w") as archive:
+        for number, path in enumerate(paths(here)):
+            member = tarfile.TarInfo(f"{number:04}.cls")
+            member.size = 1
+            archive.addfile(member, io.BytesIO(str(int(path.startswith("wasp"))).encode()))
+            archive.add(here / "images" / path, f"{number:04}.png")
+    (here / "classes.txt").write_text("moth\nwasp\n")
+    run = Store(built(here, here / "web.tar", "web", "--classes", str(here / "classes.txt"))).open()
+    assert run.table("images")["label"].to_pylist() == [path.split("/")[0] for path in paths(here)]
+    assert read_original(run, 3) == (here / "images" / paths(here)[3]).read_bytes()
 
 
 @pytest.fixture(scope="module")
