@@ -8,7 +8,7 @@ import streamlit as st
 
 from compute.reports.drawing.run_images import box_of
 from dashboard.components import GridItem, data_url, image_grid
-from dashboard.data import photographs, runs
+from dashboard.data import partners, photographs, runs
 from dashboard.sections.channels import ascent, classes
 from dashboard.sections.channels.chooser import choose, key
 from dashboard.sections.channels.guided import guided_pngs
@@ -73,10 +73,11 @@ def _title(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
             key=key("ascent"),
             help="An image that the channel responds to strongly (Olah et al. 2017); computed live",
         )
-        link(
-            image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel),
-            "Compare the channel",
-        )
+        if partners.has_partner(opened.store, opened.run):
+            link(
+                image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel),
+                "Compare the channel",
+            )
         download_menu(opened)
     if row["dead"]:
         st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")

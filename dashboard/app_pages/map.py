@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.reports.drawing.coloring import color_title
-from dashboard.data import image_search, runs, selections
+from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections import map
@@ -88,7 +88,8 @@ def _controls(opened: Opened[MapView]) -> None:
         )
         view = opened.view
         shown = {"map": view.map, "image": view.image, "selection": view.selection}
-        link(image_links.compared(opened, tab="maps", **shown), "Compare the maps")
+        if partners.has_partner(opened.store, opened.run):
+            link(image_links.compared(opened, tab="maps", **shown), "Compare the maps")
         download_menu(opened)
 
 

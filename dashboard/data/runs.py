@@ -47,13 +47,19 @@ def stores() -> dict[str, Place]:
 def shown_store(asked: str) -> str:
     """Return the name of the store that an address shows which asks for this one, or for none.
 
-    That is then the first one that can be read, else the first. "" for one that is not served.
+    For none, it is the one that was finished first, in the first of the command line's places that has one to
+    read: the same for all visitors, whatever is built later. "" for one that is not served.
     """
     listed = stores()
     if asked:
         name = resolved(asked, listed)
         return name if name in listed else ""
-    return next(filter(_is_readable, listed), next(iter(listed), ""))
+    for each in settings().stores:
+        here = set(find_stores([each]).values())
+        readable = [name for name, path in listed.items() if path in here and _is_readable(name)]
+        if readable:
+            return min(readable, key=_first_finished)
+    return next(iter(listed), "")
 
 
 def has_run(where: Place) -> bool:
@@ -66,6 +72,21 @@ def _is_readable(name: str) -> bool:
         return open_run(name, Store(_folder(name)).current()) is not None
     except ValueError:
         return False
+
+
+def _first_finished(name: str) -> tuple[bool, str, str]:
+    """Return what stores are sorted by: when their oldest run was made, those without a time last."""
+    folder = _folder(name)
+    times = [time for fingerprint in Store(folder).runs() if (time := _made(folder, fingerprint))]
+    return (not times, min(times, default=""), name)
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _made(store: str, fingerprint: str) -> str:
+    try:
+        return str(Store(store).open(fingerprint).manifest.notes.get("created", ""))
+    except ValueError:
+        return ""
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -166,6 +187,16 @@ def original(run: Run, image_id: int) -> bytes:
 def run_names(store: str) -> list[str]:
     """Return the fingerprints of all runs of a store; not cached, as a store can be made anew."""
     return Store(_folder(store)).runs()
+
+
+def spoken(run: Run) -> str:
+    """Return what a store's run is called: "run of 2026-11-24 01:30", or its number if that isn't known."""
+    return f"run of {made}" if (made := when_made(run)) else f"run `{run.fingerprint}`"
+
+
+def when_made(run: Run) -> str:
+    """Return when a run was made, such as "2026-11-24 01:30", UTC; "" where that isn't known."""
+    return str(run.manifest.notes.get("created", ""))[:16].replace("T", " ")
 
 
 def folder_beside(store: str) -> Path:

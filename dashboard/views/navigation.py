@@ -81,7 +81,7 @@ PAGES = {
             CompareView,
             "Compare",
             ":material/compare:",
-            "Two runs over the same images: which predictions, neighbours, channels and maps changed.",
+            "Two networks over the same images: which predictions, neighbours, channels and maps changed.",
         ),
         PageEntry(
             LabView,

@@ -27,7 +27,7 @@ def test_a_click_shows_an_image_on_both_sides(visit, address):
     entries = page.evaluate("history.length")
     page.locator(".grid a:has(img)").first.click()
     address_has(page, "image=")
-    page.get_by_text("Other run: second").first.wait_for()
+    page.get_by_role("group", name="Neighbours by second").wait_for()
     image = page.url.split("image=")[1].split("&")[0]
     page.get_by_text(f"The neighbours of image {image}").wait_for()
     assert page.locator(".grid").count() == 3 and page.evaluate("history.length") == entries + 1

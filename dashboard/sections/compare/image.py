@@ -26,7 +26,8 @@ def show(pair: Pair) -> None:
         both(pair, row)
     elif pair.view.image >= 0:
         st.caption(
-            f"Image {pair.view.image} is in the first run alone, so there is nothing to compare it with."
+            f"Image {pair.view.image} is in {plain(pair.stores[0])} alone, so there is nothing to compare it "
+            "with."
         )
 
 
@@ -43,13 +44,15 @@ def both(pair: Pair, row: int) -> None:
             st.image(pair.run.thumbnail(image_id), width="stretch", alt=f"chosen image {image['path']}")
         st.markdown(f"**{plain(image['label'] or 'no label')}**")
         st.caption(plain(image["path"]))
-    for column, title, run, store, number in (
-        (first, "First run", pair.run, pair.view.store, image_id),
-        (second, "Other run", pair.other, pair.view.other_store, other_id),
-    ):
+    sides = (
+        (first, "first", pair.run, pair.view.store, image_id),
+        (second, "other", pair.other, pair.view.other_store, other_id),
+    )
+    for (column, side, run, store, number), name in zip(sides, pair.names, strict=True):
         with column:
-            st.markdown(f"**{title}**: {store}, image {number}")
-            _opinion(run, number, title)
+            st.markdown(f"**{plain(name)}**")
+            st.caption(f"Image {number} of {plain(store)}")
+            _opinion(run, number, side)
             _links(store, run.fingerprint, number)
 
 

@@ -10,6 +10,7 @@ from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.sections.compare import image as chosen
 from dashboard.sections.compare import shared_images
+from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CompareView
 from dashboard.views.navigation import address_up_to
@@ -100,16 +101,17 @@ def _side_by_side(pair: Pair, row: int) -> None:
     st.subheader(f"The neighbours of image {pair.view.image}", anchor=False)
     st.image(pair.run.thumbnail(pair.view.image), width=110, alt="the chosen image")
     sides = (
-        ("First run", pair.run, pair.view.store, int(pair.matched.ids[row]), False, second[row]),
-        ("Other run", pair.other, pair.view.other_store, int(pair.matched.other_ids[row]), True, first[row]),
+        (pair.run, pair.view.store, int(pair.matched.ids[row]), False, second[row]),
+        (pair.other, pair.view.other_store, int(pair.matched.other_ids[row]), True, first[row]),
     )
-    for column, (title, run, store, image_id, other, across) in zip(st.columns(2), sides, strict=True):
+    places = zip(st.columns(2), pair.names, sides, strict=True)
+    for column, name, (run, store, image_id, other, across) in places:
         with column:
-            st.markdown(f"**{title}**: {store}")
+            st.markdown(f"**{plain(name)}**")
             image_grid(
                 _neighbors(pair, run, store, image_id, other, across),
-                key=f"compare/neighbors of {title}",
-                label=f"Neighbours in the {title.lower()}",
+                key=f"compare/neighbors of the {'other' if other else 'first'}",
+                label=f"Neighbours by {name}",
                 size=88,
                 link=address_up_to(pair.view, "image"),
             )
