@@ -64,7 +64,8 @@ LATE = {
     "compute.images.preprocessing": {"torch"},  # what is wrong with a size or a mean is told without
     "compute.images.sources.embedded": {"compute.demo.images", "compute.demo.photographs"},  # one source each
     "compute.images.sources.opening": {
-        "compute.images.sources.lists.list_source"
+        "compute.images.sources.lists.list_source",
+        "compute.images.sources.tables",
     },  # pyarrow, of some sources alone
     "compute.images.sources.torchvision_sets": {"compute.runtime.vision", "torch"},  # one source each
     "compute.models.architectures.hub": {"huggingface_hub"},  # weights from the network alone

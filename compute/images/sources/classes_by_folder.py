@@ -32,19 +32,25 @@ def items_of_files(files: Sequence[PurePosixPath], where: str) -> tuple[Item, ..
         )
     if not paths:
         raise ValueError(f"no images in {where}: {_found(files)}; accepted are {', '.join(ACCEPTED)}")
+    said = label_and_split(paths)
+    return by_path(Item(str(path), *each) for path, each in zip(paths, said, strict=True))
+
+
+def label_and_split(paths: Sequence[PurePosixPath]) -> list[tuple[str | None, str | None]]:
+    """The class and the split that the folders of each path say."""
     first = {path.parts[0].lower() for path in paths if len(path.parts) > 1}
     has_splits = bool(first) and first <= SPLITS
-    return by_path(_item(path, has_splits) for path in paths)
+    return [_said(path, has_splits) for path in paths]
 
 
 def _of_kind(files: Iterable[PurePosixPath], extensions: tuple[str, ...]) -> list[PurePosixPath]:
     return [path for path in files if path.suffix.lower() in extensions]
 
 
-def _item(path: PurePosixPath, has_splits: bool) -> Item:
-    *folders, _ = path.parts
+def _said(path: PurePosixPath, has_splits: bool) -> tuple[str | None, str | None]:
+    folders = list(path.parts[:-1])
     split = folders.pop(0) if has_splits and folders else None
-    return Item(str(path), folders[0] if folders else None, split)
+    return folders[0] if folders else None, split
 
 
 def _found(files: Sequence[PurePosixPath]) -> str:

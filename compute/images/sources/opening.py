@@ -1,7 +1,9 @@
 """Which source a name asks for."""
 
+import os
 from pathlib import Path
 
+from compute.images.sources.classes_by_folder import ACCEPTED
 from compute.images.sources.embedded import EMBEDDED, EmbeddedSource
 from compute.images.sources.folder import FolderSource
 from compute.images.sources.items import ImageSource
@@ -9,10 +11,13 @@ from compute.images.sources.reach import ANYWHERE, Reach
 from compute.images.sources.tar.tar_source import TAR, TarSource, shards
 from compute.images.sources.torchvision_sets import TORCHVISION, TorchvisionSource, check_dataset
 
-LISTS = (".csv", ".tsv", ".parquet")
+PARQUET = ".parquet"
+LISTS = (".csv", ".tsv", PARQUET)
+TABLES = {PARQUET, ".arrow"}
 
 SOURCES = (
     "a folder, a list of files (list.csv), tar archives (file.tar, {000..999}.tar), "
+    "a Parquet file or data set with a column of images, "
     f"{', '.join(map(repr, EMBEDDED))} or '{TORCHVISION}NAME'"
 )
 """What there is, in words."""
@@ -30,11 +35,32 @@ def open_source(spec: str, reach: Reach = ANYWHERE) -> ImageSource:
         return TorchvisionSource(spec.removeprefix(TORCHVISION), reach)
     if spec.lower().endswith(TAR):
         return TarSource(spec)
-    if Path(spec).is_dir():
+    if Path(spec).is_dir() and not _is_data_set(Path(spec)):
         return FolderSource(spec)
-    from compute.images.sources.lists.list_source import ListSource
+    return _table_or_list(spec, reach)
 
-    return ListSource(spec, reach)
+
+def _is_data_set(folder: Path) -> bool:
+    """Whether a folder holds tables, as Hugging Face's `datasets` leaves them, and none but those."""
+    found = False
+    for _, _, names in os.walk(folder):
+        endings = {os.path.splitext(name)[1].lower() for name in names if not name.startswith(".")}
+        if not endings.isdisjoint(ACCEPTED):
+            return False
+        found = found or not endings.isdisjoint(TABLES)
+    return found
+
+
+def _table_or_list(spec: str, reach: Reach) -> ImageSource:
+    from compute.images.sources.lists.list_source import ListSource
+    from compute.images.sources.tables.columns import has_images
+    from compute.images.sources.tables.parts import open_part
+    from compute.images.sources.tables.table_source import TableSource
+
+    is_table = Path(spec).is_dir() or (
+        spec.lower().endswith(PARQUET) and has_images(open_part(Path(spec)).schema)
+    )
+    return TableSource(spec) if is_table else ListSource(spec, reach)
 
 
 def check_source(spec: str) -> None:

@@ -5,6 +5,8 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from compute.reports.drawing.coloring import color_columns, coloring
@@ -65,6 +67,12 @@ def test_shards_of_the_folder_by_two_processes(here, of_folder):
                 archive.add(here / "images" / path, path)
     store = built(here, here / "shard-{0..1}.tar", "shards", "--engine", "processes", "--workers", "2")
     same_store(store, of_folder)
+
+
+def test_a_parquet_file_of_the_folder(here, of_folder):
+    pictures = [{"bytes": (here / "images" / path).read_bytes(), "path": path} for path in paths(here)]
+    pq.write_table(pa.table({"image": pictures}), here / "images.parquet", row_group_size=7)
+    same_store(built(here, here / "images.parquet", "parquet"), of_folder)
 
 
 def test_numbers_of_classes_in_a_web_dataset(here):
