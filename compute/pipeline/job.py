@@ -15,7 +15,7 @@ import torch
 
 from compute.images.loading import ahead
 from compute.images.pixel_vectors import pixel_vectors
-from compute.images.sources import ImageSource, Item, are_lists, class_names, names_of_label
+from compute.images.sources import ImageSource, Item, Unreachable, are_lists, class_names, names_of_label
 from compute.methods.capabilities import capabilities
 from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
@@ -237,7 +237,10 @@ class Job:
 def image_digests(
     source: ImageSource, items: tuple[Item, ...], progress: StageProgress
 ) -> tuple[str | None, ...]:
-    """Return the SHA-256 of each image's bytes, None where they can't be read."""
+    """Return the SHA-256 of each image's bytes, None where they can't be read.
+
+    Unreachable where the place of the images can't be asked, so that nothing is known of them.
+    """
     digests = []
     for digest in ahead(lambda item: _image_digest(source, item), items, READERS, 16 * READERS):
         digests.append(digest)
@@ -268,6 +271,8 @@ def _of_scores(model: Model) -> dict[str, Any]:
 def _image_digest(source: ImageSource, item: Item) -> str | None:
     try:
         return hashlib.sha256(source.read(item.path)).hexdigest()
+    except Unreachable:
+        raise
     except (OSError, ValueError):
         return None
 

@@ -170,6 +170,8 @@ def source(spec: str) -> sources.ImageSource:
     try:
         opened = sources.open_source(spec, sources.Reach(settings().originals, network=False))
         opened.prepare()
+    except sources.NotAllowed:
+        raise
     except (ValueError, OSError) as error:
         log.warning("the images %r can't be opened: %s", spec, error)
         raise ValueError(

@@ -41,7 +41,7 @@ LAYERS = {
     ),
 }
 """The rooms of a package, a line each layer: a room imports itself and the lines above it, none beside it."""
-READERS_OF_STORES = ("compute.reports", "compute.pipeline", "compute.cli")
+READERS_OF_STORES = ("compute.reports", "compute.pipeline", "compute.cli", "compute.images.sources.bucket")
 FORBIDDEN = {
     "featurestore": ("compute", "dashboard", "torch", "torchvision", "streamlit"),
     "compute": ("dashboard", "streamlit"),
@@ -64,6 +64,7 @@ LATE = {
     "compute.images.preprocessing": {"torch"},  # what is wrong with a size or a mean is told without
     "compute.images.sources.embedded": {"compute.demo.images", "compute.demo.photographs"},  # one source each
     "compute.images.sources.opening": {
+        "compute.images.sources.bucket",
         "compute.images.sources.lists.list_source",
         "compute.images.sources.tables",
     },  # pyarrow, of some sources alone

@@ -4,10 +4,10 @@
 """
 
 from compute.images.sources.embedded import EMBEDDED
-from compute.images.sources.items import LARGEST_BYTES, ImageSource, Item, class_names
+from compute.images.sources.items import LARGEST_BYTES, ImageSource, Item, Unreachable, class_names
 from compute.images.sources.labels import are_lists, named, names_apart, names_in_lists, names_of_label
 from compute.images.sources.opening import SOURCES, check_source, is_own_name, open_source
-from compute.images.sources.reach import ANYWHERE, Reach
+from compute.images.sources.reach import ANYWHERE, NotAllowed, Reach
 from compute.images.sources.sampling import sample
 
 __all__ = [
@@ -17,7 +17,9 @@ __all__ = [
     "SOURCES",
     "ImageSource",
     "Item",
+    "NotAllowed",
     "Reach",
+    "Unreachable",
     "are_lists",
     "check_source",
     "class_names",

@@ -8,6 +8,10 @@ LARGEST_BYTES = 2**30
 """Of an image's file: more than `decoding.MAX_PIXELS` take in any format. Files are read whole."""
 
 
+class Unreachable(ValueError):
+    """The place of the images can't be asked now: nothing is known of the image that was to be read."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One image of a source.
@@ -43,7 +47,7 @@ class ImageSource(Protocol):
         """Return an image file's bytes.
 
         ValueError, with the reason, where there is none of that path or it can't be had; OSError on a failing
-        disk.
+        disk; Unreachable where a server doesn't answer.
         """
         ...
 

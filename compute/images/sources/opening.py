@@ -11,13 +11,14 @@ from compute.images.sources.reach import ANYWHERE, Reach
 from compute.images.sources.tar.tar_source import TAR, TarSource, shards
 from compute.images.sources.torchvision_sets import TORCHVISION, TorchvisionSource, check_dataset
 
+S3 = "s3://"
 PARQUET = ".parquet"
 LISTS = (".csv", ".tsv", PARQUET)
 TABLES = {PARQUET, ".arrow"}
 
 SOURCES = (
     "a folder, a list of files (list.csv), tar archives (file.tar, {000..999}.tar), "
-    "a Parquet file or data set with a column of images, "
+    "a Parquet file or data set with a column of images, s3://bucket/prefix, "
     f"{', '.join(map(repr, EMBEDDED))} or '{TORCHVISION}NAME'"
 )
 """What there is, in words."""
@@ -33,6 +34,10 @@ def open_source(spec: str, reach: Reach = ANYWHERE) -> ImageSource:
         return EmbeddedSource(spec)
     if spec.startswith(TORCHVISION):
         return TorchvisionSource(spec.removeprefix(TORCHVISION), reach)
+    if spec.startswith(S3):
+        from compute.images.sources.bucket import BucketSource
+
+        return BucketSource(spec, reach)
     if spec.lower().endswith(TAR):
         return TarSource(spec)
     if Path(spec).is_dir() and not _is_data_set(Path(spec)):
@@ -69,6 +74,9 @@ def check_source(spec: str) -> None:
         return
     if spec.startswith(TORCHVISION):
         check_dataset(spec.removeprefix(TORCHVISION))
+    elif spec.startswith(S3):
+        if Path(spec).suffix.lower() in (*LISTS, TAR):
+            raise ValueError(f"{spec!r}: lists, tables and archives are read from disks; S3 takes a prefix")
     elif spec.lower().endswith(TAR):
         shards(spec)
     elif Path(spec).suffix.lower() in LISTS and not Path(spec).exists():

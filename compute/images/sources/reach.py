@@ -10,6 +10,10 @@ from pathlib import Path
 HOW_TO_ALLOW = "the server's operator allows it with --originals"
 
 
+class NotAllowed(ValueError):
+    """A place that this server does not read images from."""
+
+
 @dataclass(frozen=True)
 class Reach:
     """What may be read.
@@ -22,20 +26,20 @@ class Reach:
     network: bool = True
 
     def check_file(self, file: Path, home: Path) -> None:
-        """Raise ValueError for a file that lies neither in `home` nor in one of the places."""
+        """Raise NotAllowed for a file that lies neither in `home` nor in one of the places."""
         if self.places is None:
             return
         real = file.resolve()
         allowed = [home, *(Path(place) for place in self.places if "://" not in place)]
         if not any(real.is_relative_to(folder.resolve()) for folder in allowed):
-            raise ValueError(f"{str(file)!r} does not lie in {home}; {HOW_TO_ALLOW} {file.parent}")
+            raise NotAllowed(f"{str(file)!r} does not lie in {home}; {HOW_TO_ALLOW} {file.parent}")
 
     def check_address(self, address: str) -> None:
-        """Raise ValueError for a place in object storage that does not lie in one of the places."""
+        """Raise NotAllowed for a place in object storage that does not lie in one of the places."""
         if self.places is None:
             return
         if not any(f"{address}/".startswith(f"{place.rstrip('/')}/") for place in self.places):
-            raise ValueError(f"images in {address} are not read by this server; {HOW_TO_ALLOW} {address}")
+            raise NotAllowed(f"images in {address} are not read by this server; {HOW_TO_ALLOW} {address}")
 
 
 ANYWHERE = Reach()
