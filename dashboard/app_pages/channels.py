@@ -16,7 +16,7 @@ from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import link
-from dashboard.widgets import figures, image_links
+from dashboard.widgets import bar_charts, image_links
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
@@ -155,9 +155,11 @@ def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
             link(opened.view.in_the_lab(), "What it looks for (gradient ascent)")
     with st.container():
         st.markdown("**How strongly it responds to the images**")
-        st.plotly_chart(
-            figures.histogram(row["histogram"], row["histogram_low"], row["histogram_high"]),
-            config={"displayModeBar": False},
+        bar_charts.histogram(
+            row["histogram"],
+            row["histogram_low"],
+            row["histogram_high"],
+            title="strongest activation in the image",
             alt="histogram of the channel's strongest activation in each image",
         )
     with st.container():
@@ -193,9 +195,9 @@ def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
     groups = classes.by_class(
         [each["value"] for each in rows], [images[each["image_id"]]["label"] for each in rows]
     )
-    st.plotly_chart(
-        classes.chart(groups),
-        config={"displayModeBar": False},
+    bar_charts.bars(
+        classes.bars(groups),
+        title="mean activation",
         alt="mean activation of the strongest patches by the label of their image",
     )
     st.caption(

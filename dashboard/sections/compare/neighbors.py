@@ -14,7 +14,7 @@ from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CompareView
 from dashboard.views.navigation import address_up_to
-from dashboard.widgets import figures
+from dashboard.widgets import bar_charts
 from featurestore.reader import Run
 
 MOST = 20
@@ -71,10 +71,13 @@ def _histogram(pair: Pair, overlap: Overlap) -> None:
     share = overlap.share[overlap.k > 0]
     counts = np.bincount(np.round(share * pair.view.k).astype(int), minlength=bins)
     half = 0.5 / pair.view.k
-    figure = figures.histogram(counts.tolist(), -half, 1 + half, "overlap")
-    figure.update_xaxes(title=f"overlap@{pair.view.k}", tickformat=".0%")
-    st.plotly_chart(
-        figure, config={"displayModeBar": False}, alt="histogram of how much of its neighbours an image keeps"
+    bar_charts.histogram(
+        counts.tolist(),
+        -half,
+        1 + half,
+        title=f"overlap@{pair.view.k}",
+        alt="histogram of how much of its neighbours an image keeps",
+        number=".0%",
     )
 
 
