@@ -56,7 +56,7 @@ run: stores/photographs/CURRENT ## install, build a store of photographs, serve 
 	@[ -e stores/demo/CURRENT ] || { setsid nice $(MAKE) --no-print-directory stores/demo/CURRENT >stores/demo.log 2>&1 & demo=$$!; }; \
 	trap '[ -z "$$demo" ] || kill -- -$$demo 2>/dev/null' EXIT; \
 	trap 'exit 130' INT TERM; \
-	$(MAKE) --no-print-directory dashboard
+	$(MAKE) --no-print-directory dashboard STORES="stores/photographs,$(STORES)"
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -18,7 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         arguments = _with_config(arguments)
-        described_parser(arguments).parse_args(arguments)  # ends here for help, and for what is spelt wrong
+        said = described_parser(arguments).parse_args(arguments)  # ends here for help and wrong options
+        importlib.import_module("compute.cli.spelling").check(said, description.read()[arguments[0]])
         args = build_parser(arguments).parse_args(arguments)
         with printed():
             status = args.run(args)

@@ -35,6 +35,14 @@ def parser() -> argparse.ArgumentParser:
         help="a Python file of your own network that live methods may run; may be given several times",
     )
     result.add_argument(
+        "--originals",
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="a folder that a list of images may name files in, beside the list's own, or an address in "
+        "object storage (s3://bucket/prefix) that images may be read from; may be given several times",
+    )
+    result.add_argument(
         "--results-mb",
         type=_whole,
         default=1024,
@@ -108,6 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.read_only,
         not options.no_live,
         options.jobs_per_minute,
+        tuple(options.originals),
     )
     settings.write()
     try:

@@ -22,6 +22,8 @@ class Settings:
     stores: stores, or folders of stores, as paths or as addresses in object storage
     device: as in `compute.models.zoo.resolve_device`
     trusted: files of the user's own networks that a live method may run
+    originals: folders, and addresses in object storage, that images may be read from which lie outside of the
+        place that a run names
     results_mb: megabytes of live results that are kept beside a store; 0 keeps none
     findings: folder of the findings that are pinned
     host: address that is listened on
@@ -41,6 +43,7 @@ class Settings:
     read_only: bool = False
     live: bool = True
     jobs_per_minute: int = 30
+    originals: tuple[str, ...] = ()
 
     def write(self, environment: MutableMapping[str, str] = os.environ) -> None:
         """Leave the settings in the environment, where the server and its pages read them."""

@@ -171,7 +171,7 @@ def _values(declared: dataclasses.Field) -> str:
     if choices := declared.metadata["choices"]:
         return ", ".join(map(str, choices))
     any_value = {bool: "on, off", int: "a whole number", float: "a number", str: "text"}
-    return bounds_text(declared) or any_value[type(declared.default)]
+    return bounds_text(declared.metadata) or any_value[type(declared.default)]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -112,6 +112,12 @@ class Manifest:
         return bool(self.model.get("labels_are_lists"))
 
     @property
+    def columns(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the list of images says beside label and split: by the column's name, its "kind" ("text" or
+        "number") and how many different "values" it has."""
+        return self.images.get("columns") or {}
+
+    @property
     def remarks(self) -> list[str]:
         """What a user should know of the network and of what it has nothing for, a sentence each."""
         left_out = self.notes.get("left_out") or {}

@@ -59,6 +59,14 @@ TABLES: dict[str, pa.Schema] = {
             column("correct", BOOL, "predicted equals label"),
         ]
     ),
+    "columns": pa.schema(
+        [
+            column("column", STRING, "name of a further column of the list of images", key=True),
+            image_id(),
+            column("text", STRING, "its value, as the list has it"),
+            column("number", pa.float64(), "the same as a number, where all of the column's values are"),
+        ]
+    ),
     "features": pa.schema(
         [
             image_id(),

@@ -1,18 +1,20 @@
 """A file of options (TOML), which stand in it as on the command line but for the dashes before them."""
 
 import argparse
-import importlib
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from compute.images.sources import EMBEDDED, TORCHVISION
-from compute.models.zoo import add_model_arguments
+from compute.cli import description
+from compute.images.sources import is_own_name
 from compute.runtime.suggestions import did_you_mean
 
 OPTION = "--config"
 PATHS = ("checkpoint", "classes", "images", "store")
 STORE, DEVICE = "store", "device"
+OF_MODEL = ("model", "the network's input")
+"""The groups of options that say which model."""
 
 
 def add_config_argument(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +38,13 @@ def with_config(arguments: list[str]) -> list[str]:
     if path is None:
         return arguments
     said = _read(path)
-    known = _options("store")
+    known = _options()
     unknown = [name for name in said if name.replace("_", "-") not in known]
     if unknown:
         raise ValueError(
             f"{path}: there is no option {unknown[0]!r}{did_you_mean(unknown[0], sorted(known))}"
         )
-    taken = known if arguments[0] == STORE else {*_model_options(), DEVICE}
+    taken = known if arguments[0] == STORE else {*_options(OF_MODEL), DEVICE}
     words = [
         f"--{name.replace('_', '-')}={_text(path, name, value)}"
         for name, value in said.items()
@@ -87,25 +89,16 @@ def _whole(folder: Path, name: str, value: str) -> str:
             return f"{folder / place}{colon}{function}"
         kind, colon, where = value.partition(":")
         return f"{kind}{colon}{folder / where}" if colon and where.startswith(".") else value
-    is_image_set = name == "images" and (value in EMBEDDED or value.startswith(TORCHVISION))
+    is_image_set = name == "images" and is_own_name(value)
     return value if name not in PATHS or is_image_set or "://" in value else str(folder / value)
 
 
-def _options(command: str) -> set[str]:
-    """What a command takes, without dashes."""
-    commands = argparse.ArgumentParser().add_subparsers()
-    importlib.import_module(f"compute.cli.{command}").add_parser(commands)
-    return _without_dashes(commands.choices[command])
-
-
-def _model_options() -> set[str]:
-    parser = argparse.ArgumentParser(add_help=False)
-    add_model_arguments(parser)
-    return _without_dashes(parser)
-
-
-def _without_dashes(parser: argparse.ArgumentParser) -> set[str]:
-    """Its options that take a value."""
-    taking = [action for action in parser._actions if action.nargs != 0]
-    names = {option.removeprefix("--") for action in taking for option in action.option_strings}
+def _options(groups: Collection[str] | None = None) -> set[str]:
+    """What `store` takes that has a value, without dashes; of these groups of options alone."""
+    taking = [
+        each
+        for each in description.read()[STORE]["options"]
+        if each.get("nargs") != 0 and (groups is None or each["group"] in groups)
+    ]
+    names = {option.removeprefix("--") for each in taking for option in each["option_strings"]}
     return names - {OPTION.removeprefix("--")}

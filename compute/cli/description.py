@@ -9,9 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from compute.runtime.option_values import names, numbers, on_or_off, size, value_range
+from compute.runtime.parameters import BOUNDS, Parameters
+
 COMMANDS = Path(__file__).with_name("commands.json")
-TYPES = {"int": int, "float": float}
-"""What the description checks of a value; the command's own parser reads it again and knows more."""
+TYPES = {each.__name__: each for each in (int, float, size, numbers, value_range, on_or_off, names)}
+"""How a value is read, by the name that the description gives it."""
 
 PLAIN = ("option_strings", "dest", "nargs", "const", "default", "choices", "required", "help", "metavar")
 PROGRAM = "python -m compute"
@@ -36,6 +39,7 @@ def described(room: str, parsers: argparse._SubParsersAction) -> dict[str, dict[
             "summary": summaries[name],
             "description": parser.description,
             "groups": [group.title for group in parser._action_groups],
+            "parameters": _bounds(parser._defaults.get("method") or parser._defaults.get("report")),
             "options": [
                 {"group": group.title, **_described(each)}
                 for each in parser._actions
@@ -70,6 +74,15 @@ def _add_options(command: argparse.ArgumentParser, said: dict[str, Any]) -> None
         groups[title] = groups.get(title) or command.add_argument_group(title)
     for each in said["options"]:
         groups[each["group"]]._add_action(_action(each))
+
+
+def _bounds(declared: type[Parameters] | None) -> dict[str, dict[str, Any]]:
+    """The bounds of each parameter that has any."""
+    found = {
+        each.name: {name: each.metadata[name] for name in BOUNDS if each.metadata[name] is not None}
+        for each in (declared.parameters() if declared else ())
+    }
+    return {name: bounds for name, bounds in found.items() if bounds}
 
 
 def _described(action: argparse.Action) -> dict[str, Any]:

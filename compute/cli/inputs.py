@@ -98,9 +98,6 @@ def add_neuron_arguments(
 def open_target(args: argparse.Namespace) -> Target:
     """Open what the options name; ValueError where the store was made with another model."""
     if args.store is None:
-        if args.fingerprint is not None:
-            raise ValueError("--run names a run of a store; give --store S too")
-        _check_files(args)
         return Target(load(ModelSpec.from_args(args), args.device, look=_looking_at_image(args)), None)
     run = open_run(args)
     model = load(_spec(args, run), args.device, run.class_names)
@@ -108,13 +105,6 @@ def open_target(args: argparse.Namespace) -> Target:
     if model.weights_hash != made_with:
         raise ValueError(f"{model.name} has other weights now than those that {args.store} was made with")
     return Target(model, run)
-
-
-def _check_files(args: argparse.Namespace) -> None:
-    """Raise a ValueError for a picture that is not there, before a network is loaded for it."""
-    for name in (getattr(args, "image", None), getattr(args, "second", None)):
-        if name is not None and not Path(name).is_file():
-            raise ValueError(f"no such file: {name!r}")
 
 
 def _looking_at_image(args: argparse.Namespace) -> Look | None:
@@ -131,8 +121,6 @@ def _looking_at_image(args: argparse.Namespace) -> Look | None:
 
 def read_image(args: argparse.Namespace, target: Target) -> bytes:
     """Return the bytes of the image that --image or --image-id names."""
-    if args.image is not None and args.image_id is not None:
-        raise ValueError("--image and --image-id both name an image; give one of them")
     if args.image_id is not None:
         return target.original(args.image_id)
     if args.image is None:

@@ -19,7 +19,7 @@ from compute.cli.inputs import (
     read_file,
     read_image,
 )
-from compute.cli.output import add_delivery_arguments, check_out, deliver
+from compute.cli.output import add_delivery_arguments, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped, spoken_options
 from compute.methods import METHODS
 from compute.methods.attribution.saliency import COMBINED
@@ -58,8 +58,8 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
     if IMAGE in reads:
         add_image_arguments(parser)
     if method.any_size:
-        whole = "take whole pictures in their own size, not the network's crop"
-        parser.add_argument("--whole", action="store_true", help=whole)
+        whole = "take whole pictures, not the network's crop (default: on)"
+        parser.add_argument("--whole", action=argparse.BooleanOptionalAction, default=True, help=whole)
     if SECOND in reads:
         parser.add_argument("--second", metavar="FILE", help="the guide or style picture")
     if TARGET in reads:
@@ -69,7 +69,6 @@ def _add_inputs(parser: argparse.ArgumentParser, method: type[Method]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    check_out(args)
     if args.input_channels in COMBINED:
         # What --combine-channels was called before --channels said what the network's input has.
         args.channels, args.input_channels = args.input_channels, None

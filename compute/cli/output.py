@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compute.reports.drawing.report import FORMATS, Report, finite
+from compute.reports.drawing.report import Report, finite
 
 SHOWN = 8
 
@@ -19,17 +19,6 @@ def add_delivery_arguments(parser: argparse.ArgumentParser) -> None:
         help=".png: the picture; .npy: the array, float32, as computed; .csv, .parquet: the numbers as rows",
     )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
-
-
-def check_out(args: argparse.Namespace) -> None:
-    """Raise ValueError, before anything is computed, for a file that could not be written."""
-    if args.out is None:
-        return
-    path = Path(args.out)
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"--out {args.out!r} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
 
 
 def deliver(args: argparse.Namespace, report: Report, **further: Any) -> int:

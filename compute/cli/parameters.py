@@ -31,7 +31,7 @@ def help_text(declared: dataclasses.Field) -> str:
     said = [] if declared.default == "" else [f"default {_plain(declared.default)}"]
     if facts["choices"]:
         said.append("one of " + ", ".join(map(str, facts["choices"])))
-    elif bounds := bounds_text(declared):
+    elif bounds := bounds_text(facts):
         said.append(bounds)
     if facts["unit"]:
         said.append(f"unit: {facts['unit']}")

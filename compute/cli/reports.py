@@ -15,7 +15,7 @@ from compute.cli.inputs import (
     open_target,
     read_image,
 )
-from compute.cli.output import add_delivery_arguments, check_out, deliver
+from compute.cli.output import add_delivery_arguments, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped
 from compute.methods.base import CHANNEL, IMAGE, LAYER
 from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportInputs, ReportSpec, originals_of
@@ -87,7 +87,6 @@ def _add_inputs(parser: argparse.ArgumentParser, report: type[ReportSpec]) -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    check_out(args)
     spec = args.report(**chosen(args, args.report))
     started = time.monotonic()
     report = spec.make(_inputs(args))

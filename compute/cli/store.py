@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compute.runtime.option_values import names
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,7 +24,8 @@ DESCRIPTION = (
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     from compute.cli.config import add_config_argument
     from compute.models.zoo import add_model_arguments
-    from compute.pipeline.job import NEEDS
+    from compute.pipeline.choices import NEEDS
+    from compute.runtime.precision import PRECISIONS
 
     parser = subparsers.add_parser(
         "store", help="build a store: a model over a folder of images", description=DESCRIPTION
@@ -34,8 +37,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--images",
         default="demo",
         metavar="I",
-        help="a folder (a sub-folder a class, or flat), photographs, demo, digits or torchvision:NAME such "
-        "as torchvision:CIFAR10 (default: %(default)s)",
+        help="a folder (a sub-folder a class, or flat), a list of files (list.csv: path, label, split, …), "
+        "tar archives (photos.tar, train-{000..999}.tar), a Parquet file or data set with a column of "
+        "images, s3://bucket/prefix, photographs, demo, digits or torchvision:NAME such as "
+        "torchvision:CIFAR10 (default: %(default)s)",
     )
     parser.add_argument(
         "--store",
@@ -45,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--stages",
-        type=_names,
+        type=names,
         metavar="A,B",
         help=f"of {', '.join(NEEDS)}, and what they need (default: all)",
     )
@@ -76,7 +81,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--precision",
-        default="float32",
+        default=PRECISIONS[0],
+        choices=PRECISIONS,
         metavar="P",
         help="of the pass over all images: float32, or mixed, which is quicker on devices made for it and "
         "says how far it is off; occlusion stays in float32 (default: %(default)s)",
@@ -164,6 +170,7 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images import sources as images
     from compute.images.survey import looking_at
     from compute.models import zoo
+<<<<<<< HEAD
     from compute.pipeline.job import (
         Job,
         check_neighbors,
@@ -178,13 +185,23 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     check_seed(args.seed)
     check_precision(args.precision)
     check_neighbors(args.neighbors)
+=======
+    from compute.pipeline.choices import check_seed, complete_stages
+    from compute.pipeline.job import Job, image_digests, parameters
+
+    complete_stages(args.stages)  # a wrong name is said before a model is loaded
+    check_seed(args.seed)
+>>>>>>> 285474d4e9837d2c6af2978454bb638ac2d6b8a5
     _check_place(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
     spec = zoo.ModelSpec.from_args(args).with_whole_paths()
     found: list[str] = []
     look = looking_at(source.read, [item.path for item in items], found.append)
-    model = zoo.load(spec, args.device, images.class_names(source.items), look)
+    model = zoo.load(spec, args.device, source.classes, look)
+    if source.numbered:
+        items = images.named(items, model.classes)
+        found.append(_said_of_numbers(model.classes))
     chosen = parameters(
         model,
         args.stages,
@@ -201,7 +218,14 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
         progress.note(note)
     with progress.stage("reading", len(items)) as stage:
         digests = image_digests(source, items, stage)
-    return Job(model, zoo.as_loaded(spec, model).to_dict(), source, items, digests, chosen)
+    return Job(model, zoo.as_loaded(spec, model).to_dict(), source, items, digests, chosen, source.columns)
+
+
+def _said_of_numbers(classes: tuple[str, ...]) -> str:
+    """How numbers were taken that the images have for labels."""
+    if not classes:
+        return "labels are numbers, and the network has no classes that they may be of"
+    return f"labels are numbers, taken for those of the network's classes: 0 is {classes[0]}"
 
 
 def _check_place(store: str) -> None:
@@ -235,7 +259,3 @@ def _precision_line(error: "Mapping[str, float]") -> str:
         return line
     kept = f"{error['predictions']:.1%} of the predictions are float32's"
     return f"{line}, logits by {error['logits']:.2g}; {kept}"
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())

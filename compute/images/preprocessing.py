@@ -2,14 +2,17 @@
 
 import math
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 from compute.images.decoding import MAX_PIXELS
 from compute.images.raster import COLORS, Photograph, Raster, false_color
 from compute.images.reading import Form, fitting, read
+
+if TYPE_CHECKING:
+    import torch
 
 Box = tuple[float, float, float, float]
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
@@ -59,37 +62,25 @@ class Preprocessing:
             raise ValueError(f"size {self.size} is not a size in pixels")
         if self.resize is not None and np.min(self.resize) < 1:
             raise ValueError(f"resize {self.resize} is not a size in pixels")
-        _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
-        _check_choice("fit", self.fit, FITS)
+        check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        check_choice("fit", self.fit, FITS)
         if self.fit != CROP and self.resize is not None and self._box is None:
             raise ValueError(f"resize {self.resize} is one side; {self.fit} needs height and width")
-        if min(self.std) <= 0:
-            raise ValueError(f"std {self.std} must be positive in every channel")
+        check_deviations(self.std)
         if not all(map(math.isfinite, (*self.mean, *self.std))):
             raise ValueError(f"mean {self.mean} and std {self.std} must be finite numbers")
         if self.pad is not None and (
             len(self.pad) != self.channels or not all(0 <= v <= 1 for v in self.pad)
         ):
             raise ValueError(f"pad {self.pad} is not {self.channels} values in [0, 1], one a channel")
-        self._check_values()
-
-    def _check_values(self) -> None:
         if self.colors is not None:
-            _check_choice("colors", self.colors, tuple(COLORS))
+            check_choice("colors", self.colors, tuple(COLORS))
             if COLORS[self.colors] != self.channels:
                 raise ValueError(
                     f"{self.colors} has {COLORS[self.colors]} channels, but mean and std have "
                     f"{self.channels} values"
                 )
-        if self.value_max is not None and self.value_max < 1:
-            raise ValueError(f"value_max {self.value_max} must be at least 1")
-        if (
-            self.value_range is not None
-            and not -math.inf < self.value_range[0] < self.value_range[1] < math.inf
-        ):
-            raise ValueError(
-                f"value_range {self.value_range} must be two finite numbers, the lower one first"
-            )
+        check_values(self.value_max, self.value_range)
 
     @property
     def channels(self) -> int:
@@ -119,9 +110,11 @@ class Preprocessing:
             image = self._resized(image, (height, width))
         return self._window(image, *self._offset(width, height))
 
-    def tensor(self, image: Photograph) -> torch.Tensor:
+    def tensor(self, image: Photograph) -> "torch.Tensor":
         """The crop as float32 (channels, height, width) in [0, 1]; every value is k/255 where the image has 8
         bits."""
+        import torch
+
         crop = self.crop(image)
         if isinstance(crop, Raster) and crop.pixels.dtype != np.uint8:
             return torch.from_numpy(crop.pixels).permute(2, 0, 1).contiguous()
@@ -129,18 +122,20 @@ class Preprocessing:
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
         return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div(255)
 
-    def normalize(self, images: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+    def normalize(self, images: "torch.Tensor", dtype: "torch.dtype | None" = None) -> "torch.Tensor":
         """(N, C, H, W) in [0, 1] to the values that the network was trained on.
 
         dtype: of the result, the images' own where it is None. Computed in float64 for float64, else in
         float32, and rounded once: half precision loses no more than the result's last bit."""
+        import torch
+
         dtype = dtype or images.dtype
         exact = torch.promote_types(torch.promote_types(images.dtype, dtype), torch.float32)
         images = images.to(exact)
         mean, std = (images.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
         return (images - mean).div_(std).to(dtype)
 
-    def shown(self, image: torch.Tensor) -> np.ndarray:
+    def shown(self, image: "torch.Tensor") -> np.ndarray:
         """(C, H, W) in [0, 1] to look at: (H, W, 1) or (H, W, 3), see `raster.false_color`."""
         return false_color(image.detach().permute(1, 2, 0).float().cpu().numpy(), self.colors)
 
@@ -305,6 +300,21 @@ def _sides(sides: int | tuple[int, int]) -> str:
     return f"{height} x {width}"
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def check_values(value_max: int | None, value_range: tuple[float, float] | None) -> None:
+    """Raise ValueError for a white or a range that no file can have."""
+    if value_max is not None and value_max < 1:
+        raise ValueError(f"value_max {value_max} must be at least 1")
+    if value_range is not None and not -math.inf < value_range[0] < value_range[1] < math.inf:
+        raise ValueError(f"value_range {value_range} must be two finite numbers, the lower one first")
+
+
+def check_deviations(std: tuple[float, ...]) -> None:
+    """Raise ValueError for standard deviations by which nothing can be divided."""
+    if min(std) <= 0:
+        raise ValueError(f"std {std} must be positive in every channel")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ValueError for a value that is not among the choices."""
     if value not in choices:
         raise ValueError(f"unknown {name} {value!r}; choose from {', '.join(choices)}")

@@ -12,6 +12,7 @@ from compute.images.formats.arrays import is_array
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import COLORS, PAGES
 from compute.images.reading import Form, page_kinds, stored_values
+from compute.images.sources import Unreachable
 
 LOOKED_AT = 32
 """Images of a set, spread evenly over it."""
@@ -50,6 +51,8 @@ def survey(read: Callable[[str], bytes], paths: Sequence[str], form: Form) -> Su
             data = read(path)
             values = stored_values(data)
             pages[path] = page_kinds(data)
+        except Unreachable:
+            raise
         except (OSError, ValueError):
             continue
         if values is None:

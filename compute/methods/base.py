@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from compute.models.model import Model
+from compute.models.naming import check_index
 from compute.runtime.parameters import Parameters
 
 IMAGE, SECOND, TARGET, LAYER, CHANNEL, NEURON = "image", "second", "target", "layer", "channel", "neuron"
@@ -160,7 +161,6 @@ def _check_ranges(model: Model, inputs: Inputs) -> None:
         ("y", inputs.y, layer.height),
         ("x", inputs.x, layer.width),
     ):
-        if value is not None and not 0 <= value < end:
-            raise ValueError(f"{name} {value} is not in {layer.name}, which has 0 to {end - 1}")
+        check_index(name, value, layer.name, end)
     if (inputs.y is None) != (inputs.x is None):
         raise ValueError("a neuron has both y and x; give both, or neither for the whole channel")

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from compute.models.naming import WEIGHT_SUFFIXES
 from compute.models.weights.choosing import choose, is_averaged, is_tensor
 from compute.models.weights.errors import Refused
 from compute.models.weights.fitting import StateDict, fit, listed
@@ -24,8 +25,6 @@ from compute.models.weights.tensors import StoredTensor, Unusable, is_array, rea
 from compute.models.weights.torch_files import open_torch_file, script_tensors
 from compute.runtime.notices import notice
 
-SUFFIXES = (".pt", ".pth", ".th", SUFFIX, ".ckpt", ".bin", ".pkl", ".pickle", ".tar", INDEX_SUFFIX)
-
 # What lies under a checkpoint's name now and then, by its first bytes.
 OTHERS = {
     b"version https://git-lfs": "is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`",
@@ -40,7 +39,7 @@ TAR_MARK, TAR_PLACE = b"ustar", 257
 def read_checkpoint(path: str | Path, key: str | None = None) -> StateDict:
     """Tensors by the file's names, on the CPU.
 
-    path: a file of SUFFIXES, the index of one that is shared out over several, or a folder with one of
+    path: a file of WEIGHT_SUFFIXES, the index of one that is shared out over several, or a folder with one of
     either. key: where in the file the weights lie, as a dotted path ("model_ema", "callbacks.ema.weights"),
     or what their names begin with ("student"); needed where it holds several sets. Raises ValueError where
     there is no such file, it is damaged, it holds no tensors, or a choice must be made.
@@ -51,8 +50,8 @@ def read_checkpoint(path: str | Path, key: str | None = None) -> StateDict:
             path = weights_in(path)
         if not path.is_file():
             raise ValueError(f"there is no checkpoint {str(path)!r}")
-        if not path.name.lower().endswith(SUFFIXES):
-            known = ", ".join(SUFFIXES)
+        if not path.name.lower().endswith(WEIGHT_SUFFIXES):
+            known = ", ".join(WEIGHT_SUFFIXES)
             raise ValueError(f"checkpoint {str(path)!r} ends in {path.suffix!r}; the formats are {known}")
         index = path if path.name.endswith(INDEX_SUFFIX) else index_of(path)
         if index is None:

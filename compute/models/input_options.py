@@ -5,18 +5,25 @@ import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, Protocol
 
-from compute.images.preprocessing import CROP, FITS, INTERPOLATIONS, LETTERBOX, Preprocessing
+from compute.images.preprocessing import (
+    CROP,
+    FITS,
+    INTERPOLATIONS,
+    LETTERBOX,
+    Preprocessing,
+    check_choice,
+    check_deviations,
+    check_values,
+)
 from compute.images.raster import COLORS, PAGES
+from compute.runtime.option_values import Size, numbers, size, value_range
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LEVELS = 255
 LARGEST_MEAN, LARGEST_STD = 1.0, 2.0
 """Beyond these, a mean or a deviation is not of values in [0, 1]."""
-
-Size = int | tuple[int, int]
 
 
 class InputOptions(Protocol):
@@ -120,31 +127,6 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def size(text: str) -> Size:
-    """ "64" or "64x128" (height x width); argparse's error for what is neither."""
-    parts = text.lower().replace("x", ",").split(",")
-    if not all(part.strip().isdecimal() for part in parts) or len(parts) > 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64 or 64x128 (height x width)")
-    found = tuple(map(int, parts))
-    return found[0] if len(found) == 1 else (found[0], found[1])
-
-
-def numbers(text: str) -> tuple[float, ...]:
-    """Numbers and fractions with commas between them."""
-    try:
-        return tuple(_number(part) for part in text.split(","))
-    except (ValueError, ZeroDivisionError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 0.5,0.5,0.5") from error
-
-
-def value_range(text: str) -> tuple[float, float]:
-    """Two numbers, the lower one first."""
-    found = numbers(text)
-    if len(found) != 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not two numbers such as -80,0")
-    return found[0], found[1]
-
-
 def input_preprocessing(
     said: InputOptions, known: Preprocessing | None, name: str, stem: int | None = None
 ) -> Preprocessing:
@@ -153,6 +135,7 @@ def input_preprocessing(
 
     Raises ValueError for what is missing, contradicts itself or can't be, with what to give instead.
     """
+    check_said(said)
     if known is None and said.size is None:
         raise ValueError(
             f"{name} doesn't say how large its input is; give --size in pixels (and --mean, --std)"
@@ -166,8 +149,6 @@ def input_preprocessing(
         else replace(known, size=crop, mean=mean, std=std)
     )
     fit = said.fit or made.fit
-    if fit not in FITS:
-        raise ValueError(f"unknown fit {fit!r}; choose from {', '.join(FITS)}")
     given: dict[str, Any] = {
         "interpolation": said.interpolation,
         "pad": _spread(said.pad_value, count, "pad"),
@@ -179,12 +160,31 @@ def input_preprocessing(
     return replace(made, fit=fit, resize=_resize(said, known, crop, fit), **changes)
 
 
-def _resize(said: InputOptions, known: Preprocessing | None, crop: tuple[int, int], fit: str) -> Size | None:
+def check_said(said: InputOptions) -> None:
+    """Raise ValueError for what no network can be told of its input: options that contradict each other, and
+    values that are none.
+    """
     if said.resize is not None and said.crop_fraction is not None:
         raise ValueError("--resize and --crop-fraction both say what is scaled to; give one of them")
+    if said.crop_fraction is not None and not 0 < said.crop_fraction <= 1:
+        raise ValueError(f"crop fraction {said.crop_fraction} must lie above 0 and be at most 1")
+    channels = "" if said.input_channels is None else str(said.input_channels).upper()
+    if channels and channels not in COLORS and not (channels.isdecimal() and int(channels) >= 1):
+        raise ValueError(
+            f"channels {said.input_channels!r} is neither a number nor one of {', '.join(COLORS)}"
+        )
+    for sides, what in ((said.size, "size"), (said.resize, "resize")):
+        if sides is not None and min(_pair(sides)) < 1:
+            raise ValueError(f"{what} {sides} is not a size in pixels")
+    check_choice("fit", said.fit or CROP, FITS)
+    check_choice("interpolation", said.interpolation or INTERPOLATIONS[0], INTERPOLATIONS)
+    _check_unit(said)
+    check_deviations(said.std or (1.0,))
+    check_values(said.value_max, said.value_range)
+
+
+def _resize(said: InputOptions, known: Preprocessing | None, crop: tuple[int, int], fit: str) -> Size | None:
     if said.crop_fraction is not None:
-        if not 0 < said.crop_fraction <= 1:
-            raise ValueError(f"crop fraction {said.crop_fraction} must lie above 0 and be at most 1")
         height, width = (math.floor(side / said.crop_fraction) for side in crop)
         return _box((height, width), fit)
     if said.resize is not None:
@@ -208,10 +208,6 @@ def _channels(said: InputOptions, known: Preprocessing | None, stem: int | None)
     if text in COLORS:
         return COLORS[text], text
     if text:
-        if not text.isdecimal() or int(text) < 1:
-            raise ValueError(
-                f"channels {said.input_channels!r} is neither a number nor one of {', '.join(COLORS)}"
-            )
         return int(text), None
     lists = [len(each) for each in (said.mean, said.std) if each is not None and len(each) > 1]
     if len(lists) == 1 and known is not None and None in (said.mean, said.std):
@@ -235,7 +231,6 @@ def _normalisation(
         default = (
             (IMAGENET_MEAN, IMAGENET_STD) if known is None and count == len(IMAGENET_MEAN) else (None, None)
         )
-    _check_unit(said)
     mean = _spread(said.mean, count, "mean") or default[0]
     std = _spread(said.std, count, "std") or default[1]
     if mean is None or std is None:
@@ -277,10 +272,6 @@ def _spread(values: Sequence[float] | None, count: int, name: str) -> tuple[floa
 
 def _pair(sides: Size) -> tuple[int, int]:
     return (sides, sides) if isinstance(sides, int) else (sides[0], sides[1])
-
-
-def _number(text: str) -> float:
-    return float(Fraction(text.strip())) if "/" in text else float(text)
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -19,7 +19,9 @@ from compute.demo.images import photograph
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph
 from compute.models.layers import Layer, chosen_layers, described
+from compute.models.naming import check_class, check_layer
 from compute.models.objectives import Objective
+from compute.models.work import work
 from compute.network.choice import choose
 from compute.network.outputs import ABOVE
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
@@ -110,6 +112,12 @@ class Model:
         return digest.hexdigest()
 
     @cached_property
+    def work(self) -> float:
+        """How much work the pass of one image of the input size is, see `compute.models.work`."""
+        images = self._examples()
+        return work(lambda: self.plain.run(images, {LOGITS})) / len(images)
+
+    @cached_property
     def layers(self) -> dict[str, Layer]:
         """Those that are listed, in the order in which they run."""
         fields = self._receptive_fields()
@@ -132,8 +140,7 @@ class Model:
 
     def layer(self, name: str) -> Layer:
         """Raises ValueError for a name that is not a layer, with those that are."""
-        if name not in self.layers:
-            raise ValueError(f"unknown layer {name!r}{did_you_mean(name, tuple(self.layers))}")
+        check_layer(name, self.layers)
         return self.layers[name]
 
     def convolution(self, layer: str) -> nn.Conv2d:
@@ -144,8 +151,7 @@ class Model:
         """Position of a class name among the scores; raises ValueError with near names."""
         if not self.classes:
             raise ValueError(f"{self.name} gives no class scores, so it has no class {name!r}")
-        if name not in self.classes:
-            raise ValueError(f"unknown class {name!r}{did_you_mean(name, self.classes)}")
+        check_class(name, self.classes)
         return self.classes.index(name)
 
     def prepare(self, image: Photograph, whole: bool = False) -> torch.Tensor:

@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +11,10 @@ from types import ModuleType
 
 from torch import nn
 
+from compute.models.naming import check_file
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision_layers import prepare_torchvision
-
-IN_A_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-
-
-def is_in_a_module(name: str) -> bool:
-    """Whether it reads as "package.module:function"."""
-    return IN_A_MODULE.fullmatch(name) is not None
 
 
 def from_file(path: Path, function: str, seed: int) -> nn.Module:
@@ -30,8 +23,7 @@ def from_file(path: Path, function: str, seed: int) -> nn.Module:
     The file may import its neighbours, also as the package that it is part of. Raises ValueError where there
     is no such function, it stops, or it returns no network.
     """
-    if not path.is_file():
-        raise ValueError(f"there is no file {str(path)!r} to take {function!r} from")
+    check_file(path, function)
     prepare_torchvision()  # their code may import it
     with seeded(seed), _beside(path):
         code = _executed(path)

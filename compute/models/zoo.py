@@ -1,7 +1,6 @@
 """From a name to a Model: which network, with which weights, preprocessing and class names."""
 
 import argparse
-import difflib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -15,35 +14,42 @@ from compute.images.preprocessing import Preprocessing
 from compute.images.raster import COLORS
 from compute.images.sources import names_in_lists
 from compute.images.survey import Look, with_survey
-from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.architecture import Architecture
 from compute.models.architectures.demos import demo
-from compute.models.architectures.efficientnet_lite0 import EFFICIENTNET_LITE0, efficientnet_lite0
-from compute.models.architectures.hugging_face import HUGGING_FACE, from_hugging_face
-from compute.models.architectures.timm_networks import TIMM, from_timm
-from compute.models.architectures.torchvision_networks import (
-    TORCHVISION,
-    from_torchvision,
-    torchvision_names,
-)
-from compute.models.checkpoints import SUFFIXES, StateDict, load_weights, read_checkpoint
-from compute.models.input_options import LISTS, Size, add_input_arguments, input_preprocessing
+from compute.models.architectures.efficientnet_lite0 import efficientnet_lite0
+from compute.models.architectures.hugging_face import from_hugging_face
+from compute.models.architectures.timm_networks import from_timm
+from compute.models.architectures.torchvision_networks import from_torchvision
+from compute.models.checkpoints import StateDict, load_weights, read_checkpoint
+from compute.models.input_options import LISTS, add_input_arguments, input_preprocessing
 from compute.models.model import Model
+from compute.models.naming import (
+    DEFAULT,
+    EFFICIENTNET_LITE0,
+    HUGGING_FACE,
+    KINDS,
+    LIBRARIES,
+    RANDOM,
+    TIMM,
+    TORCHVISION,
+    WEIGHT_SUFFIXES,
+    check_model,
+    check_named,
+    check_transform_input,
+    check_weights,
+    is_in_a_module,
+    library_of,
+)
 from compute.models.unwrapping import unwrapped
-from compute.models.user_code import from_file, from_module, is_in_a_module
+from compute.models.user_code import from_file, from_module
 from compute.network.outputs import MEANINGS
+from compute.runtime.option_values import Size, on_or_off
 from compute.runtime.precision import insist_on_float32
-from compute.runtime.suggestions import did_you_mean
 
 LATER = {
     "scores", "output", "feature", "layers", "resize", "crop_fraction", "interpolation", "fit", "pad_value",
     "input_channels", "value_max", "value_range", "checkpoint_key", "transform_input",
 }  # fmt: skip
-LIBRARIES = (TORCHVISION, TIMM, HUGGING_FACE)
-EMBEDDED = (EFFICIENTNET_LITE0, *NETWORKS)
-KINDS = (
-    f"{', '.join(EMBEDDED)}, torchvision:NAME, timm:NAME, hf:ORG/NAME, path/to/file.py:function or "
-    "package.module:function"
-)
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,7 @@ class ModelSpec:
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> "ModelSpec":
         """From the options of `add_model_arguments` (and --seed, where there is one)."""
-        if not args.model:
-            raise ValueError(f"no model is named; give --model {KINDS}")
+        check_named(args.model)
         given = {each.name: getattr(args, each.name, None) for each in fields(cls)}
         return cls(**{name: value for name, value in given.items() if value is not None})
 
@@ -140,7 +145,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="W", help=f"the library's: {DEFAULT}, a name, or {RANDOM} (random, seeded)"
     )
     group.add_argument(
-        "--checkpoint", metavar="FILE", help=f"weights as {', '.join(SUFFIXES)}, or a folder of them"
+        "--checkpoint", metavar="FILE", help=f"weights as {', '.join(WEIGHT_SUFFIXES)}, or a folder of them"
     )
     group.add_argument(
         "--checkpoint-key",
@@ -150,7 +155,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--transform-input",
-        type=_on_or_off,
+        type=on_or_off,
         metavar="on|off",
         help="of torchvision's googlenet and inception_v3 with a checkpoint: whether they bring their input "
         "to [-1, 1], as their pretrained weights want it (default: on)",
@@ -260,12 +265,11 @@ def _architecture(spec: ModelSpec, state: StateDict | None) -> Architecture:
 
 def _built(spec: ModelSpec, for_checkpoint: bool, classes: int | None = None) -> Architecture:
     weights = spec.weights or (RANDOM if for_checkpoint else None)
-    library = next((each for each in LIBRARIES if spec.model.startswith(each)), "")
+    check_model(spec.model)
+    check_weights(spec.model, weights)
+    check_transform_input(spec.model, spec.transform_input)
+    library = library_of(spec.model)
     name = spec.model.removeprefix(library)
-    if spec.transform_input is not None and library != TORCHVISION:
-        raise ValueError(
-            f"--transform-input is of torchvision's googlenet and inception_v3, not of {spec.model}"
-        )
     if library == TORCHVISION:
         return from_torchvision(name, weights, spec.seed, classes, for_checkpoint, spec.transform_input)
     if library == TIMM:
@@ -276,39 +280,15 @@ def _built(spec: ModelSpec, for_checkpoint: bool, classes: int | None = None) ->
         return efficientnet_lite0(weights, spec.seed, classes)
     if spec.model in NETWORKS:
         return demo(spec.model, weights, spec.seed)
-    return _users(spec, weights)
+    return _users(spec)
 
 
-def _users(spec: ModelSpec, weights: str | None) -> Architecture:
-    """What a function of the user's makes; ValueError where the model's name is none of that either."""
+def _users(spec: ModelSpec) -> Architecture:
+    """What a function of the user's makes."""
     place, _, function = spec.model.rpartition(":")
-    is_file = place.endswith(".py")
-    if not is_file and (not is_in_a_module(spec.model) or _misspelt(place)):
-        raise ValueError(_unknown(spec.model))
-    if weights not in (None, RANDOM):
-        raise ValueError(f"weights {weights!r} are a library's; a file's network takes a --checkpoint")
-    if is_file:
+    if place.endswith(".py"):
         return Architecture(function, from_file(Path(place), function, spec.seed))
     return Architecture(function, from_module(place, function, spec.seed))
-
-
-def _misspelt(library: str) -> bool:
-    return bool(difflib.get_close_matches(f"{library}:", LIBRARIES, cutoff=0.75))
-
-
-def _unknown(model: str) -> str:
-    """What is said of a model's name that is none."""
-    if model.endswith(".py"):
-        return f"{model!r} names no function; give {model}:FUNCTION"
-    if model.endswith(SUFFIXES) and Path(model).exists():
-        return (
-            f"{model!r} is a file of weights, without the code of a network that could be looked into; give "
-            f"--model path/to/file.py:function --checkpoint {model}"
-        )
-    choices = (*EMBEDDED, *(TORCHVISION + name for name in torchvision_names()))
-    plain = TORCHVISION + model
-    hint = f"; did you mean {plain}?" if plain in choices else did_you_mean(model, choices)
-    return f"unknown model {model!r} ({KINDS}){hint}"
 
 
 def _fine_tuned(architecture: Architecture, state: StateDict) -> int | None:
@@ -386,9 +366,3 @@ def _read_classes(path: Path, count: int) -> tuple[str, ...]:
         told = f"tells {count} classes apart" if count else "gives no class scores"
         raise ValueError(f"{str(path)!r} has {len(names)} class names, but the network {told}")
     return names
-
-
-def _on_or_off(text: str) -> bool:
-    if text not in ("on", "off"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
-    return text == "on"

@@ -19,6 +19,7 @@ from compute.pipeline.open_run import OpenRun
 from compute.pipeline.sharded_stages import OF_ALL_IMAGES, SHARDED, WHOLE, Part, images_of
 from compute.pipeline.stages import embeddings, grid, neighbors
 from compute.pipeline.stages.channels import channels_table, top_patches_table
+from compute.pipeline.stages.columns import columns_table
 from compute.pipeline.stages.layers import filters_table, layers_table
 from compute.pipeline.stages.precision_error import precision_error
 from compute.runtime.progress import Progress, StageProgress
@@ -111,6 +112,8 @@ def _activations(run: OpenRun, progress: Progress, engine: Engine) -> None:
             run.write_missing(_of_all_images(run))
     if not run.has(*OF_THE_NETWORK):
         run.write_missing(_of_the_network(run))
+    if run.job.columns and not run.has("columns"):
+        run.write("columns", columns_table(run.job.columns, run.job.items))
 
 
 def _sharded(run: OpenRun, name: str, progress: Progress, engine: Engine, part: Part = WHOLE) -> None:

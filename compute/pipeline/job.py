@@ -15,11 +15,13 @@ import torch
 
 from compute.images.loading import ahead
 from compute.images.pixel_vectors import pixel_vectors
-from compute.images.sources import ImageSource, Item, are_lists, class_names, names_of_label
+from compute.images.sources import ImageSource, Item, Unreachable, are_lists, class_names, names_of_label
 from compute.methods.capabilities import capabilities
 from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
+from compute.pipeline.choices import complete_stages
 from compute.pipeline.stages.activations import OnePass, pass_batch
+from compute.pipeline.stages.columns import column_kinds
 from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride
 from compute.runtime.precision import check_precision, dtype_name
 from compute.runtime.progress import StageProgress
@@ -27,15 +29,6 @@ from featurestore.schemas import SCHEMA_VERSION
 
 PIPELINE_VERSION = 4
 """Raised when a stage computes something else than before from the same input."""
-
-NEEDS = {
-    "activations": (),
-    "neighbors": ("activations",),
-    "embeddings": ("activations",),
-    "grid": ("activations", "embeddings"),
-    "occlusion": ("activations",),
-}
-"""The stages in their order, each with those that it builds on."""
 
 LIBRARIES = (
     "torch",
@@ -52,6 +45,7 @@ LIBRARIES = (
 READERS = min(32, max(4, os.cpu_count() or 1))
 """Threads that read and decode images ahead of the network; results don't depend on their number."""
 
+<<<<<<< HEAD
 NEIGHBORS = ("auto", "exact", "approximate")
 EXACT_PRODUCTS = {"cpu": 10**13, "cuda": 10**16}
 """Multiply-adds of an exact search up to which it is quick, some minutes; elsewhere as on a CPU."""
@@ -59,6 +53,8 @@ EXACT_PRODUCTS = {"cpu": 10**13, "cuda": 10**16}
 MAX_SEED = 2**31 - 1
 """What every library takes."""
 
+=======
+>>>>>>> 285474d4e9837d2c6af2978454bb638ac2d6b8a5
 
 @dataclass(frozen=True)
 class Parameters:
@@ -117,6 +113,7 @@ def stages_left_out(model: Model) -> dict[str, str]:
     return {} if reason is None else {"occlusion": reason}
 
 
+<<<<<<< HEAD
 def check_neighbors(method: str) -> None:
     """Raise ValueError for a way of finding neighbours that there isn't."""
     if method not in NEIGHBORS:
@@ -139,6 +136,8 @@ def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:
     return tuple(stage for stage in NEEDS if stage in wanted | {"activations"})
 
 
+=======
+>>>>>>> 285474d4e9837d2c6af2978454bb638ac2d6b8a5
 @dataclass(frozen=True)
 class Job:
     """One store to be made.
@@ -149,6 +148,7 @@ class Job:
     items: the images, sorted by path; an image's id is its place among them
     digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`)
     parameters: what the store is computed with
+    columns: names of the items' `values`
     """
 
     model: Model
@@ -157,15 +157,16 @@ class Job:
     items: tuple[Item, ...]
     digests: tuple[str | None, ...]
     parameters: Parameters
+    columns: tuple[str, ...] = ()
 
     @cached_property
     def images_hash(self) -> str:
-        """SHA-256 over path, label, split and content of all images."""
+        """SHA-256 over path, label, split and content of all images, and of what else is said of them."""
         entries = [
-            [item.path, item.label, item.split, digest]
+            [item.path, item.label, item.split, digest, *item.values]
             for item, digest in zip(self.items, self.digests, strict=True)
         ]
-        return _digest(entries)
+        return _digest([self.columns, entries] if self.columns else entries)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -269,6 +270,7 @@ class Job:
                 "spec": self.source.spec, "root": self.source.root, "hash": self.images_hash,
                 "count": len(self.items), "problems": problems,
                 "labels": sorted({item.label for item in self.items if item.label is not None}),
+                **({"columns": column_kinds(self.columns, self.items)} if self.columns else {}),
             },
             "parameters": asdict(self.parameters),
             "versions": versions(),
@@ -283,7 +285,10 @@ class Job:
 def image_digests(
     source: ImageSource, items: tuple[Item, ...], progress: StageProgress
 ) -> tuple[str | None, ...]:
-    """Return the SHA-256 of each image's bytes, None where they can't be read."""
+    """Return the SHA-256 of each image's bytes, None where they can't be read.
+
+    Unreachable where the place of the images can't be asked, so that nothing is known of them.
+    """
     digests = []
     for digest in ahead(lambda item: _image_digest(source, item), items, READERS, 16 * READERS):
         digests.append(digest)
@@ -314,6 +319,8 @@ def _of_scores(model: Model) -> dict[str, Any]:
 def _image_digest(source: ImageSource, item: Item) -> str | None:
     try:
         return hashlib.sha256(source.read(item.path)).hexdigest()
+    except Unreachable:
+        raise
     except (OSError, ValueError):
         return None
 

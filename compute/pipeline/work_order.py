@@ -19,7 +19,7 @@ class WorkOrder:
     device: kind of device, such as "cuda"
     classes: the model's
     images: the source's spec
-    items, digests, parameters: as in `Job`
+    items, digests, parameters, columns: as in `Job`
     store: its folder, or address
     Paths are whole; whoever opens the order sees the same files under them.
     """
@@ -32,6 +32,7 @@ class WorkOrder:
     items: tuple[Item, ...]
     digests: tuple[str | None, ...]
     parameters: Parameters
+    columns: tuple[str, ...]
     store: str
 
     @classmethod
@@ -46,6 +47,7 @@ class WorkOrder:
             job.items,
             job.digests,
             job.parameters,
+            job.columns,
             run.writer.address,
         )
 
@@ -56,7 +58,8 @@ class WorkOrder:
         ValueError where this process would compute another run: other versions, weights or device.
         """
         model = zoo.load(zoo.ModelSpec.from_dict(dict(self.spec)), device or self.device, self.classes)
-        job = Job(model, self.spec, open_source(self.images), self.items, self.digests, self.parameters)
+        source = open_source(self.images)
+        job = Job(model, self.spec, source, self.items, self.digests, self.parameters, self.columns)
         if job.fingerprint != self.fingerprint:
             raise ValueError(
                 f"here the job is run {job.fingerprint}, not {self.fingerprint}: Python, the libraries' "

@@ -12,7 +12,8 @@ from PIL import Image
 
 from compute.images.pictures import resized, to_8_bit
 from compute.reports.base import ReportInputs, ReportSpec
-from compute.reports.drawing.report import PNG, Report
+from compute.reports.drawing.formats import PNG
+from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import of_run
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run

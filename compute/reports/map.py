@@ -9,7 +9,8 @@ import pyarrow as pa
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import LegendStyle, canvas, colormap, legend, rendered
-from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, coloring
+from compute.reports.drawing.coloring import COLOR_COLUMNS, FURTHER, Coloring, coloring
+from compute.reports.drawing.further_columns import with_column
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, number, of_run
 from compute.runtime.parameters import parameter
@@ -29,12 +30,15 @@ class MapSpec(ReportSpec):
     name: ClassVar[str] = "map"
     title: ClassVar[str] = "Map of all images"
     description: ClassVar[str] = (
-        "One of the store's maps as a picture, a point an image, coloured by a column of the table images. "
+        "One of the store's maps as a picture, a point an image, coloured by a column of the table images, "
+        "or of the list that the images came with. "
         "As a table: coordinates, label and prediction of each image."
     )
 
     method: str = parameter("tsne", "pca, tsne or umap")
-    color: str = parameter(COLOR_COLUMNS[0], "the column that gives the colours", choices=COLOR_COLUMNS)
+    color: str = parameter(
+        COLOR_COLUMNS[0], f"{', '.join(COLOR_COLUMNS)}, or columns.NAME of the list of images"
+    )
 
     def _make(self, inputs: ReportInputs) -> Report:
         return map_report(inputs.run, self.method, self.color)
@@ -43,7 +47,7 @@ class MapSpec(ReportSpec):
 def map_report(run: Run, method: str, color: str = "label") -> Report:
     """Report on a map of all images; ValueError for a map the run lacks, or a column that gives no colors."""
     colors, quality = coloring(run, color), _quality(run, method)
-    table = _table(run, method)
+    table = _with_color(_table(run, method), run, color)
     numbers = {"method": method, "color": color, "images": len(table), **quality}
     return Report(
         {"exhibit": "map", "method": method, "color": color, **of_run(run)},
@@ -60,6 +64,11 @@ def _table(run: Run, method: str) -> pa.Table:
     for name in ("x", "y"):
         images = images.append_column(name, placed[name])
     return images
+
+
+def _with_color(table: pa.Table, run: Run, color: str) -> pa.Table:
+    """With the values of a further column; those of `images` are there, or not of one value an image."""
+    return with_column(table, run, color.removeprefix(FURTHER)) if color.startswith(FURTHER) else table
 
 
 def _quality(run: Run, method: str) -> dict:

@@ -16,6 +16,7 @@ from compute.images.sources import names_apart
 from compute.network.outputs.meanings import ABOVE
 from compute.reports.base import Ids, ReportInputs, ReportSpec
 from compute.reports.drawing.charts import canvas, rendered
+from compute.reports.drawing.further_columns import images_where
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, labels_apart, of_run, thumbnails
 from compute.runtime.parameters import parameter
@@ -28,6 +29,7 @@ SHEET, COLUMNS, SIDE = 48, 8, 96
 MOST_PAIRS = 8
 
 SPLIT = "train, test, …; all images where none is given"
+WHERE = "COLUMN=VALUE or COLUMN=LOW..HIGH, of the list that the images came with: these images alone"
 
 VOTERS = 10
 """Nearest neighbours that vote on an image's label."""
@@ -48,9 +50,10 @@ class ConfusionSpec(ReportSpec):
     )
 
     split: str = parameter("", SPLIT)
+    where: str = parameter("", WHERE)
 
     def _make(self, inputs: ReportInputs) -> Report:
-        return confusion_report(inputs.run, self.split, inputs.ids)
+        return confusion_report(inputs.run, self.split, inputs.ids, self.where)
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,10 @@ class MistakesSpec(ReportSpec):
     split: str = parameter("", SPLIT)
     label: str = parameter("", "a class: its errors alone")
     predicted: str = parameter("", "a class: errors taken for it alone")
+    where: str = parameter("", WHERE)
 
     def _make(self, inputs: ReportInputs) -> Report:
-        return mistakes_report(inputs.run, self.split, self.label, self.predicted, inputs.ids)
+        return mistakes_report(inputs.run, self.split, self.label, self.predicted, inputs.ids, self.where)
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,12 @@ class OutvotedSpec(ReportSpec):
     split: str = parameter("", SPLIT)
     label: str = parameter("", "images with this label alone")
     majority: str = parameter("", "images voted for this label alone")
+    where: str = parameter("", WHERE)
 
     def _make(self, inputs: ReportInputs) -> Report:
-        return outvoted_report(inputs.run, self.count, self.split, self.label, self.majority, inputs.ids)
+        return outvoted_report(
+            inputs.run, self.count, self.split, self.label, self.majority, inputs.ids, self.where
+        )
 
 
 @dataclass(frozen=True)
@@ -107,16 +114,18 @@ class ClassesSpec(ReportSpec):
     has_picture: ClassVar[bool] = False
 
     split: str = parameter("", SPLIT)
+    where: str = parameter("", WHERE)
 
     def _make(self, inputs: ReportInputs) -> Report:
-        return classes_report(inputs.run, self.split, inputs.ids)
+        return classes_report(inputs.run, self.split, inputs.ids, self.where)
 
 
-def confusion_report(run: Run, split: str = "", ids: Ids = None) -> Report:
+def confusion_report(run: Run, split: str = "", ids: Ids = None, where: str = "") -> Report:
     """Report on the counts of labels (rows) and predictions (columns) of the labelled images.
 
     split: of these images alone, "" for all.
     ids: of these images alone, None for all.
+    where: of those alone that fulfil this condition on a further column (see `further_columns`).
     ValueError where there are no labels, or no such split.
     """
     if run.manifest.labels_are_lists:
@@ -124,13 +133,13 @@ def confusion_report(run: Run, split: str = "", ids: Ids = None) -> Report:
             "images have several labels each, of which none is taken for another: there is no confusion "
             "matrix; `classes` counts each label"
         )
-    images = labelled(run, split, ids)
+    images = labelled(run, split, ids, where)
     counts, rows, cols = confusion_counts(images, run.class_names)
     right = pc.sum(images["correct"]).as_py() or 0
     numbers = {"split": split or "all", "images": len(images), "right": right, "share": right / len(images)}
     numbers["most_confused"] = _most_confused_pairs(counts, rows, cols)
     return Report(
-        {"exhibit": "confusion", "split": split, **of_ids(ids), **of_run(run)},
+        {"exhibit": "confusion", "split": split, **of_ids(ids), **of_where(where), **of_run(run)},
         numbers,
         lambda: _draw(counts, rows, cols),
         lambda: _counts_table(counts, rows, cols),
@@ -138,16 +147,16 @@ def confusion_report(run: Run, split: str = "", ids: Ids = None) -> Report:
 
 
 def mistakes_report(
-    run: Run, split: str = "", label: str = "", predicted: str = "", ids: Ids = None
+    run: Run, split: str = "", label: str = "", predicted: str = "", ids: Ids = None, where: str = ""
 ) -> Report:
     """Report on the errors, the most probable first; the picture is a sheet of the first ones.
 
     label, predicted: errors of this cell of the confusion matrix alone, "" for any. Of a label and the same
     prediction
     what is right is shown, the least probable first.
-    split, ids, errors: as in `confusion_report`.
+    split, ids, where, errors: as in `confusion_report`.
     """
-    images = labelled(run, split, ids)
+    images = labelled(run, split, ids, where)
     if run.manifest.labels_are_lists:
         table = wrong_lists(images, label, predicted).drop_columns(["top5"])
     else:
@@ -156,20 +165,22 @@ def mistakes_report(
     first = table.slice(0, 1).to_pylist()
     numbers = {**asked, "images": len(table), "first_probability": first[0]["probability"] if first else None}
     return Report(
-        {"exhibit": "mistakes", **asked, **of_ids(ids), **of_run(run)},
+        {"exhibit": "mistakes", **asked, **of_ids(ids), **of_where(where), **of_run(run)},
         numbers,
         lambda: sheet(run, table),
         lambda: table,
     )
 
 
-def labelled(run: Run, split: str = "", ids: Ids = None) -> pa.Table:
+def labelled(run: Run, split: str = "", ids: Ids = None, where: str = "") -> pa.Table:
     """Return the rows of images that have a label and a prediction; ValueError where there are none."""
     if not run.class_names:
         raise ValueError("the network gives no class scores, so nothing is right or wrong")
     lists = run.manifest.labels_are_lists
     images = run.table("images", (*IMAGE_COLUMNS, "top5") if lists else IMAGE_COLUMNS)
     images = images if ids is None else images.take(np.sort(np.asarray(ids)))
+    if where:
+        images = images.filter(np.isin(images["image_id"].to_numpy(), images_where(run, where)))
     known = images.filter(pc.and_(pc.is_valid(images["label"]), pc.is_valid(images["predicted"])))
     if not len(known):
         raise ValueError("these images have no labels, so there are no mistakes to count")
@@ -211,10 +222,15 @@ def of_ids(ids: Ids) -> dict[str, str]:
     return {"selection": hashlib.sha256(np.sort(np.asarray(ids, "<i8")).tobytes()).hexdigest()}
 
 
-def classes_report(run: Run, split: str = "", ids: Ids = None) -> Report:
-    """Report on each class, see `class_table`; split, ids, errors: as in `confusion_report`."""
-    table = class_table(labelled(run, split, ids), run.class_names, run.manifest.labels_are_lists)
-    recipe = {"exhibit": "classes", "split": split, **of_ids(ids), **of_run(run)}
+def of_where(where: str) -> dict[str, str]:
+    """Return the part of a recipe that says which condition the images fulfil."""
+    return {"where": where} if where else {}
+
+
+def classes_report(run: Run, split: str = "", ids: Ids = None, where: str = "") -> Report:
+    """Report on each class, see `class_table`; split, ids, where, errors: as in `confusion_report`."""
+    table = class_table(labelled(run, split, ids, where), run.class_names, run.manifest.labels_are_lists)
+    recipe = {"exhibit": "classes", "split": split, **of_ids(ids), **of_where(where), **of_run(run)}
     return Report(recipe, {"split": split or "all", "classes": table.to_pylist()}, None, lambda: table)
 
 
@@ -319,15 +335,21 @@ def _given(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.ndarray, np.n
 
 
 def outvoted_report(
-    run: Run, count: int = VOTERS, split: str = "", label: str = "", majority: str = "", ids: Ids = None
+    run: Run,
+    count: int = VOTERS,
+    split: str = "",
+    label: str = "",
+    majority: str = "",
+    ids: Ids = None,
+    where: str = "",
 ) -> Report:
     """Report on the images whose `count` nearest neighbours vote for another label than theirs.
 
     See `disagreements` for the columns and the order; the picture is a sheet of the first ones.
     label, majority: with this label, and voted for that one, "" for any.
-    split, ids, errors: as in `confusion_report`.
+    split, ids, where, errors: as in `confusion_report`.
     """
-    images = labelled(run, split, ids)
+    images = labelled(run, split, ids, where)
     neighbors = run.select("neighbors", "feature", columns=NEIGHBOR_COLUMNS)
     found = outvoted(run, neighbors, count)
     table = chosen(found, images["image_id"].to_numpy(), label, majority, run.manifest.labels_are_lists)
@@ -336,7 +358,7 @@ def outvoted_report(
         table = table.append_column(name, rows[name])
     asked = {"count": count, "split": split, "label": label, "majority": majority}
     return Report(
-        {"exhibit": "outvoted", **asked, **of_ids(ids), **of_run(run)},
+        {"exhibit": "outvoted", **asked, **of_ids(ids), **of_where(where), **of_run(run)},
         {**asked, "images": len(images), "outvoted": len(table)},
         lambda: sheet(run, table),
         lambda: table,

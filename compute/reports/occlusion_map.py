@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from compute.occlusion.drawing import ARGMAX, LOGIT, PROBABILITY, Shading, at_pixels, class_hues
 from compute.occlusion.maps import centers, windows
@@ -19,6 +15,9 @@ from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import Originals, of_run, picture_of, preprocessing_of, read_original
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 VALUES = (PROBABILITY, LOGIT, ARGMAX)
 UNOCCLUDED = {PROBABILITY: "unoccluded", LOGIT: "unoccluded_logit", ARGMAX: ""}
@@ -149,6 +148,9 @@ def _draw(
         _name_classes(figure, shading, size, run.class_names)
     else:
         colors, low, high = shading.scale.legend
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import ListedColormap, Normalize
+
         drawn = ScalarMappable(Normalize(low, high), ListedColormap(colors))
         said = f"change of {asked['value']} of {maps['target']}, {shading.scale.unit}"
         figure.colorbar(drawn, ax=axes).set_label(said, size=14)
@@ -174,8 +176,10 @@ def crop(run: Run, image_id: int, read: Originals) -> np.ndarray:
     return preprocessing.shown(preprocessing.tensor(photograph))
 
 
-def _name_classes(figure: Figure, shading: Shading, size: tuple[int, int], names: tuple[str, ...]) -> None:
+def _name_classes(figure: "Figure", shading: Shading, size: tuple[int, int], names: tuple[str, ...]) -> None:
     """Name the class that each color stands for."""
+    from matplotlib.patches import Patch
+
     hues = class_hues(at_pixels(shading.values, shading.ys, shading.xs, size))
     patches = [Patch(color=hue, label=names[index]) for index, hue in hues.items()]
     figure.legend(handles=patches, title="predicted class", loc="outside right upper")

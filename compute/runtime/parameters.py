@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+BOUNDS = ("choices", "low", "high")
+"""Facts of a parameter that say which values it may have."""
+
 
 def parameter(
     default: Any,
@@ -22,6 +25,7 @@ def parameter(
     source: str = "",
     option: str = "",
     special: Mapping[Any, str] | None = None,
+    former: Any = None,
 ) -> Any:
     """Return a dataclass field with what a control, a command line option and a link need to know.
 
@@ -31,6 +35,8 @@ def parameter(
     option: name of the command line option, if it is not the field's.
     special: words for values that mean something else than their number, such as {0: "the image's own size"}.
         A page shows the words in place of the value; in the help they stand behind what the parameter is.
+    former: a value that was the default in an earlier version: it stays as good as unsaid for the proofs of
+        links, which were made when it was.
     """
     special = dict(special or {})
     meanings = [f"{value}: {words}" for value, words in special.items()]
@@ -44,6 +50,7 @@ def parameter(
         "source": source,
         "option": option,
         "special": special,
+        "former": former,
     }
     return field(default=default, metadata=facts)
 
@@ -83,9 +90,21 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def bounds_text(declared: dataclasses.Field) -> str:
-    """Return the bounds in words, such as "0 to 1" or "at least 1"; "" where there are none."""
-    low, high = declared.metadata["low"], declared.metadata["high"]
+def check_bounds(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
+    """Raise ValueError for a value that is not among the choices, or beyond the bounds.
+
+    bounds: "choices", "low" and "high", each where there are any.
+    """
+    choices, low, high = (bounds.get(each) for each in BOUNDS)
+    if choices is not None and value not in choices:
+        raise ValueError(f"{name} is {value!r}; choose from {', '.join(map(str, choices))}")
+    if not ((low is None or value >= low) and (high is None or value <= high)):
+        raise ValueError(f"{name} is {value!r}; it must be {bounds_text(bounds)}")
+
+
+def bounds_text(bounds: Mapping[str, Any]) -> str:
+    """Return "low" and "high" in words, such as "0 to 1" or "at least 1"; "" where there are none."""
+    low, high = bounds.get("low"), bounds.get("high")
     if low is None and high is None:
         return ""
     if high is None:
@@ -115,9 +134,5 @@ def _validated(declared: dataclasses.Field, value: Any) -> Any:
         value = float(value)
     if type(value) is not kind:
         raise ValueError(f"{declared.name} is {value!r}; it must be {kind.__name__}")
-    if facts["choices"] is not None and value not in facts["choices"]:
-        raise ValueError(f"{declared.name} is {value!r}; choose from {', '.join(map(str, facts['choices']))}")
-    low, high = facts["low"], facts["high"]
-    if not ((low is None or value >= low) and (high is None or value <= high)):
-        raise ValueError(f"{declared.name} is {value!r}; it must be {bounds_text(declared)}")
+    check_bounds(declared.name, value, facts)
     return value

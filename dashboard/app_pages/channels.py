@@ -8,7 +8,7 @@ import streamlit as st
 
 from compute.reports.drawing.run_images import box_of
 from dashboard.components import GridItem, data_url, image_grid
-from dashboard.data import photographs, runs
+from dashboard.data import partners, photographs, runs
 from dashboard.sections.channels import ascent, classes
 from dashboard.sections.channels.chooser import choose, key
 from dashboard.sections.channels.guided import guided_pngs
@@ -16,7 +16,7 @@ from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import link
-from dashboard.widgets import figures, image_links
+from dashboard.widgets import bar_charts, image_links
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
@@ -73,10 +73,11 @@ def _title(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
             key=key("ascent"),
             help="An image that the channel responds to strongly (Olah et al. 2017); computed live",
         )
-        link(
-            image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel),
-            "Compare the channel",
-        )
+        if partners.has_partner(opened.store, opened.run):
+            link(
+                image_links.compared(opened, tab="channels", layer=view.layer, channel=view.channel),
+                "Compare the channel",
+            )
         download_menu(opened)
     if row["dead"]:
         st.warning("A dead channel: no image of the store activates it.", icon=":material/power_off:")
@@ -154,9 +155,11 @@ def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
             link(opened.view.in_the_lab(), "What it looks for (gradient ascent)")
     with st.container():
         st.markdown("**How strongly it responds to the images**")
-        st.plotly_chart(
-            figures.histogram(row["histogram"], row["histogram_low"], row["histogram_high"]),
-            config={"displayModeBar": False},
+        bar_charts.histogram(
+            row["histogram"],
+            row["histogram_low"],
+            row["histogram_high"],
+            title="strongest activation in the image",
             alt="histogram of the channel's strongest activation in each image",
         )
     with st.container():
@@ -192,9 +195,9 @@ def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
     groups = classes.by_class(
         [each["value"] for each in rows], [images[each["image_id"]]["label"] for each in rows]
     )
-    st.plotly_chart(
-        classes.chart(groups),
-        config={"displayModeBar": False},
+    bar_charts.bars(
+        classes.bars(groups),
+        title="mean activation",
         alt="mean activation of the strongest patches by the label of their image",
     )
     st.caption(

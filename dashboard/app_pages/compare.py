@@ -4,11 +4,11 @@ import dataclasses
 
 import streamlit as st
 
-from dashboard.data import comparison, runs
+from dashboard.data import comparison, partners, runs
 from dashboard.data.comparison import Pair
 from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, summary
 from dashboard.sections.compare.shared_images import turn_back
-from dashboard.text import sentence
+from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 from dashboard.widgets.download_menu import download_menu
@@ -29,10 +29,10 @@ def complete(view: CompareView, run: Run) -> CompareView:
     listed = runs.stores()
     view = dataclasses.replace(view, other_store=comparison.other_store(view))
     if not view.other_store:
-        store, fingerprint = other_run.partner(view, run) or ("", "")
+        store, fingerprint = partners.partner(view.store, run) or ("", "")
         return dataclasses.replace(view, other_store=store, other_run=fingerprint)
     if not view.other_run and view.other_store in listed:
-        fingerprint = other_run.current(view.other_store)
+        fingerprint = partners.current(view.other_store)
         return dataclasses.replace(view, other_run=fingerprint or "")
     return view
 
@@ -91,7 +91,7 @@ def _choose(opened: Opened[CompareView]) -> None:
             )
             swap = {"on_click": _swap, "args": (view,), "help": "First and other"}
             st.button("Swap", icon=":material/swap_horiz:", **swap)
-    st.caption(f"First run: **{view.store}**, {_described(view.store, view.run)}")
+    st.caption(f"From **{plain(view.store)}**, {plain(_described(view.store, view.run))}")
 
 
 def _runs(view: CompareView) -> list[str]:
@@ -103,16 +103,16 @@ def _runs(view: CompareView) -> list[str]:
 def _described(store: str, fingerprint: str) -> str:
     """Describe a run by its network, its number of images, its accuracy and when it was made."""
     try:
-        manifest = runs.open_run(store, fingerprint).manifest
+        run = runs.open_run(store, fingerprint)
     except ValueError:
         return f"{fingerprint or 'no run'} (can't be read)"
-    model = manifest.model
+    manifest, model = run.manifest, run.manifest.model
     right = (model.get("accuracy") or {}).get("all")
     parts = [
         str(model.get("name", "network")),
         f"{manifest.images['count']:,} images" if "count" in manifest.images else "",
         "" if right is None else f"{right:.1%} right",
-        str(manifest.notes.get("created", ""))[:16].replace("T", " "),
+        runs.when_made(run),
         fingerprint[:6],
     ]
     return " · ".join(filter(None, parts))
@@ -146,7 +146,7 @@ def _nothing_in_common(pair: Pair) -> None:
 
 
 def _say_common(pair: Pair) -> None:
-    matched = pair.matched
+    matched, (first, other) = pair.matched, pair.stores
     if pair.itself:
         st.info(
             "This run is compared with itself, so all agrees. Choose another store or run above.",
@@ -154,8 +154,8 @@ def _say_common(pair: Pair) -> None:
         )
     elif matched.only or matched.other_only:
         st.caption(
-            f"{_counted(len(matched))} in both and compared; {_counted(matched.only)} only in the first run, "
-            f"{_counted(matched.other_only)} only in the other. Matched by SHA-256."
+            f"{_counted(len(matched))} in both and compared; {_counted(matched.only)} only in {plain(first)} "
+            f"and {_counted(matched.other_only)} only in {plain(other)}. Matched by SHA-256."
         )
 
 

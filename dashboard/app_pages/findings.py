@@ -10,8 +10,9 @@ from dashboard.jobs.lookup import result_of
 from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import FindingsView
+from dashboard.views.link_html import linked_picture
 from dashboard.views.navigation import PAGES, link
-from dashboard.views.state import LiveView
+from dashboard.views.state import LiveView, ViewState
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import page_of
 
@@ -70,23 +71,42 @@ def _card(folder: Folder, kept: FindingFile) -> None:
         why = sentence(kept.problem)
         st.error(f"`{kept.slug}.toml` can't be read: {why}", icon=":material/error:")
         return
-    finding, thumbnail = kept.finding, folder.thumbnail(kept.slug)
+    finding, opens = kept.finding, _opens(kept.finding)
     picture, words, numbers = st.columns([2, 4, 3], gap="medium")
-    if thumbnail is not None:
-        picture.image(thumbnail, alt=f"thumbnail of {finding.title}", width="stretch")
-    else:
-        picture.caption("No picture.")
+    with picture:
+        _picture(folder, kept, opens)
     with words:
         st.subheader(plain(finding.title), anchor=False)
         if finding.note:
             st.text(finding.note)
-        _state(finding)
+        _state(finding, opens)
         st.caption(f"{finding.created:%Y-%m-%d %H:%M} UTC, `{kept.slug}.toml`")
     with numbers:
         _numbers(finding)
 
 
-def _state(finding: Finding) -> None:
+def _opens(finding: Finding) -> ViewState | None:
+    """Return the view that a finding opens; None where its store or its page is not there."""
+    try:
+        return view_of(finding)[0] if finding.store in data.stores() else None
+    except ValueError:
+        return None
+
+
+def _picture(folder: Folder, kept: FindingFile, opens: ViewState | None) -> None:
+    """Draw a finding's picture, which is a link where there is something that it can open."""
+    thumbnail = folder.thumbnail(kept.slug)
+    if thumbnail is None:
+        st.caption("No picture.")
+        return
+    alt = f"thumbnail of {kept.finding.title}"
+    if opens is None:
+        st.image(thumbnail, alt=alt, width="stretch")
+    else:
+        linked_picture(thumbnail, opens, alt, key=f"findings/{kept.slug}", width="stretch")
+
+
+def _state(finding: Finding, opens: ViewState | None) -> None:
     try:
         view, _ = view_of(finding)
     except ValueError as error:
@@ -98,8 +118,8 @@ def _state(finding: Finding) -> None:
     gone = " :orange-badge[:material/history_toggle_off: run gone]" if check.run_gone else ""
     st.markdown(f"{MARKS[check.kind]}{gone}")
     st.caption(plain(sentence(check.sentence)))
-    if finding.store in data.stores():
-        link(view, f"Open {PAGES[view.page].title}")
+    if opens is not None:
+        link(opens, f"Open {PAGES[opens.page].title}")
 
 
 @st.cache_data(max_entries=256, show_spinner="Checking …", hash_funcs={Finding: Finding.to_toml})

@@ -24,7 +24,7 @@ from dashboard.views.image_tabs import (
     TABS,
 )
 from dashboard.views.navigation import link
-from dashboard.widgets import figures, image_links
+from dashboard.widgets import bar_charts, image_links
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_picker import pick
@@ -140,11 +140,8 @@ def _ranked(run: Run, top: list[tuple[str, float]]) -> None:
 
 
 def _bars(top: list[tuple[str, float]]) -> None:
-    st.plotly_chart(
-        figures.probabilities([name for name, _ in top], [value for _, value in top]),
-        config={"displayModeBar": False},
-        alt="the most probable classes",
-    )
+    names, values = zip(*top, strict=True)
+    bar_charts.probabilities(names, values, alt="the most probable classes")
 
 
 def _occlusion(opened: Opened[ImageView], chosen: ChosenImage) -> None:

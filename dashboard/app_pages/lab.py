@@ -53,7 +53,9 @@ def draw(opened: Opened[LabView]) -> None:
 
 def _preview(opened: Opened[LabView], chosen: ChosenImage | None, caption: str) -> None:
     if chosen is not None:
-        png = photographs.crop(opened.run, chosen.image_id or 0, chosen.upload)
+        view = opened.view
+        seen = photographs.whole if view.whole and METHODS[view.method].any_size else photographs.crop
+        png = seen(opened.run, chosen.image_id or 0, chosen.upload)
         st.image(png, caption=caption, alt=chosen.name, width=160)
 
 

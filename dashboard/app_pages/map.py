@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports.drawing.coloring import COLOR_COLUMNS, color_title
-from dashboard.data import image_search, runs, selections
+from compute.reports.drawing.coloring import color_title
+from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections import map
@@ -64,7 +64,7 @@ def _controls(opened: Opened[MapView]) -> None:
         if opened.view.show == "points":
             st.selectbox(
                 "Colour by",
-                COLOR_COLUMNS,
+                runs.choices(opened.run).colors,
                 key=_key("color"),
                 format_func=color_title,
                 width=200,
@@ -88,7 +88,8 @@ def _controls(opened: Opened[MapView]) -> None:
         )
         view = opened.view
         shown = {"map": view.map, "image": view.image, "selection": view.selection}
-        link(image_links.compared(opened, tab="maps", **shown), "Compare the maps")
+        if partners.has_partner(opened.store, opened.run):
+            link(image_links.compared(opened, tab="maps", **shown), "Compare the maps")
         download_menu(opened)
 
 

@@ -4,12 +4,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports.mistakes import cell, class_table, most_confused, wrong_lists
+from compute.images.sources import names_in_lists
+from compute.reports.mistakes import cell, most_confused, wrong_lists
 from dashboard.components import Pair, confusion_matrix
 from dashboard.data import selections
 from dashboard.data.labelled_images import Labelled, cell_of, labelled
 from dashboard.data.predictions import NOTHING_PREDICTED, predicts
-from dashboard.sections.mistakes import disagreeing, label_choice
+from dashboard.sections.mistakes.classes import classes
+from dashboard.sections.mistakes.column import column_choice, of_column
+from dashboard.sections.mistakes.disagreeing import disagreeing, label_choice
 from dashboard.text import percent, plain
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView
@@ -40,13 +43,14 @@ def draw(opened: Opened[MistakesView]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control("Show", list(TABS), key=_key("tab"), format_func=TABS.get, on_change=_turn_back)
         shown = _of_split(opened, shown)
+        column_choice(opened)
         download_menu(opened)
-    shown = _of_selection(opened, shown)
+    shown = of_column(opened, _of_selection(opened, shown))
     if not len(shown):
         st.info("None of these images has a label.", icon=":material/label_off:")
         return
     _headline(shown.images)
-    {"confusion": _confusion, "neighbors": disagreeing, "classes": _classes}[opened.view.tab](opened, shown)
+    {"confusion": _confusion, "neighbors": disagreeing, "classes": classes}[opened.view.tab](opened, shown)
 
 
 def _headline(images: pa.Table) -> None:
@@ -113,7 +117,10 @@ def _confusion(opened: Opened[MistakesView], shown: Labelled) -> None:
 
 def _wrong(opened: Opened[MistakesView], shown: Labelled) -> None:
     """Draw the images whose labels are not exactly those above a half, those of the greatest loss first."""
-    images = wrong_lists(shown.images)
+    view = opened.view
+    with st.container(horizontal=True):
+        label_choice("label", "Label", names_in_lists(shown.labels))
+    images = wrong_lists(shown.images, view.label, view.predicted)
     if not len(images):
         st.caption("There is no such image.")
         return
@@ -172,7 +179,7 @@ def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
 
 def _of_cell(opened: Opened[MistakesView], shown: Labelled) -> pa.Table:
     view = opened.view
-    if view.selection:
+    if view.selection or view.value:
         return cell(shown.images, view.label, view.predicted)
     return cell_of(opened.run, shown.split, view.label, view.predicted)
 
@@ -184,29 +191,6 @@ def _chosen(view: MistakesView) -> tuple[str, str]:
     if view.label or view.predicted:
         return f"{view.label or 'Any label'} taken for {view.predicted or 'another'}", "most"
     return "Most confident errors", "most"
-
-
-SHARE = {"format": "percent", "min_value": 0.0, "max_value": 1.0}
-
-
-def _classes(opened: Opened[MistakesView], shown: Labelled) -> None:
-    columns = st.column_config
-    st.dataframe(
-        class_table(shown.images, shown.classes, lists=opened.run.manifest.labels_are_lists),
-        hide_index=True,
-        column_config={
-            "class": columns.TextColumn("Class", pinned=True),
-            "images": columns.NumberColumn("Images", help="With that label", format="localized"),
-            "right": columns.NumberColumn("Right", help="Of these, predicted so", format="localized"),
-            "recall": columns.ProgressColumn("Recall", help="Right, of those with the label", **SHARE),
-            "precision": columns.ProgressColumn("Precision", help="Right, of those predicted so", **SHARE),
-            "taken_for": columns.TextColumn("Most often taken for"),
-            "taken": columns.NumberColumn("How often", format="localized"),
-            "loss": columns.NumberColumn("Mean loss (nat)", format="%.3f"),
-        },
-        alt="Counts, recall and precision of each class",
-    )
-    st.caption("A click on a column's name sorts by it.")
 
 
 def _turn_back() -> None:

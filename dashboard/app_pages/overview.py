@@ -1,6 +1,5 @@
 """The Overview page: the network and its images."""
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
@@ -12,12 +11,16 @@ from dashboard.sections.overview import first_sight
 from dashboard.sections.overview.filters import filter_pictures
 from dashboard.text import plain
 from dashboard.views import binding
-from dashboard.views.definitions import ChannelsView, OverviewView
-from dashboard.views.navigation import address_up_to, link
+from dashboard.views.definitions import ChannelsView, ImageView, OverviewView
+from dashboard.views.link_html import Column, Row, link_table
+from dashboard.views.navigation import address_up_to
 from dashboard.widgets.capability_list import capability_list
 from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import open_page
 from featurestore.reader import Run
+
+MOST_PROBLEMS = 500
+"""Images that could not be read, of which the page shows a row each."""
 
 SCALINGS = {"filter": "Each filter by its own range", "all": "All by one range"}
 
@@ -154,72 +157,70 @@ def filters(run: Run, view: OverviewView) -> None:
 
 
 def layers(run: Run, view: OverviewView) -> None:
-    """Draw a table of the layers."""
+    """Draw a table of the layers; a click on one shows its channels."""
     st.subheader("Layers", anchor=False)
-    columns = [
-        "layer",
-        "kind",
-        "tap",
-        "in_channels",
-        "channels",
-        "height",
-        "width",
-        "rf_height",
-        "rf_width",
-        "stride_y",
+    if not runs.choices(run).layers:
+        st.caption("This network has no layers with maps, so it has no channels to look at.")
+        return
+    counts = dead(run)
+    rows = [
+        Row(ChannelsView(view.store, view.run, layer=row["layer"]), _layer(row, counts.get(row["layer"])))
+        for row in runs.table(run, "layers").to_pylist()
     ]
-    rows = runs.table(run, "layers").select(columns)
-    dead = runs.table(run, "channels", ("layer", "dead")).group_by("layer").aggregate([("dead", "sum")])
-    st.dataframe(
-        _rows(rows, dead),
-        hide_index=True,
-        column_config={
-            "layer": "Layer",
-            "kind": "Kind",
-            "tap": st.column_config.TextColumn(
-                "Read after", help="Where in the network a channel's value is taken"
-            ),
-            "in_channels": "Channels in",
-            "channels": "Channels",
-            "map": st.column_config.TextColumn("Map", help="Height x width, in units"),
-            "field": st.column_config.TextColumn("Receptive field", help="Height x width in input pixels"),
-            "stride_y": st.column_config.NumberColumn(
-                "Stride", help="Input pixels between neighbouring units"
-            ),
-            "dead": st.column_config.NumberColumn(
-                "Dead", help="Channels that no image of the store activates"
-            ),
-        },
-    )
-    link(
-        ChannelsView(view.store, view.run, layer=next(iter(runs.choices(run).layers), "")),
-        "Look at the channels",
-    )
+    link_table(LAYER_COLUMNS, rows, "Layers")
+    st.caption("A click on a layer shows its channels.")
 
 
-def _rows(layers: pa.Table, dead: pa.Table) -> list[dict]:
-    counts = dict(zip(dead["layer"].to_pylist(), dead["dead_sum"].to_pylist(), strict=True))
-    rows = []
-    for row in layers.to_pylist():
-        kept = {name: row[name] for name in ("layer", "kind", "tap", "in_channels", "channels")}
-        sizes = {
-            "map": f"{row['height']} x {row['width']}",
-            "field": f"{row['rf_height']} x {row['rf_width']}",
-        }
-        rows.append(kept | sizes | {"stride_y": row["stride_y"], "dead": counts.get(row["layer"])})
-    return rows
+LAYER_COLUMNS = (
+    Column("Layer"),
+    Column("Kind"),
+    Column("Read after", "Where in the network a channel's value is taken"),
+    Column("Channels in", is_number=True),
+    Column("Channels", is_number=True),
+    Column("Map", "Height x width, in units", is_number=True),
+    Column("Receptive field", "Height x width in input pixels", is_number=True),
+    Column("Stride", "Input pixels between neighbouring units", is_number=True),
+    Column("Dead", "Channels that no image of the store activates", is_number=True),
+)
 
 
-def problems(run: Run) -> None:
-    """Draw a table of the images that could not be read, if there are any."""
+def _layer(row: dict, dead: int | None) -> list[str]:
+    """Return a layer's cells, in the order of LAYER_COLUMNS."""
+    return [
+        *(row[name] or "" for name in ("layer", "kind", "tap")),
+        *(f"{row[name]:,}" for name in ("in_channels", "channels")),
+        f"{row['height']} x {row['width']}",
+        f"{row['rf_height']} x {row['rf_width']}",
+        f"{row['stride_y']:g}",
+        "–" if dead is None else f"{dead:,}",
+    ]
+
+
+def dead(run: Run) -> dict[str, int]:
+    """Return how many channels of each layer no image activates; empty where the store does not say."""
+    if "channels" not in run.tables():
+        return {}
+    channels = runs.table(run, "channels", ("layer", "dead")).group_by("layer").aggregate([("dead", "sum")])
+    return dict(zip(channels["layer"].to_pylist(), channels["dead_sum"].to_pylist(), strict=True))
+
+
+def problems(run: Run, view: OverviewView) -> None:
+    """Draw a table of the images that could not be read, if there are any; a click on one shows its page."""
     if "problems" not in run.tables() or not len(runs.table(run, "problems")):
         return
     st.subheader("Images that could not be read", anchor=False)
-    st.dataframe(
-        runs.table(run, "problems").to_pandas(),
-        hide_index=True,
-        column_config={"image_id": "Image", "path": "Path", "reason": "Why"},
-    )
+    table = runs.table(run, "problems")
+    columns = (Column("Image", is_number=True), Column("Path"), Column("Why"))
+    rows = [
+        Row(
+            ImageView(view.store, view.run, image=each["image_id"]),
+            [str(each["image_id"]), each["path"], each["reason"]],
+        )
+        for each in table.slice(0, MOST_PROBLEMS).to_pylist()
+    ]
+    link_table(columns, rows, "Images that could not be read")
+    if len(table) > MOST_PROBLEMS:
+        st.caption(f"The first {MOST_PROBLEMS:,} of {len(table):,}; the table `problems` has all of them.")
 
 
 def _few(values) -> str:
@@ -236,4 +237,4 @@ filters(opened.run, opened.view)
 layers(opened.run, opened.view)
 st.subheader("What can be shown of this network", anchor=False)
 capability_list(opened.run)
-problems(opened.run)
+problems(opened.run, opened.view)

@@ -10,6 +10,7 @@ from dashboard.jobs.result_store import Entry, ResultCache, results
 from dashboard.text import plain, reason, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ResultsView
+from dashboard.views.link_html import linked_picture
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import LiveView
 from dashboard.widgets.header import Opened, open_page
@@ -17,6 +18,9 @@ from dashboard.widgets.image_wall import page_of
 from dashboard.widgets.live import job_list
 
 PER_PAGE = 24
+PICTURE = 160
+"""Width of a result's picture, in CSS pixels."""
+
 ORDERS = {"used": "Opened last", "made": "Made last", "size": "Largest"}
 FAILED = "results/failed"
 
@@ -100,22 +104,32 @@ def _chosen(view: ResultsView, entries: list[Entry]) -> list[Entry]:
 
 
 def _card(opened: Opened[ResultsView], cache: ResultCache, entry: Entry, runs: set[str]) -> None:
+    view = _view_of(entry, opened.store)
+    opens = view if view is not None and view.run in runs else None
     with st.container(border=True, height="stretch"):
         if (thumbnail := cache.thumbnail(entry)) is not None:
-            st.image(thumbnail, alt=f"result of {entry.title}", width=160)
+            _picture(thumbnail, opens, entry)
         st.markdown(f"**{plain(entry.title)}**")
         made = datetime.fromtimestamp(entry.made, UTC)
         where = entry.environment.get("device", "")
         st.caption(f"{made:%Y-%m-%d %H:%M} UTC, {_spoken(entry.bytes)}, {where}")
         st.space("stretch")
-        _ways(opened, cache, entry, runs)
+        _ways(cache, entry, opens)
 
 
-def _ways(opened: Opened[ResultsView], cache: ResultCache, entry: Entry, runs: set[str]) -> None:
-    view = _view_of(entry, opened.store)
+def _picture(thumbnail: bytes, opens: LiveView | None, entry: Entry) -> None:
+    """Draw a result's picture, which is a link where there is something that it can open."""
+    alt = f"result of {entry.title}"
+    if opens is None:
+        st.image(thumbnail, alt=alt, width=PICTURE)
+    else:
+        linked_picture(thumbnail, opens, alt, key=f"results/{entry.key} {entry.digest}", width=PICTURE)
+
+
+def _ways(cache: ResultCache, entry: Entry, opens: LiveView | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if view is not None and view.run in runs:
-            link(view, "Open", ":material/open_in_new:")
+        if opens is not None:
+            link(opens, "Open", ":material/open_in_new:")
         else:
             st.caption("Its run is gone.")
         if data.settings().read_only:

@@ -45,6 +45,23 @@ class Pair:
         return self.run, self.other
 
     @property
+    def names(self) -> tuple[str, str]:
+        """What tells the two apart: their networks, their stores, or when they were made."""
+        networks = tuple(str(run.manifest.model.get("name", "network")) for run in self.runs)
+        stores = self.view.store, other_store(self.view)
+        times = tuple(f"the {runs.spoken(run).replace('`', '')}" for run in self.runs)
+        numbers = tuple(f"run {run.fingerprint}" for run in self.runs)
+        different = (pair for pair in (networks, stores, times, numbers) if pair[0] != pair[1])
+        first, other = next(different, networks)
+        return first, other
+
+    @property
+    def stores(self) -> tuple[str, str]:
+        """The names of both stores; of one store's two runs, which one it is."""
+        names = self.view.store, other_store(self.view)
+        return names if names[0] != names[1] else ("the first run", "the other one")
+
+    @property
     def itself(self) -> bool:
         """Whether a run is compared with itself."""
         return self.run.folder.resolve() == self.other.folder.resolve()

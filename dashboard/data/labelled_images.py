@@ -8,9 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.reports.drawing import further_columns
 from compute.reports.mistakes import cell, confusion_counts
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
+from dashboard.views.definitions import MistakesView
+from dashboard.views.query_text import resolved
 from featurestore.reader import Run
 
 COLUMNS = ("image_id", "path", "label", "predicted", "correct", "split", "probability", "loss")
@@ -74,3 +77,25 @@ def labelled(run: Run, split: str = "") -> Labelled:
 def cell_of(run: Run, split: str, label: str, predicted: str) -> pa.Table:
     """Return the images of a cell of the confusion matrix, in the order in which they are shown."""
     return cell(labelled(run, split).images, label, predicted)
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
+def images_where(run: Run, where: str) -> np.ndarray:
+    """Return the image_ids (n,) that fulfil a condition on a further column; ValueError for a malformed
+    one."""
+    return further_columns.images_where(run, where)
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
+def values_of(run: Run, column: str) -> list[str]:
+    """Return the different values of a further column of texts, sorted."""
+    return further_columns.distinct(run, column)
+
+
+def condition(run: Run, view: MistakesView) -> str:
+    """Return the condition that a view has on a further column, as the command line says it; "" for none."""
+    if not (view.column and view.value):
+        return ""
+    numeric = further_columns.is_numeric(run, view.column)
+    value = view.value if numeric else resolved(view.value, values_of(run, view.column))
+    return f"{view.column}={value}"

@@ -3,6 +3,7 @@
 Runs are told apart by their folder, which ends in the fingerprint.
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from compute.analysis.search import ExactSearch
 from compute.images import sources
 from compute.models import zoo
 from compute.models.model import Model
-from compute.reports.drawing.coloring import Coloring
+from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, color_columns
 from compute.reports.drawing.coloring import coloring as coloring_of
+from compute.reports.drawing.further_columns import grouping_columns
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import first_shown, image_search
 from dashboard.settings import Settings, find_stores
@@ -25,6 +27,8 @@ from featurestore import vector_cache
 from featurestore.layout import CURRENT
 from featurestore.places import Place, beside, place
 from featurestore.reader import Run, Store
+
+log = logging.getLogger(__name__)
 
 BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
 
@@ -43,13 +47,19 @@ def stores() -> dict[str, Place]:
 def shown_store(asked: str) -> str:
     """Return the name of the store that an address shows which asks for this one, or for none.
 
-    That is then the first one that can be read, else the first. "" for one that is not served.
+    For none, it is the one that was finished first, in the first of the command line's places that has one to
+    read: the same for all visitors, whatever is built later. "" for one that is not served.
     """
     listed = stores()
     if asked:
         name = resolved(asked, listed)
         return name if name in listed else ""
-    return next(filter(_is_readable, listed), next(iter(listed), ""))
+    for each in settings().stores:
+        here = set(find_stores([each]).values())
+        readable = [name for name, path in listed.items() if path in here and _is_readable(name)]
+        if readable:
+            return min(readable, key=_first_finished)
+    return next(iter(listed), "")
 
 
 def has_run(where: Place) -> bool:
@@ -62,6 +72,21 @@ def _is_readable(name: str) -> bool:
         return open_run(name, Store(_folder(name)).current()) is not None
     except ValueError:
         return False
+
+
+def _first_finished(name: str) -> tuple[bool, str, str]:
+    """Return what stores are sorted by: when their oldest run was made, those without a time last."""
+    folder = _folder(name)
+    times = [time for fingerprint in Store(folder).runs() if (time := _made(folder, fingerprint))]
+    return (not times, min(times, default=""), name)
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _made(store: str, fingerprint: str) -> str:
+    try:
+        return str(Store(store).open(fingerprint).manifest.notes.get("created", ""))
+    except ValueError:
+        return ""
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -137,8 +162,22 @@ def refusal(run: Run) -> str | None:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def source(spec: str) -> sources.ImageSource:
-    """Open a source of images, such as a folder."""
-    return sources.open_source(spec)
+    """Open a source of images, such as a folder; ValueError where it can't be opened.
+
+    A store may be somebody else's, so what it names is read within what the command line allows, and what
+    stands there is not said.
+    """
+    try:
+        opened = sources.open_source(spec, sources.Reach(settings().originals, network=False))
+        opened.prepare()
+    except sources.NotAllowed:
+        raise
+    except (ValueError, OSError) as error:
+        log.warning("the images %r can't be opened: %s", spec, error)
+        raise ValueError(
+            f"the images of this run can't be read from {spec} (the server's log says why)"
+        ) from error
+    return opened
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -150,6 +189,16 @@ def original(run: Run, image_id: int) -> bytes:
 def run_names(store: str) -> list[str]:
     """Return the fingerprints of all runs of a store; not cached, as a store can be made anew."""
     return Store(_folder(store)).runs()
+
+
+def spoken(run: Run) -> str:
+    """Return what a store's run is called: "run of 2026-11-24 01:30", or its number if that isn't known."""
+    return f"run of {made}" if (made := when_made(run)) else f"run `{run.fingerprint}`"
+
+
+def when_made(run: Run) -> str:
+    """Return when a run was made, such as "2026-11-24 01:30", UTC; "" where that isn't known."""
+    return str(run.manifest.notes.get("created", ""))[:16].replace("T", " ")
 
 
 def folder_beside(store: str) -> Path:
@@ -182,6 +231,8 @@ def read_choices(run: Run) -> Choices:
         maps=tuple(maps),
         grids={name: tuple(each["kind"] for each in kinds if each["method"] == name) for name in maps},
         occlusion="occlusion" in tables,
+        columns=grouping_columns(run) if "columns" in tables else (),
+        colors=color_columns(run) if "columns" in tables else COLOR_COLUMNS,
         first_image=first_shown.first_image(run),
         first_channel=first_shown.first_channel(run),
     )

@@ -23,7 +23,7 @@ class Request:
         none
     target: class name
     layer, channel, y, x: of the units
-    whole: pictures in their own size
+    whole: pictures as they are, not the network's crop
 
     Inputs that the method doesn't read are left out, so that they make no second job of the same result.
     """
@@ -79,7 +79,7 @@ class Request:
             "run": self.run,
             "image": self.image and self.image[1],
             "second": self.second and self.second[1],
-            "whole": self.whole or None,
+            "whole": self.whole if self.method.any_size else None,
         }
         inputs |= {name: getattr(self, name) for name in ("target", "layer", "channel", "y", "x")}
         name = self.method.name

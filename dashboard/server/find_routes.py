@@ -7,12 +7,13 @@ from itertools import islice
 
 from starlette.routing import Route
 
+from dashboard.data import partners
 from dashboard.data import runs as data
 from dashboard.findings.folder import findings
 from dashboard.findings.recheck import view_of
 from dashboard.server.routes import OpenRun, Payload, endpoint_of
 from dashboard.views.definitions import ChannelsView, ImageView, MistakesView
-from dashboard.views.navigation import PAGES, address
+from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
 from featurestore.reader import Run
 
@@ -58,7 +59,7 @@ def _has(words: list[str], name: str) -> bool:
 
 
 def _pages(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
-    for entry in PAGES.values():
+    for entry in partners.pages(store, run):
         if _has(words, entry.title):
             yield entry.title, "page", entry.view(store, run.fingerprint)
 

@@ -47,8 +47,7 @@ STYLE = ".arriving [data-testid=stMain] { visibility: hidden }"
 ELEMENTS = ("PageLink", "Selectbox", "ButtonGroup", "BidiComponent", "NumberInput", "Button", "ImageList")
 DRAWN = {
     "overview": (*ELEMENTS, "Table", "Metric"),
-    "channels": (*ELEMENTS, "Table", "PlotlyChart"),
-    "image": (*ELEMENTS, "PlotlyChart"),
+    "channels": (*ELEMENTS, "Table"),
 }
 """Parts of the front end that a page draws with; of other pages it is ELEMENTS.
 

@@ -10,7 +10,13 @@ import streamlit as st
 
 import dashboard
 
-SCRIPTS = ("dashboard.app_pages", "dashboard.__main__", "dashboard.findings.__main__", "dashboard.server.app")
+SCRIPTS = (
+    "dashboard.app_pages",
+    "dashboard.__main__",
+    "dashboard.components.build",
+    "dashboard.findings.__main__",
+    "dashboard.server.app",
+)
 """Run by themselves, not imported by others."""
 
 

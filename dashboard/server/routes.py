@@ -55,7 +55,7 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/thumbnail/{run}/{{image_id}}": _thumbnail,
         f"/caption/{run}/{{image_id}}": _caption,
         f"/points/{run}/{{method}}": _points,
-        f"/colors/{run}/{{column}}": _colors,
+        f"/colors/{run}/{{column:path}}": _colors,
         f"/hits/{run}/{{text:path}}": _hits,
         f"/tiles/{run}/{{method}}/{{kind}}/cells": _cells,
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": _picture,

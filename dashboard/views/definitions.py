@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from compute.methods import METHODS
-from compute.reports.drawing.coloring import COLOR_COLUMNS
 from dashboard.views import image_tabs
 from dashboard.views.query_text import Notes
 from dashboard.views.state import (
@@ -38,7 +37,7 @@ class MapView(ViewState):
     page: ClassVar[str] = "map"
     map: str = view_field("", among="maps")
     show: str = view_field("points", choices=("points", "grid"))
-    color: str = view_field("label", choices=COLOR_COLUMNS)
+    color: str = view_field("label", among="colors")
     kind: str = view_field("unique", choices=("unique", "nearest"))
     seams: bool = view_field(False)
     image: int = view_field(-1, among="images", optional=True)
@@ -133,16 +132,30 @@ class ImageView(LiveView):
         return image_tabs.shows_result(self.tab, self.source == "live")
 
 
+CLASS_COLUMNS = ("class", "images", "right", "recall", "precision", "taken_for", "taken", "loss")
+
+
 @dataclass(frozen=True)
 class MistakesView(ViewState):
+    """Which classes are taken for which.
+
+    sort: the column that the table of classes is sorted by, with "-" for the greatest first; "" for the
+        network's order.
+    column, value: only images whose further column (of the list that they came with) is as said; "" for all.
+    """
+
     page: ClassVar[str] = "mistakes"
     tab: str = view_field("confusion", choices=("confusion", "neighbors", "classes"))
     split: str = view_field("")
     label: str = view_field("")
     predicted: str = view_field("")
+    column: str = view_field("", among="columns", optional=True)
+    value: str = view_field("", listed=True)
     k: int = view_field(10, low=1, high=20)
     selection: str = view_field("", longest=LONGEST_NAME)
     images_page: int = view_field(1, low=1)
+    sort: str = view_field("", choices=("", *CLASS_COLUMNS, *(f"-{name}" for name in CLASS_COLUMNS)))
+    classes_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)

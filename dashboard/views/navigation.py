@@ -81,7 +81,7 @@ PAGES = {
             CompareView,
             "Compare",
             ":material/compare:",
-            "Two runs over the same images: which predictions, neighbours, channels and maps changed.",
+            "Two networks over the same images: which predictions, neighbours, channels and maps changed.",
         ),
         PageEntry(
             LabView,
@@ -129,18 +129,26 @@ def title(page: str, store: str) -> str:
 
 def address(view: ViewState) -> str:
     """Return the address of a view, relative to the app."""
-    return f"{path_of(view.page)}?{urlencode(view.to_query(), errors='replace')}"
+    return f"{_place(view)}?{urlencode(view.to_query(), errors='replace')}"
 
 
 def address_up_to(view: ViewState, field: str) -> str:
-    """Return the address of a view, relative to the app, up to the value of a field, which is to follow."""
-    query = {name: text for name, text in view.to_query().items() if name != field}
-    return f"{path_of(view.page)}?{urlencode(query, errors='replace')}&{field}="
+    """Return the address of a view, relative to the app, up to the value of a field, which is to follow.
+
+    It is without a proof, which is of one value alone.
+    """
+    query = {name: text for name, text in view.to_query().items() if name not in (field, "proof")}
+    return f"{_place(view)}?{urlencode(query, errors='replace')}&{field}="
 
 
 def path_of(page: str) -> str:
-    """Return the page's path, relative to the app; the first page has none."""
+    """Return the page's path, below the app's; the first page has none."""
     return "" if page == next(iter(PAGES)) else page
+
+
+def _place(view: ViewState) -> str:
+    # A query alone would be one of the page on which the address stands.
+    return path_of(view.page) or "./"
 
 
 def link(view: ViewState, label: str | None = None, icon: str | None = None) -> None:

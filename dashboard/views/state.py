@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method
+from compute.reports.drawing.coloring import COLOR_COLUMNS
 from dashboard.views.query_text import LONGEST, Notes, abbreviated, clamp, read, resolved, write
 
 LONGEST_RUN, LONGEST_NAME, LONGEST_PROOF = 128, 32, 400
@@ -41,6 +42,8 @@ class Choices:
     maps: the methods by which there are maps, such as "tsne"; the one that is shown first comes first.
     grids: the kinds of grid by the map that they are made from.
     occlusion: whether there are occlusion maps of its images.
+    columns: what the list of its images says beside label and split.
+    colors: what its maps can be colored by.
     first_image: number of the image that is shown where none is asked for.
     first_channel: the layer and channel that are; None where there is no layer.
     """
@@ -51,6 +54,8 @@ class Choices:
     maps: tuple[str, ...] = ()
     grids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     occlusion: bool = True
+    columns: tuple[str, ...] = ()
+    colors: tuple[str, ...] = COLOR_COLUMNS
     first_image: int = 0
     first_channel: tuple[str, int] | None = None
 
@@ -146,14 +151,14 @@ class ViewState:
         """Return the part of the query that is not at its default, nor at one of before.
 
         It stays the same when a later version of the page has more controls, or shows something else first.
+        What had another default before is said unless it is that one.
         """
-        unsaid = self._defaults().to_query()
-        unsaid |= {
-            each.name: write(each.metadata["former"])
-            for each in dataclasses.fields(self)
-            if each.metadata.get("former") is not None
-        }
+        unsaid = self._defaults().to_query() | self._former()
         return {name: text for name, text in self.to_query().items() if unsaid.get(name) != text}
+
+    def _former(self) -> dict[str, str]:
+        """Return the texts of fields that had another default in an earlier version."""
+        return _former_texts(dataclasses.fields(self))
 
     def _defaults(self) -> "ViewState":
         return type(self)()
@@ -167,6 +172,11 @@ class ViewState:
                 view = dataclasses.replace(view, **{each.name: value})
                 notes += note
         return view, tuple(notes)
+
+
+def _former_texts(fields: Iterable[dataclasses.Field]) -> dict[str, str]:
+    former = {each.name: each.metadata.get("former") for each in fields}
+    return {name: write(value) for name, value in former.items() if value is not None}
 
 
 def fields_of(cls: type[ViewState]) -> tuple[dataclasses.Field, ...]:
@@ -217,6 +227,11 @@ class MethodView(ViewState):
 
     def _defaults(self) -> "MethodView":
         return type(self)(parameters=read_parameters(self.method, {})[0])
+
+    def _former(self) -> dict[str, str]:
+        declared = METHODS[self.method].parameters() if self.method in METHODS else ()
+        of_method = {PARAMETER + name: text for name, text in _former_texts(declared).items()}
+        return super()._former() | of_method
 
     def turned_to(self, method: str, **fields: Any) -> Self:
         """Return the view of a method, with these fields; another one is as it was left.
@@ -304,7 +319,7 @@ class LiveView(MethodView):
     layer: name of a layer.
     channel: a channel of it.
     y, x: row and column of one unit in the channel's map; -1 is the whole channel.
-    whole: whether the pictures are taken in their own size and not cropped for the network.
+    whole: whether a method that takes pictures of any size gets them whole, not cropped for the network.
     layers: the layers that other holders have, as (name, text) of an address: "layer.units", "conv2".
     """
 
@@ -317,7 +332,7 @@ class LiveView(MethodView):
     channel: int = view_field(-1, among="channels", optional=True)
     y: int = view_field(-1, low=-1)
     x: int = view_field(-1, low=-1)
-    whole: bool = view_field(False)
+    whole: bool = view_field(True, former=False)
     layers: tuple[tuple[str, str], ...] = ()
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from compute.reports.drawing.report import CSV, NPY, PARQUET, PNG
+from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 from dashboard.data import runs
 from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.downloads.download import Download, path_said

@@ -94,7 +94,7 @@ def class_legend(classes: np.ndarray, names: Sequence[str]) -> go.Figure:
     """
     counts = Counter(classes.ravel().astype(int).tolist())
     hues = dict(list(class_hues(classes.astype(int)).items())[:MOST_CLASSES])
-    figure = probabilities([names[index] for index in hues], [counts[index] / classes.size for index in hues])
+    figure = _shares([names[index] for index in hues], [counts[index] / classes.size for index in hues])
     figure.update_traces(
         marker_color=[to_hex(hue) for hue in hues.values()],
         textposition="outside",
@@ -102,31 +102,11 @@ def class_legend(classes: np.ndarray, names: Sequence[str]) -> go.Figure:
         hovertemplate="%{customdata}: %{x:.2%} of the map<extra></extra>",
     )
     figure.update_layout(height=28 * len(hues) + 68)
-    figure.update_xaxes(title="share of the map")
     return figure
 
 
-def histogram(counts: Sequence[int], low: float, high: float, unit: str = "activation") -> go.Figure:
-    """Draw bars over equal bins from `low` to `high`."""
-    edges = np.linspace(low, high, len(counts) + 1)
-    figure = go.Figure(
-        go.Bar(
-            x=(edges[:-1] + edges[1:]) / 2,
-            y=list(counts),
-            width=float(edges[1] - edges[0]),
-            marker={"color": palettes.BAR, "line": {"width": 0}},
-            customdata=np.stack([edges[:-1], edges[1:]], 1),
-            hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}<br>%{y} images<extra></extra>",
-        )
-    )
-    figure.update_layout(margin=MARGIN, height=220, bargap=0)
-    figure.update_xaxes(title=f"strongest {unit} in the image")
-    figure.update_yaxes(title="images")
-    return figure
-
-
-def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
-    """Draw horizontal bars, the first on top. Names may be numbers, and two may be the same."""
+def _shares(names: Sequence[str], values: Sequence[float]) -> go.Figure:
+    """Draw horizontal bars of 0 to 1, the first on top. Names may be numbers, and two may be the same."""
     places = list(range(len(names)))
     figure = go.Figure(
         go.Bar(
@@ -144,7 +124,7 @@ def probabilities(names: Sequence[str], values: Sequence[float]) -> go.Figure:
     figure.update_layout(margin=MARGIN | {"r": 24}, height=36 * len(names) + 50)
     # The last tick is as wide as the margin, and would be left out.
     figure.update_xaxes(
-        range=[0, 1], title="probability", tickformat=".0%", dtick=0.5, ticklabeloverflow="allow"
+        range=[0, 1], title="share of the map", tickformat=".0%", dtick=0.5, ticklabeloverflow="allow"
     )
     figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=list(names))
     return figure

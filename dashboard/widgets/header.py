@@ -9,7 +9,7 @@ from typing import Generic
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.data import runs, selections
+from dashboard.data import partners, runs, selections
 from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.result import Result
@@ -139,7 +139,7 @@ def _draw(bar: _Bar, opened: Opened[View], choices: Choices, listed: dict[str, P
     with bar.name:
         link(_shown_on(OverviewView, view, choices), "Featurescope", ":material/apps:")
     with bar.pages:
-        for each in PAGES.values():
+        for each in partners.pages(view.store, opened.run, shown=view.page):
             link(_shown_on(each.view, view, choices))
     with bar.tools:
         _choose_store(type(view), listed)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND
-from dashboard.data import runs
+from dashboard.data import partners, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.views import binding, image_tabs
 from dashboard.views.binding import View
@@ -50,7 +50,8 @@ def pages(opened: Opened, chosen: ChosenImage) -> Iterator[tuple[ViewState, str]
     if chosen.image_id is None:
         return
     yield _as_left(MapView, opened, image=chosen.image_id, camera="", bounds=""), "On the map"
-    yield compared(opened, image=chosen.image_id, tab="predictions", kind="all", label=""), "Compare"
+    if partners.has_partner(opened.store, opened.run):
+        yield compared(opened, image=chosen.image_id, tab="predictions", kind="all", label=""), "Compare"
     row = opened.run.image(chosen.image_id)
     if row["correct"] is False:
         lists = opened.run.manifest.labels_are_lists

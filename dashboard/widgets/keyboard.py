@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.components import loader
 from dashboard.views import urls
-from dashboard.views.definitions import ImageView, NeighborsView
+from dashboard.views.definitions import CompareView, ImageView, NeighborsView
 from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
 from featurestore.reader import Run
@@ -50,16 +50,22 @@ def keyboard(view: ViewState, run: Run) -> None:
 
 
 def walk_through(opens: ViewState, image_ids: np.ndarray) -> None:
-    """Note the list (n,) whose images a click opens: the keys then walk through it, in its order."""
-    st.session_state[WALK] = type(opens), image_ids
+    """Note the list (n,) whose images a click opens: the keys then walk through it, in its order.
+
+    opens: the view that it opens, of any image.
+    """
+    st.session_state[WALK] = opens, image_ids
 
 
 def keys_of(view: ViewState, run: Run) -> list[Key]:
     """Return the keys of a page that shows an image; none for another page, or an uploaded image."""
-    if not isinstance(view, PAGES_OF_AN_IMAGE) or view.upload:
+    in_a_list = isinstance(view, CompareView)
+    if not (in_a_list or (isinstance(view, PAGES_OF_AN_IMAGE) and not view.upload)):
         return []
-    page, listed = st.session_state.get(WALK, (None, np.zeros(0, int)))
-    places = np.flatnonzero(listed == view.image) if page is type(view) else ()
+    listed = _walked(view)
+    places = np.flatnonzero(listed == view.image)
+    if in_a_list and not len(places):
+        return []
     if len(places):
         place, last = int(places[0]), len(listed) - 1
         beside = {number: int(listed[number]) for number in (place - 1, place + 1) if 0 <= number <= last}
@@ -73,3 +79,16 @@ def keys_of(view: ViewState, run: Run) -> list[Key]:
         for number, (keys, word) in said.items()
         if number in beside
     ]
+
+
+def _walked(view: ViewState) -> np.ndarray:
+    """Return the list that a person walks through on this page; empty where it is another page's.
+
+    On Compare the list stands on the page itself, and is another one as soon as anything but the image is.
+    """
+    opens, listed = st.session_state.get(WALK, (None, np.zeros(0, int)))
+    if isinstance(view, CompareView):
+        same = opens is not None and dataclasses.replace(opens, image=view.image, proof=view.proof) == view
+    else:
+        same = type(opens) is type(view)
+    return listed if same else np.zeros(0, int)

@@ -22,8 +22,8 @@ def offer(view: ViewState, run: Run, latest: str, proof: Proof | None) -> None:
 def _to_the_new(view: ViewState, run: Run, latest: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.info(
-            f"This store was regenerated: you see its older {_named(run)}; the current one is "
-            f"{_named(runs.run_at(str(runs.stores()[view.store]), latest))}.",
+            f"This store was regenerated: you see its older {runs.spoken(run)}; the current one is "
+            f"the {runs.spoken(runs.run_at(str(runs.stores()[view.store]), latest))}.",
             icon=":material/update:",
         )
         errors.offer(dataclasses.replace(view, run=""), "Show the same view on the new run", primary=False)
@@ -36,14 +36,8 @@ def _to_the_old(view: ViewState, run: Run, proof: Proof) -> None:
         gone = "" if old else " The old run's folder is gone, so it can't be shown any more."
         st.info(
             f"This store was regenerated: the link was made on run `{proof.run}`; you see the same view on "
-            f"{_named(run)}.{gone}",
+            f"the {runs.spoken(run)}.{gone}",
             icon=":material/update:",
         )
         if old:
             errors.offer(dataclasses.replace(view, run=old), "Show the old run", primary=False)
-
-
-def _named(run: Run) -> str:
-    """Return a run's name with the time it was made, where that is known: 2026-11-24 01:30."""
-    made = str(run.manifest.notes.get("created", ""))[:16].replace("T", " ")
-    return f"run `{run.fingerprint}`" + (f" of {made}" if made else "")

@@ -149,15 +149,27 @@ def _not_itself(run: Run) -> Iterator[str]:
     yield from _rows(pc.equal(rows["image_id"], rows["neighbor_id"]), "is its own neighbour")
 
 
+def _numbers_of_columns(run: Run) -> Iterator[str]:
+    """A further column has numbers beside all of its texts, or beside none."""
+    rows = run.table("columns", ["column", "number"])
+    counted = rows.group_by("column").aggregate([("number", "count"), ([], "count_all")])
+    partly = pc.and_(
+        pc.greater(counted["number_count"], 0), pc.less(counted["number_count"], counted["count_all"])
+    )
+    if partly.to_pylist().count(True):
+        yield f"column {_some(counted.filter(partly)['column'].to_pylist())} has numbers in some rows alone"
+
+
 CHECKS = (
     _every_image("images"),
     _every_image("features"),
     Check(("features",), _finite_features),
+    Check(("columns",), _numbers_of_columns),
     *(_class_names(table, column) for table, column in (("images", "predicted"), ("occlusion", "target"))),
     _class_or_label("channels", "top_class"),
     *(
         _image_ids(table)
-        for table in ("top_patches", "occlusion", "embeddings", "neighbors", "grids", "problems")
+        for table in ("columns", "top_patches", "occlusion", "embeddings", "neighbors", "grids", "problems")
     ),
     _image_ids("neighbors", "neighbor_id"),
     Check(("neighbors",), _not_itself),

@@ -3,7 +3,7 @@
 import pytest
 
 from featurestore.reader import Store
-from tests.support.servers.dashboard import DRAWN, address_has, copied_link, dashboard, draw_lasso
+from tests.support.servers.dashboard import DRAWN, address_has, copied_link, dashboard, draw_lasso, ready
 from tests.support.stores.served import copied_store, write_second_store, write_served_store
 
 
@@ -24,12 +24,21 @@ def address(two):
 
 def test_a_click_shows_an_image_on_both_sides(visit, address):
     page = visit(f"{address}&tab=neighbors")
-    page.locator(".grid button:has(img)").first.click()
+    entries = page.evaluate("history.length")
+    page.locator(".grid a:has(img)").first.click()
     address_has(page, "image=")
-    page.get_by_text("Other run: second").first.wait_for()
+    page.get_by_role("group", name="Neighbours by second").wait_for()
     image = page.url.split("image=")[1].split("&")[0]
     page.get_by_text(f"The neighbours of image {image}").wait_for()
-    assert page.locator(".grid").count() == 3
+    assert page.locator(".grid").count() == 3 and page.evaluate("history.length") == entries + 1
+    listed = page.locator(".grid").last.locator("a")
+    images = listed.evaluate_all("cards => cards.map(card => new URL(card.href).searchParams.get('image'))")
+    page.keyboard.press("j")
+    address_has(page, f"image={images[1]}&")
+    ready(page).go_back()
+    page.get_by_text(f"The neighbours of image {image}").wait_for()
+    ready(page).go_back()
+    address_has(page, "image=-1&")
 
 
 def test_a_lasso_in_one_map_is_in_the_other_and_the_link_proves_both_runs(visit, address, two):

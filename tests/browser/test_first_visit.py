@@ -4,30 +4,13 @@ import pytest
 
 from dashboard.views.navigation import PAGES, path_of
 from tests.support.servers.dashboard import PATIENCE, ready
+from tests.support.servers.layout_shift import WATCH, WORST
 
 MOST_SHIFT = 0.15
 """Cumulative layout shift; the aim is 0.1, and a busy machine is slower than what waits for it."""
 MOST_BYTES = 2_500_000
 SETTLED = 3000
 """Milliseconds after which nothing moves any more."""
-
-# As https://web.dev/articles/cls counts: the worst window of 5 s without a gap of 1 s.
-WATCH = """
-window.shifts = []
-new PerformanceObserver(list => {
-  for (const each of list.getEntries()) if (!each.hadRecentInput) shifts.push([each.value, each.startTime])
-}).observe({ type: "layout-shift", buffered: true })
-"""
-WORST = """() => {
-  let worst = 0, sum = 0, start = -Infinity, last = -Infinity
-  for (const [value, time] of shifts) {
-    if (time - last > 1000 || time - start > 5000) [sum, start] = [0, time]
-    sum += value
-    last = time
-    worst = Math.max(worst, sum)
-  }
-  return worst
-}"""
 
 
 @pytest.mark.parametrize("page", PAGES)

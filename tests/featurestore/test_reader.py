@@ -131,7 +131,7 @@ def test_occlusion_maps_are_matrices(run):
         (lambda run: run.neighbors("sound", 1), "unknown space 'sound' .* there are feature, pixel"),
         (lambda run: run.embedding("tsne"), "unknown method 'tsne' .* there are pca, umap"),
         (lambda run: run.grid("umap", "round"), "unknown kind 'round' of umap .* there are nearest, unique"),
-        (lambda run: run.table("pictures"), "unknown table 'pictures'; tables are images, features"),
+        (lambda run: run.table("pictures"), "unknown table 'pictures'; tables are images, columns, features"),
         (lambda run: run.table("images", ["colour"]), "no column 'colour'; columns are image_id, path"),
         (lambda run: run.rows("channels", [1]), "keyed by layer, channel, not by image_id"),
     ],

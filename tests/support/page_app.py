@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import streamlit as st
@@ -86,6 +87,19 @@ def pictures(app: AppTest) -> list[str]:
 def button(app: AppTest, label: str):
     """The first button of this label."""
     return next(each for each in app.button if each.label == label)
+
+
+def link_table(app: AppTest, label: str) -> list[tuple[str, list[str], list[str]]]:
+    """The rows of a table of links: the address, the texts, and the addresses of cells of their own."""
+    bodies = [each.proto.body for each in app.get("html") if "link-table" in each.proto.body]
+    trees = [ElementTree.fromstring(body) for body in bodies if body.startswith("<div")]
+    (table,) = (tree.find("table") for tree in trees if tree.find("table").get("aria-label") == label)
+    return [_link_row(row) for row in table.iterfind("tbody/tr")]
+
+
+def _link_row(row: ElementTree.Element) -> tuple[str, list[str], list[str]]:
+    first, *others = [link.get("href") for link in row.iter("a")]
+    return first, ["".join(cell.itertext()) for cell in row], others
 
 
 def forget(store: Path, table: str) -> None:

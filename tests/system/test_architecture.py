@@ -41,7 +41,7 @@ LAYERS = {
     ),
 }
 """The rooms of a package, a line each layer: a room imports itself and the lines above it, none beside it."""
-READERS_OF_STORES = ("compute.reports", "compute.pipeline", "compute.cli")
+READERS_OF_STORES = ("compute.reports", "compute.pipeline", "compute.cli", "compute.images.sources.bucket")
 FORBIDDEN = {
     "featurestore": ("compute", "dashboard", "torch", "torchvision", "streamlit"),
     "compute": ("dashboard", "streamlit"),
@@ -61,12 +61,14 @@ LATE = {
     "compute.cli.store": {"compute", "featurestore"},  # `--help` and `--version` need no torch
     "compute.demo.images": {"sklearn"},  # the digits alone
     "compute.images.pictures": {"matplotlib"},  # a number needs no colour map
-    "compute.images.sources": {
-        "compute.demo.images",
-        "compute.demo.photographs",
-        "compute.runtime.vision",
-        "torch",
-    },  # one source each
+    "compute.images.preprocessing": {"torch"},  # what is wrong with a size or a mean is told without
+    "compute.images.sources.embedded": {"compute.demo.images", "compute.demo.photographs"},  # one source each
+    "compute.images.sources.opening": {
+        "compute.images.sources.bucket",
+        "compute.images.sources.lists.list_source",
+        "compute.images.sources.tables",
+    },  # pyarrow, of some sources alone
+    "compute.images.sources.torchvision_sets": {"compute.runtime.vision", "torch"},  # one source each
     "compute.models.architectures.hub": {"huggingface_hub"},  # weights from the network alone
     "compute.models.architectures.hugging_face": {"huggingface_hub", "transformers"},  # optional
     "compute.models.architectures.timm_networks": {"timm"},  # seconds to import, its networks alone
@@ -82,6 +84,8 @@ LATE = {
         "openTSNE",
         "umap",
     },  # seconds to import, one stage each
+    "compute.reports.drawing.charts": {"matplotlib"},  # a second to import, for files alone
+    "compute.reports.occlusion_map": {"matplotlib"},  # the same
     "compute.runtime.vision_layers": {"compute.runtime.vision"},  # longer to import than torch
     "dashboard.__main__": {"dashboard.server.app"},  # reads the settings that the command line has just set
     "dashboard.findings.__main__": {"dashboard.findings"},  # `--help` needs no torch

@@ -79,10 +79,14 @@ class Occlusion(Method):
     def of_classes(self) -> bool:
         return self.value == ARGMAX
 
+    def window(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the side of the patch and its stride, in pixels, on an image of `size` (H, W)."""
+        patch = self.patch or max(1, min(size) // PATCH_SHARE)
+        return patch, self.stride or max(1, patch // STRIDE_SHARE)
+
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         explained = explained_class(model, inputs.image, inputs.target)
-        patch = self.patch or max(1, min(inputs.image.shape[1:]) // PATCH_SHARE)
-        stride = self.stride or max(1, patch // STRIDE_SHARE)
+        patch, stride = self.window((inputs.image.shape[1], inputs.image.shape[2]))
         shown = model.preprocessing.shown(inputs.image)
         size = (shown.shape[0], shown.shape[1])
         for maps in occlusion_progress(model, inputs.image, explained.index, patch, stride, self.baseline):

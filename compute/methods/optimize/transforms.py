@@ -153,6 +153,28 @@ def enlarged_size(size: Sequence[int], longer: int) -> tuple[int, int]:
     return height, width
 
 
+def canvas_size(size: Sequence[int], side: int, least: int, most: int) -> tuple[int, int]:
+    """Return (H, W) of a canvas of the aspect ratio of an image of `size`.
+
+    side: of 0 the longer side lies between `least` and `most`; else it is at least `side`, see
+        `enlarged_size`
+    """
+    if side:
+        return enlarged_size(size, side)
+    factor = min(1.0, most / max(size))
+    height, width = (max(1, round(each * factor)) for each in size)
+    return enlarged_size((height, width), least)
+
+
+def covering(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scale (N, C, H, W) so that it just covers `size` (H, W), and cut out the centre."""
+    factor = max(wanted / side for wanted, side in zip(size, images.shape[2:], strict=True))
+    scaled = tuple(
+        max(wanted, round(side * factor)) for wanted, side in zip(size, images.shape[2:], strict=True)
+    )
+    return cropped(size)(resized(images, scaled)).clamp(0, 1)
+
+
 def shifts(most: Sequence[int], generator: Generator) -> tuple[int, int]:
     """Draw random whole pixels (down, right), each up to ± `most`."""
     down, right = (int(torch.randint(-pixels, pixels + 1, (), generator=generator)) for pixels in most)

@@ -24,7 +24,7 @@ from compute.methods.base import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, 
 from compute.methods.optimize.loop import SHOWN_IMAGES, Rule, Slope, array, climb, mean_normalized, result
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.tiled_gradient import tiled_score, tiled_slope
-from compute.methods.optimize.transforms import enlarged_size, resized
+from compute.methods.optimize.transforms import canvas_size, covering, resized
 from compute.methods.requirements import Size, check_gradient, check_takes, no_layers_because
 from compute.models.model import Model
 from compute.models.objectives import Objective, energy
@@ -32,7 +32,7 @@ from compute.runtime.parameters import parameter
 
 NOTEBOOK = "google/deepdream notebook"
 MATCHED_AT_ONCE = 2**24
-SIDE, OWN_SIDE = 384, 1
+LEAST, LARGEST, OWN_SIDE = 384, 512, 1
 LEAST_SHARE = 0.6
 
 
@@ -43,9 +43,9 @@ class Dream(Method):
     map climbs towards the guide's activation that it resembles most, instead of its own.
 
     The network is run convolutionally up to the layer, at the dream's own size. The result has the image's
-    aspect ratio, and its size unless it is scaled up to `side`. numbers: `score_before` and `score_after`,
-    what is maximised, of the image and of the saved 8-bit picture, summed over tiles; `sizes`, (H, W) of each
-    octave.
+    aspect ratio (in networks of one size: theirs), and a size that follows from `side`. numbers:
+    `score_before` and `score_after`, what is maximised, of the image and of the saved 8-bit picture, summed
+    over tiles; `sizes`, (H, W) of each octave.
     """
 
     name: ClassVar[str] = "dream"
@@ -60,12 +60,13 @@ class Dream(Method):
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, LAYER})
     takes: ClassVar[frozenset[str]] = frozenset({CHANNEL, SECOND})
     any_size: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     side: int = parameter(
         0,
         "scale smaller images up to this longer side",
         special={
-            0: f"{SIDE}, or the image's own size in a network that takes no other",
+            0: f"between {LEAST} and {LARGEST}, or the network's size if it takes no other",
             OWN_SIDE: "the image's own size",
         },
         unit="pixels",
@@ -134,22 +135,25 @@ class Dream(Method):
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         check_gradient(self.name, model, [inputs.layer])
-        yield from self.fitted(model, inputs).dream(model, inputs)
+        dream, inputs = self.fitted(model, inputs)
+        yield from dream.dream(model, inputs)
 
-    def fitted(self, model: Model, inputs: Inputs) -> "Dream":
-        """Return this dream with its side chosen: in a network that takes images of one size alone, the
-        image's own, without smaller ones or a border.
+    def fitted(self, model: Model, inputs: Inputs) -> tuple["Dream", Inputs]:
+        """Return this dream and its inputs, changed for a network that takes images of one size alone.
 
-        ValueError where it is told a side that the network can't take.
+        There it has neither smaller images nor a border; where no side is told, the image is cut to that
+        size. ValueError where it is told a side that the network can't take.
         """
-        usual = replace(self, side=self.side or SIDE)
         try:
-            usual.sizes(model, inputs)
+            self.sizes(model, inputs)
         except ValueError:
             if self.side > OWN_SIDE:
                 raise
-            return replace(self, side=OWN_SIDE, margin=0.0, octaves=1)
-        return usual
+            alone = replace(self, side=OWN_SIDE, margin=0.0, octaves=1)
+            if self.side == OWN_SIDE:
+                return alone, inputs
+            return alone, replace(inputs, image=covering(inputs.image[None], model.input_size)[0])
+        return self, inputs
 
     def dream(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)
@@ -205,7 +209,7 @@ class Dream(Method):
 
         None is smaller than `least_side`. ValueError where the network can't take one of them.
         """
-        height, width = enlarged_size(inputs.image.shape[1:], self.side)
+        height, width = canvas_size(inputs.image.shape[1:], self.side, LEAST, LARGEST)
         factors = [self.octave_scale**-octave for octave in reversed(range(self.octaves))]
         sizes = [(round(height * factor), round(width * factor)) for factor in factors]
         least = least_side(model, inputs.layer)

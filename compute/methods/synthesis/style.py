@@ -20,12 +20,13 @@ from compute.methods.base import IMAGE, LAYER, SECOND, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import total_variation
-from compute.methods.optimize.transforms import enlarged_size, resized, shifts
+from compute.methods.optimize.transforms import canvas_size, covering, resized, shifts
 from compute.methods.requirements import check_gradient, check_takes, no_layers_because
 from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
 CONTENT_DEPTH = 0.6
+LEAST, LARGEST, OWN_SIDE = 256, 384, 1
 GATYS, CS231N = "Gatys et al. 2016", "CS231n"
 Activations = Mapping[str, Tensor]
 
@@ -35,10 +36,10 @@ class StyleTransfer(Method):
     """Inputs: the content image and, second, the style image, each (C, H, W) of any size; perhaps the content
     layer (default: at six tenths of the network's depth).
 
-    The network is run convolutionally, and the result has the content image's aspect ratio (see `size`). A
-    step's score is minus the sum above. numbers, of the saved 8-bit picture: `content_error` and
-    `style_error`, the two ratios above without weights; `style_error_before`, of the content image;
-    `content_layer`, `style_layers`.
+    The network is run convolutionally, and the result has the content image's aspect ratio, and a size that
+    follows from `side` (in networks of one size: theirs). A step's score is minus the sum above. numbers, of
+    the saved 8-bit picture: `content_error` and `style_error`, the two ratios above without weights;
+    `style_error_before`, of the content image; `content_layer`, `style_layers`.
     """
 
     name: ClassVar[str] = "style"
@@ -55,11 +56,15 @@ class StyleTransfer(Method):
     takes: ClassVar[frozenset[str]] = frozenset({LAYER})
     without_layer: ClassVar[str] = "one in the middle of the network"
     any_size: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     side: int = parameter(
         0,
-        "scale smaller images up to this longer side (256 is worth it for small inputs)",
-        special={0: "every image's own size"},
+        "scale smaller images up to this longer side",
+        special={
+            0: f"between {LEAST} and {LARGEST}, or the network's size if it takes no other",
+            OWN_SIDE: "every image's own size",
+        },
         unit="pixels",
         low=0,
         high=2048,
@@ -97,12 +102,10 @@ class StyleTransfer(Method):
         return no_layers_because(model)
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
-        content = enlarged(inputs.image, self.side).to(model.device)
-        style = enlarged(inputs.second, self.side).to(model.device)
         content_layer, style_layers = inputs.layer or self.content_layer(model), self.layers(model)
         check_gradient(self.name, model, (content_layer, *style_layers))
-        check_takes(model, {content_layer, *style_layers}, tuple(content.shape[2:]))
-        check_takes(model, style_layers, tuple(style.shape[2:]))
+        content = self.canvas(model, inputs.image, {content_layer, *style_layers}).to(model.device)
+        style = self.canvas(model, inputs.second, set(style_layers)).to(model.device)
         losses = Losses.of(model, style, content_layer, style_layers)
         generator = Generator().manual_seed(self.seed)
         image = Pixels(self.start(content, generator))
@@ -119,6 +122,20 @@ class StyleTransfer(Method):
                 yield step
         numbers = losses.numbers(content, eight_bit(image.variable))
         yield result(step, model.preprocessing, image.variable[0], numbers)
+
+    def canvas(self, model: Model, image: Tensor, layers: set[str]) -> Tensor:
+        """Return an image (C, H, W) as (1, C, H', W') in [0, 1] at the size that it is worked on in.
+
+        ValueError where it is told a side that the network can't take.
+        """
+        size = canvas_size(image.shape[1:], self.side, LEAST, LARGEST)
+        try:
+            check_takes(model, layers, size)
+        except ValueError:
+            if self.side:
+                raise
+            return covering(image[None], model.input_size)
+        return resized(image[None], size).clamp(0, 1)
 
     def start(self, content: Tensor, generator: Generator) -> Tensor:
         return (
@@ -204,9 +221,3 @@ def relative(values: Tensor, wanted: Tensor) -> Tensor:
     """Return (N,): |values - wanted|² / |wanted|²; the numerator alone where `wanted` is 0."""
     norm = wanted.square().sum()
     return (values - wanted).square().flatten(1).sum(1) / torch.where(norm > 0, norm, 1.0)
-
-
-def enlarged(image: Tensor, longer: int) -> Tensor:
-    """(C, H, W) -> (1, C, H', W') in [0, 1], scaled up to `longer` pixels on its longer side if it is
-    smaller."""
-    return resized(image[None], enlarged_size(image.shape[1:], longer)).clamp(0, 1)

@@ -6,8 +6,6 @@ from torch import nn
 
 from compute.images.preprocessing import Preprocessing
 
-RANDOM, DEFAULT = "none", "DEFAULT"
-
 
 @dataclass(frozen=True)
 class Architecture:

@@ -2,14 +2,14 @@
 
 from compute.demo.networks import CLASSES, NETWORKS, PREPROCESSING, load_demo_weights
 from compute.images.preprocessing import Preprocessing
-from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.architecture import Architecture
+from compute.models.naming import RANDOM, check_weights
 from compute.runtime.seeding import seeded
 
 
 def demo(name: str, weights: str | None, seed: int) -> Architecture:
     """One of the embedded demos, with its shipped weights or random ones."""
-    if weights not in (None, DEFAULT, RANDOM):
-        raise ValueError(f"unknown weights {weights!r} for {name}; choose from {DEFAULT}, {RANDOM}")
+    check_weights(name, weights)
     with seeded(seed):
         module = NETWORKS[name]()
     if weights != RANDOM:

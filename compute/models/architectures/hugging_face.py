@@ -7,12 +7,12 @@ from types import ModuleType
 from typing import Any
 
 from compute.images.preprocessing import CROP, SQUASH, Preprocessing
-from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.architecture import Architecture
 from compute.models.architectures.hub import downloads
+from compute.models.naming import HUGGING_FACE, RANDOM, check_weights
 from compute.runtime.seeding import seeded
 from compute.runtime.vision_layers import prepare_torchvision
 
-HUGGING_FACE = "hf:"
 PROCESSOR = "preprocessor_config.json"
 # Pillow's numbers of filters, by which a processor names its interpolation.
 INTERPOLATIONS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
@@ -29,10 +29,7 @@ def from_hugging_face(name: str, weights: str | None, seed: int, classes: int | 
     image classifier, its weights lack something, or they can't be downloaded.
     """
     transformers = _transformers()
-    if weights not in (None, DEFAULT, RANDOM):
-        raise ValueError(
-            f"unknown weights {weights!r} for {HUGGING_FACE}{name}; choose from {DEFAULT}, {RANDOM}"
-        )
+    check_weights(HUGGING_FACE + name, weights)
     place = _place(name)
     is_folder = Path(place).is_dir()
     loading = (

@@ -7,14 +7,14 @@ from types import ModuleType
 from typing import Any
 
 from compute.images.preprocessing import CROP, INTERPOLATIONS, LETTERBOX, SQUASH, Preprocessing
-from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.architecture import Architecture
 from compute.models.architectures.hub import downloads
 from compute.models.architectures.torchvision_networks import imagenet_names
+from compute.models.naming import DEFAULT, RANDOM, TIMM
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision_layers import prepare_torchvision
 
-TIMM = "timm:"
 FITS = {"center": CROP, "squash": SQUASH, "border": LETTERBOX}
 
 
@@ -56,11 +56,6 @@ def from_timm(
         classes=names if names and classes in (None, len(names)) else None,
         head=f"{head}.weight" if head else None,
     )
-
-
-def timm_names() -> tuple[str, ...]:
-    """Every network of timm, without tags."""
-    return tuple(_timm().list_models())
 
 
 def _timm() -> ModuleType:

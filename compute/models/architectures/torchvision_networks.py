@@ -10,27 +10,20 @@ import torch
 from torch import nn
 
 from compute.images.preprocessing import Preprocessing
-from compute.models.architectures.architecture import DEFAULT, RANDOM, Architecture
+from compute.models.architectures.architecture import Architecture
+from compute.models.naming import DEFAULT, RANDOM, TORCHVISION, check_torchvision
 from compute.runtime.notices import notice
 from compute.runtime.seeding import seeded
-from compute.runtime.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from compute.runtime.vision import models
 
-TORCHVISION = "torchvision:"
 # Their own initialisation takes seconds, for weights that a checkpoint or PyTorch's default replaces.
 SLOW_TO_INITIALISE = {"googlenet", "inception_v3"}
 # Their pretrained weights take an input in [-1, 1], to which the network itself brings one of ImageNet's mean
 # and deviation; in training they have classifiers beside the last one.
 OF_INCEPTION = {"googlenet", "inception_v3"}
 AUXILIARY_HEADS = ("AuxLogits", "aux1", "aux2")
-
-
-def torchvision_names() -> tuple[str, ...]:
-    """Every classification network of torchvision."""
-    models = _models()
-    return tuple(models.list_models(module=models))
 
 
 def imagenet_names() -> tuple[str, ...]:
@@ -54,10 +47,7 @@ def from_torchvision(
     brings its input to [-1, 1] (see OF_INCEPTION); None is as its weights want it, a checkpoint's like the
     pretrained ones.
     """
-    if name not in torchvision_names():
-        raise ValueError(
-            f"torchvision has no classification network {name!r}{did_you_mean(name, torchvision_names())}"
-        )
+    check_torchvision(name)
     models = _models()
     known = models.get_model_weights(name)
     entry = _weights_entry(name, known, weights or DEFAULT)

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colorizer import ColorizingArtist
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import Coloring
+
+if TYPE_CHECKING:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colorizer import ColorizingArtist
+    from matplotlib.figure import Figure
 
 DPI = 100
 
@@ -33,22 +33,27 @@ class LegendStyle:
     scale_numbers: int
 
 
-def canvas(width: int, height: int) -> Figure:
+def canvas(width: int, height: int) -> "Figure":
     """Return an empty white figure of width x height pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def rendered(figure: Figure) -> np.ndarray:
+def rendered(figure: "Figure") -> np.ndarray:
     """Return the figure as pixels: (height, width, 3) uint8."""
-    canvas = cast(FigureCanvasAgg, figure.canvas)
+    canvas = cast("FigureCanvasAgg", figure.canvas)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def colormap(coloring: Coloring) -> dict[str, Any]:
     """Return what matplotlib draws a coloring's values with: cmap, vmin and vmax."""
+    from matplotlib.colors import LinearSegmentedColormap
+
     if coloring.categories is None:
         scale = LinearSegmentedColormap.from_list("viridis", coloring.hues)
         return {"cmap": scale, "vmin": coloring.low, "vmax": coloring.high}
@@ -57,13 +62,17 @@ def colormap(coloring: Coloring) -> dict[str, Any]:
 
 def category_colormap(hues: Sequence[str]) -> dict[str, Any]:
     """Return cmap, vmin and vmax that give the values 0, 1, … these colours."""
+    from matplotlib.colors import ListedColormap
+
     return {"cmap": ListedColormap(hues), "vmin": -0.5, "vmax": len(hues) - 0.5}
 
 
 def legend(
-    figure: Figure, axes: Any, drawn: ColorizingArtist, coloring: Coloring, style: LegendStyle
+    figure: "Figure", axes: Any, drawn: "ColorizingArtist", coloring: Coloring, style: LegendStyle
 ) -> None:
     """Draw what colours stand for: names of categories, or the scale of the values `drawn` in the axes."""
+    from matplotlib.lines import Line2D
+
     if coloring.categories is None:
         bar = figure.colorbar(drawn, ax=axes, shrink=0.6)
         unit = f" ({coloring.unit})" if coloring.unit else ""

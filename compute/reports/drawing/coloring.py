@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from compute.analysis.comparison import KINDS
 from compute.images.sources import names_apart
 from compute.reports.drawing import palettes
+from compute.reports.drawing.further_columns import distinct, grouping_columns, is_numeric
 from featurestore.reader import Run
 from featurestore.schemas import TABLES
 
@@ -55,6 +56,9 @@ FIELDS = {field.name: field for field in sorted(filter(_has_colors, TABLES["imag
 COLOR_COLUMNS = tuple(FIELDS)
 """What there are colours by: every column of `images` that has one value an image, and the top 5."""
 
+FURTHER = "columns."
+"""What the name of a further column of the list of images begins with, as a column of the table `columns`."""
+
 TAIL = 0.01
 """Share at each end that the colour scale clips: a few greatest losses would else take all the colours."""
 
@@ -93,23 +97,32 @@ class Coloring:
 
 def color_title(column: str) -> str:
     """Return a column's name for people."""
+    if column.startswith(FURTHER):
+        return column.removeprefix(FURTHER)
     return TITLES.get(column, column.replace("_", " ").capitalize())
 
 
+def color_columns(run: Run) -> tuple[str, ...]:
+    """Return all that a run has colors by: columns of `images`, and those that its list of images has."""
+    return (*COLOR_COLUMNS, *(FURTHER + name for name in grouping_columns(run)))
+
+
 def coloring(run: Run, column: str) -> Coloring:
-    """Return the colors of a column of `images`; ValueError for one that has none.
+    """Return the colors of a column of `images`, or of "columns.NAME"; ValueError for one that has none.
 
     Of a path the folder counts, of the top 5 whether the label is among them.
     """
+    if column.startswith(FURTHER) and column in color_columns(run):
+        return _further(run, column)
     if column not in FIELDS:
-        raise ValueError(f"no colours by {column!r}, choose one of {', '.join(COLOR_COLUMNS)}")
+        raise ValueError(f"no colours by {column!r}, choose one of {', '.join(color_columns(run))}")
     if column in CLASS_COLUMNS:
         return _classes(run, column)
     if column == "top5":
         return _in_top5(run)
     values = run.table("images", [column])[column]
     if _is_number(values.type):
-        return _scale(FIELDS[column], values)
+        return _scale(column, _floats(values), FIELDS[column].metadata.get(b"unit", b"").decode())
     if column == "path":
         values = pc.replace_substring_regex(values, r"/?[^/]*$", "")
     if pa.types.is_boolean(values.type):
@@ -118,15 +131,25 @@ def coloring(run: Run, column: str) -> Coloring:
     return _categories(column, values, sorted(pc.unique(values.drop_null()).to_pylist()))
 
 
-def _scale(field: pa.Field, values: pa.ChunkedArray) -> Coloring:
-    numbers = _floats(values)
-    unit = field.metadata.get(b"unit", b"").decode()
+def _scale(column: str, numbers: np.ndarray, unit: str = "") -> Coloring:
     known = numbers[np.isfinite(numbers)]
     if unit == SHARE or not known.size:
-        return Coloring(field.name, numbers)
+        return Coloring(column, numbers)
     low, high = (np.quantile(known, (TAIL, 1 - TAIL)) + 0.0).tolist()
     clipped = bool(known.min() < low or known.max() > high)
-    return Coloring(field.name, numbers, low=low, high=high, unit=unit, clipped=clipped)
+    return Coloring(column, numbers, low=low, high=high, unit=unit, clipped=clipped)
+
+
+def _further(run: Run, column: str) -> Coloring:
+    """The images without a value have no color."""
+    name = column.removeprefix(FURTHER)
+    rows = run.select("columns", name)
+    numeric = is_numeric(run, name)
+    names = () if numeric else distinct(run, name)
+    there = rows["number"] if numeric else pc.index_in(rows["text"], pa.array(names, pa.string()))
+    values = np.full(run.image_count, np.nan, "<f4")
+    values[rows["image_id"].to_numpy()] = _floats(there)
+    return _scale(column, values) if numeric else Coloring(column, values, tuple(names))
 
 
 def _classes(run: Run, column: str) -> Coloring:

@@ -13,12 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from compute.images.pictures import png
+from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 
 RECIPE = "featurescope"
 """Where a file's metadata holds its recipe, as JSON."""
-
-PNG, NPY, CSV, PARQUET = ".png", ".npy", ".csv", ".parquet"
-FORMATS = (PNG, NPY, CSV, PARQUET)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,10 @@ import { follow, go } from "./shared/links.js"
 const WRITES = "input, textarea, select, [contenteditable=true], [role=slider], [role=combobox]"
 const PAUSE = 150
 
-/** The page's keys: those of `data.keys` go to an address, "/" finds, "?" says which keys there are. */
+/**
+ * What is heard on the whole page: its keys, and clicks on the links of `dashboard/views/link_html.py`.
+ * The keys of `data.keys` go to an address, "/" finds, "?" says which keys there are.
+ */
 class Keyboard {
   #data = { keys: [], find: "" }
   #asked = 0
@@ -17,6 +20,7 @@ class Keyboard {
     parent.append(...this.nodes)
     this.find = debounce(text => this.#find(text), PAUSE)
     document.addEventListener("keydown", this.#press)
+    document.addEventListener("click", this.#click)
   }
 
   update(data) {
@@ -25,7 +29,13 @@ class Keyboard {
 
   destroy() {
     document.removeEventListener("keydown", this.#press)
+    document.removeEventListener("click", this.#click)
     for (const node of this.nodes) node.remove()
+  }
+
+  #click = event => {
+    const link = event.target.closest?.("a.within")
+    if (link) follow(event, link.href)
   }
 
   #press = event => {

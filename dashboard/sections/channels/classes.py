@@ -1,18 +1,13 @@
 """Which classes a channel responds to, as far as its strongest patches and its selectivity say."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
-from dashboard.widgets.figures import MARGIN, palettes
+from dashboard.widgets.bar_charts import Bar
 
 CLEARLY = 2
 """Times as much as of the other classes is clearly the most."""
-
-LONGEST = 22
-"""Letters of a class name on the axis; the whole name is shown under the mouse."""
 
 
 @dataclass(frozen=True)
@@ -66,27 +61,11 @@ def answered_most(
     return labels.index(top_class) if counts[top_class] >= CLEARLY * most_of_another else None
 
 
-def chart(groups: Sequence[ClassPatches]) -> go.Figure:
-    """Draw a bar for each class, as long as the mean activation of its patches, with their number upon it."""
-    names = [each.name or "no label" for each in groups]
-    figure = go.Figure(
-        go.Bar(
-            x=[each.mean for each in groups],
-            y=list(range(len(groups))),
-            orientation="h",
-            marker_color=palettes.BAR,
-            insidetextfont_color="white",
-            text=[f"{each.patches} of the patches" for each in groups],
-            textposition="auto",
-            customdata=names,
-            hovertemplate="%{customdata}<br>mean activation %{x:.4g}<br>%{text}<extra></extra>",
-        )
-    )
-    figure.update_layout(margin=MARGIN, height=28 * len(groups) + 56)
-    figure.update_xaxes(title="mean activation", rangemode="tozero")
-    figure.update_yaxes(
-        autorange="reversed",
-        tickvals=list(range(len(groups))),
-        ticktext=[name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names],
-    )
-    return figure
+def bars(groups: Sequence[ClassPatches]) -> Iterator[Bar]:
+    """Yield a bar for each class, as long as the mean activation of its patches."""
+    longest = max((each.mean for each in groups), default=0.0)
+    for each in groups:
+        name, patches = each.name or "no label", f"{each.patches} of the patches"
+        share = max(each.mean, 0.0) / longest if longest > 0 else 0.0
+        about = f"{name}: mean activation {each.mean:.4g}, {patches}"
+        yield Bar(name, share, f"{each.mean:.3g}, {patches}", about)

@@ -1,5 +1,7 @@
 """The tab Channels: which channels still respond to the same images."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -7,9 +9,10 @@ from dashboard.components import GridItem, data_url, image_grid
 from dashboard.data import comparison, photographs
 from dashboard.data.comparison import Channels, Pair
 from dashboard.sections.compare.shared_images import turn_back
+from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import ChannelsView, CompareView
-from dashboard.views.navigation import link
+from dashboard.views.navigation import address_up_to, link
 from dashboard.widgets.image_wall import page_of
 from featurestore.reader import Run
 
@@ -83,26 +86,29 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
     st.subheader(f"{layer}, channel {channel}", anchor=False)
     if k:
         st.caption(
-            f"Of the strongest images that both runs hold, {round(share * k)} of {k} are the same. Most in "
-            f"common with channel {partner} of the other run: {partner_share:.0%}."
+            f"Of the strongest images that both stores hold, {round(share * k)} of {k} are the same. Most in "
+            f"common with channel {partner} of {plain(pair.names[1])}: {partner_share:.0%}."
         )
     else:
         st.caption("Dead in one of the runs, or none of its strongest images is in both: it has no overlap.")
+    first, other = pair.names
     sides = [
-        ("First run", pair.run, pair.view.store, channel),
-        ("Other run, same channel", pair.other, pair.view.other_store, channel),
+        ("first", f"{first}, channel {channel}", pair.run, pair.view.store, channel),
+        ("same", f"{other}, channel {channel}", pair.other, pair.view.other_store, channel),
     ]
     if k and partner != channel:
-        sides.append(("Other run, best partner", pair.other, pair.view.other_store, partner))
-    for column, (title, run, store, number) in zip(st.columns(len(sides)), sides, strict=True):
+        best = f"{other}, best partner: channel {partner}"
+        sides.append(("partner", best, pair.other, pair.view.other_store, partner))
+    for column, (side, title, run, store, number) in zip(st.columns(len(sides)), sides, strict=True):
         with column:
             where = ChannelsView(store, run.fingerprint, layer=layer, channel=number)
-            link(where, f"{title}: channel {number}")
+            link(where, plain(title))
             image_grid(
                 _patches(run, layer, number),
-                key=f"compare/{title}",
-                label=f"Patches, {title.lower()}",
+                key=f"compare/{side} channel",
+                label=f"Patches of {title}",
                 size=PATCH,
+                link=address_up_to(where, "rank"),
             )
 
 
@@ -130,7 +136,7 @@ def _all(pair: Pair, layer: str, channel: int, channels: Channels) -> None:
         label="Channels",
         size=SMALL,
         selected=channel,
-        on_click=lambda chosen: binding.change(CompareView, layer=layer, channel=int(chosen)),
+        link=address_up_to(replace(pair.view, layer=layer), "channel"),
     )
 
 

@@ -9,7 +9,7 @@ from dashboard.text import plain
 from dashboard.views.definitions import ImageView, MapView, NeighborsView
 from dashboard.views.navigation import link
 from dashboard.views.state import ViewState, read_parameters
-from dashboard.widgets import figures
+from dashboard.widgets import bar_charts
 from featurestore.reader import Run
 
 
@@ -26,7 +26,8 @@ def show(pair: Pair) -> None:
         both(pair, row)
     elif pair.view.image >= 0:
         st.caption(
-            f"Image {pair.view.image} is in the first run alone, so there is nothing to compare it with."
+            f"Image {pair.view.image} is in {plain(pair.stores[0])} alone, so there is nothing to compare it "
+            "with."
         )
 
 
@@ -43,31 +44,29 @@ def both(pair: Pair, row: int) -> None:
             st.image(pair.run.thumbnail(image_id), width="stretch", alt=f"chosen image {image['path']}")
         st.markdown(f"**{plain(image['label'] or 'no label')}**")
         st.caption(plain(image["path"]))
-    for column, title, run, store, number in (
-        (first, "First run", pair.run, pair.view.store, image_id),
-        (second, "Other run", pair.other, pair.view.other_store, other_id),
-    ):
+    sides = (
+        (first, pair.run, pair.view.store, image_id),
+        (second, pair.other, pair.view.other_store, other_id),
+    )
+    for (column, run, store, number), name in zip(sides, pair.names, strict=True):
         with column:
-            st.markdown(f"**{title}**: {store}, image {number}")
-            _opinion(run, number, title)
+            st.markdown(f"**{plain(name)}**")
+            st.caption(f"Image {number} of {plain(store)}")
+            _opinion(run, number)
             _links(store, run.fingerprint, number)
 
 
-def _opinion(run: Run, image_id: int, side: str) -> None:
-    """Draw the most probable classes.
-
-    side: names the plot. The run would not do: a store may be compared with a copy of itself.
-    """
+def _opinion(run: Run, image_id: int) -> None:
+    """Draw the most probable classes."""
     top = run.image(image_id)["top5"] or []
     if not top:
         st.caption("This network could not read the image." if predicts(run) else NOTHING_PREDICTED)
         return
     if said := labels_above(run, [(each["class"], each["probability"]) for each in top]):
         st.caption(said)
-    st.plotly_chart(
-        figures.probabilities([each["class"] for each in top], [each["probability"] for each in top]),
-        config={"displayModeBar": False},
-        key=f"compare/{side}/opinion",
+    bar_charts.probabilities(
+        [each["class"] for each in top],
+        [each["probability"] for each in top],
         alt="the most probable classes",
     )
 

@@ -9,7 +9,7 @@ from dashboard.components import Camera, Frame, GridItem, ScatterEvents, scatter
 from dashboard.data import comparison, selections
 from dashboard.data.comparison import Moved, Pair
 from dashboard.sections.compare import image, shared_images
-from dashboard.text import map_name
+from dashboard.text import map_name, plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CompareView
 from dashboard.views.urls import MapAddresses
@@ -57,10 +57,11 @@ def _plots(pair: Pair, method: str, moved: Moved) -> None:
     view = pair.view
     frames = dict(zip(("here", "there"), comparison.frames(*pair.runs, method), strict=True))
     camera = Camera.from_text(view.camera) or WHOLE
-    titles = (f"**First run**: {view.store}", f"**Other run**, laid upon it: {view.other_store}")
-    for column, (side, frame), title in zip(st.columns(2), frames.items(), titles, strict=True):
+    said = ("", ", laid upon it")
+    sides = zip(st.columns(2), frames.items(), pair.names, said, strict=True)
+    for column, (side, frame), name, how in sides:
         with column:
-            st.markdown(title)
+            st.markdown(f"**{plain(name)}**{how}")
             scatter(
                 _addresses(pair, method, side),
                 comparison.coloring(*pair.runs, method, view.color),
@@ -70,7 +71,7 @@ def _plots(pair: Pair, method: str, moved: Moved) -> None:
                 lasso=selections.read(view.store, pair.run, view.selection).tolist(),
                 highlight=view.highlight or None,
                 height=HEIGHT,
-                label=f"{map_name(method)} of the images in both runs, {title.replace('*', '')}",
+                label=f"{map_name(method)} of the images in both runs, {name}{how}",
                 on_event=lambda events, frame=frame: _happened(view, events, frame, frames["here"]),
             )
     st.caption(

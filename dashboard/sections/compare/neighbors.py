@@ -10,9 +10,11 @@ from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.sections.compare import image as chosen
 from dashboard.sections.compare import shared_images
+from dashboard.text import plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CompareView
-from dashboard.widgets import figures
+from dashboard.views.navigation import address_up_to
+from dashboard.widgets import bar_charts
 from featurestore.reader import Run
 
 MOST = 20
@@ -69,10 +71,13 @@ def _histogram(pair: Pair, overlap: Overlap) -> None:
     share = overlap.share[overlap.k > 0]
     counts = np.bincount(np.round(share * pair.view.k).astype(int), minlength=bins)
     half = 0.5 / pair.view.k
-    figure = figures.histogram(counts.tolist(), -half, 1 + half, "overlap")
-    figure.update_xaxes(title=f"overlap@{pair.view.k}", tickformat=".0%")
-    st.plotly_chart(
-        figure, config={"displayModeBar": False}, alt="histogram of how much of its neighbours an image keeps"
+    bar_charts.histogram(
+        counts.tolist(),
+        -half,
+        1 + half,
+        title=f"overlap@{pair.view.k}",
+        alt="histogram of how much of its neighbours an image keeps",
+        number=".0%",
     )
 
 
@@ -99,25 +104,26 @@ def _side_by_side(pair: Pair, row: int) -> None:
     st.subheader(f"The neighbours of image {pair.view.image}", anchor=False)
     st.image(pair.run.thumbnail(pair.view.image), width=110, alt="the chosen image")
     sides = (
-        ("First run", pair.run, pair.view.store, int(pair.matched.ids[row]), False, second[row]),
-        ("Other run", pair.other, pair.view.other_store, int(pair.matched.other_ids[row]), True, first[row]),
+        (pair.run, pair.view.store, int(pair.matched.ids[row]), False, second[row]),
+        (pair.other, pair.view.other_store, int(pair.matched.other_ids[row]), True, first[row]),
     )
-    for column, (title, run, store, image_id, other, across) in zip(st.columns(2), sides, strict=True):
+    places = zip(st.columns(2), pair.names, sides, strict=True)
+    for column, name, (run, store, image_id, other, across) in places:
         with column:
-            st.markdown(f"**{title}**: {store}")
+            st.markdown(f"**{plain(name)}**")
             image_grid(
                 _neighbors(pair, run, store, image_id, other, across),
-                key=f"compare/neighbors of {title}",
-                label=f"Neighbours in the {title.lower()}",
+                key=f"compare/neighbors of the {'other' if other else 'first'}",
+                label=f"Neighbours by {name}",
                 size=88,
-                on_click=lambda row: binding.change(CompareView, image=int(pair.matched.ids[int(row)])),
+                link=address_up_to(pair.view, "image"),
             )
 
 
 def _neighbors(
     pair: Pair, run: Run, store: str, image_id: int, other: bool, across: np.ndarray
 ) -> list[GridItem]:
-    """Return the k nearest images that both runs hold, as buttons whose ids are rows of the shared images.
+    """Return the k nearest images that both runs hold, as links; their ids are rows of the shared images.
 
     other: whether `run` is the other run.
     across: rows of the image's neighbours in the run on the other side.
@@ -137,6 +143,7 @@ def _neighbors(
             note=f"{each['distance']:.3f}",
             badge="both" if row in shared else "",
             tone="good" if row in shared else "neutral",
+            goes_to=int(pair.matched.ids[row]),
         )
         for (row, each), image in zip(kept, images, strict=True)
     ]

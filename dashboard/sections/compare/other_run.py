@@ -1,55 +1,27 @@
-"""The other run of the Compare page: the one that is taken where the address names none, the command that
-builds one where there is none, and what is said where it was regenerated or is gone.
+"""The other run of the Compare page: the command that builds one where there is none, and what is said where
+it was regenerated or is gone.
 """
 
 import dataclasses
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard.data import comparison, runs
+from dashboard.data import runs
 from dashboard.sharing.downloads.download import path_said
 from dashboard.sharing.proof import Proof
 from dashboard.views.definitions import CompareView
 from dashboard.widgets import errors
 from featurestore.reader import Run, Store
 
-Place = tuple[str, str]
-"""A store's listed name and a run's fingerprint."""
-
-
-def partner(view: CompareView, run: Run) -> Place | None:
-    """Return the run that is compared with where the address names none; None where there is none.
-
-    It holds images of this run, and is another store's current run or an older one of this store. One over
-    the very same set of images goes first.
-    """
-    places = [*_others(view), *_older(view, run)]
-    for name in ("hash", "spec", None):
-        for place in places:
-            other = runs.open_run(*place)
-            if (name is None or _same(run, other, name)) and comparison.in_common(run, other):
-                return place
-    return None
-
-
-def current(store: str) -> str | None:
-    """Return the fingerprint of a store's current run; None where it has none that can be read."""
-    try:
-        fingerprint = Store(runs.stores()[store]).current()
-        return runs.open_run(store, fingerprint).fingerprint
-    except ValueError:
-        return None
-
 
 def none_yet(view: CompareView, run: Run) -> None:
-    """Say that no other run holds these images, with the command that makes one."""
+    """Say what would be a run to compare with, with the command that makes one."""
     st.info(
-        "No other run here is over these images, so there is nothing to compare with yet. Images are matched "
-        "by the SHA-256 of their bytes. This makes a store of another network over the same images; name the "
-        "network of your choice in it, and reload this page once it is made.",
+        "No other store here is over these images, so there is nothing to compare with yet. A store of "
+        "another network over the same images would be one, or a new run of this one; images are matched by "
+        "the SHA-256 of their bytes. This makes one; name the network of your choice in it:",
         icon=":material/compare:",
     )
     st.code(command(view, run), language="shell", wrap_lines=True)
@@ -76,15 +48,14 @@ def offer(view: CompareView, other: Run) -> None:
     linked = Proof.from_text(view.proof).other if view.proof else None
     if linked is not None and not linked.is_of(other):
         old = next((each for each in store.runs() if linked.is_of_fingerprint(each)), None)
-        said = (
-            f"the link was made with run `{linked.run}` as the other one; you see run `{other.fingerprint}`"
-        )
+        said = f"the link was made with run `{linked.run}` of store `{view.other_store}`; you see its "
         gone = "" if old else ". That run is not in the store any more"
-        _say(f"{said}{gone}.", view, old, "Show the link's other run")
+        _say(f"{said}{runs.spoken(other)}{gone}.", view, old, "Show the link's other run")
     latest = store.current()
     if latest != other.fingerprint:
-        said = f"store `{view.other_store}` was regenerated: you see its older run `{other.fingerprint}`"
-        _say(f"{said}; the current one is `{latest}`.", view, latest, "Compare with its current run")
+        said = f"store `{view.other_store}` was regenerated: you see its older {runs.spoken(other)}"
+        now = runs.spoken(runs.open_run(view.other_store, latest))
+        _say(f"{said}; the current one is the {now}.", view, latest, "Compare with its current run")
 
 
 def gone(view: CompareView, reason: str) -> None:
@@ -95,23 +66,6 @@ def gone(view: CompareView, reason: str) -> None:
             errors.offer(dataclasses.replace(view, other_run=""), "Compare with its store's current run")
         another = dataclasses.replace(view, other_store="", other_run="")
         errors.offer(another, "Compare with another run", primary=view.other_store not in runs.stores())
-
-
-def _others(view: CompareView) -> Iterator[Place]:
-    for store in runs.stores():
-        if store != view.store and (fingerprint := current(store)):
-            yield store, fingerprint
-
-
-def _older(view: CompareView, run: Run) -> Iterator[Place]:
-    """Yield the other runs of the view's store, the latest first."""
-    for fingerprint in reversed(Store(runs.stores()[view.store]).runs()):
-        if fingerprint != run.fingerprint:
-            yield view.store, fingerprint
-
-
-def _same(run: Run, other: Run, name: str) -> bool:
-    return name in run.manifest.images and run.manifest.images[name] == other.manifest.images.get(name)
 
 
 def _say(said: str, view: CompareView, fingerprint: str | None, label: str) -> None:

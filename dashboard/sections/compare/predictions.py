@@ -9,7 +9,7 @@ from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import predicts
 from dashboard.sections.compare import image, shared_images
-from dashboard.text import sentence
+from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 
@@ -25,16 +25,14 @@ TONES = {"fixed": "good", "broken": "bad"}
 
 def draw(pair: Pair) -> None:
     """Draw the tab."""
-    silent = [
-        f"the {which} run's"
-        for which, run in zip(("first", "other"), pair.runs, strict=True)
-        if not predicts(run)
-    ]
+    silent = [plain(name) for name, run in zip(pair.names, pair.runs, strict=True) if not predicts(run)]
     if silent:
         image.show(pair)
-        said = sentence(f"{' and '.join(silent)} network gives no class scores")
-        st.info(f"{said} There are no predictions to compare.", icon=":material/label_off:")
+        gives = "gives" if len(silent) == 1 else "give"
+        said = f"{' and '.join(silent)} {gives} no class scores: there are no predictions to compare."
+        st.info(said, icon=":material/label_off:")
         return
+    first, other = map(plain, pair.names)
     predictions = pair.compared.predictions
     changed = comparison.changed(*pair.runs, "all", "")
     if not len(changed):
@@ -50,9 +48,9 @@ def draw(pair: Pair) -> None:
         st.caption("No changed prediction is like that.")
         return
     st.caption(
-        f"{len(shown):,} of {len(predictions):,} images; those the other network is most sure of first. The "
-        "label is green where the other run is right and the first one wrong (fixed), red where it is the "
-        "other way round (broken). A click shows what both networks say."
+        f"{len(shown):,} of {len(predictions):,} images; those that {other} is most sure of first. The label "
+        f"is green where {other} is right and {first} wrong (fixed), red where it is the other way round "
+        "(broken). A click shows what both networks say."
     )
     shared_images.wall(pair, shown, _item, "predictions")
 
@@ -60,14 +58,14 @@ def draw(pair: Pair) -> None:
 def _chosen_of(pair: Pair, changed: pa.Table) -> pa.Table:
     counts = {each["values"]: each["counts"] for each in pc.value_counts(changed["kind"]).to_pylist()}
     counts["all"] = len(changed)
-    view = pair.view
+    view, (first, other) = pair.view, map(plain, pair.names)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "Kind",
             [kind for kind in KINDS if kind in counts or kind == view.kind],
             key=binding.key(CompareView, "kind"),
             format_func=lambda kind: f"{KINDS[kind]} ({counts.get(kind, 0):,})",
-            help="Fixed: wrong in the first run, right in the other. Broken: the reverse.",
+            help=f"Fixed: {first} is wrong and {other} right. Broken: the reverse.",
             on_change=shared_images.turn_back,
         )
         known = pc.unique(changed["label"].drop_null()).to_pylist()

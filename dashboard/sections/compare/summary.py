@@ -1,169 +1,148 @@
-"""The tab Summary: how much changed, in numbers."""
+"""The tab Summary: how much stayed the same, in a sentence and a chart; all numbers are folded below."""
 
-import numpy as np
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports.compare.measures import PATCHES
 from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import predicts
-from dashboard.text import map_name, sentence
+from dashboard.sections.compare.numbers import numbers
+from dashboard.text import map_name, percent, plain
+from dashboard.widgets import figures
 
-UNRELATED = "what unrelated networks would have"
+ROW = 26
+"""Height of a bar with its gap, in CSS pixels."""
 
 
 def draw(pair: Pair) -> None:
     """Draw the tab."""
-    sections = {
-        "Predictions": _predictions(pair),
-        "Features and neighbours": [*_neighbors(pair), *_features(pair)],
-        "Channels": _channels(pair),
-        "Maps laid upon each other": _maps(pair),
-    }
-    for title, numbers in sections.items():
-        st.subheader(title, anchor=False)
-        with st.grid("auto", min_column_width=190):
-            for label, value, note, help in numbers:
-                st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True, help=help)
-        if title == "Predictions" and not all(predicts(run) for run in pair.runs):
-            st.caption(
-                "One of the networks gives no class scores, so that there are no predictions to compare."
-            )
-        elif not numbers:
-            st.caption("One of the runs lacks the tables for this, or nothing in them is common to both.")
+    st.markdown(sentence_of(pair))
+    agreements = list(measured(pair))
+    if agreements:
+        st.plotly_chart(
+            chart(agreements), config={"displayModeBar": False}, alt="how much of each is the same in both"
+        )
+    with st.expander("All numbers", icon=":material/numbers:"):
+        numbers(pair)
 
 
-Numbers = list[tuple[str, str, str | None, str]]
-"""Label, value, what to compare it with, help."""
+def sentence_of(pair: Pair) -> str:
+    """Say in a sentence, of the networks by their names, what changed from the first run to the other."""
+    first, other = map(plain, pair.names)
+    said = [*_said_of_predictions(pair), *_said_of_neighbors(pair)]
+    if not said:
+        return f"Of **{first}** and **{other}** there is nothing that can be compared image by image."
+    return f"From **{first}** to **{other}**, {', '.join(said[:-1])}{' and ' if said[1:] else ''}{said[-1]}."
 
 
-def _predictions(pair: Pair) -> Numbers:
-    if not all(predicts(run) for run in pair.runs):
-        return []
+def _said_of_predictions(pair: Pair) -> Iterator[str]:
+    if not all(predicts(run) for run in pair.runs) or not len(pair.compared.predictions):
+        return
     predictions, scores = pair.compared.predictions, pair.compared.accuracies
     changed = pc.sum(pc.not_equal(predictions["kind"], "same")).as_py() or 0
-    numbers = [
-        (
-            "Images compared",
-            f"{len(predictions):,}",
-            f"of {pair.run.image_count:,} and {pair.other.image_count:,}",
-            "In both runs, byte for byte, and readable to both networks",
-        ),
-        (
-            "Predictions changed",
-            f"{changed / len(predictions):.1%}" if len(predictions) else "–",
-            f"{changed:,} images",
-            "Share whose most probable class differs; classes are compared by name",
-        ),
-    ]
-    shared = set(pair.run.class_names) & set(pair.other.class_names)
-    if shared != set(pair.run.class_names) | set(pair.other.class_names):
-        counts = f"of {len(pair.run.class_names):,} and {len(pair.other.class_names):,}"
-        numbers.append(
-            (
-                "Classes in common",
-                f"{len(shared):,}",
-                counts,
-                "By name; a class of one network alone never agrees",
-            )
-        )
-    if not scores.count:
-        return numbers
-    return [
-        *numbers,
-        (
-            "Right, first run",
-            f"{scores.mine:.1%}",
-            f"of {scores.count:,} labelled",
-            "On the common images alone",
-        ),
-        (
-            "Right, other run",
-            f"{scores.theirs:.1%}",
-            f"{100 * (scores.theirs - scores.mine):+.1f} points",
-            "On the common images alone",
-        ),
-        (
-            "McNemar's p",
-            f"{scores.p:.3g}",
-            f"fixed {scores.fixed:,}, broken {scores.broken:,}",
-            "Exact two-sided p value that both networks are right equally often, given how many images only "
-            "the other has right (fixed) and only the first (broken). Small: the difference is more than "
-            "chance. *McNemar 1947; Dietterich 1998*",
-        ),
-    ]
+    share = percent(changed / len(predictions)) if changed else "none"
+    yield f"the predicted class of **{share}** of {len(predictions):,} images changes"
+    if scores.count and scores.mine == scores.theirs:
+        yield f"as many of the labelled ones are right, **{percent(scores.mine)}**"
+    elif scores.count:
+        points = f"{100 * (scores.theirs - scores.mine):+.1f} points, McNemar's p {scores.p:.2g}"
+        yield f"right are **{percent(scores.theirs)}** in place of {percent(scores.mine)} ({points})"
 
 
-def _neighbors(pair: Pair) -> Numbers:
-    if not pair.compared.have("neighbors"):
-        return []
-    k, overlap = pair.view.k, comparison.neighbor_overlap(*pair.runs, pair.view.k)
-    chance = overlap.chance(len(pair.matched) - 1)
-    return [
-        (
-            f"Neighbour overlap@{k}",
-            _share(overlap.mean),
-            f"chance {_share(chance, 2)}",
-            f"Share of an image's {k} nearest images in feature space that are the same in both runs, mean "
-            f"over images; chance, k / (n - 1), is {UNRELATED}. Choose k in the tab Neighbours.",
-        )
-    ]
+def _said_of_neighbors(pair: Pair) -> Iterator[str]:
+    if pair.compared.have("neighbors"):
+        k = pair.view.k
+        mean = comparison.neighbor_overlap(*pair.runs, k).mean
+        if mean is not None:
+            yield f"an image keeps **{mean * k:.1f}** of its {k} nearest images"
 
 
-def _features(pair: Pair) -> Numbers:
-    if not pair.compared.have("features"):
-        return []
-    cka = pair.compared.cka
-    return [
-        (
-            "Linear CKA",
-            "–" if cka.value is None else f"{cka.value:.3f}",
-            "–" if cka.chance is None else f"chance {cka.chance:.3f}",
-            "How alike the features are, 0 to 1, whatever their rotation and scale, on "
-            f"{cka.images:,} images{'' if cka.images >= len(pair.matched) else ', evenly sampled'}; "
-            "chance: the same with one run's images in a random order. *Kornblith et al. 2019*",
-        )
-    ]
+@dataclass(frozen=True)
+class Agreement:
+    """How much of something is the same in both runs.
+
+    share, chance, partners: 0 to 1; chance is what unrelated networks would have, partners what channels have
+        in common with the channel of the other network that suits them best. None where there is none.
+    """
+
+    name: str
+    share: float
+    chance: float | None = None
+    partners: float | None = None
 
 
-def _channels(pair: Pair) -> Numbers:
+def measured(pair: Pair) -> Iterator[Agreement]:
+    """Yield all that can be measured of the two runs, in the order of the chart."""
+    compared = pair.compared
+    if all(predicts(run) for run in pair.runs) and len(predictions := compared.predictions):
+        same = pc.sum(pc.equal(predictions["kind"], "same")).as_py() or 0
+        yield Agreement("Predicted class", same / len(predictions))
+    if compared.have("neighbors"):
+        overlap = comparison.neighbor_overlap(*pair.runs, pair.view.k)
+        if overlap.mean is not None:
+            chance = overlap.chance(len(pair.matched) - 1)
+            yield Agreement(f"{pair.view.k} nearest images", overlap.mean, chance)
+    if compared.have("features") and compared.cka.value is not None:
+        yield Agreement("Features (linear CKA)", compared.cka.value, compared.cka.chance)
+    yield from _measured_channels(pair)
+    for name in compared.maps:
+        with suppress(ValueError):
+            residual = comparison.moved(*pair.runs, name).aligned.residual
+            yield Agreement(f"Map by {map_name(name)} (1 minus residual)", 1 - residual)
+
+
+def _measured_channels(pair: Pair) -> Iterator[Agreement]:
     if not pair.compared.have("layers", "channels", "top_patches"):
-        return []
-    return [
-        (
-            layer,
-            _share(channels.overlap.mean),
-            f"best partners {_share(channels.partner_mean)}",
-            f"Share of the {PATCHES} images that excite a channel most that are the same in both "
-            f"runs, mean over {count} channels. Best partners: with, for each channel, the channel of the "
-            "other run that has most in common (networks trained anew have theirs in another order). "
-            "*Li et al. 2016*",
-        )
-        for layer, count in pair.compared.layers.items()
-        for channels in [comparison.channels(*pair.runs, layer)]
-    ]
+        return
+    for layer in pair.compared.layers:
+        channels = comparison.channels(*pair.runs, layer)
+        if channels.overlap.mean is not None:
+            yield Agreement(f"Channels of {layer}", channels.overlap.mean, partners=channels.partner_mean)
 
 
-def _maps(pair: Pair) -> Numbers:
-    return [_map(pair, name) for name in pair.compared.maps]
-
-
-def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:
-    label = f"{map_name(name)} residual"
-    try:
-        aligned = comparison.moved(*pair.runs, name).aligned
-    except ValueError as error:
-        return label, "–", None, sentence(error)
-    return (
-        label,
-        f"{aligned.residual:.3f}",
-        f"half moved over {np.median(aligned.moved):.2f}",
-        "What is left after the other map was moved, turned or mirrored, and scaled to lie best upon the "
-        "first: 0 is the same map, 1 nothing in common. Moves are in units of the map's spread. "
-        "*Schönemann 1966; Gower 1975*",
+def chart(agreements: Sequence[Agreement]) -> go.Figure:
+    """Draw a bar for each, 0 to 1, with marks for chance and for the best partners."""
+    places = list(range(len(agreements)))
+    bars = go.Bar(
+        x=[each.share for each in agreements],
+        y=places,
+        orientation="h",
+        name="the same in both",
+        marker_color=figures.palettes.BAR,
+        customdata=[each.name for each in agreements],
+        hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
     )
+    marks = [
+        _marks("by chance", "line-ns-open", [each.chance for each in agreements]),
+        _marks("with each channel's best partner", "diamond-open", [each.partners for each in agreements]),
+    ]
+    figure = go.Figure([bars, *filter(None, marks)])
+    legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
+    height = ROW * len(agreements) + 96
+    figure.update_layout(
+        margin=figures.MARGIN | {"r": 24, "t": 36}, height=height, legend=legend, bargap=0.35
+    )
+    figure.update_xaxes(range=[0, 1.01], tickformat=".0%", dtick=0.25, ticklabeloverflow="allow")
+    figure.update_yaxes(
+        autorange="reversed", tickvals=places, ticktext=[each.name for each in agreements], showgrid=False
+    )
+    return figure
 
 
-def _share(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value:.{digits}%}"
+def _marks(name: str, symbol: str, values: Sequence[float | None]) -> go.Scatter | None:
+    places = [place for place, value in enumerate(values) if value is not None]
+    if not places:
+        return None
+    return go.Scatter(
+        x=[values[place] for place in places],
+        y=places,
+        mode="markers",
+        name=name,
+        marker={"symbol": symbol, "size": 11, "color": figures.palettes.VERDICTS[0], "line": {"width": 2.5}},
+        hovertemplate=f"{name}: %{{x:.1%}}<extra></extra>",
+    )

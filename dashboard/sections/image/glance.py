@@ -41,7 +41,7 @@ SHOWN, SIDE = 8, 84
 def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     """Draw the tab."""
     refused = runs.refusal(opened.run)
-    parts: dict[str, Callable[[], None]] = {
+    parts: dict[str, Callable[[], object]] = {
         OCCLUSION: lambda: _occlusion(opened, chosen, refused),
         SALIENCY: lambda: _method(opened, chosen, SALIENCY, refused),
         SEGMENTATION: lambda: _method(opened, chosen, SEGMENTATION, refused),
@@ -66,30 +66,35 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
 
 
 def _occlusion(opened: Opened[ImageView], chosen: ChosenImage, refused: str | None) -> None:
-    if not has_maps(opened.run, chosen.image_id):
-        _method(opened, chosen, OCCLUSION, refused)
-        return
-    content, said = occlusion.preview(opened.run, chosen.image_id)
-    _show(content, said, f"occlusion of {chosen.name}")
+    """Draw the store's map; one that is coarser than a live map only until that is there."""
+    stored = has_maps(opened.run, chosen.image_id)
+    suffices = stored and (refused is not None or occlusion.is_as_fine_as_live(opened.run, chosen.image_id))
+    is_made = not suffices and _method(opened, chosen, OCCLUSION, refused)
+    if stored and not is_made:
+        content, said = occlusion.preview(opened.run, chosen.image_id)
+        _show(content, said, f"occlusion of {chosen.name}")
 
 
-def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: str | None) -> None:
+def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: str | None) -> bool:
+    """Draw what the tab's method makes; return whether it is there."""
     if refused is not None:
         st.caption("Needs the network.")
-        return
+        return False
     view = dataclasses.replace(opened.view.on_tab(tab), source="live")
     job = live_result(method_task(view, opened.run), starts_itself=True)
     if job is None:
-        return
+        return False
     step = job.step
     shown = step.pictures.get("overlay")
     content = picture(step) if shown is None else to_8_bit(shown)
-    said = f"{METHODS[view.method].title} for {step.numbers['class']}"
+    variant = f" ({step.numbers['variant']})" if tab == SALIENCY else ""
+    said = f"{METHODS[view.method].title}{variant} for {step.numbers['class']}"
     if (scale := scale_of(step.numbers, view.built())) is not None:
         said = occlusion.costs(step.numbers["class"], scale)
     if step.numbers.get("failed"):
         said = f"No outline: {step.numbers['failed']}"
     _show(png(upscaled(content, PREVIEW)), said, f"{TABS[tab]} of {chosen.name}")
+    return True
 
 
 def _show(content: bytes, caption: str, alt: str) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from compute.images.pictures import png, to_8_bit, upscaled
+from compute.methods.attribution.occlusion import Occlusion
 from compute.occlusion.drawing import PROBABILITY, Scale, Shading, at_pixels
 from compute.reports.drawing.run_images import preprocessing_of
 from compute.reports.occlusion_map import HALF_PIXEL, shading_of
@@ -69,6 +70,12 @@ def preview(run: Run, image_id: int) -> tuple[bytes, str]:
     shading = shading_of(maps, PROBABILITY, preprocessing_of(run).size)
     picture = png(upscaled(map_picture(run, image_id, shading, over=True), PREVIEW))
     return picture, costs(maps["target"], shading.scale)
+
+
+def is_as_fine_as_live(run: Run, image_id: int) -> bool:
+    """Return whether the store's maps of an image have a stride no longer than that of a live map."""
+    _, stride = Occlusion().window(preprocessing_of(run).size)
+    return run.occlusion(image_id)["stride"] <= stride
 
 
 def costs(target: str, scale: Scale) -> str:

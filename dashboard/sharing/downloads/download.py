@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from compute.models.zoo import ModelSpec
 from compute.reports.base import ReportInputs, ReportSpec
-from compute.reports.drawing.report import CSV, PARQUET, PNG, Report
+from compute.reports.drawing.formats import CSV, PARQUET, PNG
+from compute.reports.drawing.report import Report
 from featurestore.places import Place
 from featurestore.reader import Run
 

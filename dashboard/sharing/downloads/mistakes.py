@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.mistakes import ClassesSpec, ConfusionSpec, MistakesSpec, OutvotedSpec
 from dashboard.data import runs, selections
+from dashboard.data.labelled_images import condition, images_where
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import Download, report_download
 from dashboard.views.definitions import MistakesView
@@ -24,21 +25,31 @@ def downloads(view: MistakesView, run: Run, store: Place, result: Result | None)
     split = view.split if view.split in pc.unique(images["split"]).to_pylist() else ""
     ids = selections.read(view.store, run, view.selection) if view.selection else None
     inputs = ReportInputs(run, ids=ids)
+    where = _understood(run, condition(run, view))
     return tuple(
-        report_download(spec, store, inputs, spec.name, title) for spec, title in _shown(view, run, split)
+        report_download(spec, store, inputs, spec.name, title)
+        for spec, title in _shown(view, run, split, where)
     )
 
 
-def _shown(view: MistakesView, run: Run, split: str) -> tuple[tuple[ReportSpec, str], ...]:
+def _understood(run: Run, where: str) -> str:
+    """A condition, or "" for one that the page has passed over with a warning."""
+    try:
+        return where if where and len(images_where(run, where)) >= 0 else ""
+    except ValueError:
+        return ""
+
+
+def _shown(view: MistakesView, run: Run, split: str, where: str) -> tuple[tuple[ReportSpec, str], ...]:
     """The reports of the tab and what they are called on the page."""
     if view.tab == "classes":
-        return ((ClassesSpec(split), "Recall and precision of each class"),)
+        return ((ClassesSpec(split, where), "Recall and precision of each class"),)
     if view.tab == "neighbors":
-        outvoted = OutvotedSpec(view.k, split, view.label, view.predicted)
+        outvoted = OutvotedSpec(view.k, split, view.label, view.predicted, where)
         return ((outvoted, OutvotedSpec.title),) if "neighbors" in run.tables() else ()
     all_errors = not (view.label or view.predicted)
     title = "The errors, most confident first" if all_errors else "Images of the chosen cell"
     return (
-        (ConfusionSpec(split), "The confusion matrix"),
-        (MistakesSpec(split, view.label, view.predicted), title),
+        (ConfusionSpec(split, where), "The confusion matrix"),
+        (MistakesSpec(split, view.label, view.predicted, where), title),
     )

@@ -12,7 +12,7 @@ from dashboard.views import binding
 from dashboard.views.state import Choices, LiveView, MethodView
 from dashboard.widgets.optional_number import optional_number
 
-FEW = 4
+FEW = 5
 """Choices up to which all are shown side by side."""
 
 PLAIN = 4
@@ -63,7 +63,7 @@ def input_controls(view: LiveView, choices: Choices) -> None:
                 key=binding.key(type(view), "whole"),
                 on_change=_unstart,
                 args=(type(view),),
-                help="In its own size, not the network's crop",
+                help="All of it, not the network's crop",
             )
 
 

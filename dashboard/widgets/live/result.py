@@ -10,6 +10,7 @@ from compute.images.pictures import RESULT, ends, picture, png, ramp, to_8_bit, 
 from compute.methods.attribution.occlusion import Occlusion
 from compute.methods.base import Method, Step
 from compute.occlusion.drawing import Scale
+from compute.reports.drawing.run_images import preprocessing_of
 from compute.reports.method_result import strongest_activation
 from dashboard.components.before_after import before_after
 from dashboard.components.data_url import data_url
@@ -153,7 +154,9 @@ def _pictures(opened: Opened[LiveView], step: Step, wanted: Request) -> None:
 def _before_and_after(opened: Opened[LiveView], wanted: Request, result: np.ndarray) -> None:
     """Draw the image that the method began with and what it made of it, with a slider between them."""
     view = opened.view
-    began = photographs.whole if wanted.whole else photographs.crop
+    # A network of one size makes a picture of that size, of the part that it sees.
+    cropped = not wanted.whole or result.shape[:2] == tuple(preprocessing_of(opened.run).size)
+    began = photographs.crop if cropped else photographs.whole
     before_after(
         data_url(began(opened.run, max(view.image, 0), view.upload)),
         data_url(png(enlarged(result))),

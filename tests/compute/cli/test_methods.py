@@ -140,8 +140,14 @@ def _top_patches(model, crops) -> list[dict]:
 
 
 @pytest.fixture
-def compute(monkeypatch, model, capsys):
-    """Runs `python -m compute …` on the tiny network: (exit code, standard output, standard error)."""
+def compute(monkeypatch, model, capsys, tmp_path_factory):
+    """Runs `python -m compute …` on the tiny network: (exit code, standard output, standard error).
+
+    It runs where the file lies that the store's model is named after.
+    """
+    here = tmp_path_factory.mktemp("here")
+    (here / "tiny.py").touch()
+    monkeypatch.chdir(here)
     monkeypatch.setattr(inputs, "load", lambda spec, device, class_names=None, look=None: model)
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from compute.demo.images import NAMES, is_flat
 from compute.demo.photographs import SIDE, photographs
-from compute.images.sources import EmbeddedSource
+from compute.images.sources.embedded import EmbeddedSource
 from compute.models.architectures.efficientnet_lite0 import efficientnet_lite0
 
 pytestmark = pytest.mark.slow

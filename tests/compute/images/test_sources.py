@@ -11,7 +11,8 @@ from PIL import Image
 
 from compute.images import decoding
 from compute.images.decoding import decode
-from compute.images.sources import LARGEST_BYTES, FolderSource, Item, class_names, open_source, sample
+from compute.images.sources import LARGEST_BYTES, Item, class_names, open_source, sample
+from compute.images.sources.folder import FolderSource
 from compute.runtime.notices import Notice
 from compute.runtime.vision import datasets
 from tests.support.pictures import encoded, noise

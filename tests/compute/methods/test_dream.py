@@ -9,7 +9,7 @@ from torch import nn
 from compute.images.preprocessing import Preprocessing
 from compute.images.saved_image import eight_bit
 from compute.methods.base import Inputs
-from compute.methods.optimize.transforms import resized
+from compute.methods.optimize.transforms import canvas_size, resized
 from compute.methods.synthesis.dream import Dream, match
 from compute.methods.synthesis.style import StyleTransfer
 from compute.models.model import Model
@@ -82,10 +82,25 @@ def test_any_size_keeps_its_aspect_ratio_and_shows_every_step(size):
     assert len({step.data.tobytes() for step in steps}) == len(steps)
 
 
-def test_small_images_can_be_scaled_up_and_large_ones_are_left():
-    model = tiny_model("plain")
-    for side, size in ((0, (256, 384)), (1, (20, 30)), (60, (40, 60)), (10, (20, 30))):
-        step = Dream(iterations=1, side=side).run(model, Inputs(image=photograph(20, 30), layer="3"))
+@pytest.mark.parametrize(
+    ("of", "side", "size"),
+    [
+        ((20, 30), 0, (256, 384)),
+        ((20, 30), 1, (20, 30)),
+        ((20, 30), 60, (40, 60)),
+        ((20, 30), 10, (20, 30)),
+        ((300, 450), 0, (300, 450)),
+        ((600, 900), 0, (341, 512)),
+        ((600, 900), 1, (600, 900)),
+        ((600, 900), 384, (600, 900)),
+        ((2, 1000), 0, (1, 512)),
+    ],
+)
+def test_small_images_are_scaled_up_and_large_ones_down_unless_a_side_is_told(of, side, size):
+    assert canvas_size(of, side, 384, 512) == size
+    if max(of) < 100:
+        inputs = Inputs(image=photograph(*of), layer="3")
+        step = Dream(iterations=1, octaves=1, side=side).run(tiny_model("plain"), inputs)
         assert step.data.shape[:2] == size
 
 
@@ -134,7 +149,7 @@ def test_a_network_of_one_size_dreams_at_it():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 2))
     model = Model(network, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("a", "b"), "fixed")
-    assert Dream().fitted(model, Inputs(image=photograph(8, 8), layer="0")).side == 384
+    assert Dream().sizes(model, Inputs(image=photograph(8, 8), layer="0"))[-1] == (384, 384)
 
     class Fixed(nn.Sequential):
         def forward(self, images):
@@ -143,6 +158,12 @@ def test_a_network_of_one_size_dreams_at_it():
     model = Model(Fixed(*network), Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), ("a", "b"), "fixed")
     step = Dream(iterations=1).run(model, Inputs(image=photograph(8, 8), layer="0"))
     assert step.data.shape == (8, 8, 3) and step.numbers["sizes"] == [[8, 8]]
+    wide = photograph(16, 30)
+    middle = resized(wide[None], (8, 15))[..., 4:12].clamp(0, 1)[0]
+    found, expected = (
+        Dream(iterations=2).run(model, Inputs(image=each, layer="0")) for each in (wide, middle)
+    )
+    assert np.array_equal(found.data, expected.data)
     with pytest.raises(ValueError, match="can't take an image of"):
         Dream(iterations=1, side=64).run(model, Inputs(image=photograph(8, 8), layer="0"))
 
@@ -211,7 +232,9 @@ def test_one_channel_and_networks_that_cannot_be_traced():
         assert step.data.shape == (*model.input_size, model.in_channels) and np.isfinite(step.data).all()
 
 
-@pytest.mark.parametrize("method", [Dream(octaves=1, iterations=1), StyleTransfer(iterations=1)])
+@pytest.mark.parametrize(
+    "method", [Dream(octaves=1, iterations=1, side=1), StyleTransfer(iterations=1, side=1)]
+)
 def test_a_size_that_the_network_refuses_is_said(method):
     class Fixed(nn.Sequential):
         def forward(self, images):

@@ -49,7 +49,7 @@ def slope(found: Model, image: torch.Tensor, index: int) -> np.ndarray:
 def test_saliency_is_the_slope_of_the_logit_before_the_squashing(kind):
     found, (image,) = model(kind), noise(1)
     for target in (0, 3):
-        step = Saliency().run(found, Inputs(image=image, target=target))
+        step = Saliency(variant="gradient").run(found, Inputs(image=image, target=target))
         expected = slope(found, image, target)
         np.testing.assert_allclose(step.data, expected, atol=1e-3 * expected.max())
         with torch.no_grad():
@@ -59,7 +59,7 @@ def test_saliency_is_the_slope_of_the_logit_before_the_squashing(kind):
 
 def test_either_of_two_classes_is_explained_by_the_single_score():
     found, (image,) = model(scored.OneLogit, 2), noise(1)
-    maps = [Saliency().run(found, Inputs(image=image, target=target)) for target in (0, 1)]
+    maps = [Saliency(variant="gradient").run(found, Inputs(image=image, target=target)) for target in (0, 1)]
     expected = slope(found, image, 0)
     for step in maps:
         np.testing.assert_allclose(step.data, expected, atol=1e-3 * expected.max())
@@ -67,7 +67,8 @@ def test_either_of_two_classes_is_explained_by_the_single_score():
         z = float(found.module.z(found.normalize(image[None])))
     assert [step.numbers["logit"] for step in maps] == pytest.approx([-z, z], rel=1e-4)
     signed = [
-        Saliency(channels="sum").run(found, Inputs(image=image, target=target)).data for target in (0, 1)
+        Saliency(variant="gradient", channels="sum").run(found, Inputs(image=image, target=target)).data
+        for target in (0, 1)
     ]
     np.testing.assert_allclose(signed[0], -signed[1], atol=1e-6)
 

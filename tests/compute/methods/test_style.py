@@ -40,7 +40,9 @@ def test_relative_error():
 def test_an_image_in_its_own_style_is_the_optimum():
     model = tiny_model("plain")
     image = tiny_image(model)
-    numbers = StyleTransfer(iterations=1, rate=0.0).run(model, Inputs(image=image, second=image)).numbers
+    numbers = (
+        StyleTransfer(iterations=1, rate=0.0, side=1).run(model, Inputs(image=image, second=image)).numbers
+    )
     assert numbers["content_error"] == 0 and numbers["style_error"] == pytest.approx(0, abs=1e-10)
 
 
@@ -48,7 +50,7 @@ def test_an_image_in_its_own_style_is_the_optimum():
 def test_the_style_error_falls(from_noise):
     model = tiny_model("plain")
     inputs = Inputs(image=picture(30, 40, 1), second=picture(20, 20, 2))
-    step = StyleTransfer(iterations=60, from_noise=from_noise, total_variation=0.0).run(model, inputs)
+    step = StyleTransfer(iterations=60, side=1, from_noise=from_noise, total_variation=0.0).run(model, inputs)
     assert step.data.shape == (30, 40, 3)
     assert step.numbers["style_error"] < 0.5 * step.numbers["style_error_before"]
     layers = step.numbers["style_layers"]
@@ -62,7 +64,9 @@ def test_weights_trade_content_against_style():
     model = tiny_model("plain")
     inputs = Inputs(image=picture(24, 24, 1), second=picture(24, 24, 2))
     faithful, stylish = (
-        StyleTransfer(iterations=40, content_weight=content, style_weight=style).run(model, inputs).numbers
+        StyleTransfer(iterations=40, side=1, content_weight=content, style_weight=style)
+        .run(model, inputs)
+        .numbers
         for content, style in ((30.0, 1.0), (0.3, 10.0))
     )
     assert faithful["content_error"] < stylish["content_error"]
@@ -76,7 +80,7 @@ def test_layers_follow_the_depth():
     assert StyleTransfer(style_layers=1).layers(model) == (names[0],)
     assert StyleTransfer(style_layers=50).layers(model) == tuple(names)
     inputs = Inputs(image=tiny_image(model), second=tiny_image(model, 1), layer=names[0])
-    numbers = StyleTransfer(iterations=1).run(model, inputs).numbers
+    numbers = StyleTransfer(iterations=1, side=1).run(model, inputs).numbers
     assert numbers["content_layer"] == names[0] and numbers["style_layers"] == names
 
 
@@ -84,8 +88,9 @@ def test_small_images_can_be_scaled_up_and_seeds_count():
     model = tiny_model("plain")
     inputs = Inputs(image=picture(20, 30, 1), second=picture(16, 16, 2))
     assert StyleTransfer(iterations=1, side=45).run(model, inputs).data.shape == (30, 45, 3)
+    assert StyleTransfer(iterations=1).run(model, inputs).data.shape == (171, 256, 3)
     first, again, other = (
-        StyleTransfer(iterations=3, seed=seed).run(model, inputs).data for seed in (0, 0, 1)
+        StyleTransfer(iterations=3, side=1, seed=seed).run(model, inputs).data for seed in (0, 0, 1)
     )
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
@@ -93,7 +98,7 @@ def test_small_images_can_be_scaled_up_and_seeds_count():
 @pytest.mark.parametrize("name", ["grey", "untraceable"])
 def test_other_networks(name):
     model = tiny_model(name)
-    step = StyleTransfer(iterations=3).run(
+    step = StyleTransfer(iterations=3, side=1).run(
         model, Inputs(image=tiny_image(model), second=tiny_image(model, 1))
     )
     assert step.data.shape == (*model.input_size, model.in_channels) and np.isfinite(step.data).all()

@@ -95,7 +95,7 @@ def test_gradients_are_those_of_plain_torch(name):
         (gradient,) = torch.autograd.grad(score, image)
         wanted = gradient[0].abs().amax(0)
         np.testing.assert_allclose(
-            METHODS[name]().run(model, Inputs(inputs.image.detach(), target=1)).data,
+            METHODS[name](variant="gradient").run(model, Inputs(inputs.image.detach(), target=1)).data,
             wanted,
             rtol=1e-3,
             atol=1e-6,

@@ -19,7 +19,8 @@ from compute.models.model import Model
 from compute.models.zoo import ModelSpec, load
 from compute.reports.base import MODEL, OTHER_RUN, RUN, ReportInputs, ReportSpec, originals_of
 from compute.reports.compare.report import SHOWN
-from compute.reports.drawing.report import CSV, NPY, PARQUET, PNG, RECIPE, Report, finite
+from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
+from compute.reports.drawing.report import RECIPE, Report, finite
 from featurestore.reader import Run, Store
 from tests.support.stores.served import served_store
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import shlex
+import shutil
+from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -10,13 +12,15 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from dashboard.components import Camera, Frame
-from dashboard.data import comparison
-from dashboard.sections.compare import shared_images
+from dashboard.data import comparison, partners
+from dashboard.data.comparison import Pair
+from dashboard.sections.compare import shared_images, summary
 from dashboard.server.compare_routes import comparison_routes
+from dashboard.server.find_routes import hits
 from dashboard.views import urls
 from dashboard.views.binding import following, remember
 from dashboard.views.definitions import CompareView, ImageView
-from featurestore.reader import Store
+from featurestore.reader import Run, Store
 from tests.support.page_app import fine, grids, query_of, show, words
 from tests.support.stores.served import (
     IMAGES,
@@ -68,7 +72,7 @@ def test_the_other_run_is_found_and_written_into_the_address(pair):
     common = len(comparison.compared(*pair).matched)
     assert common == SECOND_IMAGES
     assert f"{SECOND_IMAGES} images are in both" in words(app)
-    assert f"{IMAGES - SECOND_IMAGES} images are only in the first" in words(app)
+    assert f"{IMAGES - SECOND_IMAGES} images are only in digits" in words(app)
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -76,6 +80,79 @@ def test_every_tab_draws(tab, pair):
     app = fine(show("compare", {"store": "digits", "tab": tab}))
     assert not app.warning and query_of(app)["tab"] == tab
     assert app.metric or app.get("bidi_component") or app.success
+
+
+def test_a_sentence_names_what_is_compared_and_says_what_changed(pair):
+    app = fine(show("compare", {"store": "digits"}))
+    said = app.markdown[0].value
+    assert said.startswith("From **digits** to **second**, ") and said.count(". ") == 0
+    assert f"**none** of {SECOND_IMAGES} images changes" in said and "**100%**" in said
+    assert "keeps **10.0** of its 10 nearest images" in said
+
+
+def test_runs_are_named_by_what_tells_them_apart(pair):
+    view = CompareView("digits", "1", other_store="second")
+    run, other = pair
+    assert Pair(view, run, other).names == ("digits", "second")
+    network = dataclasses.replace(other.manifest, model=other.manifest.model | {"name": "<b>resnet_18</b>"})
+    named = SimpleNamespace(manifest=network, fingerprint=other.fingerprint)
+    assert Pair(view, run, named).names == ("digits", "<b>resnet_18</b>")
+    older = dataclasses.replace(run.manifest, notes={"created": "2026-01-02T03:04:05+00:00"})
+    before = SimpleNamespace(manifest=older, fingerprint="0" * 20)
+    alone = CompareView("digits", "1", other_store="digits")
+    assert Pair(alone, run, before).names[1] == "the run of 2026-01-02 03:04"
+    assert Pair(alone, run, run).names == ("digits", "digits")
+
+
+def test_the_chart_has_what_was_measured(pair):
+    view = CompareView("digits", pair[0].fingerprint, other_store="second", other_run=pair[1].fingerprint)
+    found = {each.name: each for each in summary.measured(Pair(view, *pair))}
+    compared = comparison.compared(*pair)
+    overlap = compared.neighbor_overlap(view.k)
+    nearest = found[f"{view.k} nearest images"]
+    assert nearest.share == pytest.approx(np.mean(overlap.share[overlap.k > 0]))
+    assert nearest.chance == pytest.approx(overlap.k.mean() / (SECOND_IMAGES - 1))
+    for layer in compared.layers:
+        channels = compared.channels(layer)
+        shares = channels.overlap.share[channels.overlap.k > 0]
+        assert found[f"Channels of {layer}"].share == pytest.approx(np.nanmean(shares))
+        assert found[f"Channels of {layer}"].partners == channels.partner_mean
+    assert found["Predicted class"].share == 1 and found["Features (linear CKA)"].share == pytest.approx(1)
+    residual = compared.moved("pca").aligned.residual
+    assert found["Map by PCA (1 minus residual)"].share == pytest.approx(1 - residual)
+    bars = summary.chart(list(found.values())).data[0]
+    assert list(bars.x) == [each.share for each in found.values()] and min(bars.x) < 0.9
+
+
+def offered(app):
+    return {each.proto.page for each in app.get("page_link")}
+
+
+def test_compare_is_offered_as_soon_as_there_is_a_partner(copied, second, serve, tmp_path):
+    serve(tmp_path)
+    write_store(tmp_path / "small")
+    for page in ("overview", "image", "map", "channels"):
+        assert "compare" not in offered(fine(show(page, {"store": "digits"})))
+    assert "compare" in offered(fine(show("compare", {"store": "digits"})))
+    run = Store(copied).open()
+    assert "Compare" not in [title for title, kind, _ in hits("digits", run, "compare") if kind == "page"]
+    shutil.copytree(second, tmp_path / "second")
+    for page in ("overview", "image", "map", "channels"):
+        assert "compare" in offered(fine(show(page, {"store": "digits"})))
+    assert "Compare" in [title for title, kind, _ in hits("digits", run, "compare") if kind == "page"]
+
+
+def test_whether_there_is_a_partner_takes_no_table(pair, monkeypatch):
+    monkeypatch.setattr(Run, "table", lambda *_: 1 / 0)
+    monkeypatch.setattr(Run, "select", lambda *_: 1 / 0)
+    assert partners.has_partner("digits", pair[0]) and partners.has_partner("second", pair[1])
+
+
+def test_an_older_run_of_the_same_store_is_a_partner(copied, serve):
+    serve(copied)
+    assert not partners.has_partner("digits", Store(copied).open())
+    write_served_store(copied, "--limit", "9", "--stages", "activations,neighbors")
+    assert partners.has_partner("digits", Store(copied).open())
 
 
 def test_one_network_twice_differs_only_in_its_maps(pair):
@@ -191,13 +268,14 @@ def test_a_chosen_image_shows_both_opinions_and_both_neighbourhoods(pair):
         for each in (comparison.compared(*pair).matched.ids, comparison.compared(*pair).matched.other_ids)
     )
     app = fine(show("compare", {"store": "digits", "tab": "maps", "image": shared}))
-    assert f"digits, image {shared}" in words(app) and f"second, image {other}" in words(app)
-    assert len(app.get("plotly_chart")) == 2
+    assert f"Image {shared} of digits" in words(app) and f"Image {other} of second" in words(app)
+    charts = [each for each in app.get("html") if 'class="bar-chart"' in each.proto.body]
+    assert len(charts) == 2
     app = fine(show("compare", {"store": "digits", "tab": "neighbors", "image": shared}))
     assert f"The neighbours of image {shared}" in words(app) and grids(app) == 3
     alone = next(image for image in range(IMAGES) if image not in comparison.compared(*pair).matched.ids)
     app = fine(show("compare", {"store": "digits", "tab": "neighbors", "image": alone}))
-    assert "in the first run alone" in words(app)
+    assert f"Image {alone} is in digits alone" in words(app)
 
 
 def test_channels_are_sorted_and_chosen_by_their_layer(pair):

@@ -205,7 +205,8 @@ def test_the_images_prediction_and_occlusion_are_the_stores(store, serve):
     row, maps = run.image(7), run.occlusion(7)
     assert f"predicted **{row['predicted']}**" in words(app)
     assert app.metric[0].value == f"{maps['unoccluded']:.1%}"
-    assert len(app.get("plotly_chart")) == 3, "probabilities, the map, what its colors mean"
+    assert len(app.get("plotly_chart")) == 2, "the map, what its colors mean"
+    assert [each for each in app.get("html") if "the most probable classes" in each.proto.body]
     change = maps["probability"] - np.float32(maps["unoccluded"])
     assert Scale.of(PROBABILITY, change).in_words in words(app)
 

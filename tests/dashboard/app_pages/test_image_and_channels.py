@@ -1,18 +1,22 @@
 """The Image and Channels pages whole: every tab of a stored and of an uploaded image, a network that may not
 be loaded, the card of a channel."""
 
+import dataclasses
 import json
+import re
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import runs
 from dashboard.data.uploads import uploads
+from dashboard.jobs.lookup import result_of
+from dashboard.views.definitions import ImageView
 from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
-from dashboard.widgets import figures
 from featurestore.reader import Store
 from tests.support.page_app import fine, forget, grids, query_of, settled, show, words
-from tests.support.stores.served import write_own_store
+from tests.support.stores.served import write_own_store, write_served_store
 
 pytestmark = pytest.mark.slow
 
@@ -57,8 +61,22 @@ def test_a_glance_has_all_pictures_and_finds_what_a_tab_made(store, serve):
     app = settled(fine(show("image", {"store": "digits", "image": 6})))
     said = [image.caption for each in app.get("image") for image in each.proto.imgs]
     assert len(said) == 5 and any("costs" in each for each in said)
-    app = fine(show("image", {"store": "digits", "image": 6, "tab": "segmentation"}))
-    assert not app.get("progress")
+    for tab in ("segmentation", "occlusion"):
+        app = fine(show("image", {"store": "digits", "image": 6, "tab": tab, "source": "live"}))
+        assert not app.get("progress") and app.get("image")
+
+
+@pytest.mark.parametrize(("stride", "is_shown"), [(14, False), (1, True)])
+def test_a_glance_shows_the_store_s_map_where_a_live_one_is_no_finer(stride, is_shown, tmp_path, serve):
+    store = write_served_store(
+        tmp_path / "digits", "--limit", "12", "--occlusion-patch", "7", "--occlusion-stride", str(stride)
+    )
+    serve(store)
+    settled(fine(show("image", {"store": "digits", "image": 6})))
+    run = Store(store).open()
+    live, _ = ImageView.from_query({"store": "digits", "image": "6", "tab": "occlusion", "source": "live"})
+    live, _ = dataclasses.replace(live, run=run.fingerprint).fitted(runs.choices(run))
+    assert (result_of(live, run) is None) == is_shown
 
 
 def test_a_glance_goes_on_where_a_table_was_not_computed(copied, serve):
@@ -94,9 +112,30 @@ def test_a_live_map_of_classes_names_them(store, serve):
 
 
 def test_classes_that_are_numbers_or_have_one_name_have_a_bar_each():
-    figure = figures.probabilities(["7", "crane", "crane"], [0.5, 0.3, 0.2])
-    assert len(set(figure.data[0].y)) == 3 and list(figure.data[0].y) == list(figure.layout.yaxis.tickvals)
-    assert list(figure.layout.yaxis.ticktext) == ["7", "crane", "crane"]
+    def page():
+        from dashboard.widgets.bar_charts import probabilities
+
+        probabilities(["7", "crane", "crane"], [0.5, 0.3, 0.2], alt="classes")
+
+    (chart,) = AppTest.from_function(page).run().get("html")
+    assert re.findall(r"<span>([^<]+)</span>.*?width: ([\d.]+)%.*?<b>([^<]+)</b>", chart.proto.body) == [
+        ("7", "50.00", "50.0%"),
+        ("crane", "30.00", "30.0%"),
+        ("crane", "20.00", "20.0%"),
+    ]
+    assert 'aria-label="classes: 7: 0.5000; crane: 0.3000; crane: 0.2000"' in chart.proto.body
+
+
+def test_a_histogram_has_a_bar_for_each_bin_as_high_as_its_count():
+    def page():
+        from dashboard.widgets.bar_charts import histogram
+
+        histogram([4, 0, 1, 1000], 0.0, 2.0, title="strength", alt="a <channel>")
+
+    (chart,) = AppTest.from_function(page).run().get("html")
+    body = chart.proto.body
+    assert re.findall(r"height: ([\d.]+)%", body) == ["0.50", "0.00", "0.50", "100.00"]
+    assert 'title="1.5 to 2: 1,000 images"' in body and "a &lt;channel&gt;: 1,005 images from 0 to 2" in body
 
 
 def test_a_click_on_a_tab_brings_its_method(store, serve):

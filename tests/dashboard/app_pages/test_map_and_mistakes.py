@@ -1,15 +1,19 @@
 """Map and Mistakes through AppTest on a real store: searches, selections, cells, votes, classes."""
 
+from urllib.parse import parse_qsl, urlsplit
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from compute.analysis.label_agreement import disagreements
+from compute.reports.mistakes import class_table
 from dashboard.data import runs, selections
+from dashboard.sections.mistakes import classes
 from dashboard.widgets import image_wall
 from featurestore.reader import Store
-from tests.support.page_app import button, fine, forget, query_of, show, words
+from tests.support.page_app import button, fine, forget, link_table, query_of, show, words
 from tests.support.stores.served import IMAGES
 
 pytestmark = pytest.mark.slow
@@ -90,10 +94,42 @@ def test_a_run_without_neighbours_says_how_to_find_them(copied, serve):
     assert "--stages neighbors" in app.info[0].value
 
 
-def test_classes_are_a_table(store, serve):
+CLASSES = "Counts, recall and precision of each class"
+
+
+def test_classes_are_a_table_of_links_to_their_images(store, serve):
     serve(store)
-    app = fine(show("mistakes", {"store": "digits", "tab": "classes"}))
-    assert app.dataframe[0].value["images"].sum() == IMAGES
+    counted = class_table(Store(store).open().table("images"), Store(store).open().class_names).to_pylist()
+    app = fine(show("mistakes", {"store": "digits", "tab": "classes", "selection": ""}))
+    rows = link_table(app, CLASSES)
+    assert [cells[:3] for _, cells, _ in rows] == [
+        [each["class"], str(each["images"]), str(each["right"])] for each in counted
+    ]
+    for (address, _, others), each in zip(rows, counted, strict=True):
+        for asked, count in (
+            (address, each["images"] - each["right"] or each["right"]),
+            (others[0], each["right"]),
+        ):
+            query = dict(parse_qsl(urlsplit(asked).query))
+            assert query["store"] == "digits" and query["label"] == each["class"]
+            assert f"{count} images, the" in words(fine(show("mistakes", query)))
+
+
+def test_classes_are_sorted_as_the_address_says_and_turned_by_pages(store, serve, monkeypatch):
+    monkeypatch.setattr(classes, "PER_PAGE", 4)
+    serve(store)
+    counted = class_table(Store(store).open().table("images"), Store(store).open().class_names).to_pylist()
+    expected = sorted(counted, key=lambda each: -each["loss"])
+    app = fine(show("mistakes", {"store": "digits", "tab": "classes", "sort": "-loss", "classes_page": 2}))
+    assert [cells[0] for _, cells, _ in link_table(app, CLASSES)] == [each["class"] for each in expected[4:8]]
+    assert query_of(app)["sort"] == "-loss"
+
+
+def test_classes_without_a_value_come_last_in_either_order():
+    table = pa.table({"class": ["b", "a", "c", "d"], "recall": [0.5, None, 0.9, 0.5]})
+    assert classes.ordered(table, "recall")["class"].to_pylist() == ["b", "d", "c", "a"]
+    assert classes.ordered(table, "-recall")["class"].to_pylist() == ["c", "b", "d", "a"]
+    assert classes.ordered(table, "") == table
 
 
 def test_images_without_labels_have_no_mistakes(store, serve, monkeypatch):

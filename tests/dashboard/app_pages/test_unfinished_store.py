@@ -6,9 +6,11 @@ import pytest
 
 from compute.runtime.progress import Progress
 from featurestore.layout import CURRENT, MANIFEST, PROGRESS
+from featurestore.manifest import Manifest, read_manifest
 from featurestore.reader import Store
 from featurestore.writer import RunWriter
 from tests.support.page_app import fine, query_of, show, words
+from tests.support.stores.served import copied_store, write_served_store
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +37,28 @@ def test_a_damaged_store_is_passed_over_as_well(copied, store, serve):
     (path / CURRENT).write_text("nothing\n")
     serve(path, store)
     assert query_of(fine(show("map")))["store"] == "digits"
+
+
+def made(store, time):
+    """The store, whose run is said to have been made at that time."""
+    folder = store / "runs" / Store(store).current()
+    manifest = read_manifest(folder)
+    fields = {name: getattr(manifest, name) for name in Manifest.__dataclass_fields__}
+    fields["notes"] = {"created": time} if time else {}
+    (folder / MANIFEST).write_bytes(Manifest(**fields).to_bytes())
+    return store
+
+
+def test_the_store_that_was_finished_first_is_shown_where_none_is_asked_for(serve, tmp_path):
+    late, early, timeless = (tmp_path / "all" / name for name in ("a", "b", "c"))
+    for store, time in ((late, "2026-03-01"), (early, "2026-02-01"), (timeless, "")):
+        made(copied_store(store), time)
+    serve(tmp_path / "all")
+    assert query_of(fine(show("overview")))["store"] == "b"
+    write_served_store(early, "--limit", "9", "--stages", "activations,neighbors")
+    assert query_of(fine(show("overview")))["store"] == "b", "after it is regenerated"
+    serve(timeless, tmp_path / "all")
+    assert query_of(fine(show("overview")))["store"] == "c", "where the command line names it first"
 
 
 def test_a_store_that_is_being_made_says_how_far_it_is_and_then_is_shown(unfinished, store, serve, tmp_path):

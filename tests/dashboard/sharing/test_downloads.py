@@ -12,7 +12,8 @@ from PIL import Image
 
 from compute.__main__ import main
 from compute.images.pictures import picture
-from compute.reports.drawing.report import CSV, PARQUET, PNG, Report, array_table
+from compute.reports.drawing.formats import CSV, PARQUET, PNG
+from compute.reports.drawing.report import Report, array_table
 from dashboard.data import runs, selections
 from dashboard.data.photographs import photograph
 from dashboard.jobs.lookup import requested

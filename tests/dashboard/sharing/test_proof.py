@@ -168,6 +168,14 @@ def test_a_link_holds_when_a_later_version_has_more_to_choose(run):
     assert not proof.is_for(replace(later, image=5))
 
 
+def test_a_link_holds_when_a_parameter_has_another_default_since(run):
+    """Before `variant` was "usual" and `noise` 0.05, a proof did not say what was then their defaults."""
+    link = {"image": "4", "tab": "saliency", "p.variant": "gradient", "p.noise": "0.15", "whole": "0"}
+    view, _ = ImageView.from_query(link)
+    assert view.chosen() == {"image": "4", "tab": "saliency"}
+    assert not prove(view, run, None).is_for(ImageView.from_query(link | {"p.variant": "usual"})[0])
+
+
 def test_a_proof_of_a_page_as_it_opens_is_of_that_page_alone(run):
     proof = prove(OverviewView(), run, None)
     assert proof.is_for(OverviewView()) and not proof.is_for(AboutView())

@@ -119,6 +119,14 @@ def _occlusion_maps(image_id):
     }
 
 
+def _columns():
+    for column in ("camera", "exposure"):
+        for image_id in range(0, IMAGES, 2):
+            number = image_id / 4 if column == "exposure" else None
+            text = f"camera {image_id % 3}" if number is None else str(number)
+            yield {"column": column, "image_id": image_id, "text": text, "number": number}
+
+
 def _layers():
     for position, (layer, channels) in enumerate(LAYERS.items()):
         square = dict.fromkeys(("rf_height", "rf_width", "rf_size"), 2 * position + 3)
@@ -240,6 +248,7 @@ def _problems():
 
 
 WHOLE = {
+    "columns": _columns,
     "layers": _layers,
     "channels": _channels,
     "top_patches": _top_patches,

@@ -7,9 +7,11 @@ export function follow(event, address) {
   go(address)
 }
 
-/** Goes to an address of the app. */
+/** Goes to an address of the app, unless it is there: a key that is pressed twice is one entry of the history. */
 export function go(address) {
-  history.pushState(null, "", new URL(address, document.baseURI))
+  const url = new URL(address, document.baseURI)
+  if (url.href === location.href) return
+  history.pushState(null, "", url)
   // Streamlit shows what the address says when Back or Forward has changed it.
   dispatchEvent(new PopStateEvent("popstate"))
 }

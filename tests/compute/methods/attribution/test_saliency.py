@@ -10,14 +10,16 @@ from scipy.stats import rankdata
 from torch.nn import functional as F
 
 from compute.images.preprocessing import Preprocessing
+from compute.methods.attribution import saliency
 from compute.methods.attribution.deletion_insertion import deletion, insertion, ranks
 from compute.methods.attribution.gradcam import gradcam, last_maps
 from compute.methods.attribution.gradients import integrated_gradients, smoothgrad
 from compute.methods.attribution.saliency import Saliency, rank_correlation
-from compute.methods.base import Inputs
+from compute.methods.base import Inputs, Step
 from compute.models.model import Model
 from compute.network.traced import LOGITS, MAPS
 from compute.occlusion.maps import baseline_image
+from tests.support.methods import same
 from tests.support.networks.tiny import tiny_image, tiny_model
 
 pytestmark = pytest.mark.slow
@@ -66,7 +68,7 @@ def test_gradient_is_the_slope_of_the_logit(model, image):
 
 
 def test_map_is_the_largest_channel_of_the_absolute_gradient(model, image):
-    step = Saliency().run(model, Inputs(image=image, target=3))
+    step = Saliency(variant="gradient").run(model, Inputs(image=image, target=3))
     pixels = image[None].clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(in_double(model)(pixels.double())[0, 3], pixels)
     assert close(step.data, gradient[0].abs().amax(0))
@@ -74,18 +76,21 @@ def test_map_is_the_largest_channel_of_the_absolute_gradient(model, image):
 
 def test_target_is_the_predicted_class_by_default(model, image):
     logits = model.logits(image[None])[0]
-    default = Saliency().run(model, Inputs(image=image))
+    default = Saliency(variant="gradient").run(model, Inputs(image=image))
     assert default.numbers["class"] == model.classes[logits.argmax()]
     assert default.numbers["logit"] == default.score == pytest.approx(logits.max().item(), rel=1e-5)
     assert default.numbers["probability"] == pytest.approx(logits.softmax(0).max().item(), rel=1e-5)
-    chosen = Saliency().run(model, Inputs(image=image, target=int(logits.argmin())))
+    chosen = Saliency(variant="gradient").run(model, Inputs(image=image, target=int(logits.argmin())))
     assert chosen.numbers["class"] == model.classes[logits.argmin()]
     assert not np.array_equal(chosen.data, default.data)
 
 
 def test_agrees_with_captum_saliency(model, image):
     theirs = captum.Saliency(model.logits).attribute(image[None].requires_grad_(True), target=1, abs=True)
-    assert close(Saliency().run(model, Inputs(image=image, target=1)).data, theirs[0].amax(0).detach())
+    assert close(
+        Saliency(variant="gradient").run(model, Inputs(image=image, target=1)).data,
+        theirs[0].amax(0).detach(),
+    )
 
 
 @pytest.mark.parametrize("points", [1, 7, 50])
@@ -125,9 +130,22 @@ def test_agrees_with_captum_gradcam_behind_in_place_relus(module, layer):
 
 
 def test_smoothgrad_of_one_quiet_sample_is_the_gradient_exactly(model, image):
-    plain = Saliency().run(model, Inputs(image=image)).data
+    plain = Saliency(variant="gradient").run(model, Inputs(image=image)).data
     smooth = Saliency(variant="smoothgrad", samples=1, noise=0.0).run(model, Inputs(image=image)).data
     assert np.array_equal(plain, smooth)
+
+
+def test_usual_is_smoothgrad_of_networks_that_are_quick_enough(model, image, monkeypatch):
+    inputs = Inputs(image=image, target=1)
+
+    def usual(allowed: float) -> Step:
+        monkeypatch.setattr(saliency, "QUICK", allowed * model.work)
+        return Saliency(samples=4).run(model, inputs)
+
+    quick, slow = usual(4), usual(3.99)
+    assert (quick.numbers["variant"], slow.numbers["variant"]) == ("smoothgrad", "gradient")
+    for found, variant in ((quick, "smoothgrad"), (slow, "gradient")):
+        assert same(found, Saliency(variant=variant, samples=4).run(model, inputs))
 
 
 def test_smoothgrad_is_the_mean_over_noisy_copies(model, image):
@@ -187,8 +205,10 @@ def test_last_maps_come_after_the_residual_sum():
 
 
 def test_sanity_control_compares_with_random_weights(model, image):
-    step = Saliency(sanity=True, seed=3).run(model, Inputs(image=image, target=1))
-    random = Saliency().run(model.with_random_weights(3), Inputs(image=image, target=1)).data
+    step = Saliency(variant="gradient", sanity=True, seed=3).run(model, Inputs(image=image, target=1))
+    random = (
+        Saliency(variant="gradient").run(model.with_random_weights(3), Inputs(image=image, target=1)).data
+    )
     ours, theirs = rankdata(step.data), rankdata(random)
     expected = np.corrcoef(ours, theirs)[0, 1]
     assert step.numbers["rank_correlation_with_random_weights"] == pytest.approx(expected, abs=1e-6)
@@ -204,7 +224,7 @@ def test_rank_correlation_of_a_map_with_itself_and_with_nothing():
 
 @pytest.mark.parametrize("curve", [deletion, insertion])
 def test_curves_against_one_pass_a_step(model, image, curve):
-    saliency = Saliency().run(model, Inputs(image=image, target=1)).data
+    saliency = Saliency(variant="gradient").run(model, Inputs(image=image, target=1)).data
     *_, found = curve(model, image, saliency, 1, 8)
     hidden, blurred = (baseline_image(model, image, name) for name in ("mean", "blurred"))
     before, after = (image, hidden) if curve is deletion else (blurred, image)
@@ -249,4 +269,4 @@ def test_gradcam_of_a_patch_embedding_is_an_error():
     model = Model(embedding, Preprocessing((8, 8), None, (0.5,) * 3, (0.5,) * 3), "ab", "patchy")
     with pytest.raises(ValueError, match="behind the patches, and patchy shows none"):
         Saliency(variant="gradcam").run(model, Inputs(image=torch.rand(3, 8, 8)))
-    assert Saliency().run(model, Inputs(image=torch.rand(3, 8, 8))).data.any()
+    assert Saliency(variant="gradient").run(model, Inputs(image=torch.rand(3, 8, 8))).data.any()

@@ -1,0 +1,1 @@
+"""Images that a list names."""

@@ -1,0 +1,90 @@
+"""Which source a name asks for."""
+
+import os
+from pathlib import Path
+
+from compute.images.sources.classes_by_folder import ACCEPTED
+from compute.images.sources.embedded import EMBEDDED, EmbeddedSource
+from compute.images.sources.folder import FolderSource
+from compute.images.sources.items import ImageSource
+from compute.images.sources.reach import ANYWHERE, Reach
+from compute.images.sources.tar.tar_source import TAR, TarSource, shards
+from compute.images.sources.torchvision_sets import TORCHVISION, TorchvisionSource, check_dataset
+
+S3 = "s3://"
+PARQUET = ".parquet"
+LISTS = (".csv", ".tsv", PARQUET)
+TABLES = {PARQUET, ".arrow"}
+
+SOURCES = (
+    "a folder, a list of files (list.csv), tar archives (file.tar, {000..999}.tar), "
+    "a Parquet file or data set with a column of images, s3://bucket/prefix, "
+    f"{', '.join(map(repr, EMBEDDED))} or '{TORCHVISION}NAME'"
+)
+"""What there is, in words."""
+
+
+def open_source(spec: str, reach: Reach = ANYWHERE) -> ImageSource:
+    """The source of this name. Raises ValueError that says what to do.
+
+    reach: what may be read beside what lies in the place of that name, and whether a network may be used.
+    """
+    check_source(spec)
+    if spec in EMBEDDED:
+        return EmbeddedSource(spec)
+    if spec.startswith(TORCHVISION):
+        return TorchvisionSource(spec.removeprefix(TORCHVISION), reach)
+    if spec.startswith(S3):
+        from compute.images.sources.bucket import BucketSource
+
+        return BucketSource(spec, reach)
+    if spec.lower().endswith(TAR):
+        return TarSource(spec)
+    if Path(spec).is_dir() and not _is_data_set(Path(spec)):
+        return FolderSource(spec)
+    return _table_or_list(spec, reach)
+
+
+def _is_data_set(folder: Path) -> bool:
+    """Whether a folder holds tables, as Hugging Face's `datasets` leaves them, and none but those."""
+    found = False
+    for _, _, names in os.walk(folder):
+        endings = {os.path.splitext(name)[1].lower() for name in names if not name.startswith(".")}
+        if not endings.isdisjoint(ACCEPTED):
+            return False
+        found = found or not endings.isdisjoint(TABLES)
+    return found
+
+
+def _table_or_list(spec: str, reach: Reach) -> ImageSource:
+    from compute.images.sources.lists.list_source import ListSource
+    from compute.images.sources.tables.columns import has_images
+    from compute.images.sources.tables.parts import open_part
+    from compute.images.sources.tables.table_source import TableSource
+
+    is_table = Path(spec).is_dir() or (
+        spec.lower().endswith(PARQUET) and has_images(open_part(Path(spec)).schema)
+    )
+    return TableSource(spec) if is_table else ListSource(spec, reach)
+
+
+def check_source(spec: str) -> None:
+    """Raise ValueError for what is no source, without reading one."""
+    if spec in EMBEDDED:
+        return
+    if spec.startswith(TORCHVISION):
+        check_dataset(spec.removeprefix(TORCHVISION))
+    elif spec.startswith(S3):
+        if Path(spec).suffix.lower() in (*LISTS, TAR):
+            raise ValueError(f"{spec!r}: lists, tables and archives are read from disks; S3 takes a prefix")
+    elif spec.lower().endswith(TAR):
+        shards(spec)
+    elif Path(spec).suffix.lower() in LISTS and not Path(spec).exists():
+        raise ValueError(f"no file {spec!r}; images are {SOURCES}")
+    elif not Path(spec).is_dir() and Path(spec).suffix.lower() not in LISTS:
+        raise ValueError(f"no folder {spec!r}; images are {SOURCES}")
+
+
+def is_own_name(spec: str) -> bool:
+    """Whether a name is no path on this machine."""
+    return spec in EMBEDDED or spec.startswith(TORCHVISION) or "://" in spec

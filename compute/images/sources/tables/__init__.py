@@ -1,0 +1,1 @@
+"""Images in a column of a table."""

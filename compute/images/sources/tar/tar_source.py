@@ -1,0 +1,150 @@
+"""Images in tar archives, read where they lie in them: a folder that was packed, or WebDataset's shards.
+
+Without files that say what others are (see `webdataset`), the folders say class and split, as those of a
+folder do.
+"""
+
+import itertools
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from compute.images.sources.classes_by_folder import SPLITS, items_of_files
+from compute.images.sources.items import ImageSource, Item, by_path, check_size
+from compute.images.sources.labels import are_numbers, numbers_as_names
+from compute.images.sources.tar.index import Member, members, read_member
+from compute.images.sources.tar.webdataset import (
+    columns_of,
+    facts_of,
+    images_of_samples,
+    sample_of,
+    with_facts,
+)
+
+TAR = ".tar"
+BRACES = re.compile(r"\{([^{}]*)\}")
+MOST_SHARDS = 100_000
+
+
+class TarSource(ImageSource):
+    """The images in one tar archive or in many.
+
+    spec: such as photos.tar or train-{000..999}.tar.
+    """
+
+    def __init__(self, spec: str):
+        self.spec = self.root = os.path.abspath(spec)
+        self._archives = shards(self.spec)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self._read[1]
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return self._read[0]
+
+    @property
+    def numbered(self) -> bool:
+        return self._read[2] and are_numbers(self.items)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return numbers_as_names(self.items) if self.numbered else super().classes
+
+    def prepare(self) -> None:
+        _ = self._places
+
+    def read(self, path: str) -> bytes:
+        if path not in self._places:
+            raise ValueError(f"no image {path!r} in {self.spec}")
+        archive, member = self._places[path]
+        if member.problem is not None:
+            raise ValueError(member.problem)
+        check_size(path, member.size)
+        return read_member(archive, member)
+
+    @cached_property
+    def _listed(self) -> list[tuple[str, dict[str, Member]]]:
+        """The files of each archive by their names; of two of one name the later, as unpacking leaves it."""
+        return [(archive, _without_own_folder(archive, members(archive))) for archive in self._archives]
+
+    @cached_property
+    def _prefixes(self) -> list[str]:
+        """What names of each archive's files begin with in this source: nothing where all are different."""
+        names = Counter(name for _, found in self._listed for name in found)
+        if all(number == 1 for number in names.values()):
+            return [""] * len(self._archives)
+        home = os.path.commonpath([os.path.dirname(archive) for archive in self._archives])
+        return [f"{os.path.relpath(archive, home)}/" for archive in self._archives]
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[str, Member]]:
+        """Archive and place in it of each file, by its name in this source."""
+        return {
+            prefix + name: (archive, member)
+            for prefix, (archive, found) in zip(self._prefixes, self._listed, strict=True)
+            for name, member in found.items()
+        }
+
+    @cached_property
+    def _read(self) -> tuple[tuple[Item, ...], tuple[str, ...], bool]:
+        """The items, the names of their further columns, and whether files say what images are."""
+        names = dict.fromkeys(name for _, found in self._listed for name in found)
+        by_name = {item.path: item for item in items_of_files([*map(PurePosixPath, names)], self.spec)}
+        facts = [facts_of(archive, found, by_name) for archive, found in self._listed]
+        said = [each for known in facts for each in known.values()]
+        columns = columns_of(said, self.spec)
+        labelled = any(each.label is not None for each in said)
+        items = [
+            with_facts(
+                replace(by_name[name], path=prefix + name), known.get(sample_of(name)[0]), columns, labelled
+            )
+            for prefix, (_, found), known in zip(self._prefixes, self._listed, facts, strict=True)
+            for name in (images_of_samples(found, by_name) if known else found)
+            if name in by_name
+        ]
+        return by_path(items), columns, labelled
+
+
+def shards(spec: str) -> tuple[str, ...]:
+    """The archives that a name with braces stands for: {000..999} counts, {a,b} lists.
+
+    ValueError where one of them is not there.
+    """
+    parts = BRACES.split(spec)
+    choices = [_choices(part) if place % 2 else [part] for place, part in enumerate(parts)]
+    if math.prod(map(len, choices)) > MOST_SHARDS:
+        raise ValueError(f"{spec!r} stands for more than {MOST_SHARDS:,} archives")
+    found = tuple("".join(each) for each in itertools.product(*choices))
+    missing = [archive for archive in found if not os.path.isfile(archive)]
+    if missing:
+        of = f", nor are {len(missing) - 1} others of {len(found)}" if len(missing) > 1 else ""
+        raise ValueError(f"there is no archive {missing[0]!r}{of}")
+    return found
+
+
+def _choices(text: str) -> Sequence[str]:
+    """What braces with this text in them stand for."""
+    first, dots, last = text.partition("..")
+    if not dots:
+        return text.split(",")
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise ValueError(f"{{{text}}} counts nothing; it must be such as {{000..999}}")
+    if int(last) - int(first) >= MOST_SHARDS:
+        raise ValueError(f"{{{text}}} stands for more than {MOST_SHARDS:,} archives")
+    return [f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]
+
+
+def _without_own_folder(archive: str, found: Iterable[Member]) -> dict[str, Member]:
+    """Files by name; without the folder that all lie in where it is called as the archive is."""
+    by_name = {member.name: member for member in found}
+    own = Path(archive).stem + "/"
+    if own.rstrip("/").lower() in SPLITS or not all(name.startswith(own) for name in by_name):
+        return by_name
+    return {name.removeprefix(own): member for name, member in by_name.items()}

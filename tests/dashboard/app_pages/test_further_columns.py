@@ -1,0 +1,90 @@
+"""Further columns of a list of images on the pages: Map colors by them, Mistakes filters by them."""
+
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from compute.reports.drawing.report import CSV
+from compute.reports.mistakes import labelled
+from dashboard.data import runs
+from dashboard.server import routes
+from dashboard.sharing.downloads import downloads_of
+from dashboard.views import urls
+from dashboard.views.definitions import MapView, MistakesView
+from featurestore.reader import Store
+from tests.support.downloads import by_command
+from tests.support.page_app import fine, query_of, show, words
+from tests.support.stores.listed import BROKEN, IMAGES, column_store, paths
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(serve):
+    serve(column_store())
+    return Store(column_store()).open()
+
+
+@pytest.mark.parametrize("name", ["camera", "shutter"])
+def test_the_map_is_colored_by_a_column(run, name):
+    app = fine(show("map", {"store": "columns", "color": f"columns.{name}"}))
+    assert query_of(app)["color"] == f"columns.{name}" and not app.warning
+    (box,) = (each for each in app.selectbox if each.label == "Colour by")
+    assert box.value == f"columns.{name}" and box.options[-2:] == ["camera", "shutter"]
+    client = TestClient(Starlette(routes=routes.make_routes(lambda store, fingerprint: run)))
+    address = urls.colors("columns", run.fingerprint, f"columns.{name}")
+    values = np.frombuffer(client.get(f"/{address}").content, "<f4")
+    assert len(values) == IMAGES and values[2] == {"camera": 0, "shutter": 1}[name]
+
+
+def test_a_color_that_the_run_lacks_is_said(run, store, serve):
+    app = fine(show("map", {"store": "columns", "color": "columns.lens"}))
+    assert query_of(app)["color"] == "label" and "columns.lens" in app.warning[0].value
+    serve(store)
+    app = fine(show("map", {"store": "digits", "color": "columns.camera"}))
+    assert query_of(app)["color"] == "label"
+
+
+def test_mistakes_are_of_the_images_with_a_value(run):
+    app = fine(show("mistakes", {"store": "columns"}))
+    assert f"of {IMAGES - 1} are right" in words(app)
+    app = fine(app.selectbox(key="mistakes.column").set_value("camera").run())
+    app = fine(app.selectbox(key="mistakes.value").set_value("B_<i>").run())
+    there = labelled(run, where="camera=B_<i>")
+    assert f"of {len(there)} are right" in words(app)
+    assert r"with camera\=B\_\<i\> alone" in words(app)
+    query = query_of(app)
+    assert (query["column"], query["value"]) == ("camera", "B_<i>")
+    # The link shows the same, and another column begins anew.
+    app = fine(show("mistakes", query))
+    assert f"of {len(there)} are right" in words(app)
+    app = fine(app.selectbox(key="mistakes.column").set_value("shutter").run())
+    assert "value" not in query_of(app) and f"of {IMAGES - 1} are right" in words(app)
+    app = fine(app.text_input(key="mistakes.value").set_value("1..4").run())
+    assert f"of {len(labelled(run, where='shutter=1..4'))} are right" in words(app)
+    app = fine(show("mistakes", {**query_of(app), "value": "fast"}))
+    assert "is no range of numbers" in app.warning[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize("tab", ["confusion", "classes", "neighbors"])
+def test_the_command_line_makes_the_bytes_of_the_page(run, tab, tmp_path):
+    view = MistakesView("columns", run.fingerprint, tab=tab, column="camera", value="A")
+    for each in downloads_of(view, run, column_store()):
+        assert "--where camera=A" in each.command
+        assert by_command(each, CSV, tmp_path) == each.make().file(CSV)
+
+
+def test_the_map_of_a_column_is_a_download(run):
+    (made,) = downloads_of(MapView("columns", map="pca", color="columns.camera"), run, column_store())
+    assert "--color columns.camera" in made.command and b"B_<i>" in made.make().file(CSV)
+
+
+def test_originals_are_those_of_the_list(run, serve):
+    image = run.image(0)
+    assert runs.original(run, 0) and image["path"] == paths(column_store().parents[1])[0]
+    with pytest.raises(ValueError):
+        runs.original(run, BROKEN + IMAGES)
+    assert unquote(urls.colors("s", "f", "columns.a/b")).endswith("columns.a/b")
