@@ -71,7 +71,9 @@ def _check_model(args: argparse.Namespace) -> None:
 
 def _check_new_store(args: argparse.Namespace) -> None:
     """Of the store that is to be made."""
-    importlib.import_module("compute.pipeline.choices").complete_stages(args.stages)
+    choices = importlib.import_module("compute.pipeline.choices")
+    choices.complete_stages(args.stages)
+    choices.check_neighbors(args.neighbors)
     importlib.import_module("compute.images.sources").check_source(args.images)
 
 

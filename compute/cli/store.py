@@ -170,28 +170,12 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images import sources as images
     from compute.images.survey import looking_at
     from compute.models import zoo
-<<<<<<< HEAD
-    from compute.pipeline.job import (
-        Job,
-        check_neighbors,
-        check_seed,
-        complete_stages,
-        image_digests,
-        parameters,
-    )
-    from compute.runtime.precision import check_precision
-
-    complete_stages(args.stages)  # a wrong name is said before a model is loaded
-    check_seed(args.seed)
-    check_precision(args.precision)
-    check_neighbors(args.neighbors)
-=======
-    from compute.pipeline.choices import check_seed, complete_stages
+    from compute.pipeline.choices import check_neighbors, check_seed, complete_stages
     from compute.pipeline.job import Job, image_digests, parameters
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
     check_seed(args.seed)
->>>>>>> 285474d4e9837d2c6af2978454bb638ac2d6b8a5
+    check_neighbors(args.neighbors)
     _check_place(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)

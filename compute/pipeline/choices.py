@@ -1,4 +1,4 @@
-"""What a person may ask of a store that is to be made: which stages, and which seed."""
+"""What a person may ask of a store that is to be made: which stages, which seed, which neighbours."""
 
 NEEDS = {
     "activations": (),
@@ -9,6 +9,9 @@ NEEDS = {
 }
 """The stages in their order, each with those that it builds on."""
 
+NEIGHBORS = ("auto", "exact", "approximate")
+"""How neighbours are found: auto is exact where that is quick."""
+
 MAX_SEED = 2**31 - 1
 """What every library takes."""
 
@@ -17,6 +20,12 @@ def check_seed(seed: int) -> None:
     """Raise ValueError for a seed that not every library takes."""
     if not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed {seed} must lie between 0 and {MAX_SEED}")
+
+
+def check_neighbors(method: str) -> None:
+    """Raise ValueError for a way of finding neighbours that there isn't."""
+    if method not in NEIGHBORS:
+        raise ValueError(f"unknown way of finding neighbors {method!r}; choose from {', '.join(NEIGHBORS)}")
 
 
 def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from compute.images.sources import ImageSource, Item, Unreachable, are_lists, cl
 from compute.methods.capabilities import capabilities
 from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
-from compute.pipeline.choices import complete_stages
+from compute.pipeline.choices import check_neighbors, complete_stages
 from compute.pipeline.stages.activations import OnePass, pass_batch
 from compute.pipeline.stages.columns import column_kinds
 from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride
@@ -42,19 +42,12 @@ LIBRARIES = (
     "openTSNE",
     "pynndescent",
 )
-READERS = min(32, max(4, os.cpu_count() or 1))
-"""Threads that read and decode images ahead of the network; results don't depend on their number."""
-
-<<<<<<< HEAD
-NEIGHBORS = ("auto", "exact", "approximate")
 EXACT_PRODUCTS = {"cpu": 10**13, "cuda": 10**16}
 """Multiply-adds of an exact search up to which it is quick, some minutes; elsewhere as on a CPU."""
 
-MAX_SEED = 2**31 - 1
-"""What every library takes."""
+READERS = min(32, max(4, os.cpu_count() or 1))
+"""Threads that read and decode images ahead of the network; results don't depend on their number."""
 
-=======
->>>>>>> 285474d4e9837d2c6af2978454bb638ac2d6b8a5
 
 @dataclass(frozen=True)
 class Parameters:
@@ -113,31 +106,6 @@ def stages_left_out(model: Model) -> dict[str, str]:
     return {} if reason is None else {"occlusion": reason}
 
 
-<<<<<<< HEAD
-def check_neighbors(method: str) -> None:
-    """Raise ValueError for a way of finding neighbours that there isn't."""
-    if method not in NEIGHBORS:
-        raise ValueError(f"unknown way of finding neighbors {method!r}; choose from {', '.join(NEIGHBORS)}")
-
-
-def check_seed(seed: int) -> None:
-    """Raise ValueError for a seed that not every library takes."""
-    if not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"seed {seed} must lie between 0 and {MAX_SEED}")
-
-
-def complete_stages(stages: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the stages in order, with those that they need; None is all. ValueError names the choices."""
-    wanted = set(NEEDS) if stages is None else set(stages)
-    if unknown := sorted(wanted - set(NEEDS)):
-        raise ValueError(f"unknown stage {unknown[0]!r}; choose from {', '.join(NEEDS)}")
-    for stage in tuple(wanted):
-        wanted.update(NEEDS[stage])
-    return tuple(stage for stage in NEEDS if stage in wanted | {"activations"})
-
-
-=======
->>>>>>> 285474d4e9837d2c6af2978454bb638ac2d6b8a5
 @dataclass(frozen=True)
 class Job:
     """One store to be made.
