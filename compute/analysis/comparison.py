@@ -4,6 +4,7 @@ The run that is looked at comes first, the `other` one second; rows of a match a
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,8 @@ import pyarrow.compute as pc
 
 KINDS = ("fixed", "broken", "both wrong", "changed", "same")
 """Of a prediction: `fixed` is wrong in the first run and right in the other, `broken` the reverse, `both
-wrong` two different wrong classes, `changed` two classes of an image without a label, `same` one class."""
+wrong` two different wrong classes, `changed` two classes of an image without a label that a network knows,
+`same` one class."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,18 @@ def match(sha256: pa.ChunkedArray, other: pa.ChunkedArray) -> Match:
     return Match(ids, other_ids, len(sha256) - len(ids), len(other) - len(ids))
 
 
-def compare_predictions(images: pa.Table, other: pa.Table, matched: Match) -> pa.Table:
+def compare_predictions(
+    images: pa.Table, other: pa.Table, matched: Match, classes: Collection[str] | None = None
+) -> pa.Table:
     """One row a shared image that both networks could read, by image_id.
 
     images, other: whole tables `images` with image_id, label, predicted, probability; classes are compared by
     name. Columns: image_id, other_id, label, predicted, probability, other_predicted, other_probability, and
     kind, one of KINDS. The label is the one that both runs give, or the only one given; where two runs give
     two labels it is null, and such an image counts as one without.
+
+    classes: of both networks; an image whose label is none of them counts as one without, as neither can be
+        right about it. None where every label may be one.
     """
     mine, theirs = images.take(matched.ids), other.take(matched.other_ids)
     label = pc.coalesce(mine["label"], theirs["label"])
@@ -76,12 +83,12 @@ def compare_predictions(images: pa.Table, other: pa.Table, matched: Match) -> pa
         }
     )
     pairs = pairs.filter(pc.and_(pc.is_valid(pairs["predicted"]), pc.is_valid(pairs["other_predicted"])))
-    return pairs.append_column("kind", _kind(pairs))
+    return pairs.append_column("kind", _kind(pairs, classes))
 
 
 @dataclass(frozen=True)
 class Accuracies:
-    """Both networks on the shared images that have a label.
+    """Both networks on the shared images whose label is one of their classes.
 
     count: how many these are. mine, theirs: share that is right, None where count is 0. broken, fixed: images
     that only the first, only the other run has right (b and c of McNemar's table). p: McNemar's.
@@ -95,9 +102,9 @@ class Accuracies:
     p: float
 
 
-def accuracies(predictions: pa.Table) -> Accuracies:
-    """Of the table that `compare_predictions` makes."""
-    known = predictions.filter(pc.is_valid(predictions["label"]))
+def accuracies(predictions: pa.Table, classes: Collection[str] | None = None) -> Accuracies:
+    """Of the table that `compare_predictions` makes of these classes."""
+    known = predictions.filter(pc.is_valid(_judged(predictions["label"], classes)))
     right = [pc.equal(known[name], known["label"]).to_numpy() for name in ("predicted", "other_predicted")]
     mine, theirs = (float(each.mean()) if len(each) else None for each in right)
     broken, fixed = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
@@ -227,10 +234,17 @@ def _pairs(*keys: np.ndarray) -> list[np.ndarray]:
     return [each[_present(each)] @ np.array([base, 1]) for each in keys]
 
 
-def _kind(pairs: pa.Table) -> pa.ChunkedArray:
+def _judged(labels: pa.ChunkedArray, classes: Collection[str] | None) -> pa.ChunkedArray:
+    """The labels that a network can be right about, null for the others."""
+    if classes is None:
+        return labels
+    return pc.if_else(pc.is_in(labels, pa.array(sorted(classes), pa.string())), labels, None)
+
+
+def _kind(pairs: pa.Table, classes: Collection[str] | None) -> pa.ChunkedArray:
     mine, theirs = (pc.equal(pairs[name], pairs["label"]) for name in ("predicted", "other_predicted"))
     same = pc.equal(pairs["predicted"], pairs["other_predicted"])
-    otherwise = pc.if_else(pc.is_valid(pairs["label"]), "both wrong", "changed")
+    otherwise = pc.if_else(pc.is_valid(_judged(pairs["label"], classes)), "both wrong", "changed")
     different = pc.if_else(pc.fill_null(theirs, False), "fixed", otherwise)
     different = pc.if_else(pc.fill_null(mine, False), "broken", different)
     return pc.if_else(same, "same", different)

@@ -99,7 +99,7 @@ def _check_store(args: argparse.Namespace) -> None:
         run.image(image_id)
     if getattr(args, "model", None) is not None or getattr(args, "layers", None) is not None:
         return  # another network may have other layers and classes
-    if "layers" in run.tables() and getattr(args, "layer", None) is not None:
+    if "layers" in run.tables() and getattr(args, "layer", None):
         table = run.table("layers", ["layer", "channels"]).to_pydict()
         layers = dict(zip(table["layer"], table["channels"], strict=True))
         check_layer(args.layer, layers)

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pyarrow as pa
 from starlette.requests import Request
@@ -94,7 +95,7 @@ def _respond(payload: Payload, asked: Mapping[str, str]) -> Response:
     tag = f'"{hashlib.sha256(payload.content).hexdigest()[:32]}"'
     headers = {**(KEEP if payload.kept else PLAIN), "ETag": tag}
     if payload.filename:
-        headers["Content-Disposition"] = f'attachment; filename="{payload.filename}"'
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(payload.filename)}"
     if asked.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(payload.content, media_type=payload.media_type, headers=headers)
@@ -143,7 +144,7 @@ def _cells(run: Run, method: str, kind: str) -> Payload:
 
 def _picture(run: Run, method: str, kind: str, with_seams: bool = False) -> Payload:
     content = grid_picture(run, method, kind, with_seams)
-    return Payload(content, "image/png", filename=f"grid-{method}-{kind}.png")
+    return Payload(content, "image/png", filename=f"{run.folder.parent.parent.name}-grid-{method}-{kind}.png")
 
 
 def _picture_with_seams(run: Run, method: str, kind: str) -> Payload:

@@ -32,10 +32,10 @@ def download_menu(opened: Opened) -> None:
     if menu.open:
         with menu:
             for download in downloads:
-                _draw(download, view.page)
+                _draw(download, opened)
 
 
-def _draw(download: Download, page: str) -> None:
+def _draw(download: Download, opened: Opened) -> None:
     st.markdown(f"**{download.title}**")
     with st.container(horizontal=True, gap="small"):
         for suffix in download.formats:
@@ -43,9 +43,9 @@ def _draw(download: Download, page: str) -> None:
             st.download_button(
                 label,
                 lambda suffix=suffix: download.file(suffix),
-                f"{download.name}{suffix}",
+                f"{opened.store}-{download.name}{suffix}",
                 mime,
-                key=f"{page}/{download.name}{suffix}",
+                key=f"{opened.view.page}/{download.name}{suffix}",
                 icon=":material/download:",
                 help=help_text,
                 on_click="ignore",

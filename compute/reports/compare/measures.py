@@ -106,12 +106,16 @@ class Compared:
     def predictions(self) -> pa.Table:
         """Return one row a shared image: what both networks predict, and what became of the prediction."""
         mine, theirs = (_predictions(each) for each in self.runs)
-        return comparison.compare_predictions(mine, theirs, self.matched)
+        return comparison.compare_predictions(mine, theirs, self.matched, self._classes)
 
     @cached_property
     def accuracies(self) -> Accuracies:
         """Return how often each network is right, and whether the difference could be chance."""
-        return comparison.accuracies(self.predictions)
+        return comparison.accuracies(self.predictions, self._classes)
+
+    @property
+    def _classes(self) -> set[str]:
+        return {name for run in self.runs for name in run.class_names}
 
     def changed(self, kind: str = "all", label: str = "") -> pa.Table:
         """Return the rows of `predictions` whose class changed, those the other network is surest of first.

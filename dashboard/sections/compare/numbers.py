@@ -76,7 +76,7 @@ def _predictions(pair: Pair) -> Numbers:
         (
             f"Right, {first}",
             f"{scores.mine:.1%}",
-            f"of {scores.count:,} labelled",
+            f"of {scores.count:,} that have a label of a class",
             "On the common images alone",
         ),
         (

@@ -18,7 +18,7 @@ KINDS = {
     "fixed": "Fixed",
     "broken": "Broken",
     "both wrong": "Both wrong",
-    "changed": "No label",
+    "changed": "No known label",
 }
 TONES = {"fixed": "good", "broken": "bad"}
 

@@ -56,7 +56,11 @@ def said_of(opened: Opened[OverviewView]) -> str:
     """Say in a sentence what the tool is, and of which network and how many images."""
     run = opened.run
     accuracy = (run.manifest.model.get("accuracy") or {}).items()
-    right = [f"{plain(split)} {value:.1%}" for split, value in accuracy if value is not None]
+    shares = {split: f"{value:.1%}" for split, value in accuracy if value is not None}
+    # Where there is no split, all are all there are.
+    right = (
+        list(shares.values()) if len(shares) == 1 else [f"{plain(each)} {shares[each]}" for each in shares]
+    )
     known = f" Right: {', '.join(right)}." if right else ""
     return (
         f"**Featurescope** shows what the network **{plain(run.manifest.model['name'])}** makes of "

@@ -118,6 +118,15 @@ def test_labels_that_two_runs_give_differently_do_not_count():
     assert table["kind"].to_pylist() == ["changed", "broken", "fixed"]
 
 
+def test_a_label_that_no_network_knows_is_neither_right_nor_wrong():
+    labels, mine, theirs = ["a", "b", "moon", "moon"], ["a", "a", "a", "a"], ["a", "b", "b", "a"]
+    table = compare_predictions(images(labels, mine), images(labels, theirs), all_of(4), ("a", "b"))
+    assert table["kind"].to_pylist() == ["same", "fixed", "changed", "same"]
+    assert table["label"].to_pylist() == labels
+    scores = accuracies(table, ("a", "b"))
+    assert (scores.count, scores.mine, scores.theirs, scores.fixed) == (2, 1 / 2, 1, 1)
+
+
 def test_no_labels_make_no_accuracy():
     table = compare_predictions(images([None], ["a"]), images([None], ["b"]), all_of(1))
     scores = accuracies(table)

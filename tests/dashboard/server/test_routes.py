@@ -180,7 +180,7 @@ def test_seams_continue_from_tile_to_tile(store):
 
 def test_picture_to_save_is_whole_and_says_where_it_is_from(client):
     response = client.get("/" + urls.grid_picture("small", FINGERPRINT, "pca", "unique"))
-    assert response.headers["content-disposition"] == 'attachment; filename="grid-pca-unique.png"'
+    assert response.headers["content-disposition"] == "attachment; filename*=UTF-8''small-grid-pca-unique.png"
     saved = Image.open(io.BytesIO(response.content))
     assert saved.size == (SIDE * 32, SIDE * 32)
     recipe = json.loads(saved.text["featurescope"])
