@@ -183,6 +183,8 @@ def neighbors_report(
     """
     tables = {space: _described(run, space, found[space]) for space in SPACES}
     numbers: dict[str, Any] = {"label": label}
+    if approximate := approximate_graphs(run):
+        numbers["approximate"] = approximate
     for space, table in tables.items():
         rows = table.select(["rank", "image_id", "distance", "path", "label"]).to_pylist()
         numbers[space] = rows
@@ -199,6 +201,32 @@ def neighbors_report(
         numbers,
         lambda: _sheet(run, query(), tables, count, side),
         lambda: pa.concat_tables(tables.values()),
+    )
+
+
+def approximate_graphs(run: Run) -> dict[str, dict[str, Any]]:
+    """Return by space the recall of the stored neighbours, where they are approximate.
+
+    recall: share of an image's `at` true nearest that the store has, in 0..1, measured on `sample` images
+    """
+    if "graphs" not in run.tables():
+        return {}  # of an older store, whose neighbours are exact
+    rows = run.table("graphs").to_pylist()
+    return {
+        row["space"]: {name: row[name] for name in ("recall", "at", "sample")}
+        for row in rows
+        if row["method"] != "exact"
+    }
+
+
+def how_found(run: Run, space: str) -> str:
+    """Return a sentence on neighbours that are approximate; nothing of exact ones."""
+    measured = approximate_graphs(run).get(space)
+    if measured is None:
+        return ""
+    return (
+        f"Found approximately: {measured['recall']:.1%} of the true {measured['at']} nearest, "
+        f"measured on {measured['sample']:,} images."
     )
 
 

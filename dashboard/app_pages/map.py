@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.reports.drawing.coloring import color_title
+from compute.reports.neighbors import how_found
 from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
@@ -132,6 +133,8 @@ def _quality(opened: Opened[MapView]) -> None:
                 "–" if row["knn_preservation"] is None else f"{row['knn_preservation']:.1%}",
                 help="Share of the nearest images in feature space that are among the nearest on the map",
             )
+        if found := how_found(opened.run, "feature"):
+            st.caption(f"Made from the nearest images in feature space. {found}")
     there = "problems" in opened.run.tables()
     if there and (unread := len(runs.table(opened.run, "problems", ("image_id",)))):
         st.caption(f"{unread:,} images could not be read, so they are not on the map.")

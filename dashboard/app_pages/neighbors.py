@@ -5,7 +5,7 @@ import streamlit as st
 
 from compute.analysis.label_agreement import agreements
 from compute.reports.drawing.run_images import labels_apart
-from compute.reports.neighbors import label_agreement
+from compute.reports.neighbors import how_found, label_agreement
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage, crop
@@ -68,7 +68,7 @@ def _describe_upload(run: Run, upload: str) -> None:
 def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label: str | None) -> None:
     title, how = SPACES[space]
     st.subheader(title, anchor=False)
-    st.caption(how)
+    st.caption(f"{how} {how_found(opened.run, space)}" if chosen.image_id is not None else how)
     nearest = neighbors(opened, chosen, space, opened.view.count)
     if nearest is None:
         return

@@ -9,7 +9,7 @@ import pyarrow as pa
 import streamlit as st
 
 from compute.images.sources import names_apart
-from compute.reports.neighbors import Nearest, neighbors_of_file
+from compute.reports.neighbors import Nearest, how_found, neighbors_of_file
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
@@ -80,6 +80,8 @@ def neighbors(opened: Opened, chosen: ChosenImage, space: str, count: int) -> pa
 def strip(opened: Opened, chosen: ChosenImage, space: str, count: int, size: int = 96) -> None:
     """Draw one row of neighbours in `space`, "feature" or "pixel"; a click moves to that image."""
     st.markdown(f"**{SPACES[space]}**")
+    if chosen.image_id is not None and (found := how_found(opened.run, space)):
+        st.caption(found)
     nearest = neighbors(opened, chosen, space, count)
     if nearest is None:
         return

@@ -215,6 +215,11 @@ def _neighbors():
                 }
 
 
+def _graphs():
+    yield {"space": "feature", "method": "approximate", "recall": 0.99, "sample": IMAGES, "at": 3}
+    yield {"space": "pixel", "method": "exact", "recall": None, "sample": None, "at": None}
+
+
 def _grids():
     for kind in ("nearest", "unique"):
         for cell in range(64):
@@ -255,6 +260,7 @@ WHOLE = {
     "embeddings": _embeddings,
     "maps": _maps,
     "neighbors": _neighbors,
+    "graphs": _graphs,
     "grids": _grids,
     "filters": _filters,
     "problems": _problems,
