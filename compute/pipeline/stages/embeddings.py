@@ -24,6 +24,9 @@ UMAP_NEIGHBORS = 15
 GRAPH_NEIGHBORS = 3 * PERPLEXITY
 """t-SNE's rule: three neighbours a unit of perplexity."""
 
+SPECTRAL_POINTS = 100_000
+"""Points up to which UMAP starts from the graph's eigenvectors, which take hours for a million."""
+
 WORTH_THREADS = 10_000
 """Points below which t-SNE's threads would mostly wait for each other."""
 
@@ -126,16 +129,18 @@ def tsne(points: Points) -> Map:
 
 
 def umap(points: Points) -> Map:
-    """UMAP (McInnes et al. 2018): 15 neighbours, min_dist 0.1."""
+    """UMAP (McInnes et al. 2018): 15 neighbours, min_dist 0.1; of many points started from the PCA."""
     from umap import UMAP
 
     neighbors = min(UMAP_NEIGHBORS, len(points.unit) - 1)
     own = np.arange(len(points.unit))[:, None]
     indices = np.concatenate([own, points.graph.indices], 1)[:, :neighbors]
     distances = np.concatenate([np.zeros_like(own), points.graph.distances], 1)[:, :neighbors]
+    spectral = len(points.unit) <= SPECTRAL_POINTS
     reducer = UMAP(
         n_neighbors=neighbors,
         min_dist=0.1,
+        init="spectral" if spectral else pca(points).coordinates,
         metric="cosine",
         random_state=points.seed,
         n_jobs=1,
@@ -152,7 +157,7 @@ def umap(points: Points) -> Map:
             "n_neighbors": neighbors,
             "min_dist": 0.1,
             "metric": "cosine",
-            "initialisation": "spectral",
+            "initialisation": "spectral" if spectral else "pca",
         },
     )
 

@@ -100,6 +100,16 @@ class TestMaps:
         near = nearest(made.coordinates, 5, "euclidean").indices
         assert (labels[near] == labels[:, None]).mean() > 0.95
 
+    def test_umap_of_many_points_starts_from_the_pca(self, monkeypatch):
+        labels, features = clusters(90)
+        points = points_of(features)
+        spectral = embeddings.embed("umap", points)
+        monkeypatch.setattr(embeddings, "SPECTRAL_POINTS", 89)
+        made = embeddings.embed("umap", points)
+        assert made.parameters["initialisation"] == "pca" and spectral.parameters != made.parameters
+        near = nearest(made.coordinates, 5, "euclidean").indices
+        assert (labels[near] == labels[:, None]).mean() > 0.95
+
     def test_pca_is_the_svds(self):
         _, features = clusters(50)
         points = points_of(features)
