@@ -39,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="I",
         help="a folder (a sub-folder a class, or flat), a list of files (list.csv: path, label, split, …), "
         "tar archives (photos.tar, train-{000..999}.tar), a Parquet file or data set with a column of "
-        "images, s3://bucket/prefix, photographs, demo, digits or torchvision:NAME such as "
+        "images, hf:ORG/NAME, s3://bucket/prefix, photographs, demo, digits or torchvision:NAME such as "
         "torchvision:CIFAR10 (default: %(default)s)",
     )
     parser.add_argument(

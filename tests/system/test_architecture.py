@@ -68,6 +68,7 @@ LATE = {
         "compute.images.sources.lists.list_source",
         "compute.images.sources.tables",
     },  # pyarrow, of some sources alone
+    "compute.images.sources.tables.hub": {"datasets"},  # optional
     "compute.images.sources.torchvision_sets": {"compute.runtime.vision", "torch"},  # one source each
     "compute.models.architectures.hub": {"huggingface_hub"},  # weights from the network alone
     "compute.models.architectures.hugging_face": {"huggingface_hub", "transformers"},  # optional

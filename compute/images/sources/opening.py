@@ -1,6 +1,8 @@
 """Which source a name asks for."""
 
 import os
+import re
+from itertools import islice
 from pathlib import Path
 
 from compute.images.sources.classes_by_folder import ACCEPTED
@@ -11,14 +13,19 @@ from compute.images.sources.reach import ANYWHERE, Reach
 from compute.images.sources.tar.tar_source import TAR, TarSource, shards
 from compute.images.sources.torchvision_sets import TORCHVISION, TorchvisionSource, check_dataset
 
-S3 = "s3://"
+HUB, S3 = "hf:", "s3://"
+DATA_SET = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", re.ASCII)
+"""What a data set of the hub is called: NAME, ORG/NAME, ORG/NAME:CONFIGURATION."""
+
 PARQUET = ".parquet"
 LISTS = (".csv", ".tsv", PARQUET)
 TABLES = {PARQUET, ".arrow"}
+MOST_FOLDERS = 1000
+"""That are looked into for tables: a data set has a few."""
 
 SOURCES = (
     "a folder, a list of files (list.csv), tar archives (file.tar, {000..999}.tar), "
-    "a Parquet file or data set with a column of images, s3://bucket/prefix, "
+    "a Parquet file or data set with a column of images, s3://bucket/prefix, hf:ORG/NAME, "
     f"{', '.join(map(repr, EMBEDDED))} or '{TORCHVISION}NAME'"
 )
 """What there is, in words."""
@@ -34,6 +41,10 @@ def open_source(spec: str, reach: Reach = ANYWHERE) -> ImageSource:
         return EmbeddedSource(spec)
     if spec.startswith(TORCHVISION):
         return TorchvisionSource(spec.removeprefix(TORCHVISION), reach)
+    if spec.startswith(HUB):
+        from compute.images.sources.tables.hub import open_data_set
+
+        return open_data_set(spec.removeprefix(HUB), reach)
     if spec.startswith(S3):
         from compute.images.sources.bucket import BucketSource
 
@@ -48,7 +59,7 @@ def open_source(spec: str, reach: Reach = ANYWHERE) -> ImageSource:
 def _is_data_set(folder: Path) -> bool:
     """Whether a folder holds tables, as Hugging Face's `datasets` leaves them, and none but those."""
     found = False
-    for _, _, names in os.walk(folder):
+    for _, _, names in islice(os.walk(folder), MOST_FOLDERS):
         endings = {os.path.splitext(name)[1].lower() for name in names if not name.startswith(".")}
         if not endings.isdisjoint(ACCEPTED):
             return False
@@ -74,6 +85,9 @@ def check_source(spec: str) -> None:
         return
     if spec.startswith(TORCHVISION):
         check_dataset(spec.removeprefix(TORCHVISION))
+    elif spec.startswith(HUB):
+        if not DATA_SET.fullmatch(spec.removeprefix(HUB)):
+            raise ValueError(f"{spec!r} is no data set of the Hugging Face hub, such as hf:ORG/NAME")
     elif spec.startswith(S3):
         if Path(spec).suffix.lower() in (*LISTS, TAR):
             raise ValueError(f"{spec!r}: lists, tables and archives are read from disks; S3 takes a prefix")
@@ -87,4 +101,4 @@ def check_source(spec: str) -> None:
 
 def is_own_name(spec: str) -> bool:
     """Whether a name is no path on this machine."""
-    return spec in EMBEDDED or spec.startswith(TORCHVISION) or "://" in spec
+    return spec in EMBEDDED or spec.startswith((TORCHVISION, HUB)) or "://" in spec

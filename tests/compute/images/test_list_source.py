@@ -167,3 +167,10 @@ def test_what_is_no_number_is_text(text):
 @pytest.mark.parametrize("text", ["0", "-1", "+3", ".5", "2.", "0.25", "1e-3", "-2E+5"])
 def test_numbers(text):
     assert column_kinds(("c",), (Item("a", values=(text,)),))["c"]["kind"] == "number"
+
+
+def test_a_list_that_is_too_large_is_not_read(folder):
+    with (folder / "list.csv").open("w") as file:
+        file.truncate(2**30 + 1)
+    with pytest.raises(ValueError, match="more than the 1,073,741,824 of a list"):
+        _ = open_source(str(folder / "list.csv")).items

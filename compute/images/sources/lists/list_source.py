@@ -27,6 +27,9 @@ PATH_NAMES = ("path", "file_name", "filename", "file", "image")
 
 LABEL_NAMES, SPLIT_NAMES = ("label", "class"), ("split",)
 DELIMITERS = ",;\t"
+MAX_BYTES = 2**30
+"""Of a list, which is read whole."""
+
 Row = tuple[str | None, ...]
 
 
@@ -73,6 +76,8 @@ class ListSource(ImageSource):
 
     @cached_property
     def _read(self) -> tuple[tuple[str, ...], tuple[Item, ...]]:
+        if (size := self.file.stat().st_size) > MAX_BYTES:
+            raise ValueError(f"{self.file} has {size:,} bytes, more than the {MAX_BYTES:,} of a list")
         rows = _text_rows(self.file) if self.file.suffix.lower() in TEXT_ENDINGS else _parquet_rows(self.file)
         return _understood(rows, str(self.file))
 

@@ -14,6 +14,9 @@ PARQUET, ARROW = ".parquet", ".arrow"
 MAX_GROUP = 2**31
 """Bytes of one column in one group of rows, unpacked: so much is in memory at once."""
 
+COMPUTED = "cache-"
+"""What the names of files begin with in which `datasets` keeps results of `map` and `filter`."""
+
 UNREADABLE = (pa.ArrowException, OSError, struct.error)
 
 
@@ -102,8 +105,12 @@ class ArrowPart:
 
 
 def parts_in(folder: Path) -> Iterator[Path]:
-    """The files of a table that lie in a folder, in the order of their paths; hidden ones are left out."""
+    """The files of a table that lie in a folder, in the order of their paths.
+
+    Hidden ones are left out, and what `datasets` keeps beside them of what somebody else computed.
+    """
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.suffix.lower() in (PARQUET, ARROW) and not any(part.startswith(".") for part in inside.parts):
+        hidden = any(part.startswith((".", COMPUTED)) for part in inside.parts)
+        if path.suffix.lower() in (PARQUET, ARROW) and not hidden:
             yield path

@@ -157,6 +157,7 @@ def _names(given: Sequence[str | None]) -> list[str]:
 
 
 def _split_of(file: Path, home: Path) -> str | None:
-    """The split that a file's name says, such as train-00000-of-00002, or a folder that it lies in."""
-    words = [*(file.relative_to(home).parts[:-1] if home != file else ()), file.stem.split("-")[0]]
+    """The split that a file's name says, such as train-00000-of-00002 or mnist-test, or a folder of its."""
+    folders = file.relative_to(home).parts[:-1] if home != file else ()
+    words = [*file.stem.split("-")[::-1], *folders]
     return next((word for word in words if word.lower() in SPLITS), None)
