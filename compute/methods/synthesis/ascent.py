@@ -107,7 +107,7 @@ class Ascent(Method):
     natural: float = parameter(
         0.0,
         "weight of the distance of its features' distribution from that of the store's images that answer "
-        "most, beside what is maximised as a multiple of theirs: about 1 for small networks, 10 for large ones",
+        "most, beside what is maximised as a multiple of theirs: about 1 in small networks, 10 in large",
         low=0.0,
         high=1000.0,
         source="chosen here; the distance: VITAL (Görgün et al. 2025)",
