@@ -189,7 +189,7 @@ def test_a_layer_that_is_not_there_and_an_image_of_no_store_are_said(tmp_path, c
     Image.new("RGB", (32, 32)).save(tmp_path / "new.png")
     asked = ["strongest", "--store", str(served_store()), "--device", "cpu"]
     assert main([*asked, "--image-id", "3", "--layer", "conv99"]) == 2
-    assert "choose from conv1" in capsys.readouterr().err
+    assert "did you mean conv3" in capsys.readouterr().err
     assert main([*asked, "--stored", "--image", str(tmp_path / "new.png")]) == 2
     assert "--stored" in capsys.readouterr().err
     assert main([*asked, "--image", str(tmp_path / "new.png"), "--json"]) == 0
