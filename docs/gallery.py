@@ -18,16 +18,17 @@ PICTURES: dict[str, list[str]] = {
     "neighbors": ["neighbors", "--image", COFFEE],
     "patches": ["patches", "--layer", "blocks.4.2.conv_pw", "--channel", "136"],
     "occlusion": ["occlusion", "--image", COFFEE, "--picture", "overlay"],
-    "saliency": ["saliency", "--image", FLOWER, "--variant", "smoothgrad"],
+    "saliency": ["saliency", "--image", FLOWER],
     "grad-cam": ["saliency", "--image", CAT, "--variant", "gradcam", "--picture", "overlay"],
     "segment": ["segment", "--image", FLOWER, "--picture", "cutout"],
     "guided": ["guided", "--image", CAT, "--layer", "blocks.4.2.conv_pw", "--channel", "45"],
     "ascend": ["ascend", "--target", "volcano"],
+    "ascend-natural": ["ascend", "--target", "Egyptian cat", "--natural", "10"],
     "fool": ["fool", "--image", CAT, "--target", "espresso"],
     "fool-difference": ["fool", "--image", CAT, "--target", "espresso", "--picture", "difference"],
-    "dream": ["dream", "--image", PALACE, "--whole", "--layer", "blocks.5.0.conv_pw", "--side", "512"],
+    "dream": ["dream", "--image", PALACE, "--layer", "blocks.5.0.conv_pw"],
     "invert": ["invert", "--image", CAT, "--layer", "blocks.1.1.conv_pwl"],
-    "style": ["style", "--image", PALACE, "--second", FLOWER, "--side", "320"],
+    "style": ["style", "--image", PALACE, "--second", FLOWER],
 }
 
 

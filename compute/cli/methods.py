@@ -27,8 +27,14 @@ from compute.methods.base import CHANNEL, IMAGE, NEURON, SECOND, TARGET, Inputs,
 from compute.methods.synthesis.ascent import LOGIT
 from compute.models.model import Model
 from compute.reports.drawing.report import Report
-from compute.reports.drawing.run_images import picture_of
-from compute.reports.method_result import result_recipe, result_report, strongest_activation, strongest_logit
+from compute.reports.drawing.run_images import picture_of, read_original
+from compute.reports.method_result import (
+    references,
+    result_recipe,
+    result_report,
+    strongest_activation,
+    strongest_logit,
+)
 from compute.runtime.progress import Progress
 from featurestore.manifest import model_remarks
 
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         args.channels, args.input_channels = args.input_channels, None
     method = args.method(**chosen(args, args.method))
     subject = open_target(args)
-    inputs = method.checked(subject.model, _inputs(args, method, subject))
+    inputs = method.checked(subject.model, _with_references(method, subject, _inputs(args, method, subject)))
     if unused := method.unused(inputs):
         print(f"note: not used here: {spoken_options(unused)}", file=sys.stderr)
     started = time.monotonic()
@@ -111,6 +117,18 @@ def _inputs(args: argparse.Namespace, method: Method, subject: Target) -> Inputs
     target = None if target is None else model.class_index(target)
     neuron = {name: getattr(args, name, None) for name in ("layer", "channel", "y", "x")}
     return Inputs(image=image, second=second, target=target, **neuron)
+
+
+def _with_references(method: Method, subject: Target, inputs: Inputs) -> Inputs:
+    """The inputs with the store's images that answer most, where the method wants them."""
+    if not method.wants_references or subject.run is None:
+        return inputs
+    named = replace(inputs, **dict.fromkeys(method.unused(inputs)))
+    if named.channel is None and named.target is None:
+        return inputs
+    target = None if named.target is None else subject.model.classes[named.target]
+    asked = target, named.layer, named.channel
+    return replace(inputs, references=references(subject.run, subject.model, *asked, read_original))
 
 
 def _pixels(args: argparse.Namespace, model: Model, data: bytes, name: str) -> torch.Tensor:

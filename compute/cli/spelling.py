@@ -104,5 +104,5 @@ def _check_store(args: argparse.Namespace) -> None:
         layers = dict(zip(table["layer"], table["channels"], strict=True))
         check_layer(args.layer, layers)
         check_index("channel", getattr(args, "channel", None), args.layer, layers[args.layer])
-    if run.class_names and getattr(args, "target", None) is not None:
+    if run.class_names and getattr(args, "target", None):
         check_class(args.target, run.class_names)

@@ -17,6 +17,7 @@ from compute.models.naming import check_index
 from compute.runtime.parameters import Parameters
 
 IMAGE, SECOND, TARGET, LAYER, CHANNEL, NEURON = "image", "second", "target", "layer", "channel", "neuron"
+REFERENCES = "references"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Inputs:
     layer: name of a layer
     channel: index of a channel in the layer
     y, x: row and column of one unit of the channel's map; None means the whole channel
+    references: natural images that what is made shall resemble, (N, C, H, W) float32 in [0, 1], each what the
+        network sees of it; only of a method that wants them (`Method.wants_references`)
     """
 
     image: torch.Tensor | None = None
@@ -38,6 +41,7 @@ class Inputs:
     channel: int | None = None
     y: int | None = None
     x: int | None = None
+    references: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,11 @@ class Method(Parameters):
             raise ValueError(f"{self.name} is not available for {model.name}: {reason}")
         _check_ranges(model, inputs)
         return inputs
+
+    @property
+    def wants_references(self) -> bool:
+        """Whether it is led by natural images: a store's that answer most to what is asked for."""
+        return False
 
     def asks(self, inputs: Inputs) -> frozenset[str]:
         """Return which of `needs` and `takes` count, or would if they were given, beside these inputs."""

@@ -62,6 +62,24 @@ def no_layers_because(model: Model) -> str | None:
     return no_layer_gradient_because(model)
 
 
+def spread_layers(model: Model, count: int, last: str | None = None) -> tuple[str, ...]:
+    """Return layers spread evenly over the network, from its first to `last`, or to its own last.
+
+    Those that no gradient comes from are left out; where none of them gives one, all others that do are
+    returned.
+    """
+    names = list(model.layers)
+    names = names if last is None else names[: names.index(last) + 1]
+    count = min(count, len(names))
+    spread = [names[round(index * (len(names) - 1) / max(1, count - 1))] for index in range(count)]
+    return followed_layers(model, spread) or followed_layers(model, names)
+
+
+def followed_layers(model: Model, layers: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the layers that can be followed to the pixels."""
+    return tuple(layer for layer in layers if model.no_gradient_at(layer) is None)
+
+
 def check_input_size(method: str, model: Model, image: Tensor) -> None:
     """Raises ValueError if `image` (C, H, W) hasn't the network's input size."""
     if tuple(image.shape[1:]) != tuple(model.input_size):

@@ -1,6 +1,7 @@
 """What a live method made: its picture, its array pixel by pixel, and a recipe of all it depends on.
 
-Optimised images are held against the strongest responses among a store's natural images.
+Optimised images are held against the strongest responses among a store's natural images, and can be led by
+the images that respond so.
 """
 
 from collections.abc import Mapping
@@ -9,11 +10,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 
 from compute.images.pictures import picture, to_8_bit
 from compute.methods.base import Method, Step
+from compute.models.model import Model
 from compute.reports.drawing.report import Report, array_table
+from compute.reports.drawing.run_images import Originals, picture_of
 from featurestore.reader import Run
+
+REFERENCES = 9
+"""Images that lead an ascent at most: as many as there are patches of a channel."""
 
 CURVES = ("deletion_curve", "insertion_curve")
 
@@ -69,6 +76,32 @@ def strongest_activation(run: Run, layer: str, channel: int) -> float | None:
         return None
     values = run.top_patches(layer, channel)["value"]
     return values[0].as_py() if len(values) else None
+
+
+def references(
+    run: Run, model: Model, target: str | None, layer: str | None, channel: int | None, read: Originals
+) -> torch.Tensor:
+    """Return the store's images that answer most to a channel or, where none is given, a class.
+
+    (N, C, H, W) in [0, 1], each what the network sees of it; `REFERENCES` at most.
+    ValueError where there are none.
+    """
+    if channel is not None:
+        ids = run.top_patches(layer, channel)["image_id"].to_pylist()[:REFERENCES]
+        asked = f"answers to {layer} channel {channel}"
+    else:
+        images = run.table("images", ["image_id", "predicted", "probability"])
+        found = images.filter(pc.equal(images["predicted"], target))
+        ids = found.sort_by([("probability", "descending"), ("image_id", "ascending")])[
+            "image_id"
+        ].to_pylist()
+        ids, asked = ids[:REFERENCES], f"is predicted as {target!r}"
+    if not ids:
+        raise ValueError(f"no image of the store {asked}; natural=0 needs none")
+    preprocessing = model.preprocessing
+    return torch.stack(
+        [model.prepare(picture_of(read(run, each), f"image {each}", preprocessing)) for each in ids]
+    )
 
 
 def strongest_logit(run: Run, target: str) -> float | None:

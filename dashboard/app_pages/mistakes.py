@@ -36,7 +36,8 @@ def draw(opened: Opened[MistakesView]) -> None:
     if not len(shown):
         st.info(
             "These images have no labels, so there are no mistakes to show. Labels are the names of the "
-            "folders that the images lie in: `images/cat/1.png`, or `images/test/cat/1.png` with a split.",
+            "folders that the images lie in: `images/cat/1.png`, or `images/test/cat/1.png` with a split; a "
+            "list of images has them in its column `label`.",
             icon=":material/label_off:",
         )
         return

@@ -5,9 +5,10 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 
-from compute.methods.base import IMAGE, SECOND, Step
+from compute.methods.base import IMAGE, REFERENCES, SECOND, Step
 from compute.models.model import Model
 from compute.reports.drawing.film import Frames
+from compute.reports.method_result import references
 from compute.runtime.environment import environment
 from dashboard.data import photographs, runs
 from dashboard.jobs.lookup import kept, requested
@@ -65,13 +66,20 @@ def work_of(wanted: Request, view: LiveView, run: Run) -> Work:
 
 
 def _reader(wanted: Request, view: LiveView, run: Run, model: Model) -> Callable[[str], object]:
-    """Return what prepares an image for the network, "image" or "second"."""
-    images = {}
+    """Return what prepares images for the network: "image", "second" or "references"."""
+    images, natural = {}, None
+    if wanted.has_references:
+        asked = wanted.target, wanted.layer, wanted.channel
+        natural = references(run, model, *asked, runs.original)
     if wanted.image is not None:
         images[IMAGE] = photographs.photograph(run, view.image, view.upload)
     if wanted.second is not None:
         images[SECOND] = photographs.photograph(run, max(view.second, 0), view.second_upload)
-    return lambda which: model.prepare(images[which], whole=wanted.whole)
+
+    def read(which: str) -> object:
+        return natural if which == REFERENCES else model.prepare(images[which], whole=wanted.whole)
+
+    return read
 
 
 def _keeping(work: Work, view: LiveView, wanted: Request) -> Work:

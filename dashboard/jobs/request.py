@@ -6,7 +6,18 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Inputs, Method, Step
+from compute.methods.base import (
+    CHANNEL,
+    IMAGE,
+    LAYER,
+    NEURON,
+    REFERENCES,
+    SECOND,
+    TARGET,
+    Inputs,
+    Method,
+    Step,
+)
 from compute.models.model import Model
 from compute.runtime.parameters import command_line
 from dashboard.views.state import LiveView
@@ -60,7 +71,11 @@ class Request:
         return f"{self.method.title}: {', '.join(filter(None, about))}" if any(about) else self.method.title
 
     def steps(self, model: Model, read: Callable[[str], object]) -> Iterator[Step]:
-        """Run the method. read: turns "image" or "second" into its tensor (C, H, W) in [0, 1]."""
+        """Run the method.
+
+        read: turns "image" or "second" into its tensor (C, H, W) in [0, 1], and "references" into the store's
+            natural images (N, C, H, W) of what is asked for.
+        """
         inputs = Inputs(
             image=read(IMAGE) if self.image else None,
             second=read(SECOND) if self.second else None,
@@ -69,8 +84,14 @@ class Request:
             channel=self.channel,
             y=self.y,
             x=self.x,
+            references=read(REFERENCES) if self.has_references else None,
         )
         return self.method.steps(model, self.method.checked(model, inputs))
+
+    @property
+    def has_references(self) -> bool:
+        """Whether the method is led by the store's images that answer most to its class or channel."""
+        return self.method.wants_references and not (self.channel is None and self.target is None)
 
     def command(self, store: str, **further: str | None) -> str:
         """Return the command line that makes the same picture; further: more options."""

@@ -1,7 +1,7 @@
-"""What a page shows where it can't show what was asked for.
+"""What a page shows where it can't show what was asked for, or shows it on another run.
 
 An error becomes a sentence that says what to do; where a link leads nowhere, the page says what is missing
-and offers what can be shown instead.
+and offers what can be shown instead; where a store was regenerated, ways to the new run and back to the old.
 """
 
 import dataclasses
@@ -14,10 +14,12 @@ import streamlit as st
 from compute.runtime.batches import is_out_of_memory
 from dashboard.data import runs
 from dashboard.jobs.queue import OUT_OF_MEMORY
+from dashboard.sharing.proof import Proof
 from dashboard.text import logged, sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
-from featurestore.reader import Store
+from dashboard.views.state import ViewState
+from featurestore.reader import Run, Store
 
 
 @contextmanager
@@ -132,3 +134,35 @@ def offer(view: View, label: str, primary: bool = True) -> None:
 def _adopt(view: View) -> None:
     binding.remember(view, st.session_state)
     st.query_params.from_dict(view.to_query())
+
+
+def other_runs(view: ViewState, run: Run, latest: str, proof: Proof | None) -> None:
+    """Offer the store's current run, and the run of the link, where they are not what is shown."""
+    if proof is not None and not proof.is_of(run):
+        _to_the_old(view, run, proof)
+    if latest != run.fingerprint:
+        _to_the_new(view, run, latest)
+
+
+def _to_the_new(view: ViewState, run: Run, latest: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(
+            f"This store was regenerated: you see its older {runs.spoken(run)}; the current one is "
+            f"the {runs.spoken(runs.run_at(str(runs.stores()[view.store]), latest))}.",
+            icon=":material/update:",
+        )
+        offer(dataclasses.replace(view, run=""), "Show the same view on the new run", primary=False)
+
+
+def _to_the_old(view: ViewState, run: Run, proof: Proof) -> None:
+    store = Store(runs.stores()[view.store])
+    old = next((each for each in store.runs() if proof.is_of_fingerprint(each)), None)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        gone = "" if old else " The old run's folder is gone, so it can't be shown any more."
+        st.info(
+            f"This store was regenerated: the link was made on run `{proof.run}`; you see the same view on "
+            f"the {runs.spoken(run)}.{gone}",
+            icon=":material/update:",
+        )
+        if old:
+            offer(dataclasses.replace(view, run=old), "Show the old run", primary=False)

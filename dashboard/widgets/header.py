@@ -20,7 +20,7 @@ from dashboard.views.definitions import OverviewView
 from dashboard.views.navigation import PAGES, link, title
 from dashboard.views.query_text import Notes
 from dashboard.views.state import Choices, ViewState
-from dashboard.widgets import errors, other_runs
+from dashboard.widgets import errors
 from dashboard.widgets.keyboard import keyboard
 from featurestore.places import Place
 from featurestore.reader import Run, Store
@@ -100,7 +100,7 @@ def open_page(
     _draw(bar, opened, choices, listed)
     if proof:
         draw_verdict(proof, view, run, opened.result)
-    other_runs.offer(view, run, latest, proof)
+    errors.other_runs(view, run, latest, proof)
     for note in _lasting(view, notes + more + dropped + unread):
         st.warning(f"{note[0].upper()}{note[1:]}.", icon=":material/link_off:")
     keyboard(view, run)

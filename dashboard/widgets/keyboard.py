@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.components import loader
 from dashboard.views import urls
-from dashboard.views.definitions import CompareView, ImageView, NeighborsView
+from dashboard.views.definitions import ChannelsView, CompareView, ImageView, NeighborsView
 from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
 from featurestore.reader import Run
@@ -29,12 +29,16 @@ class Key:
 
     keys: as a browser names them, such as ("j", "ArrowRight").
     label: what they do, for the list of keys.
-    address: where they go, relative to the app.
+    address: where they go, relative to the app; "" for those of a button that listens to them itself.
     """
 
     keys: tuple[str, ...]
     label: str
     address: str
+
+
+CHANNEL_KEYS = [Key(("n",), "Next channel of the list", ""), Key(("p",), "Previous channel of the list", "")]
+"""Of the buttons beside the channel's number."""
 
 
 def keyboard(view: ViewState, run: Run) -> None:
@@ -58,7 +62,9 @@ def walk_through(opens: ViewState, image_ids: np.ndarray) -> None:
 
 
 def keys_of(view: ViewState, run: Run) -> list[Key]:
-    """Return the keys of a page that shows an image; none for another page, or an uploaded image."""
+    """Return the keys of a page that shows an image or channels; none elsewhere, or of an upload."""
+    if isinstance(view, ChannelsView):
+        return CHANNEL_KEYS
     in_a_list = isinstance(view, CompareView)
     if not (in_a_list or (isinstance(view, PAGES_OF_AN_IMAGE) and not view.upload)):
         return []

@@ -20,6 +20,17 @@ def test_j_and_k_walk_through_the_list_that_one_came_from(visit):
     ).wait_for()
 
 
+def test_the_keys_of_channels_are_listed_and_work(visit):
+    page = visit("/?store=digits")
+    page.get_by_role("table", name="Layers").get_by_role("link").first.click()
+    address_has(page, "/channels?")
+    ready(page).keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").get_by_text("Next channel of the list").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    address_has(page, "channel=1&")
+
+
 def test_an_image_that_no_list_led_to_has_its_number_s_neighbours(visit):
     page = visit("/image?store=digits&image=0")
     page.keyboard.press("k")

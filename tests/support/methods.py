@@ -25,6 +25,7 @@ BRIEF = {
     "restarts": 1,
     "curves": True,
     "sanity": True,
+    "natural": 5.0,
 }
 
 
@@ -48,12 +49,14 @@ def inputs_for(method: type[Method], model: Model, seed: int = 0) -> Inputs:
     """All that the method reads, nothing else."""
     reads = method.needs | method.takes
     layer = list(model.layers)[1]
+    natural = torch.stack([tiny_image(model, seed + 200 + index) for index in range(2)])
     return Inputs(
         image=tiny_image(model, seed) if IMAGE in reads else None,
         second=tiny_image(model, seed + 100) if SECOND in reads else None,
         target=1 if TARGET in reads else None,
         layer=layer if reads & {LAYER, NEURON, CHANNEL} else None,
         channel=2 if reads & {NEURON, CHANNEL} else None,
+        references=natural if brief(method).wants_references else None,
     )
 
 

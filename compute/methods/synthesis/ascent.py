@@ -4,12 +4,12 @@ f: the class's score before the softmax, the mean of a channel's map, one of its
 of a layer's activations on a direction. R: what keeps x natural: the parameterisation, the perturbations, and
 in pixels the lecture's regularisers. References: Simonyan et al. 2014 (class model visualisation), Yosinski
 et al. 2015 and CS231n (regularisers in pixels), Olah et al. 2017 (Fourier, decorrelated colours,
-transformations), Fel et al. 2023 (MaCo: phase).
+transformations), Fel et al. 2023 (MaCo: phase), Görgün et al. 2025 (VITAL: likeness to natural images).
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from compute.images.saved_image import through_file
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, TARGET, Inputs, Method, Step
+from compute.methods.optimize.alignment import alignment
 from compute.methods.optimize.loop import Adam, Rule, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Fourier, Parameterization, Phase, Pixels
 from compute.methods.optimize.regularizers import LectureRule
@@ -25,6 +26,7 @@ from compute.methods.requirements import (
     check_gradient,
     no_layer_gradient_because,
     no_score_gradient_because,
+    spread_layers,
 )
 from compute.models import objectives
 from compute.models.model import Model
@@ -40,6 +42,7 @@ RATE = {FOURIER: 0.05, PHASE: 0.2, PIXELS: 25.0}
 LECTURE_VALUES = 3 * 224 * 224
 LUCID, CS231N, YOSINSKI = "Lucid (Olah et al. 2017)", "CS231n", "Yosinski et al. 2015"
 AT_224 = "pixels at 224"
+ALIGNED_LAYERS = 5
 
 
 NEEDED = {
@@ -68,7 +71,8 @@ class Ascent(Method):
     A ReLU that is off at every place has no gradient: until it wakes up, the value before it is followed.
     numbers, all of the saved 8-bit picture without any perturbation: `activation`, what is maximised; for a
     channel or neuron `maximum`, the channel's spatial maximum, as in `top_patches`; `dead`, whether it stayed
-    off; for a class its `probability`; and `predicted`, of a network with class scores.
+    off; for a class its `probability`; and `predicted`, of a network with class scores. Where natural images
+    lead it, `distance` from them (see `compute.methods.optimize.alignment`), and how many `references`.
     """
 
     name: ClassVar[str] = "ascend"
@@ -79,7 +83,8 @@ class Ascent(Method):
         "perturbations keep the image from turning into noise that no photograph holds."
     )
     reference: ClassVar[str] = (
-        "Simonyan et al. 2014; Olah et al. 2017, Feature Visualization; Fel et al. 2023, MaCo"
+        "Simonyan et al. 2014; Olah et al. 2017, Feature Visualization; Fel et al. 2023, MaCo; "
+        "Görgün et al. 2025, VITAL"
     )
     output: ClassVar[str] = "image"
     takes: ClassVar[frozenset[str]] = frozenset({TARGET, LAYER, CHANNEL, NEURON, IMAGE})
@@ -98,6 +103,14 @@ class Ascent(Method):
         "lecture",
         choices=(FOURIER, PHASE, PIXELS),
         source=LUCID,
+    )
+    natural: float = parameter(
+        0.0,
+        "weight of the distance of its features' distribution from that of the store's images that answer "
+        "most, beside what is maximised as a multiple of theirs: about 1 in small networks, 10 in large",
+        low=0.0,
+        high=1000.0,
+        source="chosen here; the distance: VITAL (Görgün et al. 2025)",
     )
     iterations: int = parameter(256, "Lucid takes 512, MaCo 256, CS231n 100", low=1, high=4096, source="MaCo")
     rate: float = parameter(
@@ -161,8 +174,18 @@ class Ascent(Method):
         of_classes, of_layers = no_score_gradient_because(model), no_layer_gradient_because(model)
         return None if None in (of_classes, of_layers) else f"{of_classes}; {of_layers}"
 
+    @property
+    def wants_references(self) -> bool:
+        return self.natural > 0
+
     def checked(self, model: Model, inputs: Inputs) -> Inputs:
         inputs = super().checked(model, inputs)
+        if self.wants_references and self.chosen(inputs) == DIRECTION:
+            inputs = replace(inputs, references=inputs.image[None])
+        if self.wants_references and inputs.references is None:
+            raise ValueError(
+                f"{self.name} with natural={self.natural:g} needs natural images, those of a store (--store)"
+            )
         if self.chosen(inputs) != LOGIT:
             check_gradient(self.name, model, [inputs.layer])
         elif (reason := no_score_gradient_because(model)) is not None:
@@ -186,6 +209,11 @@ class Ascent(Method):
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         kind = self.chosen(inputs)
         goal = followed(model, kind, inputs)
+        distance = None
+        if self.wants_references:
+            layers = spread_layers(model, ALIGNED_LAYERS, None if kind == LOGIT else inputs.layer)
+            distance = alignment(model, inputs.references, layers)
+            goal = goal * (1 / natural_size(model, goal, inputs.references)) - self.natural * distance
         generator = Generator().manual_seed(self.seed)
         image = self.start(model, generator)
         uphill = slope(lambda images: model.score(images, goal), self.perturb(model, generator))
@@ -193,7 +221,13 @@ class Ascent(Method):
             if step.index < step.total:
                 yield step
         made = image.image()[0]
-        yield result(step, model.preprocessing, made, reached(model, kind, inputs, made))
+        numbers = reached(model, kind, inputs, made)
+        if distance is not None:
+            with torch.inference_mode():
+                seen = through_file(model.preprocessing, made)[None]
+                numbers |= {"distance": float(model.score(seen, distance))}
+            numbers |= {"references": len(inputs.references)}
+        yield result(step, model.preprocessing, made, numbers)
 
     def chosen(self, inputs: Inputs) -> str:
         """Which objective the inputs call for; raises ValueError if they lack something."""
@@ -273,6 +307,13 @@ def followed(model: Model, kind: str, inputs: Inputs) -> Objective:
         return torch.where(value == 0, before(activations), value)
 
     return Objective(after.sites | before.sites, score, after.name)
+
+
+def natural_size(model: Model, goal: Objective, references: Tensor) -> float:
+    """Return the mean absolute value of what is maximised, over natural images; 1 where it is 0 in all."""
+    with torch.inference_mode():
+        values = torch.cat([model.score(each[None], goal) for each in references])
+    return float(values.abs().mean()) or 1.0
 
 
 def image_direction(model: Model, inputs: Inputs) -> Tensor:

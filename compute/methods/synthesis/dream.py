@@ -33,7 +33,7 @@ from compute.runtime.parameters import parameter
 NOTEBOOK = "google/deepdream notebook"
 MATCHED_AT_ONCE = 2**24
 LEAST, LARGEST, OWN_SIDE = 384, 512, 1
-LEAST_SHARE = 0.6
+LEAST_SHARE, LEAST_OCTAVES, LEAST_BLUR = 0.6, 4, 1.0
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,12 @@ class Dream(Method):
         source="chosen here",
     )
     octaves: int = parameter(
-        4,
+        0,
         "number of sizes, fewer where the smallest would be too small for the layer",
-        low=1,
-        high=12,
-        source=NOTEBOOK,
+        special={0: f"as many as lead down to the network's input size, at least {LEAST_OCTAVES}"},
+        low=0,
+        high=24,
+        source=f"seen to suit small inputs, whose things else stay tiny; {NOTEBOOK}: 4",
     )
     octave_scale: float = parameter(1.4, "from one size to the next", low=1.05, high=3.0, source=NOTEBOOK)
     iterations: int = parameter(
@@ -103,8 +104,8 @@ class Dream(Method):
     )
     smooth: float = parameter(
         0.06,
-        "blur of the gradient, the mean of Gaussian ones of half, once and twice this: without it, the "
-        "strides before the layer weave a grid into the image",
+        "blur of the gradient, the mean of Gaussian ones of half, once and twice this, at least "
+        f"{LEAST_BLUR:g} pixel: without it, the strides before the layer weave a grid into the image",
         special={0: "no blur"},
         unit="strides of the layer",
         low=0.0,
@@ -158,7 +159,7 @@ class Dream(Method):
     def dream(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)
         original = resized(inputs.image[None].to(model.device), sizes[-1]).clamp(0, 1)
-        blur = self.smooth * stride(model, inputs.layer)
+        blur = self.blur(model, inputs.layer)
         normalized = mean_normalized(self.rate / LEVELS)
 
         def rule(variable: Tensor, gradient: Tensor) -> Tensor:
@@ -210,7 +211,8 @@ class Dream(Method):
         None is smaller than `least_side`. ValueError where the network can't take one of them.
         """
         height, width = canvas_size(inputs.image.shape[1:], self.side, LEAST, LARGEST)
-        factors = [self.octave_scale**-octave for octave in reversed(range(self.octaves))]
+        octaves = self.octaves or self.octaves_down(max(height, width) / max(model.input_size))
+        factors = [self.octave_scale**-octave for octave in reversed(range(octaves))]
         sizes = [(round(height * factor), round(width * factor)) for factor in factors]
         least = least_side(model, inputs.layer)
         sizes = [size for size in sizes[:-1] if min(size) >= least] + sizes[-1:]
@@ -219,6 +221,14 @@ class Dream(Method):
             framed = size[0] + 2 * down, size[1] + 2 * across
             check_takes(model, {inputs.layer}, tuple(-(-each // -(-each // self.tile)) for each in framed))
         return sizes
+
+    def blur(self, model: Model, layer: str) -> float:
+        """Return the deviation of the gradient's blur, in pixels."""
+        return max(LEAST_BLUR, self.smooth * stride(model, layer)) if self.smooth else 0.0
+
+    def octaves_down(self, times: float) -> int:
+        """Return how many octaves lead to a size that is so many times smaller; the usual at least."""
+        return max(LEAST_OCTAVES, 1 + round(math.log(times, self.octave_scale)))
 
 
 def stride(model: Model, layer: str) -> float:

@@ -26,6 +26,7 @@ from compute.runtime.parameters import parameter
 
 FOURIER, PIXELS = "fourier", "pixels"
 RATE = 0.05
+TUNED_SIDE = 224
 MAHENDRAN = "Mahendran & Vedaldi 2015"
 
 
@@ -48,6 +49,7 @@ class Inversion(Method):
     )
     output: ClassVar[str] = "image"
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, LAYER})
+    version: ClassVar[int] = 2
 
     iterations: int = parameter(256, "steps of Adam", low=1, high=4096, source="seen to suffice")
     parameterization: str = parameter(
@@ -58,7 +60,8 @@ class Inversion(Method):
     )
     total_variation: float = parameter(
         5.0,
-        "lambda_tv, of the mean squared difference of neighbouring pixels",
+        f"lambda_tv at {TUNED_SIDE} pixels, and in proportion to the side at others: of the mean squared "
+        "difference of neighbouring pixels",
         low=0.0,
         high=1000.0,
         source=f"seen to suit; the term: {MAHENDRAN}",
@@ -82,8 +85,10 @@ class Inversion(Method):
         error = relative_error(model, inputs)
         centre = torch.tensor(model.preprocessing.mean, device=model.device).view(1, -1, 1, 1)
 
+        smoothness = self.total_variation * min(model.input_size) / TUNED_SIDE
+
         def score(images: Tensor) -> Tensor:
-            prior = self.total_variation * total_variation(images) + self.alpha * alpha_norm(images, centre)
+            prior = smoothness * total_variation(images) + self.alpha * alpha_norm(images, centre)
             return -error(images).square() - prior
 
         generator = Generator().manual_seed(self.seed)

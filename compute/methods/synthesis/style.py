@@ -21,7 +21,13 @@ from compute.methods.optimize.loop import Adam, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import total_variation
 from compute.methods.optimize.transforms import canvas_size, covering, resized, shifts
-from compute.methods.requirements import check_gradient, check_takes, no_layers_because
+from compute.methods.requirements import (
+    check_gradient,
+    check_takes,
+    followed_layers,
+    no_layers_because,
+    spread_layers,
+)
 from compute.models.model import Model
 from compute.runtime.parameters import parameter
 
@@ -143,17 +149,13 @@ class StyleTransfer(Method):
         )
 
     def layers(self, model: Model) -> tuple[str, ...]:
-        """Style layers, spread evenly over the network from its first convolution to its last; those that no
-        gradient comes from are left out."""
-        names = list(model.layers)
-        count = min(self.style_layers, len(names))
-        spread = [names[round(index * (len(names) - 1) / max(1, count - 1))] for index in range(count)]
-        return tuple(_followed(model, spread) or _followed(model, names))
+        """Return the style layers, from the first convolution to the last."""
+        return spread_layers(model, self.style_layers)
 
     def content_layer(self, model: Model) -> str:
         names = list(model.layers)
         wanted = names[round(CONTENT_DEPTH * (len(names) - 1))]
-        return wanted if _followed(model, [wanted]) else _followed(model, names)[-1]
+        return (followed_layers(model, [wanted]) or followed_layers(model, names))[-1]
 
 
 @dataclass(frozen=True)
@@ -200,11 +202,6 @@ class Losses:
             "content_layer": self.content_layer,
             "style_layers": list(self.grams),
         }
-
-
-def _followed(model: Model, layers: list[str]) -> list[str]:
-    """The layers that can be followed to the pixels."""
-    return [layer for layer in layers if model.no_gradient_at(layer) is None]
 
 
 def gram(activations: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import { follow, go } from "./shared/links.js"
 
 const WRITES = "input, textarea, select, [contenteditable=true], [role=slider], [role=combobox]"
 const PAUSE = 150
+const SIGNS = { ArrowLeft: "←", ArrowRight: "→" }
 
 /**
  * What is heard on the whole page: its keys, and clicks on the links of `dashboard/views/link_html.py`.
@@ -44,7 +45,7 @@ class Keyboard {
     if (target.matches?.(WRITES)) return
     // An arrow belongs to what has the focus, such as a grid of images.
     const free = event.key.length === 1 || target === document.body
-    const known = this.#data.keys.find(each => each.keys.includes(event.key))
+    const known = this.#data.keys.find(each => each.address && each.keys.includes(event.key))
     const action = known && free ? () => go(known.address) : { "/": this.#openFind, "?": this.#openHelp }[event.key]
     if (!action) return
     event.preventDefault()
@@ -52,7 +53,7 @@ class Keyboard {
   }
 
   #openHelp = () => {
-    const rows = this.#data.keys.map(each => [each.keys.join(" "), each.label])
+    const rows = this.#data.keys.map(each => [each.keys.map(key => SIGNS[key] ?? key).join(" "), each.label])
     const all = [...rows, ["/", "Find images, classes, channels, findings and pages"], ["?", "These keys"]]
     this.dialog.ariaLabel = "Keys"
     this.dialog.replaceChildren(...all.map(([keys, label]) => element("p", {}, element("kbd", {}, keys), label)))

@@ -25,6 +25,7 @@ from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
 from dashboard.widgets.image_links import explaining
 from dashboard.widgets.image_wall import grid_items
+from dashboard.widgets.keyboard import walk_through
 from featurestore.reader import Run
 
 HEIGHT = 610
@@ -157,12 +158,14 @@ def _errors(opened: Opened[OverviewView]) -> None:
         replace(item, badge=percent(share))
         for item, share in zip(grid_items(opened, first), first["probability"].to_pylist(), strict=True)
     ]
+    opens = explaining(opened, 0)
+    walk_through(opens, wrong["image_id"].to_numpy())
     image_grid(
         items,
         key="overview/errors",
         label="Most confident errors",
         size=84,
-        link=address_up_to(explaining(opened, 0), "image"),
+        link=address_up_to(opens, "image"),
     )
 
 

@@ -23,12 +23,14 @@ from compute.methods import METHODS
 from compute.methods.attribution.guided import Guided
 from compute.methods.attribution.saliency import Saliency
 from compute.methods.base import Inputs
+from compute.methods.synthesis.ascent import Ascent
 from compute.reports import neighbors as neighbors_sheet
 from compute.reports import patches as patches_sheet
 from compute.runtime.parameters import option
+from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.writer import RunWriter
-from tests.support.networks.tiny import tiny_image, tiny_model
+from tests.support.networks.tiny import CLASSES, tiny_image, tiny_model
 
 SIDE = 24
 COUNT = 12
@@ -90,12 +92,16 @@ def _arrow(table: str, rows: list[dict]) -> pa.Table:
 def _tables(model, source, data, crops) -> dict[str, list[dict]]:
     import hashlib
 
+    with torch.inference_mode():
+        probabilities, winners = model.probabilities(crops).max(1)
     images = [
         {
             "image_id": i,
             "path": item.path,
             "sha256": hashlib.sha256(each).hexdigest(),
             "label": item.label,
+            "predicted": model.classes[winners[i]],
+            "probability": float(probabilities[i]),
             "thumbnail": {"bytes": each, "path": None},
         }
         for i, (item, each) in enumerate(zip(source.items, data, strict=True))
@@ -414,3 +420,41 @@ def test_a_pinned_run_is_the_one_that_is_read(compute, store, tmp_path):
     out = tmp_path / "images.parquet"
     code, *_ = compute("table", "--name", "images", "--store", store, "--run", "tiny-run", "--out", out)
     assert code == 0 and pa.parquet.read_table(out).num_rows == COUNT
+
+
+@pytest.mark.slow
+def test_an_ascent_is_led_by_the_stores_images_that_answer_most(compute, model, store, folder, tmp_path):
+    run, files = Store(store).open(), open_source(str(folder)).items
+    named = ("ascend", "--store", store, "--model", "tiny.py:plain", "--natural", "5", "--iterations", "3")
+
+    def prepared(image_ids: list[int]) -> torch.Tensor:
+        return torch.stack([model.prepare(Image.open(folder / files[each].path)) for each in image_ids])
+
+    code, *_ = compute(*named, "--layer", "3", "--channel", "2", "--out", tmp_path / "x.npy")
+    ranked = [row["image_id"] for row in run.top_patches("3", 2).to_pylist()][:9]
+    expected = Ascent(natural=5.0, iterations=3).run(
+        model, Inputs(layer="3", channel=2, references=prepared(ranked))
+    )
+    assert code == 0 and np.array_equal(np.load(tmp_path / "x.npy"), expected.data)
+
+    rows = run.table("images", ["image_id", "predicted", "probability"]).to_pylist()
+    target = rows[0]["predicted"]
+    sure = sorted((row for row in rows if row["predicted"] == target), key=lambda row: -row["probability"])
+    inputs = Inputs(
+        target=model.class_index(target), references=prepared([row["image_id"] for row in sure[:9]])
+    )
+    code, *_ = compute(*named, "--target", target, "--out", tmp_path / "x.npy")
+    assert np.array_equal(
+        np.load(tmp_path / "x.npy"), Ascent(natural=5.0, iterations=3).run(model, inputs).data
+    )
+
+
+def test_an_ascent_without_natural_images_says_so(compute, store):
+    code, _, error = compute("ascend", "--model", "demo", "--natural", "5", "--layer", "3", "--channel", "5")
+    assert code == 2 and "natural=5 needs natural images" in error
+    predicted = set(Store(store).open().table("images", ["predicted"])["predicted"].to_pylist())
+    never = next(name for name in CLASSES if name not in predicted)
+    code, _, error = compute(
+        "ascend", "--store", store, "--model", "tiny.py:plain", "--natural", "5", "--target", never
+    )
+    assert code == 2 and f"no image of the store is predicted as {never!r}" in error

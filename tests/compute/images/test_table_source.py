@@ -9,7 +9,7 @@ import pytest
 from compute.images.sources import Item, open_source
 from compute.images.sources.folder import FolderSource
 from compute.images.sources.lists.list_source import ListSource
-from compute.images.sources.tables import parts
+from compute.images.sources.tables import parts, table_source
 from compute.runtime.notices import Notice
 from tests.support.pictures import encoded, noise
 
@@ -143,6 +143,10 @@ def test_groups_are_read_once_and_a_few_are_kept(tmp_path, monkeypatch):
     for path in ("00000000", "00000000", "00000001", "00000000", "00000005"):
         source.read(path)
     assert asked == [0, 1, 5] and len(source._groups) <= 3
+    monkeypatch.setattr(table_source, "KEPT_BYTES", 1)
+    for path in ("00000003", "00000003", "00000004"):
+        source.read(path)
+    assert asked[3:] == [3, 4] and len(source._groups) == 1
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"PAR1" + bytes(100) + b"PAR1"])

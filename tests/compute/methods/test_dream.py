@@ -104,6 +104,15 @@ def test_small_images_are_scaled_up_and_large_ones_down_unless_a_side_is_told(of
         assert step.data.shape[:2] == size
 
 
+@pytest.mark.parametrize(("side", "count"), [(24, 4), (65, 4), (96, 5), (200, 7)])
+def test_octaves_lead_down_to_the_networks_input_size(side, count):
+    model = tiny_model("plain")
+    assert max(model.input_size) == 24
+    sizes = Dream(side=side).sizes(model, Inputs(image=photograph(20, 20), layer="0"))
+    assert sizes == [(round(side * 1.4**-octave),) * 2 for octave in reversed(range(count))]
+    assert count == 4 or abs(np.log(max(sizes[0]) / 24)) <= np.log(1.4) / 2
+
+
 def test_the_smallest_octave_still_fills_a_receptive_field():
     model = tiny_model("plain")
     least = min(model.layer("7").receptive_field.y.size, round(0.6 * min(model.input_size)))
@@ -246,3 +255,12 @@ def test_a_size_that_the_network_refuses_is_said(method):
     method.run(model, Inputs(image=fitting, second=fitting, layer="0"))
     with pytest.raises(ValueError, match="fixed can't take an image of 30x20"):
         method.run(model, Inputs(image=other, second=fitting, layer="0"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "smooth", "pixels"), [("0", 0.06, 1.0), ("7", 0.5, 2.0), ("7", 0.0, 0.0), ("0", 0.0, 0.0)]
+)
+def test_the_gradient_is_blurred_by_the_stride_and_by_a_pixel_at_least(layer, smooth, pixels):
+    model = tiny_model("plain")
+    assert (model.layer("0").height, model.layer("7").height) == (12, 6)
+    assert Dream(smooth=smooth).blur(model, layer) == pixels

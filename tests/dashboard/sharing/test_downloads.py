@@ -15,9 +15,8 @@ from compute.images.pictures import picture
 from compute.reports.drawing.formats import CSV, PARQUET, PNG
 from compute.reports.drawing.report import Report, array_table
 from dashboard.data import runs, selections
-from dashboard.data.photographs import photograph
 from dashboard.jobs.lookup import requested
-from dashboard.jobs.result import Result
+from dashboard.jobs.method_task import work_of
 from dashboard.sharing.downloads import downloads_of, main_download
 from dashboard.views.definitions import (
     AboutView,
@@ -55,9 +54,11 @@ STORED = {
     "classes": MistakesView(tab="classes"),
 }
 LIVE = {
-    "saliency": {"image": 5, "target": "8"},
-    "fool": {"image": 5, "target": "3"},
+    "saliency": {"image": "5", "target": "8"},
+    "fool": {"image": "5", "target": "3"},
     "ascend": {"target": "2"},
+    "ascend among images of a class": {"target": "2", "p.natural": "5"},
+    "ascend among images of a channel": {"layer": "conv2", "channel": "3", "p.natural": "5"},
 }
 
 
@@ -83,8 +84,8 @@ def test_the_command_line_writes_the_same_bytes(name, run, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LIVE)
 def test_a_live_result_is_the_command_lines(name, run, tmp_path):
-    view = pinned(LabView(method=name, parameters=read_parameters(name, {})[0], **LIVE[name]), run)
-    view, _ = view.fitted(runs.choices(run))
+    view, _ = LabView.from_query({"method": name.split()[0], **LIVE[name]})
+    view, _ = pinned(view, run).fitted(runs.choices(run))
     result = computed(view, run)
     downloads = downloads_of(view, run, served_store(), result)
     for download in downloads:
@@ -98,10 +99,8 @@ def test_a_live_result_is_the_command_lines(name, run, tmp_path):
 
 
 def computed(view, run):
-    model = runs.model(run)
-    steps = requested(view, run).steps(model, lambda _: model.prepare(photograph(run, view.image)))
-    *_, last = steps
-    return Result.of(last)
+    *_, result = work_of(requested(view, run), view, run)()
+    return result
 
 
 def test_the_curves_of_a_saliency_map_are_a_table(run):
@@ -190,7 +189,7 @@ def test_a_layer_that_is_not_there_and_an_image_of_no_store_are_said(tmp_path, c
     Image.new("RGB", (32, 32)).save(tmp_path / "new.png")
     asked = ["strongest", "--store", str(served_store()), "--device", "cpu"]
     assert main([*asked, "--image-id", "3", "--layer", "conv99"]) == 2
-    assert "choose from conv1" in capsys.readouterr().err
+    assert "did you mean conv3" in capsys.readouterr().err
     assert main([*asked, "--stored", "--image", str(tmp_path / "new.png")]) == 2
     assert "--stored" in capsys.readouterr().err
     assert main([*asked, "--image", str(tmp_path / "new.png"), "--json"]) == 0

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 PARQUET, ARROW = ".parquet", ".arrow"
-MAX_GROUP = 2**31
+MAX_GROUP = 2**30
 """Bytes of one column in one group of rows, unpacked: so much is in memory at once."""
 
 COMPUTED = "cache-"

@@ -19,8 +19,8 @@ from compute.images.sources.labels import are_numbers, numbers_as_names
 from compute.images.sources.tables.columns import Columns, columns_of
 from compute.images.sources.tables.parts import Part, open_part, parts_in
 
-KEPT_GROUPS = 3
-"""Groups of rows in memory: the readers go through them in order."""
+KEPT_GROUPS, KEPT_BYTES = 3, 2**29
+"""Groups of rows in memory, and bytes of several: the readers go through them in order."""
 
 DIGITS = 8
 """Of a row's number in a path, so that paths are in the order of rows."""
@@ -96,10 +96,13 @@ class TableSource(ImageSource):
             if key not in self._groups:
                 found = self._parts[part].read(group, [self._columns.image])
                 self._groups[key] = found[self._columns.image].combine_chunks()
-                if len(self._groups) > KEPT_GROUPS:
+                while len(self._groups) > 1 and self._is_full():
                     self._groups.popitem(last=False)
             self._groups.move_to_end(key)
             return self._groups[key]
+
+    def _is_full(self) -> bool:
+        return len(self._groups) > KEPT_GROUPS or sum(g.nbytes for g in self._groups.values()) > KEPT_BYTES
 
     @cached_property
     def _listed(self) -> tuple[tuple[Item, ...], dict[str, Place]]:
