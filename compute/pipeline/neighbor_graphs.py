@@ -52,9 +52,11 @@ class NeighborGraphs:
         return self.run.partials.mapped(f"vectors-{space}", lambda file: self._write_points(space, file))
 
     def search(self, space: str) -> BlockSearch:
-        """Return the search among `points`, on the model's device; one space's at a time."""
+        """Return the search among `points`, on a CUDA device or the CPU; one space's at a time."""
         if space not in self._search:
-            self._search = {space: BlockSearch(self.points(space), SPACES[space], self.run.job.model.device)}
+            device = self.run.job.model.device
+            place = device if device.type == "cuda" else torch.device("cpu")
+            self._search = {space: BlockSearch(self.points(space), SPACES[space], place)}
         return self._search[space]
 
     def is_needed(self, space: str) -> bool:
