@@ -136,28 +136,28 @@ class Dream(Method):
 
     def steps(self, model: Model, inputs: Inputs) -> Iterator[Step]:
         check_gradient(self.name, model, [inputs.layer])
-        dream, inputs = self.fitted(model, inputs)
-        yield from dream.dream(model, inputs)
+        dream, inputs, sizes = self.fitted(model, inputs)
+        yield from dream.dream(model, inputs, sizes)
 
-    def fitted(self, model: Model, inputs: Inputs) -> tuple["Dream", Inputs]:
-        """Return this dream and its inputs, changed for a network that takes images of one size alone.
+    def fitted(self, model: Model, inputs: Inputs) -> tuple["Dream", Inputs, list[Size]]:
+        """Return this dream, its inputs and `sizes`, changed for a network that takes one size alone.
 
         There it has neither smaller images nor a border; where no side is told, the image is cut to that
         size. ValueError where it is told a side that the network can't take.
         """
         try:
-            self.sizes(model, inputs)
+            return self, inputs, self.sizes(model, inputs)
         except ValueError:
             if self.side > OWN_SIDE:
                 raise
-            alone = replace(self, side=OWN_SIDE, margin=0.0, octaves=1)
-            if self.side == OWN_SIDE:
-                return alone, inputs
-            return alone, replace(inputs, image=covering(inputs.image[None], model.input_size)[0])
-        return self, inputs
+        alone = replace(self, side=OWN_SIDE, margin=0.0, octaves=1)
+        if self.side != OWN_SIDE:
+            inputs = replace(inputs, image=covering(inputs.image[None], model.input_size)[0])
+        return alone, inputs, alone.sizes(model, inputs)
 
-    def dream(self, model: Model, inputs: Inputs) -> Iterator[Step]:
-        goal, sizes = objective(model, inputs, self.tile), self.sizes(model, inputs)
+    def dream(self, model: Model, inputs: Inputs, sizes: list[Size]) -> Iterator[Step]:
+        """Yield the steps of a dream whose octaves have these sizes."""
+        goal = objective(model, inputs, self.tile)
         original = resized(inputs.image[None].to(model.device), sizes[-1]).clamp(0, 1)
         blur = self.blur(model, inputs.layer)
         normalized = mean_normalized(self.rate / LEVELS)
