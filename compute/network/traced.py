@@ -66,8 +66,8 @@ PROBABILITY_TOLERANCE = 1e-4
 TAKEN_BACK = "logits are taken back from the network's probabilities, since none can be had from before them"
 
 MOST_SIZES = 12
-"""Graphs that are kept at once of a network whose code asks for the size of its images: as many as DeepDream's
-octaves, and some."""
+"""Graphs that are kept at once of a network whose code asks for the size of its images: as many as DeepDream
+has octaves, and some."""
 
 # In eval mode they hand on what they get.
 PASSING_MODULES = (nn.Identity, nn.modules.dropout._DropoutNd, StochasticDepth)
