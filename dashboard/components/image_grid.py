@@ -63,17 +63,31 @@ def image_grid(
         if on_click is not None:
             on_click(st.session_state[key]["clicked"])
 
-    result = _mount(
-        key=key,
-        data={
-            "items": [asdict(item) for item in items],
-            "label": label,
-            "columns": columns,
-            "size": size,
-            "selected": selected,
-            "pixelated": pixelated,
-            "link": link,
-        },
-        on_clicked_change=clicked,
-    )
+    with st.container(key=f"{key}/room"):
+        st.html(_room(items, columns, size))
+        result = _mount(
+            key=key,
+            data={
+                "items": [asdict(item) for item in items],
+                "label": label,
+                "columns": columns,
+                "size": size,
+                "selected": selected,
+                "pixelated": pixelated,
+                "link": link,
+            },
+            on_clicked_change=clicked,
+        )
     return result.get("clicked")
+
+
+def _room(items: Sequence[GridItem], columns: int | None, size: int) -> str:
+    """Return an empty grid of the same height, behind the component (`page.css`).
+
+    The browser knows it before the component's script has come, so that nothing below moves then.
+    """
+    lines = max((bool(item.caption) + bool(item.note) for item in items), default=0)
+    captions = int(any(item.caption for item in items))
+    kind = "grid-room columned" if columns else "grid-room"
+    style = f"--size: {size}px; --columns: {columns}; --lines: {lines}; --captions: {captions}"
+    return f'<div class="{kind}" style="{style}" aria-hidden="true">{"<i></i>" * len(items)}</div>'

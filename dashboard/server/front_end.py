@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.components import loader
 from dashboard.views.navigation import PAGES, path_of, title
+from dashboard.widgets import header
 
 STATIC = Path(streamlit.__file__).parent / "static"
 COMPRESSED = frozenset({".js", ".css", ".svg", ".json"})
@@ -42,7 +43,9 @@ KEEP = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-
 
 # The server's path stands in the page, so that the script is the same everywhere and has one hash.
 SCRIPT = Path(__file__).with_name("start.js").read_text()
-STYLE = ".arriving [data-testid=stMain] { visibility: hidden }"
+# The pages' own style comes with them too, but after Streamlit has drawn what it then moves. Nested, its
+# rules win over Streamlit's as they do there.
+STYLE = f".arriving [data-testid=stMain] {{ visibility: hidden }}\n:root {{\n{header.STYLE.read_text()}}}"
 
 ELEMENTS = ("PageLink", "Selectbox", "ButtonGroup", "BidiComponent", "NumberInput", "Button", "ImageList")
 DRAWN = {

@@ -5,7 +5,8 @@ window.__streamlit = { BACKEND_BASE_URL: new URL(document.documentElement.datase
 
 // A first visit's page is shown once all that is on it has its size: each part of Streamlit's front end is a
 // grey bar until its script has come, and what stands below it would move then. A page that is long in coming
-// is shown as far as it is. See `.arriving` in the page's own style.
+// is shown as far as it is. A grid of images is not waited for: its room is there (`components/image_grid.py`).
+// See `.arriving` in the page's own style.
 {
   /** Milliseconds for which all must have its size, once all is there and before; and of the longest wait. */
   const DRAWN = 100, QUIET = 300, LONGEST = 4000
@@ -13,9 +14,11 @@ window.__streamlit = { BACKEND_BASE_URL: new URL(document.documentElement.datase
   let begun, sized
 
   const unsized = element =>
-    element.matches("[data-testid=stSkeleton]")
-    || (element.matches("img") && !element.complete)
-    || (element.matches("[data-testid^=stBidiComponent]") && (element.shadowRoot?.childElementCount ?? 0) < 2)
+    !element.closest("[class*='-room']") && (
+      element.matches("[data-testid=stSkeleton]")
+      || (element.matches("img") && !element.complete)
+      || (element.matches("[data-testid^=stBidiComponent]") && (element.shadowRoot?.childElementCount ?? 0) < 2)
+    )
 
   const look = () => {
     const now = performance.now()

@@ -106,9 +106,9 @@ def test_what_is_loaded_ahead_is_there(part):
 def test_a_page_loads_ahead_what_it_draws_with(client, base):
     html = client.get(f"{base}/channels").text
     named = re.findall(r'<link rel="modulepreload" crossorigin href="\./([^"]+)">', html)
-    assert len(named) == len(set(named)) and any("PlotlyChart" in each for each in named)
+    assert len(named) == len(set(named)) and any("/Table." in each for each in named)
     assert any(each.startswith("frontend/") for each in named)
-    assert "PlotlyChart" not in client.get(f"{base}/map").text
+    assert "/Table." not in client.get(f"{base}/map").text
 
 
 def test_fonts_that_the_theme_does_not_use_are_not_loaded(client, base):
