@@ -21,11 +21,21 @@ STARTS: dict[str, tuple[str, ...]] = {
     TORCH: ("-c", TORCH),
     "compute saliency --help": ("-m", "compute", "saliency", "--help"),
     "compute salency, spelt wrong": ("-m", "compute", "salency"),
+    "compute saliency, a model spelt wrong": (
+        "-m",
+        "compute",
+        "saliency",
+        "--model",
+        "demos",
+        "--image",
+        PICTURE,
+    ),
+    "compute saliency, its imports alone": ("-c", "import compute.cli.methods"),
     "compute saliency, of the demo": ("-m", "compute", "saliency", "--model", "demo", "--image", PICTURE),
     "the dashboard's server": ("-c", "import dashboard.server.app"),
     "featurestore --help": ("-m", "featurestore", "--help"),
 }
-EXPECTED = {"compute salency, spelt wrong": 2}
+EXPECTED = {"compute salency, spelt wrong": 2, "compute saliency, a model spelt wrong": 2}
 """Exit codes, where they are not 0."""
 
 
