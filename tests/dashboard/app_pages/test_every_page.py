@@ -326,7 +326,7 @@ def test_a_value_with_a_meaning_of_its_own_is_an_empty_box(store, serve):
     serve(store)
     app = fine(show("lab", {"store": "digits", "method": "dream"}))
     side = next(each for each in app.number_input if each.label == "Side (pixels)")
-    assert side.value is None and side.placeholder.startswith("384, or the image's own size")
+    assert side.value is None and side.placeholder.startswith("between 384 and 512")
     assert "1: the image's own size" in side.help
     assert query_of(app)["p.side"] == "0"
     app = fine(side.set_value(96).run())
