@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks [NAME ...]
 
-Each writes `results/NAME.json`, from which `make docs` makes the tables of docs/benchmarks.md. Others are
-run by hand: `growth` (needs a folder of images and a model), `dashboard` (a store), `zoo` (takes a quarter of
-an hour; its table is in docs/networks.md).
+Each writes a file of `results`, from which `make docs` makes the tables of docs/benchmarks.md. Others are
+run by hand: `growth` (needs a folder of images and a model), `vectors.graphs` (a file of features),
+`dashboard` (a store), `zoo` (takes a quarter of an hour; its table is in docs/networks.md).
 """
 
 import argparse
@@ -15,8 +15,8 @@ WITHOUT_DATA: dict[str, tuple[str, ...]] = {
     "occlusion": (),
     "one_pass": ("--write",),
     "live": ("--write",),
-    "search": (),
-    "features": (),
+    "vectors.search": (),
+    "vectors.features": (),
     "grid": (),
 }
 """Each benchmark's name and its options."""

@@ -125,5 +125,5 @@ def test_the_dashboard_imports_no_other_programs(store_of_pictures, tmp_path, st
 
 
 def test_who_imported_it_is_said():
-    found = imported("import json\nfrom compute.images import sources")
-    assert found["numpy"].startswith("compute.images.sources, imported by __main__")
+    found = imported("import json\nfrom compute.images import decoding")
+    assert found["numpy"].startswith("compute.images.decoding, imported by __main__")

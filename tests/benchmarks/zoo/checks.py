@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from compute.images.preprocessing import Preprocessing
 from compute.methods import METHODS
 from compute.methods.attribution.guided_backprop import undefined_because
+from compute.methods.attribution.saliency import GRADIENT
 from compute.methods.base import Inputs
 from compute.models.model import Layer, Model
 from compute.models.objectives import logit
@@ -196,7 +197,8 @@ class Comparison:
         if self.model.no_gradient_because is not None:
             return self._refused_gradient()
         found, _ = self.model.gradient(self.pixels, logit(self.target))
-        drawn = METHODS["saliency"]().run(self.model, Inputs(image=self.pixels[0], target=self.target)).data
+        asked = Inputs(image=self.pixels[0], target=self.target)
+        drawn = METHODS["saliency"](variant=GRADIENT).run(self.model, asked).data
         exact = self._exact_gradient()
         single = plain.gradient(self.plain, self.pixels, self.target)
         if exact is None or single is None:

@@ -90,4 +90,4 @@ def test_none_of_it_needs_torch(names):
 
 
 def test_bounds_of_parameters_are_described():
-    assert description.read()["dream"]["parameters"]["octaves"] == {"low": 1, "high": 12}
+    assert description.read()["dream"]["parameters"]["octaves"] == {"low": 0, "high": 24}

@@ -44,8 +44,9 @@ def test_a_store_states_the_error(tmp_path, capsys):
 
 
 def test_an_unknown_precision_is_named_before_anything_is_loaded(tmp_path, capsys):
-    assert main(["store", "--store", str(tmp_path / "s"), "--precision", "half"]) != 0
-    assert "'half'; choose from float32, mixed" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["store", "--store", str(tmp_path / "s"), "--precision", "half"])
+    assert "invalid choice: 'half' (choose from 'float32', 'mixed')" in capsys.readouterr().err
 
 
 def test_float32_on_a_gpu_is_float32(monkeypatch):

@@ -1,6 +1,6 @@
 """Opening the features of a store of 500,000 images: through the mapped cache against reading the Parquet.
 
-    python -m tests.benchmarks.features [--images 500000] [--width 512] [--folder FOLDER]
+    python -m tests.benchmarks.vectors.features [--images 500000] [--width 512] [--folder FOLDER]
 
 Each is a fresh `Run`, so nothing is cached but the operating system's pages. The cache's bytes are held
 against the Parquet's before time is taken.
@@ -28,7 +28,7 @@ TARGET = 0.05
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.features", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.vectors.features", description=__doc__)
     parser.add_argument("--images", type=int, default=500_000)
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument(

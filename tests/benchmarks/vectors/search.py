@@ -1,6 +1,6 @@
 """The 20 nearest of one query by cosine, exactly: ours against faiss' `IndexFlatIP` over normalised vectors.
 
-    python -m tests.benchmarks.search
+    python -m tests.benchmarks.vectors.search
 
 One warm query at a time; both have their vectors in memory, and search them all. Ours also measures what it
 found anew in float64, so that equal vectors tie and the smaller id wins. Before time is taken the distances

@@ -1,6 +1,6 @@
 """The graph of 90 neighbours of every point by cosine: exact, by our descent, and by other libraries.
 
-    python -m tests.benchmarks.neighbors FEATURES.npy [--counts 50000 200000] [--ways exact ours …]
+    python -m tests.benchmarks.vectors.graphs FEATURES.npy [--counts 50000 200000] [--ways exact ours …]
     [--threads N] [--write]
 
 FEATURES.npy holds (N, D) float32, of which the first are taken. Each way runs in its own process. "exact"
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--write", action="store_true", help="keep the result in results/neighbors.json")
+    parser.add_argument("--write", action="store_true", help="keep the result in results/graphs.json")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
@@ -151,7 +151,7 @@ def main() -> None:
             command = [
                 sys.executable,
                 "-m",
-                "tests.benchmarks.neighbors",
+                "tests.benchmarks.vectors.graphs",
                 *sys.argv[1:],
                 "--one",
                 str(count),
@@ -176,7 +176,7 @@ def main() -> None:
         f"{width} values a point, {GRAPH_NEIGHBORS} neighbours, {chosen.threads} threads; exact is scaled up."
     ]
     if chosen.write:
-        print(report.write("neighbors", "A graph of all points' neighbours", COLUMNS, rows, notes))
+        print(report.write("graphs", "A graph of all points' neighbours", COLUMNS, rows, notes))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Vectors of a store: the cache that holds them, one query, the graph of all neighbours."""
