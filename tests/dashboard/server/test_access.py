@@ -83,7 +83,7 @@ def paths():
         for name, bad in itertools.product(names, HOSTILE):
             if name not in ("text", "rest"):
                 filled = known() | {name: bad}
-                path = route.path.replace("{text:path}", "{text}").replace("{rest:path}", "rest")
+                path = route.path.replace("{rest:path}", "rest").replace(":path}", "}")
                 yield path.format_map(filled)
 
 
