@@ -22,7 +22,7 @@ class Recorder:
         frame, chain = sys._getframe(1), []
         while frame is not None:
             module = frame.f_globals.get("__name__", "?")
-            if not module.startswith("importlib") and chain[-1:] != [module]:
+            if not module.startswith(("importlib", "_frozen_importlib")) and chain[-1:] != [module]:
                 chain.append(module)
             frame = frame.f_back
         chains[package] = chain

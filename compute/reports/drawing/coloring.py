@@ -153,10 +153,12 @@ def _further(run: Run, column: str) -> Coloring:
 
 
 def _classes(run: Run, column: str) -> Coloring:
-    # Labels and predictions share one list, so that a class has one colour in both.
+    # Labels and predictions share one list, so that a class has one colour in both. Labels come first: where
+    # there are more classes than colours, two labels would else look alike for the sake of a rare mistake.
     table = run.table("images", list(CLASS_COLUMNS))
-    occurring = {name for each in CLASS_COLUMNS for name in pc.unique(table[each].drop_null()).to_pylist()}
-    return _categories(column, table[column], _ordered(occurring, run.class_names))
+    labels, predicted = (set(pc.unique(table[each].drop_null()).to_pylist()) for each in CLASS_COLUMNS)
+    names = (*_ordered(labels, run.class_names), *_ordered(predicted - labels, run.class_names))
+    return _categories(column, table[column], names)
 
 
 def _in_top5(run: Run) -> Coloring:

@@ -63,8 +63,14 @@ def test_patches_are_counted_by_class():
         ("", 1, 5.0),
         ("bee", 1, 2.0),
     ]
-    bars = classes.chart(found).data[0]
-    assert list(bars.x) == [2.0, 5.0, 2.0] and list(bars.customdata) == ["ant", "no label", "bee"]
+    bars = list(classes.bars(found))
+    assert [each.name for each in bars] == ["ant", "no label", "bee"]
+    assert [each.share for each in bars] == [0.4, 1.0, 0.4]
+    assert [each.text for each in bars] == [
+        "2, 2 of the patches",
+        "5, 1 of the patches",
+        "2, 1 of the patches",
+    ]
 
 
 @pytest.mark.parametrize("top, rest", [(3.0, 1.0), (2.0, 2.0), (1.0, 0.0)])
