@@ -5,6 +5,8 @@ given that product's rounding error, is measured again in float64 and rounded to
 the same from every device and by every block size, up to ties within that rounding.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -15,10 +17,15 @@ MOST_QUERIES = 512
 """Of a block: more gain nothing."""
 SCORE_BYTES = {"cpu": 1 << 29, "cuda": 1 << 32}
 """Of a block's scores; elsewhere as on a CPU."""
+POINT_BYTES = 1 << 26
+"""Of the points that are prepared for a product at once."""
 PAIR_BYTES = 1 << 21
 """Of the pairs that are measured in float64 at once."""
+MOST_PAIRS = 1 << 23
+"""Candidates that are looked at at once, where many points are nearly equal."""
 GROUP = 64
 """Points of which only the best is looked at first."""
+UNIT_ROUNDOFF = 2.0**-24
 
 
 class BlockSearch:
@@ -36,7 +43,12 @@ class BlockSearch:
             raise ValueError(f"points must be (n, D) float32, not {points.shape} {points.dtype}")
         self.metric, self.device = metric, device or torch.device("cpu")
         self.points = torch.from_numpy(points).to(self.device)
-        self._norms = torch.cat([part.double().norm(dim=1) for part in self.points.split(_rows(points))])
+        rows = max(1, POINT_BYTES // (8 * points.shape[1]))
+        self._parts = [slice(start, start + rows) for start in range(0, len(points), rows)]
+        self._norms = torch.cat([self.points[part].double().norm(dim=1) for part in self._parts])
+        sums = torch.stack([self._scaled(part).sum(0, dtype=torch.float64) for part in self._parts])
+        self._centre = (sums.sum(0) / len(points)).float()
+        self._spread = torch.cat([self._centred(part).double().norm(dim=1) for part in self._parts])
 
     def nearest(self, rows: np.ndarray, k: int) -> Graph:
         """Return the k nearest others of the points at `rows` (q,); k is cut to n - 1."""
@@ -44,17 +56,7 @@ class BlockSearch:
         if not k or not len(rows):
             return Graph(np.zeros((len(rows), k), np.int64), np.zeros((len(rows), k), np.float32))
         blocks = torch.from_numpy(rows).to(self.device).split(self._queries())
-        return Graph.joined([self._nearest(block, k) for block in blocks])
-
-    def _queries(self) -> int:
-        """How many queries a block has."""
-        scores = SCORE_BYTES.get(self.device.type, SCORE_BYTES["cpu"]) // 4
-        return max(1, min(MOST_QUERIES, scores // len(self.points)))
-
-    def _nearest(self, block: torch.Tensor, k: int) -> Graph:
-        query, point = self._candidates(block, k)
-        distance = self.distances(block[query], point)
-        return nearest_pairs(len(block), k, *(each.cpu().numpy() for each in (query, point, distance)))
+        return Graph.joined([part for block in blocks for part in self._nearest(block, k)])
 
     def distances(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Distances (p,) float32 between the points at `first` (p,) and at `second` (p,), in float64."""
@@ -71,39 +73,95 @@ class BlockSearch:
         similarity = left.mul_(right).sum(1) / torch.where(scale > 0, scale, 1)
         return (1 - similarity).clamp_(min=0)
 
-    def _candidates(self, block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Which query of the block, and which point: every pair that could be among the query's k nearest."""
+    def _queries(self) -> int:
+        """How many queries a block has."""
+        scores = SCORE_BYTES.get(self.device.type, SCORE_BYTES["cpu"]) // 4
+        return max(1, min(MOST_QUERIES, scores // len(self.points)))
+
+    def _nearest(self, block: torch.Tensor, k: int) -> Iterator[Graph]:
+        """The graph of the block's points, some rows at a time."""
         scores, error = self._scores(block)
         scores[torch.arange(len(block), device=self.device), block] = -torch.inf
         size = max(1, min(GROUP, scores.shape[1] // (4 * k)))
         count = scores.shape[1] // size
-        best = torch.cat(
-            [scores[:, : size * count].unflatten(1, (size, count)).amax(1), scores[:, size * count :]], 1
-        )
-        bound = best.topk(k).values[:, -1] - 2 * error
-        query, place = (best >= bound[:, None]).nonzero(as_tuple=True)
-        grouped = place < count
-        inside, outside = query[grouped], query[~grouped]
-        point = place[grouped][:, None] + count * torch.arange(size, device=self.device)
-        pair, which = (scores[inside[:, None], point] >= bound[inside][:, None]).nonzero(as_tuple=True)
-        beyond = place[~grouped] + (size - 1) * count
-        return torch.cat([inside[pair], outside]), torch.cat([point[pair, which], beyond])
+        grouped = scores[:, : size * count].unflatten(1, (size, count)).amax(1)
+        best = torch.cat([grouped, scores[:, size * count :]], 1)
+        bound = (best.topk(k).values[:, -1] - 2 * error)[:, None]
+        for rows in _rows_of_few((best >= bound).sum(1) * size):
+            query, point = _candidates(scores[rows], best[rows], bound[rows], size, count)
+            distance = self.distances(block[rows][query], point)
+            found = (each.cpu().numpy() for each in (query, point, distance))
+            yield nearest_pairs(rows.stop - rows.start, k, *found)
 
     def _scores(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(q, n), the greater the nearer, and (q,) bounds of their rounding error.
 
-        cosine: q.x / |x|; euclidean: q.x - |x|^2 / 2. A sum of D products is off by at most D u |q| |x|, in
-        whatever order it is taken, with u = 2^-24 (Higham, "Accuracy and Stability of Numerical Algorithms",
-        2nd edition, section 3.1).
+        With c the mean of all points, |q - x|^2 = |q - c|^2 - 2 ((q - c).(x - c) - |x - c|^2 / 2), and what
+        stands in the brackets is the score; by cosine it is that of the vectors of length 1, with a zero
+        vector as far off as one at a right angle. A sum of D products is off by at most D u |q - c| |x - c|,
+        in whatever order it is taken (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition,
+        section 3.1): without c, points that are all alike could not be told apart.
         """
-        queries, norms = self.points[block], self._norms.float()
-        length, greatest = norms[block], norms.max()
-        rounding = (queries.shape[1] + 8) * torch.finfo(torch.float32).eps / 2
+        queries = self._scaled(block) - self._centre
+        scores = torch.empty(len(block), len(self.points), device=self.device)
+        for part in self._parts:
+            square = self._spread[part].square()
+            if self.metric == "cosine":
+                square = square + (self._norms[part] == 0)
+            torch.addmm(square.float() / -2, queries, self._centred(part).T, out=scores[:, part])
+        length, spread = self._spread[block], self._spread.max()
+        greatest = self._norms.max() if self.metric == "euclidean" else 1
+        products = (queries.shape[1] + 8) * length * spread
+        rounded = 8 * (length + spread) * (greatest + self._centre.double().norm() + spread)
+        return scores, (UNIT_ROUNDOFF * (products + rounded)).float()
+
+    def _scaled(self, rows: slice | torch.Tensor) -> torch.Tensor:
+        """The points at these rows; by cosine of length 1, or 0."""
         if self.metric == "euclidean":
-            scores = torch.addmm(norms.square() / -2, queries, self.points.T)
-            return scores, rounding * (length + greatest) * greatest
-        scores = (queries @ self.points.T).div_(torch.where(norms > 0, norms, 1))
-        return scores, rounding * torch.where(length > 0, length, 1)
+            return self.points[rows]
+        norms = self._norms[rows].float()
+        return self.points[rows] / torch.where(norms > 0, norms, 1)[:, None]
+
+    def _centred(self, rows: slice) -> torch.Tensor:
+        return self._scaled(rows) - self._centre
+
+
+def search_device(device: torch.device, nbytes: int) -> torch.device:
+    """Return where to search among points of so many bytes: on a GPU if it has CUDA's float64 and room for
+    them, else on the CPU."""
+    cpu = torch.device("cpu")
+    if device.type != "cuda":
+        return cpu
+    free, _ = torch.cuda.mem_get_info(device)
+    return device if 2 * nbytes + 2 * SCORE_BYTES["cuda"] <= free else cpu
+
+
+def _candidates(
+    scores: torch.Tensor, best: torch.Tensor, bound: torch.Tensor, size: int, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which query, and which point: every pair whose score reaches the query's bound.
+
+    best: (q, count + rest) the best score of points j, j + count, j + 2 count, ..., `size` of them, and then
+    those of the points that are left over
+    """
+    query, place = (best >= bound).nonzero(as_tuple=True)
+    grouped = place < count
+    inside, outside = query[grouped], query[~grouped]
+    point = place[grouped][:, None] + count * torch.arange(size, device=scores.device)
+    pair, which = (scores[inside[:, None], point] >= bound[inside]).nonzero(as_tuple=True)
+    beyond = place[~grouped] + (size - 1) * count
+    return torch.cat([inside[pair], outside]), torch.cat([point[pair, which], beyond])
+
+
+def _rows_of_few(counts: torch.Tensor) -> Iterator[slice]:
+    """Rows that have at most `MOST_PAIRS` together, or one row that has more."""
+    start, total = 0, 0
+    for row, number in enumerate(counts.tolist()):
+        if row > start and total + number > MOST_PAIRS:
+            yield slice(start, row)
+            start, total = row, 0
+        total += number
+    yield slice(start, len(counts))
 
 
 def nearest_pairs(number: int, k: int, query: np.ndarray, point: np.ndarray, distance: np.ndarray) -> Graph:
@@ -116,8 +174,3 @@ def nearest_pairs(number: int, k: int, query: np.ndarray, point: np.ndarray, dis
     graph = Graph(np.full(place.shape, -1, np.int64), np.full(place.shape, np.inf, np.float32))
     graph.indices[there], graph.distances[there] = point[chosen[there]], distance[chosen[there]]
     return graph
-
-
-def _rows(points: np.ndarray) -> int:
-    """How many rows are turned into float64 at once."""
-    return max(1, PAIR_BYTES // (8 * points.shape[1]))

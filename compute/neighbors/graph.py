@@ -66,7 +66,8 @@ class Distinct:
         """Return the k nearest others of every point, from that of the different ones; k is cut to n - 1.
 
         graph: of the m different points, with their k nearest, or all where there are fewer
-        own: (m,) float32, the distance between two points of a group (1 of zero vectors by cosine, else 0)
+        own: (m,) float32, the distance between two points of a group (1 of zero vectors by cosine, else 0 or
+        what rounding leaves of it)
         labels: (n,) what a point must not share with its neighbours, such as its file's digest
 
         Points of one label are of one group, and so have the same neighbours.

@@ -170,7 +170,7 @@ def _neighbors(run: OpenRun, progress: Progress, engine: Engine) -> None:
 
 def _is_approximate(run: OpenRun, space: str, progress: Progress) -> bool:
     """Whether the space's graph, which is there then, is approximate."""
-    if not run.job.is_approximate(space):
+    if not run.job.is_approximate(space) or run.graphs.are_few(space):
         return False
     with fixed_threads(run.job.parameters.threads):
         recall = run.graphs.descend(space, progress.note)

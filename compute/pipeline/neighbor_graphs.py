@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from compute.analysis.search import SPACES
-from compute.neighbors.blocks import BlockSearch
-from compute.neighbors.descent import Descent
+from compute.neighbors.blocks import BlockSearch, search_device
+from compute.neighbors.descent import FEWEST, Descent
 from compute.neighbors.graph import Distinct, Graph
 from compute.neighbors.recall import Sample
 from compute.pipeline.stages.embeddings import GRAPH_NEIGHBORS, normalised
@@ -54,9 +54,10 @@ class NeighborGraphs:
     def search(self, space: str) -> BlockSearch:
         """Return the search among `points`, on a CUDA device or the CPU; one space's at a time."""
         if space not in self._search:
-            device = self.run.job.model.device
-            place = device if device.type == "cuda" else torch.device("cpu")
-            self._search = {space: BlockSearch(self.points(space), SPACES[space], place)}
+            self._search = {}  # the other space's memory goes first
+            points = self.points(space)
+            place = search_device(self.run.job.model.device, points.nbytes)
+            self._search = {space: BlockSearch(points, SPACES[space], place)}
         return self._search[space]
 
     def is_needed(self, space: str) -> bool:
@@ -82,8 +83,12 @@ class NeighborGraphs:
         rows = np.arange(*np.searchsorted(own, [ids.start, ids.stop]))
         self._write(_exact(space, shard), self.search(space).nearest(rows, WIDTHS[space]))
 
+    def are_few(self, space: str) -> bool:
+        """Return whether there are so few different points that a descent has nothing to skip."""
+        return len(self.points(space)) <= FEWEST
+
     def descend(self, space: str, note: Callable[[str], None]) -> float:
-        """Make an approximate graph and return its recall, on other images than those that ended the descent.
+        """Make an approximate graph and return its recall, on a sample of its own.
 
         note: called with what a round found
         """

@@ -11,7 +11,6 @@ from compute.pipeline.open_run import OpenRun, activations
 from compute.pipeline.shards import Advance, activations_shard, occlusion_shard, read_ahead
 from compute.runtime.threads import fixed_threads
 
-PIXEL_SHARD = list(SPACES).index("pixel")
 OF_ALL_IMAGES = ("channels", "top_patches", "problems")
 """Tables that are merged from what the network says of all images."""
 
@@ -50,8 +49,7 @@ def compute_shards(run: OpenRun, stage: str, shards: Sequence[int], advance: Adv
 
 
 def _has_activations(run: OpenRun, shard: int) -> bool:
-    pixels_used = "neighbors" not in run.job.parameters.stages or run.has("neighbors", shard=PIXEL_SHARD)
-    is_merged = run.has(*OF_ALL_IMAGES) and pixels_used
+    is_merged = run.has(*OF_ALL_IMAGES) and not run.graphs.is_needed("pixel")
     there = run.has("images", "features", shard=shard)
     return there and (is_merged or run.partials.has(activations(shard)))
 

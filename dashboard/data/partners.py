@@ -4,6 +4,7 @@ Where there is none, the page Compare is not offered; who has a link to it is to
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from dashboard.data import comparison, runs
 from dashboard.views.definitions import CompareView
@@ -29,7 +30,7 @@ def has_partner(store: str, run: Run) -> bool:
     It is asked on every page: no table is read, and a manifest only once, as a run never changes. Of two sets
     of images from two places nothing is known, even if they have some in common.
     """
-    return any(_is_over_them(run, runs.open_run(*place)) for place in _places(store, run))
+    return any(_is_over_them(run, other) for _, other in _others(store, run))
 
 
 def partner(store: str, run: Run) -> Place | None:
@@ -37,10 +38,9 @@ def partner(store: str, run: Run) -> Place | None:
 
     It holds images of this run. One over the very same set of images goes first.
     """
-    places = list(_places(store, run))
+    others = list(_others(store, run))
     for name in ("hash", "spec", None):
-        for place in places:
-            other = runs.open_run(*place)
+        for place, other in others:
             if (name is None or _same(run, other, name)) and comparison.in_common(run, other):
                 return place
     return None
@@ -53,6 +53,13 @@ def current(store: str) -> str | None:
         return runs.open_run(store, fingerprint).fingerprint
     except ValueError:
         return None
+
+
+def _others(store: str, run: Run) -> Iterator[tuple[Place, Run]]:
+    """Yield the runs of `_places` that can be read."""
+    for place in _places(store, run):
+        with suppress(ValueError):
+            yield place, runs.open_run(*place)
 
 
 def _places(store: str, run: Run) -> Iterator[Place]:

@@ -110,3 +110,24 @@ def test_fewer_pairs_than_wanted():
 def test_wrong_input(points, metric, what):
     with pytest.raises(ValueError, match=what):
         BlockSearch(points, metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_points_that_are_all_alike_cost_no_more(metric, monkeypatch):
+    """Faint structure on a common background, as in micrographs: few may look like neighbours of all."""
+    random = np.random.default_rng(0)
+    points = 0.5 + 0.01 * random.standard_normal((2000, 3072)).astype(np.float32)
+    measured = []
+    whole = BlockSearch.distances
+    monkeypatch.setattr(
+        BlockSearch, "distances", lambda self, a, b: measured.append(len(a)) or whole(self, a, b)
+    )
+    check(points, np.array([0, 7, 1999]), metric, 9)
+    assert sum(measured) < 3 * 200
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_candidates_are_looked_at_some_at_a_time(metric, monkeypatch):
+    monkeypatch.setattr(blocks, "MOST_PAIRS", 700)
+    points = np.random.default_rng(1).random((300, 4), np.float32)
+    check(points, np.arange(0, 300, 7), metric, 20)

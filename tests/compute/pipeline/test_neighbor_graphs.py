@@ -56,8 +56,14 @@ def test_an_unknown_way(folder):
         a_job(folder, neighbors="near")
 
 
+@pytest.fixture
+def descents_of_few(monkeypatch):
+    """A descent even among the few images here."""
+    monkeypatch.setattr("compute.pipeline.neighbor_graphs.FEWEST", 1)
+
+
 @pytest.mark.slow
-def test_an_approximate_search_of_few_images_finds_all(folder, exact, tmp_path):
+def test_an_approximate_search_of_few_images_finds_all(folder, exact, tmp_path, descents_of_few):
     assert content(tmp_path, a_job(folder, stages=STAGES, neighbors="approximate")) == exact
     assert [(row["space"], row["method"], row["recall"]) for row in graphs(tmp_path)] == [
         ("feature", "approximate", 1.0),
@@ -66,7 +72,7 @@ def test_an_approximate_search_of_few_images_finds_all(folder, exact, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_descent_goes_on_from_its_last_round(folder, tmp_path, monkeypatch):
+def test_a_descent_goes_on_from_its_last_round(folder, tmp_path, monkeypatch, descents_of_few):
     """Rounds are made to be three by asking for more than there can be found."""
     monkeypatch.setattr("compute.pipeline.neighbor_graphs.GOOD_RECALL", 2)
     monkeypatch.setattr("compute.pipeline.neighbor_graphs.ROUNDS", 3)
@@ -88,7 +94,7 @@ def test_a_descent_goes_on_from_its_last_round(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_where_too_few_are_found_the_search_is_exact(folder, exact, tmp_path, monkeypatch):
+def test_where_too_few_are_found_the_search_is_exact(folder, exact, tmp_path, monkeypatch, descents_of_few):
     monkeypatch.setitem(jobs.EXACT_PRODUCTS, "cpu", 0)
     monkeypatch.setattr(pipeline, "LEAST_RECALL", 2)
     said = io.StringIO()
@@ -131,3 +137,21 @@ def test_a_damaged_table_of_a_finished_run_is_made_again(folder, exact, tmp_path
     file = tmp_path / "runs" / job.fingerprint / "embeddings-00001.parquet"
     file.write_bytes(file.read_bytes()[:-9] + b"\0" * 9)
     assert content(tmp_path, job) == exact
+
+
+def test_every_file_of_neighbors_that_is_lost_is_made_again(folder, exact, tmp_path):
+    job = a_job(folder, stages=STAGES)
+    content(tmp_path, job)
+    run = tmp_path / "runs" / job.fingerprint
+    for name in ("neighbors-00000", "neighbors-00001", "graphs-00000", "graphs-00001"):
+        (run / f"{name}.parquet").unlink()
+        assert content(tmp_path, job) == exact and len(graphs(tmp_path)) == 2
+
+
+def test_copies_of_one_image_need_no_descent(folder, tmp_path):
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes((folder / "yak" / "00.jpg").read_bytes())
+    job = a_job(tmp_path, stages=STAGES, neighbors="approximate")
+    build(job, tmp_path / "store")
+    assert {row["method"] for row in graphs(tmp_path / "store")} == {"exact"}
+    assert not len(Store(tmp_path / "store").open().table("neighbors"))
