@@ -155,6 +155,18 @@ def test_an_older_run_of_the_same_store_is_a_partner(copied, serve):
     assert partners.has_partner("digits", Store(copied).open())
 
 
+def test_an_older_run_that_cannot_be_read_is_no_partner(copied, serve):
+    serve(copied)
+    manifest = Store(copied).open().folder / "manifest.json"
+    older = manifest.parents[1] / ("0" * 20)
+    older.mkdir()
+    text = manifest.read_text()
+    (older / "manifest.json").write_text(text.replace('"schema_version": 1', '"schema_version": 9'))
+    assert len(Store(copied).runs()) == 2
+    assert not partners.has_partner("digits", Store(copied).open())
+    fine(show("overview", {"store": "digits"}))
+
+
 def test_one_network_twice_differs_only_in_its_maps(pair):
     shown = metrics(fine(show("compare", {"store": "digits"})))
     assert shown["Predictions changed"] == "0.0%" and shown["Linear CKA"] == "1.000"
