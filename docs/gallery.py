@@ -17,8 +17,11 @@ PICTURES: dict[str, list[str]] = {
     "filters": ["filters"],
     "neighbors": ["neighbors", "--image", COFFEE],
     "patches": ["patches", "--layer", "blocks.4.2.conv_pw", "--channel", "136"],
-    "occlusion": ["occlusion", "--image", COFFEE, "--picture", "overlay"],
-    "saliency": ["saliency", "--image", FLOWER],
+    "occlusion": [
+        *("occlusion", "--image", FLOWER, "--picture", "overlay"),
+        *("--patch", "80", "--stride", "8"),
+    ],
+    "saliency": ["saliency", "--image", FLOWER, "--picture", "overlay"],
     "grad-cam": ["saliency", "--image", CAT, "--variant", "gradcam", "--picture", "overlay"],
     "segment": ["segment", "--image", FLOWER, "--picture", "cutout"],
     "guided": ["guided", "--image", CAT, "--layer", "blocks.4.2.conv_pw", "--channel", "45"],
