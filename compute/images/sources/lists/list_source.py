@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from compute.images.sources.folder import read_file
-from compute.images.sources.items import ImageSource, Item, by_path
-from compute.images.sources.labels import are_numbers, numbers_as_names
+from compute.images.sources.items import Item, by_path
+from compute.images.sources.labels import WrittenLabels
 from compute.images.sources.lists.column_names import COLUMN_RULE, MOST_COLUMNS, is_column_name
 from compute.images.sources.reach import ANYWHERE, Reach
 from compute.images.sources.tables.parts import is_text_or_number, open_parquet
@@ -33,7 +33,7 @@ MAX_BYTES = 2**30
 Row = tuple[str | None, ...]
 
 
-class ListSource(ImageSource):
+class ListSource(WrittenLabels):
     """The images that a list names.
 
     spec: the list's file, whose folder relative paths begin at.
@@ -51,14 +51,6 @@ class ListSource(ImageSource):
     @cached_property
     def items(self) -> tuple[Item, ...]:
         return self._read[1]
-
-    @property
-    def numbered(self) -> bool:
-        return are_numbers(self.items)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return numbers_as_names(self.items) if self.numbered else super().classes
 
     def read(self, path: str) -> bytes:
         if path not in self._paths:

@@ -52,9 +52,17 @@ class Columns:
         ]
 
 
-def has_images(schema: pa.Schema) -> bool:
-    """Whether a column of a table may hold images."""
-    return bool(_candidates(schema))
+def has_images(schema: pa.Schema, beside_paths: bool = False) -> bool:
+    """Whether a column of a table may hold images.
+
+    beside_paths: whether it must be called so, or be declared, as other columns may be paths of images, and
+        bytes beside those mean something else.
+    """
+    features = features_of(schema)
+    return any(
+        not beside_paths or name in IMAGE_NAMES or features.get(name, {}).get("_type") == "Image"
+        for name in _candidates(schema)
+    )
 
 
 def columns_of(schema: pa.Schema, where: str) -> Columns:

@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from compute.images.sources.classes_by_folder import SPLITS, items_of_files
-from compute.images.sources.items import ImageSource, Item, by_path, check_size
-from compute.images.sources.labels import are_numbers, numbers_as_names
+from compute.images.sources.items import Item, by_path, check_size
+from compute.images.sources.labels import WrittenLabels
 from compute.images.sources.tar.index import Member, members, read_member
 from compute.images.sources.tar.webdataset import (
     columns_of,
@@ -31,7 +31,7 @@ BRACES = re.compile(r"\{([^{}]*)\}")
 MOST_SHARDS, MOST_DIGITS, LONGEST_PATH = 100_000, 20, 1000
 
 
-class TarSource(ImageSource):
+class TarSource(WrittenLabels):
     """The images in one tar archive or in many.
 
     spec: such as photos.tar or train-{000..999}.tar.
@@ -51,11 +51,7 @@ class TarSource(ImageSource):
 
     @property
     def numbered(self) -> bool:
-        return self._read[2] and are_numbers(self.items)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return numbers_as_names(self.items) if self.numbered else super().classes
+        return self._read[2] and super().numbered
 
     def prepare(self) -> None:
         _ = self._places
@@ -125,7 +121,8 @@ def shards(spec: str) -> tuple[str, ...]:
     numbers = [_number_of_choices(part) for part in parts[1::2]]
     if math.prod(numbers) > MOST_SHARDS:
         raise ValueError(f"{spec[:200]!r} stands for more than {MOST_SHARDS:,} archives")
-    longest = len(folder) + sum(max(map(len, part.split(","))) for part in parts)
+    chosen = (max(map(len, part.split(","))) for part in parts[1::2])
+    longest = len(folder) + sum(map(len, parts[::2])) + sum(chosen)
     if longest > LONGEST_PATH:
         raise ValueError(f"{spec[:200]!r} stands for paths of more than {LONGEST_PATH:,} letters")
     choices = [_choices(part) if place % 2 else [part] for place, part in enumerate(parts)]
