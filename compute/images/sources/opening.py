@@ -10,6 +10,7 @@ from compute.images.sources.embedded import EMBEDDED, EmbeddedSource
 from compute.images.sources.folder import FolderSource
 from compute.images.sources.items import ImageSource
 from compute.images.sources.reach import ANYWHERE, Reach
+from compute.images.sources.tables.endings import ARROW, PARQUET
 from compute.images.sources.tar.tar_source import TAR, TarSource, shards
 from compute.images.sources.torchvision_sets import TORCHVISION, TorchvisionSource, check_dataset
 
@@ -17,9 +18,8 @@ HUB, S3 = "hf:", "s3://"
 DATA_SET = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", re.ASCII)
 """What a data set of the hub is called: NAME, ORG/NAME, ORG/NAME:CONFIGURATION."""
 
-PARQUET = ".parquet"
 LISTS = (".csv", ".tsv", PARQUET)
-TABLES = {PARQUET, ".arrow"}
+TABLES = {PARQUET, ARROW}
 MOST_FOLDERS = 1000
 """That are looked into for tables: a data set has a few."""
 

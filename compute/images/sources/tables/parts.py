@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from compute.images.sources.tables.arrow_messages import ROWS, VALUES, rows_of, unpacked_bytes
+from compute.images.sources.tables.endings import ARROW, PARQUET
 
-PARQUET, ARROW = ".parquet", ".arrow"
 MAX_GROUP = 2**30
 """Bytes of one group of rows, unpacked: so much is in memory at once."""
 
