@@ -285,6 +285,10 @@ class TestHostile:
         (tmp_path / "a.tar").write_bytes(block + rest)
         with pytest.raises(ValueError, match="with holes"):
             open_source(str(tmp_path / "a.tar")).read("cat/1.png")
+        long = tarfile.TarInfo._create_pax_generic_header({"path": "a/" * 5000}, tarfile.XGLTYPE, "utf-8")
+        (tmp_path / "a.tar").write_bytes(long + rest)
+        with pytest.raises(ValueError, match="a path of 10,000 letters"):
+            _ = open_source(str(tmp_path / "a.tar")).items
 
     @pytest.mark.parametrize("data", [b"", b"text", b"\x1f\x8b" + bytes(2000), bytes(1024)])
     def test_what_is_no_archive(self, tmp_path, data):

@@ -16,6 +16,9 @@ BLOCK = tarfile.BLOCKSIZE
 MAX_EXTENDED = 2**20
 """Bytes of a long name, or of what else is said of one member."""
 
+LONGEST_PATH = 4096
+"""Letters of a path that an extended header says: no system has files with longer ones."""
+
 LONG_NAME, LONG_LINK = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 OF_ONE = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 OF_ALL = tarfile.XGLTYPE
@@ -136,6 +139,8 @@ def _records(content: bytes, archive: str) -> dict[str, str]:
             raise ValueError(f"{archive} is damaged: an extended header can't be read")
         name = SPARSE if key.startswith(SPARSE.encode()) else _text(key)
         if name in (PATH, SIZE, SPARSE):
+            if len(value) > LONGEST_PATH:
+                raise ValueError(f"{archive} is damaged: a {name} of {len(value):,} letters")
             found[name] = _text(value)
         at += length
     return found
