@@ -26,8 +26,9 @@ from compute.methods.attribution.saliency import COMBINED
 from compute.methods.base import CHANNEL, IMAGE, NEURON, SECOND, TARGET, Inputs, Method, Step
 from compute.methods.synthesis.ascent import LOGIT
 from compute.models.model import Model
+from compute.reports.base import originals_of
 from compute.reports.drawing.report import Report
-from compute.reports.drawing.run_images import picture_of, read_original
+from compute.reports.drawing.run_images import picture_of
 from compute.reports.method_result import (
     references,
     result_recipe,
@@ -128,7 +129,9 @@ def _with_references(method: Method, subject: Target, inputs: Inputs) -> Inputs:
         return inputs
     target = None if named.target is None else subject.model.classes[named.target]
     asked = target, named.layer, named.channel
-    return replace(inputs, references=references(subject.run, subject.model, *asked, read_original))
+    return replace(
+        inputs, references=references(subject.run, subject.model, *asked, originals_of(subject.run))
+    )
 
 
 def _pixels(args: argparse.Namespace, model: Model, data: bytes, name: str) -> torch.Tensor:

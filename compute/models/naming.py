@@ -172,7 +172,13 @@ def _check_users(name: str) -> None:
 
 
 def _misspelt(library: str) -> bool:
-    return bool(difflib.get_close_matches(f"{library}:", LIBRARIES, cutoff=0.75))
+    """Whether a module is called almost as a library is, and there is none of that name.
+
+    Only its first part is looked for: a package would be imported to look into it.
+    """
+    if not difflib.get_close_matches(f"{library}:", LIBRARIES, cutoff=0.75):
+        return False
+    return find_spec(library.partition(".")[0]) is None
 
 
 def _unknown(model: str) -> str:

@@ -59,6 +59,7 @@ class WorkOrder:
         """
         model = zoo.load(zoo.ModelSpec.from_dict(dict(self.spec)), device or self.device, self.classes)
         source = open_source(self.images)
+        source.prepare()  # once, not in each of the threads that read images
         job = Job(model, self.spec, source, self.items, self.digests, self.parameters, self.columns)
         if job.fingerprint != self.fingerprint:
             raise ValueError(

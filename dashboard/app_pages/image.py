@@ -129,7 +129,7 @@ def _prediction(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     else:
         st.markdown(label)
     loss = "" if row["loss"] is None else f", loss {row['loss']:.3f} nat"
-    split = f", split {row['split']}" if row["split"] else ""
+    split = f", split {plain(row['split'])}" if row["split"] else ""
     st.caption(f"{plain(row['path'])}, {row['width']} x {row['height']} pixels{split}{loss}.")
 
 

@@ -79,7 +79,7 @@ def _of_split(opened: Opened[MistakesView], everything: Labelled) -> Labelled:
         "Split",
         ["", *splits],
         key=_key("split"),
-        format_func=lambda name: name or "all splits",
+        format_func=lambda name: plain(name) or "all splits",
         on_change=_turn_back,
     )
     return everything if opened.view.split not in splits else labelled(opened.run, opened.view.split)

@@ -33,7 +33,11 @@ def numbers(run: Run) -> None:
         ("Images", f"{run.image_count:,}"),
         ("Classes", f"{len(run.class_names):,}"),
         ("Parameters", f"{model['parameters']:,}" if "parameters" in model else "–"),
-        *((f"Accuracy, {split}", f"{value:.1%}") for split, value in accuracy.items() if value is not None),
+        *(
+            (f"Accuracy, {plain(split)}", f"{value:.1%}")
+            for split, value in accuracy.items()
+            if value is not None
+        ),
         ("Unreadable images", f"{images.get('problems', 0):,}"),
     ]
     with st.grid("auto", min_column_width=150):
@@ -116,7 +120,7 @@ def table(rows: dict[str, str]) -> None:
 def splits(run: Run) -> str:
     """Say how many images each split has."""
     counts = pc.value_counts(runs.table(run, "images", ("split",))["split"]).to_pylist()
-    return ", ".join(f"{each['values'] or 'no split'} {each['counts']:,}" for each in counts)
+    return ", ".join(f"{plain(each['values'] or 'no split')} {each['counts']:,}" for each in counts)
 
 
 def filters(run: Run, view: OverviewView) -> None:

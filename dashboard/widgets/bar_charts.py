@@ -74,7 +74,7 @@ def histogram(
     number: how the bins' ends are written.
     """
     edges = np.linspace(low, high, len(counts) + 1)
-    most = max(*counts, 1)
+    most = max(counts, default=0) or 1
     columns = "".join(
         f'<span title="{edge:{number}} to {end:{number}}: {count:,} images">'
         f'<i style="height: {_height(count, most):.2f}%; background: {palettes.BAR}"></i></span>'

@@ -30,11 +30,17 @@ class FolderSource(ImageSource):
 
 
 def read_file(file: Path, path: str, where: str) -> bytes:
-    """The bytes of an image's file, which messages call `path` and look for in `where`."""
+    """The bytes of an image's file, which messages call `path` and look for in `where`.
+
+    As many as the disk says that the file has, and no more: a file that a system makes up, as Linux does
+    below /proc, says that it has none, may go on without end, or make its reader wait.
+    """
     if not file.is_file():
         raise ValueError(f"no file {path!r} in {where}")
-    check_size(path, file.stat().st_size)
-    return file.read_bytes()
+    with file.open("rb") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        check_size(path, size)
+        return opened.read(size) if size else b""
 
 
 def _walk(folder: Path) -> Iterable[PurePosixPath]:

@@ -1,12 +1,16 @@
 """Labels: names of classes, lists of them, and numbers in their place."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from compute.images.sources.items import Item
+from compute.images.sources.items import ImageSource, Item
 
 LIST_SEPARATOR = "|"
 """Between the classes of an image that has several."""
+
+NUMBER = re.compile(r"-1(?:\.0)?|(0|[1-9][0-9]{0,17})(?:\.0)?")
+"""The number of a class, or -1 for none. pandas writes 3 as 3.0 where labels are missing."""
 
 MOST_CLASSES = 1_000_000
 """A greater number is no class."""
@@ -37,16 +41,36 @@ def names_apart(label: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in label.split(LIST_SEPARATOR) if name.strip()))
 
 
+class WrittenLabels(ImageSource):
+    """A source whose labels somebody wrote down: where all are whole numbers, they are those of classes."""
+
+    @property
+    def numbered(self) -> bool:
+        return are_numbers(self.items)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return numbers_as_names(self.items) if self.numbered else super().classes
+
+
+def numbers_of(label: str) -> tuple[int, ...] | None:
+    """The numbers of classes that a label says, none for -1; None for a label that says anything else."""
+    numbers = [NUMBER.fullmatch(name) for name in names_apart(label)]
+    if not numbers or not all(numbers):
+        return None
+    return tuple(int(number[1]) for number in numbers if number and number[1])
+
+
 def are_numbers(items: Iterable[Item]) -> bool:
-    """Whether all labels that there are, and at least one, are whole numbers written as Python writes
-    them."""
-    labels = {item.label for item in items if item.label is not None}
-    return bool(labels) and all(label.isdecimal() and label == str(int(label)) for label in labels)
+    """Whether all labels that there are say numbers of classes, and at least one says one."""
+    said = [numbers_of(label) for label in {item.label for item in items} if label is not None]
+    return any(said) and None not in said
 
 
 def numbers_as_names(items: Iterable[Item]) -> tuple[str, ...]:
     """The numbers from 0 to the greatest label, as names of classes in their order."""
-    greatest = max(int(item.label) for item in items if item.label is not None)
+    labels = {item.label for item in items if item.label is not None}
+    greatest = max(number for label in labels for number in numbers_of(label) or ())
     return tuple(map(str, range(min(greatest, MOST_CLASSES) + 1)))
 
 
@@ -59,14 +83,15 @@ def named(items: Sequence[Item], classes: Sequence[str]) -> tuple[Item, ...]:
     labels = {item.label for item in items if item.label is not None}
     if not classes or labels <= set(classes):
         return tuple(items)
-    names = {label: _name(label, classes) for label in labels}
+    names = {label: _names(label, classes) for label in labels}
     return tuple(item if item.label is None else replace(item, label=names[item.label]) for item in items)
 
 
-def _name(label: str, classes: Sequence[str]) -> str:
-    if int(label) >= len(classes):
+def _names(label: str, classes: Sequence[str]) -> str | None:
+    numbers = numbers_of(label) or ()
+    if wrong := [number for number in numbers if number >= len(classes)]:
         raise ValueError(
-            f"label {label} is no class: labels are numbers from 0, and the network has {len(classes)} "
+            f"label {wrong[0]} is no class: labels are numbers from 0, and the network has {len(classes)} "
             f"classes ({classes[0]}, …, {classes[-1]})"
         )
-    return classes[int(label)]
+    return LIST_SEPARATOR.join(classes[number] for number in numbers) or None

@@ -10,6 +10,7 @@ from compute.images.sources.embedded import EMBEDDED, EmbeddedSource
 from compute.images.sources.folder import FolderSource
 from compute.images.sources.items import ImageSource
 from compute.images.sources.reach import ANYWHERE, Reach
+from compute.images.sources.tables.endings import ARROW, PARQUET
 from compute.images.sources.tar.tar_source import TAR, TarSource, shards
 from compute.images.sources.torchvision_sets import TORCHVISION, TorchvisionSource, check_dataset
 
@@ -17,9 +18,8 @@ HUB, S3 = "hf:", "s3://"
 DATA_SET = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", re.ASCII)
 """What a data set of the hub is called: NAME, ORG/NAME, ORG/NAME:CONFIGURATION."""
 
-PARQUET = ".parquet"
 LISTS = (".csv", ".tsv", PARQUET)
-TABLES = {PARQUET, ".arrow"}
+TABLES = {PARQUET, ARROW}
 MOST_FOLDERS = 1000
 """That are looked into for tables: a data set has a few."""
 
@@ -69,14 +69,21 @@ def _is_data_set(folder: Path) -> bool:
 
 def _table_or_list(spec: str, reach: Reach) -> ImageSource:
     from compute.images.sources.lists.list_source import ListSource
-    from compute.images.sources.tables.columns import has_images
-    from compute.images.sources.tables.parts import open_part
     from compute.images.sources.tables.table_source import TableSource
 
-    is_table = Path(spec).is_dir() or (
-        spec.lower().endswith(PARQUET) and has_images(open_part(Path(spec)).schema)
-    )
+    is_table = Path(spec).is_dir() or (spec.lower().endswith(PARQUET) and _holds_images(Path(spec)))
     return TableSource(spec) if is_table else ListSource(spec, reach)
+
+
+def _holds_images(file: Path) -> bool:
+    """Whether a Parquet file has images, rather than the paths of images."""
+    from compute.images.sources.lists.list_source import path_column
+    from compute.images.sources.tables.columns import has_images
+    from compute.images.sources.tables.parts import is_text_or_number, open_part
+
+    schema = open_part(file).schema
+    paths = path_column([field.name for field in schema if is_text_or_number(field.type)])
+    return has_images(schema, beside_paths=paths is not None)
 
 
 def check_source(spec: str) -> None:

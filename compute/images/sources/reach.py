@@ -1,7 +1,9 @@
 """What opening a source of images may touch beside the place that its name says.
 
-A command line may read what its user may. A server that opens the source of a store, which somebody else may
-have made, reads no further than its operator allowed.
+A command line may read what its user may. A server opens the source of a store, which somebody else may have
+made, and asks here before it reads a file outside of a list's folder, an object, or a network. The place
+itself, be it a folder, an archive, a table or a list's folder, it reads wherever it lies: of it a visitor is
+shown only bytes whose SHA-256 stands in the store, which whoever made the store had already.
 """
 
 from dataclasses import dataclass

@@ -24,6 +24,7 @@ from compute.methods.attribution.guided import Guided
 from compute.methods.attribution.saliency import Saliency
 from compute.methods.base import Inputs
 from compute.methods.synthesis.ascent import Ascent
+from compute.reports import base as reports_base
 from compute.reports import neighbors as neighbors_sheet
 from compute.reports import patches as patches_sheet
 from compute.runtime.parameters import option
@@ -423,14 +424,19 @@ def test_a_pinned_run_is_the_one_that_is_read(compute, store, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_ascent_is_led_by_the_stores_images_that_answer_most(compute, model, store, folder, tmp_path):
+def test_an_ascent_is_led_by_the_stores_images_that_answer_most(
+    compute, model, store, folder, tmp_path, monkeypatch
+):
     run, files = Store(store).open(), open_source(str(folder)).items
     named = ("ascend", "--store", store, "--model", "tiny.py:plain", "--natural", "5", "--iterations", "3")
 
     def prepared(image_ids: list[int]) -> torch.Tensor:
         return torch.stack([model.prepare(Image.open(folder / files[each].path)) for each in image_ids])
 
+    opened = []
+    monkeypatch.setattr(reports_base, "open_source", lambda spec: opened.append(spec) or open_source(spec))
     code, *_ = compute(*named, "--layer", "3", "--channel", "2", "--out", tmp_path / "x.npy")
+    assert len(opened) == 1  # for all nine references
     ranked = [row["image_id"] for row in run.top_patches("3", 2).to_pylist()][:9]
     expected = Ascent(natural=5.0, iterations=3).run(
         model, Inputs(layer="3", channel=2, references=prepared(ranked))

@@ -135,6 +135,31 @@ def test_labels_that_are_numbers_are_those_of_classes(folder):
     assert not listed(folder, "path,label\ncat/1.png,10\ndog/2.png,02\n").numbered
 
 
+def test_numbers_as_pandas_writes_them_lists_and_no_class(folder):
+    source = listed(folder, "path,label\na.png,3.0\nb.png,0|2\nc.png,-1\nd.png,\ne.png,1\n")
+    assert source.numbered and source.classes == ("0", "1", "2", "3")
+    classes = ("ant", "bee", "cat", "dog")
+    assert [item.label for item in named(source.items, classes)] == ["dog", "ant|cat", None, None, "bee"]
+    assert [item.label for item in named(source.items, source.classes)] == ["3", "0|2", None, None, "1"]
+    with pytest.raises(ValueError, match=r"label 3 is no class"):
+        named(source.items, classes[:3])
+    for label in ("-1", "1.5", "-2", "1|cat", "|", "9" * 5000):
+        assert not listed(folder, f"path,label\na.png,{label}\n").numbered
+
+
+def test_bytes_beside_paths_are_no_images(folder):
+    table = pa.table({"path": ["cat/1.png"], "phash": [b"\xff\x00"], "camera": ["A"]})
+    pq.write_table(table, folder / "list.parquet")
+    source = open_source(str(folder / "list.parquet"))
+    with pytest.warns(Notice, match="left out, .*: phash"):
+        assert source.items == (Item("cat/1.png", None, None, ("A",)),)
+    assert source.read("cat/1.png") == DATA
+    twice = pa.Table.from_arrays([pa.array(["cat/1.png"])] * 3, ["path", "a", "a"])
+    pq.write_table(twice, folder / "twice.parquet")
+    with pytest.raises(ValueError, match="'a' can't be a column"):
+        _ = open_source(str(folder / "twice.parquet")).items
+
+
 def test_columns_become_a_table_of_texts_and_numbers():
     items = (
         Item("a", values=("1", "007", None, None)),

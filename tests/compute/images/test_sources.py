@@ -114,6 +114,17 @@ class TestFolder:
         with pytest.raises(ValueError, match=r"'large.png' has 1,073,741,825 bytes, more than"):
             source.read("large.png")
 
+    def test_what_says_that_it_has_no_bytes_is_not_read(self, tmp_path):
+        """As files below /proc do, which go on without end, or make their reader wait."""
+        if not os.path.exists("/proc/self/maps"):
+            pytest.skip("this system makes up no files")
+        (tmp_path / "made_up.png").symlink_to("/proc/self/maps")
+        os.mkfifo(tmp_path / "pipe.png")
+        source = FolderSource(tmp_path)
+        assert source.read("made_up.png") == b""
+        with pytest.raises(ValueError, match="no file"):
+            source.read("pipe.png")
+
     def test_errors_say_what_was_found_and_what_is_accepted(self, tmp_path):
         with pytest.raises(ValueError, match=r"no folder .*'demo'"):
             open_source(str(tmp_path / "none"))

@@ -149,6 +149,69 @@ def test_groups_are_read_once_and_a_few_are_kept(tmp_path, monkeypatch):
     assert asked[3:] == [3, 4] and len(source._groups) == 1
 
 
+def test_what_stands_once_in_a_parquet_file_is_counted_as_often_as_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "MAX_GROUP", 10_000_000)
+    bomb = pa.table({"image": [bytes(500_000)] * 200})
+    with pytest.raises(ValueError, match=r"row group 0 takes at least 10,000,\d+ bytes unpacked"):
+        written(tmp_path / "a.parquet", bomb, rows=200).read("00000000")
+    bomb = pa.table({"path": [f"{row}.png" for row in range(1000)], "note": ["x" * 100_000] * 1000})
+    with pytest.raises(ValueError, match="takes at least"):
+        _ = written(tmp_path / "list.parquet", bomb, rows=1000).items
+
+
+def arrow_file(path, table, rows=2, compression=None):
+    path.parent.mkdir(exist_ok=True)
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(path, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=rows)
+    return open_source(str(path.parent))
+
+
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
+def test_batches_of_an_arrow_file_are_unpacked_one_at_a_time(tmp_path, compression, monkeypatch):
+    labels = pa.array(["dog", "cat", "eel", "dog", "cat", None])
+    table = pa.table({"image": PICTURES, "label": labels.dictionary_encode(), "exif.iso": range(6)})
+    source = arrow_file(tmp_path / "set" / "a.arrow", table, 2, compression)
+    assert [item.label for item in source.items] == labels.to_pylist()
+    assert source.columns == ("exif.iso",) and source.items[5].values == ("5",)
+    assert [source.read(item.path) for item in source.items] == PICTURES
+    bomb = pa.table({"image": [bytes(500_000)] * 20})
+    source = arrow_file(tmp_path / "bomb" / "a.arrow", bomb, 10, compression)
+    monkeypatch.setattr(parts, "MAX_GROUP", 5_500_000)
+    before = pa.total_allocated_bytes()
+    assert len(source.items) == 20 and pa.total_allocated_bytes() - before < 1_000_000
+    assert len(source.read("00000019")) == 500_000
+    monkeypatch.setattr(parts, "MAX_GROUP", 4_500_000)
+    if compression is None:  # It is used as it lies in the file.
+        assert len(source.read("00000000")) == 500_000
+        return
+    with pytest.raises(ValueError, match=r"row group 0 takes at least 5,\d+,\d+ bytes unpacked"):
+        source.read("00000000")
+
+
+def test_damaged_arrow_files_are_errors(tmp_path):
+    table = pa.table({"image": PICTURES, "label": pa.array(["a", "b"] * 3).dictionary_encode()})
+    file = tmp_path / "set" / "a.arrow"
+    arrow_file(file, table, 3, "zstd")
+    data = file.read_bytes()
+    for place in range(0, len(data), 7):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 0x5A]) + data[place + 1 :])
+        try:
+            source = open_source(str(file.parent))
+            for item in source.items:
+                source.read(item.path)
+        except ValueError:
+            pass
+
+
+def test_columns_of_one_name_are_refused(tmp_path):
+    table = pa.Table.from_arrays(
+        [pa.array(PICTURES), pa.array(range(6)), pa.array(range(6))], ["image", "a", "a"]
+    )
+    with pytest.raises(ValueError, match="several columns that are called 'a'"):
+        _ = written(tmp_path / "a.parquet", table).items
+
+
 @pytest.mark.parametrize("data", [b"", b"text", b"PAR1" + bytes(100) + b"PAR1"])
 @pytest.mark.parametrize("name", ["a.parquet", "set/a.arrow"])
 def test_what_is_no_table(tmp_path, name, data):

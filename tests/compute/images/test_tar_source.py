@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from compute.images.sources import Item, open_source
+from compute.images.sources.tar import index
 from compute.images.sources.tar.tar_source import shards
 from compute.runtime.notices import Notice
 from tests.support.pictures import encoded, noise
@@ -94,9 +95,30 @@ def test_braces(tmp_path):
         open_source(str(tmp_path / "{a,b}-{8..9}.tar"))
     with pytest.raises(ValueError, match="counts nothing"):
         open_source(str(tmp_path / "{9..1}.tar"))
-    for name in ("{0..999999999999}.tar", "{0..9999}{0..9999}.tar"):
+    for name in ("{0..999999999999}.tar", "{0..9999}{0..9999}.tar", "{,}" * 5000 + ".tar"):
         with pytest.raises(ValueError, match="more than 100,000"):
-            open_source(str(tmp_path / name))
+            shards(name)
+    with pytest.raises(ValueError, match="more than 20 digits"):
+        shards("{" + "0" * 4000 + "..90000}.tar")
+    with pytest.raises(ValueError, match="paths of more than 1,000 letters"):
+        shards("x" * 4000 + "{0..90000}.tar")
+    with pytest.raises(ValueError, match=r"names '.*a-8.tar' more than once"):
+        open_source(str(tmp_path / "a-{8,8}.tar"))
+
+
+def test_braces_in_the_names_of_folders_and_files(tmp_path, monkeypatch):
+    home = tmp_path / "{p,q}"
+    home.mkdir()
+    for number in range(2):
+        write(home / f"s-{number}.tar", {f"cat/{number}.png": DATA})
+    monkeypatch.chdir(home)
+    for spec in ("s-{0..1}.tar", "./s-{0,1}.tar"):
+        source = open_source(spec)
+        assert [item.path for item in source.items] == ["cat/0.png", "cat/1.png"]
+        assert open_source(source.spec).items == source.items
+    (home / "s-0.tar").rename(home / "{s}.tar")
+    one = open_source("{s}.tar")
+    assert open_source(one.spec).items == one.items == (Item("cat/0.png", "cat"),)
 
 
 def test_of_two_files_of_one_name_the_later_counts(tmp_path):
@@ -168,6 +190,9 @@ class TestWebDataset:
             ("0.json", b"[]", "it is no object"),
             ("0.json", b'{"label": 1.5}', "'1.5' is no class"),
             ("0.json", b'{"label": {"a": 1}}', "is no class"),
+            ("0.json", rb'{"camera": "\ud800"}', "surrogates not allowed"),
+            ("0.json", rb'{"label": "\ud800"}', "surrogates not allowed"),
+            ("0.json", rb'{"split": "\udc00"}', "surrogates not allowed"),
             ("0.json", b"[" * 60_000, "can't be understood"),
             ("0.json", b" " * 70_000, "larger than 65,536 bytes"),
         ],
@@ -250,6 +275,19 @@ class TestHostile:
         header.type, header.size = tarfile.XHDTYPE, len(record)
         (tmp_path / "a.tar").write_bytes(header.tobuf() + record.encode().ljust(512, b"\0") + bytes(1024))
         with pytest.raises(ValueError, match=r"damaged|no images"):
+            _ = open_source(str(tmp_path / "a.tar")).items
+
+    def test_a_header_of_all_files_is_not_copied_for_each(self, tmp_path):
+        said = {f"key{n}": "x" for n in range(5000)} | {f"GNU.sparse.{n}": "1" for n in range(5000)}
+        block = tarfile.TarInfo._create_pax_generic_header(said, tarfile.XGLTYPE, "utf-8")
+        assert index._records(block[512:], "a.tar") == {"GNU.sparse": "1"}
+        rest = Path(write(tmp_path / "rest.tar", {"cat/1.png": DATA})).read_bytes()
+        (tmp_path / "a.tar").write_bytes(block + rest)
+        with pytest.raises(ValueError, match="with holes"):
+            open_source(str(tmp_path / "a.tar")).read("cat/1.png")
+        long = tarfile.TarInfo._create_pax_generic_header({"path": "a/" * 5000}, tarfile.XGLTYPE, "utf-8")
+        (tmp_path / "a.tar").write_bytes(long + rest)
+        with pytest.raises(ValueError, match="a path of 10,000 letters"):
             _ = open_source(str(tmp_path / "a.tar")).items
 
     @pytest.mark.parametrize("data", [b"", b"text", b"\x1f\x8b" + bytes(2000), bytes(1024)])

@@ -21,6 +21,15 @@ def test_timms_networks_are_read_as_it_registers_them():
     assert [name for name in names if not timm.is_model(name)] == []
 
 
+@pytest.mark.parametrize("module", ["my_timm", "torchvision_x", "hf2"])
+def test_users_modules_may_be_called_almost_as_libraries_are(module, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=f"unknown model '{module}:make'"):
+        naming.check_model(f"{module}:make")
+    (tmp_path / f"{module}.py").write_text("raise SystemExit('imported')")
+    naming.check_model(f"{module}:make")
+
+
 def test_embedded_networks_have_names():
     assert set(naming.EMBEDDED) == {naming.EFFICIENTNET_LITE0, *NETWORKS}
 

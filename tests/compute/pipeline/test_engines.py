@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 
+from compute.images.sources.folder import FolderSource
 from compute.pipeline.engines import choice
 from compute.pipeline.engines.dispatch import TRIES, Advanced, Dispatcher, Done, Lost, Ready
 from compute.pipeline.engines.engine import Local
@@ -142,6 +143,12 @@ class TestOrders:
         run = WorkOrder.of(opened).open()
         assert run.job.fingerprint == opened.job.fingerprint
         assert run.writer.folder == opened.writer.folder
+
+    def test_what_lists_the_images_is_read_before_threads_read_them(self, opened, monkeypatch):
+        prepared = []
+        monkeypatch.setattr(FolderSource, "prepare", lambda source: prepared.append(source))
+        run = WorkOrder.of(opened).open()
+        assert prepared == [run.job.source]
 
     def test_an_image_that_is_not_there_or_another_is_no_problem_of_the_images(self, opened):
         digests = ("0" * 64, *opened.job.digests[1:])

@@ -17,7 +17,15 @@ from dashboard.views.definitions import MapView, MistakesView
 from featurestore.reader import Store
 from tests.support.downloads import by_command
 from tests.support.page_app import fine, query_of, show, words
-from tests.support.stores.listed import BROKEN, IMAGES, column_store, paths
+from tests.support.stores.listed import (
+    BROKEN,
+    IMAGES,
+    column_store,
+    make_images,
+    make_store,
+    paths,
+    write_list,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +75,24 @@ def test_mistakes_are_of_the_images_with_a_value(run):
     assert f"of {len(labelled(run, where='shutter=1..4'))} are right" in words(app)
     app = fine(show("mistakes", {**query_of(app), "value": "fast"}))
     assert "is no range of numbers" in app.warning[0].value.replace("\\", "")
+
+
+def test_splits_are_shown_as_they_are(tmp_path, serve):
+    make_images(tmp_path)
+    said = ("**day**", "[night](https://example.org)")
+    listed = write_list(tmp_path, "list.csv", split=lambda place: said[place % 2])
+    serve(make_store(tmp_path, listed, "splits", "--stages", "activations"))
+    plain = [r"\*\*day\*\*", r"\[night\]\(https\://example\.org\)"]
+    app = fine(show("overview"))
+    shown = [each.label for each in app.metric if "Accuracy" in each.label]
+    assert shown == [f"Accuracy, {name}" for name in (*plain, "all")]
+    cells = [cell for table in app.table for cell in table.value.to_numpy().ravel()]
+    assert f"{plain[0]} {IMAGES // 2}, {plain[1]} {IMAGES // 2}" in cells
+    app = show("image", {"image": 1})
+    assert any(f"split {plain[1]}," in each.value for each in app.caption)
+    app = fine(show("mistakes"))
+    control = next(each for each in app.get("button_group") if each.key == "mistakes.split")
+    assert [option.content for option in control.proto.options] == ["all splits", *plain]
 
 
 @pytest.mark.parametrize("tab", ["confusion", "classes", "neighbors"])

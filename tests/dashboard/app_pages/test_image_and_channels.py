@@ -138,6 +138,16 @@ def test_a_histogram_has_a_bar_for_each_bin_as_high_as_its_count():
     assert 'title="1.5 to 2: 1,000 images"' in body and "a &lt;channel&gt;: 1,005 images from 0 to 2" in body
 
 
+def test_a_histogram_of_no_bins_is_empty():
+    def page():
+        from dashboard.widgets.bar_charts import histogram
+
+        histogram([], 0.0, 2.0, title="strength", alt="nothing")
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception and "0 images from 0 to 2" in app.get("html")[0].proto.body
+
+
 def test_a_click_on_a_tab_brings_its_method(store, serve):
     serve(store)
     app = settled(fine(show("image", {"store": "digits", "image": 2})))

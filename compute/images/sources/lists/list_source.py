@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from compute.images.sources.folder import read_file
-from compute.images.sources.items import ImageSource, Item, by_path
-from compute.images.sources.labels import are_numbers, numbers_as_names
+from compute.images.sources.items import Item, by_path
+from compute.images.sources.labels import WrittenLabels
 from compute.images.sources.lists.column_names import COLUMN_RULE, MOST_COLUMNS, is_column_name
 from compute.images.sources.reach import ANYWHERE, Reach
+from compute.images.sources.tables.parts import is_text_or_number, open_parquet
 from compute.runtime.notices import notice
 
 TEXT_ENDINGS = (".csv", ".tsv")
@@ -33,7 +33,7 @@ MAX_BYTES = 2**30
 Row = tuple[str | None, ...]
 
 
-class ListSource(ImageSource):
+class ListSource(WrittenLabels):
     """The images that a list names.
 
     spec: the list's file, whose folder relative paths begin at.
@@ -51,14 +51,6 @@ class ListSource(ImageSource):
     @cached_property
     def items(self) -> tuple[Item, ...]:
         return self._read[1]
-
-    @property
-    def numbered(self) -> bool:
-        return are_numbers(self.items)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return numbers_as_names(self.items) if self.numbered else super().classes
 
     def read(self, path: str) -> bytes:
         if path not in self._paths:
@@ -160,19 +152,14 @@ def _text_rows(file: Path) -> Iterator[Row]:
 
 
 def _parquet_rows(file: Path) -> Iterator[Row]:
-    try:
-        with pq.ParquetFile(file) as opened:
-            schema = opened.schema_arrow
-            kept = [field.name for field in schema if not pa.types.is_nested(field.type)]
-            if left_out := [name for name in schema.names if name not in kept]:
-                notice(
-                    f"{file}: columns left out, whose values are not texts or numbers: {', '.join(left_out)}"
-                )
-            yield tuple(kept)
-            for batch in opened.iter_batches(columns=kept):
-                yield from zip(*(_texts(column) for column in batch.columns), strict=True)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{file} can't be read as Parquet: {error}") from error
+    part = open_parquet(file)
+    kept = [field.name for field in part.schema if is_text_or_number(field.type)]
+    if left_out := [name for name in part.schema.names if name not in kept]:
+        notice(f"{file}: columns left out, whose values are not texts or numbers: {', '.join(left_out)}")
+    yield tuple(kept)
+    for group in range(len(part.rows)):
+        for batch in part.batches(group, kept):
+            yield from zip(*(_texts(batch[name]) for name in kept), strict=True)
 
 
 def _texts(values: pa.Array) -> list[str | None]:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from compute.images.sources.lists.column_names import COLUMN_RULE, MOST_COLUMNS, is_column_name
-from compute.images.sources.tables.parts import features_of
+from compute.images.sources.tables.parts import features_of, is_text_or_number
 from compute.runtime.notices import notice
 
 IMAGE_NAMES = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "bytes")
@@ -52,20 +52,26 @@ class Columns:
         ]
 
 
-def has_images(schema: pa.Schema) -> bool:
-    """Whether a column of a table may hold images."""
-    return bool(_candidates(schema))
+def has_images(schema: pa.Schema, beside_paths: bool = False) -> bool:
+    """Whether a column of a table may hold images.
+
+    beside_paths: whether it must be called so, or be declared, as other columns may be paths of images, and
+        bytes beside those mean something else.
+    """
+    features = features_of(schema)
+    return any(
+        not beside_paths or name in IMAGE_NAMES or features.get(name, {}).get("_type") == "Image"
+        for name in _candidates(schema)
+    )
 
 
 def columns_of(schema: pa.Schema, where: str) -> Columns:
     """ValueError where no column, or more than one that is not called so, may hold images."""
+    if repeated := [name for name in schema.names if schema.names.count(name) > 1]:
+        raise ValueError(f"{where} has several columns that are called {repeated[0]!r}")
     features = features_of(schema)
     image = _image_column(schema, features, where)
-    scalars = [
-        field.name
-        for field in schema
-        if field.name != image and not pa.types.is_nested(field.type) and not _is_bytes(field.type)
-    ]
+    scalars = [field.name for field in schema if field.name != image and is_text_or_number(field.type)]
     names = {
         name: tuple(map(str, each["names"]))
         for name, each in features.items()

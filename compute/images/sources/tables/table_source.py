@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from compute.images.sources.classes_by_folder import SPLITS, label_and_split
-from compute.images.sources.items import ImageSource, Item, by_path, check_size
-from compute.images.sources.labels import are_numbers, numbers_as_names
+from compute.images.sources.items import Item, by_path, check_size
+from compute.images.sources.labels import WrittenLabels
 from compute.images.sources.tables.columns import Columns, columns_of
 from compute.images.sources.tables.parts import Part, open_part, parts_in
 
@@ -29,7 +29,7 @@ Place = tuple[int, int, int]
 """Which part, which group of its rows, which row of the group."""
 
 
-class TableSource(ImageSource):
+class TableSource(WrittenLabels):
     """The images of a table.
 
     spec: a Parquet file, or a folder.
@@ -53,14 +53,14 @@ class TableSource(ImageSource):
     @property
     def numbered(self) -> bool:
         named = self._columns.label in self._columns.names
-        return self._columns.label is not None and not named and are_numbers(self.items)
+        return self._columns.label is not None and not named and super().numbered
 
     @property
     def classes(self) -> tuple[str, ...]:
         label = self._columns.label
         if label is not None and label in self._columns.names:
             return self._columns.names[label]
-        return numbers_as_names(self.items) if self.numbered else super().classes
+        return super().classes
 
     def prepare(self) -> None:
         _ = self._listed

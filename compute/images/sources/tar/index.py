@@ -16,11 +16,17 @@ BLOCK = tarfile.BLOCKSIZE
 MAX_EXTENDED = 2**20
 """Bytes of a long name, or of what else is said of one member."""
 
+LONGEST_PATH = 4096
+"""Letters of a path that an extended header says: no system has files with longer ones."""
+
 LONG_NAME, LONG_LINK = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 OF_ONE = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 OF_ALL = tarfile.XGLTYPE
 LINKS = (tarfile.SYMTYPE, tarfile.LNKTYPE)
 FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
+PATH, SIZE, SPARSE = "path", "size", "GNU.sparse"
+"""What an extended header says that is heard; the last is how the names of all begin that tell of holes."""
+
 SPARSE_MORE = (482, 504)
 """Where the first, and each further, header of a file with holes says whether another one follows."""
 
@@ -72,19 +78,19 @@ def _members(file: int, archive: str) -> Iterator[Member]:
             content = _extended(file, at, header.size, archive)
             at += _padded(header.size)
             if header.type == LONG_NAME:
-                said["path"] = _text(content.split(b"\0")[0])
+                said[PATH] = _text(content.split(b"\0")[0])
             elif header.type != LONG_LINK:
                 (of_all if header.type == OF_ALL else said).update(_records(content, archive))
             continue
         if header.type == tarfile.GNUTYPE_SPARSE:
             at = _after_holes(file, at, block, archive)
         facts, said = of_all | said, {}
-        length = _number(facts["size"], archive) if "size" in facts else header.size
+        length = _number(facts[SIZE], archive) if SIZE in facts else header.size
         if length < 0 or at + length > size:
             raise ValueError(
-                f"{archive} is cut short: {_printable(facts.get('path', header.name))} is not whole"
+                f"{archive} is cut short: {_printable(facts.get(PATH, header.name))} is not whole"
             )
-        found = _member(facts.get("path", header.name), header.type, facts, at, length)
+        found = _member(facts.get(PATH, header.name), header.type, facts, at, length)
         if found is not None:
             yield found
         at += _padded(length if header.type not in LINKS else 0)
@@ -97,7 +103,7 @@ def _member(name: str, kind: bytes, facts: dict[str, str], at: int, length: int)
     problem = None
     if kind in LINKS:
         problem = "it is a link in the archive, and links are not followed"
-    elif kind == tarfile.GNUTYPE_SPARSE or any(key.startswith("GNU.sparse") for key in facts):
+    elif kind == tarfile.GNUTYPE_SPARSE or SPARSE in facts:
         problem = "it is stored with holes in the archive, which is not supported"
     elif kind not in FILES:
         problem = "it is no ordinary file in the archive"
@@ -121,14 +127,21 @@ def _extended(file: int, at: int, length: int, archive: str) -> bytes:
 
 
 def _records(content: bytes, archive: str) -> dict[str, str]:
-    """`LENGTH KEY=VALUE` lines of an extended header (POSIX.1-2001)."""
+    """`LENGTH KEY=VALUE` lines of an extended header (POSIX.1-2001), those that matter here.
+
+    A header of all files counts anew for each of them, so nothing else is kept.
+    """
     found, at = {}, 0
     while at < len(content) and content[at]:
         length = _number(_text(content[at : content.find(b" ", at)]), archive)
         key, equals, value = content[at : at + length].partition(b" ")[2].rstrip(b"\n").partition(b"=")
         if length < 5 or at + length > len(content) or not equals:
             raise ValueError(f"{archive} is damaged: an extended header can't be read")
-        found[_text(key)] = _text(value)
+        name = SPARSE if key.startswith(SPARSE.encode()) else _text(key)
+        if name in (PATH, SIZE, SPARSE):
+            if len(value) > LONGEST_PATH:
+                raise ValueError(f"{archive} is damaged: a {name} of {len(value):,} letters")
+            found[name] = _text(value)
         at += length
     return found
 

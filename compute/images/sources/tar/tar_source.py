@@ -9,14 +9,14 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from compute.images.sources.classes_by_folder import SPLITS, items_of_files
-from compute.images.sources.items import ImageSource, Item, by_path, check_size
-from compute.images.sources.labels import are_numbers, numbers_as_names
+from compute.images.sources.items import Item, by_path, check_size
+from compute.images.sources.labels import WrittenLabels
 from compute.images.sources.tar.index import Member, members, read_member
 from compute.images.sources.tar.webdataset import (
     columns_of,
@@ -28,10 +28,10 @@ from compute.images.sources.tar.webdataset import (
 
 TAR = ".tar"
 BRACES = re.compile(r"\{([^{}]*)\}")
-MOST_SHARDS = 100_000
+MOST_SHARDS, MOST_DIGITS, LONGEST_PATH = 100_000, 20, 1000
 
 
-class TarSource(ImageSource):
+class TarSource(WrittenLabels):
     """The images in one tar archive or in many.
 
     spec: such as photos.tar or train-{000..999}.tar.
@@ -51,11 +51,7 @@ class TarSource(ImageSource):
 
     @property
     def numbered(self) -> bool:
-        return self._read[2] and are_numbers(self.items)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return numbers_as_names(self.items) if self.numbered else super().classes
+        return self._read[2] and super().numbered
 
     def prepare(self) -> None:
         _ = self._places
@@ -115,13 +111,24 @@ class TarSource(ImageSource):
 def shards(spec: str) -> tuple[str, ...]:
     """The archives that a name with braces stands for: {000..999} counts, {a,b} lists.
 
-    ValueError where one of them is not there.
+    Those of a folder or file that is called so are letters of its name. ValueError where an archive is not
+    there, or is named twice.
     """
-    parts = BRACES.split(spec)
+    if os.path.isfile(spec):
+        return (spec,)
+    folder = _folder_that_is_there(spec)
+    parts = BRACES.split(spec.removeprefix(folder))
+    numbers = [_number_of_choices(part) for part in parts[1::2]]
+    if math.prod(numbers) > MOST_SHARDS:
+        raise ValueError(f"{spec[:200]!r} stands for more than {MOST_SHARDS:,} archives")
+    chosen = (max(map(len, part.split(","))) for part in parts[1::2])
+    longest = len(folder) + sum(map(len, parts[::2])) + sum(chosen)
+    if longest > LONGEST_PATH:
+        raise ValueError(f"{spec[:200]!r} stands for paths of more than {LONGEST_PATH:,} letters")
     choices = [_choices(part) if place % 2 else [part] for place, part in enumerate(parts)]
-    if math.prod(map(len, choices)) > MOST_SHARDS:
-        raise ValueError(f"{spec!r} stands for more than {MOST_SHARDS:,} archives")
-    found = tuple("".join(each) for each in itertools.product(*choices))
+    found = tuple(folder + "".join(each) for each in itertools.product(*choices))
+    if twice := [archive for archive, number in Counter(found).items() if number > 1]:
+        raise ValueError(f"{spec[:200]!r} names {twice[0]!r} more than once")
     missing = [archive for archive in found if not os.path.isfile(archive)]
     if missing:
         of = f", nor are {len(missing) - 1} others of {len(found)}" if len(missing) > 1 else ""
@@ -129,15 +136,31 @@ def shards(spec: str) -> tuple[str, ...]:
     return found
 
 
-def _choices(text: str) -> Sequence[str]:
+def _folder_that_is_there(spec: str) -> str:
+    """What of a path names a folder, as it is written."""
+    folder = os.path.dirname(spec)
+    while folder.strip("/") and not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _number_of_choices(text: str) -> int:
+    """How much braces with this text in them stand for."""
+    first, dots, last = text.partition("..")
+    if not dots:
+        return text.count(",") + 1
+    if max(len(first), len(last)) > MOST_DIGITS:
+        raise ValueError(f"{{{text[:40]}…}} counts with more than {MOST_DIGITS} digits")
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise ValueError(f"{{{text}}} counts nothing; it must be such as {{000..999}}")
+    return int(last) - int(first) + 1
+
+
+def _choices(text: str) -> list[str]:
     """What braces with this text in them stand for."""
     first, dots, last = text.partition("..")
     if not dots:
         return text.split(",")
-    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
-        raise ValueError(f"{{{text}}} counts nothing; it must be such as {{000..999}}")
-    if int(last) - int(first) >= MOST_SHARDS:
-        raise ValueError(f"{{{text}}} stands for more than {MOST_SHARDS:,} archives")
     return [f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]
 
 

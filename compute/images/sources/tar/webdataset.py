@@ -95,12 +95,13 @@ def _of_json(before: Facts, text: str) -> Facts:
         raise ValueError("it is no object")
     label = next((_label(said[key]) for key in LABEL_KEYS if said.get(key) is not None), before.label)
     split = said.get(SPLIT_KEY)
+    split = _clean(split) if isinstance(split, str) else ""
     values = {
         key: value
         for key, each in said.items()
         if key not in (*LABEL_KEYS, SPLIT_KEY) and (value := _value(each)) is not None
     }
-    return Facts(label, split if isinstance(split, str) else before.split, values)
+    return Facts(label, split or before.split, values)
 
 
 def _label(said: Any) -> str | None:
@@ -108,7 +109,7 @@ def _label(said: Any) -> str | None:
         return LIST_SEPARATOR.join(filter(None, map(_label, said))) or None
     if isinstance(said, bool) or not isinstance(said, str | int):
         raise ValueError(f"{str(said)[:40]!r} is no class: it must be a number or a name, or a list of them")
-    return str(said).strip() or None
+    return _clean(str(said)) or None
 
 
 def _value(said: Any) -> str | None:
@@ -117,7 +118,13 @@ def _value(said: Any) -> str | None:
         return str(said).lower()
     if said != said:  # NaN
         return None
-    return sys.intern(str(said).strip()) or None if isinstance(said, str | int | float) else None
+    return sys.intern(_clean(str(said))) or None if isinstance(said, str | int | float) else None
+
+
+def _clean(text: str) -> str:
+    """A text without spaces around it; ValueError for half a letter, which JSON can say (\\ud800)."""
+    text.encode()
+    return text.strip()
 
 
 def columns_of(facts: Iterable[Facts], where: str) -> tuple[str, ...]:
