@@ -4,7 +4,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.support.servers.dashboard import copied_link, ready
+from tests.support.servers.dashboard import copied_link, dashboard, ready
+from tests.support.stores.served import copied_store, write_second_store
 
 PRESSED = "[aria-checked=true], [aria-pressed=true], [aria-selected=true], [data-testid$=Active]"
 CONTROLS = """pressed => {
@@ -37,7 +38,7 @@ WAYS = {
     "/channels?layer=conv3": ["All channels", None],
     "/image?image=4": ["Occlusion", "Saliency", "Segmentation", "Neighbours", "More methods"],
     "/mistakes": ["Confusion", "Neighbours disagree"],
-    "/compare?other_store=digits": ["Neighbours", "Channels", "Maps"],
+    "/compare?other_store=second": ["Neighbours", "Channels", "Maps"],
     "/lab?image=4": ["Fooling image", "DeepDream", "Saliency", "Gradient ascent", "Style transfer"],
     "/results": [None],
     "/?store=digits": [None],
@@ -51,11 +52,22 @@ MOST = {"/lab": 2}
 """Parameters of each method that are set: an address has no room for all of all of them."""
 
 
+@pytest.fixture(scope="module")
+def two_stores(tmp_path_factory):
+    """Compare is offered where there are two."""
+    folder = tmp_path_factory.mktemp("two")
+    copied_store(folder / "digits")
+    write_second_store(folder / "second")
+    with dashboard(str(folder)) as address:
+        yield address
+
+
 @pytest.mark.parametrize("start", WAYS)
-def test_what_is_set_stays(visit, start):
+def test_what_is_set_stays(visit, request, start):
+    server = request.getfixturevalue("two_stores") if start.startswith("/compare") else ""
     if start == "/results":
         visit("/lab?image=4&method=saliency&live=1").get_by_role("button", name="Compute again").wait_for()
-    page = visit(start + ("&" if "?" in start else "?") + "store=digits")
+    page = visit(server + start + ("&" if "?" in start else "?") + "store=digits")
     path, title = urlsplit(start).path, page.get_by_role("heading", level=2).first.inner_text()
     ways, done, held = WAYS[start], set(), {}
     for way in ways:
@@ -70,7 +82,7 @@ def test_what_is_set_stays(visit, start):
     ready(page).get_by_role("link", name=title, exact=True).first.click()
     page.wait_for_url(f"**{path}?*")
     assert query(ready(page)) == before and seen(page, ways) == held, "after another page"
-    other = visit(f"{path}?{urlsplit(copied_link(page, 'Copy link')).query}")
+    other = visit(f"{server}{path}?{urlsplit(copied_link(page, 'Copy link')).query}")
     assert query(other) == before and seen(other, ways) == held, "by the link"
 
 

@@ -178,7 +178,7 @@ def test_back_and_forward_over_pages_parameters_and_the_maps_camera(visit):
     stepped("/lab")
     page.get_by_test_id("stButtonGroup").first.get_by_text("Saliency", exact=True).click()
     stepped("method=saliency")
-    page.get_by_text("smoothgrad", exact=True).click()
+    page.get_by_role("radio", name="smoothgrad", exact=True).click()
     stepped("p.variant=smoothgrad")
     page.get_by_role("link", name="Channels", exact=True).first.click()
     stepped("/channels")

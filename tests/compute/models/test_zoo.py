@@ -206,7 +206,7 @@ def test_a_file_that_does_not_run(tmp_path):
     "changes, words",
     [
         ({"size": None}, "give --size"),
-        ({"size": 0}, "size (0, 0)"),
+        ({"size": 0}, "size 0 is not a size in pixels"),
         ({"weights": "DEFAULT"}, "a file's network takes a --checkpoint"),
         ({"mean": (0.5, 0.5), "std": (0.2, 0.2, 0.2)}, "mean has 2 values and std 3"),
     ],

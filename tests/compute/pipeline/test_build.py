@@ -18,8 +18,8 @@ from PIL import Image
 from compute.images.decoding import decode
 from compute.images.sources import open_source
 from compute.pipeline import build as pipeline
+from compute.pipeline import choices, open_run, partials
 from compute.pipeline import job as jobs
-from compute.pipeline import open_run
 from compute.runtime.progress import Progress, duration
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify
@@ -108,7 +108,7 @@ class TestTables:
             "problems",
         }
         assert verify(store) == []
-        assert not (run.folder / open_run.PARTIALS).exists()
+        assert not (run.folder / partials.FOLDER).exists()
 
     def test_ids_follow_the_sorted_paths_and_the_unreadable_keep_theirs(self, built, folder):
         job, _, run = built
@@ -294,7 +294,7 @@ class TestJob:
 
     def test_stages_bring_what_they_need(self):
         assert jobs.complete_stages(("grid",)) == ("activations", "embeddings", "grid")
-        assert jobs.complete_stages(None) == tuple(jobs.NEEDS)
+        assert jobs.complete_stages(None) == tuple(choices.NEEDS)
         with pytest.raises(ValueError, match="unknown stage 'maps'; choose from activations, neighbors"):
             jobs.complete_stages(("maps",))
 
