@@ -218,11 +218,11 @@ def test_a_cell_of_its_own_leads_to_what_is_right(visit):
 
 
 def test_the_picture_of_a_result_opens_it(visit):
-    page = visit("/lab?store=digits&image=4&method=saliency&live=1")
+    page = visit("/lab?store=digits&image=4&method=saliency&p.variant=integrated&live=1")
     page.get_by_role("button", name="Compute again").wait_for()
     page.goto(page.url.split("/lab")[0] + "/results?store=digits&method=saliency")
     ready(page)
-    link = page.locator("a.over").first
+    link = page.locator("a.over[href*='variant=integrated']").first  # other tests leave others
     link.wait_for()
     entries = page.evaluate("history.length")
     link.click()

@@ -8,12 +8,12 @@ from tests.support.page_app import fine, show, words
 from tests.support.stores.served import write_served_store
 
 pytestmark = pytest.mark.slow
-SAID = "Found approximately: 100.0% of the true 20 nearest, measured on 40 images."
+SAID = "Found approximately: 100.0% of the true 20 nearest, measured on 80 images."
 
 
 @pytest.fixture(scope="module")
 def approximate(tmp_path_factory):
-    stages = ("--stages", "activations,neighbors,embeddings", "--limit", "40")
+    stages = ("--stages", "activations,neighbors,embeddings", "--limit", "80")
     return write_served_store(
         tmp_path_factory.mktemp("store") / "digits", "--neighbors", "approximate", *stages
     )
@@ -35,6 +35,6 @@ def test_pages_of_exact_neighbors_say_nothing(store, serve):
 
 def test_reports_say_it(approximate, store):
     numbers = stored_neighbors_report(Store(approximate).open(), 0).numbers
-    assert numbers["approximate"]["pixel"] == {"recall": 1.0, "at": 20, "sample": 40}
+    assert numbers["approximate"]["pixel"] == {"recall": 1.0, "at": 20, "sample": 80}
     exact = Store(store).open()
     assert approximate_graphs(exact) == {} and "approximate" not in stored_neighbors_report(exact, 0).numbers
