@@ -96,9 +96,8 @@ def reduced(data: np.ndarray, width: int, seed: int) -> np.ndarray:
     """
     if data.shape[1] <= width:
         return np.ascontiguousarray(data)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:FITTED])
-    sample = data[rows].astype(np.float64)
-    _, axes = np.linalg.eigh(np.cov(sample, rowvar=False))
-    axes = axes[:, : -width - 1 : -1]
-    centre = (sample.mean(0) @ axes).astype(np.float32)
-    return data @ axes.astype(np.float32) - centre
+    from sklearn.decomposition import PCA
+
+    sample = data[np.sort(np.random.default_rng(seed).permutation(len(data))[:FITTED])]
+    axes = PCA(min(width, len(sample)), svd_solver="covariance_eigh").fit(sample)
+    return np.ascontiguousarray(axes.transform(data), np.float32)

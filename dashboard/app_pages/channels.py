@@ -7,13 +7,14 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.reports.drawing.run_images import box_of
-from dashboard.components import GridItem, data_url, image_grid
+from dashboard.components import GridItem, image_grid
 from dashboard.data import partners, photographs, runs
 from dashboard.sections.channels import ascent, classes
 from dashboard.sections.channels.chooser import choose, key
 from dashboard.sections.channels.guided import guided_pngs
 from dashboard.text import plain
 from dashboard.views import binding, urls
+from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import link
 from dashboard.widgets import bar_charts, image_links
@@ -109,7 +110,7 @@ def _row(opened: Opened[ChannelsView], title: str, name: str, items: list[GridIt
 def _patch_item(opened: Opened[ChannelsView], row: dict) -> GridItem:
     return GridItem(
         row["rank"],
-        data_url.data_url(photographs.patch(opened.run, row, PATCH)),
+        data_url(photographs.patch(opened.run, row, PATCH)),
         note=f"{row['value']:.3f}",
         alt=f"patch {row['rank'] + 1}, activation {row['value']:.3f}",
     )
@@ -119,7 +120,7 @@ def _guided(opened: Opened[ChannelsView], rows: list[dict]) -> None:
     pngs = guided_pngs(opened, opened.view.layer, opened.view.channel, rows, PATCH)
     if pngs is not None:
         items = [
-            GridItem(rank, data_url.data_url(png), alt=f"guided backprop of patch {rank + 1}")
+            GridItem(rank, data_url(png), alt=f"guided backprop of patch {rank + 1}")
             for rank, png in pngs.items()
         ]
         _row(opened, "What in them it responds to (guided backprop)", "guided", items)

@@ -4,13 +4,14 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.reports.drawing.run_images import preprocessing_of
-from dashboard.components import GridItem, data_url, image_grid
+from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.predictions import predicts
 from dashboard.sections.overview import first_sight
 from dashboard.sections.overview.filters import filter_pictures
 from dashboard.text import plain
 from dashboard.views import binding
+from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView, ImageView, OverviewView
 from dashboard.views.link_html import Column, Row, link_table
 from dashboard.views.navigation import address_up_to
@@ -141,7 +142,7 @@ def filters(run: Run, view: OverviewView) -> None:
     items = [
         GridItem(
             name,
-            data_url.data_url(png),
+            data_url(png),
             alt=f"first-layer filter {name}",
             caption=name,
             goes_to=name.partition("/")[0],

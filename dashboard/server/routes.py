@@ -19,9 +19,9 @@ from starlette.routing import Route
 from compute.reports.drawing.coloring import coloring
 from compute.reports.grid import grid, grid_picture
 from dashboard.components import loader
-from dashboard.components.data_url import media_type
 from dashboard.data import image_search
 from dashboard.server import map_bytes
+from dashboard.views.data_url import media_type
 from featurestore.errors import Damaged, Unavailable
 from featurestore.reader import Run
 

@@ -40,7 +40,7 @@ from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
 from featurestore.writers import open_writer
 from tests.support import ROOT
-from tests.support.servers.object_storage import CREDENTIALS, object_storage
+from tests.support.servers.object_storage import object_storage
 from tests.support.stores.copied_run import copy_run, fields_of
 from tests.support.stores.full import write_full_store
 from tests.support.stores.served import served_store
@@ -59,11 +59,7 @@ def storage():
 
 @pytest.fixture(autouse=True)
 def environment(storage, monkeypatch, tmp_path):
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", storage.endpoint)
-    monkeypatch.setenv(parts.FOLDER, str(tmp_path / "here"))
-    monkeypatch.setattr(storage, "before", lambda method, path: None)
+    storage.use(monkeypatch, tmp_path / "here")
 
 
 @pytest.fixture(scope="module")

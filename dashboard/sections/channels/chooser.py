@@ -4,10 +4,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from dashboard.components import GridItem, data_url, image_grid
+from dashboard.components import GridItem, image_grid
 from dashboard.data import channel_filter, photographs, runs
 from dashboard.text import sentence
 from dashboard.views import binding
+from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView
 from dashboard.widgets.header import Opened
 from dashboard.widgets.image_wall import page_of
@@ -148,7 +149,7 @@ def _item(opened: Opened[ChannelsView], row: dict, patch: dict | None) -> GridIt
     note = "dead" if row["dead"] else ("" if sort == "channel" or value is None else f"{value:.3g}")
     return GridItem(
         row["channel"],
-        "" if patch is None else data_url.data_url(photographs.patch(opened.run, patch, SIDE)),
+        "" if patch is None else data_url(photographs.patch(opened.run, patch, SIDE)),
         alt=f"channel {row['channel']}, {row['top_class'] or 'no class'}",
         caption=str(row["channel"]),
         note=note,

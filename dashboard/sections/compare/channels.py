@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from dashboard.components import GridItem, data_url, image_grid
+from dashboard.components import GridItem, image_grid
 from dashboard.data import comparison, photographs
 from dashboard.data.comparison import Channels, Pair
 from dashboard.sections.compare.shared_images import turn_back
 from dashboard.text import plain
 from dashboard.views import binding
+from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView, CompareView
 from dashboard.views.navigation import address_up_to, link
 from dashboard.widgets.image_wall import page_of
@@ -116,7 +117,7 @@ def _patches(run: Run, layer: str, channel: int) -> list[GridItem]:
     return [
         GridItem(
             row["rank"],
-            data_url.data_url(photographs.patch(run, row, PATCH)),
+            data_url(photographs.patch(run, row, PATCH)),
             note=f"{row['value']:.3f}",
             alt=f"patch {row['rank'] + 1} of image {row['image_id']}, activation {row['value']:.3f}",
         )
@@ -144,7 +145,7 @@ def _item(run: Run, channel: int, patch: dict | None, channels: Channels) -> Gri
     share = channels.overlap.share[channel]
     return GridItem(
         channel,
-        "" if patch is None else data_url.data_url(photographs.patch(run, patch, SMALL)),
+        "" if patch is None else data_url(photographs.patch(run, patch, SMALL)),
         alt=f"channel {channel}, overlap {_percent(share)}",
         caption=str(channel),
         note=_percent(share),

@@ -8,11 +8,11 @@ from compute.methods.attribution.occlusion import Occlusion
 from compute.occlusion.drawing import PROBABILITY, Scale, Shading, at_pixels
 from compute.reports.drawing.run_images import preprocessing_of
 from compute.reports.occlusion_map import HALF_PIXEL, shading_of
-from dashboard.components.data_url import data_url
 from dashboard.data import photographs
 from dashboard.data.runs import BY_FOLDER
 from dashboard.text import plain
 from dashboard.views import binding
+from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ImageView
 from dashboard.widgets import figures
 from dashboard.widgets.download_menu import download_menu

@@ -8,13 +8,14 @@ import streamlit as st
 from compute.images.encoding import encoded
 from compute.images.raster import Photograph
 from compute.reports.strongest_channels import EACH_LAYER, Peaks, Response, place, stored, strongest
-from dashboard.components import GridItem, data_url, image_grid
+from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.jobs.one_step import strongest_units
 from dashboard.text import sentence
 from dashboard.views import binding
+from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView, ImageView
 from dashboard.views.image_tabs import CHANNELS
 from dashboard.views.navigation import address_up_to, link
@@ -160,7 +161,7 @@ def _layer(
 def _item(answer: Response, png: bytes, caption: str, note: str) -> GridItem:
     return GridItem(
         answer.name,
-        data_url.data_url(png),
+        data_url(png),
         alt=f"where channel {answer.channel} of {answer.layer} responds most, {place(answer)}",
         caption=caption,
         note=note,

@@ -9,7 +9,7 @@ import streamlit as st
 
 from compute.reports import grid
 from compute.reports.mistakes import wrong_lists
-from dashboard.components import GridItem, data_url, deep_zoom, image_grid
+from dashboard.components import GridItem, deep_zoom, image_grid
 from dashboard.data import first_shown, photographs, runs
 from dashboard.data.labelled_images import cell_of, labelled
 from dashboard.data.predictions import predicts
@@ -19,6 +19,7 @@ from dashboard.findings.recheck import view_of
 from dashboard.sections.channels.classes import answered_most
 from dashboard.text import map_name, percent, plain
 from dashboard.views import urls
+from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView, FindingsView, MapView, MistakesView, OverviewView
 from dashboard.views.navigation import PAGES, address_up_to, link
 from dashboard.widgets.errors import boundary
@@ -104,7 +105,7 @@ def _channels(opened: Opened[OverviewView]) -> None:
         items = [
             GridItem(
                 row["rank"],
-                data_url.data_url(photographs.patch(run, row, SIDE)),
+                data_url(photographs.patch(run, row, SIDE)),
                 alt=f"patch {row['rank'] + 1} of channel {channel}",
             )
             for row in rows[:PATCHES]

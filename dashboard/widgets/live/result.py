@@ -13,12 +13,12 @@ from compute.occlusion.drawing import Scale
 from compute.reports.drawing.run_images import preprocessing_of
 from compute.reports.method_result import strongest_activation
 from dashboard.components.before_after import before_after
-from dashboard.components.data_url import data_url
 from dashboard.data import photographs
 from dashboard.jobs.queue import LiveJob
 from dashboard.jobs.request import Request
 from dashboard.jobs.result import Result
 from dashboard.text import sentence
+from dashboard.views.data_url import data_url
 from dashboard.views.state import LiveView
 from dashboard.widgets import figures
 from dashboard.widgets.download_menu import download_menu

@@ -8,11 +8,10 @@ from compute.pipeline.job import image_digests
 from compute.reports.drawing.run_images import read_original
 from compute.runtime.progress import Progress
 from dashboard.data import runs
-from featurestore.objects import parts
 from featurestore.objects.changes import Changes
 from featurestore.reader import Store
 from tests.support.page_app import serve
-from tests.support.servers.object_storage import CREDENTIALS, object_storage
+from tests.support.servers.object_storage import object_storage
 from tests.support.stores.listed import make_images, make_store, paths
 
 pytestmark = pytest.mark.slow
@@ -26,11 +25,7 @@ def storage():
 
 @pytest.fixture(autouse=True)
 def environment(storage, monkeypatch, tmp_path):
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", storage.endpoint)
-    monkeypatch.setenv(parts.FOLDER, str(tmp_path / "here"))
-    monkeypatch.setattr(storage, "before", lambda method, path: None)
+    storage.use(monkeypatch, tmp_path / "here")
 
 
 @pytest.fixture

@@ -10,10 +10,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from moto.server import ThreadedMotoServer
+from pytest import MonkeyPatch
 
+from featurestore.objects import parts
 from featurestore.objects.changes import Changes
 from featurestore.objects.path import ObjectPath
 
@@ -43,6 +46,14 @@ class ObjectStorage:
         self._answer, self._one_put = server._server.app, threading.Lock()
         self._names = itertools.count()
         server._server.app = self
+
+    def use(self, patch: MonkeyPatch, folder: Path) -> None:
+        """Let object storage be this one for a test, which fails nothing and keeps its parts in `folder`."""
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_ENDPOINT_URL", self.endpoint)
+        patch.setenv(parts.FOLDER, str(folder))
+        patch.setattr(self, "before", lambda method, path: None)
 
     def __call__(self, environ, start_response):
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
