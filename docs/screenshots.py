@@ -29,7 +29,6 @@ VIEWS = {
     "lab": "/lab?store={store}&method=fool&image={image}&target={target}&live=1",
     "results": "/results?store={store}",
     "findings": "/findings?store={store}",
-    "about": "/about?store={store}",
 }
 TITLE = "An espresso becomes a volcano"
 NOTE = "The change is hardly visible, and does not survive saving as JPEG."
