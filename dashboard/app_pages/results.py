@@ -56,9 +56,9 @@ def _totals(opened: Opened[ResultsView], cache: ResultCache, count: int) -> None
     with st.container(horizontal=True):
         st.metric("Results kept", f"{count:,}", width="content")
         st.metric("Size", f"{_spoken(used)} of {_spoken(limit)}", width="content")
-    others = [name for name in data.stores() if name != opened.store]
-    if others:
-        sizes = ", ".join(f"{name} {_spoken(results(name).total_bytes())}" for name in others)
+    others = {name: results(name).total_bytes() for name in data.stores() if name != opened.store}
+    if any(others.values()):
+        sizes = ", ".join(f"{name} {_spoken(used)}" for name, used in others.items() if used)
         st.caption(f"Other stores: {sizes}.")
     st.caption(
         "Those opened longest ago go when the limit is reached (`--results-mb`, for each store); their links "

@@ -87,7 +87,6 @@ def _room(items: Sequence[GridItem], columns: int | None, size: int) -> str:
     The browser knows it before the component's script has come, so that nothing below moves then.
     """
     lines = max((bool(item.caption) + bool(item.note) for item in items), default=0)
-    captions = int(any(item.caption for item in items))
     kind = "grid-room columned" if columns else "grid-room"
-    style = f"--size: {size}px; --columns: {columns}; --lines: {lines}; --captions: {captions}"
+    style = f"--size: {size}px; --columns: {columns}; --lines: {lines}"
     return f'<div class="{kind}" style="{style}" aria-hidden="true">{"<i></i>" * len(items)}</div>'

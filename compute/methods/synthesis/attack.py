@@ -68,7 +68,7 @@ class Attack(Method):
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({TARGET})
     version: ClassVar[int] = 2
-    without_target: ClassVar[str] = "any class but the predicted one"
+    without_target: ClassVar[str] = "any but the predicted one"
 
     attack: str = parameter(
         PGD_LINF,

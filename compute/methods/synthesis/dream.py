@@ -77,7 +77,7 @@ class Dream(Method):
     octaves: int = parameter(
         0,
         "number of sizes, fewer where the smallest would be too small for the layer",
-        special={0: f"as many as lead down to the network's input size, at least {LEAST_OCTAVES}"},
+        special={0: f"by the network's size, as many as lead down to it, at least {LEAST_OCTAVES}"},
         low=0,
         high=24,
         source=f"seen to suit small inputs, whose things else stay tiny; {NOTEBOOK}: 4",

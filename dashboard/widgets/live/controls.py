@@ -94,9 +94,11 @@ def _control(view: MethodView, method: type[Method], parameter: dataclasses.Fiel
     elif isinstance(parameter.default, str):
         st.text_input(label, width=200, key=key, **common)
     elif special:
-        # The box is empty at one of the values with a meaning; the help names the others.
+        # The box is empty at one of the values with a meaning, and says how that begins; the help says all.
         value = parameter.default if parameter.default in special else next(iter(special))
-        optional_number(label, key, value, special[value], width=260, **_bounds(parameter), **common)
+        optional_number(
+            label, key, value, special[value].partition(",")[0], width=260, **_bounds(parameter), **common
+        )
     else:
         st.number_input(label, width=200, key=key, **_bounds(parameter), **common)
 
