@@ -39,6 +39,20 @@ def first_channel(run: Run) -> tuple[str, int] | None:
     return layers[-1], known["channel"][0].as_py() if len(known) else 0
 
 
+def first_whole_layer(run: Run) -> str:
+    """Return the last layer before the maps become coarser for the last time; "" where there is no layer.
+
+    Its channels know things already, and its maps have places enough for many: DeepDream of the layers behind
+    it weaves one texture over the whole picture.
+    """
+    if "layers" not in run.tables():
+        return ""
+    rows = run.table("layers", ["layer", "stride_y"]).to_pylist()
+    coarsest = max((row["stride_y"] or 0 for row in rows), default=0)
+    finer = [row["layer"] for row in rows if (row["stride_y"] or 0) < coarsest]
+    return (finer or [row["layer"] for row in rows] or [""])[-1]
+
+
 def telling_channels(run: Run, count: int) -> list[tuple[str, int]]:
     """Return `count` channels of the last layer, (layer, channel), the most selective one of each class."""
     first = first_channel(run)

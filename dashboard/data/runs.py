@@ -235,6 +235,7 @@ def read_choices(run: Run) -> Choices:
         colors=color_columns(run) if "columns" in tables else COLOR_COLUMNS,
         first_image=first_shown.first_image(run),
         first_channel=first_shown.first_channel(run),
+        first_whole_layer=first_shown.first_whole_layer(run),
     )
 
 

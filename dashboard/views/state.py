@@ -6,7 +6,7 @@ can't be had, the nearest thing that can is taken, and a note says so.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
@@ -46,6 +46,7 @@ class Choices:
     colors: what its maps can be colored by.
     first_image: number of the image that is shown where none is asked for.
     first_channel: the layer and channel that are; None where there is no layer.
+    first_whole_layer: the layer that a method of whole layers takes; "" for the last.
     """
 
     images: int = 0
@@ -58,6 +59,7 @@ class Choices:
     colors: tuple[str, ...] = COLOR_COLUMNS
     first_image: int = 0
     first_channel: tuple[str, int] | None = None
+    first_whole_layer: str = ""
 
 
 def view_field(
@@ -424,15 +426,17 @@ class LiveView(MethodView):
                 min(1, max(choices.images - 1, 0)),
             ),
             "target": (TARGET in needs and not view.target, next(iter(choices.classes), "")),
-            "layer": (
-                needs & {LAYER, CHANNEL, NEURON} and not view.layer,
-                next(reversed(choices.layers), ""),
-            ),
+            "layer": (needs & {LAYER, CHANNEL, NEURON} and not view.layer, _first_layer(needs, choices)),
             "channel": (needs & {CHANNEL, NEURON} and view.channel < 0, 0),
         }
         view = dataclasses.replace(view, **{name: value for name, (lacks, value) in missing.items() if lacks})
         view, more = super(LiveView, view).fitted(choices)
         return view, notes + more
+
+
+def _first_layer(needs: Collection[str], choices: Choices) -> str:
+    whole = choices.first_whole_layer if LAYER in needs else ""
+    return whole or next(reversed(choices.layers), "")
 
 
 def _number(value: int) -> int | None:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from dashboard.data.first_shown import first_channel, first_image, telling_channels
+from dashboard.data.first_shown import first_channel, first_image, first_whole_layer, telling_channels
 from dashboard.data.runs import read_choices
 from dashboard.views.definitions import ChannelsView, ImageView, LabView, MapView, NeighborsView
 from dashboard.views.state import Choices
@@ -54,6 +54,17 @@ def test_a_store_without_channels_or_neighbors_has_a_first_image_all_the_same(co
     forget(copied, "channels")
     run = Store(copied).open()
     assert run.image(first_image(run))["correct"] and first_channel(run)[1] == 0
+
+
+@pytest.mark.slow
+def test_a_dream_is_of_the_last_layer_before_the_coarsest(run):
+    rows = run.table("layers", ["layer", "stride_y"]).to_pylist()
+    layer = first_whole_layer(run)
+    assert layer == [row["layer"] for row in rows if row["stride_y"] < rows[-1]["stride_y"]][-1]
+    choices = read_choices(run)
+    assert LabView(method="dream").fitted(choices)[0].layer == layer != rows[-1]["layer"]
+    assert LabView(method="dream", layer=rows[0]["layer"]).fitted(choices)[0].layer == rows[0]["layer"]
+    assert LabView(method="guided").fitted(choices)[0].layer == rows[-1]["layer"]
 
 
 def test_what_is_asked_for_is_shown():
