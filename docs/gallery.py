@@ -10,13 +10,13 @@ from pathlib import Path
 from PIL import Image
 
 SIDE = 288
-"""Pictures are enlarged by whole pixels to about this width, so that a page shows them at one size."""
+"""Small pictures are enlarged by whole pixels, up to this width: a page shows them unblurred."""
 
 CAT, COFFEE, FLOWER, PALACE = (f"{name}/whole.png" for name in ("chelsea", "coffee", "flower", "china"))
 PICTURES: dict[str, list[str]] = {
     "filters": ["filters"],
-    "neighbors": ["neighbors", "--image", COFFEE],
-    "patches": ["patches", "--layer", "blocks.4.2.conv_pw", "--channel", "136"],
+    "neighbors": ["neighbors", "--image", "astronaut/00.png", "--count", "5"],
+    "patches": ["patches", "--layer", "blocks.3.1.conv_pw", "--channel", "408", "--no-guided"],
     "occlusion": [
         *("occlusion", "--image", FLOWER, "--picture", "overlay"),
         *("--patch", "80", "--stride", "8"),
@@ -25,13 +25,16 @@ PICTURES: dict[str, list[str]] = {
     "grad-cam": ["saliency", "--image", CAT, "--variant", "gradcam", "--picture", "overlay"],
     "segment": ["segment", "--image", FLOWER, "--picture", "cutout"],
     "guided": ["guided", "--image", CAT, "--layer", "blocks.4.2.conv_pw", "--channel", "45"],
-    "ascend": ["ascend", "--target", "volcano"],
+    "ascend": ["ascend", "--target", "jellyfish"],
     "ascend-natural": ["ascend", "--target", "Egyptian cat", "--natural", "10"],
     "fool": ["fool", "--image", CAT, "--target", "espresso"],
     "fool-difference": ["fool", "--image", CAT, "--target", "espresso", "--picture", "difference"],
     "dream": ["dream", "--image", PALACE, "--layer", "blocks.5.0.conv_pw"],
     "invert": ["invert", "--image", CAT, "--layer", "blocks.1.1.conv_pwl"],
-    "style": ["style", "--image", PALACE, "--second", FLOWER],
+    "style": [
+        *("style", "--image", PALACE, "--second", FLOWER),
+        *("--total-variation", "400", "--style-weight", "20"),
+    ],
 }
 
 
