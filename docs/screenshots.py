@@ -21,7 +21,7 @@ VIEWS = {
     "map": "/map?store={store}&map=tsne&image={image}",
     "grid": "/map?store={store}&map=tsne&show=grid&seams=1&image={image}",
     "neighbors": "/neighbors?store={store}&image={image}",
-    "channels": "/channels?store={store}&layer={layer}&channel={channel}&guided=1",
+    "channels": "/channels?store={store}&layer={layer}&channel={channel}",
     "image": "/image?store={store}&image={image}",
     "saliency": "/image?store={store}&image={image}&tab=live&p.variant=smoothgrad",
     "mistakes": "/mistakes?store={store}",
@@ -45,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--other", default="", help="store to compare it with (default: one over the same images)"
     )
     parser.add_argument("--image", default="251")
-    parser.add_argument("--layer", default="blocks.4.2.conv_pw")
-    parser.add_argument("--channel", default="136")
+    parser.add_argument("--layer", default="blocks.3.1.conv_pw")
+    parser.add_argument("--channel", default="408")
     parser.add_argument("--target", default="volcano")
     parser.add_argument("--width", type=int, default=WIDTH)
     options = parser.parse_args(arguments)
