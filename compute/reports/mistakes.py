@@ -396,8 +396,7 @@ def confusion_counts(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.nda
     """Count labels and predictions: (labels, predictions) int64, and the names of rows and of columns.
 
     images: with the columns label and predicted. Only classes that occur, in the network's order, then labels
-    that the
-    network doesn't know.
+    that the network doesn't know.
     """
     pairs = images.select(["label", "predicted"]).drop_null()
     counted = pairs.group_by(["label", "predicted"]).aggregate([([], "count_all")]).to_pylist()
@@ -411,17 +410,28 @@ def confusion_counts(images: pa.Table, classes: tuple[str, ...]) -> tuple[np.nda
 
 def most_confused(
     counts: np.ndarray, rows: list[str], cols: list[str], most: int
-) -> tuple[np.ndarray, list[str]]:
-    """Return the counts of the `most` classes with most errors, as label or as prediction, and their names.
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Return the counts of the classes with most errors, at most `most` of them a side, and the names there.
 
-    (most, most) int64, in the order of the rows; all classes where there are no more.
+    As many as there are where there are no more. One and the same class stands at a row and at its column, as
+    long as every label is predicted somewhere; else (a network may not know some labels) the rows are the
+    labels with most errors, and the columns are what most of their images were taken for.
     """
-    names = list(dict.fromkeys([*rows, *cols]))
-    square = np.zeros((len(names), len(names)), np.int64)
-    square[: len(rows), [names.index(name) for name in cols]] = counts
-    errors = square.sum(0) + square.sum(1) - 2 * square.diagonal()
-    kept = np.sort(np.argsort(-errors, kind="stable")[:most])
-    return square[np.ix_(kept, kept)], [names[index] for index in kept]
+    if not set(rows) <= set(cols):
+        right = np.array([[row == col for col in cols] for row in rows])
+        down = _most(np.where(right, 0, counts).sum(1), most)
+        across = _most(counts[down].sum(0), most)
+        return counts[np.ix_(down, across)], [rows[i] for i in down], [cols[i] for i in across]
+    square = np.zeros((len(cols), len(cols)), np.int64)
+    square[[cols.index(name) for name in rows]] = counts
+    kept = _most(square.sum(0) + square.sum(1) - 2 * square.diagonal(), most)
+    names = [cols[index] for index in kept]
+    return square[np.ix_(kept, kept)], names, names
+
+
+def _most(errors: np.ndarray, most: int) -> np.ndarray:
+    """The places of the greatest, ascending."""
+    return np.sort(np.argsort(-errors, kind="stable")[:most])
 
 
 def _counts_table(counts: np.ndarray, rows: list[str], cols: list[str]) -> pa.Table:
@@ -445,8 +455,7 @@ def _most_confused_pairs(counts: np.ndarray, rows: list[str], cols: list[str]) -
 
 def _draw(counts: np.ndarray, rows: list[str], cols: list[str]) -> np.ndarray:
     if max(len(rows), len(cols)) > MOST_CLASSES:
-        counts, rows = most_confused(counts, rows, cols, MOST_CLASSES)
-        cols = rows
+        counts, rows, cols = most_confused(counts, rows, cols, MOST_CLASSES)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     figure = canvas(max(640, 46 * len(cols) + 320), max(480, 40 * len(rows) + 200))
     axes = figure.add_subplot()

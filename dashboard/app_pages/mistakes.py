@@ -141,9 +141,8 @@ def _matrix(opened: Opened[MistakesView], shown: Labelled) -> None:
     counts, rows, cols = shown.confusion
     totals = dict(zip(rows, counts.sum(1).tolist(), strict=True))
     if max(len(rows), len(cols)) > MOST_CLASSES:
-        counts, rows = most_confused(counts, rows, cols, MOST_CLASSES)
-        cols = rows
-        st.caption(f"The {MOST_CLASSES} classes with most errors; the menus name all of them.")
+        counts, rows, cols = most_confused(counts, rows, cols, MOST_CLASSES)
+        st.caption(f"At most {MOST_CLASSES} classes a side, with most errors; the menus name all of them.")
     confusion_matrix(
         counts,
         rows,

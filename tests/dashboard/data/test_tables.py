@@ -29,10 +29,18 @@ def test_confusion_counts_pairs_alone():
 
 def test_most_confused_keeps_the_classes_with_most_errors():
     counts = np.array([[9, 0, 0, 0], [0, 5, 3, 0], [0, 1, 7, 1], [0, 0, 0, 8]])
-    square, names = most_confused(counts, list("abcd"), list("abcd"), 2)
-    assert names == ["b", "c"] and square.tolist() == [[5, 3], [1, 7]]
-    whole, names = most_confused(counts[:, :3], list("abcd"), list("abc"), 9)
-    assert names == list("abcd") and whole[:, :3].tolist() == counts[:, :3].tolist() and not whole[:, 3].any()
+    square, rows, cols = most_confused(counts, list("abcd"), list("abcd"), 2)
+    assert rows == cols == ["b", "c"] and square.tolist() == [[5, 3], [1, 7]]
+    square, rows, cols = most_confused(counts[:3], list("bca"), list("abcd"), 9)
+    assert rows == cols == list("abcd") and square[[1, 2, 0]].tolist() == counts[:3].tolist()
+    assert not square[3].any()
+
+
+def test_labels_that_the_network_does_not_know_stand_beside_what_they_were_taken_for():
+    counts = np.array([[9, 0, 0, 0], [0, 0, 3, 1], [4, 2, 0, 0]])
+    found, rows, cols = most_confused(counts, ["a", "moon", "coins"], list("abcd"), 2)
+    assert (rows, cols) == (["moon", "coins"], ["a", "c"])
+    assert found.tolist() == [[0, 3], [4, 0]]
 
 
 def test_stores_are_found_by_unique_names(tmp_path):
