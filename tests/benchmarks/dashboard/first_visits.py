@@ -4,7 +4,7 @@
 
 Each visit is in a browser that has nothing kept ("cold") and then again in the same one ("warm"), of a server
 that has drawn the page once. `--shown` shows the page from the beginning, which the server's own start hides
-until its parts have their size, and says what moved.
+until its parts have their size, and says what moved; so does a visit of more than 0.1.
 """
 
 import argparse
@@ -24,6 +24,8 @@ COLUMNS = (
     "page", "cold: CLS", "MB", "requests", "s to see", "s to stand",
     "warm: CLS", "MB, warm", "s to see, warm", "s to stand, warm",
 )  # fmt: skip
+MUCH = 0.1
+"""A layout shift of which is said what moved."""
 SETTLED = 2500
 """Milliseconds after which nothing moves any more."""
 
@@ -111,7 +113,7 @@ def _visit(context: BrowserContext, address: str, chosen: argparse.Namespace) ->
     stands = perf_counter() - started
     page.wait_for_timeout(SETTLED)
     shift, seen = page.evaluate(WORST), page.evaluate("seen ?? NaN")
-    if chosen.shown:
+    if chosen.shown or shift > MUCH:
         for line in _moved(page.evaluate(MOVED)):
             print("   ", line)
     page.close()
