@@ -27,7 +27,7 @@ from compute.runtime.precision import check_precision, dtype_name
 from compute.runtime.progress import StageProgress
 from featurestore.schemas import SCHEMA_VERSION
 
-PIPELINE_VERSION = 4
+PIPELINE_VERSION = 5
 """Raised when a stage computes something else than before from the same input."""
 
 LIBRARIES = (
