@@ -49,6 +49,22 @@ def quality(
     }
 
 
+def kept_by_chance(k: int, total: int) -> float:
+    """Return the share of k neighbours that a map keeps on average whose n points are shuffled."""
+    return k / (total - 1)
+
+
+def is_chance(kept: float, k: int, sample: int, total: int) -> bool:
+    """Return whether a map keeps no more neighbours than shuffled points would: within two deviations of it.
+
+    kept: share of the k neighbours of `sample` points, of `total` in all. Of shuffled points, the number that
+    is kept of one point's k is hypergeometric, k draws among n - 1 of which k count.
+    """
+    expected = kept_by_chance(k, total)
+    spread = expected * (1 - expected) / k * (total - 1 - k) / max(1, total - 2)
+    return kept <= expected + 2 * (spread / sample) ** 0.5
+
+
 def _sample(total: int, number: int, seed: int) -> np.ndarray:
     if total <= number:
         return np.arange(total)
