@@ -14,6 +14,7 @@ from PIL import Image
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph, shown
+from compute.images.room import DECODED, decoded_size
 from compute.images.sources import ImageSource, Item
 
 THUMBNAIL_SIDE = 128
@@ -48,8 +49,9 @@ def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) 
         return Picture(reason=str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        image = preprocessing.read(data)
-        return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
+        with DECODED.taking(decoded_size(data)):
+            image = preprocessing.read(data)
+            return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
     except (ValueError, MemoryError, RuntimeError) as error:  # torch says RuntimeError where memory is short
         return Picture(digest, reason=str(error) or "there is not enough memory for it")
 

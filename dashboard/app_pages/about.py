@@ -4,6 +4,7 @@ import streamlit as st
 
 from compute.methods import METHODS
 from compute.methods.base import Method
+from dashboard.text import plain
 from dashboard.views.definitions import AboutView, ChannelsView, LabView, MapView, NeighborsView, OverviewView
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import read_parameters
@@ -76,7 +77,7 @@ def _card(title: str, theory: str, paper: str, why_not: str | None, view) -> Non
         st.caption(paper)
         st.space("stretch")
         if why_not:
-            st.caption(f":orange[:material/block:] Not for this network: {why_not}.")
+            st.caption(f":orange[:material/block:] Not for this network: {plain(why_not)}.")
         else:
             link(view, f"Open {PAGES[view.page].title}")
 

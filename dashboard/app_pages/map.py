@@ -19,6 +19,7 @@ from dashboard.views.definitions import MapView, MistakesView
 from dashboard.views.navigation import link
 from dashboard.widgets import image_links
 from dashboard.widgets.download_menu import download_menu
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import known, wall
 
@@ -52,7 +53,8 @@ def draw(opened: Opened[MapView]) -> None:
     with side, st.container(height=map.HEIGHT, border=False, gap="small", key="map/beside"):
         _selected(opened)
         if opened.view.search.strip():
-            _hits(opened)
+            with boundary():
+                _hits(opened)
         if len(chosen):
             _lasso(opened, chosen)
         _quality(opened)
@@ -151,7 +153,7 @@ def _hits(opened: Opened[MapView]) -> None:
     if len(image_ids):
         _sheet(opened, image_ids, "hits_page", "Images found")
     else:
-        st.caption(f"No image has `{opened.view.search}`. {image_search.HELP}")
+        st.caption(f"No image has {plain(opened.view.search)}. {image_search.HELP}")
 
 
 def _selecting(store: str, image_ids: np.ndarray) -> Callable[[], None]:
@@ -175,7 +177,7 @@ def _summary(images: pa.Table) -> str:
     counted = counted.sort_by([("count_all", "descending"), (column, "ascending")]).to_pylist()
     if not counted:
         return "They have neither labels nor predictions."
-    named = [f"{each[column]} {each['count_all']:,}" for each in counted[:MOST_CLASSES]]
+    named = [f"{plain(each[column])} {each['count_all']:,}" for each in counted[:MOST_CLASSES]]
     if len(counted) > MOST_CLASSES:
         named.append(f"{len(counted) - MOST_CLASSES} more classes")
     verdicts = images["correct"].drop_null()

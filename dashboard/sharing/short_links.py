@@ -12,7 +12,8 @@ from dashboard.views.state import ViewState
 from featurestore.files.disk_cache import DiskCache
 
 FOLDER, SUFFIX = "links", ".json"
-LIMIT_BYTES = 64 * 1024 * 1024
+LIMIT_BYTES, MOST_LINKS, SLACK = 64 * 1024 * 1024, 10_000, 0.1
+"""Of a store; those opened longest ago go first. They are counted once in a thousand new ones."""
 LETTERS = 10
 
 _NAME = re.compile(f"[a-z2-7]{{{LETTERS}}}")
@@ -27,7 +28,7 @@ class ShortLinks:
     """The short links of a store. The same view always has the same name."""
 
     def __init__(self, store: Path):
-        self._files = DiskCache(store / FOLDER, LIMIT_BYTES)
+        self._files = DiskCache(store / FOLDER, LIMIT_BYTES, slack=SLACK, most_files=MOST_LINKS)
 
     def add(self, view: ViewState) -> str:
         """Keep a view and return its name. OSError where it can't be written."""

@@ -101,7 +101,7 @@ def _channels(opened: Opened[OverviewView]) -> None:
         return
     for layer, channel, rows, answer in _telling(run)[:CHANNELS]:
         view = ChannelsView(opened.store, run.fingerprint, layer=layer, channel=channel)
-        link(view, f"{layer}, channel {channel}{answer}")
+        link(view, plain(f"{layer}, channel {channel}{answer}"))
         items = [
             GridItem(
                 row["rank"],

@@ -15,8 +15,8 @@ from dashboard.components import Camera, Frame
 from dashboard.data import comparison, partners
 from dashboard.data.comparison import Pair
 from dashboard.sections.compare import shared_images, summary
-from dashboard.server.compare_routes import comparison_routes
-from dashboard.server.find_routes import hits
+from dashboard.server.routes.find import hits
+from dashboard.server.routes.of_two_runs import comparison_routes
 from dashboard.views import urls
 from dashboard.views.binding import following, remember
 from dashboard.views.definitions import CompareView, ImageView

@@ -49,7 +49,8 @@ def test_originals_are_read_where_they_lie(here, made, serve):
     run = Store(store).open()
     path = run.image(READABLE)["path"]
     assert runs.original(run, READABLE) == (here / "images" / path).read_bytes()
-    assert photographs.photograph(run, READABLE).size == (12, 12)
+    with photographs.decoded(run, READABLE) as photograph:
+        assert photograph.size == (12, 12)
     broken = paths(here).index(f"{LABELS[BROKEN % 2]}/{BROKEN:04}.png")
     assert runs.table(run, "problems")["image_id"].to_pylist() == [broken]
 
