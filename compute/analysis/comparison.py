@@ -17,6 +17,10 @@ wrong` two different wrong classes, `changed` two classes of an image without a 
 `same` one class."""
 
 
+ROWS = 1 << 13
+"""Lists that are compared at once: they stay in the cache."""
+
+
 @dataclass(frozen=True)
 class Match:
     """Images of the same bytes. ids, other_ids: (n,) int64, rising in `ids`; row i is one image in both runs.
@@ -155,6 +159,14 @@ def overlap(lists: np.ndarray, other: np.ndarray, k: int) -> Overlap:
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k!r}")
+    parts = range(0, len(lists), ROWS) or [0]
+    found = [_in_common(lists[start : start + ROWS], other[start : start + ROWS], k) for start in parts]
+    share, shared = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Overlap(share, shared)
+
+
+def _in_common(lists: np.ndarray, other: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of some rows of `overlap`: the share of each, and of how many."""
     lists, other = _closed_up(lists), _closed_up(other)
     shared = np.minimum(k, np.minimum((lists >= 0).sum(1), (other >= 0).sum(1)))
     first = np.where(np.arange(lists.shape[1]) < shared[:, None], lists, -1)
@@ -162,20 +174,34 @@ def overlap(lists: np.ndarray, other: np.ndarray, k: int) -> Overlap:
     common = np.zeros(len(first))
     for rank in range(min(k, other.shape[1])):
         common += (first == second[:, [rank]]).any(1)
-    return Overlap(np.divide(common, shared, out=np.full(len(first), np.nan), where=shared > 0), shared)
+    share = np.divide(common, shared, out=np.full(len(first), np.nan), where=shared > 0)
+    return share, shared
 
 
 def ranked(table: pa.Table, rows: np.ndarray, column: str, count: int) -> np.ndarray:
-    """(count, K) int64: what `column` says at each rank, one row a list, -1 where a list is shorter.
+    """(count, K): what `column` says at each rank, one row a list, -1 where a list is shorter.
 
     table: with the columns `rank` and `column`; rows (len(table),): which list each of its rows is of, -1 for
     none.
     """
     rank, values = table["rank"].to_numpy(), table[column].to_numpy()
-    result = np.full((count, rank.max(initial=-1) + 1), -1, np.int64)
+    width = int(rank.max(initial=-1)) + 1
+    result = np.full((count, width), -1, values.dtype)
+    if _are_whole_lists(rank, rows, width):
+        lists = rows[::width]
+        result[lists[lists >= 0]] = values.reshape(-1, width)[lists >= 0]
+        return result
     kept = rows >= 0
     result[rows[kept], rank[kept]] = values[kept]
     return result
+
+
+def _are_whole_lists(rank: np.ndarray, rows: np.ndarray, width: int) -> bool:
+    """Whether one list stands behind the other, each from its first rank to the last."""
+    if not width or len(rank) % width:
+        return False
+    in_order = (rank.reshape(-1, width) == np.arange(width, dtype=rank.dtype)).all()
+    return bool(in_order and (rows.reshape(-1, width) == rows[::width, None]).all())
 
 
 def neighbor_rows(neighbors: pa.Table, matched: Match, other: bool = False) -> np.ndarray:
@@ -252,6 +278,8 @@ def _kind(pairs: pa.Table, classes: Collection[str] | None) -> pa.ChunkedArray:
 
 def _closed_up(lists: np.ndarray) -> np.ndarray:
     """Each row without its -1s, which go to its end."""
+    if (lists >= 0).all():
+        return lists
     order = np.argsort(lists < 0, axis=1, kind="stable")
     return np.take_along_axis(lists, order, 1)
 

@@ -122,6 +122,13 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         "cores, or OMP_NUM_THREADS)",
     )
     group.add_argument(
+        "--readers",
+        type=int,
+        metavar="N",
+        help="threads of each worker that read and decode images ahead of the network (default: this "
+        "machine's cores, at least 4 and at most 32)",
+    )
+    group.add_argument(
         "--shards",
         metavar="I/N",
         help="compute only the I-th of N parts of the shards and commit nothing; the same command without it "
@@ -171,11 +178,14 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images.survey import looking_at
     from compute.models import zoo
     from compute.pipeline.choices import check_neighbors, check_seed, complete_stages
-    from compute.pipeline.job import Job, image_digests, parameters
+    from compute.pipeline.job import READERS, Job, image_digests, parameters
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
     check_seed(args.seed)
     check_neighbors(args.neighbors)
+    readers = READERS if args.readers is None else args.readers
+    if readers < 1:
+        raise ValueError(f"readers is {readers}; it must be at least 1")
     _check_place(args.store)
     source = images.open_source(args.images)
     items = images.sample(source.items, args.limit, args.seed)
@@ -201,8 +211,9 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     for note in found:
         progress.note(note)
     with progress.stage("reading", len(items)) as stage:
-        digests = image_digests(source, items, stage)
-    return Job(model, zoo.as_loaded(spec, model).to_dict(), source, items, digests, chosen, source.columns)
+        digests = image_digests(source, items, stage, readers)
+    whole = zoo.as_loaded(spec, model).to_dict()
+    return Job(model, whole, source, items, digests, chosen, source.columns, readers)
 
 
 def _said_of_numbers(classes: tuple[str, ...]) -> str:

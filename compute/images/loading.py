@@ -63,7 +63,8 @@ def thumbnail(image: Photograph) -> bytes:
     if max(picture.size) <= LOSSLESS_SIDE:
         return encoded(picture)
     small = picture.copy()
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    # Means of whole pixels come first, as far as that goes: a third of the time, and less than a level apart.
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS, reducing_gap=1.0)
     return encoded(small, "JPEG", quality=90)
 
 

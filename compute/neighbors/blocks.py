@@ -25,7 +25,13 @@ MOST_PAIRS = 1 << 23
 """Candidates that are looked at at once, where many points are nearly equal."""
 GROUP = 64
 """Points of which only the best is looked at first."""
-UNIT_ROUNDOFF = 2.0**-24
+CROWD, CROWD_SHARE = 1024, 1 / 16
+"""Candidates of one query, and the share of all points, beyond which another product, in float64, costs less
+than to measure each."""
+TIES = 4
+"""Times k: so many points that even that product can't tell apart are measured, those of the smallest
+index."""
+UNIT_ROUNDOFF = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 
 
 class BlockSearch:
@@ -87,13 +93,39 @@ class BlockSearch:
         grouped = scores[:, : size * count].unflatten(1, (size, count)).amax(1)
         best = torch.cat([grouped, scores[:, size * count :]], 1)
         bound = (best.topk(k).values[:, -1] - 2 * error)[:, None]
-        for rows in _rows_of_few((best >= bound).sum(1) * size):
+        most = max(CROWD, int(CROWD_SHARE * scores.shape[1]), TIES * k)
+        bound[(scores >= bound).sum(1) > most] = torch.inf  # a crowd: looked at by `_of_crowds`
+        for rows in _rows_of_few(
+            torch.where(bound[:, 0].isinf(), len(self.points), (best >= bound).sum(1) * size)
+        ):
             query, point = _candidates(scores[rows], best[rows], bound[rows], size, count)
+            crowded = bound[rows, 0].isinf().nonzero()[:, 0]
+            if len(crowded):
+                of_crowds = self._of_crowds(block[rows], crowded, k)
+                query, point = torch.cat([query, of_crowds[0]]), torch.cat([point, of_crowds[1]])
             distance = self.distances(block[rows][query], point)
             found = (each.cpu().numpy() for each in (query, point, distance))
             yield nearest_pairs(rows.stop - rows.start, k, *found)
 
-    def _scores(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _of_crowds(
+        self, block: torch.Tensor, crowded: torch.Tensor, k: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which query, and which point: those that the crowded queries' float64 scores leave.
+
+        crowded: (c,) places in the block. Among points that are equally near even so, the first count.
+        """
+        scores, error = self._scores(block[crowded], torch.float64)
+        scores[torch.arange(len(crowded), device=self.device), block[crowded]] = -torch.inf
+        bound = scores.topk(k).values[:, -1:]
+        sure = scores > bound + 2 * error[:, None]
+        alike = (scores >= bound - 2 * error[:, None]) & ~sure
+        alike &= alike.cumsum(1) <= TIES * k
+        query, point = (sure | alike).nonzero(as_tuple=True)
+        return crowded[query], point
+
+    def _scores(
+        self, block: torch.Tensor, precision: torch.dtype = torch.float32
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """(q, n), the greater the nearer, and (q,) bounds of their rounding error.
 
         With c the mean of all points, |q - x|^2 = |q - c|^2 - 2 ((q - c).(x - c) - |x - c|^2 / 2), and what
@@ -102,28 +134,30 @@ class BlockSearch:
         in whatever order it is taken (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition,
         section 3.1): without c, points that are all alike could not be told apart.
         """
-        queries = self._scaled(block) - self._centre
-        scores = torch.empty(len(block), len(self.points), device=self.device)
+        queries = self._centred(block, precision)
+        scores = torch.empty(len(block), len(self.points), device=self.device, dtype=precision)
         for part in self._parts:
-            square = self._spread[part].square()
+            others = self._centred(part, precision)
+            square = self._spread[part].square() if precision == torch.float32 else others.square().sum(1)
             if self.metric == "cosine":
                 square = square + (self._norms[part] == 0)
-            torch.addmm(square.float() / -2, queries, self._centred(part).T, out=scores[:, part])
+            torch.addmm(square.to(precision) / -2, queries, others.T, out=scores[:, part])
         length, spread = self._spread[block], self._spread.max()
         greatest = self._norms.max() if self.metric == "euclidean" else 1
         products = (queries.shape[1] + 8) * length * spread
         rounded = 8 * (length + spread) * (greatest + self._centre.double().norm() + spread)
-        return scores, (UNIT_ROUNDOFF * (products + rounded)).float()
+        return scores, (UNIT_ROUNDOFF[precision] * (products + rounded)).to(precision)
 
-    def _scaled(self, rows: slice | torch.Tensor) -> torch.Tensor:
+    def _scaled(self, rows: slice | torch.Tensor, precision: torch.dtype = torch.float32) -> torch.Tensor:
         """The points at these rows; by cosine of length 1, or 0."""
+        points = self.points[rows].to(precision)
         if self.metric == "euclidean":
-            return self.points[rows]
-        norms = self._norms[rows].float()
-        return self.points[rows] / torch.where(norms > 0, norms, 1)[:, None]
+            return points
+        norms = self._norms[rows].to(precision)
+        return points / torch.where(norms > 0, norms, 1)[:, None]
 
-    def _centred(self, rows: slice) -> torch.Tensor:
-        return self._scaled(rows) - self._centre
+    def _centred(self, rows: slice | torch.Tensor, precision: torch.dtype = torch.float32) -> torch.Tensor:
+        return self._scaled(rows, precision) - self._centre.to(precision)
 
 
 def search_device(device: torch.device, nbytes: int) -> torch.device:

@@ -9,6 +9,9 @@ QUALITY_NEIGHBORS = 15
 QUALITY_POINTS = 2000
 """All points up to this number, above it a seeded sample of them."""
 
+AT_ONCE = 32
+"""Points whose distances to all others are taken in one product."""
+
 
 def quality(
     points: np.ndarray, graph: Graph, coordinates: np.ndarray, seed: int, number: int = QUALITY_POINTS
@@ -31,7 +34,9 @@ def quality(
         return {"trustworthiness": None, "knn_preservation": None, "k": 0, "sample": 0}
     chosen = _sample(total, number, seed)
     on_map, _ = ExactSearch(coordinates, "euclidean").search(coordinates[chosen], k, [[i] for i in chosen])
-    excess = sum(_excess_ranks(points, row, near, k) for row, near in zip(chosen, on_map, strict=True))
+    parts = np.arange(AT_ONCE, len(chosen), AT_ONCE)
+    blocks = zip(np.split(chosen, parts), np.split(np.asarray(on_map), parts), strict=True)
+    excess = sum(_excess_ranks(points, rows, near, k) for rows, near in blocks)
     worst = len(chosen) * k * (2 * total - 3 * k - 1) / 2
     kept = [
         len(np.intersect1d(near, graph.indices[row, :k])) for row, near in zip(chosen, on_map, strict=True)
@@ -44,15 +49,32 @@ def quality(
     }
 
 
+def kept_by_chance(k: int, total: int) -> float:
+    """Return the share of k neighbours that a map keeps on average whose n points are shuffled."""
+    return k / (total - 1)
+
+
+def is_chance(kept: float, k: int, sample: int, total: int) -> bool:
+    """Return whether a map keeps no more neighbours than shuffled points would: within two deviations of it.
+
+    kept: share of the k neighbours of `sample` points, of `total` in all. Of shuffled points, the number that
+    is kept of one point's k is hypergeometric, k draws among n - 1 of which k count.
+    """
+    expected = kept_by_chance(k, total)
+    spread = expected * (1 - expected) / k * (total - 1 - k) / max(1, total - 2)
+    return kept <= expected + 2 * (spread / sample) ** 0.5
+
+
 def _sample(total: int, number: int, seed: int) -> np.ndarray:
     if total <= number:
         return np.arange(total)
     return np.sort(np.random.default_rng(seed).choice(total, number, replace=False))
 
 
-def _excess_ranks(points: np.ndarray, row: int, near: np.ndarray, k: int) -> int:
-    """Sum over the map neighbours `near` of how far their rank in feature space lies beyond k."""
-    similarity = points @ points[row]
-    similarity[row] = np.inf
-    rank = (similarity > similarity[near][:, None]).sum(1)
+def _excess_ranks(points: np.ndarray, rows: np.ndarray, near: np.ndarray, k: int) -> int:
+    """Sum over the map neighbours `near` (rows, k) of how far their rank in feature space lies beyond k."""
+    similarity = points[rows] @ points.T
+    np.put_along_axis(similarity, rows[:, None], np.inf, 1)
+    limits = np.take_along_axis(similarity, near, 1)
+    rank = np.stack([(similarity > limit[:, None]).sum(1) for limit in limits.T], 1)
     return int(np.maximum(rank - k, 0).sum())

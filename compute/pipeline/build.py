@@ -214,11 +214,21 @@ def _embeddings(run: OpenRun, progress: Progress) -> None:
         points = embeddings.Points(features, graph, principal, seed, threads)
         for shard in missing:
             method = tuple(embeddings.METHODS)[shard]
-            made = embeddings.embed(method, points)
-            rows = embeddings.embeddings_table(method, len(run.job.items), run.readable, made.coordinates)
-            quality = embeddings.maps_table(method, points, made)
-            run.write_missing({"embeddings": rows, "maps": quality}, shard)
+            run.write_missing(_map_tables(run, method, points, progress), shard)
             stage.advance()
+
+
+def _map_tables(
+    run: OpenRun, method: str, points: embeddings.Points, progress: Progress
+) -> dict[str, pa.Table]:
+    """A method's part of `embeddings` and `maps`: empty where it comes to no map."""
+    try:
+        made = embeddings.embed(method, points)
+    except embeddings.NoMap as error:
+        progress.note(f"map left out: {error}")
+        return {name: TABLES[name].empty_table() for name in ("embeddings", "maps")}
+    rows = embeddings.embeddings_table(method, len(run.job.items), run.readable, made.coordinates)
+    return {"embeddings": rows, "maps": embeddings.maps_table(method, points, made)}
 
 
 def _grid(run: OpenRun, progress: Progress) -> None:
@@ -228,6 +238,10 @@ def _grid(run: OpenRun, progress: Progress) -> None:
                 stage.skip(1)
                 continue
             plane = run.read("embeddings", ["x", "y"], shard)
+            if not len(plane):
+                run.write("grids", TABLES["grids"].empty_table(), shard)
+                stage.advance()
+                continue
             coordinates = np.stack([plane[axis].to_numpy() for axis in ("x", "y")], 1)[run.readable]
             seed = run.job.parameters.seed
             rows = grid.grids_table(method, coordinates, run.readable, run.unit_features, seed)
@@ -256,11 +270,23 @@ def _new_fields(run: OpenRun, progress: Progress) -> dict:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "timings": {stage: round(seconds, 2) for stage, seconds in progress.seconds.items()},
     }
-    if left_out := stages_left_out(run.job.model):
+    if left_out := stages_left_out(run.job.model) | _maps_left_out(run):
         notes["left_out"] = left_out
     if run.job.parameters.precision != "float32":
         notes["precision_error"] = _precision_error(run.job)
     return run.job.manifest_fields(accuracy(images), problems, notes)
+
+
+def _maps_left_out(run: OpenRun) -> dict[str, str]:
+    """Methods that came to no map, each with the reason."""
+    if "embeddings" not in run.job.parameters.stages:
+        return {}
+    empty = (
+        method
+        for shard, method in enumerate(embeddings.METHODS)
+        if not len(run.read("maps", ["method"], shard))
+    )
+    return {f"map {method}": embeddings.NO_MAP for method in empty}
 
 
 def _precision_error(job: Job) -> dict[str, float]:

@@ -27,7 +27,7 @@ from compute.runtime.precision import check_precision, dtype_name
 from compute.runtime.progress import StageProgress
 from featurestore.schemas import SCHEMA_VERSION
 
-PIPELINE_VERSION = 4
+PIPELINE_VERSION = 5
 """Raised when a stage computes something else than before from the same input."""
 
 LIBRARIES = (
@@ -45,8 +45,11 @@ LIBRARIES = (
 EXACT_PRODUCTS = {"cpu": 10**13, "cuda": 10**16}
 """Multiply-adds of an exact search up to which it is quick, some minutes; elsewhere as on a CPU."""
 
-READERS = min(32, max(4, os.cpu_count() or 1))
-"""Threads that read and decode images ahead of the network; results don't depend on their number."""
+READERS = min(
+    32, max(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+)
+"""Threads that read and decode images ahead of the network, without a word on it. They are threads, since the
+decoder, the scaling and the hash let go of Python's lock: see docs/benchmarks.md."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Job:
     digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`)
     parameters: what the store is computed with
     columns: names of the items' `values`
+    readers: threads that read and decode images ahead of the network; nothing depends on their number
     """
 
     model: Model
@@ -126,6 +130,7 @@ class Job:
     digests: tuple[str | None, ...]
     parameters: Parameters
     columns: tuple[str, ...] = ()
+    readers: int = READERS
 
     @cached_property
     def images_hash(self) -> str:
@@ -251,14 +256,16 @@ class Job:
 
 
 def image_digests(
-    source: ImageSource, items: tuple[Item, ...], progress: StageProgress
+    source: ImageSource, items: tuple[Item, ...], progress: StageProgress, readers: int = READERS
 ) -> tuple[str | None, ...]:
     """Return the SHA-256 of each image's bytes, None where they can't be read.
+
+    readers: threads
 
     Unreachable where the place of the images can't be asked, so that nothing is known of them.
     """
     digests = []
-    for digest in ahead(lambda item: _image_digest(source, item), items, READERS, 16 * READERS):
+    for digest in ahead(lambda item: _image_digest(source, item), items, readers, 16 * readers):
         digests.append(digest)
         progress.advance()
     return tuple(digests)

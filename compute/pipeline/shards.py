@@ -15,7 +15,7 @@ import torch
 from compute.images.loading import Picture, ahead, read_picture
 from compute.images.pixel_vectors import pixel_vectors
 from compute.occlusion.maps import OcclusionMaps
-from compute.pipeline.job import READERS, Job
+from compute.pipeline.job import Job
 from compute.pipeline.stages.activations import UNREADABLE_SCORES, feature_rows, image_rows
 from compute.pipeline.stages.channels import ChannelValues, Summary, merge, summarise
 from compute.pipeline.stages.occlusion import occlusion_table
@@ -109,8 +109,8 @@ def activations_shard(
 def read_ahead(job: Job, shards: Sequence[range]) -> Generator[Picture, None, None]:
     """Yield the pictures of all these shards in order, read and decoded ahead of the network."""
     rows = (row for ids in shards for row in ids)
-    depth = 2 * job.one_pass.batch + READERS
-    return ahead(lambda row: _picture(job, row), rows, READERS, depth)
+    depth = 2 * job.one_pass.batch + job.readers
+    return ahead(lambda row: _picture(job, row), rows, job.readers, depth)
 
 
 def occlusion_shard(job: Job, ids: range, targets: Sequence[str | None], advance: Advance) -> pa.Table:

@@ -19,7 +19,7 @@ class WorkOrder:
     device: kind of device, such as "cuda"
     classes: the model's
     images: the source's spec
-    items, digests, parameters, columns: as in `Job`
+    items, digests, parameters, columns, readers: as in `Job`
     store: its folder, or address
     Paths are whole; whoever opens the order sees the same files under them.
     """
@@ -33,6 +33,7 @@ class WorkOrder:
     digests: tuple[str | None, ...]
     parameters: Parameters
     columns: tuple[str, ...]
+    readers: int
     store: str
 
     @classmethod
@@ -48,6 +49,7 @@ class WorkOrder:
             job.digests,
             job.parameters,
             job.columns,
+            job.readers,
             run.writer.address,
         )
 
@@ -60,7 +62,16 @@ class WorkOrder:
         model = zoo.load(zoo.ModelSpec.from_dict(dict(self.spec)), device or self.device, self.classes)
         source = open_source(self.images)
         source.prepare()  # once, not in each of the threads that read images
-        job = Job(model, self.spec, source, self.items, self.digests, self.parameters, self.columns)
+        job = Job(
+            model,
+            self.spec,
+            source,
+            self.items,
+            self.digests,
+            self.parameters,
+            self.columns,
+            self.readers,
+        )
         if job.fingerprint != self.fingerprint:
             raise ValueError(
                 f"here the job is run {job.fingerprint}, not {self.fingerprint}: Python, the libraries' "

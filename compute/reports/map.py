@@ -1,11 +1,13 @@
 """The map of all images as a picture, coloured by one column of `images`, with a legend."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from compute.neighbors.map_quality import is_chance, kept_by_chance
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import LegendStyle, canvas, colormap, legend, rendered
@@ -46,7 +48,7 @@ class MapSpec(ReportSpec):
 
 def map_report(run: Run, method: str, color: str = "label") -> Report:
     """Report on a map of all images; ValueError for a map the run lacks, or a column that gives no colors."""
-    colors, quality = coloring(run, color), _quality(run, method)
+    colors, quality = coloring(run, color), quality_of(run, method)
     table = _with_color(_table(run, method), run, color)
     numbers = {"method": method, "color": color, "images": len(table), **quality}
     return Report(
@@ -71,10 +73,30 @@ def _with_color(table: pa.Table, run: Run, color: str) -> pa.Table:
     return with_column(table, run, color.removeprefix(FURTHER)) if color.startswith(FURTHER) else table
 
 
-def _quality(run: Run, method: str) -> dict:
+def quality_of(run: Run, method: str) -> dict[str, Any]:
+    """Return how true a map is to feature space, by name; None for what is not known.
+
+    trustworthiness, knn_preservation: of table `maps`
+    by_chance: the preservation of a map whose points are shuffled
+    is_chance: whether this map's is no better
+    instead: what the map is where it is not the method's, and why
+    """
     rows = run.table("maps").to_pylist() if "maps" in run.tables() else []
     found: dict[str, Any] = next((row for row in rows if row["method"] == method), {})
-    return {name: number(found.get(name)) for name in ("trustworthiness", "knn_preservation")}
+    said = json.loads(found.get("parameters") or "{}")
+    measured = said.get("quality") or {}
+    scores = {name: number(found.get(name)) for name in ("trustworthiness", "knn_preservation")}
+    total = run.image_count - (
+        run.table("problems", ["image_id"]).num_rows if "problems" in run.tables() else 0
+    )
+    kept, k, sample = scores["knn_preservation"], measured.get("k"), measured.get("sample")
+    known = kept is not None and k and sample and total > 2
+    return {
+        **scores,
+        "by_chance": kept_by_chance(k, total) if known else None,
+        "is_chance": is_chance(kept, k, sample, total) if known else None,
+        "instead": said.get("instead"),
+    }
 
 
 def _draw(table: pa.Table, colors: Coloring) -> np.ndarray:

@@ -8,12 +8,13 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.reports.drawing.coloring import color_title
+from compute.reports.map import quality_of
 from compute.reports.neighbors import how_found
 from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections import map
-from dashboard.text import MAP_NAMES, plain
+from dashboard.text import MAP_NAMES, map_name, plain
 from dashboard.views import binding
 from dashboard.views.definitions import MapView, MistakesView
 from dashboard.views.navigation import link
@@ -22,6 +23,7 @@ from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import known, wall
+from featurestore.reader import Run
 
 OF_PREDICTIONS = {"predicted", "probability", "top5", "loss", "correct"}
 """Columns that a network without class scores leaves empty."""
@@ -118,28 +120,46 @@ def _selected(opened: Opened[MapView]) -> None:
 
 
 def _quality(opened: Opened[MapView]) -> None:
-    measures = [row for row in runs.table(opened.run, "maps").to_pylist() if row["method"] == opened.view.map]
-    for row in measures:
-        if row["trustworthiness"] is None:
-            st.caption("Too few images to say how true the map is to feature space.")
-            continue
-        with st.container(horizontal=True):
-            st.metric(
-                "Trustworthiness",
-                f"{row['trustworthiness']:.3f}",
-                help="1 where points that lie close "
-                "together on the map also are close in feature space (Venna and Kaski 2001)",
-            )
-            st.metric(
-                "Neighbours kept",
-                "–" if row["knn_preservation"] is None else f"{row['knn_preservation']:.1%}",
-                help="Share of the nearest images in feature space that are among the nearest on the map",
-            )
-        if found := how_found(opened.run, "feature"):
-            st.caption(f"Made from the nearest images in feature space. {found}")
+    found = _quality_of(opened.run, opened.view.map)
+    if found["instead"]:
+        st.caption(f"Not {map_name(opened.view.map)}'s own map: {found['instead']}.")
+    if found["trustworthiness"] is None:
+        st.caption("Too few images to say how true the map is to feature space.")
+    else:
+        _measures(opened, found)
     there = "problems" in opened.run.tables()
     if there and (unread := len(runs.table(opened.run, "problems", ("image_id",)))):
         st.caption(f"{unread:,} images could not be read, so they are not on the map.")
+
+
+@st.cache_data(max_entries=64, hash_funcs=runs.BY_FOLDER, show_spinner=False)
+def _quality_of(run: Run, method: str) -> dict:
+    return quality_of(run, method)
+
+
+def _measures(opened: Opened[MapView], found: dict) -> None:
+    kept, chance = found["knn_preservation"], found["by_chance"]
+    with st.container(horizontal=True):
+        st.metric(
+            "Trustworthiness",
+            f"{found['trustworthiness']:.3f}",
+            help="1 where points that lie close together on the map also are close in feature space (Venna "
+            "and Kaski 2001)",
+        )
+        st.metric(
+            "Neighbours kept",
+            "–" if kept is None else f"{kept:.1%}",
+            help="Share of the nearest images in feature space that are among the nearest on the map"
+            + ("" if chance is None else f"; {chance:.1%} of a shuffled map's are"),
+        )
+    if found["is_chance"]:
+        st.warning(
+            f"This map is no better than chance: a shuffled one keeps {chance:.1%} of the neighbours, too. "
+            "What lies close on it need not be alike.",
+            icon=":material/casino:",
+        )
+    if said := how_found(opened.run, "feature"):
+        st.caption(f"Made from the nearest images in feature space. {said}")
 
 
 def _hits(opened: Opened[MapView]) -> None:

@@ -18,6 +18,7 @@ WITHOUT_DATA: dict[str, tuple[str, ...]] = {
     "vectors.search": (),
     "vectors.features": (),
     "grid": (),
+    "readers": ("--write",),
 }
 """Each benchmark's name and its options."""
 

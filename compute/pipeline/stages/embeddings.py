@@ -18,6 +18,16 @@ from compute.neighbors.map_quality import quality
 FEWEST_POINTS = 5
 """Below, t-SNE and UMAP have nothing to say: their maps are the PCA's."""
 
+LEAST_RATE = 50
+"""Of t-SNE's learning: at n / exaggeration, fewer than some 40 points end as one (scikit-learn has the same
+floor)."""
+
+LEAST_EXTENT = 1e-2
+"""Of a map by t-SNE or UMAP, whose extents are 1 to 1000: below, all points lie at one place."""
+
+STUMBLES = (ValueError, ArithmeticError, RuntimeError, TypeError, IndexError)
+"""What the libraries raise where points are odd."""
+
 PCA_DIMENSIONS = 50
 PERPLEXITY = 30
 UMAP_NEIGHBORS = 15
@@ -96,8 +106,8 @@ def pca(points: Points) -> Map:
 
 def tsne(points: Points) -> Map:
     """t-SNE (van der Maaten & Hinton 2008) with the settings of Kobak & Berens 2019: started from the PCA
-    scaled to a standard deviation of 1e-4, learning rate n / early exaggeration, perplexity 30, or below n /
-    3.
+    scaled to a standard deviation of 1e-4, learning rate n / exaggeration, but at least 50, perplexity 30,
+    or below n / 3.
     """
     from openTSNE import TSNEEmbedding, affinity, nearest_neighbors
 
@@ -113,13 +123,16 @@ def tsne(points: Points) -> Map:
     threads = points.threads if number >= WORTH_THREADS else 1
     embedding = TSNEEmbedding(start, affinities, n_jobs=threads, random_state=points.seed)
     for iterations, exaggeration, momentum in ((250, 12, 0.5), (500, 1, 0.8)):
-        embedding = embedding.optimize(iterations, exaggeration=exaggeration, momentum=momentum)
+        rate = max(LEAST_RATE, number / exaggeration)
+        embedding = embedding.optimize(
+            iterations, exaggeration=exaggeration, momentum=momentum, learning_rate=rate
+        )
     return Map(
         np.asarray(embedding, np.float32),
         {
             "perplexity": perplexity,
             "early_exaggeration": 12,
-            "learning_rate": "n / exaggeration",
+            "learning_rate": f"n / exaggeration, at least {LEAST_RATE}",
             "iterations": 750,
             "initialisation": "pca, std 1e-4",
             "neighbors": neighbors,
@@ -164,12 +177,35 @@ def umap(points: Points) -> Map:
 
 METHODS: dict[str, Callable[[Points], Map]] = {"pca": pca, "tsne": tsne, "umap": umap}
 
+NO_MAP = "of these features it makes no finite numbers, or puts all images at one place"
+
+
+class NoMap(ValueError):
+    """A method that has no map of these points; the others may have one."""
+
 
 def embed(method: str, points: Points) -> Map:
-    """Return the map of a method; of fewer than 5 points the PCA's, and its parameters say so."""
-    if len(points.unit) >= FEWEST_POINTS:
-        return METHODS[method](points)
-    return Map(pca(points).coordinates, {"instead": f"pca, {method} needs at least {FEWEST_POINTS} images"})
+    """Return the map of a method; the PCA's of fewer than 5 points, or equal ones, and its parameters say so.
+
+    NoMap, with the reason, where the method comes to none.
+    """
+    if len(points.unit) < FEWEST_POINTS:
+        return _pca_instead(points, f"{method} needs at least {FEWEST_POINTS} images")
+    if np.ptp(points.unit, axis=0).max() == 0:
+        return _pca_instead(points, "all images have the same features")
+    try:
+        made = METHODS[method](points)
+    except STUMBLES as error:
+        raise NoMap(f"{method} stumbles over these features: {error}") from error
+    if not np.isfinite(made.coordinates).all():
+        raise NoMap(f"{method} gives numbers that are not finite")
+    if method != "pca" and np.ptp(made.coordinates, axis=0).max() < LEAST_EXTENT:
+        raise NoMap(f"{method} puts all images at one place")
+    return made
+
+
+def _pca_instead(points: Points, reason: str) -> Map:
+    return Map(pca(points).coordinates, {"instead": f"pca, {reason}"})
 
 
 def embeddings_table(method: str, number: int, image_ids: np.ndarray, coordinates: np.ndarray) -> pa.Table:

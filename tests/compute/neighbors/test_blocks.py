@@ -131,3 +131,44 @@ def test_many_candidates_are_looked_at_some_at_a_time(metric, monkeypatch):
     monkeypatch.setattr(blocks, "MOST_PAIRS", 700)
     points = np.random.default_rng(1).random((300, 4), np.float32)
     check(points, np.arange(0, 300, 7), metric, 20)
+
+
+def crowd(kind: str, number: int = 2600) -> np.ndarray:
+    """Points of which thousands are nearly, or exactly, as near as each other."""
+    random = np.random.default_rng(3)
+    base = random.random(40).astype(np.float32) + 1
+    faint = (base * (1 + 1e-6 * random.standard_normal((number, 40)))).astype(np.float32)
+    if kind == "one cluster and one far off":
+        faint[5] = -base
+    elif kind == "two clusters":
+        faint[::2] = faint[::2, ::-1]
+    elif kind == "all at one distance":
+        return np.eye(number, dtype=np.float32)
+    elif kind == "zeros among them":
+        faint[7] = 0
+    return faint
+
+
+KINDS = ("one cluster", "one cluster and one far off", "two clusters", "all at one distance")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", [*KINDS, "zeros among them"])
+def test_a_crowd_of_nearly_equal_points_costs_no_more(kind, metric, monkeypatch):
+    points, measured = crowd(kind), []
+    whole = BlockSearch.distances
+    monkeypatch.setattr(
+        BlockSearch, "distances", lambda self, a, b: measured.append(len(a)) or whole(self, a, b)
+    )
+    rows = np.array([0, 1, 7, 1300, 2599])
+    found = BlockSearch(points, metric).nearest(rows, 9)
+    assert sum(measured) <= len(rows) * 4 * 9 + 9 * len(rows)
+    for place, row in enumerate(rows):
+        _, distances = by_sorting(points, row, metric, 9)
+        assert found.distances[place] == pytest.approx(distances, rel=1e-4, abs=2e-15)
+        assert row not in found.indices[place] and len(set(found.indices[place])) == 9
+
+
+def test_among_equally_near_points_the_smallest_indices_count():
+    found = BlockSearch(crowd("all at one distance"), "cosine").nearest(np.array([0, 2, 2599]), 4)
+    assert found.indices.tolist() == [[1, 2, 3, 4], [0, 1, 3, 4], [0, 1, 2, 3]]

@@ -52,8 +52,8 @@ def opened(folder, tmp_path):
 
 @pytest.mark.slow
 class TestProcesses:
-    def test_one_worker_gives_the_same_bytes(self, folder, expected, tmp_path):
-        assert make_store(folder, tmp_path, *PROCESSES, "1") == 0
+    def test_one_worker_with_one_reader_gives_the_same_bytes(self, folder, expected, tmp_path):
+        assert make_store(folder, tmp_path, *PROCESSES, "1", "--readers", "1") == 0
         assert shards(tmp_path) == expected
         assert not multiprocessing.active_children()
         assert not list(tmp_path.glob("runs/*/partials"))
@@ -257,6 +257,7 @@ class TestChoice:
             (["--shards", "1/2"], "--shards needs --threads"),
             (["--shards", "2", "--threads", "1"], "must be such as 3/16"),
             (["--threads", "0"], "threads is 0"),
+            (["--readers", "0"], "readers is 0; it must be at least 1"),
         ],
     )
     def test_bad_options_leave_no_store(self, tmp_path, capsys, options, message):
@@ -266,6 +267,11 @@ class TestChoice:
         assert main([*arguments, str(tmp_path / "store"), *options]) == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "store").exists()
+
+
+def test_a_work_order_holds_the_number_of_readers(opened, tmp_path):
+    opened = OpenRun(replace(opened.job, readers=3), tmp_path / "other")
+    assert WorkOrder.of(opened).readers == 3 and opened.job.fingerprint == opened.writer.fingerprint
 
 
 def test_the_number_of_threads_is_in_the_fingerprint(opened):

@@ -137,3 +137,56 @@ class TestMaps:
     def test_unreadable_images_have_nulls(self):
         rows = embeddings.embeddings_table("pca", 3, np.array([0, 2]), np.array([[1, 2], [3, 4]], np.float32))
         assert [(row["x"], row["y"]) for row in rows.to_pylist()] == [(1, 2), (None, None), (3, 4)]
+
+    @pytest.mark.parametrize("number", [5, 8, 12, 20, 40])
+    def test_tsne_of_few_images_is_no_point(self, number):
+        for seed in range(4):
+            rng = np.random.default_rng(seed)
+            centres = rng.normal(size=(4, 64))[rng.integers(0, 4, number)]
+            features = np.abs(centres + 0.7 * rng.normal(size=(number, 64))).astype(np.float32)
+            extent = np.ptp(embeddings.embed("tsne", points_of(features)).coordinates, axis=0)
+            assert extent.min() > 1 and extent.max() < 1000
+
+    def test_equal_images_have_the_pcas_map_and_it_says_so(self):
+        made = embeddings.embed("tsne", points_of(np.ones((12, 4), np.float32)))
+        assert made.parameters["instead"] == "pca, all images have the same features"
+
+    @pytest.mark.parametrize(
+        "method, features, what",
+        [
+            ("umap", np.array([[1.0]] * 30 + [[-1.0]]), "not finite"),
+            ("tsne", np.eye(30), "at one place"),
+        ],
+    )
+    def test_a_method_without_a_map_says_why(self, method, features, what):
+        with pytest.raises(embeddings.NoMap, match=what):
+            embeddings.embed(method, points_of(features.astype(np.float32)))
+
+    def test_a_library_that_stumbles_takes_its_own_map_alone(self, monkeypatch):
+        def stumble(points):
+            raise ZeroDivisionError("by zero")
+
+        monkeypatch.setitem(embeddings.METHODS, "umap", stumble)
+        points = points_of(clusters(20)[1])
+        with pytest.raises(embeddings.NoMap, match=r"umap stumbles .*by zero"):
+            embeddings.embed("umap", points)
+        assert np.isfinite(embeddings.embed("pca", points).coordinates).all()
+
+
+class TestChance:
+    def test_shuffled_maps_are_found_out_and_true_ones_are_not(self):
+        _, features = clusters(60)
+        points = points_of(features)
+        true = embeddings.embed("tsne", points).coordinates
+        kept = map_quality.quality(points.unit, points.graph, true, 0)
+        assert not map_quality.is_chance(kept["knn_preservation"], kept["k"], kept["sample"], 60)
+        chance = []
+        for seed in range(40):
+            shuffled = np.random.default_rng(seed).permutation(true)
+            found = map_quality.quality(points.unit, points.graph, shuffled, 0)
+            chance.append(map_quality.is_chance(found["knn_preservation"], found["k"], found["sample"], 60))
+        assert np.mean(chance) > 0.9
+        assert map_quality.kept_by_chance(15, 61) == 0.25
+
+    def test_of_three_images_nothing_can_be_told_from_chance(self):
+        assert map_quality.is_chance(1.0, 1, 3, 3)

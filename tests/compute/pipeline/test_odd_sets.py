@@ -1,0 +1,75 @@
+"""Sets of images that a person may have and no benchmark has: what the command makes of them, and says."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from compute.__main__ import main
+from featurestore.reader import Store
+from featurestore.upkeep.verify import verify
+
+pytestmark = pytest.mark.slow
+
+ONE_FEATURE = """
+import torch
+from torch import nn
+
+class RedMinusBlue(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 1, bias=False)
+        self.pool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(1, 2)
+        self.conv.weight.data[:] = torch.tensor([1.0, 0.0, -1.0]).view(1, 3, 1, 1)
+
+    def forward(self, x):
+        return self.fc(torch.flatten(self.pool(self.conv(x)), 1))
+
+def net():
+    return RedMinusBlue()
+"""
+
+
+def build(folder, *arguments):
+    """Build a store of the images in the folder by a small network; return its run."""
+    network = folder.parent / "network.py"
+    network.write_text(ONE_FEATURE)
+    store = str(folder.parent / "out")
+    options = f"--model {network}:net --images {folder} --size 16 --device cpu --threads 1".split()
+    assert main(["store", *options, "--store", store, *arguments]) == 0
+    assert verify(store) == []
+    return Store(store).open()
+
+
+def plain(color, side=16):
+    return Image.new("RGB", (side, side), color)
+
+
+def test_a_map_without_numbers_is_left_out_and_the_rest_is_there(tmp_path, capsys):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(30):
+        plain((200 + number, 30, 40)).save(folder / f"red{number:02}.png")
+    plain((30, 30, 200)).save(folder / "blue.png")
+    run = build(folder, "--stages", "neighbors,grid")
+    assert run.table("maps")["method"].to_pylist() == ["pca", "tsne"]
+    assert run.table("grids")["method"].unique().to_pylist() == ["pca", "tsne"]
+    assert list(run.manifest.notes["left_out"]) == ["map umap"]
+    assert any(line.startswith("left out: map umap: ") for line in run.manifest.remarks)
+    said = capsys.readouterr()
+    assert "note: left out: map umap" in said.out and "not finite" in said.err
+    assert len(run.neighbors("feature", 3)) == 20
+
+
+def test_equal_images_are_at_one_place_and_it_is_said(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(12):
+        plain((9, 30, 40)).save(folder / f"{number}.png")
+    run = build(folder, "--stages", "neighbors,grid")
+    for row in run.table("maps").to_pylist():
+        said = json.loads(row["parameters"])
+        assert row["method"] == "pca" or said["instead"] == "pca, all images have the same features"
+    assert np.isfinite(run.embedding("tsne")["x"].to_numpy()).all()
+    assert run.table("neighbors").num_rows == 0
