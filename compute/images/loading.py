@@ -11,10 +11,10 @@ from typing import TypeVar
 import torch
 from PIL import Image
 
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph, shown
-from compute.images.room import DECODED, decoded_size
 from compute.images.sources import ImageSource, Item
 
 THUMBNAIL_SIDE = 128

@@ -99,7 +99,9 @@ def _controls(opened: Opened[MapView]) -> None:
 
 
 def _segments(label: str, name: str, options: list[str], words: dict[str, str]) -> None:
-    st.segmented_control(label, options, key=_key(name), format_func=lambda each: words.get(each, each))
+    st.segmented_control(
+        label, options, key=_key(name), format_func=lambda each: plain(words.get(each, each))
+    )
 
 
 def _selected(opened: Opened[MapView]) -> None:
@@ -122,7 +124,7 @@ def _selected(opened: Opened[MapView]) -> None:
 def _quality(opened: Opened[MapView]) -> None:
     found = _quality_of(opened.run, opened.view.map)
     if found["instead"]:
-        st.caption(f"Not {map_name(opened.view.map)}'s own map: {found['instead']}.")
+        st.caption(plain(f"Not {map_name(opened.view.map)}'s own map: {found['instead']}."))
     if found["trustworthiness"] is None:
         st.caption("Too few images to say how true the map is to feature space.")
     else:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import streamlit as st
 from PIL import Image
 
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Box
 from compute.images.raster import Photograph, shown
-from compute.images.room import DECODED, decoded_size
 from compute.reports.drawing.run_images import box_of, preprocessing_of
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER

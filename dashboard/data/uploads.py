@@ -10,8 +10,8 @@ import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.reading import check_readable
-from compute.images.room import DECODED, decoded_size
 from dashboard.data import runs
 from dashboard.data.content_store import name_of
 

@@ -151,7 +151,7 @@ def _maps(pair: Pair) -> Numbers:
 
 
 def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:
-    label = f"{map_name(name)} residual"
+    label = f"{plain(map_name(name))} residual"
     try:
         aligned = comparison.moved(*pair.runs, name).aligned
     except ValueError as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import streamlit as st
 
-from compute.images.room import DECODED, decoded_size
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.sources import names_apart
 from compute.reports.neighbors import Nearest, how_found, neighbors_of_file
 from dashboard.components import GridItem, image_grid

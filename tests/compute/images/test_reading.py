@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from compute.images.decoding import decoded_size
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import PAGES, Raster, shown
 from compute.images.reading import Form, check_readable, read
-from compute.images.room import Room, decoded_size
 from compute.images.survey import survey, with_survey
+from compute.runtime.room import Room
 from tests.compute.images.test_formats import BANDS, npy, tiff_file
 
 RNG = np.random.default_rng(1)
