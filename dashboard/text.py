@@ -16,8 +16,17 @@ NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udf
 JOINER = "\u2060"
 """Nothing to be seen, and no place for a line to end."""
 
-FOUND_LATE = re.compile(r"(?<=:)(?=\S)|(?<=www)(?=\.)|(?<=@)(?=\w)|(?<=[<>~-])(?=[->=])", re.IGNORECASE)
-"""Within what Streamlit looks for once escapes are read: addresses, icons (:smile:), arrows (->), dashes."""
+FOUND_LATE = re.compile(
+    "|".join(
+        [
+            r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)",
+            r"(?<=:)(?=[\w+/-]+:)",
+            r"(?<=(?<!\S)[<>~-])(?=[>=-](?!\S))|(?<=(?<!\S)<)(?=->(?!\S))",
+        ]
+    ),
+    re.IGNORECASE,
+)
+"""Places within what Streamlit looks for once escapes are read: addresses; icons (:smile:); arrows, dashes."""
 
 COMMAND = re.compile(r"`((?:make|python|--)[^`]*)`")
 """What a message has between backticks by our own hand: a command or an option of one."""

@@ -26,7 +26,7 @@ def selections(store: str) -> ContentStore:
 
 @st.cache_resource(show_spinner=False)
 def _selections(folder: str) -> ContentStore:
-    disk = DiskCache(Path(folder) / FOLDER, DISK_BYTES, slack=SLACK, most_files=MOST_ON_DISK)
+    disk = DiskCache(Path(folder) / FOLDER, DISK_BYTES, slack=SLACK, most_files=MOST_ON_DISK, beside=True)
     return ContentStore("the selection", _in_memory(), disk)
 
 

@@ -51,8 +51,8 @@ def cells(opened: Opened[MapView]) -> None:
     view, run = opened.view, opened.run
     if view.kind not in runs.choices(run).grids.get(view.map, ()):
         st.info(
-            f"This run has no such grid of {plain(map_name(view.map))}: `python -m compute store --stages grid …` "
-            "makes it.",
+            f"This run has no such grid of {plain(map_name(view.map))}: "
+            "`python -m compute store --stages grid …` makes it.",
             icon=":material/grid_off:",
         )
         return

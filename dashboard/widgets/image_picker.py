@@ -173,4 +173,4 @@ def _receive(cls: type[ViewState], slot: Slot) -> None:
     try:
         slot.choose(cls, **{slot.upload: uploads().add(file.getvalue(), file.name)})
     except ValueError as error:
-        st.session_state[f"{name} problem"] = f"{file.name}: {error}"
+        st.session_state[f"{name} problem"] = f"the file {file.name}: {error}"

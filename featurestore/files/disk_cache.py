@@ -41,6 +41,7 @@ class DiskCache:
         durable: bool = True,
         slack: float = 0.0,
         most_files: int | None = None,
+        beside: bool = False,
     ):
         """Open a cache; its folder is made when the first file is written.
 
@@ -52,12 +53,14 @@ class DiskCache:
             then as much is left free, so that a write costs the same however many there are; 0 counts them at
             each write.
         most_files: a limit of their number, if there is one: the smallest file takes a block of the disk.
+        beside: they are counted in a thread of its own, and no write waits for it.
         """
         self.folder, self.limit_bytes = folder, limit_bytes
         self._subfolders, self._private, self._durable, self._slack = subfolders, private, durable, slack
         self._lock = threading.Lock()
         # What others have written before is counted at the first write.
         self._written, self._most_files, self._new_files = limit_bytes, most_files, 0
+        self._beside = beside
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file; what alone is larger than the limit is not kept.
@@ -69,7 +72,12 @@ class DiskCache:
         path = self._path(name)
         make_folder(path.parent, private=self._private)
         publish(path, lambda file: file.write(content), scratch=self.folder, durable=self._durable)
-        self._make_room(name, len(content))
+        if not self._is_due(len(content)):
+            return
+        if self._beside:
+            threading.Thread(target=self._make_room, args=(name,), daemon=True).start()
+        else:
+            self._make_room(name)
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None where it is not there or can't be read. It counts as no use."""
@@ -107,15 +115,19 @@ class DiskCache:
         """Return the size of all files together."""
         return sum(each.bytes for each in self._scan(self.folder))
 
-    def _make_room(self, newest: str, written: int) -> None:
-        """Remove the least recently used files until the rest fits, and what killed writers left."""
+    def _is_due(self, written: int) -> bool:
+        """Note a written file; return whether so much was written that all are to be counted."""
         with self._lock:
             self._written += written
             self._new_files += 1
             few = self._most_files is None or self._new_files < self._slack * self._most_files
             if few and self._written < self._slack * self.limit_bytes:
-                return
+                return False
             self._written = self._new_files = 0
+            return True
+
+    def _make_room(self, newest: str) -> None:
+        """Remove the least recently used files until the rest fits, and what killed writers left."""
         size, most, full = 0, (1 - self._slack) * self.limit_bytes, self._most_files
         # The newest may have the same time as others, and stays.
         for number, each in enumerate(sorted(self.files(), key=lambda each: each.name != newest)):

@@ -78,7 +78,7 @@ ACTIVE = """evil => {
     + new URL(href(each)).host) } catch { return false } })
   const formatted = all.filter(each => /^(STRONG|EM|CODE|H[1-6]|LI|B|I)$/.test(each.tagName)
     && /^(Expired|heading|list|bold|b|c)/.test(each.textContent.trim()))
-  const others = all.filter(each => /katex|stMarkdownColored/.test(String(each.className)))
+  const others = all.filter(each => /katex|ColoredBackground/.test(String(each.className)))
   return [...leads, ...formatted, ...others].map(each => each.outerHTML.slice(0, 200))
     .concat(window.ran === undefined ? [] : ['ran'])
 }"""

@@ -81,6 +81,11 @@ def words(app: AppTest) -> str:
     return unescaped("\n".join(each.value for each in drawn))
 
 
+def said(messages) -> str:
+    """What the first of these messages says, such as `app.error`."""
+    return unescaped(messages[0].value)
+
+
 def unescaped(markdown: str) -> str:
     """The text that Markdown of `dashboard.text.plain` shows."""
     return re.sub(r"\\(.)", r"\1", markdown).replace(JOINER, "")
@@ -88,12 +93,14 @@ def unescaped(markdown: str) -> str:
 
 def markdown(app: AppTest) -> list[str]:
     """All that the browser reads as Markdown: texts and messages, labels, captions, cells."""
-    return [text for block in _blocks(app.main) if hasattr(block, "proto") for text in _texts(block.proto)]
+    blocks = [block for block in _blocks(app.main) if getattr(block, "type", "") not in NOT_MARKDOWN]
+    return [text for block in blocks if hasattr(block, "proto") for text in _texts(block.proto)]
 
 
 MARKDOWN = frozenset({"body", "label", "caption", "text", "help", "delta", "message"})
 """Names of the fields of Streamlit's messages that hold it."""
-NOT_MARKDOWN = frozenset({"html", "code", "text_element", "bidi_component"})
+NOT_MARKDOWN = frozenset({"html", "code", "text", "bidi_component"})
+"""Kinds of elements that hold none."""
 
 
 def _blocks(block):
@@ -109,7 +116,7 @@ def _texts(message) -> Iterator[str]:
         if isinstance(value, str):
             if field.name in MARKDOWN:
                 yield value
-        elif field.name not in NOT_MARKDOWN and field.message_type is not None:
+        elif field.message_type is not None:
             for each in value if field.is_repeated else [value]:
                 yield from _texts(each)
 

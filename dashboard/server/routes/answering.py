@@ -113,7 +113,7 @@ def endpoint_of(
         try:
             payload = await workers.run(work)
         except Busy:
-            return PlainTextResponse(BUSY, status_code=503, headers={**PLAIN, "Retry-After": "2"})
+            return busy()
         except (Damaged, Unavailable, pa.ArrowException, OSError):
             return PlainTextResponse(BROKEN, status_code=500, headers=PLAIN)
         except (ValueError, LookupError, OverflowError):
@@ -143,6 +143,11 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
     """Yield a content bit by bit: sent whole, it would be copied for each who is slow to take it."""
     for start in range(0, len(content), PIECE):
         yield content[start : start + PIECE]
+
+
+def busy() -> Response:
+    """Return what is said where too many requests wait."""
+    return PlainTextResponse(BUSY, status_code=503, headers={**PLAIN, "Retry-After": "2"})
 
 
 def not_found(_: Request) -> Response:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard.server.routes.answering import BUSY, PLAIN
+from dashboard.server.routes.answering import PLAIN, busy
 from dashboard.server.routes.workers import LIGHT, Busy
 from dashboard.sharing.short_links import ShortLinks
 from dashboard.views.navigation import address
@@ -30,7 +30,7 @@ def link_routes(open_links: Callable[[str], ShortLinks]) -> list[Route]:
         except ValueError:
             view = None
         except Busy:
-            return PlainTextResponse(BUSY, status_code=503, headers=PLAIN)
+            return busy()
         if view is None:
             return PlainTextResponse(UNKNOWN, status_code=404, headers=PLAIN)
         # The folder may have another name here than where the link was made.

@@ -11,8 +11,8 @@ from compute.reports.grid import grid, grid_picture
 from dashboard.components import loader
 from dashboard.data import image_search
 from dashboard.server.routes import map_bytes
-from dashboard.server.routes.answering import BINARY, OpenRun, Payload, endpoint_of, not_found, respond
-from dashboard.server.routes.workers import COSTLY, DRAWING, LIGHT
+from dashboard.server.routes.answering import BINARY, OpenRun, Payload, busy, endpoint_of, not_found, respond
+from dashboard.server.routes.workers import COSTLY, DRAWING, LIGHT, Busy
 from dashboard.views.data_url import media_type
 from dashboard.views.query_text import LONGEST
 from featurestore.reader import Run
@@ -38,7 +38,10 @@ def make_routes(open_run: OpenRun) -> list[Route]:
 
 async def _frontend(request: Request) -> Response:
     name = request.path_params["name"]
-    content = await LIGHT.run(lambda: loader.bundle(name)) if name in loader.NAMES else None
+    try:
+        content = await LIGHT.run(lambda: loader.bundle(name)) if name in loader.NAMES else None
+    except Busy:
+        return busy()
     if content is None:
         return not_found(request)
     return respond(Payload(content, "text/javascript"), request.headers)
