@@ -26,7 +26,7 @@ FOUND_LATE = re.compile(
     ),
     re.IGNORECASE,
 )
-"""Places within what Streamlit looks for once escapes are read: addresses; icons (:smile:); arrows, dashes."""
+"""Places within what Streamlit looks for once escapes are read: addresses, icons (:smile:), arrows."""
 
 COMMAND = re.compile(r"`((?:make|python|--)[^`]*)`")
 """What a message has between backticks by our own hand: a command or an option of one."""

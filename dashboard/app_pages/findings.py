@@ -68,7 +68,9 @@ def _has(kept: FindingFile, find: str) -> bool:
 
 def _card(folder: Folder, kept: FindingFile) -> None:
     if kept.finding is None:
-        st.error(sentence(f"{kept.slug}.toml can't be read: {kept.problem}"), icon=":material/error:")
+        st.error(
+            sentence(f"the file {kept.slug}.toml can't be read: {kept.problem}"), icon=":material/error:"
+        )
         return
     finding, opens = kept.finding, _opens(kept.finding)
     picture, words, numbers = st.columns([2, 4, 3], gap="medium")

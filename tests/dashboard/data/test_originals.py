@@ -78,7 +78,7 @@ def test_what_stands_in_a_file_that_a_manifest_names_is_not_said(here, serve, tm
         (tmp_path / name).write_text("user,hunter2\nroot,toor\n")
     asked = altered(run, images={**run.manifest.images, "spec": str(tmp_path / name)})
     with pytest.raises(ValueError, match="the server's log says why") as caught:
-        runs.original.__wrapped__(asked, READABLE)
+        runs.original(asked, READABLE)
     assert "hunter2" not in str(caught.value)
 
 

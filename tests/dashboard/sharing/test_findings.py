@@ -152,14 +152,14 @@ def test_what_can_not_be_checked_says_why(run, serve, tmp_path, capsys):
     folder.add(dataclasses.replace(base, page="gone"), None)
     assert check(folder.path) == 0
     out = capsys.readouterr().out
-    for words in (
+    for each in (
         "'elsewhere' is not served",
         "uploaded",
         "no map 'nowhere'",
         "no page 'gone'",
         "4 not checked",
     ):
-        assert words in out
+        assert each in out
 
 
 @pytest.mark.slow
