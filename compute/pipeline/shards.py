@@ -15,7 +15,7 @@ import torch
 from compute.images.loading import Picture, ahead, read_picture
 from compute.images.pixel_vectors import pixel_vectors
 from compute.occlusion.maps import OcclusionMaps
-from compute.pipeline.job import Job
+from compute.pipeline.job import UNREAD, Job
 from compute.pipeline.stages.activations import UNREADABLE_SCORES, feature_rows, image_rows
 from compute.pipeline.stages.channels import ChannelValues, Summary, merge, summarise
 from compute.pipeline.stages.occlusion import occlusion_table
@@ -149,7 +149,7 @@ def _picture(job: Job, row: int) -> Picture:
     ValueError where it is not what it was when the job began, or is not there for this machine.
     """
     picture = read_picture(job.source, job.items[row], job.model.preprocessing)
-    if picture.sha256 != job.digests[row]:
+    if (picture.sha256 or f"{UNREAD}{picture.reason}") != job.digests[row]:
         what = "its bytes are others" if picture.sha256 else picture.reason
         raise ValueError(
             f"{job.items[row].path} in {job.source.root} is not what it was when the run began: {what}"
