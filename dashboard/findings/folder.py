@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from compute.images.encoding import encoded
+from compute.images.encoding import encoded, opened
 from dashboard.data import runs
 from dashboard.findings.record import Finding
 from featurestore.files.atomic import fsync_folder, make_folder, publish
@@ -92,8 +92,8 @@ def slug_of(title: str) -> str:
 
 def thumbnail_of(picture: bytes) -> bytes:
     """Return a picture scaled down to at most SIDE pixels, as PNG."""
-    with Image.open(io.BytesIO(picture)) as opened:
-        small = opened.convert("RGB")
+    with opened(picture) as whole:
+        small = whole.convert("RGB")
         small.thumbnail((SIDE, SIDE))
     return encoded(small, optimize=True)
 
