@@ -52,6 +52,9 @@ LATER = {
 }  # fmt: skip
 
 
+MAX_CLASSES_BYTES = 2**26
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """What a person says of a model; `load` makes it.
@@ -362,6 +365,11 @@ def _classes(
 
 def _read_classes(path: Path, count: int) -> tuple[str, ...]:
     try:
+        # A pipe has no end that could be waited for, nor has a device.
+        if path.exists() and not path.is_file():
+            raise OSError("it is no file")
+        if path.exists() and path.stat().st_size > MAX_CLASSES_BYTES:
+            raise OSError(f"it has more than {MAX_CLASSES_BYTES:,} bytes")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the class names {str(path)!r} can't be read: {error}") from error
