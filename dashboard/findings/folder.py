@@ -122,6 +122,8 @@ def _claim(folder: Path, slug: str, text: str) -> str:
 
 def _read(file: Path) -> FindingFile:
     try:
+        if not file.is_file():  # a pipe would be waited for
+            raise ValueError("it is no file")
         if file.stat().st_size > LARGEST_TEXT:
             raise ValueError(f"it has more than {LARGEST_TEXT // 1024} KB")
         return FindingFile(file.stem, Finding.from_toml(file.read_text(encoding="utf-8")))

@@ -161,9 +161,9 @@ class _StreamedStorages:
 
     def __init__(self, data: Any):
         self.data = data
-        self.storages: dict[str, Storage] = {}
-        self.sizes: dict[str, int] = {}
-        self.places: dict[str, int] = {}
+        self.storages: dict[str | int, Storage] = {}
+        self.sizes: dict[str | int, int] = {}
+        self.places: dict[str | int, int] = {}
 
     def of(self, identity: Any) -> object:
         """Of the persistent id ("storage", type, key, device, number of elements, a view of it or None); of a
@@ -192,7 +192,7 @@ class _StreamedStorages:
             if start > end or count * self.sizes[key] < self.storages[key].size:
                 raise UnreadablePickle("its end is missing")
 
-    def _uint8(self, key: str) -> Tensor:
+    def _uint8(self, key: str | int) -> Tensor:
         self.data.seek(self.places[key])
         content = bytearray(self.data.read(self.storages[key].size))
         return torch.frombuffer(content, dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
