@@ -174,6 +174,7 @@ def _part(args: argparse.Namespace) -> "Part | None":
 
 
 def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
+    from compute.cli import own_functions
     from compute.images import sources as images
     from compute.images.sources.labels import said_of_labels
     from compute.images.survey import looking_at
@@ -194,7 +195,9 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     spec = zoo.ModelSpec.from_args(args).with_whole_paths()
     found: list[str] = []
     look = looking_at(source.read, [item.path for item in items], found.append)
-    model = zoo.load(spec, args.device, source.classes, look, source.further_classes)
+    model = zoo.load(spec, args.device, source.classes, look, further_names=source.further_classes)
+    if spec.runs_user_code:
+        own_functions.note(spec.model)
     if source.numbered:
         items = images.named(items, model.classes)
         found.append(_said_of_numbers(model.classes))

@@ -37,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--trust-model", nargs="*", default=[], metavar="FILE", help="the store's, if it has one"
     )
-    parser.add_argument("--name", default="dashboard", help="of the JSON file (default: %(default)s)")
+    parser.add_argument(
+        "--name", default="dashboard/reruns", help="of the JSON file in results/ (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     opening = report.seconds(lambda: Store(options.store).open())
     number = Store(options.store).open().image_count

@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=2)
     parser.add_argument("--gzip", action="store_true", help="from a browser that takes no Brotli")
     parser.add_argument("--shown", action="store_true", help="never hide the page, and say what moves")
-    parser.add_argument("--write", action="store_true", help="keep the result in results/first_visits.json")
+    parser.add_argument("--write", action="store_true", help="keep the result")
     chosen = parser.parse_args()
     rows = []
     with dashboard(chosen.stores) as address, sync_playwright() as playwright:
@@ -75,7 +75,7 @@ def main() -> None:
         "their largest. To see: something of the page below its header bar. To stand: the script has ended."
     )
     if chosen.write:
-        report.write("first_visits", "First visits", COLUMNS, rows, [note])
+        report.write("dashboard/first_visits", "First visits", COLUMNS, rows, [note])
 
 
 def _row(browser: Browser, page: str, address: str, chosen: argparse.Namespace) -> list[Any]:

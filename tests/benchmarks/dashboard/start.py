@@ -42,7 +42,9 @@ EXPECTED = {"compute salency, spelt wrong": 2, "compute saliency, a model spelt 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--write", action="store_true", help="keep the result in results/start.json")
+    parser.add_argument(
+        "--write", action="store_true", help="keep the result in results/dashboard/start.json"
+    )
     chosen = parser.parse_args()
     taken: dict[str, list[float]] = {name: [] for name in STARTS}
     for _ in range(chosen.rounds):
@@ -54,7 +56,7 @@ def main() -> None:
         print(*row, sep="  ")
     note = f"Medians (least-most) of {chosen.rounds} alternating rounds, user and system time, one thread."
     if chosen.write:
-        report.write("start", "Starting", COLUMNS, rows, [note], {"seconds": taken})
+        report.write("dashboard/start", "Starting", COLUMNS, rows, [note], {"seconds": taken})
 
 
 def cpu_seconds(arguments: tuple[str, ...], expected: int) -> float:

@@ -52,15 +52,32 @@ def write(
     device: str | None = None,
     load: float | None = None,
 ) -> Path:
-    """Writes `results/<name>.json` with this machine and today's date.
+    """Writes `results/<name>.json` with what `made` takes."""
+    return keep(name, made(title, columns, rows, notes, details, device, load))
+
+
+def made(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | float]],
+    notes: Sequence[str] = (),
+    details: Mapping[str, object] | None = None,
+    device: str | None = None,
+    load: float | None = None,
+) -> Report:
+    """Return a report with this machine and today's date.
 
     device: an accelerator's name, where one was used. load: the mean load while it ran (1 minute, from
     `load`); the present one if left out.
     """
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    report = Report(title, columns, rows, machine(device, load), date, notes, details or {})
+    return Report(title, columns, rows, machine(device, load), date, notes, details or {})
+
+
+def keep(name: str, report: Report) -> Path:
+    """Write a report to `results/<name>.json`; name: with its folder, such as "dashboard/start"."""
     path = RESULTS / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(report), indent=1) + "\n")
     return path
 
@@ -70,7 +87,8 @@ def read(name: str) -> Report:
 
 
 def names() -> list[str]:
-    return sorted(path.stem for path in RESULTS.glob("*.json"))
+    """Return the names of all results, with their folders, sorted."""
+    return sorted(str(path.relative_to(RESULTS).with_suffix("")) for path in RESULTS.rglob("*.json"))
 
 
 def machine(device: str | None = None, load_then: float | None = None) -> dict[str, object]:
@@ -95,6 +113,19 @@ def seconds(work: Callable[[], object], clock: Callable[[], float] = perf_counte
     started = clock()
     work()
     return clock() - started
+
+
+def waiting_for(device: torch.device, clock: Callable[[], float] = perf_counter) -> Callable[[], float]:
+    """Return a clock that is read once the device has done all that it was given: CUDA computes while the
+    host goes on."""
+    if device.type != "cuda":
+        return clock
+
+    def read() -> float:
+        torch.cuda.synchronize(device)
+        return clock()
+
+    return read
 
 
 def alternately(

@@ -7,7 +7,7 @@ import re
 
 from tests.benchmarks.reporting.report import markdown, read
 
-BETWEEN = re.compile(r"(<!-- benchmark (\w+) -->\n).*?(\n<!-- end \2 -->)", re.DOTALL)
+BETWEEN = re.compile(r"(<!-- benchmark ([\w/]+) -->\n).*?(\n<!-- end \2 -->)", re.DOTALL)
 
 
 def written(page: str) -> str:

@@ -72,8 +72,8 @@ def items_of_files(
         )
     if not paths:
         raise ValueError(f"no images in {where}: {_found(files)}; accepted are {', '.join(ACCEPTED)}")
-    left = set(files).difference(paths, others)
-    if left := [path for path in left if path.suffix.lower() not in ignored]:
+    taken = {*paths, *others}
+    if left := [path for path in files if path not in taken and path.suffix.lower() not in ignored]:
         number = "1 file" if len(left) == 1 else f"{len(left):,} files"
         kinds = f"{_kinds(left)}, such as {min(left)}"
         notice(f"{number} left out in {where}, no image by name or content: {kinds}")
