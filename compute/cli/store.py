@@ -174,6 +174,7 @@ def _part(args: argparse.Namespace) -> "Part | None":
 
 
 def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
+    from compute.cli import own_functions
     from compute.images import sources as images
     from compute.images.survey import looking_at
     from compute.models import zoo
@@ -193,6 +194,8 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     found: list[str] = []
     look = looking_at(source.read, [item.path for item in items], found.append)
     model = zoo.load(spec, args.device, source.classes, look)
+    if spec.runs_user_code:
+        own_functions.note(spec.model)
     if source.numbered:
         items = images.named(items, model.classes)
         found.append(_said_of_numbers(model.classes))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from compute.images.encoding import encoded
+from compute.images.encoding import encoded, opened
 from dashboard.data import runs
 from dashboard.findings.record import Finding
 from featurestore.files.atomic import fsync_folder, make_folder, publish
@@ -92,8 +92,8 @@ def slug_of(title: str) -> str:
 
 def thumbnail_of(picture: bytes) -> bytes:
     """Return a picture scaled down to at most SIDE pixels, as PNG."""
-    with Image.open(io.BytesIO(picture)) as opened:
-        small = opened.convert("RGB")
+    with opened(picture) as whole:
+        small = whole.convert("RGB")
         small.thumbnail((SIDE, SIDE))
     return encoded(small, optimize=True)
 
@@ -122,6 +122,8 @@ def _claim(folder: Path, slug: str, text: str) -> str:
 
 def _read(file: Path) -> FindingFile:
     try:
+        if not file.is_file():  # a pipe would be waited for
+            raise ValueError("it is no file")
         if file.stat().st_size > LARGEST_TEXT:
             raise ValueError(f"it has more than {LARGEST_TEXT // 1024} KB")
         return FindingFile(file.stem, Finding.from_toml(file.read_text(encoding="utf-8")))

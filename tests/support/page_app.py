@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.data.trusted_code import pinned
 from dashboard.settings import VARIABLE, Settings
 from featurestore.manifest import MANIFEST, Manifest, read_manifest
 from featurestore.reader import Store
@@ -24,7 +25,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, *stores: str | Path, **options) -> No
     No result is kept on disk unless `results_mb` says so: no test is to find another's.
     """
     environment: dict[str, str] = {}
-    Settings(tuple(map(str, stores)), "cpu", **{"results_mb": 0} | options).write(environment)
+    pinned(Settings(tuple(map(str, stores)), "cpu", **{"results_mb": 0} | options)).write(environment)
     monkeypatch.setenv(VARIABLE, environment[VARIABLE])
     st.cache_resource.clear()
 
