@@ -34,7 +34,7 @@ class Settings:
 
     stores: stores, or folders of stores, as paths or as addresses in object storage
     device: as in `compute.models.zoo.resolve_device`
-    trusted: files of the user's own networks that a live method may run
+    trusted: code of the operator's own that a live method may run: FILE.py:FUNCTION, FILE.py, MODULE:FUNCTION
     originals: folders, and addresses in object storage, that images may be read from which lie outside of the
         place that a run names
     results_mb: megabytes of live results that are kept beside a store; 0 keeps none
@@ -45,6 +45,7 @@ class Settings:
     live: whether live methods run
     jobs_per_minute: live jobs that one visitor may start; 0 for no limit
     visitors_mb: megabytes of memory for all that visitors make the server hold, see SHARES
+    trusted_sha256: of each trusted file when the server started (`dashboard.data.trusted_code.pinned`)
     """
 
     stores: tuple[str, ...] = ("stores",)
@@ -59,6 +60,7 @@ class Settings:
     jobs_per_minute: int = 30
     originals: tuple[str, ...] = ()
     visitors_mb: int = 1024
+    trusted_sha256: tuple[str, ...] = ()
 
     def write(self, environment: MutableMapping[str, str] = os.environ) -> None:
         """Leave the settings in the environment, where the server and its pages read them."""
@@ -85,10 +87,6 @@ class Settings:
     def base_path(self) -> str:
         """Return how the path of all addresses begins: "/featurescope", or "" at the top."""
         return urlsplit(self.public_url).path.rstrip("/")
-
-    def trusts(self, file: str) -> bool:
-        """Return whether the command line named this file."""
-        return Path(file).resolve() in {Path(each).resolve() for each in self.trusted}
 
 
 def find_stores(places: Iterable[str]) -> dict[str, Place]:

@@ -3,7 +3,9 @@
 Runs are told apart by their folder, which ends in the fingerprint.
 """
 
+import dataclasses
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,8 @@ from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, color_colu
 from compute.reports.drawing.coloring import coloring as coloring_of
 from compute.reports.drawing.further_columns import grouping_columns
 from compute.reports.drawing.run_images import read_original
-from dashboard.data import first_shown, image_search
-from dashboard.data.kept_bytes import KeptBytes
+from dashboard.data import first_shown, image_search, trusted_code
+from dashboard.data.content_store import KeptBytes
 from dashboard.settings import Settings, find_stores
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
@@ -255,23 +257,36 @@ def _truest_first(run: Run) -> list[str]:
     return [row["method"] for row in sorted(rows, key=lambda row: -(row["trustworthiness"] or 0))]
 
 
+def own_code(run: Run) -> trusted_code.Code | None:
+    """Return the code of the operator's own that the run's network is made by; None for a library's.
+
+    None too where this server doesn't trust that code.
+    """
+    with suppress(ValueError):
+        spec = zoo.ModelSpec.from_dict(run.manifest.model["spec"])
+        return trusted_code.trusted(spec.model, settings()) if spec.runs_user_code else None
+    return None
+
+
 def load_model(run: Run, known: Settings) -> Model:
     """Load the network that made the run.
 
     ValueError, saying what to do about it, where live methods are off, where the network is code of the
-    user's own that the command line did not name, and where its weights have changed.
+    user's own that the command line did not name or that has changed, and where its weights have changed.
     """
     if not known.live:
         raise ValueError("live methods are turned off on this server (--no-live); kept results still open")
     spec = zoo.ModelSpec.from_dict(run.manifest.model["spec"])
-    if spec.runs_user_code:
-        file = spec.model.rpartition(":")[0]
-        if not known.trusts(file):
-            raise ValueError(
-                f"live methods would run {file}, code of your own. If you trust it, start the dashboard with "
-                f"`--trust-model {file}` (make dashboard TRUST={file})"
-            )
-    loaded = zoo.load(spec, zoo.resolve_device(known.device), class_names=list(run.class_names))
+    code = trusted_code.trusted(spec.model, known) if spec.runs_user_code else None
+    if code is not None:
+        log.warning("live methods run %s, SHA-256 %s", *code)
+        spec = dataclasses.replace(spec, model=code.model)
+    loaded = zoo.load(
+        spec,
+        zoo.resolve_device(known.device),
+        class_names=list(run.class_names),
+        code=code and code.sha256,
+    )
     if loaded.weights_hash != run.manifest.model["weights_hash"]:
         raise ValueError(
             f"the weights of {loaded.name} are not those that made this run (they have changed since); "

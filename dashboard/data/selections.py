@@ -7,8 +7,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data import runs
-from dashboard.data.content_store import ContentStore
-from dashboard.data.kept_bytes import KeptBytes
+from dashboard.data.content_store import ContentStore, KeptBytes
 from dashboard.views.binding import View
 from dashboard.views.query_text import Notes
 from featurestore.files.disk_cache import DiskCache

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from compute.images.encoding import encoded
+from compute.images.encoding import encoded, opened
 from dashboard.data import runs
 from dashboard.findings.record import Finding
 from featurestore.files.atomic import fsync_folder, make_folder, publish
@@ -98,8 +98,8 @@ def slug_of(title: str) -> str:
 
 def thumbnail_of(picture: bytes) -> bytes:
     """Return a picture scaled down to at most SIDE pixels, as PNG."""
-    with Image.open(io.BytesIO(picture)) as opened:
-        small = opened.convert("RGB")
+    with opened(picture) as whole:
+        small = whole.convert("RGB")
         small.thumbnail((SIDE, SIDE))
     return encoded(small, optimize=True)
 
@@ -128,9 +128,11 @@ def _claim(folder: Path, slug: str, text: str) -> str:
 
 def _read(file: Path) -> FindingFile:
     try:
+        if not file.is_file():  # a pipe would be waited for
+            raise ValueError("it is no file")
         facts = file.stat()
         return _read_once(file, facts.st_mtime_ns, facts.st_size)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return FindingFile(file.stem, None, str(error))
 
 

@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.data.trusted_code import pinned
 from dashboard.settings import VARIABLE, Settings
 from dashboard.text import JOINER
 from featurestore.manifest import MANIFEST, Manifest, read_manifest
@@ -26,7 +27,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, *stores: str | Path, **options) -> No
     No result is kept on disk unless `results_mb` says so: no test is to find another's.
     """
     environment: dict[str, str] = {}
-    Settings(tuple(map(str, stores)), "cpu", **{"results_mb": 0} | options).write(environment)
+    pinned(Settings(tuple(map(str, stores)), "cpu", **{"results_mb": 0} | options)).write(environment)
     monkeypatch.setenv(VARIABLE, environment[VARIABLE])
     st.cache_resource.clear()
 

@@ -3,7 +3,6 @@ it was regenerated or is gone.
 """
 
 import dataclasses
-import shlex
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +13,7 @@ from dashboard.sharing.proof import Proof
 from dashboard.text import sentence
 from dashboard.views.definitions import CompareView
 from dashboard.widgets import errors
+from featurestore.errors import make_argument
 from featurestore.reader import Run, Store
 
 
@@ -29,18 +29,26 @@ def none_yet(view: CompareView, run: Run) -> None:
 
 
 def command(view: CompareView, run: Run) -> str:
-    """Return the `make store …` of a network of torchvision's over the images of this run."""
+    """Return the `make store …` of a network of torchvision's over the images of this run.
+
+    The store may be somebody else's: what it says is quoted for the shell and for make, and left out where it
+    can't be.
+    """
     place, chosen = runs.stores()[view.store], run.manifest.parameters
     folder = place.parent if isinstance(place, Path) else Path("stores")
+    images, limit, seed = (
+        run.manifest.images.get("spec"),
+        *(each if type(each) is int else None for each in map(chosen.get, ("limit", "seed"))),
+    )
     asked = {
         "MODEL": "torchvision:resnet18",
         "WEIGHTS": "DEFAULT",
-        "IMAGES": run.manifest.images.get("spec", "…"),
-        "LIMIT": chosen.get("limit"),
+        "IMAGES": images if isinstance(images, str) and images.isprintable() else "…",
+        "LIMIT": limit,
         "STORE": path_said(folder / f"{view.store}-resnet18"),
-        "ARGS": f"--seed {chosen['seed']}" if chosen.get("limit") and chosen.get("seed") else None,
+        "ARGS": f"--seed {seed}" if limit and seed else None,
     }
-    return shlex.join(["make", "store", *(f"{name}={value}" for name, value in asked.items() if value)])
+    return " ".join(["make store", *(make_argument(name, value) for name, value in asked.items() if value)])
 
 
 def offer(view: CompareView, other: Run) -> None:

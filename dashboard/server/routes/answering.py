@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dashboard.data import runs
-from dashboard.data.kept_bytes import KeptBytes
+from dashboard.data.content_store import KeptBytes
 from dashboard.server.routes.workers import COSTLY, LIGHT, Busy, Workers
 from featurestore.errors import Damaged, Unavailable
 from featurestore.reader import Run

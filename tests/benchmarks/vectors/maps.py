@@ -21,10 +21,10 @@ import torch
 
 from compute.neighbors.graph import Graph
 from compute.neighbors.map_quality import quality
-from compute.pipeline.stages.embeddings import METHODS, Points, embed, normalised, principal_components
+from compute.pipeline.stages.embeddings import METHODS, Points, embed, principal_components
 from compute.runtime.threads import fixed_threads
 from tests.benchmarks.reporting import report
-from tests.benchmarks.vectors.graphs import ours
+from tests.benchmarks.vectors.graphs import ours, unit_points
 
 SEED = 0
 COLUMNS = ("images", "map", "wall s", "CPU s", "GB at most", "trustworthiness", "measured in s")
@@ -34,7 +34,7 @@ def graph_of(path: Path, count: int, threads: int) -> Graph:
     """The graph of the first `count`, made where it isn't there."""
     kept = path.with_name(f"{path.stem}-graph-{count}.npz")
     if not kept.exists():
-        graph, _ = ours(normalised(np.array(np.load(path, mmap_mode="r")[:count])), threads)
+        graph, _ = ours(unit_points(path, count), threads)
         np.savez(kept, indices=graph.indices.astype(np.int32), distances=graph.distances)
     with np.load(kept) as arrays:
         return Graph(arrays["indices"], arrays["distances"])
@@ -43,7 +43,7 @@ def graph_of(path: Path, count: int, threads: int) -> Graph:
 def one(path: Path, count: int, method: str, threads: int) -> dict[str, float]:
     """In this process: what a map takes, its principal components included."""
     with fixed_threads(threads):
-        unit = normalised(np.array(np.load(path, mmap_mode="r")[:count]))
+        unit = unit_points(path, count)
         graph = graph_of(path, count, threads)
         wall, cpu = time.perf_counter(), time.process_time()
         points = Points(unit, graph, principal_components(unit, SEED), SEED, threads)

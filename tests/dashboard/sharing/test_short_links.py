@@ -8,8 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard.data.content_store import ContentStore
-from dashboard.data.kept_bytes import KeptBytes
+from dashboard.data.content_store import ContentStore, KeptBytes
 from dashboard.server.routes.links import link_routes
 from dashboard.sharing import short_links
 from dashboard.sharing.short_links import ShortLinks, name_of
