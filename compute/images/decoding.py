@@ -14,14 +14,18 @@ import numpy as np
 from PIL import Image, ImageOps
 
 FORMATS = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif"),
+    "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
-    "BMP": (".bmp",),
+    "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
-    "PPM": (".ppm", ".pgm", ".pbm"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "AVIF": (".avif", ".avifs"),
+    "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"),
 }
+"""By Pillow's names; how files of each are called, where a source goes by names."""
+
 EXTENSIONS = tuple(extension for extensions in FORMATS.values() for extension in extensions)
 
 MAX_PIXELS = 100_000_000

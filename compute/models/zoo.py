@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import torch
 from torch import nn
@@ -192,13 +193,15 @@ def load(
     class_names: Iterable[str] | None = None,
     look: Look | None = None,
     code: str | None = None,
+    further_names: Iterable[str] = (),
 ) -> Model:
     """The model that `spec` describes, ready to use.
 
     class_names: taken where neither `spec.classes` nor the weights name the classes and there are as many;
-    without them the classes are "class 0", "class 1", …  look: at images, for what `spec` leaves open of
-    their values (`as_loaded` then says it).  code: SHA-256 that the user's own file must have, if it matters.
-    Raises ValueError that names what is wrong and the choices.
+    without them the classes are "class 0", "class 1", …  further_names: taken in place of them where there
+    are as many of these.  look: at images, for what `spec` leaves open of their values (`as_loaded` then says
+    it).  code: SHA-256 that the user's own file must have, if it matters.  Raises ValueError that names what
+    is wrong and the choices.
     """
     device = resolve_device(device)
     insist_on_float32(device)
@@ -220,7 +223,7 @@ def load(
     return Model(
         architecture.module,
         preprocessing,
-        lambda count: _classes(spec, architecture, count, fallback),
+        lambda count: _classes(spec, architecture, count, (fallback, tuple(further_names))),
         name,
         device,
         spec.scores,
@@ -353,13 +356,14 @@ def _stem_channels(module: nn.Module) -> int | None:
 
 
 def _classes(
-    spec: ModelSpec, architecture: Architecture, count: int, fallback: tuple[str, ...]
+    spec: ModelSpec, architecture: Architecture, count: int, fallbacks: tuple[tuple[str, ...], ...]
 ) -> tuple[str, ...]:
     if spec.classes:
         return _read_classes(Path(spec.classes), count)
     if architecture.classes and len(architecture.classes) == count:
-        return architecture.classes
-    known = (each for each in (fallback, names_in_lists(fallback)) if len(each) == count)
+        return tuple(normalize("NFC", name) for name in architecture.classes)
+    choices = (names for fallback in fallbacks for names in (fallback, names_in_lists(fallback)))
+    known = (each for each in choices if len(each) == count)
     return next(known, tuple(f"class {index}" for index in range(count)))
 
 
@@ -373,7 +377,7 @@ def _read_classes(path: Path, count: int) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the class names {str(path)!r} can't be read: {error}") from error
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = tuple(normalize("NFC", line.strip()) for line in lines if line.strip())  # as labels are
     if len(names) != count:
         told = f"tells {count} classes apart" if count else "gives no class scores"
         raise ValueError(f"{str(path)!r} has {len(names)} class names, but the network {told}")
