@@ -16,6 +16,7 @@ import streamlit as st
 from compute.analysis.search import ExactSearch
 from compute.images import sources
 from compute.models import zoo
+from compute.models.architectures.hub import without_downloads
 from compute.models.model import Model
 from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, color_columns
 from compute.reports.drawing.coloring import coloring as coloring_of
@@ -272,7 +273,8 @@ def load_model(run: Run, known: Settings) -> Model:
     """Load the network that made the run.
 
     ValueError, saying what to do about it, where live methods are off, where the network is code of the
-    user's own that the command line did not name or that has changed, and where its weights have changed.
+    user's own that the command line did not name or that has changed, where its weights or class names have
+    changed, and where something would have to be downloaded.
     """
     if not known.live:
         raise ValueError("live methods are turned off on this server (--no-live); kept results still open")
@@ -281,15 +283,22 @@ def load_model(run: Run, known: Settings) -> Model:
     if code is not None:
         log.warning("live methods run %s, SHA-256 %s", *code)
         spec = dataclasses.replace(spec, model=code.model)
-    loaded = zoo.load(
-        spec,
-        zoo.resolve_device(known.device),
-        class_names=list(run.class_names),
-        code=code and code.sha256,
-    )
+    with without_downloads():
+        loaded = zoo.load(
+            spec,
+            zoo.resolve_device(known.device),
+            class_names=list(run.class_names),
+            code=code and code.sha256,
+        )
     if loaded.weights_hash != run.manifest.model["weights_hash"]:
         raise ValueError(
             f"the weights of {loaded.name} are not those that made this run (they have changed since); "
+            "regenerate the store with `make store` to use live methods"
+        )
+    # The store names their file: without this it could have any file's lines shown as classes.
+    if loaded.classes != run.class_names:
+        raise ValueError(
+            f"the class names of {loaded.name} are not those of this run (their file has changed since); "
             "regenerate the store with `make store` to use live methods"
         )
     return loaded
