@@ -44,10 +44,12 @@ COUNT ?= 100000
 RUNS  ?= 1000000
 
 INSTALLED := $(VENV)/.installed
+# What is given stays as it is: the shell looks into double quotes, but not into these.
+quoted = '$(subst ','\'',$($(1)))'
 # With an equals sign, since a value may begin with a minus.
-option = $(if $(strip $($(2))),--$(1)="$(strip $($(2)))")
+option = $(if $(strip $($(2))),--$(1)=$(call quoted,$(2)))
 # A default of this file's is not given where CONFIG may say otherwise.
-given = $(if $(and $(strip $(CONFIG)),$(filter file,$(origin $(2)))),,--$(1)="$(strip $($(2)))")
+given = $(if $(and $(strip $(CONFIG)),$(filter file,$(origin $(2)))),,--$(1)=$(call quoted,$(2)))
 
 .DEFAULT_GOAL := run
 .PHONY: run help install store store-digits dashboard findings check test fuzz torture load bench docs gallery screenshots clean
@@ -94,12 +96,12 @@ store: install ## build a store: CONFIG=store.toml, or MODEL= WEIGHTS= CHECKPOIN
 store-digits: ## build the store of the one-channel demo: scikit-learn's handwritten digits
 	@$(MAKE) --no-print-directory store MODEL=digits IMAGES=digits STORE=stores/digits
 
-dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py FINDINGS= RESULTS_MB=1024 ARGS=
-	$(PY) -m dashboard --stores "$(STORES)" --device "$(DEVICE)" --host "$(HOST)" --port "$(PORT)" \
-	  --findings "$(FINDINGS)" $(call option,trust-model,TRUST) $(call option,results-mb,RESULTS_MB) $(ARGS)
+dashboard: install ## serve the stores: STORES= DEVICE=auto HOST=127.0.0.1 PORT=8501 TRUST=model_file.py:function FINDINGS= RESULTS_MB=1024 ARGS=
+	$(PY) -m dashboard --stores $(call quoted,STORES) --device $(call quoted,DEVICE) --host $(call quoted,HOST) \
+	  --port $(call quoted,PORT) --findings $(call quoted,FINDINGS) $(call option,trust-model,TRUST) $(call option,results-mb,RESULTS_MB) $(ARGS)
 
 findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TRUST= ARGS=--current
-	$(PY) -m dashboard.findings --stores "$(STORES)" --findings "$(FINDINGS)" --device "$(DEVICE)" \
+	$(PY) -m dashboard.findings --stores $(call quoted,STORES) --findings $(call quoted,FINDINGS) --device $(call quoted,DEVICE) \
 	  $(call option,trust-model,TRUST) $(ARGS)
 
 check: install ## format, lint, types and the quick tests: a minute and a half

@@ -6,6 +6,7 @@ import re
 import sys
 from urllib.parse import urlsplit
 
+from dashboard.data import trusted_code
 from dashboard.server.streamlit_options import streamlit_options
 from dashboard.settings import Settings, check_places, find_stores
 
@@ -31,8 +32,9 @@ def parser() -> argparse.ArgumentParser:
         "--trust-model",
         action="append",
         default=[],
-        metavar="FILE",
-        help="a Python file of your own network that live methods may run; may be given several times",
+        metavar="FILE.py[:FUNCTION]",
+        help="code of your own network that live methods may run: that function of that file as it is now, "
+        "or without one those that you made stores with; may be given several times",
     )
     result.add_argument(
         "--originals",
@@ -70,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
         default=30,
         metavar="N",
         help="live jobs that a browser, and an address, may start; 0 for no limit (default: %(default)s)",
+    )
+    visitors.add_argument(
+        "--visitors-mb",
+        type=_whole,
+        default=1024,
+        metavar="MB",
+        help="memory for all that visitors make the server hold (default: %(default)s)",
     )
     visitors.add_argument(
         "--public-url",
@@ -117,15 +126,20 @@ def main(arguments: list[str] | None = None) -> int:
         not options.no_live,
         options.jobs_per_minute,
         tuple(options.originals),
+        options.visitors_mb,
     )
-    settings.write()
     try:
+        settings = trusted_code.pinned(settings)
         check_places(places)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    settings.write()
+    trusted_code.take_no_modules_from_stores(settings)
     names = ", ".join(find_stores(places)) or "none yet, the page says how to make one"
     address = options.public_url or f"http://{options.host}:{options.port}"
+    for line in trusted_code.said(settings):
+        print(line)
     print(f"Featurescope on {address} (stores: {names})", flush=True)
     # What uvicorn reads; its own default trusts whatever runs on this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = options.trust_proxy

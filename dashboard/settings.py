@@ -15,13 +15,26 @@ from featurestore.places import Place, folders_with, place
 VARIABLE = "FEATURESCOPE_SETTINGS"
 
 
+SHARES = {
+    "results": 8,
+    "answers": 8,
+    "sent files": 6,
+    "uploads": 4,
+    "messages": 3,
+    "originals": 2,
+    "selections": 1,
+}
+"""Of the memory for visitors, in 32nds: live results that have ended; answers of routes that took work; files
+on their way from a browser; uploaded images; messages of browsers; files of images read last; selections."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the command line says to the server.
 
     stores: stores, or folders of stores, as paths or as addresses in object storage
     device: as in `compute.models.zoo.resolve_device`
-    trusted: files of the user's own networks that a live method may run
+    trusted: code of the operator's own that a live method may run: FILE.py:FUNCTION, FILE.py, MODULE:FUNCTION
     originals: folders, and addresses in object storage, that images may be read from which lie outside of the
         place that a run names
     results_mb: megabytes of live results that are kept beside a store; 0 keeps none
@@ -31,6 +44,8 @@ class Settings:
     read_only: visitors pin, remove and upload nothing
     live: whether live methods run
     jobs_per_minute: live jobs that one visitor may start; 0 for no limit
+    visitors_mb: megabytes of memory for all that visitors make the server hold, see SHARES
+    trusted_sha256: of each trusted file when the server started (`dashboard.data.trusted_code.pinned`)
     """
 
     stores: tuple[str, ...] = ("stores",)
@@ -44,6 +59,8 @@ class Settings:
     live: bool = True
     jobs_per_minute: int = 30
     originals: tuple[str, ...] = ()
+    visitors_mb: int = 1024
+    trusted_sha256: tuple[str, ...] = ()
 
     def write(self, environment: MutableMapping[str, str] = os.environ) -> None:
         """Leave the settings in the environment, where the server and its pages read them."""
@@ -62,14 +79,14 @@ class Settings:
         """Return whether visitors may upload an image: it is shown to the network, and takes memory."""
         return self.live and not self.read_only
 
+    def share(self, part: str) -> int:
+        """Return the bytes of memory that one of SHARES may take."""
+        return self.visitors_mb * 2**20 * SHARES[part] // sum(SHARES.values())
+
     @property
     def base_path(self) -> str:
         """Return how the path of all addresses begins: "/featurescope", or "" at the top."""
         return urlsplit(self.public_url).path.rstrip("/")
-
-    def trusts(self, file: str) -> bool:
-        """Return whether the command line named this file."""
-        return Path(file).resolve() in {Path(each).resolve() for each in self.trusted}
 
 
 def find_stores(places: Iterable[str]) -> dict[str, Place]:

@@ -212,6 +212,7 @@ def _prune(options: argparse.Namespace) -> int:
                     "bytes": done.bytes,
                     "removed": [asdict(each) for each in done.removed],
                     "kept": done.kept,
+                    "left": done.left,
                 },
                 indent=1,
             )
@@ -219,6 +220,8 @@ def _prune(options: argparse.Namespace) -> int:
         return 0
     for name, why in sorted(done.kept.items()):
         print(f"keeps runs/{name}: {why}")
+    for place, why in sorted(done.left.items()):
+        print(f"keeps {place}: {why}")
     verb = "would remove" if options.dry_run else "removed"
     for each in done.removed:
         print(f"{verb} {each.where}: {each.why}, {each.bytes:,} bytes")

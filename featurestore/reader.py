@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.errors import NotComputed
+from featurestore.errors import NotComputed, make_argument
 from featurestore.files import locks
 from featurestore.files.arrays import matrix
 from featurestore.files.row_groups import RowGroups
@@ -44,7 +44,7 @@ class Store:
         if not (self.path / RUNS).is_dir():
             raise ValueError(
                 f"{self.path} is no store: it has no folder {RUNS!r}; make one with "
-                f"`make store STORE={self.path}` (python -m compute store --store ...)"
+                f"`make store {make_argument('STORE', self.path)}` (python -m compute store --store ...)"
             )
 
     def runs(self) -> list[str]:
@@ -346,7 +346,8 @@ def _list_files(folder: Place, manifest: Manifest, name: str) -> list[str]:
     if not files:
         raise NotComputed(
             f"table {name!r} is not computed in run {manifest.fingerprint}; there are: "
-            f"{', '.join(manifest.tables) or 'none'}. Make it with `make store STORE={folder.parents[1]}` "
+            f"{', '.join(manifest.tables) or 'none'}. Make it with "
+            f"`make store {make_argument('STORE', folder.parents[1])}` "
             f"(python -m compute store --stages {STAGES.get(name, 'activations')} ...)"
         )
     return files

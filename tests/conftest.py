@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from featurestore.objects.parts import FOLDER
 from tests.support.page_options import set_page_options
 from tests.support.servers.dashboard import CHROMIUM, FLAGS
 
@@ -13,6 +14,12 @@ REQUIRED = os.environ.get("FEATURESCOPE_REQUIRE_BROWSER") == "1"
 @pytest.fixture(scope="session", autouse=True)
 def page_options() -> None:
     set_page_options()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> None:
+    """What is kept on this machine (`featurestore.objects.parts`) is no test's to find or to leave."""
+    os.environ.setdefault(FOLDER, str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ the store.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -152,7 +153,8 @@ def _spec(args: argparse.Namespace, run: Run) -> ModelSpec:
     """The store's model; code of the user's is run only if the command line names its file itself."""
     spec = ModelSpec.from_dict(run.manifest.model["spec"])
     if args.model is None and spec.runs_user_code:
-        raise ValueError(f"the store's model is code, {spec.model}; to run it, name it: --model {spec.model}")
+        asked = f"--model {shlex.quote(spec.model)}"
+        raise ValueError(f"the store's model is code, {spec.model}; to run it, name it: {asked}")
     named = ModelSpec.from_args(argparse.Namespace(**{**vars(args), "model": args.model or spec.model}))
     given = {name: value for name, value in vars(named).items() if value is not None and name != "seed"}
     return replace(spec, **given)

@@ -174,9 +174,12 @@ def _part(args: argparse.Namespace) -> "Part | None":
 
 
 def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
+    from compute.cli import own_functions
     from compute.images import sources as images
+    from compute.images.sources.labels import said_of_labels
     from compute.images.survey import looking_at
     from compute.models import zoo
+    from compute.models.architectures.wordnet_numbers import are_wordnet_numbers, named_by_wordnet
     from compute.pipeline.choices import check_neighbors, check_seed, complete_stages
     from compute.pipeline.job import READERS, Job, image_digests, parameters
 
@@ -192,10 +195,15 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     spec = zoo.ModelSpec.from_args(args).with_whole_paths()
     found: list[str] = []
     look = looking_at(source.read, [item.path for item in items], found.append)
-    model = zoo.load(spec, args.device, source.classes, look)
+    model = zoo.load(spec, args.device, source.classes, look, further_names=source.further_classes)
+    if spec.runs_user_code:
+        own_functions.note(spec.model)
     if source.numbered:
         items = images.named(items, model.classes)
         found.append(_said_of_numbers(model.classes))
+    elif are_wordnet_numbers(items):
+        items = named_by_wordnet(items, model.classes)
+    found += said_of_labels(items, model.classes)
     chosen = parameters(
         model,
         args.stages,

@@ -1,9 +1,12 @@
-"""Pictures written as bytes of an image file."""
+"""Pictures written as bytes of an image file, and opened again."""
 
 import io
 from typing import Any
 
 from PIL import Image
+
+OWN_FORMATS = ("JPEG", "PNG", "WEBP")
+"""What this program writes."""
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
@@ -11,3 +14,11 @@ def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def opened(content: bytes) -> Image.Image:
+    """Open a picture of OWN_FORMATS; OSError for any other bytes.
+
+    What a store holds may be somebody else's, and Pillow gives some formats (PostScript) to other programs.
+    """
+    return Image.open(io.BytesIO(content), formats=OWN_FORMATS)

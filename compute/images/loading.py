@@ -11,10 +11,11 @@ from typing import TypeVar
 import torch
 from PIL import Image
 
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph, shown
-from compute.images.sources import ImageSource, Item
+from compute.images.sources import ImageSource, Item, Unreachable, Unread, reason_of
 
 THUMBNAIL_SIDE = 128
 LOSSLESS_SIDE = 64
@@ -41,17 +42,32 @@ class Picture:
 
 
 def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) -> Picture:
-    """Never raises for a bad image: what is wrong with it is the picture's `reason`."""
+    """Never raises for a bad image: what is wrong with it is the picture's `reason`, in words that are the
+    same on every machine. Unreachable where the place of the images can't be asked.
+    """
     try:
         data = source.read(item.path)
+    except Unreachable:
+        raise
     except (OSError, ValueError) as error:
-        return Picture(reason=str(error))
+        return Picture(reason=unread_because(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        image = preprocessing.read(data)
-        return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
-    except (ValueError, MemoryError, RuntimeError) as error:  # torch says RuntimeError where memory is short
-        return Picture(digest, reason=str(error) or "there is not enough memory for it")
+        with DECODED.taking(decoded_size(data)):
+            image = preprocessing.read(data)
+            return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
+    except ValueError as error:
+        return Picture(digest, reason=str(error))
+    except (MemoryError, RuntimeError) as error:  # torch says RuntimeError where memory is short
+        short = isinstance(error, MemoryError) or "memory" in str(error) or not str(error)
+        return Picture(digest, reason="there is not enough memory for it" if short else str(error))
+
+
+def unread_because(error: OSError | ValueError) -> str:
+    """Say why an image's bytes can't be had, without the place and the system's own words."""
+    if isinstance(error, Unread):
+        return error.reason
+    return reason_of(error) if isinstance(error, OSError) else str(error)
 
 
 def thumbnail(image: Photograph) -> bytes:

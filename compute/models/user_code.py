@@ -1,39 +1,46 @@
 """Networks that a function of the user's makes: in a Python file, or in a module that Python can import."""
 
 import importlib
-import importlib.util
 import inspect
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 from torch import nn
 
 from compute.models.naming import check_file
+from compute.models.source_files import Changed, beside, check_unchanged, executed, source_of
 from compute.runtime.seeding import seeded
 from compute.runtime.suggestions import did_you_mean
 from compute.runtime.vision_layers import prepare_torchvision
 
 
-def from_file(path: Path, function: str, seed: int) -> nn.Module:
-    """What `function` in the Python file `path` returns; runs that file.
+def from_file(path: Path, function: str, seed: int, sha256: str | None = None) -> nn.Module:
+    """What `function` in the Python file `path` returns; runs that file, as source (`source_files`).
 
-    The file may import its neighbours, also as the package that it is part of. Raises ValueError where there
-    is no such function, it stops, or it returns no network.
+    The file may import its neighbours, also as the package that it is part of; of a link, those of the file
+    that it leads to. sha256: of the bytes that the file must have, None for any. Raises ValueError where it
+    has others, there is no such function, it stops, or it returns no network.
     """
     check_file(path, function)
     prepare_torchvision()  # their code may import it
-    with seeded(seed), _beside(path):
-        code = _executed(path)
+    resolved = path.resolve()
+    with seeded(seed), beside(resolved):
+        try:
+            code = executed(resolved, sha256)
+        except Changed:
+            raise
+        except Exception as error:
+            raise ValueError(f"{path} stopped with {type(error).__name__}: {error}") from error
         return _called(_function(code, str(path), function), f"{path.name}:{function}")
 
 
-def from_module(module: str, function: str, seed: int) -> nn.Module:
-    """What `function` in a module returns that Python finds by its name; runs that module. Raises as
-    `from_file`."""
+def from_module(module: str, function: str, seed: int, sha256: str | None = None) -> nn.Module:
+    """What `function` in a module returns that Python finds by its name; runs that module, as Python imports
+    it. sha256: of its source, None for any. Raises as `from_file`."""
     prepare_torchvision()  # their code may import it
+    if sha256 is not None:
+        check_unchanged(source_of(module), sha256)
     with seeded(seed):
         try:
             code = importlib.import_module(module)
@@ -47,59 +54,6 @@ def from_module(module: str, function: str, seed: int) -> nn.Module:
         except Exception as error:
             raise ValueError(f"{module} stopped with {type(error).__name__}: {error}") from error
         return _called(_function(code, module, function), f"{module}:{function}")
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[None]:
-    """Lets a file import its neighbours while it runs; another file's neighbours of the same name are
-    others."""
-    folders, before = _import_folders(path.resolve()), set(sys.modules)
-    own = (
-        path.resolve().parent
-        if len(folders) == 1
-        else folders[-1] / _package_name(path.resolve()).split(".")[0]
-    )
-    sys.path[:0] = map(str, folders)
-    try:
-        yield
-    finally:
-        for folder in folders:
-            sys.path.remove(str(folder))
-        for name in set(sys.modules) - before:
-            if own in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
-                del sys.modules[name]
-
-
-def _import_folders(path: Path) -> list[Path]:
-    """The file's own folder and, where that is a package, the folder that the outermost package lies in."""
-    package = _package_name(path)
-    return [path.parent, *([path.parents[package.count(".") + 1]] if package else [])]
-
-
-def _package_name(path: Path) -> str:
-    """Of the package that a file is part of, such as "models.blocks"; "" for none."""
-    names: list[str] = []
-    for folder in path.parents:
-        if not (folder / "__init__.py").is_file() or not folder.name.isidentifier():
-            break
-        names.insert(0, folder.name)
-    return ".".join(names)
-
-
-def _executed(path: Path) -> ModuleType:
-    package = _package_name(path.resolve())
-    name = f"{package}.{path.stem}" if package else f"user_network_{path.stem}"
-    specification = importlib.util.spec_from_file_location(name, path)
-    if specification is None or specification.loader is None:
-        raise ValueError(f"{str(path)!r} is not a Python file")
-    code = importlib.util.module_from_spec(specification)
-    # Dataclasses in the file look their module up by name.
-    sys.modules[specification.name] = code
-    try:
-        specification.loader.exec_module(code)
-    except Exception as error:
-        raise ValueError(f"{path} stopped with {type(error).__name__}: {error}") from error
-    return code
 
 
 def _function(code: ModuleType, place: str, name: str) -> Callable[[], nn.Module]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import torch
 from torch import nn
@@ -50,6 +51,9 @@ LATER = {
     "scores", "output", "feature", "layers", "resize", "crop_fraction", "interpolation", "fit", "pad_value",
     "input_channels", "value_max", "value_range", "checkpoint_key", "transform_input",
 }  # fmt: skip
+
+
+MAX_CLASSES_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -188,17 +192,21 @@ def load(
     device: str | torch.device = "cpu",
     class_names: Iterable[str] | None = None,
     look: Look | None = None,
+    code: str | None = None,
+    further_names: Iterable[str] = (),
 ) -> Model:
     """The model that `spec` describes, ready to use.
 
     class_names: taken where neither `spec.classes` nor the weights name the classes and there are as many;
-    without them the classes are "class 0", "class 1", …  look: at images, for what `spec` leaves open of
-    their values (`as_loaded` then says it).  Raises ValueError that names what is wrong and the choices.
+    without them the classes are "class 0", "class 1", …  further_names: taken in place of them where there
+    are as many of these.  look: at images, for what `spec` leaves open of their values (`as_loaded` then says
+    it).  code: SHA-256 that the user's own file must have, if it matters.  Raises ValueError that names what
+    is wrong and the choices.
     """
     device = resolve_device(device)
     insist_on_float32(device)
     state = _state(spec)
-    architecture = _architecture(spec, state)
+    architecture = _architecture(spec, state, code)
     if state is not None:
         load_weights(
             architecture.module, state, f"checkpoint {spec.checkpoint!r}", unused=architecture.unused
@@ -215,7 +223,7 @@ def load(
     return Model(
         architecture.module,
         preprocessing,
-        lambda count: _classes(spec, architecture, count, fallback),
+        lambda count: _classes(spec, architecture, count, (fallback, tuple(further_names))),
         name,
         device,
         spec.scores,
@@ -256,14 +264,16 @@ def _state(spec: ModelSpec) -> StateDict | None:
     return None
 
 
-def _architecture(spec: ModelSpec, state: StateDict | None) -> Architecture:
+def _architecture(spec: ModelSpec, state: StateDict | None, code: str | None) -> Architecture:
     """With as many classes as the checkpoint has, where the network is a library's."""
-    architecture = _built(spec, state is not None)
+    architecture = _built(spec, code, state is not None)
     classes = None if state is None else _fine_tuned(architecture, state)
-    return architecture if classes is None else _built(spec, True, classes)
+    return architecture if classes is None else _built(spec, code, True, classes)
 
 
-def _built(spec: ModelSpec, for_checkpoint: bool, classes: int | None = None) -> Architecture:
+def _built(
+    spec: ModelSpec, code: str | None, for_checkpoint: bool, classes: int | None = None
+) -> Architecture:
     weights = spec.weights or (RANDOM if for_checkpoint else None)
     check_model(spec.model)
     check_weights(spec.model, weights)
@@ -280,15 +290,15 @@ def _built(spec: ModelSpec, for_checkpoint: bool, classes: int | None = None) ->
         return efficientnet_lite0(weights, spec.seed, classes)
     if spec.model in NETWORKS:
         return demo(spec.model, weights, spec.seed)
-    return _users(spec)
+    return _users(spec, code)
 
 
-def _users(spec: ModelSpec) -> Architecture:
+def _users(spec: ModelSpec, code: str | None) -> Architecture:
     """What a function of the user's makes."""
     place, _, function = spec.model.rpartition(":")
     if place.endswith(".py"):
-        return Architecture(function, from_file(Path(place), function, spec.seed))
-    return Architecture(function, from_module(place, function, spec.seed))
+        return Architecture(function, from_file(Path(place), function, spec.seed, code))
+    return Architecture(function, from_module(place, function, spec.seed, code))
 
 
 def _fine_tuned(architecture: Architecture, state: StateDict) -> int | None:
@@ -346,22 +356,28 @@ def _stem_channels(module: nn.Module) -> int | None:
 
 
 def _classes(
-    spec: ModelSpec, architecture: Architecture, count: int, fallback: tuple[str, ...]
+    spec: ModelSpec, architecture: Architecture, count: int, fallbacks: tuple[tuple[str, ...], ...]
 ) -> tuple[str, ...]:
     if spec.classes:
         return _read_classes(Path(spec.classes), count)
     if architecture.classes and len(architecture.classes) == count:
-        return architecture.classes
-    known = (each for each in (fallback, names_in_lists(fallback)) if len(each) == count)
+        return tuple(normalize("NFC", name) for name in architecture.classes)
+    choices = (names for fallback in fallbacks for names in (fallback, names_in_lists(fallback)))
+    known = (each for each in choices if len(each) == count)
     return next(known, tuple(f"class {index}" for index in range(count)))
 
 
 def _read_classes(path: Path, count: int) -> tuple[str, ...]:
     try:
+        # A pipe has no end that could be waited for, nor has a device.
+        if path.exists() and not path.is_file():
+            raise OSError("it is no file")
+        if path.exists() and path.stat().st_size > MAX_CLASSES_BYTES:
+            raise OSError(f"it has more than {MAX_CLASSES_BYTES:,} bytes")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the class names {str(path)!r} can't be read: {error}") from error
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = tuple(normalize("NFC", line.strip()) for line in lines if line.strip())  # as labels are
     if len(names) != count:
         told = f"tells {count} classes apart" if count else "gives no class scores"
         raise ValueError(f"{str(path)!r} has {len(names)} class names, but the network {told}")

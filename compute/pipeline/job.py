@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from compute.images.loading import ahead
+from compute.images.loading import ahead, unread_because
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.sources import ImageSource, Item, Unreachable, are_lists, class_names, names_of_label
 from compute.methods.capabilities import capabilities
@@ -42,6 +42,9 @@ LIBRARIES = (
     "openTSNE",
     "pynndescent",
 )
+UNREAD = "unread: "
+"""What stands in place of the SHA-256 of bytes that can't be read, before the reason."""
+
 EXACT_PRODUCTS = {"cpu": 10**13, "cuda": 10**16}
 """Multiply-adds of an exact search up to which it is quick, some minutes; elsewhere as on a CPU."""
 
@@ -117,7 +120,7 @@ class Job:
     spec: how the model was asked for
     source: where the images are read
     items: the images, sorted by path; an image's id is its place among them
-    digests: SHA-256 of each image's bytes, None where they can't be read (see `image_digests`)
+    digests: SHA-256 of each image's bytes, or why they can't be read (see `image_digests`)
     parameters: what the store is computed with
     columns: names of the items' `values`
     readers: threads that read and decode images ahead of the network; nothing depends on their number
@@ -127,7 +130,7 @@ class Job:
     spec: Mapping[str, Any]
     source: ImageSource
     items: tuple[Item, ...]
-    digests: tuple[str | None, ...]
+    digests: tuple[str, ...]
     parameters: Parameters
     columns: tuple[str, ...] = ()
     readers: int = READERS
@@ -257,12 +260,13 @@ class Job:
 
 def image_digests(
     source: ImageSource, items: tuple[Item, ...], progress: StageProgress, readers: int = READERS
-) -> tuple[str | None, ...]:
-    """Return the SHA-256 of each image's bytes, None where they can't be read.
+) -> tuple[str, ...]:
+    """Return the SHA-256 of each image's bytes, or `UNREAD` and the reason where they can't be read.
 
     readers: threads
 
-    Unreachable where the place of the images can't be asked, so that nothing is known of them.
+    The reason stands in table `problems`, whose bytes must follow from the fingerprint. Unreachable where the
+    place of the images can't be asked, so that nothing is known of them.
     """
     digests = []
     for digest in ahead(lambda item: _image_digest(source, item), items, readers, 16 * readers):
@@ -291,13 +295,13 @@ def _of_scores(model: Model) -> dict[str, Any]:
     return found
 
 
-def _image_digest(source: ImageSource, item: Item) -> str | None:
+def _image_digest(source: ImageSource, item: Item) -> str:
     try:
         return hashlib.sha256(source.read(item.path)).hexdigest()
     except Unreachable:
         raise
-    except (OSError, ValueError):
-        return None
+    except (OSError, ValueError) as error:
+        return UNREAD + unread_because(error)
 
 
 def _digest(value: Any) -> str:

@@ -15,8 +15,8 @@ import torch
 from compute.images.loading import Picture, ahead, read_picture
 from compute.images.pixel_vectors import pixel_vectors
 from compute.occlusion.maps import OcclusionMaps
-from compute.pipeline.job import Job
-from compute.pipeline.stages.activations import UNREADABLE_SCORES, feature_rows, image_rows
+from compute.pipeline.job import UNREAD, Job
+from compute.pipeline.stages.activations import UNREADABLE_SCORES, UnderWay, feature_rows, image_rows
 from compute.pipeline.stages.channels import ChannelValues, Summary, merge, summarise
 from compute.pipeline.stages.occlusion import occlusion_table
 
@@ -51,6 +51,24 @@ class ActivationsShard:
 
 
 @dataclass(frozen=True)
+class _Begun:
+    """A batch that the network has been given.
+
+    ids: of its images
+    pictures: of all of them
+    readable: (m,) places of those that have a crop
+    crops: (m, C, H, W)
+    under_way: what the network gives for the crops; None without any
+    """
+
+    ids: range
+    pictures: Sequence[Picture]
+    readable: np.ndarray
+    crops: torch.Tensor
+    under_way: UnderWay | None
+
+
+@dataclass(frozen=True)
 class _Batch:
     """What one batch gives.
 
@@ -79,14 +97,14 @@ def activations_shard(
 ) -> ActivationsShard:
     """Run the network once over the images `ids`, whose pictures come next from `pictures`."""
     batches, summaries, waiting = [], [], []
-    for rows in _ranges(ids, job.one_pass.batch):
-        batch = _run(job, rows, [next(pictures) for _ in rows])
+    for batch in _batches(job, ids, pictures):
         waiting.append(batch)
-        if sum(len(each.good) for each in waiting) >= SUMMARISED_AT_ONCE or rows.stop == ids.stop:
+        if sum(len(each.good) for each in waiting) >= SUMMARISED_AT_ONCE:
             summaries += _summaries(job, waiting)
             waiting = []
         batches.append(replace(batch, channels=None))
-        advance(len(rows))
+        advance(len(batch.pictures))
+    summaries += _summaries(job, waiting)
     seen = [picture for batch in batches for picture in batch.pictures]
     return ActivationsShard(
         image_rows(
@@ -149,7 +167,7 @@ def _picture(job: Job, row: int) -> Picture:
     ValueError where it is not what it was when the job began, or is not there for this machine.
     """
     picture = read_picture(job.source, job.items[row], job.model.preprocessing)
-    if picture.sha256 != job.digests[row]:
+    if (picture.sha256 or f"{UNREAD}{picture.reason}") != job.digests[row]:
         what = "its bytes are others" if picture.sha256 else picture.reason
         raise ValueError(
             f"{job.items[row].path} in {job.source.root} is not what it was when the run began: {what}"
@@ -165,24 +183,44 @@ def _crop(job: Job, row: int) -> torch.Tensor:
     return picture.crop
 
 
-def _run(job: Job, ids: range, pictures: Sequence[Picture]) -> _Batch:
-    logits = np.full((len(ids), len(job.model.classes)), np.nan, np.float32)
-    features = np.full((len(ids), job.feature_dim), np.nan, np.float32)
+def _batches(job: Job, ids: range, pictures: Iterator[Picture]) -> Iterator[_Batch]:
+    """What each batch gives, in order. A batch is begun before the one before it is asked for its values, so
+    that a GPU always has something to do."""
+    before = None
+    for rows in _ranges(ids, job.one_pass.batch):
+        begun = _begun(job, rows, [next(pictures) for _ in rows])
+        if before is not None:
+            yield _finished(job, before)
+        before = begun
+    if before is not None:
+        yield _finished(job, before)
+
+
+def _begun(job: Job, ids: range, pictures: Sequence[Picture]) -> _Begun:
     readable = np.array([place for place, picture in enumerate(pictures) if picture.reason is None], np.int64)
-    if not len(readable):
-        return _Batch(
-            tuple(pictures), logits, features, readable, np.zeros((0, job.pixel_dim), np.float32), None
-        )
-    crops = torch.stack([picture.crop for picture in pictures if picture.crop is not None])
-    values = job.one_pass.values(crops)
-    good, failed = readable[values.finite], set(readable[~values.finite].tolist())
+    crops = [picture.crop for picture in pictures if picture.crop is not None]
+    if not crops:
+        return _Begun(ids, pictures, readable, torch.zeros(0), None)
+    stacked = torch.stack(crops)
+    return _Begun(ids, pictures, readable, stacked, job.one_pass.begun(stacked))
+
+
+def _finished(job: Job, begun: _Begun) -> _Batch:
+    number, pictures = len(begun.ids), begun.pictures
+    logits = np.full((number, len(job.model.classes)), np.nan, np.float32)
+    features = np.full((number, job.feature_dim), np.nan, np.float32)
+    if begun.under_way is None:
+        none = np.zeros((0, job.pixel_dim), np.float32)
+        return _Batch(tuple(pictures), logits, features, begun.readable, none, None)
+    values = job.one_pass.finished(begun.under_way)
+    good, failed = begun.readable[values.finite], set(begun.readable[~values.finite].tolist())
     logits[good], features[good] = values.logits[values.finite], values.features[values.finite]
     return _Batch(
         tuple(_without_crop(picture, place in failed) for place, picture in enumerate(pictures)),
         logits,
         features,
-        ids.start + good,
-        pixel_vectors(crops).numpy()[values.finite],
+        begun.ids.start + good,
+        pixel_vectors(begun.crops).numpy()[values.finite],
         None if values.channels is None else values.channels.rows(values.finite),
     )
 

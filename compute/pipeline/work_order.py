@@ -30,7 +30,7 @@ class WorkOrder:
     classes: tuple[str, ...]
     images: str
     items: tuple[Item, ...]
-    digests: tuple[str | None, ...]
+    digests: tuple[str, ...]
     parameters: Parameters
     columns: tuple[str, ...]
     readers: int

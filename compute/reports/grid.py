@@ -1,6 +1,5 @@
 """The grid of an embedding: which image lies in which cell, its seams, and the whole of it as a picture."""
 
-import io
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from threading import Lock
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from compute.images.encoding import opened
 from compute.images.pictures import resized, to_8_bit
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.formats import PNG
@@ -62,7 +62,7 @@ class Sprites:
     @cached_property
     def max_level(self) -> int:
         """Return the level that shows the thumbnails at full size: 2^level pixels a side."""
-        side = max((min(_open(content).size) for content in self._encoded[:1]), default=1)
+        side = max((min(opened(content).size) for content in self._encoded[:1]), default=1)
         low, high = LEVELS
         return min(max(int(np.ceil(np.log2(side))), low), high)
 
@@ -265,7 +265,7 @@ def _decode(encoded: list[bytes], side: int, whole: bool) -> np.ndarray:
     """(n, side, side, 3) uint8; what is not square is cropped about its center, or all of it is fitted in."""
     squares = np.empty((len(encoded), side, side, 3), np.uint8)
     for index, content in enumerate(encoded):
-        picture = _open(content)
+        picture = opened(content)
         if whole:
             squares[index] = to_8_bit(resized(np.asarray(picture.convert("RGB")) / np.float32(255), side))
             continue
@@ -283,7 +283,3 @@ def _middle(size: tuple[int, int]) -> tuple[float, float, float, float]:
     side = min(size)
     left, top = (width - side) / 2, (height - side) / 2
     return left, top, left + side, top + side
-
-
-def _open(content: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(content))

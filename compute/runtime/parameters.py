@@ -125,7 +125,11 @@ def command_line(name: str, options: Mapping[str, Any], out: str) -> str:
 def _words(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, bool):
         return (option(name) if value else option(f"no_{name}"),)
-    return () if value is None or value == "" else (option(name), str(value))
+    if value is None or value == "":
+        return ()
+    text = str(value)
+    # A value that looks like an option would be taken for one.
+    return (f"{option(name)}={text}",) if text.startswith("-") else (option(name), text)
 
 
 def _validated(declared: dataclasses.Field, value: Any) -> Any:

@@ -4,6 +4,8 @@ import streamlit as st
 
 from compute.methods import METHODS
 from compute.methods.base import Method
+from dashboard.data import runs
+from dashboard.text import plain
 from dashboard.views.definitions import AboutView, ChannelsView, LabView, MapView, NeighborsView, OverviewView
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import read_parameters
@@ -53,6 +55,7 @@ def draw(opened: Opened[AboutView]) -> None:
         for view, name, title, theory, paper in STORED:
             _card(title, theory, paper, reason(opened.run, name), view(opened.store, opened.run.fingerprint))
     st.subheader("Live", anchor=False)
+    _say_code(opened)
     with st.grid(2, min_column_width=360):
         for name, method in METHODS.items():
             _card(
@@ -62,6 +65,14 @@ def draw(opened: Opened[AboutView]) -> None:
                 reason(opened.run, name),
                 _lab(opened, name, method),
             )
+
+
+def _say_code(opened: Opened[AboutView]) -> None:
+    """Say which code of the operator's own the live methods run, if any."""
+    code = runs.own_code(opened.run)
+    if code is not None:
+        sha256 = f", SHA-256 {code.sha256}" if code.sha256 else ""
+        st.caption(f"The network is made by code of your own: {plain(code.model)}{sha256}")
 
 
 def _lab(opened: Opened[AboutView], name: str, method: type[Method]) -> LabView:
@@ -76,7 +87,7 @@ def _card(title: str, theory: str, paper: str, why_not: str | None, view) -> Non
         st.caption(paper)
         st.space("stretch")
         if why_not:
-            st.caption(f":orange[:material/block:] Not for this network: {why_not}.")
+            st.caption(f":orange[:material/block:] Not for this network: {plain(why_not)}.")
         else:
             link(view, f"Open {PAGES[view.page].title}")
 

@@ -9,6 +9,7 @@ from collections import Counter
 
 from streamlit.logger import set_log_level
 
+from dashboard.data import trusted_code
 from dashboard.settings import Settings
 
 MOST_DIFFERENCES = 8
@@ -28,8 +29,9 @@ def parser() -> argparse.ArgumentParser:
         "--trust-model",
         action="append",
         default=[],
-        metavar="FILE",
-        help="a Python file of your own network that may be run; may be given several times",
+        metavar="FILE.py[:FUNCTION]",
+        help="code of your own network that may be run: that function of that file, or without one those "
+        "that you made stores with; may be given several times",
     )
     result.add_argument(
         "--current", action="store_true", help="against each store's current run, not the pinned one"
@@ -41,7 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Check all findings and print a line for each; return the exit status."""
     options = parser().parse_args(arguments)
     places = tuple(place for place in options.stores.split(",") if place)
-    Settings(places, options.device, tuple(options.trust_model), findings=options.findings).write()
+    settings = Settings(places, options.device, tuple(options.trust_model), findings=options.findings)
+    try:
+        trusted_code.pinned(settings).write()
+        trusted_code.take_no_modules_from_stores(settings)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     # Streamlit's caches work without a page, and say so at every use.
     set_log_level("ERROR")
     return _report(options)

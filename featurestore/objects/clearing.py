@@ -5,9 +5,8 @@ keeps anyway, every run stays that anything was written to of late, and only the
 machine keeps are known.
 """
 
-import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from featurestore.layout import CACHE, CURRENT, LINKS, MANIFEST, RUNS
@@ -17,7 +16,7 @@ from featurestore.objects.path import ObjectPath
 from featurestore.objects.writer import SCRATCH
 from featurestore.places import beside
 from featurestore.reader import Store
-from featurestore.upkeep.removals import Pruning, Removal, bytes_of, named_by
+from featurestore.upkeep.removals import Clearing, Pruning, Removal, age, named_by
 
 
 def prune_objects(
@@ -44,7 +43,9 @@ def prune_objects(
                 changes.remove([each.key for each in _manifest(objects)])
                 changes.remove([each.key for each in objects])
     left = set(runs) - {each.where.removeprefix(f"{RUNS}/") for each in removed}
-    return Pruning((*removed, *_clear_beside(beside(place), left, older_than, dry_run)), kept)
+    rest = Clearing(beside(place), dry_run, named_whole=True)
+    _clear_beside(rest, left, older_than)
+    return Pruning((*removed, *rest.removed), kept, rest.left)
 
 
 def _runs(place: ObjectPath) -> dict[str, list[Listed]]:
@@ -81,15 +82,12 @@ def _is_current(changes: Changes, place: ObjectPath, name: str) -> bool:
     return found is not None and found[0] == f"{name}\n".encode()
 
 
-def _clear_beside(folder: Path, left: set[str], older_than: float, dry_run: bool) -> Iterator[Removal]:
-    """What this machine has of runs that are gone: caches, and scratch that nobody has written to of late."""
-    gone = [each for each in sorted((folder / CACHE).glob("*")) if each.name not in left]
-    gone += [
-        each
-        for each in sorted((folder / SCRATCH / RUNS).glob("*"))
-        if time.time() - max(path.stat().st_mtime for path in (each, *each.rglob("*"))) >= older_than
-    ]
-    for each in gone:
-        yield Removal(str(each), "on this machine, of a run that is gone or left unfinished", bytes_of(each))
-        if not dry_run:
-            shutil.rmtree(each)
+def _clear_beside(rest: Clearing, left: set[str], older_than: float) -> None:
+    """What this machine has of runs that are gone: caches, and scratch that nobody has written to of late.
+
+    left: names of the runs that stay.
+    """
+    caches = [each for each in sorted((rest.top / CACHE).glob("*")) if each.name not in left]
+    scratch = sorted((rest.top / SCRATCH / RUNS).glob("*"))
+    for each in (*caches, *(each for each in scratch if age(each) >= older_than)):
+        rest.clear(each, "on this machine, of a run that is gone or left unfinished")

@@ -1,9 +1,16 @@
 """What pruning removes, what it keeps, and why: the same for stores in folders and in object storage."""
 
+import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import shutil
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from featurestore.files import locks
 
 
 @dataclass(frozen=True)
@@ -17,10 +24,14 @@ class Removal:
 
 @dataclass(frozen=True)
 class Pruning:
-    """What was removed (in a dry run: would be), and the other runs: fingerprint -> why it stays."""
+    """What was removed, or in a dry run would be.
+
+    kept: the other runs, fingerprint -> why it stays. left: what else is old and stays, place -> why.
+    """
 
     removed: tuple[Removal, ...]
     kept: dict[str, str]
+    left: dict[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -34,11 +45,98 @@ def named_by(runs: Iterable[str], files: Iterable[Path], kind: str) -> dict[str,
     """
     found: dict[str, str] = {}
     for file in files:
+        if not stat.S_ISREG(file.stat().st_mode):  # a pipe or a folder names nothing
+            continue
         words = set(re.findall(r"[0-9A-Za-z_-]+", file.read_text(errors="replace")))
         found |= dict.fromkeys(words.intersection(runs), f"named by the {kind} {file.name}")
     return found
 
 
-def bytes_of(folder: Path) -> int:
-    """Of all files in it."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+class Clearing:
+    """Removes what lies in a folder and nobody has locked, or only says so.
+
+    Of a link the link goes, never what it leads to.
+
+    top: the folder; what is said of a place is its path within it. removed, left: as in `Pruning`.
+    """
+
+    def __init__(self, top: Path, dry_run: bool, named_whole: bool = False):
+        self.top, self.dry_run, self.named_whole = top, dry_run, named_whole
+        self.removed: list[Removal] = []
+        self.left: dict[str, str] = {}
+
+    def clear(self, path: Path, why: str) -> None:
+        """Remove a file, or a folder with all that is in it. OSError where that can't be done."""
+        with ExitStack() as claims:
+            reason = _why_not(path, claims)
+            if reason is not None:
+                self.left[self.name(path)] = reason
+            elif os.path.lexists(path):
+                self.removed.append(Removal(self.name(path), why, bytes_of(path)))
+                if not self.dry_run:
+                    remove(path)
+
+    def name(self, path: Path) -> str:
+        """Return how a place is named."""
+        return str(path) if self.named_whole else str(path.relative_to(self.top))
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it; nothing where it is gone already."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def may_be_removed(path: Path) -> bool:
+    """Return whether this user may remove it, with all that is in it."""
+    folders = [path.parent, *(each for each in _within(path) if each.is_dir() and not each.is_symlink())]
+    return all(os.access(each, os.W_OK | os.X_OK) for each in folders)
+
+
+def bytes_of(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder; 0 of a link."""
+    sizes = []
+    for each in _within(path):
+        with suppress(FileNotFoundError):
+            found = each.lstat()
+            sizes.append(found.st_size if stat.S_ISREG(found.st_mode) else 0)
+    return sum(sizes)
+
+
+def age(path: Path) -> float:
+    """Return the seconds since anything in it was written."""
+    times = []
+    for each in _within(path):
+        with suppress(FileNotFoundError):
+            times.append(each.lstat().st_mtime)
+    return time.time() - max(times, default=time.time())
+
+
+def _within(path: Path) -> Iterator[Path]:
+    """Yield a place and all that lies in it; no link is followed."""
+    yield path
+    if path.is_symlink():
+        return
+    for folder, folders, files in os.walk(path):
+        yield from (Path(folder) / name for name in (*folders, *files))
+
+
+def _why_not(path: Path, claims: ExitStack) -> str | None:
+    """Return why it stays; None where it is claimed until `claims` end, and may go."""
+    try:
+        if not may_be_removed(path):
+            return "this user may not remove it"
+        for each in _within(path):
+            if (each.is_file() or each.is_dir()) and not each.is_symlink():
+                descriptor = os.open(each, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                claims.callback(os.close, descriptor)
+                if not locks.claim(descriptor):
+                    return "open, or being written"
+    except FileNotFoundError:
+        return None  # somebody else removes it just now
+    except OSError as error:
+        return f"who uses it can't be told ({os.strerror(error.errno or 0)})"
+    return None

@@ -12,6 +12,7 @@ import pytest
 from featurestore import vector_cache
 from featurestore.__main__ import main
 from featurestore.files import locks
+from featurestore.files.atomic import publish
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
@@ -127,6 +128,152 @@ def test_temporary_files_go_once_they_are_old(store):
     left = [f"{place}/.tmp-old" for place in ("cache/run4", "runs/run4", "selections")]
     assert removed(store, keep=4) == left
     assert len(list(store.rglob(".tmp-new"))) == 3
+
+
+def both(store, **options):
+    """What a run says, once a dry run has said the same and removed nothing."""
+    before = sorted(store.rglob("*"))
+    said = prune(store, dry_run=True, **options)
+    assert sorted(store.rglob("*")) == before
+    done = prune(store, **options)
+    assert said == done and not [each.where for each in done.removed if os.path.lexists(store / each.where)]
+    return done
+
+
+def test_a_run_that_is_a_link_goes_and_what_it_leads_to_stays(store, made, tmp_path):
+    other = tmp_path / "archive" / "store"
+    shutil.copytree(made, other)
+    for name in ("run1", "run2"):
+        shutil.rmtree(store / "runs" / name)
+        (store / "runs" / name).symlink_to(other / "runs" / name)
+    (other / "runs" / "run2" / "manifest.json").unlink()
+    grow_old(other)
+    done = both(store, keep=2)
+    assert {each.where: (each.why, each.bytes) for each in done.removed} == {
+        "runs/run1": ("link to an old run", 0),
+        "runs/run2": ("link to an unfinished run", 0),
+    }
+    (other / "runs" / "run2").rename(tmp_path / "half")
+    assert Store(other).runs() == ["run1", "run3", "run4"] and verify(other) == []
+
+
+def test_a_linked_run_that_is_open_stays(store, made, tmp_path):
+    shutil.copytree(made / "runs" / "run1", tmp_path / "elsewhere" / "run1")
+    shutil.rmtree(store / "runs" / "run1")
+    (store / "runs" / "run1").symlink_to(tmp_path / "elsewhere" / "run1")
+    run = Store(store).open("run1")
+    assert both(store).kept["run1"] == "open, or being written" and run.image_count
+    del run
+
+
+def test_runs_of_a_store_whose_runs_lie_elsewhere_stay(store, tmp_path):
+    (store / "runs").rename(tmp_path / "runs")
+    (store / "runs").symlink_to(tmp_path / "runs")
+    (store / "cache").symlink_to(tmp_path)
+    done = both(store)
+    assert not done.removed and "runs is a link" in done.kept["run1"]
+    assert Store(store).runs() == list(RUNS)
+
+
+def test_links_go_and_what_they_lead_to_stays(store, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").write_bytes(b"12345")
+    (store / "cache").mkdir(exist_ok=True)
+    places = "cache/gone", "cache/dangling", "selections/.tmp-link", "runs/run4/.tmp-folder", ".tmp-dangling"
+    (store / "selections").mkdir(exist_ok=True)
+    for place, target in zip(places, ("", "none", "file", "", "none"), strict=True):
+        (store / place).symlink_to(tmp_path / "elsewhere" / target)
+    done = both(store, keep=4, older_than=-1)
+    assert {each.where for each in done.removed} == set(places) and done.bytes == 0
+    assert (tmp_path / "elsewhere" / "file").read_bytes() == b"12345"
+
+
+def test_temporary_folders_and_pipes_go(store):
+    """Also one within another, and one that has a pipe in it."""
+    (store / ".tmp-x" / ".tmp-inner").mkdir(parents=True)
+    (store / ".tmp-x" / "file").write_bytes(b"123")
+    os.mkfifo(store / ".tmp-x" / "pipe")
+    os.mkfifo(store / ".tmp-pipe")
+    done = both(store, keep=4, older_than=-1)
+    assert {each.where: each.bytes for each in done.removed} == {".tmp-pipe": 0, ".tmp-x": 3}
+
+
+@pytest.mark.parametrize("place", ["", "selections", "cache/run4", ".tmp-x/deep"])
+def test_a_temporary_file_that_is_being_written_stays(place, store):
+    """However old it seems: this machine's clock may be ahead of the file server's."""
+    (store / place).mkdir(parents=True, exist_ok=True)
+    going, written = threading.Event(), threading.Event()
+
+    def write(file):
+        file.write(b"half")
+        file.flush()
+        written.set()
+        going.wait()
+
+    writing = threading.Thread(target=publish, args=(store / place / "file", write))
+    writing.start()
+    written.wait()
+    done = both(store, keep=4, older_than=-1)
+    going.set()
+    writing.join()
+    assert not done.removed and list(done.left.values()) == ["open, or being written"]
+    assert (store / place / "file").read_bytes() == b"half"
+
+
+def test_what_a_writer_has_in_its_run_stays(store):
+    """Its line of progress isn't locked itself."""
+    writer = RunWriter(store, "half")
+    (writer.folder / ".tmp-progress").write_text("half way")
+    done = both(store, keep=4, older_than=-1)
+    assert not done.removed and done.kept["half"] == "open, or being written"
+    assert done.left == {"runs/half/.tmp-progress": "its run is open, or being written"}
+    writer.release()
+
+
+def test_pipes_and_folders_among_links_and_findings_name_nothing(store, tmp_path):
+    for folder, suffix in ((store / "links", ".json"), (tmp_path / "findings", ".toml")):
+        folder.mkdir()
+        os.mkfifo(folder / f"pipe{suffix}")
+        (folder / f"folder{suffix}").mkdir()
+        (folder / f"zero{suffix}").symlink_to("/dev/zero")
+    assert len(both(store, findings=tmp_path / "findings").removed) == 3
+
+
+def test_a_manifest_that_is_a_folder_goes_with_its_run(store):
+    (store / "runs" / "run1" / "manifest.json").unlink()
+    (store / "runs" / "run1" / "manifest.json").mkdir()
+    os.utime(store / "runs" / "run1" / "manifest.json", (1, 1))
+    assert [each.where for each in both(store, keep=3).removed] == ["runs/run1"]
+
+
+def test_commands_at_once_do_not_fail(store):
+    """What another one has just removed is gone, and no error."""
+    for number in range(200):
+        (store / f".tmp-{number}").mkdir()
+    failed = []
+
+    def pruning():
+        try:
+            prune(store, older_than=-1)
+        except OSError as error:
+            failed.append(error)
+
+    commands = [threading.Thread(target=pruning) for _ in range(4)]
+    for each in commands:
+        each.start()
+    for each in commands:
+        each.join()
+    assert not failed and not list(store.glob(".tmp-*")) and Store(store).runs() == ["run4"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may remove everything")
+def test_what_this_user_may_not_remove_is_said_by_the_dry_run(store):
+    (store / ".tmp-x" / "closed").mkdir(parents=True)
+    (store / ".tmp-x" / "closed" / "file").write_bytes(b"1")
+    (store / ".tmp-x" / "closed").chmod(0o500)
+    done = both(store, keep=4, older_than=-1)
+    (store / ".tmp-x" / "closed").chmod(0o700)
+    assert not done.removed and done.left == {".tmp-x": "this user may not remove it"}
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 10, 21, 22, 23, 24, 50])

@@ -4,7 +4,15 @@
 """
 
 from compute.images.sources.embedded import EMBEDDED
-from compute.images.sources.items import LARGEST_BYTES, ImageSource, Item, Unreachable, class_names
+from compute.images.sources.items import (
+    LARGEST_BYTES,
+    ImageSource,
+    Item,
+    Unreachable,
+    Unread,
+    class_names,
+    reason_of,
+)
 from compute.images.sources.labels import are_lists, named, names_apart, names_in_lists, names_of_label
 from compute.images.sources.opening import SOURCES, check_source, is_own_name, open_source
 from compute.images.sources.reach import ANYWHERE, NotAllowed, Reach
@@ -20,6 +28,7 @@ __all__ = [
     "NotAllowed",
     "Reach",
     "Unreachable",
+    "Unread",
     "are_lists",
     "check_source",
     "class_names",
@@ -29,5 +38,6 @@ __all__ = [
     "names_in_lists",
     "names_of_label",
     "open_source",
+    "reason_of",
     "sample",
 ]

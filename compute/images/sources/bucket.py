@@ -3,8 +3,9 @@
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from compute.images.sources.classes_by_folder import items_of_files
-from compute.images.sources.items import ImageSource, Item, Unreachable, check_size
+from compute.images.formats.signatures import HEAD
+from compute.images.sources.folders.classes_by_folder import items_of_files
+from compute.images.sources.items import ImageSource, Item, Unreachable, Unread, check_size
 from compute.images.sources.reach import ANYWHERE, Reach
 from featurestore.errors import Unavailable
 from featurestore.objects.path import ObjectPath
@@ -33,7 +34,7 @@ class BucketSource(ImageSource):
         start = len(self._place.key) + bool(self._place.key)
         files = [PurePosixPath(each.key[start:]) for each in found]
         shown = [file for file in files if not any(part.startswith(".") for part in file.parts)]
-        return items_of_files(shown, self.spec)
+        return items_of_files(shown, self.spec, self._head)
 
     def read(self, path: str) -> bytes:
         inside = PurePosixPath(path)
@@ -45,6 +46,16 @@ class BucketSource(ImageSource):
                 check_size(path, file.size())
                 return file.readall()
         except FileNotFoundError as error:
-            raise ValueError(f"no object {path!r} in {self.spec}") from error
+            raise Unread("there is no such object", f"no object {path!r} in {self.spec}") from error
+        except Unavailable as error:
+            raise Unreachable(str(error)) from error
+
+    def _head(self, path: PurePosixPath) -> bytes:
+        place = self._place / str(path)
+        try:
+            with place.bucket.connection.explained(str(place)), place.bucket.open(place.key) as file:
+                return file.read(HEAD)
+        except FileNotFoundError:
+            return b""
         except Unavailable as error:
             raise Unreachable(str(error)) from error

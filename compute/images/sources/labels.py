@@ -4,13 +4,16 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from compute.images.sources.items import ImageSource, Item
+from compute.images.sources.items import ImageSource, Item, class_names
 
 LIST_SEPARATOR = "|"
 """Between the classes of an image that has several."""
 
 NUMBER = re.compile(r"-1(?:\.0)?|(0|[1-9][0-9]{0,17})(?:\.0)?")
 """The number of a class, or -1 for none. pandas writes 3 as 3.0 where labels are missing."""
+
+MOST_NAMED = 5
+"""Names that a line says."""
 
 MOST_CLASSES = 1_000_000
 """A greater number is no class."""
@@ -51,6 +54,31 @@ class WrittenLabels(ImageSource):
     @property
     def classes(self) -> tuple[str, ...]:
         return numbers_as_names(self.items) if self.numbered else super().classes
+
+
+def said_of_labels(items: Iterable[Item], classes: Sequence[str]) -> list[str]:
+    """What was taken for splits and for labels, and which labels the network doesn't know, a line each."""
+    items = list(items)
+    labels, splits = class_names(items), sorted({item.split for item in items if item.split is not None})
+    lines = [f"taken for splits: {_some(splits)}"] if splits else []
+    if not labels:
+        return [*lines, "no image has a label: no folder, list or column says any"]
+    lines.append(f"taken for labels: {_some(labels)}")
+    known = set(classes)
+    unknown = [label for label in labels if names_of_label(label, known) is None]
+    if classes and unknown:
+        some = f"{len(unknown):,} of {len(labels):,} labels are none"
+        which = some if len(unknown) < len(labels) else "no label is one"
+        lines.append(
+            f"{which} of the network's {len(classes):,} classes ({_some(classes)}): such images count as "
+            "neither right nor wrong; --classes FILE says what the classes are called"
+        )
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", … {len(names):,} in all" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def numbers_of(label: str) -> tuple[int, ...] | None:

@@ -5,9 +5,9 @@ import re
 from itertools import islice
 from pathlib import Path
 
-from compute.images.sources.classes_by_folder import ACCEPTED
 from compute.images.sources.embedded import EMBEDDED, EmbeddedSource
-from compute.images.sources.folder import FolderSource
+from compute.images.sources.folders.classes_by_folder import ACCEPTED
+from compute.images.sources.folders.folder_source import FolderSource
 from compute.images.sources.items import ImageSource
 from compute.images.sources.reach import ANYWHERE, Reach
 from compute.images.sources.tables.endings import ARROW, PARQUET

@@ -17,6 +17,8 @@ PROCESSOR = "preprocessor_config.json"
 # Pillow's numbers of filters, by which a processor names its interpolation.
 INTERPOLATIONS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 LEVELS = 255
+# transformers' own code; by any other name it takes code that others put on the hub.
+OWN_ATTENTION = ("eager", "sdpa")
 # ConvNeXt's processor crops only below this size.
 WARPED_FROM = 384
 
@@ -87,11 +89,22 @@ def _config(transformers: ModuleType, name: str, place: str, classes: int | None
         raise ValueError(
             f"{HUGGING_FACE}{name} is of a kind that transformers doesn't know: {error}"
         ) from error
+    check_attention(f"{HUGGING_FACE}{name}", config)
     if type(config) not in transformers.AutoModelForImageClassification._model_mapping:
         raise ValueError(
             f"{HUGGING_FACE}{name} is a {config.model_type}, which transformers has no image classifier of"
         )
     return config
+
+
+def check_attention(name: str, config: Any) -> None:
+    """Raise ValueError where a model's folder names code of the hub for its attention."""
+    named = getattr(config, "_attn_implementation", None)
+    if named not in (None, *OWN_ATTENTION):
+        raise ValueError(
+            f"{name} names an implementation of attention, {named!r}, whose code would be fetched from the "
+            f"hub; set it to one of {', '.join(OWN_ATTENTION)} in its config.json"
+        )
 
 
 def _network(transformers: ModuleType, name: str, place: str, config: Any, is_random: bool) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from compute.models.weights.errors import Refused
-from compute.models.weights.pickles import Instance
+from compute.models.weights.pickles import Instance, spoken
 from compute.models.weights.tensors import StoredTensor, Unusable, is_array
 from compute.runtime.suggestions import did_you_mean
 
@@ -42,7 +42,11 @@ OF_TRAINING = frozenset(
     ]
 )
 DEPTH = 5
+LONGEST_NAME = 1000
+"""Letters of a tensor's name. Networks' have fewer than a hundred; how long it takes to tell what a name
+means grows with its square."""
 LISTED = 10
+LISTED_LETTERS = 60
 
 State = dict[str, Any]
 
@@ -64,7 +68,11 @@ def choose(content: Any, key: str | None) -> tuple[str, State]:
 
 def states(content: Any) -> dict[str, State]:
     """Every set of tensors by name in the content, by dotted path; no optimiser's."""
-    return _states(content, "", set())
+    found = _states(content, "", set())
+    longest = max((name for state in found.values() for name in state), key=len, default="")
+    if len(longest) > LONGEST_NAME:
+        raise Refused(f"names a tensor by {len(longest):,} letters ({longest[:40]}…), as no network does")
+    return found
 
 
 def is_tensor(value: Any) -> bool:
@@ -151,13 +159,13 @@ def _nothing(content: Any) -> str:
             f"`network.state_dict()` instead"
         )
     items = as_mapping(content)
-    objects = [str(each.of) for each in (items or {"": content}).values() if isinstance(each, Instance)]
+    objects = [spoken(each.of) for each in (items or {"": content}).values() if isinstance(each, Instance)]
     if objects:
         return (
             f"holds Python objects besides tensors ({', '.join(objects[:LISTED])}), and loading them could "
             f"run code; save `network.state_dict()` instead"
         )
-    keys = ", ".join(map(repr, list(items or ())[:LISTED]))
+    keys = ", ".join(repr(each)[:LISTED_LETTERS] for each in list(items or ())[:LISTED])
     said = type(content).__name__ if items is None else f"a dictionary of {keys or 'nothing'}"
     return f"holds {said}, not tensors by name, plain or under one of {', '.join(KEPT_UNDER)}"
 
@@ -166,7 +174,7 @@ def _networks(content: Any) -> Iterable[tuple[str, Instance]]:
     values = [content, *(as_mapping(content) or {}).values()]
     for value in values:
         if isinstance(value, Instance) and isinstance(value.state, dict) and "_modules" in value.state:
-            yield str(value.of), value
+            yield spoken(value.of), value
 
 
 def _listed(names: Iterable[str]) -> str:

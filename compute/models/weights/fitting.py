@@ -80,10 +80,10 @@ def fit(state: StateDict, module: nn.Module, unused: Iterable[str] = ()) -> Fit:
 
 
 def _without(state: StateDict, drop: Callable[[str], bool], notices: list[str], what: str) -> StateDict:
-    dropped = [name for name in state if drop(name)]
+    dropped = {name: None for name in state if drop(name)}
     if dropped:
-        notices.append(f"left out, {what}: {listed(dropped)}")
-    return {name: value for name, value in state.items() if name not in set(dropped)}
+        notices.append(f"left out, {what}: {listed(list(dropped))}")
+    return {name: value for name, value in state.items() if name not in dropped}
 
 
 def _problems(inside: StateDict, outside: StateDict, wanted: StateDict, matched: Match) -> list[str]:
@@ -91,10 +91,11 @@ def _problems(inside: StateDict, outside: StateDict, wanted: StateDict, matched:
     missing = [name for name in wanted if name not in inside and not name.endswith(COUNTER)]
     unknown = [name for name in inside if name not in wanted and not name.endswith(COUNTER)]
     both = {name: (inside[name], tensor) for name, tensor in wanted.items() if name in inside}
-    both = {name: pair for name, pair in both.items() if not _is_lazy(pair[1])}
+    # A part that is made at the first image takes the file's shape, but has its own kind of number.
+    shaped = {name: pair for name, pair in both.items() if not _is_lazy(pair[1])}
     shapes = [
         f"{name}: {tuple(stored.shape)} in the file, {tuple(tensor.shape)} in the network"
-        for name, (stored, tensor) in both.items()
+        for name, (stored, tensor) in shaped.items()
         if stored.shape != tensor.shape
     ]
     types = [
@@ -109,7 +110,9 @@ def _problems(inside: StateDict, outside: StateDict, wanted: StateDict, matched:
         "of another kind of number, which is not cast without being asked": types,
     }
     problems = [f"{title}: {listed(names)}" for title, names in lists.items() if names]
-    problems += [sentence for sentence in (_of_the_head(both), _of_the_outside(outside, matched)) if sentence]
+    problems += [
+        sentence for sentence in (_of_the_head(shaped), _of_the_outside(outside, matched)) if sentence
+    ]
     if not problems and (broken := [name for name, (stored, _) in both.items() if _is_broken(name, stored)]):
         problems.append(f"not finite, as a training leaves them that diverged: {listed(broken)}")
     return problems
@@ -184,8 +187,7 @@ def _rounded(tensors: StateDict, wanted: StateDict) -> list[str]:
     lossy = [
         name
         for name, stored in tensors.items()
-        if not _is_lazy(wanted[name])
-        and stored.is_floating_point()
+        if stored.is_floating_point()
         and stored.dtype.itemsize > wanted[name].dtype.itemsize
         and not torch.equal(stored.to(wanted[name].dtype).to(stored.dtype), stored)
     ]

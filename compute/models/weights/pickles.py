@@ -13,9 +13,9 @@ from typing import IO, Any
 
 from compute.models.weights.errors import Refused
 
-MAX_INSTRUCTIONS = 20_000_000
-"""A bound on the time: a checkpoint has about forty instructions a tensor, and a million take a few
-seconds."""
+MAX_INSTRUCTIONS = 10_000_000
+"""A bound on the time: a checkpoint has about forty instructions a tensor, and a million take a second or
+two."""
 
 RENAMED_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 HARMFUL_MODULES = frozenset(
@@ -53,7 +53,7 @@ class Name:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Instance:
     """An object that was not made.
 
@@ -65,6 +65,17 @@ class Instance:
     arguments: tuple
     state: Any = None
     items: dict = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"object of {spoken(self.of)}"
+
+
+def spoken(value: object) -> str:
+    """What is said of a class or function that a file names; of anything else, its kind.
+
+    Not its content: one list that is twice in another one, and so on, is written out without end.
+    """
+    return str(value) if isinstance(value, Name) else f"{type(value).__name__} object"
 
 
 Builder = Callable[..., object]
@@ -220,17 +231,22 @@ class _Reader:
 
     def _count_copies(self, arguments: tuple) -> None:
         """What is put on the stack from the memo costs the file two bytes, however long it is."""
-        self.left_to_copy -= sum(len(each) for each in arguments if isinstance(each, Sized))
+        self.left_to_copy -= len(arguments)
+        if self.left_to_copy >= 0:
+            self.left_to_copy -= sum(len(each) for each in arguments if isinstance(each, Sized))
         if self.left_to_copy < 0:
             raise UnreadablePickle("it unpacks into many times its size")
 
-    def _made(self, of: object, arguments: tuple) -> object:
+    def _made(self, of: object, arguments: object) -> object:
+        if not isinstance(arguments, tuple):
+            raise UnreadablePickle("it makes an object of what are no arguments")
         if isinstance(of, Name) and str(of) in self.builders:
             self._count_copies(arguments)
             return self.builders[str(of)](*arguments)
         if isinstance(of, Name) and str(of) == "copyreg._reconstructor":
+            self._count_copies(arguments)
             return Instance(arguments[0], arguments[1:])
-        return Instance(of, tuple(arguments))
+        return Instance(of, arguments)
 
 
 VALUES = frozenset(

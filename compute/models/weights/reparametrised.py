@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from compute.models.weights.errors import Refused
+
+MASK = "mask"
+"""A part that says which elements stay, by numbers of any kind."""
 
 StateDict = dict[str, Tensor]
 PART = re.compile(
@@ -19,9 +25,11 @@ class Form:
     """How torch keeps a weight in parts.
 
     layouts: the parts' names by part, of torch's functions of old and of new; `{0}` is the module's name with
-    its dot, `{1}` the weight's. whole: the weight that the parts mean.
+    its dot, `{1}` the weight's. main: the part that has the weight's shape. whole: the weight that the parts
+    mean.
     """
 
+    main: str
     layouts: tuple[Mapping[str, str], ...]
     whole: Callable[..., Tensor]
 
@@ -53,12 +61,37 @@ def _bring(state: StateDict, wanted: Mapping[str, object], form: Form, parent: s
         return
     parts = {part: state.pop(name) for part, name in there.items()}
     if target is None:
-        state[f"{parent}{weight}"] = form.whole(**parts)
+        state[f"{parent}{weight}"] = _put_together(f"{parent}{weight}", form, parts, wanted)
     else:
         state.update({target[part]: value for part, value in parts.items()})
 
 
+def _put_together(name: str, form: Form, parts: Mapping[str, Tensor], wanted: Mapping[str, object]) -> Tensor:
+    """The whole weight; the main part alone where that can't be the network's, which is then said of it.
+
+    Raises Refused where the other parts don't go with it.
+    """
+    main, tensor = parts[form.main], wanted[name]
+    is_lazy = isinstance(tensor, UninitializedParameter | UninitializedBuffer)
+    if not main.is_floating_point() or not (is_lazy or main.shape == getattr(tensor, "shape", None)):
+        return main
+    said = ", ".join(f"{part} {_described(each)}" for part, each in parts.items())
+    kinds = {each.dtype for part, each in parts.items() if part != MASK}
+    if len(kinds) > 1 or any(each.is_complex() or each.numel() > main.numel() for each in parts.values()):
+        raise Refused(f"keeps {name} in parts that don't go together: {said}")
+    try:
+        return form.whole(**parts)
+    except (RuntimeError, IndexError) as error:
+        raise Refused(f"keeps {name} in parts that don't go together: {said}") from error
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
 def _pruned(original: Tensor, mask: Tensor) -> Tensor:
+    if mask.shape != original.shape:
+        raise IndexError("another shape")
     return original * mask.to(original.dtype)
 
 
@@ -79,8 +112,9 @@ def _spectrally_normalised(original: Tensor, u: Tensor, v: Tensor) -> Tensor:
 
 
 FORMS = (
-    Form(({"original": "{0}{1}_orig", "mask": "{0}{1}_mask"},), _pruned),
+    Form("original", ({"original": "{0}{1}_orig", MASK: "{0}{1}_mask"},), _pruned),
     Form(
+        "v",
         (
             {"g": "{0}{1}_g", "v": "{0}{1}_v"},
             {"g": "{0}parametrizations.{1}.original0", "v": "{0}parametrizations.{1}.original1"},
@@ -88,6 +122,7 @@ FORMS = (
         _weight_normalised,
     ),
     Form(
+        "original",
         (
             {"original": "{0}{1}_orig", "u": "{0}{1}_u", "v": "{0}{1}_v"},
             {

@@ -9,10 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compute.models.weights.pickles import Builder, Instance, Name
+from compute.models.weights.errors import Refused
+from compute.models.weights.pickles import Builder, Instance, Name, spoken
+
+MAX_REPEATED = 2**28
+"""Bytes that a tensor may have which repeats its storage (`expand`): in the file they cost nothing."""
+
+MAX_AXES = 64
+"""More than any tensor of torch has."""
 
 ARRAY_FUNCTIONS = ("_reconstruct", "_frombuffer")
 NUMBERS = "biufc"
+LONGEST_TYPE = 16
+"""Letters of a type of numbers, such as "<f4"; longer ones describe records."""
 
 
 @dataclass(eq=False)
@@ -55,6 +64,12 @@ class StoredTensor:
         last = self.offset + sum((length - 1) * stride for length, stride in steps)
         if math.prod(self.shape) and (last + 1) * self.dtype.itemsize > self.storage.size:
             raise ValueError(f"a tensor of shape {self.shape} reaches beyond its {self.storage.size} bytes")
+        size = math.prod(self.shape) * self.dtype.itemsize
+        if size > max(self.storage.size, MAX_REPEATED):
+            raise Refused(
+                f"holds a tensor of shape {self.shape}, {size:,} bytes that repeat {self.storage.size:,}; no "
+                "network's weights are like that"
+            )
 
     def read(self) -> Tensor:
         whole = self.storage.bytes
@@ -95,7 +110,7 @@ def _strided_of_type(
     """`torch._utils._rebuild_tensor_v3`, of types that have no storage class of their own."""
     found = getattr(torch, dtype.name, None) if isinstance(dtype, Name) else None
     if metadata or not isinstance(found, torch.dtype):
-        return Unusable(f"has elements of type {dtype}, which this version of torch doesn't know")
+        return Unusable(f"has elements of type {spoken(dtype)}, which this version of torch doesn't know")
     return _view(_storage_of(storage), found, offset, shape, strides)
 
 
@@ -104,7 +119,7 @@ def _view(
 ) -> StoredTensor:
     if not isinstance(offset, int) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise ValueError("a tensor's shape is none")
-    if not all(isinstance(each, int) for each in (*shape, *strides)):
+    if len(shape) > MAX_AXES or not all(isinstance(each, int) for each in (*shape, *strides)):
         raise ValueError("a tensor's shape is none")
     return StoredTensor(storage, dtype, offset, shape, strides)
 
@@ -118,7 +133,7 @@ def _of_type(of: object, kind: object, arguments: object, _state: object = None)
     bytes."""
     plain = isinstance(kind, Name) and str(kind) in PLAIN_TENSORS
     if not plain or not isinstance(of, Name) or not isinstance(arguments, tuple):
-        return Unusable(f"is a {kind}, a class of its own; save it as a plain tensor")
+        return Unusable(f"is a {spoken(kind)}, a class of its own; save it as a plain tensor")
     return TENSOR_BUILDERS.get(str(of), lambda *_: Unusable(f"was made by {of}"))(*arguments)
 
 
@@ -184,8 +199,16 @@ def read_array(array: Instance) -> Tensor | None:
         raise ValueError(f"an array is damaged: {error}") from error
 
 
+def array_bytes(array: Instance) -> int:
+    """Return how many bytes `read_array` copies. Several arrays may be of the same bytes of the file."""
+    parts = (*array.arguments, *(array.state if isinstance(array.state, tuple) else ()))
+    return max((len(each) for each in parts if isinstance(each, bytes | bytearray | str)), default=0)
+
+
 def _dtype(dtype: Instance) -> np.dtype | None:
     """Of the arguments and state that a pickle gives `numpy.dtype`."""
     name, order = dtype.arguments[0], dtype.state[1]
+    if not isinstance(name, str) or len(name) > LONGEST_TYPE:
+        raise TypeError(f"{spoken(name)} is no type of numbers")
     kind = np.dtype(name)
     return kind.newbyteorder(order) if kind.kind in NUMBERS else None

@@ -15,8 +15,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from compute.models.weights.choosing import LONGEST_NAME
 from compute.models.weights.errors import Refused
-from compute.models.weights.pickles import Instance, Name, UnreadablePickle, read_pickle
+from compute.models.weights.pickles import Instance, Name, UnreadablePickle, read_pickle, spoken
 from compute.models.weights.tensors import TENSOR_BUILDERS, Storage, StoredTensor, Unusable
 
 MAX_RATIO = 16
@@ -103,7 +104,7 @@ class _Archive:
         """Of the persistent id ("storage", type, key, device, number of elements)."""
         kind, of, key, _, count = identity
         element, size = _element(of)
-        if kind != "storage" or not isinstance(count, int) or count < 0:
+        if kind != "storage" or not _is_count(count) or not isinstance(key, str):
             raise UnreadablePickle("it refers to what is no storage")
         if key not in self.storages:
             self.storages[key] = Storage(element, count * size, lambda: self._uint8(f"data/{key}"))
@@ -160,9 +161,9 @@ class _StreamedStorages:
 
     def __init__(self, data: Any):
         self.data = data
-        self.storages: dict[str, Storage] = {}
-        self.sizes: dict[str, int] = {}
-        self.places: dict[str, int] = {}
+        self.storages: dict[str | int, Storage] = {}
+        self.sizes: dict[str | int, int] = {}
+        self.places: dict[str | int, int] = {}
 
     def of(self, identity: Any) -> object:
         """Of the persistent id ("storage", type, key, device, number of elements, a view of it or None); of a
@@ -171,7 +172,7 @@ class _StreamedStorages:
             return identity[1]
         kind, of, key, _, count, *view = identity
         element, size = _element(of)
-        if kind != "storage" or not isinstance(count, int) or count < 0 or any(view):
+        if kind != "storage" or not _is_count(count) or not isinstance(key, str | int) or any(view):
             raise UnreadablePickle("it refers to what is no storage")
         if key not in self.storages:
             self.sizes[key] = size
@@ -182,6 +183,8 @@ class _StreamedStorages:
         """keys: of the storages in the order in which they follow, each as a count of elements and their
         bytes."""
         for key in keys:
+            if not isinstance(key, str | int):
+                raise UnreadablePickle("a storage's name is none")
             self.data.seek(start)
             count = int.from_bytes(self.data.read(COUNT_BYTES), "little")
             self.places[key] = start + COUNT_BYTES
@@ -189,7 +192,7 @@ class _StreamedStorages:
             if start > end or count * self.sizes[key] < self.storages[key].size:
                 raise UnreadablePickle("its end is missing")
 
-    def _uint8(self, key: str) -> Tensor:
+    def _uint8(self, key: str | int) -> Tensor:
         self.data.seek(self.places[key])
         content = bytearray(self.data.read(self.storages[key].size))
         return torch.frombuffer(content, dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
@@ -203,7 +206,11 @@ def _element(of: object) -> tuple[torch.dtype | None, int]:
         return STORAGE_TYPES[name], STORAGE_TYPES[name].itemsize
     if name in ONE_BYTE_STORAGES or name in FOUR_BYTE_STORAGES:
         return None, 4 if name in FOUR_BYTE_STORAGES else 1
-    raise UnreadablePickle(f"it has a storage of the unknown type {of}")
+    raise UnreadablePickle(f"it has a storage of the unknown type {spoken(of)}")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
 
 
 def script_tensors(content: object) -> dict[str, object]:
@@ -221,7 +228,7 @@ def script_tensors(content: object) -> dict[str, object]:
             continue
         seen.add(id(value))
         for name, each in value.state.items():
-            if isinstance(each, Instance):
+            if isinstance(each, Instance) and len(prefix) <= LONGEST_NAME:
                 waiting.append((f"{prefix}{name}.", each))
             elif isinstance(each, StoredTensor | Unusable):
                 found[f"{prefix}{name}"] = each

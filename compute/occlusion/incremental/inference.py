@@ -185,7 +185,7 @@ class IncrementalInference:
         """The wanted region of a node's map: recomputed block over clean surroundings over padding."""
         maps.fill(group, value)
         lowest = isinstance(each, Windowed) and each.pad_value != 0
-        indices = self._row_indices((node, wanted, group, lowest, images)).to(maps.rows.device)
+        indices = self._row_indices((node, wanted, group, lowest, images), maps.rows.device)
         height, width = wanted[0][1], wanted[1][1]
         return (
             maps.rows.index_select(0, indices)
@@ -193,11 +193,12 @@ class IncrementalInference:
             .permute(0, 3, 1, 2)
         )
 
-    def _row_indices(self, key: tuple) -> torch.Tensor:
+    def _row_indices(self, key: tuple, device: torch.device) -> torch.Tensor:
+        """On the network's device, where they stay for the next image."""
         node, wanted, group, lowest, images = key
         if key in self._indices:
             return self._indices[key]
-        indices = row_indices(group.blocks(node), wanted, lowest, images)
+        indices = row_indices(group.blocks(node), wanted, lowest, images).to(device)
         if sum(map(len, self._indices.values())) + len(indices) <= MOST_INDICES:
             self._indices[key] = indices
         return indices

@@ -24,6 +24,7 @@ from compute.network.traced import FEATURES, LOGITS, TracedNetwork
 from compute.pipeline.stages.channels import ChannelValues
 from compute.pipeline.stages.feature_map_statistics import Statistics, map_statistics
 from compute.pipeline.stages.predictions import prediction_columns
+from compute.pipeline.stages.upload import Upload
 from compute.runtime.precision import arithmetic
 from featurestore.files.arrays import vectors
 
@@ -53,6 +54,21 @@ class BatchValues:
     finite: np.ndarray
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """What the network gives for N images, where it is computed; a GPU may still be at it.
+
+    logits: (at least N, K), None for a network without class scores
+    features: (at least N, ...)
+    layers: what is kept of each layer's maps
+    """
+
+    number: int
+    logits: torch.Tensor | None
+    features: torch.Tensor
+    layers: list[Statistics]
+
+
 def batch_size(model: Model) -> int:
     """Return a power of two, at most 64, for which the maps of all layers stay within 256 MiB."""
     return _power_of_two(sum(_map_bytes(model)), BATCH_BYTES)
@@ -78,6 +94,7 @@ class OnePass:
 
     def __init__(self, model: Model, batch: int, precision: str = "float32"):
         self.model, self.batch, self.precision = model, batch, precision
+        self._upload = Upload(model.device)
         self._scores = {LOGITS} if model.classes else set()
         self._traced = None
         if isinstance(model.network, TracedNetwork):
@@ -85,13 +102,23 @@ class OnePass:
 
     def values(self, crops: torch.Tensor) -> BatchValues:
         """Return what the network gives for at most `batch` crops (N, C, H, W)."""
+        return self.finished(self.begun(crops))
+
+    def begun(self, crops: torch.Tensor) -> UnderWay:
+        """Give the device at most `batch` crops (N, C, H, W); a GPU computes while the caller goes on."""
         number = len(crops)
         padded = F.pad(crops, (0, 0) * 3 + (0, self.batch - number)) if number < self.batch else crops
         with torch.inference_mode(), arithmetic(self.precision, self.model.device):
-            found = self._read(channels_last(self.model.normalize(padded)))
-            features = found[FEATURES][:number].float().cpu().numpy()
-            logits = found[LOGITS][:number].float().cpu().numpy() if self._scores else _no_logits(number)
-        channels = _channel_values([found[name] for name in self.model.layers], number)
+            found = self._read(channels_last(self.model.normalize(self._upload(padded))))
+        layers = [found[name] for name in self.model.layers]
+        return UnderWay(number, found[LOGITS] if self._scores else None, found[FEATURES], layers)
+
+    def finished(self, begun: UnderWay) -> BatchValues:
+        """Return what was begun, once it is computed."""
+        number = begun.number
+        logits = _no_logits(number) if begun.logits is None else _on_host(begun.logits[:number])
+        features = _on_host(begun.features[:number])
+        channels = _channel_values(begun.layers, number)
         finite = np.isfinite(logits).all(1) & np.isfinite(features).all(1)
         if channels is not None:
             finite &= np.isfinite(channels.maximum).all(1) & np.isfinite(channels.mean).all(1)
@@ -157,7 +184,16 @@ def _channel_values(layers: list[Statistics], number: int) -> ChannelValues | No
     """Of the first `number` images of a batch; None for a network without layers."""
     if not layers:
         return None
-    return ChannelValues(*(np.concatenate(parts, 1)[:number] for parts in zip(*layers, strict=True)))
+    return ChannelValues(*(_side_by_side(parts)[:number] for parts in zip(*layers, strict=True)))
+
+
+def _side_by_side(layers: Sequence[np.ndarray | torch.Tensor]) -> np.ndarray:
+    """One statistic of all layers, (N, T): from a device in one copy."""
+    return torch.cat([torch.as_tensor(each) for each in layers], 1).cpu().numpy()
+
+
+def _on_host(values: torch.Tensor) -> np.ndarray:
+    return values.float().cpu().numpy()
 
 
 def _no_logits(number: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from compute.images.encoding import encoded
+from compute.images.encoding import encoded, opened
 from compute.images.pictures import picture
 from compute.methods.base import Step
 
@@ -64,7 +64,7 @@ def frame(step: Step) -> bytes:
 
 def gif(frames: Sequence[bytes]) -> bytes:
     """Return frames of one size as a GIF file that plays again and again."""
-    pictures = [Image.open(io.BytesIO(each)).quantize() for each in frames]
+    pictures = [opened(each).quantize() for each in frames]
     each = 1000 // FRAMES_A_SECOND
     times = [each] * (len(frames) - 1) + [round(1000 * LAST_STANDS)]
     film = io.BytesIO()
@@ -74,7 +74,7 @@ def gif(frames: Sequence[bytes]) -> bytes:
 
 def mp4(frames: Sequence[bytes]) -> bytes:
     """Return frames of one size as an MP4 file; OSError where the codec is not there."""
-    pictures = [np.asarray(Image.open(io.BytesIO(each)).convert("RGB"))[..., ::-1] for each in frames]
+    pictures = [np.asarray(opened(each).convert("RGB"))[..., ::-1] for each in frames]
     # The codec halves the color's resolution, so it takes even sides alone.
     height, width = (side - side % 2 for side in pictures[0].shape[:2])
     with tempfile.TemporaryDirectory() as folder:

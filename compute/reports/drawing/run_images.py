@@ -1,14 +1,13 @@
 """The images of a run: their rows, files and thumbnails, and what every recipe says of the run."""
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
+from compute.images.encoding import opened
 from compute.images.pictures import resized
 from compute.images.preprocessing import Box, Preprocessing
 from compute.images.raster import Photograph
@@ -98,7 +97,7 @@ def box_of(row: dict[str, Any]) -> Box | None:
 
 def thumbnail_pixels(content: bytes) -> np.ndarray:
     """Decode a stored thumbnail: (height, width, 3) float32 in [0, 1]."""
-    with Image.open(io.BytesIO(content)) as picture:
+    with opened(content) as picture:
         return np.asarray(picture.convert("RGB"), np.float32) / 255
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from compute.models.zoo import ModelSpec
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.formats import CSV, PARQUET, PNG
 from compute.reports.drawing.report import Report
+from dashboard.data import runs
 from featurestore.places import Place
 from featurestore.reader import Run
 
@@ -95,6 +95,9 @@ def path_said(store: Place) -> Place:
 
 
 def own_code(run: Run) -> str | None:
-    """Return what --model must name to run the network where it is the user's own code; None elsewhere."""
-    spec = ModelSpec.from_dict(run.manifest.model["spec"])
-    return spec.model if spec.runs_user_code else None
+    """Return what --model must name to run the network where it is the user's own code; None elsewhere.
+
+    None too where this server doesn't trust that code: whoever gives the command is to name it themselves.
+    """
+    code = runs.own_code(run)
+    return None if code is None else code.model

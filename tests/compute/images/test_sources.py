@@ -11,8 +11,9 @@ from PIL import Image
 
 from compute.images import decoding
 from compute.images.decoding import decode
-from compute.images.sources import LARGEST_BYTES, Item, class_names, open_source, sample
-from compute.images.sources.folder import FolderSource
+from compute.images.sources import LARGEST_BYTES, Item, Unread, class_names, open_source, sample
+from compute.images.sources.folders.folder_source import FolderSource
+from compute.images.sources.labels import said_of_labels
 from compute.runtime.notices import Notice
 from compute.runtime.vision import datasets
 from tests.support.pictures import encoded, noise
@@ -297,3 +298,150 @@ class TestDecode:
             with pytest.raises(ValueError, match="pixels"):
                 decode(huge_png(width, height))
         assert decoding.MAX_PIXELS == 100_000_000
+
+
+class TestContent:
+    """A file is an image by its first bytes where its name says nothing."""
+
+    @pytest.mark.parametrize(
+        "name, form",
+        [
+            ("a.jfif", "JPEG"), ("a.jpe", "JPEG"), ("a.avif", "AVIF"), ("a.jp2", "JPEG2000"), ("a", "PNG"),
+            ("a.img", "WEBP"), ("a.jpg_large", "JPEG"), ("a.0001", "BMP"), ("a.x", "GIF"), ("a.scan", "TIFF"),
+            ("a.pnm", "PPM"), ("a.grey", "PPM"),
+        ],
+    )  # fmt: skip
+    def test_one_photograph_under_many_names(self, tmp_path, name, form):
+        picture = noise()
+        picture.save(tmp_path / name, format=form)
+        source = open_source(str(tmp_path))
+        assert [item.path for item in source.items] == [name]
+        assert decode(source.read(name)).size == picture.size
+
+    def test_what_is_left_out_is_counted_and_named(self, tmp_path):
+        put(tmp_path, "cat/1.png")
+        for name in ("cat/notes.txt", "cat/more.txt", "raw.nef", "clip.mp4", "odd"):
+            (tmp_path / name).write_bytes(b"II*\0 and no image")
+        (tmp_path / "odd").write_bytes(b"no image")
+        with pytest.warns(Notice, match=r"5 files left out .* 2 \.txt, .*, such as cat/more\.txt") as said:
+            assert [item.path for item in open_source(str(tmp_path)).items] == ["cat/1.png"]
+        assert "1 .nef" in str(said[0].message) and "1 no extension" in str(said[0].message)
+
+    def test_a_pipe_without_an_ending_is_not_waited_for(self, tmp_path):
+        put(tmp_path, "1.png")
+        os.mkfifo(tmp_path / "pipe")
+        assert [item.path for item in FolderSource(tmp_path).items] == ["1.png"]
+
+
+class TestSplits:
+    def test_a_further_folder_of_the_same_classes_is_a_split(self, tmp_path):
+        put(tmp_path, "train/cat/1.png", "train/dog/1.png", "val/cat/1.png", "extra/dog/1.png")
+        items = open_source(str(tmp_path)).items
+        assert {(item.split, item.label) for item in items} == {
+            ("train", "cat"), ("train", "dog"), ("val", "cat"), ("extra", "dog"),
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "paths",
+        [
+            ("train/1.png", "cat/1.png"),
+            ("train/red/1.png", "test/red/1.png", "cat/1.png"),
+            ("train/red/1.png", "test/red/1.png", "cat/black/1.png"),
+            ("train/red/1.png", "cat/red/1.png"),
+        ],
+    )
+    def test_a_class_may_be_called_train(self, tmp_path, paths):
+        put(tmp_path, *paths)
+        assert "train" in class_names(open_source(str(tmp_path)).items)
+
+    def test_other_words_for_splits(self, tmp_path):
+        put(tmp_path, "Train/cat/1.png", "dev/cat/1.png", "eval/cat/1.png")
+        assert class_names(open_source(str(tmp_path)).items) == ("cat",)
+
+    def test_an_empty_folder_may_be_a_class(self, tmp_path):
+        put(tmp_path, "a/1.png", "c/1.png")
+        (tmp_path / "b").mkdir()
+        source = open_source(str(tmp_path))
+        assert source.classes == ("a", "c") and source.further_classes == ("a", "b", "c")
+        put(tmp_path / "in", "train/a/1.png", "test/a/1.png")
+        (tmp_path / "in" / "train" / "b").mkdir()
+        assert open_source(str(tmp_path / "in")).further_classes == ("a", "b")
+
+    def test_what_was_taken_for_what(self):
+        items = [Item("1", "cat", "train"), Item("2", "dog", "val")]
+        assert said_of_labels(items, ("cat", "dog")) == [
+            "taken for splits: train, val",
+            "taken for labels: cat, dog",
+        ]
+        (*_, line) = said_of_labels(items, ("cat", "eel"))
+        assert line.startswith("1 of 2 labels are none of the network's 2 classes (cat, eel)")
+        assert said_of_labels([Item("1")], ("cat",)) == [
+            "no image has a label: no folder, list or column says any"
+        ]
+
+    def test_one_form_of_unicode(self, tmp_path):
+        put(tmp_path, "train/caf\u00e9/1.png", "test/cafe\u0301/1.png")
+        source = open_source(str(tmp_path))
+        assert class_names(source.items) == ("caf\u00e9",)
+        assert all(source.read(item.path) for item in source.items)
+
+
+class TestWalk:
+    @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+    @pytest.mark.parametrize("target", ["a", "b"])
+    def test_the_order_in_which_folders_were_made_has_no_say(self, tmp_path, order, target):
+        for name in order:
+            (tmp_path / name).mkdir()
+            put(tmp_path, f"{name}/1.png")
+        other = "b" if target == "a" else "a"
+        (tmp_path / other / "0other").symlink_to(f"../{target}")
+        with pytest.warns(Notice, match=rf"1 link leads to a folder .*\({other}/0other\)"):
+            assert [item.path for item in FolderSource(tmp_path).items] == ["a/1.png", "b/1.png"]
+
+    def test_links_to_each_other_up_and_outside(self, tmp_path):
+        root, outside = tmp_path / "images", tmp_path / "outside"
+        put(root, "a/1.png")
+        put(outside, "deep/2.png")
+        (root / "up").symlink_to("..")
+        (root / "a" / "self").symlink_to(".")
+        (root / "z").symlink_to(outside / "deep")
+        (root / "out").symlink_to(outside)
+        (outside / "back").symlink_to(root)
+        with pytest.warns(Notice, match=r"4 links lead .*a/self, out/back, up, z"):
+            assert [item.path for item in FolderSource(root).items] == ["a/1.png", "out/deep/2.png"]
+
+    def test_a_folder_that_cannot_be_listed_is_a_problem(self, tmp_path, monkeypatch):
+        put(tmp_path, "a/1.png", "b/1.png", "c/deep/1.png", "c/1.png")
+        closed = {str(tmp_path / "b"), str(tmp_path / "c" / "deep")}
+        scan = os.scandir
+
+        def scandir(path):
+            if str(path) in closed:
+                raise PermissionError(13, "Keine Berechtigung", str(path))
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        source = FolderSource(tmp_path)
+        with pytest.warns(Notice, match=r"2 folders can't be listed: .*\(b, c/deep\)"):
+            assert source.items == (
+                Item("a/1.png", "a"), Item("b", "b"), Item("c/1.png", "c"), Item("c/deep", "c"),
+            )  # fmt: skip
+        with pytest.raises(Unread) as error:
+            source.read("b")
+        assert error.value.reason.startswith("a folder that can't be listed (it may not be read)")
+
+    @pytest.mark.parametrize(
+        "make, reason",
+        [
+            (lambda path: path.symlink_to("/nowhere"), "there is no such file"),
+            (lambda path: path.symlink_to(path.name), "its links lead in a circle"),
+            (os.mkfifo, "it is no ordinary file"),
+            (lambda path: path.mkdir(), "it is a folder"),
+            (lambda path: (path.touch(), os.truncate(path, LARGEST_BYTES + 1)), "it has 1,073,741,825 bytes"),
+        ],
+    )
+    def test_why_bytes_cannot_be_had_names_no_place(self, tmp_path, make, reason):
+        make(tmp_path / "x.png")
+        with pytest.raises(Unread) as error:
+            FolderSource(tmp_path).read("x.png")
+        assert error.value.reason.startswith(reason) and "/" not in error.value.reason

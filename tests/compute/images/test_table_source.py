@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from compute.images.sources import Item, open_source
-from compute.images.sources.folder import FolderSource
+from compute.images.sources.folders.folder_source import FolderSource
 from compute.images.sources.lists.list_source import ListSource
 from compute.images.sources.tables import parts, table_source
 from compute.runtime.notices import Notice

@@ -4,10 +4,14 @@ import argparse
 import dataclasses
 import json
 import pickle
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from compute.cli import inputs
+from compute.images.encoding import encoded, opened
+from compute.models.architectures.hugging_face import check_attention
 from compute.models.zoo import ModelSpec
 from dashboard.data import runs
 from dashboard.data.uploads import Uploads
@@ -61,11 +65,29 @@ def test_a_store_can_not_on_the_command_line_either(run, tmp_path):
         inputs.open_target(asked)
 
 
-def test_a_trusted_file_is_that_file_alone(tmp_path, harmful):
+def test_a_trusted_file_is_that_file_alone(run, tmp_path):
     other = tmp_path / "other" / "nets.py"
-    settings = Settings(trusted=(str(other),))
-    assert settings.trusts(str(other)) and not settings.trusts(str(harmful))
-    assert not settings.trusts(f"{other}/../../nets.py")
+    other.parent.mkdir()
+    other.write_text("def net():\n    pass\n")
+    for named in (f"{other}:net", f"{other}/../../nets.py:other"):
+        with pytest.raises(ValueError, match="live methods would run"):
+            runs.load_model(run, Settings(device="cpu", trusted=(named,)))
+
+
+def test_a_folder_of_transformers_can_not():
+    """It may name an implementation of attention that transformers would fetch from the hub and import."""
+    for named in (None, "eager", "sdpa"):
+        check_attention("hf:folder", SimpleNamespace(_attn_implementation=named))
+    for named in ("somebody/kernels", "paged|somebody/kernels@main:flash", "flash_attention_2", {"": "a/b"}):
+        with pytest.raises(ValueError, match="from the hub"):
+            check_attention("hf:folder", SimpleNamespace(_attn_implementation=named))
+
+
+def test_a_picture_in_a_store_can_not():
+    """Pillow has another program draw PostScript."""
+    with pytest.raises(OSError):
+        opened(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n")
+    assert opened(encoded(Image.new("RGB", (3, 2)))).size == (3, 2)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -91,7 +113,7 @@ def test_a_short_link_can_not(tmp_path, harmful):
 def test_an_upload_can_not(harmful):
     for content in (harmful.read_bytes(), pickle.dumps(ModelSpec(f"{harmful}:net"))):
         with pytest.raises(ValueError, match="not an image"):
-            Uploads().add(content)
+            Uploads(10**6).add(content)
 
 
 def test_a_finding_can_not(harmful, tmp_path):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import urllib.error
 
@@ -137,6 +138,13 @@ def test_a_users_file_with_one_channel(file):
     assert model.in_channels == 1
     with pytest.raises(ValueError, match="takes 1 channel; give --mean and --std"):
         load(ModelSpec(f"{file}:grey", size=16))
+
+
+def test_a_pipe_or_a_device_has_no_class_names(file, tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    for names in (tmp_path / "pipe.txt", "/dev/zero", tmp_path):
+        with pytest.raises(ValueError, match="can't be read: it is no file"):
+            load(small(file, classes=str(names)))
 
 
 def test_class_names(file, tmp_path):

@@ -87,7 +87,7 @@ def test_statistics_are_torchs(shape, threads):
         found = map_statistics(maps)
     finally:
         torch.set_num_threads(before)
-    maximum, position, mean, active = _by_torch(maps)
+    maximum, position, mean, active = (each.numpy() for each in _by_torch(maps))
     assert (found[0] == maximum).all() and (found[1] == position).all() and (found[3] == active).all()
     torch.testing.assert_close(torch.from_numpy(found[2]), torch.from_numpy(mean), rtol=1e-5, atol=1e-6)
 

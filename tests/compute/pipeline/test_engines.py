@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from compute.images.sources.folder import FolderSource
+from compute.images.sources.folders.folder_source import FolderSource
 from compute.pipeline.engines import choice
 from compute.pipeline.engines.dispatch import TRIES, Advanced, Dispatcher, Done, Lost, Ready
 from compute.pipeline.engines.engine import Local

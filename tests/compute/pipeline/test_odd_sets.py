@@ -73,3 +73,23 @@ def test_equal_images_are_at_one_place_and_it_is_said(tmp_path):
         assert row["method"] == "pca" or said["instead"] == "pca, all images have the same features"
     assert np.isfinite(run.embedding("tsne")["x"].to_numpy()).all()
     assert run.table("neighbors").num_rows == 0
+
+
+def test_one_fingerprint_is_one_set_of_problems(tmp_path):
+    """Two folders of the same images, each with one that can't be read: other places, one store."""
+    found = {}
+    for place in ("one", "two"):
+        folder = tmp_path / place / "images"
+        folder.mkdir(parents=True)
+        for number in range(3):
+            plain((9 * number, 30, 40)).save(folder / f"{number}.png")
+        (folder / "x.png").symlink_to(f"/nowhere/{place}")
+        run = build(folder, "--stages", "activations")
+        (shard,) = (tmp_path / place / "out" / "runs" / run.fingerprint).glob("problems*")
+        found[place] = run.fingerprint, shard.read_bytes()
+    assert found["one"] == found["two"]
+    assert [row["reason"] for row in run.table("problems").to_pylist()] == ["there is no such file"]
+    (folder / "x.png").unlink()
+    (folder / "x.png").mkdir()
+    (folder / "x.png" / "y.png").symlink_to("y.png")
+    assert build(folder, "--stages", "activations").fingerprint != found["two"][0]

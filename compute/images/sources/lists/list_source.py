@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from compute.images.sources.folder import read_file
+from compute.images.sources.folders.folder_source import read_file
 from compute.images.sources.items import Item, by_path
 from compute.images.sources.labels import WrittenLabels
 from compute.images.sources.lists.column_names import COLUMN_RULE, MOST_COLUMNS, is_column_name

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
-from compute.images.sources.classes_by_folder import SPLITS, label_and_split
-from compute.images.sources.items import Item, by_path, check_size
+from compute.images.sources.folders.classes_by_folder import SPLITS, label_and_split
+from compute.images.sources.items import Item, Unread, by_path, check_size
 from compute.images.sources.labels import WrittenLabels
 from compute.images.sources.tables.columns import Columns, columns_of
 from compute.images.sources.tables.parts import Part, open_part, parts_in
@@ -73,7 +73,8 @@ class TableSource(WrittenLabels):
         content = value["bytes"] if isinstance(value, dict) else value
         if content is None:
             named = value.get("path") if isinstance(value, dict) else None
-            raise ValueError(f"its row has no bytes{f', but the path of a file: {named}' if named else ''}")
+            but = f", but the path of a file: {named}" if named else ""
+            raise Unread("its row has no bytes", f"its row has no bytes{but}")
         check_size(path, len(content))
         return content
 

@@ -7,9 +7,11 @@ Headers are read with Python's `tarfile`, but what they point to is bounded here
 import os
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from compute.images.formats.signatures import HEAD
+from compute.images.sources.items import Unread, reason_of
 from compute.runtime.notices import notice
 
 BLOCK = tarfile.BLOCKSIZE
@@ -56,9 +58,19 @@ def members(archive: str) -> Iterator[Member]:
 
 
 def read_member(archive: str, member: Member) -> bytes:
-    """The bytes of a file in an archive; ValueError where they are not there any more."""
-    with open(archive, "rb", buffering=0) as file:
-        return _read(file.fileno(), member.offset, member.size, f"{archive}: {member.name}")
+    """The bytes of a file in an archive; Unread where they are not there any more."""
+    try:
+        with open(archive, "rb", buffering=0) as file:
+            return _read(file.fileno(), member.offset, member.size, f"{archive}: {member.name}")
+    except OSError as error:
+        raise Unread(reason_of(error), f"{archive} can't be read: {reason_of(error)}") from error
+
+
+def head_of_member(archive: str, member: Member) -> bytes:
+    """The first bytes of a file in an archive; none of one that is not read."""
+    if member.problem is not None:
+        return b""
+    return read_member(archive, replace(member, size=min(HEAD, member.size)))
 
 
 def _members(file: int, archive: str) -> Iterator[Member]:
@@ -160,7 +172,7 @@ def _read(file: int, at: int, length: int, where: str) -> bytes:
     while left:
         part = os.pread(file, left, at + length - left)
         if not part:
-            raise ValueError(f"{where} is cut short")
+            raise Unread("its archive is cut short", f"{where} is cut short")
         parts.append(part)
         left -= len(part)
     return b"".join(parts)

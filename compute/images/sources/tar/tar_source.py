@@ -14,11 +14,12 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from compute.images.sources.classes_by_folder import SPLITS, items_of_files
-from compute.images.sources.items import Item, by_path, check_size
+from compute.images.sources.folders.classes_by_folder import SPLITS, items_of_files
+from compute.images.sources.items import Item, Unread, by_path, check_size
 from compute.images.sources.labels import WrittenLabels
-from compute.images.sources.tar.index import Member, members, read_member
+from compute.images.sources.tar.index import Member, head_of_member, members, read_member
 from compute.images.sources.tar.webdataset import (
+    FACTS_OF_IMAGES,
     columns_of,
     facts_of,
     images_of_samples,
@@ -61,7 +62,7 @@ class TarSource(WrittenLabels):
             raise ValueError(f"no image {path!r} in {self.spec}")
         archive, member = self._places[path]
         if member.problem is not None:
-            raise ValueError(member.problem)
+            raise Unread(member.problem)
         check_size(path, member.size)
         return read_member(archive, member)
 
@@ -91,8 +92,15 @@ class TarSource(WrittenLabels):
     @cached_property
     def _read(self) -> tuple[tuple[Item, ...], tuple[str, ...], bool]:
         """The items, the names of their further columns, and whether files say what images are."""
-        names = dict.fromkeys(name for _, found in self._listed for name in found)
-        by_name = {item.path: item for item in items_of_files([*map(PurePosixPath, names)], self.spec)}
+        places = {
+            name: (archive, member) for archive, found in self._listed for name, member in found.items()
+        }
+
+        def head(path: PurePosixPath) -> bytes:
+            return head_of_member(*places[str(path)])
+
+        files = [PurePosixPath(name) for name in places]
+        by_name = {item.path: item for item in items_of_files(files, self.spec, head, FACTS_OF_IMAGES)}
         facts = [facts_of(archive, found, by_name) for archive, found in self._listed]
         said = [each for known in facts for each in known.values()]
         columns = columns_of(said, self.spec)

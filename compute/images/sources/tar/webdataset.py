@@ -1,7 +1,8 @@
 """WebDataset's convention: files of one name, up to its first dot, are a sample: 1.jpg, 1.cls, 1.json.
 
 The class stands in `.cls` (its number or name) or in the `.json` (label, cls or class), where split and
-further columns may stand too. Members of any other kind (`.pyd`, `.pth`, …) are never opened.
+further columns may stand too. Members of any other kind (`.pyd`, `.pth`, …) are never
+read, but for the first bytes of those whose ending says nothing.
 """
 
 import itertools
@@ -18,6 +19,9 @@ from compute.images.sources.tar.index import Member, read_member
 from compute.runtime.notices import notice
 
 CLASS, FACTS = "cls", "json"
+FACTS_OF_IMAGES = (f".{CLASS}", f".{FACTS}")
+"""Endings of files that say what others are."""
+
 MAX_FACTS = 2**16
 """Bytes of what is said of one image."""
 

@@ -1,6 +1,8 @@
 """Weights of a file in a network whose names are others: the same scores, or every reason why they don't
 fit."""
 
+import time
+
 import pytest
 import torch
 from torch import nn
@@ -145,6 +147,54 @@ def test_other_kinds_of_numbers_are_not_cast(dtype):
         ValueError, match=r"another kind of number.*conv.weight: \w+ in the file, float32 in the network"
     ):
         loaded({**RAW, "conv.weight": RAW["conv.weight"].to(dtype)})
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64, torch.float8_e4m3fn])
+def test_nor_are_they_in_a_part_that_is_made_at_the_first_image(dtype):
+    weights = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).state_dict()
+    lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d())
+    load_weights(lazy, dict(weights))
+    assert torch.equal(lazy[0].weight, weights["0.weight"])
+    for name in ("0.weight", "1.running_mean"):
+        lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d())
+        with pytest.raises(ValueError, match=f"another kind of number.*{name}"):
+            load_weights(lazy, {**weights, name: weights[name].to(dtype)})
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64, torch.float8_e4m3fn])
+@pytest.mark.parametrize("part", ["weight norm", "weight norm, new", "spectral norm", "spectral norm, new"])
+def test_nor_are_they_in_parts_that_are_put_together(part, dtype):
+    state = nn.Sequential(PARTS[part](nn.Linear(5, 3))).state_dict()
+    of_weight = [name for name in state if "bias" not in name]
+    for names in ([name] for name in of_weight), [of_weight]:
+        for changed in names:
+            other = {name: value.to(dtype) if name in changed else value for name, value in state.items()}
+            with pytest.raises(ValueError, match=r"another kind of number|parts that don't go together"):
+                load_weights(nn.Sequential(nn.Linear(5, 3)), other)
+
+
+@pytest.mark.parametrize("mask", [torch.ones(1, 60_000), torch.ones(3, 5, dtype=torch.complex64)])
+def test_a_mask_is_of_the_weights_shape_and_of_real_numbers(mask):
+    parts = {"0.weight_orig": torch.ones(3, 5), "0.weight_mask": mask, "0.bias": torch.ones(3)}
+    with pytest.raises(ValueError, match=r"keeps 0.weight in parts that don't go together"):
+        load_weights(nn.Sequential(nn.Linear(5, 3)), parts)
+
+
+def test_parts_of_another_shape_are_not_put_together():
+    """A product of a column and a row would have 3,600 million elements."""
+    wide = {"0.weight_orig": torch.ones(60_000, 1), "0.weight_mask": torch.ones(1, 60_000)}
+    with pytest.raises(ValueError, match=r"0.weight: \(60000, 1\) in the file, \(3, 5\) in the network"):
+        load_weights(nn.Sequential(nn.Linear(5, 3)), {**wide, "0.bias": torch.ones(3)})
+
+
+def test_many_tensors_of_a_loss_are_left_out_at_once():
+    many = {f"loss.{index}": torch.ones(1) for index in range(50_000)}
+    started = time.perf_counter()
+    with pytest.warns(Notice, match="of the loss"):
+        assert torch.equal(loaded({**RAW, **many}), expected())
+    assert time.perf_counter() - started < 20
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

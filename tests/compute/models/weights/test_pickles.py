@@ -109,6 +109,19 @@ def test_content_that_goes_on_and_on_is_read_at_once(data):
     assert time.perf_counter() - started < 10
 
 
+@pytest.mark.parametrize("arguments", [
+    b"X" + (1_000_000).to_bytes(4, "little") + b"a" * 1_000_000,  # text that would be taken for arguments
+    b"(" + b"N" * 200_000 + b"t",
+])  # fmt: skip
+@pytest.mark.parametrize("made", [b"cbuiltins\nlist\n", b"ccopyreg\n_reconstructor\n"])
+def test_arguments_that_are_used_again_and_again_are_bounded_by_the_file(arguments, made):
+    data = b"\x80\x02](" + arguments + b"q\x00" + made + b"q\x01" + b"h\x01h\x00R" * 200_000 + b"e."
+    started = time.perf_counter()
+    with pytest.raises(UnreadablePickle, match=r"many times its size|no arguments"):
+        read(data)
+    assert time.perf_counter() - started < 10
+
+
 def test_what_the_memo_repeats_is_bounded_by_the_file():
     text = b"X" + (100_000).to_bytes(4, "little") + b"a" * 100_000 + b"q\x00"
     data = b"\x80\x02(" + text + b"c_codecs\nencode\nq\x01" + b"(h\x00tR0h\x01" * 1000 + b"."

@@ -2,10 +2,12 @@
 
 import io
 import pickle
+import time
 import zipfile
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from compute.models.checkpoints import read_checkpoint
@@ -154,6 +156,79 @@ def test_a_bomb_is_refused_unread(tmp_path):
         archive.writestr("archive/data.pkl", bytes(50_000_000))
     with pytest.raises(ValueError, match=r"unpacks into 50,000,000 bytes, more than 16 times its \d\d,\d{3}"):
         read_checkpoint(tmp_path / "bomb.pt")
+
+
+def text(said):
+    return b"X" + len(said).to_bytes(4, "little") + said.encode()
+
+
+DOUBLED = b"]q\x000" + b"".join(
+    b"](h" + bytes([each, ord("h"), each]) + b"eq" + bytes([each + 1]) + b"0" for each in range(60)
+) + b"h\x3c"  # fmt: skip
+"""A list that is twice in a list that is twice in a list …: written out it would have no end."""
+DEEP = b")" + b"\x85" * 100_000
+VALUES = b"ctorch._utils\n_rebuild_tensor_v2\n"
+STORAGE = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + b"K\x04tQ"
+
+
+@pytest.mark.parametrize("value", [
+    DOUBLED + b")R",
+    b"cm\nn\n)R" + b"q\x000cm\nn\n(h\x00h\x00tR" * 60 + b")R",
+    b"ctorch._tensor\n_rebuild_from_type_v2\n(" + VALUES + DOUBLED + b")NtR",
+    b"(" + text("storage") + DOUBLED + text("0") + text("cpu") + b"K\x01tQ",
+    b"ctorch._utils\n_rebuild_tensor_v3\n(" + STORAGE + b"K\x00))\x89N" + DOUBLED + b"tR",
+    VALUES + b"((" + text("storage") + b"ctorch\nFloatStorage\n" + DEEP + text("cpu") + b"K\x04tQK\x00))tR",
+], ids=["maker", "maker of makers", "class", "storage", "type", "key"])  # fmt: skip
+def test_what_is_said_of_a_file_has_an_end(value, tmp_path):
+    started = time.perf_counter()
+    with zipfile.ZipFile(tmp_path / "odd.pt", "w") as archive:
+        archive.writestr("odd/data.pkl", b"\x80\x02}" + text("weight") + value + b"s.")
+        archive.writestr("odd/data/0", bytes(16))
+    with pytest.raises(ValueError) as caught:
+        read_checkpoint(tmp_path / "odd.pt")
+    assert len(str(caught.value)) < 500 and time.perf_counter() - started < 10
+
+
+def test_arrays_that_are_all_of_the_same_bytes(tmp_path):
+    """A few bytes each in the file, and a copy each in memory."""
+    array = pickle.dumps(np.zeros(1_000_000, np.float32), 2)
+    again = b"".join(text(f"w{index}") + b"h\xff" for index in range(100))
+    (tmp_path / "arrays.pkl").write_bytes(b"\x80\x02}(" + text("w") + array[2:-1] + b"q\xff" + again + b"u.")
+    with pytest.raises(ValueError, match="arrays of 404,000,000 bytes in all, more than 16 times"):
+        read_checkpoint(tmp_path / "arrays.pkl")
+    (tmp_path / "arrays.pkl").write_bytes(b"\x80\x02}(" + text("w") + array[2:-1] + b"u.")
+    assert read_checkpoint(tmp_path / "arrays.pkl")["w"].shape == (1_000_000,)
+
+
+def test_a_tensor_that_repeats_a_few_bytes_into_terabytes(tmp_path):
+    torch.save({"weight": torch.ones(1).expand(1000, 1000)}, tmp_path / "weights.pt")
+    assert read_checkpoint(tmp_path / "weights.pt")["weight"].shape == (1000, 1000)
+    torch.save({"weight": torch.ones(1).expand(1_000_000, 1_000_000)}, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="4,000,000,000,000 bytes that repeat 4"):
+        read_checkpoint(tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_names_that_no_network_has(suffix, tmp_path):
+    """How long it takes to tell which prefix of a name is a wrapper's grows with its square."""
+    write = torch.save if suffix == ".pt" else safetensors.torch.save_file
+    write({"." * 100_000: torch.ones(1)}, tmp_path / f"long{suffix}")
+    with pytest.raises(ValueError, match="names a tensor by 100,000 letters"):
+        read_checkpoint(tmp_path / f"long{suffix}")
+
+
+def test_a_chain_of_modules_whose_names_have_no_end(tmp_path):
+    weight = b"cm\nn\n)R}" + text("weight") + VALUES + b"(" + STORAGE + b"K\x00K\x04\x85K\x01\x85tRsb"
+    name = text("x" * 100_000) + b"q\x010"
+    with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:
+        chain = b"q\x020cm\nn\n)R}h\x01h\x02sb" * 20_000
+        archive.writestr("script/data.pkl", b"\x80\x02" + name + weight + chain + b".")
+        archive.writestr("script/constants.pkl", b"")
+        archive.writestr("script/data/0", bytes(16))
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match="have no names"):
+        read_checkpoint(tmp_path / "script.pt")
+    assert time.perf_counter() - started < 10
 
 
 def test_a_zip_file_of_others(tmp_path):
