@@ -23,6 +23,7 @@ from compute.reports.drawing.coloring import coloring as coloring_of
 from compute.reports.drawing.further_columns import grouping_columns
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import first_shown, image_search, trusted_code
+from dashboard.data.content_store import KeptBytes
 from dashboard.settings import Settings, find_stores
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
@@ -183,10 +184,19 @@ def source(spec: str) -> sources.ImageSource:
     return opened
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def original(run: Run, image_id: int) -> bytes:
     """Return the bytes of an image's own file; ValueError where it is gone or has changed."""
-    return read_original(run, image_id, source(run.manifest.images["spec"]))
+    named = str(run.folder.resolve()), image_id
+    content = _originals().get(named)
+    if content is None:
+        content = read_original(run, image_id, source(run.manifest.images["spec"]))
+        _originals().put(named, content)
+    return content
+
+
+@st.cache_resource(show_spinner=False)
+def _originals() -> KeptBytes[bytes]:
+    return KeptBytes(settings().share("originals"))
 
 
 def run_names(store: str) -> list[str]:
@@ -196,7 +206,7 @@ def run_names(store: str) -> list[str]:
 
 def spoken(run: Run) -> str:
     """Return what a store's run is called: "run of 2026-11-24 01:30", or its number if that isn't known."""
-    return f"run of {made}" if (made := when_made(run)) else f"run `{run.fingerprint}`"
+    return f"run of {made}" if (made := when_made(run)) else f"run {run.fingerprint}"
 
 
 def when_made(run: Run) -> str:

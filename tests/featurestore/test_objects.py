@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from compute.__main__ import main
 from dashboard.__main__ import main as serve
 from dashboard.data import runs, selections
-from dashboard.server import routes
+from dashboard.server.routes.of_runs import make_routes
 from dashboard.settings import VARIABLE, Settings, find_stores
 from dashboard.views import urls
 from featurestore import __main__ as command
@@ -488,7 +488,7 @@ def test_pages_and_routes_read_from_there(storage, monkeypatch):
         with storage.meanwhile() as answered:
             fine(page("image", image=3))
         assert of_shards(answered) == []
-        client = TestClient(Starlette(routes=routes.make_routes(runs.open_run)))
+        client = TestClient(Starlette(routes=make_routes(runs.open_run)))
         asked = urls.thumbnail("digits", served.fingerprint, 3)
         assert client.get(asked).content == served.thumbnail(3)
         place.bucket.forget()
