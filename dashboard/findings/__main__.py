@@ -45,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     places = tuple(place for place in options.stores.split(",") if place)
     settings = Settings(places, options.device, tuple(options.trust_model), findings=options.findings)
     try:
-        trusted_code.pinned(settings).write()
         trusted_code.take_no_modules_from_stores(settings)
+        trusted_code.pinned(settings).write()
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
