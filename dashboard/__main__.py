@@ -74,6 +74,13 @@ def parser() -> argparse.ArgumentParser:
         help="live jobs that a browser, and an address, may start; 0 for no limit (default: %(default)s)",
     )
     visitors.add_argument(
+        "--visitors-mb",
+        type=_whole,
+        default=1024,
+        metavar="MB",
+        help="memory for all that visitors make the server hold (default: %(default)s)",
+    )
+    visitors.add_argument(
         "--public-url",
         type=_url,
         default="",
@@ -119,6 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
         not options.no_live,
         options.jobs_per_minute,
         tuple(options.originals),
+        options.visitors_mb,
     )
     try:
         settings = trusted_code.pinned(settings)

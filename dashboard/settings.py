@@ -17,6 +17,19 @@ from featurestore.places import Place, folders_with, place
 VARIABLE = "FEATURESCOPE_SETTINGS"
 
 
+SHARES = {
+    "results": 8,
+    "answers": 8,
+    "sent files": 6,
+    "uploads": 4,
+    "messages": 3,
+    "originals": 2,
+    "selections": 1,
+}
+"""Of the memory for visitors, in 32nds: live results that have ended; answers of routes that took work; files
+on their way from a browser; uploaded images; messages of browsers; files of images read last; selections."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the command line says to the server.
@@ -33,6 +46,7 @@ class Settings:
     read_only: visitors pin, remove and upload nothing
     live: whether live methods run
     jobs_per_minute: live jobs that one visitor may start; 0 for no limit
+    visitors_mb: megabytes of memory for all that visitors make the server hold, see SHARES
     trusted_sha256: of each trusted file when the server started (`dashboard.data.trusted_code.pinned`)
     """
 
@@ -47,6 +61,7 @@ class Settings:
     live: bool = True
     jobs_per_minute: int = 30
     originals: tuple[str, ...] = ()
+    visitors_mb: int = 1024
     trusted_sha256: tuple[str, ...] = ()
 
     def write(self, environment: MutableMapping[str, str] = os.environ) -> None:
@@ -65,6 +80,10 @@ class Settings:
     def uploads(self) -> bool:
         """Return whether visitors may upload an image: it is shown to the network, and takes memory."""
         return self.live and not self.read_only
+
+    def share(self, part: str) -> int:
+        """Return the bytes of memory that one of SHARES may take."""
+        return self.visitors_mb * 2**20 * SHARES[part] // sum(SHARES.values())
 
     @property
     def base_path(self) -> str:

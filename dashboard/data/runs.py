@@ -17,12 +17,14 @@ import streamlit as st
 from compute.analysis.search import ExactSearch
 from compute.images import sources
 from compute.models import zoo
+from compute.models.architectures.hub import without_downloads
 from compute.models.model import Model
 from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, color_columns
 from compute.reports.drawing.coloring import coloring as coloring_of
 from compute.reports.drawing.further_columns import grouping_columns
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import first_shown, image_search, trusted_code
+from dashboard.data.content_store import KeptBytes
 from dashboard.settings import Settings, find_stores, stores_called
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
@@ -199,10 +201,19 @@ def source(spec: str) -> sources.ImageSource:
     return opened
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def original(run: Run, image_id: int) -> bytes:
     """Return the bytes of an image's own file; ValueError where it is gone or has changed."""
-    return read_original(run, image_id, source(run.manifest.images["spec"]))
+    named = str(run.folder.resolve()), image_id
+    content = _originals().get(named)
+    if content is None:
+        content = read_original(run, image_id, source(run.manifest.images["spec"]))
+        _originals().put(named, content)
+    return content
+
+
+@st.cache_resource(show_spinner=False)
+def _originals() -> KeptBytes[bytes]:
+    return KeptBytes(settings().share("originals"))
 
 
 def run_names(store: str) -> list[str]:
@@ -212,7 +223,7 @@ def run_names(store: str) -> list[str]:
 
 def spoken(run: Run) -> str:
     """Return what a store's run is called: "run of 2026-11-24 01:30", or its number if that isn't known."""
-    return f"run of {made}" if (made := when_made(run)) else f"run `{run.fingerprint}`"
+    return f"run of {made}" if (made := when_made(run)) else f"run {run.fingerprint}"
 
 
 def when_made(run: Run) -> str:
@@ -282,7 +293,8 @@ def load_model(run: Run, known: Settings) -> Model:
     """Load the network that made the run.
 
     ValueError, saying what to do about it, where live methods are off, where the network is code of the
-    user's own that the command line did not name or that has changed, and where its weights have changed.
+    user's own that the command line did not name or that has changed, where its weights or class names have
+    changed, and where something would have to be downloaded.
     """
     if not known.live:
         raise ValueError("live methods are turned off on this server (--no-live); kept results still open")
@@ -291,15 +303,22 @@ def load_model(run: Run, known: Settings) -> Model:
     if code is not None:
         log.warning("live methods run %s, SHA-256 %s", *code)
         spec = dataclasses.replace(spec, model=code.model)
-    loaded = zoo.load(
-        spec,
-        zoo.resolve_device(known.device),
-        class_names=list(run.class_names),
-        code=code and code.sha256,
-    )
+    with without_downloads():
+        loaded = zoo.load(
+            spec,
+            zoo.resolve_device(known.device),
+            class_names=list(run.class_names),
+            code=code and code.sha256,
+        )
     if loaded.weights_hash != run.manifest.model["weights_hash"]:
         raise ValueError(
             f"the weights of {loaded.name} are not those that made this run (they have changed since); "
+            "regenerate the store with `make store` to use live methods"
+        )
+    # The store names their file: without this it could have any file's lines shown as classes.
+    if loaded.classes != run.class_names:
+        raise ValueError(
+            f"the class names of {loaded.name} are not those of this run (their file has changed since); "
             "regenerate the store with `make store` to use live methods"
         )
     return loaded

@@ -20,6 +20,9 @@ from featurestore.files.disk_cache import CachedFile, DiskCache
 
 FOLDER, SUFFIX = "results", ".npz"
 
+MOST_RESULTS = 4096
+"""Kept beside a store: to find one, all are listed."""
+
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -63,7 +66,7 @@ class ResultCache:
     """The results kept beside one store; many threads and processes may use it at once."""
 
     def __init__(self, folder: Path, limit_bytes: int):
-        self._files = DiskCache(folder, limit_bytes)
+        self._files = DiskCache(folder, limit_bytes, most_files=MOST_RESULTS)
         self._known: dict[tuple[str, int], dict] = {}
 
     @property

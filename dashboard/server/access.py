@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.jobs import visitor
 from dashboard.server import front_end
+from dashboard.server.messages import MessageRoom
 from dashboard.text import logged
 
 INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
@@ -61,11 +60,12 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
 }
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-NOT_FOR_VISITORS = frozenset({"clear_cache", "set_run_on_save", "load_git_info"})
-"""Messages that a browser may send to Streamlit and that concern all visitors, or the server's own files."""
+METRICS = "/_stcore/metrics"
+"""Measures every cached object, which takes seconds and the interpreter from all others."""
 
 REFUSED_NAME = "this server is not known by this name: start it with --public-url naming it"
 REFUSED_ORIGIN = "refused: sent by a page of another server"
+REFUSED_METRICS = "refused: measuring all that is cached is not for visitors"
 REFUSED_METHOD = "refused: this server takes nothing from visitors"
 
 
@@ -114,6 +114,8 @@ class Policy:
             return REFUSED_ORIGIN
         if scope["type"] == "http" and scope["method"] not in SAFE and not self.takes_uploads:
             return REFUSED_METHOD
+        if scope["type"] == "http" and scope.get("path", "").rstrip("/").endswith(METRICS):
+            return REFUSED_METRICS
         return None
 
     def _is_own(self, origin: str, host: str) -> bool:
@@ -127,8 +129,8 @@ class Policy:
 class AccessMiddleware:
     """ASGI middleware that refuses what the policy does not allow and sets the headers of all answers."""
 
-    def __init__(self, app: ASGIApp, policy: Policy):
-        self._app, self._policy = app, policy
+    def __init__(self, app: ASGIApp, policy: Policy, messages: MessageRoom):
+        self._app, self._policy, self._messages = app, policy, messages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -136,7 +138,7 @@ class AccessMiddleware:
         elif (refusal := self._policy.refusal(scope)) is not None:
             await _refuse(scope, receive, send, refusal)
         elif scope["type"] == "websocket":
-            await self._app(scope, _filtered(receive), send)
+            await self._messages.follow(self._app, scope, receive, send)
         else:
             await self._answer(scope, receive, send)
 
@@ -193,27 +195,3 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
     else:
         await PlainTextResponse(why, status_code=403, headers=HEADERS)(scope, receive, send)
-
-
-def _filtered(receive: Receive) -> Receive:
-    """Return `receive` without what no visitor may ask for."""
-
-    async def next_message() -> Message:
-        while True:
-            message = await receive()
-            if message["type"] != "websocket.receive" or not _is_refused(message.get("bytes")):
-                return message
-
-    return next_message
-
-
-def _is_refused(content: bytes | None) -> bool:
-    if not content:
-        return False
-    message = BackMsg()
-    try:
-        message.ParseFromString(content)
-    except DecodeError:
-        # Streamlit closes the connection for it.
-        return False
-    return message.WhichOneof("type") in NOT_FOR_VISITORS

@@ -14,6 +14,7 @@ from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
+from dashboard.text import one_line, sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
 from dashboard.views.definitions import OverviewView
@@ -95,14 +96,14 @@ def open_page(
     proof, unread = proof_of(view)
     view = view if proof else dataclasses.replace(view, proof="")
     binding.settle(view)
-    st.set_page_config(page_title=title(view.page, view.store))
+    st.set_page_config(page_title=one_line(title(view.page, view.store)))
     opened = Opened(view, run, result_of(view, run))
     _draw(bar, opened, choices, listed)
     if proof:
         draw_verdict(proof, view, run, opened.result)
     errors.other_runs(view, run, latest, proof)
     for note in _lasting(view, notes + more + dropped + unread):
-        st.warning(f"{note[0].upper()}{note[1:]}.", icon=":material/link_off:")
+        st.warning(sentence(note), icon=":material/link_off:")
     keyboard(view, run)
     return opened
 

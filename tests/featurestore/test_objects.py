@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from compute.__main__ import main
 from dashboard.__main__ import main as serve
 from dashboard.data import runs, selections
-from dashboard.server import routes
+from dashboard.server.routes.of_runs import make_routes
 from dashboard.settings import VARIABLE, Settings, find_stores
 from dashboard.views import urls
 from featurestore import __main__ as command
@@ -374,6 +374,19 @@ def test_prune_keeps_what_was_written_of_late(here, there, capsys, tmp_path):
     assert verify(there) == []
 
 
+def test_prune_lets_be_what_this_machine_writes(here, there):
+    """Also in the scratch folder, however old it seems."""
+    writer = open_writer(there, "half")
+    writer.write_shard("images", 0, here.table("images").slice(0, 20))
+    said = prune(there, older_than=-1, dry_run=True)
+    done = prune(there, older_than=-1)
+    assert said == done and done.removed == ()
+    assert done.kept["half"] == "being written on this machine"
+    assert set(done.left.values()) == {"open, or being written"} and writer.folder.is_dir()
+    copy_run(here, there, writer)
+    assert Store(there).current() == "half" and verify(there) == []
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
@@ -475,7 +488,7 @@ def test_pages_and_routes_read_from_there(storage, monkeypatch):
         with storage.meanwhile() as answered:
             fine(page("image", image=3))
         assert of_shards(answered) == []
-        client = TestClient(Starlette(routes=routes.make_routes(runs.open_run)))
+        client = TestClient(Starlette(routes=make_routes(runs.open_run)))
         asked = urls.thumbnail("digits", served.fingerprint, 3)
         assert client.get(asked).content == served.thumbnail(3)
         place.bucket.forget()

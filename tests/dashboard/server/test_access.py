@@ -17,7 +17,8 @@ from websockets.sync.client import connect
 from dashboard.jobs import visitor
 from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.app import app
-from dashboard.server.routes import BROKEN
+from dashboard.server.messages import TRY_AGAIN_LATER, MessageRoom
+from dashboard.server.routes.answering import BROKEN
 from featurestore.reader import Store
 from tests.support.servers.dashboard import serving
 from tests.support.stores.served import served_store
@@ -178,15 +179,50 @@ def test_nobody_clears_the_caches_of_all():
         return next(sent)
 
     scope = {"type": "websocket", "headers": [(b"host", b"localhost")], "path": "/"}
-    asyncio.run(AccessMiddleware(inner, Policy.of("127.0.0.1", "", True))(scope, receive, None))
+    policy, room = Policy.of("127.0.0.1", "", True), MessageRoom(10**6)
+    asyncio.run(AccessMiddleware(inner, policy, room)(scope, receive, None))
     assert received == [messages[-1].SerializeToString()]
+
+
+def test_messages_of_all_browsers_have_room_for_so_many_bytes_at_a_time():
+    room, sent, heard = MessageRoom(100), [], []
+    scope = {"type": "websocket"}
+
+    async def send(message):
+        sent.append(message)
+
+    def browser(*sizes):
+        messages = [{"type": "websocket.receive", "bytes": b"\xff" * size} for size in sizes]
+        return iter([*messages, {"type": "websocket.disconnect", "code": 1000}])
+
+    async def speak(name, messages, meanwhile=None):
+        async def receive():
+            return next(messages)
+
+        async def app(scope, receive, send):
+            while (message := await receive())["type"] != "websocket.disconnect":
+                heard.append((name, len(message["bytes"])))
+                if meanwhile is not None:
+                    await meanwhile()
+            heard.append((name, message["code"]))
+
+        await room.follow(app, scope, receive, send)
+
+    # One that is at work with a long message leaves room for a short one beside it, and not for a long one.
+    asyncio.run(speak("a", browser(80, 90), lambda: speak("b", browser(10, 30))))
+    short = [("b", 10), ("b", TRY_AGAIN_LATER)]
+    assert heard == [("a", 80), *short, ("a", 90), *short, ("a", 1000)]
+    assert [each["code"] for each in sent] == [TRY_AGAIN_LATER] * 2 and "no room" in sent[0]["reason"]
+    heard.clear()
+    asyncio.run(speak("c", browser(100)))
+    assert heard == [("c", 100), ("c", 1000)]
 
 
 def test_an_error_is_a_number_in_the_log(caplog):
     async def broken(scope, receive, send):
         raise RuntimeError("secret")
 
-    answer = TestClient(AccessMiddleware(broken, Policy())).get("/x")
+    answer = TestClient(AccessMiddleware(broken, Policy(), MessageRoom(10**6))).get("/x")
     assert answer.status_code == 500 and "secret" not in answer.text and answer.text != BROKEN
     assert answer.text.rpartition(" ")[2] in caplog.text and "secret" in caplog.text
 

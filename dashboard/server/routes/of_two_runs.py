@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from dashboard.data import comparison
 from dashboard.data import runs as data
-from dashboard.server.routes import OpenRun, Payload, endpoint_of
+from dashboard.server.routes.answering import BINARY, OpenRun, Payload, endpoint_of
 from featurestore.reader import Run
 
 SIDES = ("here", "there")
@@ -40,14 +40,14 @@ def _points(run: Run, other: Run, method: str, side: str) -> Payload:
         raise ValueError(f"unknown side {side!r}; sides are {', '.join(SIDES)}")
     found = comparison.moved(run, other, method)
     x, y = (found.here if side == "here" else found.aligned.points).T.astype("<f4")
-    return Payload(x.tobytes() + y.tobytes() + found.ids.astype("<u4").tobytes(), "application/octet-stream")
+    return Payload(x.tobytes() + y.tobytes() + found.ids.astype("<u4").tobytes(), BINARY)
 
 
 def _colors(run: Run, other: Run, method: str, column: str) -> Payload:
     if method not in data.choices(run).maps:
         raise ValueError(f"unknown map {method!r}")
     values = comparison.coloring(run, other, method, column).values
-    return Payload(values.tobytes(), "application/octet-stream")
+    return Payload(values.tobytes(), BINARY)
 
 
 def _caption(run: Run, other: Run, image_id: str) -> Payload:
