@@ -10,7 +10,7 @@ from collections import Counter
 from streamlit.logger import set_log_level
 
 from dashboard.data import trusted_code
-from dashboard.settings import Settings
+from dashboard.settings import Settings, places_said
 from dashboard.text import one_line
 
 MOST_DIFFERENCES = 8
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Check all findings and print a line for each; return the exit status."""
     options = parser().parse_args(arguments)
-    places = tuple(place for place in options.stores.split(",") if place)
+    places = places_said(options.stores)
     settings = Settings(places, options.device, tuple(options.trust_model), findings=options.findings)
     try:
         trusted_code.pinned(settings).write()

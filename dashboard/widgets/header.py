@@ -86,7 +86,7 @@ def open_page(
     listed = runs.stores()
     if not listed:
         errors.no_stores()
-    view = dataclasses.replace(view, store=runs.shown_store(view.store) or view.store)
+    view = dataclasses.replace(view, store=runs.shown_store(view.store, view.run) or view.store)
     if view.store not in listed:
         errors.unknown_store(view, list(listed))
     run, latest = _open_run(view, listed)

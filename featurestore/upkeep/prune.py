@@ -24,6 +24,7 @@ from featurestore.upkeep.removals import (
     Removal,
     age,
     bytes_of,
+    is_in_use,
     may_be_removed,
     named_by,
     remove,
@@ -130,7 +131,7 @@ def _prune_rest(rest: Clearing, removed: set[str], older_than: float) -> None:
     for path in sorted(_temporaries(where, gone)):
         if age(path) < older_than:
             continue
-        if path.parent.parent == where / RUNS and _is_in_use(path.parent):
+        if path.parent.parent == where / RUNS and is_in_use(path.parent):
             rest.left[rest.name(path)] = "its run is open, or being written"
         else:
             rest.clear(path, "left by a killed process")
@@ -148,9 +149,3 @@ def _temporaries(where: Path, gone: set[Path]) -> Iterator[Path]:
         folders[:] = [name for name in folders if here / name not in gone]
         yield from (here / name for name in (*folders, *files) if name.startswith(TEMPORARY))
         folders[:] = [name for name in folders if not name.startswith(TEMPORARY)]
-
-
-def _is_in_use(folder: Path) -> bool:
-    with suppress(FileNotFoundError), locks.claimed(folder) as alone:
-        return not alone
-    return False

@@ -374,6 +374,19 @@ def test_prune_keeps_what_was_written_of_late(here, there, capsys, tmp_path):
     assert verify(there) == []
 
 
+def test_prune_lets_be_what_this_machine_writes(here, there):
+    """Also in the scratch folder, however old it seems."""
+    writer = open_writer(there, "half")
+    writer.write_shard("images", 0, here.table("images").slice(0, 20))
+    said = prune(there, older_than=-1, dry_run=True)
+    done = prune(there, older_than=-1)
+    assert said == done and done.removed == ()
+    assert done.kept["half"] == "being written on this machine"
+    assert set(done.left.values()) == {"open, or being written"} and writer.folder.is_dir()
+    copy_run(here, there, writer)
+    assert Store(there).current() == "half" and verify(there) == []
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [

@@ -230,6 +230,15 @@ def test_what_a_writer_has_in_its_run_stays(store):
     writer.release()
 
 
+def test_a_writer_does_not_wait_for_pipes(store):
+    folder = store / "runs" / "run1"
+    (folder / ".tmp-folder").mkdir()
+    os.mkfifo(folder / ".tmp-pipe")
+    (folder / ".tmp-file").write_bytes(b"left over")
+    RunWriter(store, "run1").release()
+    assert sorted(each.name for each in folder.glob(".tmp-*")) == [".tmp-folder", ".tmp-pipe"]
+
+
 def test_pipes_and_folders_among_links_and_findings_name_nothing(store, tmp_path):
     for folder, suffix in ((store / "links", ".json"), (tmp_path / "findings", ".toml")):
         folder.mkdir()
