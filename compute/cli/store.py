@@ -254,8 +254,8 @@ def _summary(manifest: "Manifest", store: str) -> list[str]:
     if error := manifest.notes.get("precision_error"):
         lines.append(_precision_line(error))
     lines += [f"note: {remark}" for remark in manifest.remarks]
-    shown = make_argument("STORES", store)
-    return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: make dashboard {shown}"]
+    command = f"make dashboard {make_argument('STORES', store)}"
+    return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: {command}"]
 
 
 def _precision_line(error: "Mapping[str, float]") -> str:
