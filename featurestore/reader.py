@@ -29,6 +29,8 @@ Key = str | int
 Filter = Callable[[pa.Table], pa.Table]
 """Leaves some of the rows of a table."""
 
+NEIGHBOR_SPACES = ("feature", "pixel")
+
 OPEN_FILES = 128
 """Handles that a run keeps: a store of many shards must not use up the process's descriptors."""
 
@@ -268,7 +270,13 @@ class Run:
         return row
 
     def neighbors(self, space: str, image_id: int) -> pa.Table:
-        """Nearest images by rank; space is "feature" (cosine) or "pixel" (Euclidean)."""
+        """Nearest images by rank; space is "feature" (cosine) or "pixel" (Euclidean).
+
+        Empty where there is no other image, or none but copies of its file.
+        """
+        rows = self.select("neighbors", space, image_id)
+        if len(rows) or (space in NEIGHBOR_SPACES and self.image(image_id)):
+            return rows
         return self._choose("neighbors", space, image_id)
 
     def embedding(self, method: str) -> pa.Table:

@@ -89,7 +89,7 @@ def _card(folder: Folder, kept: FindingFile) -> None:
 def _opens(finding: Finding) -> ViewState | None:
     """Return the view that a finding opens; None where its store or its page is not there."""
     try:
-        return view_of(finding)[0] if finding.store in data.stores() else None
+        return view_of(finding)[0] if data.shown_store(finding.store) else None
     except ValueError:
         return None
 
@@ -133,7 +133,7 @@ def _stored(finding: Finding, runs: tuple[str, ...]) -> Check:
 
 
 def _runs(finding: Finding) -> tuple[str, ...]:
-    return tuple(data.run_names(finding.store)) if finding.store in data.stores() else ()
+    return tuple(data.run_names(finding.store)) if data.shown_store(finding.store) else ()
 
 
 def _numbers(finding: Finding) -> None:

@@ -5,6 +5,7 @@ Runs are told apart by their folder, which ends in the fingerprint.
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from compute.reports.drawing.further_columns import grouping_columns
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import first_shown, image_search, trusted_code
 from dashboard.data.content_store import KeptBytes
-from dashboard.settings import Settings, find_stores
+from dashboard.settings import Settings, find_stores, stores_called
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
 from featurestore import vector_cache
@@ -48,22 +49,38 @@ def stores() -> dict[str, Place]:
     return find_stores(settings().stores)
 
 
-def shown_store(asked: str) -> str:
+def shown_store(asked: str, run: str = "") -> str:
     """Return the name of the store that an address shows which asks for this one, or for none.
+
+    run: fingerprint of the run that it asks for; of several stores of the name asked for, one has it.
 
     For none, it is the one that was finished first, in the first of the command line's places that has one to
     read: the same for all visitors, whatever is built later. "" for one that is not served.
     """
     listed = stores()
     if asked:
-        name = resolved(asked, listed)
-        return name if name in listed else ""
+        return _called(resolved(asked, listed), run, listed)
     for each in settings().stores:
         here = set(find_stores([each]).values())
         readable = [name for name, path in listed.items() if path in here and _is_readable(name)]
         if readable:
             return min(readable, key=_first_finished)
     return next(iter(listed), "")
+
+
+def _called(name: str, run: str, listed: Mapping[str, Place]) -> str:
+    """Return the listed name of the store that is meant by a name; "" where none is served."""
+    meant = stores_called(name, listed)
+    if len(meant) > 1 and run:
+        meant = [each for each in meant if _has(listed[each], run)] or meant
+    return next(iter(meant), "")
+
+
+def _has(where: Place, run: str) -> bool:
+    try:
+        return run in Store(where).runs()
+    except ValueError:
+        return False
 
 
 def has_run(where: Place) -> bool:
@@ -101,7 +118,7 @@ def run_at(store: str, fingerprint: str) -> Run:
 
 def open_run(name: str, fingerprint: str) -> Run:
     """Open a run of the store of this listed name; ValueError for what is not there."""
-    return run_at(_folder(name), fingerprint)
+    return run_at(_folder(name, fingerprint), fingerprint)
 
 
 @st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -219,12 +236,15 @@ def folder_beside(store: str) -> Path:
     return beside(place(_folder(store)))
 
 
-def _folder(name: str) -> str:
-    """Return a store's path, or its address in object storage; ValueError for one that is not served."""
+def _folder(name: str, run: str = "") -> str:
+    """Return a store's path, or its address in object storage; ValueError for one that is not served.
+
+    run: as in `shown_store`
+    """
     listed = stores()
-    if name not in listed:
+    if not (found := _called(name, run, listed)):
         raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")
-    return str(listed[name])
+    return str(listed[found])
 
 
 def read_choices(run: Run) -> Choices:

@@ -99,20 +99,31 @@ class Policy:
         origin = f"{public.scheme}://{public.netloc}".lower() if public_url else ""
         return cls(names, origin, takes_uploads)
 
+    def is_https(self, scope: Scope) -> bool:
+        """Return whether a visitor's browser asks by https: here, or in front of a proxy."""
+        return self.origin.startswith("https://") or scope.get("scheme") == "https"
+
     def refusal(self, scope: Scope) -> str | None:
         """Return why a request is refused; None where it is not."""
         headers = Headers(scope=scope)
-        host, origin = headers.get("host", "").lower(), headers.get("origin", "").lower()
+        host, origin = headers.get("host", "").lower(), headers.get("origin")
         if self.names is not None and _hostname(host) not in self.names:
             return REFUSED_NAME
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
-        if changes and origin and origin != self.origin and urlsplit(origin).netloc != host:
+        if changes and origin is not None and not self._is_own(origin.lower(), host):
             return REFUSED_ORIGIN
         if scope["type"] == "http" and scope["method"] not in SAFE and not self.takes_uploads:
             return REFUSED_METHOD
         if scope["type"] == "http" and scope.get("path", "").rstrip("/").endswith(METRICS):
             return REFUSED_METRICS
         return None
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether an origin is this server's: an empty one, which no browser sends, is nobody's."""
+        try:
+            return bool(origin) and (origin == self.origin or urlsplit(origin).netloc == host)
+        except ValueError:
+            return False
 
 
 class AccessMiddleware:
@@ -140,7 +151,7 @@ class AccessMiddleware:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                _name_visitor(scope, headers)
+                _name_visitor(scope, headers, self._policy.is_https(scope))
             await send(message)
 
         try:
@@ -151,14 +162,17 @@ class AccessMiddleware:
                 await PlainTextResponse(said, status_code=500)(scope, receive, with_headers)
 
 
-def _name_visitor(scope: Scope, headers: MutableHeaders) -> None:
+def _name_visitor(scope: Scope, headers: MutableHeaders, https: bool) -> None:
     """Set a cookie with a page for a browser that has none, by which its tabs are one visitor in the queue.
 
-    It is SameSite=Lax, since a link from elsewhere would start a new visitor otherwise.
+    It goes over https alone where the page came by it. It is SameSite=Lax, since a link from elsewhere would
+    start a new visitor otherwise.
     """
     is_page = headers.get("content-type", "").startswith("text/html")
     if is_page and not visitor.is_name(HTTPConnection(scope).cookies.get(visitor.COOKIE, "")):
-        headers.append("Set-Cookie", f"{visitor.COOKIE}={visitor.new_name()}; Path=/; HttpOnly; SameSite=Lax")
+        secure = "; Secure" if https else ""
+        cookie = f"{visitor.COOKIE}={visitor.new_name()}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        headers.append("Set-Cookie", cookie)
 
 
 def is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
-from dashboard.text import one_line, sentence
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
 from dashboard.views.definitions import OverviewView
@@ -86,7 +86,7 @@ def open_page(
     listed = runs.stores()
     if not listed:
         errors.no_stores()
-    view = dataclasses.replace(view, store=runs.shown_store(view.store) or view.store)
+    view = dataclasses.replace(view, store=runs.shown_store(view.store, view.run) or view.store)
     if view.store not in listed:
         errors.unknown_store(view, list(listed))
     run, latest = _open_run(view, listed)
@@ -96,7 +96,7 @@ def open_page(
     proof, unread = proof_of(view)
     view = view if proof else dataclasses.replace(view, proof="")
     binding.settle(view)
-    st.set_page_config(page_title=one_line(title(view.page, view.store)))
+    st.set_page_config(page_title=title(view.page, view.store))
     opened = Opened(view, run, result_of(view, run))
     _draw(bar, opened, choices, listed)
     if proof:

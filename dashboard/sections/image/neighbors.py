@@ -80,13 +80,20 @@ def neighbors(opened: Opened, chosen: ChosenImage, space: str, count: int) -> pa
     return None if nearest is None else nearest.slice(0, count)
 
 
+def is_alone(nearest: pa.Table) -> bool:
+    """Return whether an image has no neighbours at all, and say so."""
+    if not len(nearest):
+        st.caption("There is no other image in this store: none, or copies of this one's file alone.")
+    return not len(nearest)
+
+
 def strip(opened: Opened, chosen: ChosenImage, space: str, count: int, size: int = 96) -> None:
     """Draw one row of neighbours in `space`, "feature" or "pixel"; a click moves to that image."""
     st.markdown(f"**{SPACES[space]}**")
     if chosen.image_id is not None and (found := how_found(opened.run, space)):
         st.caption(found)
     nearest = neighbors(opened, chosen, space, count)
-    if nearest is None:
+    if nearest is None or is_alone(nearest):
         return
     ids = nearest["neighbor_id"].to_pylist()
     rows = opened.run.rows("images", ids, ("image_id", "path", "label", "predicted")).to_pylist()

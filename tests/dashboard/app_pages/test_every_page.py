@@ -164,6 +164,15 @@ def test_two_stores_are_told_apart_and_chosen(copied, store, serve, tmp_path):
     assert query_of(app)["store"] == "second"
 
 
+def test_a_link_to_a_store_that_is_now_listed_by_a_longer_name(copied, store, serve, tmp_path):
+    shutil.copytree(copied, tmp_path / "more" / "digits")
+    write_served_store(tmp_path / "more" / "digits", "--seed", "2")
+    newer = Store(tmp_path / "more" / "digits").current()
+    serve(store, tmp_path / "more" / "digits")
+    app = fine(show("overview", {"store": "digits", "run": newer}))
+    assert query_of(app)["store"] == "more-digits" and query_of(app)["run"] == newer
+
+
 def test_a_link_sets_every_control_of_the_channels_page(store, serve):
     serve(store)
     layer = Store(store).open().table("layers")["layer"].to_pylist()[1]

@@ -8,7 +8,7 @@ from compute.reports.mistakes import confusion_counts, most_confused
 from dashboard.data.content_store import OVERHEAD, ContentStore, KeptBytes
 from dashboard.sections.channels import classes
 from dashboard.sections.overview.filters import filter_pictures
-from dashboard.settings import Settings, find_stores
+from dashboard.settings import Settings, find_stores, places_said, stores_called
 from dashboard.widgets import figures
 from featurestore.reader import Store
 from tests.support.stores.served import served_store
@@ -51,6 +51,28 @@ def test_stores_are_found_by_unique_names(tmp_path):
     found = find_stores([str(tmp_path / "a" / "x"), str(tmp_path / "b"), str(tmp_path / "nothing")])
     assert list(found) == ["a-x", "b-x", "y"]
     assert list(find_stores([str(tmp_path / "b" / "x"), str(tmp_path / "b")])) == ["x", "y"]
+
+
+def test_stores_whose_parents_have_one_name_are_told_apart(tmp_path):
+    paths = [tmp_path / path for path in ("a/out/demo", "b/out/demo", "out-demo", "c/demo")]
+    for path in paths:
+        (path / "runs").mkdir(parents=True)
+    found = find_stores(map(str, paths))
+    assert list(found.values()) == paths and len(set(found)) == 4
+    assert list(found) == ["a-out-demo", "b-out-demo", f"{tmp_path.name}-out-demo", "c-demo"]
+    alone = find_stores([str(paths[1])])
+    assert list(alone) == ["demo"]
+    for name in ("demo", "out-demo", "b-out-demo"):
+        assert stores_called(name, alone) == ["demo"]
+    assert stores_called("demo", found) == ["a-out-demo", "b-out-demo", "c-demo"]
+    assert stores_called("c-demo", found) == ["c-demo"] and stores_called("other", found) == []
+
+
+def test_a_place_may_have_commas_and_spaces(tmp_path, monkeypatch):
+    (tmp_path / "with, comma,s").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert places_said("with, comma,s") == ("with, comma,s",)
+    assert places_said("stores,with, comma,s,s3://bucket/x,") == ("stores", "with, comma,s", "s3://bucket/x")
 
 
 def test_settings_survive_the_environment():

@@ -8,6 +8,7 @@ from http.cookies import SimpleCookie
 from urllib.parse import quote, urlsplit
 
 import pytest
+from starlette.responses import HTMLResponse
 from starlette.testclient import TestClient
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import InvalidStatus
@@ -146,7 +147,9 @@ def test_another_name_is_refused(server):
     assert ask(server, "/", Host=f"localhost:{port}")[0].status == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost"])
+@pytest.mark.parametrize(
+    "origin", ["", "http://[", "http://evil.example", "null", "http://127.0.0.1:1", "https://localhost"]
+)
 def test_a_foreign_origin_opens_no_websocket_and_uploads_nothing(server, origin):
     with pytest.raises(InvalidStatus) as refused:
         connect(f"ws://{server}/_stcore/stream", origin=origin, open_timeout=SECONDS)
@@ -222,6 +225,26 @@ def test_an_error_is_a_number_in_the_log(caplog):
     answer = TestClient(AccessMiddleware(broken, Policy(), MessageRoom(10**6))).get("/x")
     assert answer.status_code == 500 and "secret" not in answer.text and answer.text != BROKEN
     assert answer.text.rpartition(" ")[2] in caplog.text and "secret" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "public_url, scheme, secure",
+    [
+        ("https://example.org/featurescope/", "http", True),
+        ("", "https", True),
+        ("http://example.org/", "http", False),
+        ("", "http", False),
+    ],
+)
+def test_a_visitors_cookie_goes_over_https_alone_where_the_page_does(public_url, scheme, secure):
+    async def page(scope, receive, send):
+        await HTMLResponse("<p>a page</p>")(scope, receive, send)
+
+    app = AccessMiddleware(page, Policy.of("0.0.0.0", public_url, True))
+    answer = TestClient(app, base_url=f"{scheme}://example.org").get("/")
+    assert ("; Secure" in answer.headers["set-cookie"]) == secure and "HttpOnly" in answer.headers[
+        "set-cookie"
+    ]
 
 
 def test_behind_a_proxy_its_name_and_origin_are_known():
