@@ -93,8 +93,11 @@ class Store:
                     raise self._gone(chosen) from None
 
     def _named(self) -> str:
+        named = self.path / CURRENT
+        if isinstance(named, Path) and named.exists() and not named.is_file():
+            raise ValueError(f"{named} is wrong: it is no file")
         try:
-            return (self.path / CURRENT).read_text(errors="replace")
+            return named.read_text(errors="replace")
         except FileNotFoundError:
             raise ValueError(
                 f"store {self.path} has no finished run yet; where it was interrupted, the command that "
