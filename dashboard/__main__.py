@@ -129,13 +129,13 @@ def main(arguments: list[str] | None = None) -> int:
         options.visitors_mb,
     )
     try:
+        trusted_code.take_no_modules_from_stores(settings)
         settings = trusted_code.pinned(settings)
         check_places(places)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     settings.write()
-    trusted_code.take_no_modules_from_stores(settings)
     names = ", ".join(find_stores(places)) or "none yet, the page says how to make one"
     address = options.public_url or f"http://{options.host}:{options.port}"
     for line in trusted_code.said(settings):

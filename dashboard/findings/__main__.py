@@ -11,6 +11,7 @@ from streamlit.logger import set_log_level
 
 from dashboard.data import trusted_code
 from dashboard.settings import Settings, places_said
+from dashboard.text import one_line
 
 MOST_DIFFERENCES = 8
 
@@ -45,8 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     places = places_said(options.stores)
     settings = Settings(places, options.device, tuple(options.trust_model), findings=options.findings)
     try:
-        trusted_code.pinned(settings).write()
         trusted_code.take_no_modules_from_stores(settings)
+        trusted_code.pinned(settings).write()
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -65,13 +66,13 @@ def _report(options: argparse.Namespace) -> int:
     for kept in findings().all():
         if kept.finding is None:
             counted["unreadable"] += 1
-            print(f"can't be read  {kept.slug}: {kept.problem}")
+            print(f"can't be read  {one_line(f'{kept.slug}: {kept.problem}')}")
             continue
         check = recheck(kept.finding, computed, options.current)
         counted[check.kind] += 1
-        print(f"{WORDS[check.kind]:13}  {kept.slug}: {check.sentence}")
+        print(f"{WORDS[check.kind]:13}  {one_line(f'{kept.slug}: {check.sentence}')}")
         for each in check.differences[1:MOST_DIFFERENCES]:
-            print(f"{'':15}{each}")
+            print(f"{'':15}{one_line(each)}")
     print(_summary(counted, options.findings))
     return int(bool(counted["differs"] or counted["unreadable"]))
 

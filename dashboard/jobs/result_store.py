@@ -15,7 +15,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data import runs
-from dashboard.jobs.result import ABOUT, THUMBNAIL, Result, from_file, to_file
+from dashboard.jobs.result import ABOUT, THUMBNAIL, Result, arrays_of, from_file, to_file
 from featurestore.files.disk_cache import CachedFile, DiskCache
 
 FOLDER, SUFFIX = "results", ".npz"
@@ -169,8 +169,8 @@ class ResultCache:
 
     def _member(self, name: str, member: str) -> np.ndarray | None:
         try:
-            with np.load(self._files.folder / name, allow_pickle=False) as file:
-                return file[member]
+            with open(self._files.folder / name, "rb") as file, arrays_of(file) as arrays:
+                return arrays[member]
         except Exception:  # Whatever a damaged file makes zipfile and NumPy say.
             return None
 

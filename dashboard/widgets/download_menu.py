@@ -6,7 +6,7 @@ from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 from dashboard.data import runs
 from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.downloads.download import Download, path_said
-from dashboard.text import plain
+from dashboard.text import one_line, plain
 from dashboard.widgets.header import Opened
 
 FILES = {
@@ -48,7 +48,7 @@ def _draw(download: Download, opened: Opened) -> None:
             st.download_button(
                 label,
                 lambda suffix=suffix: download.file(suffix),
-                f"{opened.store}-{download.name}{suffix}",
+                one_line(f"{opened.store}-{download.name}{suffix}"),
                 mime,
                 key=f"{opened.view.page}/{download.name}{suffix}",
                 icon=":material/download:",

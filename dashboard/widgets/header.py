@@ -14,7 +14,7 @@ from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
-from dashboard.text import one_line, sentence
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
 from dashboard.views.definitions import OverviewView
@@ -96,7 +96,7 @@ def open_page(
     proof, unread = proof_of(view)
     view = view if proof else dataclasses.replace(view, proof="")
     binding.settle(view)
-    st.set_page_config(page_title=one_line(title(view.page, view.store)))
+    st.set_page_config(page_title=title(view.page, view.store))
     opened = Opened(view, run, result_of(view, run))
     _draw(bar, opened, choices, listed)
     if proof:

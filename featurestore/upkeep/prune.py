@@ -14,7 +14,7 @@ from pathlib import Path
 
 from featurestore.files import locks
 from featurestore.files.atomic import fsync_folder
-from featurestore.layout import CACHE, LINKS, MANIFEST, RUNS, TEMPORARY
+from featurestore.layout import CACHE, CURRENT, LINKS, MANIFEST, RUNS, TEMPORARY
 from featurestore.objects.clearing import prune_objects
 from featurestore.places import Place, place
 from featurestore.reader import Store
@@ -69,7 +69,8 @@ def _reasons(where: Path, store: Store, keep: int, findings: Path | None, links:
         kept |= named_by(runs, sorted((where / LINKS).glob("*.json")), "short link")
     if findings is not None:
         kept |= named_by(runs, sorted(findings.glob("*.toml")), "finding")
-    return kept | ({store.current(): "current"} if runs else {})
+    # A run whose manifest can't be seen just now (a link to a disk that is away) may be the current one.
+    return kept | ({store.current(): "current"} if runs or (where / CURRENT).exists() else {})
 
 
 def _committed_at(folder: Path) -> int:

@@ -48,6 +48,12 @@ def grow_old(path, days=2):
         os.utime(each, (time.time() - days * DAYS,) * 2)
 
 
+def grow_old_itself(path, days=2):
+    """Of a link the link, not what it leads to."""
+    for each in (*path.rglob("*"), path):
+        os.utime(each, (time.time() - days * DAYS,) * 2, follow_symlinks=False)
+
+
 def removed(store, **options):
     return [each.where for each in prune(store, **options).removed]
 
@@ -312,6 +318,17 @@ def test_where_it_cannot_be_told_which_run_is_current_nothing_goes(store):
     with pytest.raises(ValueError, match="CURRENT is wrong"):
         prune(store)
     assert Store(store).runs() == list(RUNS)
+
+
+def test_a_current_run_whose_manifest_is_on_a_disk_that_is_away_stays(store, tmp_path):
+    for name in RUNS[:3]:
+        shutil.rmtree(store / "runs" / name)
+    (store / "runs" / "run4" / "manifest.json").unlink()
+    (store / "runs" / "run4" / "manifest.json").symlink_to(tmp_path / "away" / "manifest.json")
+    grow_old_itself(store / "runs" / "run4")
+    with pytest.raises(ValueError, match="CURRENT is wrong"):
+        prune(store)
+    assert len(list((store / "runs" / "run4").iterdir())) > 10
 
 
 def test_a_writer_that_comes_while_its_run_is_pruned_begins_anew(store):

@@ -62,6 +62,7 @@ class Dream(Method):
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, LAYER})
     takes: ClassVar[frozenset[str]] = frozenset({CHANNEL, SECOND})
     any_size: ClassVar[bool] = True
+    most_pixels: ClassVar[int] = MOST_PIXELS
     version: ClassVar[int] = 2
 
     side: int = parameter(

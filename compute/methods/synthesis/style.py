@@ -65,6 +65,7 @@ class StyleTransfer(Method):
     takes: ClassVar[frozenset[str]] = frozenset({LAYER})
     without_layer: ClassVar[str] = "one in the middle of the network"
     any_size: ClassVar[bool] = True
+    most_pixels: ClassVar[int] = MOST_PIXELS
     version: ClassVar[int] = 2
 
     side: int = parameter(

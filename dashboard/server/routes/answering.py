@@ -7,6 +7,7 @@ answers may be kept for ever, by browsers and here.
 
 import gzip
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from starlette.routing import Route
 from dashboard.data import runs
 from dashboard.data.content_store import KeptBytes
 from dashboard.server.routes.workers import COSTLY, LIGHT, Busy, Workers
+from dashboard.text import one_line
 from featurestore.errors import Damaged, Unavailable
 from featurestore.reader import Run
 
@@ -76,6 +78,12 @@ class Payload:
     def size(self) -> int:
         """Return the bytes that it takes."""
         return len(self.content) + len(self.packed or b"")
+
+
+def as_json(said: Mapping[str, object]) -> Payload:
+    """Return facts as JSON, their texts as ones that show themselves alone."""
+    shown = {name: one_line(each) if isinstance(each, str) else each for name, each in said.items()}
+    return Payload(json.dumps(shown).encode(), "application/json")
 
 
 @st.cache_resource(show_spinner=False)

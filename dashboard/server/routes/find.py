@@ -14,6 +14,7 @@ from dashboard.data import runs as data
 from dashboard.findings.folder import findings
 from dashboard.findings.recheck import view_of
 from dashboard.server.routes.answering import OpenRun, Payload, endpoint_of
+from dashboard.text import one_line
 from dashboard.views.definitions import ChannelsView, ImageView, MistakesView
 from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
@@ -52,7 +53,7 @@ def hits(store: str, run: Run, text: str) -> Iterator[Hit]:
 
 def _answer(store: str, run: Run, text: str) -> Payload:
     said = [
-        {"title": title, "kind": kind, "address": address(view)}
+        {"title": one_line(title), "kind": kind, "address": address(view)}
         for title, kind, view in hits(store, run, text)
     ]
     return Payload(json.dumps(said).encode(), "application/json", kept=False)

@@ -1,7 +1,5 @@
 """HTTP routes of one run: thumbnails, captions, point buffers, tiles; and the components' bundles."""
 
-import json
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,8 +9,18 @@ from compute.reports.grid import grid, grid_picture
 from dashboard.components import loader
 from dashboard.data import image_search
 from dashboard.server.routes import map_bytes
-from dashboard.server.routes.answering import BINARY, OpenRun, Payload, busy, endpoint_of, not_found, respond
+from dashboard.server.routes.answering import (
+    BINARY,
+    OpenRun,
+    Payload,
+    as_json,
+    busy,
+    endpoint_of,
+    not_found,
+    respond,
+)
 from dashboard.server.routes.workers import COSTLY, DRAWING, LIGHT, Busy
+from dashboard.text import one_line
 from dashboard.views.data_url import media_type
 from dashboard.views.query_text import LONGEST
 from featurestore.reader import Run
@@ -55,7 +63,7 @@ def _thumbnail(run: Run, image_id: str) -> Payload:
 def _caption(run: Run, image_id: str) -> Payload:
     image = run.image(int(image_id))
     shown = ("image_id", "path", "label", "predicted", "probability", "correct")
-    return Payload(json.dumps({name: image.get(name) for name in shown}).encode(), "application/json")
+    return as_json({name: image.get(name) for name in shown})
 
 
 def _points(run: Run, method: str) -> Payload:
@@ -80,7 +88,8 @@ def _cells(run: Run, method: str, kind: str) -> Payload:
 
 def _picture(run: Run, method: str, kind: str, with_seams: bool = False) -> Payload:
     content = grid_picture(run, method, kind, with_seams)
-    return Payload(content, "image/png", filename=f"{run.folder.parent.parent.name}-grid-{method}-{kind}.png")
+    name = one_line(f"{run.folder.parent.parent.name}-grid-{method}-{kind}.png")
+    return Payload(content, "image/png", filename=name)
 
 
 def _picture_with_seams(run: Run, method: str, kind: str) -> Payload:

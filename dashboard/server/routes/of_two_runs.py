@@ -3,14 +3,12 @@
 Images go by the first run's image_id, so that one color, selection and thumbnail serve both plots.
 """
 
-import json
-
 import numpy as np
 from starlette.routing import Route
 
 from dashboard.data import comparison
 from dashboard.data import runs as data
-from dashboard.server.routes.answering import BINARY, OpenRun, Payload, endpoint_of
+from dashboard.server.routes.answering import BINARY, OpenRun, Payload, as_json, endpoint_of
 from featurestore.reader import Run
 
 SIDES = ("here", "there")
@@ -58,4 +56,4 @@ def _caption(run: Run, other: Run, image_id: str) -> Payload:
         raise ValueError(f"image {image_id} is not in both runs")
     image = other.image(int(matched.other_ids[places[0]]))
     shown = {name: image[name] for name in ("path", "label", "predicted", "probability", "correct")}
-    return Payload(json.dumps({"image_id": int(image_id), **shown}).encode(), "application/json")
+    return as_json({"image_id": int(image_id), **shown})

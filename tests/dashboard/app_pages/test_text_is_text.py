@@ -4,9 +4,13 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from dashboard.findings.folder import Folder
 from dashboard.findings.record import Finding
+from dashboard.server.routes.of_runs import make_routes
+from dashboard.views import urls
 from dashboard.views.navigation import PAGES
 from dashboard.widgets import figures
 from featurestore.reader import Store
@@ -102,3 +106,16 @@ def test_plotly_gets_no_html():
     drawn = figures.read_under_the_mouse("data:,", said, ([1.0], [1.0]), (2, 2)).to_json()
     drawn += figures.color_bar(["#000000", "#ffffff"], 0, 1, NAMES[2]).to_json()
     assert "<img" not in drawn and "<a " not in drawn and "&lt;img" in drawn.replace("\\u0026", "&")
+
+
+def test_captions_of_pictures_and_points_turn_no_direction(hostile):
+    run = Store(hostile).open()
+    client = TestClient(Starlette(routes=make_routes(lambda name, fingerprint: run)))
+    row = next(
+        each for each in run.table("images", ["image_id", "label"]).to_pylist() if "gnp.exe" in each["label"]
+    )
+    caption = client.get("/" + urls.captions("hostile", run.fingerprint) + str(row["image_id"])).json()
+    assert "gnp.exe" in caption["label"] and "\u202e" not in caption["label"] + caption["path"]
+    app = show("mistakes", {"label": row["label"]})
+    data = "".join(str(each.proto) for each in app.get("bidi_component"))
+    assert not app.exception and "\u202e" not in data and "\\342\\200\\256" not in data

@@ -145,6 +145,18 @@ def test_a_file_that_holds_code_is_not_run(cache):
     assert cache.get(KEY) is None
 
 
+@pytest.mark.parametrize("member", ["about", "data", "picture x"])
+def test_a_file_that_unpacks_into_more_than_it_is_is_not_read(cache, member, monkeypatch):
+    cache.put(KEY, "", result())
+    path = file_of(cache)
+    with np.load(path) as whole:
+        arrays = {name: whole[name] for name in whole.files}
+    np.savez_compressed(path, **arrays | {member: np.zeros(2**24, np.uint8)})
+    assert path.stat().st_size < 2**17
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda *_: pytest.fail("it was read"))
+    assert cache.get(KEY) is None and cache.entries() == []
+
+
 def test_a_file_under_anothers_name_is_not_taken_for_it(cache):
     cache.put(KEY, "", result())
     path = file_of(cache)
