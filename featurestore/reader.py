@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.errors import NotComputed, make_argument
+from featurestore.errors import NotComputed, Unavailable, make_argument
 from featurestore.files import locks
 from featurestore.files.arrays import matrix
 from featurestore.files.row_groups import RowGroups
@@ -77,6 +77,8 @@ class Store:
         while True:
             try:
                 return self._check_run(_whole_line(named))
+            except Unavailable:
+                raise
             except ValueError as error:
                 before, named = named, self._named()
                 if named == before:  # else it was replaced, and pruned, just now
@@ -93,8 +95,11 @@ class Store:
                     raise self._gone(chosen) from None
 
     def _named(self) -> str:
+        named = self.path / CURRENT
+        if isinstance(named, Path) and named.exists() and not named.is_file():
+            raise ValueError(f"{named} is wrong: it is no file")
         try:
-            return (self.path / CURRENT).read_text(errors="replace")
+            return named.read_text(errors="replace")
         except FileNotFoundError:
             raise ValueError(
                 f"store {self.path} has no finished run yet; where it was interrupted, the command that "
@@ -103,7 +108,10 @@ class Store:
 
     def _check_run(self, fingerprint: str) -> str:
         if check_fingerprint(fingerprint) not in self.runs():
-            raise self._gone(fingerprint)
+            if not isinstance(self.path, Path):
+                self.path.bucket.forget()  # the listing may be some seconds old
+            if fingerprint not in self.runs():
+                raise self._gone(fingerprint)
         return fingerprint
 
     def _gone(self, fingerprint: str) -> ValueError:

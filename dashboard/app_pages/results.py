@@ -13,6 +13,7 @@ from dashboard.views.definitions import ResultsView
 from dashboard.views.link_html import linked_picture
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import LiveView
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import page_of
 from dashboard.widgets.live import job_list
@@ -48,7 +49,8 @@ def draw(opened: Opened[ResultsView]) -> None:
     runs = set(data.run_names(opened.store))
     with st.grid(4, min_column_width=240):
         for entry in shown[page]:
-            _card(opened, cache, entry, runs)
+            with boundary():
+                _card(opened, cache, entry, runs)
 
 
 def _totals(opened: Opened[ResultsView], cache: ResultCache, count: int) -> None:

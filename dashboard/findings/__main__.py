@@ -47,10 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     settings = Settings(places, options.device, tuple(options.trust_model), findings=options.findings)
     try:
         trusted_code.take_no_modules_from_stores(settings)
-        trusted_code.pinned(settings).write()
+        settings = trusted_code.pinned(settings)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    settings.write()
+    for line in trusted_code.said(settings):
+        print(line, file=sys.stderr)
     # Streamlit's caches work without a page, and say so at every use.
     set_log_level("ERROR")
     return _report(options)

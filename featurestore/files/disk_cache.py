@@ -142,11 +142,11 @@ class DiskCache:
     def _scan(self, folder: Path) -> Iterator[CachedFile]:
         try:
             entries = list(os.scandir(folder))
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return
         for entry in entries:
-            # Another process may have removed it meanwhile.
-            with suppress(FileNotFoundError):
+            # Another process may have removed it meanwhile, or somebody put an odd thing there.
+            with suppress(OSError):
                 if entry.is_dir():
                     if self._subfolders:
                         yield from self._scan(Path(entry.path))

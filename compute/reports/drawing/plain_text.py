@@ -41,7 +41,7 @@ def as_plain_text(figure: "Figure") -> None:
         before = text.get_text()
         text.set_text(shown(before))
         text.set_parse_math(False)
-        text.set_family(list(fonts))
+        text.set_fontfamily(list(fonts))
         replaced = replaced or text.get_text() != before
     if replaced:
         figure.supxlabel(SAID, size=9)

@@ -171,6 +171,11 @@ def test_the_command_that_is_advised_is_quoted_for_the_shell_and_for_make():
     assert "make dashboard 'TRUST=my nets/$$(shell id).py:net'" in words
 
 
+def test_a_link_that_leads_to_itself_is_no_trusted_file(file, naming, marks, tmp_path):
+    (tmp_path / "loop.py").symlink_to(tmp_path / "loop.py")
+    assert "code of your own" in ran(naming(f"{tmp_path}/loop.py:net"), marks, f"{file}:net")[1]
+
+
 @pytest.mark.parametrize("named", ["net", "nets/mine.py:", ":net", "", "no_such_module:net"])
 def test_what_names_no_code_is_said_at_the_start(named):
     with pytest.raises(ValueError, match=r"--trust-model|finds no source"):
