@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from dashboard.data import trusted_code
 from dashboard.server.streamlit_options import streamlit_options
-from dashboard.settings import Settings, check_places, find_stores
+from dashboard.settings import Settings, check_places, find_stores, places_said
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,6 +74,13 @@ def parser() -> argparse.ArgumentParser:
         help="live jobs that a browser, and an address, may start; 0 for no limit (default: %(default)s)",
     )
     visitors.add_argument(
+        "--visitors-mb",
+        type=_whole,
+        default=1024,
+        metavar="MB",
+        help="memory for all that visitors make the server hold (default: %(default)s)",
+    )
+    visitors.add_argument(
         "--public-url",
         type=_url,
         default="",
@@ -105,7 +112,7 @@ def _whole(text: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Start the server as the command line says; return the exit status."""
     options = parser().parse_args(arguments)
-    places = tuple(place for place in options.stores.split(",") if place)
+    places = places_said(options.stores)
     trusted = tuple(options.trust_model)
     settings = Settings(
         places,
@@ -119,15 +126,16 @@ def main(arguments: list[str] | None = None) -> int:
         not options.no_live,
         options.jobs_per_minute,
         tuple(options.originals),
+        options.visitors_mb,
     )
     try:
+        trusted_code.take_no_modules_from_stores(settings)
         settings = trusted_code.pinned(settings)
         check_places(places)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     settings.write()
-    trusted_code.take_no_modules_from_stores(settings)
     names = ", ".join(find_stores(places)) or "none yet, the page says how to make one"
     address = options.public_url or f"http://{options.host}:{options.port}"
     for line in trusted_code.said(settings):

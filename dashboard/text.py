@@ -10,16 +10,59 @@ log = logging.getLogger(__name__)
 MAP_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&^=\"'])")
 
+NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, those that turn the direction of what follows, and halves of characters."""
+
+JOINER = "\u2060"
+"""Nothing to be seen, and no place for a line to end."""
+
+FOUND_LATE = re.compile(
+    "|".join(
+        [
+            r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)",
+            r"(?<=:)(?=[\w+/-]+:)",
+            r"(?<=(?<!\S)[<>~-])(?=[>=-](?!\S))|(?<=(?<!\S)<)(?=->(?!\S))",
+        ]
+    ),
+    re.IGNORECASE,
+)
+"""Places within what Streamlit looks for once escapes are read: addresses, icons (:smile:), arrows."""
+
+COMMAND = re.compile(r"`((?:make|python|--)[^`]*)`")
+"""What a message has between backticks by our own hand: a command or an option of one."""
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line that shows itself alone: what can't be seen in it is shown as "\ufffd".
+
+    So no character in it turns the direction of what follows.
+    """
+    return NOT_SHOWN.sub("\ufffd", " ".join(text.split()))
+
 
 def plain(text: str) -> str:
-    """Return Markdown that shows `text` as it is; line ends and spaces around it are left out."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Return Markdown that shows `text` as it is, in one line: no link, no formatting, no icon."""
+    return SPECIAL.sub(r"\\\1", FOUND_LATE.sub(JOINER, one_line(text)))
 
 
 def sentence(error: Exception | str) -> str:
-    """Return an error's text, or another one, as a sentence: a capital letter first, a full stop last."""
+    """Return Markdown of an error's text, or another one, as a sentence, capital first, full stop last.
+
+    The text is shown as it is, but for commands of ours between backticks.
+    """
     text = str(error).strip() or type(error).__name__
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    text = text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    parts = COMMAND.split(text)
+    shown = [f"`{one_line(part)}`" if number % 2 else _within(part) for number, part in enumerate(parts)]
+    return "".join(shown)
+
+
+def _within(text: str) -> str:
+    """Return `plain` of a part of a text, with the spaces at its ends."""
+    if not text.strip():
+        return " " if text else ""
+    before, after = (" " if text[place].isspace() else "" for place in (0, -1))
+    return f"{before}{plain(text)}{after}"
 
 
 def reason(error: OSError) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from featurestore.errors import Damaged
@@ -176,7 +177,14 @@ def read_manifest(folder: Place, anew: bool = False) -> Manifest:
     FileNotFoundError where the run was never committed.
     """
     path = folder / MANIFEST
-    content = path.read_bytes() if anew else read_whole(path)
+    if isinstance(path, Path) and path.exists() and not path.is_file():
+        raise Damaged(f"{path} is no manifest: it is no file; {REGENERATE}")
+    try:
+        content = path.read_bytes() if anew else read_whole(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror or error}") from error
     manifest = Manifest.from_bytes(content, str(path))
     if manifest.fingerprint != folder.name:
         raise Damaged(f"{path} is of run {manifest.fingerprint!r}, not of {folder.name!r}; {REGENERATE}")

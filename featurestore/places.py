@@ -13,9 +13,11 @@ Place = Path | ObjectPath
 
 
 def place(where: str | os.PathLike | ObjectPath) -> Place:
-    """Return the place that an address or a path names; ValueError for a malformed address."""
+    """Return the place that an address or a path names; ValueError for a malformed address, or none."""
     if isinstance(where, ObjectPath):
         return where
+    if isinstance(where, str) and not where.strip():
+        raise ValueError(f"{where!r} names no store: it must be a folder, or s3://bucket/prefix")
     return ObjectPath.parse(where) if isinstance(where, str) and where.startswith(SCHEME) else Path(where)
 
 

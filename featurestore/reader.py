@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.errors import NotComputed, make_argument
+from featurestore.errors import NotComputed, Unavailable, make_argument
 from featurestore.files import locks
 from featurestore.files.arrays import matrix
 from featurestore.files.row_groups import RowGroups
@@ -28,6 +28,8 @@ Key = str | int
 
 Filter = Callable[[pa.Table], pa.Table]
 """Leaves some of the rows of a table."""
+
+NEIGHBOR_SPACES = ("feature", "pixel")
 
 OPEN_FILES = 128
 """Handles that a run keeps: a store of many shards must not use up the process's descriptors."""
@@ -75,6 +77,8 @@ class Store:
         while True:
             try:
                 return self._check_run(_whole_line(named))
+            except Unavailable:
+                raise
             except ValueError as error:
                 before, named = named, self._named()
                 if named == before:  # else it was replaced, and pruned, just now
@@ -91,8 +95,11 @@ class Store:
                     raise self._gone(chosen) from None
 
     def _named(self) -> str:
+        named = self.path / CURRENT
+        if isinstance(named, Path) and named.exists() and not named.is_file():
+            raise ValueError(f"{named} is wrong: it is no file")
         try:
-            return (self.path / CURRENT).read_text(errors="replace")
+            return named.read_text(errors="replace")
         except FileNotFoundError:
             raise ValueError(
                 f"store {self.path} has no finished run yet; where it was interrupted, the command that "
@@ -101,7 +108,10 @@ class Store:
 
     def _check_run(self, fingerprint: str) -> str:
         if check_fingerprint(fingerprint) not in self.runs():
-            raise self._gone(fingerprint)
+            if not isinstance(self.path, Path):
+                self.path.bucket.forget()  # the listing may be some seconds old
+            if fingerprint not in self.runs():
+                raise self._gone(fingerprint)
         return fingerprint
 
     def _gone(self, fingerprint: str) -> ValueError:
@@ -159,13 +169,25 @@ class Run:
     def select(self, name: str, *key: Key, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows whose sort key begins with `key`, such as (layer, channel); only their row groups are read.
 
+        A file all of whose rows are asked for is read at once.
         Empty where there are none.
         """
         columns = self._check_columns(name, columns)
         names = _check_key(name, key)
-        wanted = None if columns is None else list(dict.fromkeys([*names, *columns]))
+        read_first = None if columns is None else list(dict.fromkeys([*names, *columns]))
+        kept = columns or read_first  # without any column a table would have no rows
         keep = _with_key(names, key)
-        rows = self._read_groups(name, self._groups(name).starting_with(key), wanted, keep)
+
+        def read(part: tuple[str, int | None]) -> pa.Table:
+            file, group = part
+            if group is None:
+                return self._shard(file).read(kept)
+            rows = keep(self._shard(file).read_group(group, read_first))
+            return rows if kept is None else rows.select(kept)
+
+        empty = self._shard(self._files(name)[0]).schema.empty_table()
+        parts = self._each(read, self._groups(name).whole_or_parts(key))
+        rows = pa.concat_tables([empty if kept is None else empty.select(kept), *parts])
         return rows if columns is None else rows.select(columns)
 
     def spread(self, name: str, *key: Key, most: int, columns: Sequence[str]) -> pa.Table:
@@ -256,7 +278,13 @@ class Run:
         return row
 
     def neighbors(self, space: str, image_id: int) -> pa.Table:
-        """Nearest images by rank; space is "feature" (cosine) or "pixel" (Euclidean)."""
+        """Nearest images by rank; space is "feature" (cosine) or "pixel" (Euclidean).
+
+        Empty where there is no other image, or none but copies of its file.
+        """
+        rows = self.select("neighbors", space, image_id)
+        if len(rows) or (space in NEIGHBOR_SPACES and self.image(image_id)):
+            return rows
         return self._choose("neighbors", space, image_id)
 
     def embedding(self, method: str) -> pa.Table:

@@ -37,10 +37,10 @@ class Match:
         return len(self.ids)
 
     def rows(self, image_ids: np.ndarray, other: bool = False) -> np.ndarray:
-        """Row of each image in this match, -1 for one that is not in it. Any shape, and that shape again."""
+        """Row (int32) of each image in this match, -1 for one that is not in it, and for -1; of any shape."""
         known = self.other_ids if other else self.ids
-        row = np.full(max(known.max(initial=-1), np.max(image_ids, initial=-1)) + 2, -1)
-        row[known] = np.arange(len(known))
+        row = np.full(max(known.max(initial=-1), np.max(image_ids, initial=-1)) + 2, -1, np.int32)
+        row[known] = np.arange(len(known), dtype=np.int32)
         return row[image_ids]
 
 
@@ -178,37 +178,36 @@ def _in_common(lists: np.ndarray, other: np.ndarray, k: int) -> tuple[np.ndarray
     return share, shared
 
 
-def ranked(table: pa.Table, rows: np.ndarray, column: str, count: int) -> np.ndarray:
-    """(count, K): what `column` says at each rank, one row a list, -1 where a list is shorter.
+def ranked(table: pa.Table, of: str, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return whose each list is, (m,) ascending, and the lists (m, K), -1 where one is shorter.
 
-    table: with the columns `rank` and `column`; rows (len(table),): which list each of its rows is of, -1 for
-    none.
+    table: sorted by the columns `of`, whose list a row belongs to, and `rank`; `column` is what is listed
     """
-    rank, values = table["rank"].to_numpy(), table[column].to_numpy()
+    owner, rank, values = (table[name].to_numpy() for name in (of, "rank", column))
     width = int(rank.max(initial=-1)) + 1
-    result = np.full((count, width), -1, values.dtype)
-    if _are_whole_lists(rank, rows, width):
-        lists = rows[::width]
-        result[lists[lists >= 0]] = values.reshape(-1, width)[lists >= 0]
-        return result
-    kept = rows >= 0
-    result[rows[kept], rank[kept]] = values[kept]
-    return result
+    if _are_whole_lists(owner, rank, width):
+        return owner[::width], values.reshape(-1, width)
+    owners, row = np.unique(owner, return_inverse=True)
+    lists = np.full((len(owners), width), -1, values.dtype)
+    lists[row, rank] = values
+    return owners, lists
 
 
-def _are_whole_lists(rank: np.ndarray, rows: np.ndarray, width: int) -> bool:
+def _are_whole_lists(owner: np.ndarray, rank: np.ndarray, width: int) -> bool:
     """Whether one list stands behind the other, each from its first rank to the last."""
     if not width or len(rank) % width:
         return False
     in_order = (rank.reshape(-1, width) == np.arange(width, dtype=rank.dtype)).all()
-    return bool(in_order and (rows.reshape(-1, width) == rows[::width, None]).all())
+    return bool(in_order and (owner.reshape(-1, width) == owner[::width, None]).all())
 
 
 def neighbor_rows(neighbors: pa.Table, matched: Match, other: bool = False) -> np.ndarray:
     """(n, K): rows of the match that are each shared image's neighbours, nearest first; -1 for the others."""
-    of = matched.rows(neighbors["image_id"].to_numpy(), other)
-    found = ranked(neighbors, of, "neighbor_id", len(matched))
-    return np.where(found >= 0, matched.rows(found, other), -1)
+    images, lists = ranked(neighbors, "image_id", "neighbor_id")
+    place = matched.rows(images, other)
+    result = np.full((len(matched), lists.shape[1]), -1, np.int32)
+    result[place[place >= 0]] = matched.rows(lists, other)[place >= 0]
+    return result
 
 
 def channel_rows(patches: pa.Table, matched: Match, channels: int, other: bool = False) -> np.ndarray:
@@ -216,8 +215,10 @@ def channel_rows(patches: pa.Table, matched: Match, channels: int, other: bool =
 
     patches: channel, rank, image_id of the layer.
     """
-    found = ranked(patches, patches["channel"].to_numpy(), "image_id", channels)
-    return np.where(found >= 0, matched.rows(found, other), -1)
+    place, lists = ranked(patches, "channel", "image_id")
+    result = np.full((channels, lists.shape[1]), -1, np.int32)
+    result[place] = matched.rows(lists, other)
+    return result
 
 
 def best_partners(lists: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,6 +37,8 @@ def check(args: argparse.Namespace, command: Mapping[str, Any]) -> None:
     for name, bounds in command["parameters"].items():
         check_bounds(name, said[name], bounds)
     check_out(said.get("out"))
+    if said.get("store") is not None:
+        importlib.import_module("featurestore.places").place(args.store)
     if "device" in said:
         check_device(args.device)
     if "model" in said:

@@ -245,6 +245,8 @@ def _check_place(store: str) -> None:
 
 def _summary(manifest: "Manifest", store: str) -> list[str]:
     """The last lines: how it went, what could not be read, where the store is and how to open it."""
+    from featurestore.errors import make_argument
+
     images, accuracy = manifest.images, manifest.model["accuracy"]
     lines = [f"{images['count']:,} images, {images['problems']:,} of them unreadable (table problems)"]
     if accuracy:
@@ -252,7 +254,8 @@ def _summary(manifest: "Manifest", store: str) -> list[str]:
     if error := manifest.notes.get("precision_error"):
         lines.append(_precision_line(error))
     lines += [f"note: {remark}" for remark in manifest.remarks]
-    return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: make dashboard STORES={store}"]
+    command = f"make dashboard {make_argument('STORES', store)}"
+    return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: {command}"]
 
 
 def _precision_line(error: "Mapping[str, float]") -> str:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageOps
 
+from compute.runtime.room import Room
+
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif"),
     "PNG": (".png", ".apng"),
@@ -50,10 +52,30 @@ PNG_END = b"IEND\xaeB`\x82"
 
 BACKGROUND = "white"
 
+DECODED_BYTES = 1024 * 1024 * 1024
+"""Of all pictures that are decoded at a time, of all threads together."""
+
+A_PIXEL = 5
+"""Bytes that a pixel takes while its picture is made smaller: 3 or 4 of its own, and those of copies."""
+
+DECODED = Room(DECODED_BYTES)
+
 _one_large = threading.Lock()
 
 # Pillow only warns from 89 megapixels on; our own limit is checked as soon as the header is read.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def decoded_size(data: bytes) -> int:
+    """Return about how many bytes the picture in a file's bytes takes once it is decoded, see DECODED.
+
+    What is no picture, such as an array, is taken to be as large as its file.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
+            return A_PIXEL * image.width * image.height
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return len(data)
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:

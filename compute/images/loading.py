@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from PIL import Image
 
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import Photograph, shown
@@ -52,8 +53,9 @@ def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) 
         return Picture(reason=unread_because(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        image = preprocessing.read(data)
-        return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
+        with DECODED.taking(decoded_size(data)):
+            image = preprocessing.read(data)
+            return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
     except ValueError as error:
         return Picture(digest, reason=str(error))
     except (MemoryError, RuntimeError) as error:  # torch says RuntimeError where memory is short

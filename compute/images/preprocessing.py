@@ -120,7 +120,7 @@ class Preprocessing:
             return torch.from_numpy(crop.pixels).permute(2, 0, 1).contiguous()
         pixels = np.array(crop.pixels if isinstance(crop, Raster) else crop, dtype=np.uint8)
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div(255)
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float().div_(255)
 
     def normalize(self, images: "torch.Tensor", dtype: "torch.dtype | None" = None) -> "torch.Tensor":
         """(N, C, H, W) in [0, 1] to the values that the network was trained on.

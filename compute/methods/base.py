@@ -84,6 +84,7 @@ class Method(Parameters):
     without_layer: the layer that is meant where none is given
     signed: whether 0 means something in a heatmap (then drawn with a diverging color map)
     any_size: whether images may have another size than the network's input
+    most_pixels: of the picture that a method of any size works on; a larger one is refused
     version: raised where the same parameters and inputs make another result than before, so that one that
         was kept before is not shown as this
     """
@@ -99,6 +100,7 @@ class Method(Parameters):
     without_layer: ClassVar[str] = "no layer"
     signed: ClassVar[bool] = False
     any_size: ClassVar[bool] = False
+    most_pixels: ClassVar[int] = 0
     version: ClassVar[int] = 1
 
     @classmethod

@@ -21,8 +21,8 @@ from compute.models.weights.safetensors_files import (
     shards,
     weights_in,
 )
-from compute.models.weights.tensors import StoredTensor, Unusable, is_array, read_array
-from compute.models.weights.torch_files import open_torch_file, script_tensors
+from compute.models.weights.tensors import StoredTensor, Unusable, array_bytes, is_array, read_array
+from compute.models.weights.torch_files import MAX_RATIO, open_torch_file, script_tensors
 from compute.runtime.notices import notice
 
 # What lies under a checkpoint's name now and then, by its first bytes.
@@ -103,6 +103,11 @@ def _tensors(content: Any, key: str | None, path: Path) -> StateDict:
     place, chosen = choose(content, key)
     if key is None and is_averaged(place):
         notice(f"checkpoint {str(path)!r}: its weights are averaged ones, kept under {place}")
+    size, copied = path.stat().st_size, sum(array_bytes(each) for each in chosen.values() if is_array(each))
+    if copied > MAX_RATIO * size:
+        raise Refused(
+            f"holds arrays of {copied:,} bytes in all, more than {MAX_RATIO} times the {size:,} of the file"
+        )
     values = {name: _tensor(name, value) for name, value in chosen.items() if is_tensor(value)}
     tensors = {name: value for name, value in values.items() if value is not None}
     others = [name for name in chosen if name not in tensors]

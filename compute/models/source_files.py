@@ -19,6 +19,7 @@ from importlib.machinery import (
     SourceFileLoader,
 )
 from pathlib import Path
+from threading import RLock
 from types import CodeType, ModuleType
 
 
@@ -95,20 +96,25 @@ def beside(path: Path) -> Iterator[None]:
 
     path: with no link in it. Another file's neighbours of the same name are others.
     """
-    before = dict(sys.modules)
-    regular, namespaces = _Neighbors(path), _Neighbors(path, namespaces=True)
-    sys.meta_path.insert(0, regular)
-    # A folder without __init__.py is a package only where nothing else has its name.
-    sys.meta_path.append(namespaces)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(regular)
-        sys.meta_path.remove(namespaces)
-        for name in {_name_of(path)} | regular.found | namespaces.found:
-            sys.modules.pop(name, None)
-            if name in before:
-                sys.modules[name] = before[name]
+    with _one_at_a_time:
+        before, found = dict(sys.modules), {_name_of(path)}
+        regular, namespaces = _Neighbors(path, found), _Neighbors(path, found, namespaces=True)
+        sys.meta_path.insert(0, regular)
+        # A folder without __init__.py is a package only where nothing else has its name.
+        sys.meta_path.append(namespaces)
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(regular)
+            sys.meta_path.remove(namespaces)
+            for name in found:
+                sys.modules.pop(name, None)
+                if name in before:
+                    sys.modules[name] = before[name]
+
+
+_one_at_a_time = RLock()
+"""Two files at once would find each other's neighbours."""
 
 
 def executed(path: Path, sha256: str | None = None) -> ModuleType:
@@ -134,17 +140,16 @@ def _name_of(path: Path) -> str:
 class _Neighbors(MetaPathFinder):
     """Finds what lies beside a file.
 
+    found: names of modules that were found, here or by others.
     namespaces: whether it finds the folders that are packages without a file, or all other modules.
-    found: names of modules that were found.
     """
 
-    def __init__(self, path: Path, namespaces: bool = False):
+    def __init__(self, path: Path, found: set[str], namespaces: bool = False):
         package = package_of(path)
         self.own = path.parent
         self.package = package.partition(".")[0]
         self.around = path.parents[package.count(".") + 1] if package else path.parent
-        self.namespaces = namespaces
-        self.found: set[str] = set()
+        self.namespaces, self.found = namespaces, found
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -153,6 +158,8 @@ class _Neighbors(MetaPathFinder):
         if path is None:
             tops = [self.own, *([self.around] if name == self.package else [])]
             return self._found(name, tops, self.namespaces)
+        if name.partition(".")[0] not in {self.package, *self.found}:
+            return None  # of another package, even if that lies below this folder, as an environment may
         top = self.around / self.package if self.package else self.own
         folders = [Path(each) for each in path if Path(each).is_relative_to(top)]
         if not folders:

@@ -94,7 +94,9 @@ class BlockSearch:
         best = torch.cat([grouped, scores[:, size * count :]], 1)
         bound = (best.topk(k).values[:, -1] - 2 * error)[:, None]
         most = max(CROWD, int(CROWD_SHARE * scores.shape[1]), TIES * k)
-        bound[(scores >= bound).sum(1) > most] = torch.inf  # a crowd: looked at by `_of_crowds`
+        dense = ((best >= bound).sum(1) * size > most).nonzero()[:, 0]
+        crowds = dense[(scores[dense] >= bound[dense]).sum(1) > most]
+        bound[crowds] = torch.inf  # looked at by `_of_crowds`
         for rows in _rows_of_few(
             torch.where(bound[:, 0].isinf(), len(self.points), (best >= bound).sum(1) * size)
         ):

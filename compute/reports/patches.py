@@ -1,7 +1,7 @@
 """The patches that activate a channel most as a sheet, beside each what in it the unit responds to."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar
@@ -106,7 +106,7 @@ def guided_tiles(
     model: Model,
     layer: str,
     channel: int,
-    photographs: Sequence[Photograph],
+    photographs: Iterable[Photograph],
     units: Sequence[tuple[int, int]],
     side: int,
 ) -> tuple[list[np.ndarray], list[list[int]]]:

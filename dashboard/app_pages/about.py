@@ -87,7 +87,7 @@ def _card(title: str, theory: str, paper: str, why_not: str | None, view) -> Non
         st.caption(paper)
         st.space("stretch")
         if why_not:
-            st.caption(f":orange[:material/block:] Not for this network: {why_not}.")
+            st.caption(f":orange[:material/block:] Not for this network: {plain(why_not)}.")
         else:
             link(view, f"Open {PAGES[view.page].title}")
 

@@ -56,7 +56,7 @@ def _title(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
     labels = [images[each["image_id"]]["label"] for each in rows]
     strongest = classes.answered_most(row["top_class"], row["selectivity"], labels)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{view.layer}, channel {view.channel}", anchor=False, width="content")
+        st.subheader(plain(f"{view.layer}, channel {view.channel}"), anchor=False, width="content")
         if strongest is not None:
             st.image(
                 photographs.patch(opened.run, rows[strongest], PATCH),
@@ -140,9 +140,8 @@ def _whole_item(opened: Opened[ChannelsView], row: dict, image: dict) -> GridIte
 def _chosen(opened: Opened[ChannelsView], row: dict) -> None:
     chosen = of_store(opened, row["image_id"])
     view = opened.view
-    st.markdown(
-        f"**Patch {row['rank'] + 1}**: {chosen.name}, unit ({row['y']}, {row['x']}), {row['value']:.4f}"
-    )
+    where = f"unit ({row['y']}, {row['x']})"
+    st.markdown(f"**Patch {row['rank'] + 1}**: {plain(chosen.name)}, {where}, {row['value']:.4f}")
     image_links.links(opened, chosen, image_links.Unit(view.layer, view.channel, row["y"], row["x"]))
 
 
@@ -177,7 +176,7 @@ def _facts(opened: Opened[ChannelsView], row: dict) -> None:
                 "Active at": f"{row['active_share']:.1%} of the places of all maps",
                 "Mean, maximum": f"{_number(row['mean'])}, {_number(row['max'])}",
                 "Sees": f"{layer['rf_height']} x {layer['rf_width']} pixels",
-                "Map": f"{layer['height']} x {layer['width']}, read after {layer['tap']}",
+                "Map": f"{layer['height']} x {layer['width']}, read after {plain(layer['tap'])}",
             }
         },
         border="horizontal",
@@ -191,7 +190,7 @@ def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
     if row["selectivity"] is not None and labelled:
         times = classes.times_as_strong(row["selectivity"])
         said = "and it is 0 in all others" if isinf(times) else f"{times:.3g} times that in the others"
-        greatest = f"its mean is greatest in {row['top_class']}, {said}"
+        greatest = f"its mean is greatest in {plain(row['top_class'])}, {said}"
         st.markdown(f"Selectivity **{row['selectivity']:.3f}**: {greatest}.")
     groups = classes.by_class(
         [each["value"] for each in rows], [images[each["image_id"]]["label"] for each in rows]

@@ -8,7 +8,7 @@ from dashboard.data import comparison, partners, runs
 from dashboard.data.comparison import Pair
 from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, summary
 from dashboard.sections.compare.shared_images import turn_back
-from dashboard.text import plain, sentence
+from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 from dashboard.widgets.download_menu import download_menu
@@ -47,7 +47,7 @@ def draw(opened: Opened[CompareView]) -> None:
     try:
         other = runs.open_run(view.other_store, view.other_run)
     except ValueError as error:
-        other_run.gone(view, sentence(error))
+        other_run.gone(view, str(error))
         return
     other_run.offer(view, other)
     pair = Pair(view, opened.run, other)
@@ -136,13 +136,18 @@ def _swap(view: CompareView) -> None:
 
 def _nothing_in_common(pair: Pair) -> None:
     st.info(
-        f"These runs have no image in common: store `{pair.view.store}` is over the images "
-        f"`{pair.run.manifest.images.get('spec', '?')}`, store `{pair.view.other_store}` over "
-        f"`{pair.other.manifest.images.get('spec', '?')}`. Images are matched by the SHA-256 of their bytes. "
+        f"These runs have no image in common: store {plain(pair.view.store)} is over the images "
+        f"{_images(pair.run)}, store {plain(pair.view.other_store)} over "
+        f"{_images(pair.other)}. Images are matched by the SHA-256 of their bytes. "
         "Choose another store above, or make one of the other network over the same images:",
         icon=":material/compare:",
     )
     st.code(other_run.command(pair.view, pair.run), language="shell", wrap_lines=True)
+
+
+def _images(run: Run) -> str:
+    """Return in Markdown which images a run is of."""
+    return plain(str(run.manifest.images.get("spec", "?")))
 
 
 def _say_common(pair: Pair) -> None:

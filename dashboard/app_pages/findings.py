@@ -33,10 +33,10 @@ MARKS = {
 def draw(opened: Opened[FindingsView]) -> None:
     """Draw the page."""
     folder = findings()
-    everything = folder.all()
+    everything, place = folder.all(), plain(str(folder.path))
     if not everything:
         st.info(
-            f"There is no finding in `{folder.path}` yet. **Pin** at the top of a page keeps what it shows, "
+            f"There is no finding in {place} yet. **Pin** at the top of a page keeps what it shows, "
             "with a note and its numbers, as a text file there; keep the folder in git.",
             icon=":material/keep:",
         )
@@ -51,8 +51,8 @@ def draw(opened: Opened[FindingsView]) -> None:
     )
     shown = [each for each in everything if _has(each, opened.view.find)]
     st.caption(
-        f"{len(shown):,} of {len(everything):,} findings in `{folder.path}`. `make findings` computes all of "
-        "them again, live ones too."
+        f"{len(shown):,} of {len(everything):,} findings in {place}. `make findings` computes all of them "
+        " again, live ones too."
     )
     for kept in shown[page_of(FindingsView, "findings_page", len(shown), PER_PAGE)]:
         with st.container(border=True):
@@ -68,8 +68,9 @@ def _has(kept: FindingFile, find: str) -> bool:
 
 def _card(folder: Folder, kept: FindingFile) -> None:
     if kept.finding is None:
-        why = sentence(kept.problem)
-        st.error(f"`{kept.slug}.toml` can't be read: {why}", icon=":material/error:")
+        st.error(
+            sentence(f"the file {kept.slug}.toml can't be read: {kept.problem}"), icon=":material/error:"
+        )
         return
     finding, opens = kept.finding, _opens(kept.finding)
     picture, words, numbers = st.columns([2, 4, 3], gap="medium")
@@ -80,7 +81,7 @@ def _card(folder: Folder, kept: FindingFile) -> None:
         if finding.note:
             st.text(finding.note)
         _state(finding, opens)
-        st.caption(f"{finding.created:%Y-%m-%d %H:%M} UTC, `{kept.slug}.toml`")
+        st.caption(f"{finding.created:%Y-%m-%d %H:%M} UTC, {plain(kept.slug)}.toml")
     with numbers:
         _numbers(finding)
 
@@ -88,7 +89,7 @@ def _card(folder: Folder, kept: FindingFile) -> None:
 def _opens(finding: Finding) -> ViewState | None:
     """Return the view that a finding opens; None where its store or its page is not there."""
     try:
-        return view_of(finding)[0] if finding.store in data.stores() else None
+        return view_of(finding)[0] if data.shown_store(finding.store) else None
     except ValueError:
         return None
 
@@ -111,13 +112,13 @@ def _state(finding: Finding, opens: ViewState | None) -> None:
         view, _ = view_of(finding)
     except ValueError as error:
         st.markdown(MARKS["unchecked"])
-        st.caption(plain(sentence(error)))
+        st.caption(sentence(error))
         return
     live = isinstance(view, LiveView)
     check = recheck(finding, result_of) if live else _stored(finding, _runs(finding))
     gone = " :orange-badge[:material/history_toggle_off: run gone]" if check.run_gone else ""
     st.markdown(f"{MARKS[check.kind]}{gone}")
-    st.caption(plain(sentence(check.sentence)))
+    st.caption(sentence(check.sentence))
     if opens is not None:
         link(opens, f"Open {PAGES[opens.page].title}")
 
@@ -132,7 +133,7 @@ def _stored(finding: Finding, runs: tuple[str, ...]) -> Check:
 
 
 def _runs(finding: Finding) -> tuple[str, ...]:
-    return tuple(data.run_names(finding.store)) if finding.store in data.stores() else ()
+    return tuple(data.run_names(finding.store)) if data.shown_store(finding.store) else ()
 
 
 def _numbers(finding: Finding) -> None:

@@ -20,6 +20,7 @@ from dashboard.views.definitions import MapView, MistakesView
 from dashboard.views.navigation import link
 from dashboard.widgets import image_links
 from dashboard.widgets.download_menu import download_menu
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import known, wall
 from featurestore.reader import Run
@@ -54,7 +55,8 @@ def draw(opened: Opened[MapView]) -> None:
     with side, st.container(height=map.HEIGHT, border=False, gap="small", key="map/beside"):
         _selected(opened)
         if opened.view.search.strip():
-            _hits(opened)
+            with boundary():
+                _hits(opened)
         if len(chosen):
             _lasso(opened, chosen)
         _quality(opened)
@@ -97,7 +99,9 @@ def _controls(opened: Opened[MapView]) -> None:
 
 
 def _segments(label: str, name: str, options: list[str], words: dict[str, str]) -> None:
-    st.segmented_control(label, options, key=_key(name), format_func=lambda each: words.get(each, each))
+    st.segmented_control(
+        label, options, key=_key(name), format_func=lambda each: plain(words.get(each, each))
+    )
 
 
 def _selected(opened: Opened[MapView]) -> None:
@@ -120,7 +124,7 @@ def _selected(opened: Opened[MapView]) -> None:
 def _quality(opened: Opened[MapView]) -> None:
     found = _quality_of(opened.run, opened.view.map)
     if found["instead"]:
-        st.caption(f"Not {map_name(opened.view.map)}'s own map: {found['instead']}.")
+        st.caption(plain(f"Not {map_name(opened.view.map)}'s own map: {found['instead']}."))
     if found["trustworthiness"] is None:
         st.caption("Too few images to say how true the map is to feature space.")
     else:
@@ -171,7 +175,7 @@ def _hits(opened: Opened[MapView]) -> None:
     if len(image_ids):
         _sheet(opened, image_ids, "hits_page", "Images found")
     else:
-        st.caption(f"No image has `{opened.view.search}`. {image_search.HELP}")
+        st.caption(f"No image has {plain(opened.view.search)}. {image_search.HELP}")
 
 
 def _selecting(store: str, image_ids: np.ndarray) -> Callable[[], None]:
@@ -195,7 +199,7 @@ def _summary(images: pa.Table) -> str:
     counted = counted.sort_by([("count_all", "descending"), (column, "ascending")]).to_pylist()
     if not counted:
         return "They have neither labels nor predictions."
-    named = [f"{each[column]} {each['count_all']:,}" for each in counted[:MOST_CLASSES]]
+    named = [f"{plain(each[column])} {each['count_all']:,}" for each in counted[:MOST_CLASSES]]
     if len(counted) > MOST_CLASSES:
         named.append(f"{len(counted) - MOST_CLASSES} more classes")
     verdicts = images["correct"].drop_null()

@@ -10,7 +10,7 @@ from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage, crop
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
-from dashboard.sections.image.neighbors import MOST, neighbors, top_classes
+from dashboard.sections.image.neighbors import MOST, is_alone, neighbors, top_classes
 from dashboard.text import percent, plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import NeighborsView
@@ -70,7 +70,7 @@ def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label
     st.subheader(title, anchor=False)
     st.caption(f"{how} {how_found(opened.run, space)}" if chosen.image_id is not None else how)
     nearest = neighbors(opened, chosen, space, opened.view.count)
-    if nearest is None:
+    if nearest is None or is_alone(nearest):
         return
     ids = nearest["neighbor_id"].to_pylist()
     rows = opened.run.rows("images", ids, ("image_id", "path", "label", "predicted", "correct")).to_pylist()

@@ -56,13 +56,13 @@ def cards(run: Run) -> None:
         st.subheader("Network", anchor=False)
         table(
             {
-                "Name": model["name"],
-                "Input": preprocessing_of(run).in_words(),
+                "Name": plain(model["name"]),
+                "Input": plain(preprocessing_of(run).in_words()),
                 "Mean, deviation": f"{_few(preprocessing.get('mean'))} and {_few(preprocessing.get('std'))}",
                 **scores(run),
                 "Feature": f"{model.get('feature_dim', '–')} numbers, {feature(run)}",
-                "Weights, SHA-256": f"`{model['weights_hash'][:16]}`",
-                "Computed on": f"{manifest.device}, {manifest.dtype}, {manifest.threads} threads",
+                "Weights, SHA-256": plain(model["weights_hash"][:16]),
+                "Computed on": plain(f"{manifest.device}, {manifest.dtype}, {manifest.threads} threads"),
                 **off_by(manifest.notes.get("precision_error")),
                 **remarks(run),
             }
@@ -71,11 +71,11 @@ def cards(run: Run) -> None:
         st.subheader("Images", anchor=False)
         table(
             {
-                "Source": f"`{images.get('spec', '–')}`",
+                "Source": plain(str(images.get("spec", "–"))),
                 "Images": f"{run.image_count:,}, {images.get('problems', 0)} of them unreadable",
                 "Splits": splits(run),
-                "Set, SHA-256": f"`{str(images.get('hash', '–'))[:16]}`",
-                "Run": f"`{run.fingerprint}`",
+                "Set, SHA-256": plain(str(images.get("hash", "–"))[:16]),
+                "Run": plain(run.fingerprint),
                 "Tables": ", ".join(run.tables()),
             }
         )

@@ -13,6 +13,7 @@ from dashboard.views.definitions import ResultsView
 from dashboard.views.link_html import linked_picture
 from dashboard.views.navigation import PAGES, link
 from dashboard.views.state import LiveView
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import page_of
 from dashboard.widgets.live import job_list
@@ -48,7 +49,8 @@ def draw(opened: Opened[ResultsView]) -> None:
     runs = set(data.run_names(opened.store))
     with st.grid(4, min_column_width=240):
         for entry in shown[page]:
-            _card(opened, cache, entry, runs)
+            with boundary():
+                _card(opened, cache, entry, runs)
 
 
 def _totals(opened: Opened[ResultsView], cache: ResultCache, count: int) -> None:
@@ -58,7 +60,7 @@ def _totals(opened: Opened[ResultsView], cache: ResultCache, count: int) -> None
         st.metric("Size", f"{_spoken(used)} of {_spoken(limit)}", width="content")
     others = {name: results(name).total_bytes() for name in data.stores() if name != opened.store}
     if any(others.values()):
-        sizes = ", ".join(f"{name} {_spoken(used)}" for name, used in others.items() if used)
+        sizes = ", ".join(f"{plain(name)} {_spoken(used)}" for name, used in others.items() if used)
         st.caption(f"Other stores: {sizes}.")
     st.caption(
         "Those opened longest ago go when the limit is reached (`--results-mb`, for each store); their links "
@@ -111,7 +113,7 @@ def _card(opened: Opened[ResultsView], cache: ResultCache, entry: Entry, runs: s
             _picture(thumbnail, opens, entry)
         st.markdown(f"**{plain(entry.title)}**")
         made = datetime.fromtimestamp(entry.made, UTC)
-        where = entry.environment.get("device", "")
+        where = plain(str(entry.environment.get("device", "")))
         st.caption(f"{made:%Y-%m-%d %H:%M} UTC, {_spoken(entry.bytes)}, {where}")
         st.space("stretch")
         _ways(cache, entry, opens)

@@ -7,6 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboard.components.loader import declare
+from dashboard.text import one_line
 
 _mount = declare("image_grid")
 
@@ -68,7 +69,7 @@ def image_grid(
         result = _mount(
             key=key,
             data={
-                "items": [asdict(item) for item in items],
+                "items": [asdict(item) | _texts(item) for item in items],
                 "label": label,
                 "columns": columns,
                 "size": size,
@@ -90,3 +91,8 @@ def _room(items: Sequence[GridItem], columns: int | None, size: int) -> str:
     kind = "grid-room columned" if columns else "grid-room"
     style = f"--size: {size}px; --columns: {columns}; --lines: {lines}"
     return f'<div class="{kind}" style="{style}" aria-hidden="true">{"<i></i>" * len(items)}</div>'
+
+
+def _texts(item: GridItem) -> dict[str, str]:
+    """Return an item's texts, none of which turns the direction of what stands beside it."""
+    return {name: one_line(getattr(item, name)) for name in ("alt", "caption", "note", "badge")}

@@ -49,7 +49,7 @@ class Pair:
         """What tells the two apart: their networks, their stores, or when they were made."""
         networks = tuple(str(run.manifest.model.get("name", "network")) for run in self.runs)
         stores = self.view.store, other_store(self.view)
-        times = tuple(f"the {runs.spoken(run).replace('`', '')}" for run in self.runs)
+        times = tuple(f"the {runs.spoken(run)}" for run in self.runs)
         numbers = tuple(f"run {run.fingerprint}" for run in self.runs)
         different = (pair for pair in (networks, stores, times, numbers) if pair[0] != pair[1])
         first, other = next(different, networks)

@@ -1,6 +1,7 @@
 """Find images by words of their path, label and prediction, or by their number."""
 
 import shlex
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,9 @@ FIELDS = {
 }
 """Columns that a word is searched in, by what stands before its colon; "" is for words without one."""
 
+MOST_WORDS = 16
+"""Of a search, so that its cost is bounded."""
+
 HELP = (
     "Words of the path, the label or the prediction, or an image's number. All of them must be there; case "
     "does not count. `label:cat predicted:dog` looks in one column, `image:12` for one number, "
@@ -28,13 +32,20 @@ def search(images: pa.Table, text: str) -> np.ndarray:
     """Find the images that have all words of `text`; no word finds nothing.
 
     images: a table with COLUMNS.
-    Returns their image_ids (n,) int64, sorted.
+    Returns their image_ids (n,) int64, sorted. ValueError for more than MOST_WORDS words.
     """
-    matching_rows = np.zeros(len(images), bool)
-    for index, (field, word) in enumerate(terms(text)):
-        has_word = _has(images, field, word)
-        matching_rows = has_word if index == 0 else matching_rows & has_word
-    return images["image_id"].to_numpy()[matching_rows]
+    words = list(dict.fromkeys(terms(text)))
+    if len(words) > MOST_WORDS:
+        raise ValueError(f"the search has {len(words)} words; it may have {MOST_WORDS}")
+    texts = {name: _Texts.of(images[name]) for field, _ in words for name in FIELDS[field]}
+    image_ids = images["image_id"].to_numpy()
+    matching_rows = np.full(len(images), bool(words))
+    for field, word in words:
+        has_word = _numbered(image_ids, field, word)
+        for name in FIELDS[field]:
+            has_word |= texts[name].contain(word)
+        matching_rows &= has_word
+    return image_ids[matching_rows]
 
 
 def terms(text: str) -> list[tuple[str, str]]:
@@ -60,23 +71,31 @@ def _words(text: str) -> list[str]:
         return text.replace('"', " ").split()
 
 
-def _has(images: pa.Table, field: str, word: str) -> np.ndarray:
-    """Return which rows have the word, (N,) bool."""
-    has_word = np.zeros(len(images), bool)
-    if field in ("", "image") and word.isascii() and word.isdigit():
-        has_word |= images["image_id"].to_numpy() == min(int(word[:18]), 2**62)
-    for column in FIELDS[field]:
-        has_word |= _contains(images[column], word)
-    return has_word
+@dataclass(frozen=True)
+class _Texts:
+    """A column by its distinct texts: each is looked at once a word, as there are few labels.
 
-
-def _contains(values: pa.ChunkedArray, word: str) -> np.ndarray:
-    """Return which values contain the word, (N,) bool.
-
-    Each distinct text is looked at once, as there are few labels.
+    names: the distinct ones.
+    codes: (N,) which of them each row has; one past the last where it has none.
     """
-    encoded = values.combine_chunks().dictionary_encode()
-    names = encoded.dictionary.cast(pa.string())
-    matches = pc.match_substring(names, word, ignore_case=True).to_numpy(zero_copy_only=False).astype(bool)
-    codes = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
-    return np.append(matches, False)[codes]
+
+    names: pa.Array
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, values: pa.ChunkedArray) -> "_Texts":
+        encoded = values.combine_chunks().dictionary_encode()
+        names = encoded.dictionary.cast(pa.string())
+        return cls(names, encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False))
+
+    def contain(self, word: str) -> np.ndarray:
+        """Return which rows contain the word, (N,) bool."""
+        matches = pc.match_substring(self.names, word, ignore_case=True)
+        return np.append(matches.to_numpy(zero_copy_only=False).astype(bool), False)[self.codes]
+
+
+def _numbered(image_ids: np.ndarray, field: str, word: str) -> np.ndarray:
+    """Return which images have the word as their number, (N,) bool."""
+    if field in ("", "image") and word.isascii() and word.isdigit():
+        return image_ids == min(int(word[:18]), 2**62)
+    return np.zeros(len(image_ids), bool)

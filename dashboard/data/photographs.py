@@ -1,10 +1,13 @@
 """Pictures of images for the pages: the photograph, what the network sees of it, a patch of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import streamlit as st
 from PIL import Image
 
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Box
 from compute.images.raster import Photograph, shown
@@ -40,14 +43,16 @@ class ChosenImage:
 @st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def crop(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return what the network sees of an image, as PNG."""
-    return encoded(shown(preprocessing_of(run).crop(photograph(run, image_id, upload))))
+    with decoded(run, image_id, upload) as image:
+        return encoded(shown(preprocessing_of(run).crop(image)))
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def whole(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return the whole photograph as PNG, scaled down where a side is longer than LARGEST."""
-    image = shown(photograph(run, image_id, upload)).convert("RGB")
-    image.thumbnail((LARGEST, LARGEST))
+    with decoded(run, image_id, upload) as photograph:
+        image = shown(photograph).convert("RGB")
+        image.thumbnail((LARGEST, LARGEST))
     return encoded(image)
 
 
@@ -57,8 +62,8 @@ def box(run: Run, image_id: int, edges: Box | None, side: int) -> bytes:
 
     edges: left, top, right, bottom in pixels of the photograph; None for all of it.
     """
-    image = photograph(run, image_id)
-    return encoded(cut(image, seen_edges(run, image, edges), side))
+    with decoded(run, image_id) as image:
+        return encoded(cut(image, seen_edges(run, image, edges), side))
 
 
 def seen_edges(run: Run, image: Photograph, edges: Box | None) -> Box:
@@ -76,14 +81,21 @@ def patch(run: Run, row: dict, side: int) -> bytes:
     return box(run, row["image_id"], box_of(row), side)
 
 
-def photograph(run: Run, image_id: int, upload: str = "") -> Photograph:
-    """Decode one of the run's images, or an uploaded one.
+@contextmanager
+def decoded(run: Run, image_id: int, upload: str = "") -> Iterator[Photograph]:
+    """Decode one of the run's images, or an uploaded one, once there is room for it beside those of others.
 
     upload: its name in links; "" for the run's image of this id.
     ValueError where the image is gone, has changed since the run was made, or can't be decoded.
     """
-    content = uploads().read(upload) if upload else runs.original(run, image_id)
-    return preprocessing_of(run).read(content)
+    content = stored(run, image_id, upload)
+    with DECODED.taking(decoded_size(content)):
+        yield preprocessing_of(run).read(content)
+
+
+def stored(run: Run, image_id: int, upload: str = "") -> bytes:
+    """Return the file of one of the run's images, or of an uploaded one. ValueError where it is gone."""
+    return uploads().read(upload) if upload else runs.original(run, image_id)
 
 
 def cut(image: Photograph, edges: Box, side: int) -> Image.Image:

@@ -5,6 +5,7 @@ Runs are told apart by their folder, which ends in the fingerprint.
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,13 +17,15 @@ import streamlit as st
 from compute.analysis.search import ExactSearch
 from compute.images import sources
 from compute.models import zoo
+from compute.models.architectures.hub import without_downloads
 from compute.models.model import Model
 from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, color_columns
 from compute.reports.drawing.coloring import coloring as coloring_of
 from compute.reports.drawing.further_columns import grouping_columns
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import first_shown, image_search, trusted_code
-from dashboard.settings import Settings, find_stores
+from dashboard.data.content_store import KeptBytes
+from dashboard.settings import Settings, find_stores, stores_called
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
 from featurestore import vector_cache
@@ -46,22 +49,38 @@ def stores() -> dict[str, Place]:
     return find_stores(settings().stores)
 
 
-def shown_store(asked: str) -> str:
+def shown_store(asked: str, run: str = "") -> str:
     """Return the name of the store that an address shows which asks for this one, or for none.
+
+    run: fingerprint of the run that it asks for; of several stores of the name asked for, one has it.
 
     For none, it is the one that was finished first, in the first of the command line's places that has one to
     read: the same for all visitors, whatever is built later. "" for one that is not served.
     """
     listed = stores()
     if asked:
-        name = resolved(asked, listed)
-        return name if name in listed else ""
+        return _called(resolved(asked, listed), run, listed)
     for each in settings().stores:
         here = set(find_stores([each]).values())
         readable = [name for name, path in listed.items() if path in here and _is_readable(name)]
         if readable:
             return min(readable, key=_first_finished)
     return next(iter(listed), "")
+
+
+def _called(name: str, run: str, listed: Mapping[str, Place]) -> str:
+    """Return the listed name of the store that is meant by a name; "" where none is served."""
+    meant = stores_called(name, listed)
+    if len(meant) > 1 and run:
+        meant = [each for each in meant if _has(listed[each], run)] or meant
+    return next(iter(meant), "")
+
+
+def _has(where: Place, run: str) -> bool:
+    try:
+        return run in Store(where).runs()
+    except ValueError:
+        return False
 
 
 def has_run(where: Place) -> bool:
@@ -99,7 +118,7 @@ def run_at(store: str, fingerprint: str) -> Run:
 
 def open_run(name: str, fingerprint: str) -> Run:
     """Open a run of the store of this listed name; ValueError for what is not there."""
-    return run_at(_folder(name), fingerprint)
+    return run_at(_folder(name, fingerprint), fingerprint)
 
 
 @st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
@@ -182,10 +201,19 @@ def source(spec: str) -> sources.ImageSource:
     return opened
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def original(run: Run, image_id: int) -> bytes:
     """Return the bytes of an image's own file; ValueError where it is gone or has changed."""
-    return read_original(run, image_id, source(run.manifest.images["spec"]))
+    named = str(run.folder.resolve()), image_id
+    content = _originals().get(named)
+    if content is None:
+        content = read_original(run, image_id, source(run.manifest.images["spec"]))
+        _originals().put(named, content)
+    return content
+
+
+@st.cache_resource(show_spinner=False)
+def _originals() -> KeptBytes[bytes]:
+    return KeptBytes(settings().share("originals"))
 
 
 def run_names(store: str) -> list[str]:
@@ -195,7 +223,7 @@ def run_names(store: str) -> list[str]:
 
 def spoken(run: Run) -> str:
     """Return what a store's run is called: "run of 2026-11-24 01:30", or its number if that isn't known."""
-    return f"run of {made}" if (made := when_made(run)) else f"run `{run.fingerprint}`"
+    return f"run of {made}" if (made := when_made(run)) else f"run {run.fingerprint}"
 
 
 def when_made(run: Run) -> str:
@@ -208,12 +236,15 @@ def folder_beside(store: str) -> Path:
     return beside(place(_folder(store)))
 
 
-def _folder(name: str) -> str:
-    """Return a store's path, or its address in object storage; ValueError for one that is not served."""
+def _folder(name: str, run: str = "") -> str:
+    """Return a store's path, or its address in object storage; ValueError for one that is not served.
+
+    run: as in `shown_store`
+    """
     listed = stores()
-    if name not in listed:
+    if not (found := _called(name, run, listed)):
         raise ValueError(f"unknown store {name!r}; there are {', '.join(listed) or 'none'}")
-    return str(listed[name])
+    return str(listed[found])
 
 
 def read_choices(run: Run) -> Choices:
@@ -262,7 +293,8 @@ def load_model(run: Run, known: Settings) -> Model:
     """Load the network that made the run.
 
     ValueError, saying what to do about it, where live methods are off, where the network is code of the
-    user's own that the command line did not name or that has changed, and where its weights have changed.
+    user's own that the command line did not name or that has changed, where its weights or class names have
+    changed, and where something would have to be downloaded.
     """
     if not known.live:
         raise ValueError("live methods are turned off on this server (--no-live); kept results still open")
@@ -271,15 +303,22 @@ def load_model(run: Run, known: Settings) -> Model:
     if code is not None:
         log.warning("live methods run %s, SHA-256 %s", *code)
         spec = dataclasses.replace(spec, model=code.model)
-    loaded = zoo.load(
-        spec,
-        zoo.resolve_device(known.device),
-        class_names=list(run.class_names),
-        code=code and code.sha256,
-    )
+    with without_downloads():
+        loaded = zoo.load(
+            spec,
+            zoo.resolve_device(known.device),
+            class_names=list(run.class_names),
+            code=code and code.sha256,
+        )
     if loaded.weights_hash != run.manifest.model["weights_hash"]:
         raise ValueError(
             f"the weights of {loaded.name} are not those that made this run (they have changed since); "
+            "regenerate the store with `make store` to use live methods"
+        )
+    # The store names their file: without this it could have any file's lines shown as classes.
+    if loaded.classes != run.class_names:
+        raise ValueError(
+            f"the class names of {loaded.name} are not those of this run (their file has changed since); "
             "regenerate the store with `make store` to use live methods"
         )
     return loaded

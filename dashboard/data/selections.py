@@ -7,15 +7,15 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data import runs
-from dashboard.data.content_store import ContentStore
+from dashboard.data.content_store import ContentStore, KeptBytes
 from dashboard.views.binding import View
 from dashboard.views.query_text import Notes
 from featurestore.files.disk_cache import DiskCache
 from featurestore.reader import Run
 
 FOLDER = "selections"
-DISK_BYTES, MEMORY_BYTES = 256 * 1024 * 1024, 32 * 1024 * 1024
-"""Of all selections of a store together."""
+DISK_BYTES, MOST_ON_DISK, SLACK = 256 * 1024 * 1024, 10_000, 0.1
+"""Of all selections of a store together; those shown longest ago go first, a tenth at a time."""
 
 
 def selections(store: str) -> ContentStore:
@@ -25,8 +25,14 @@ def selections(store: str) -> ContentStore:
 
 @st.cache_resource(show_spinner=False)
 def _selections(folder: str) -> ContentStore:
-    disk = DiskCache(Path(folder) / FOLDER, DISK_BYTES)
-    return ContentStore("the selection", MEMORY_BYTES, disk)
+    disk = DiskCache(Path(folder) / FOLDER, DISK_BYTES, slack=SLACK, most_files=MOST_ON_DISK, beside=True)
+    return ContentStore("the selection", _in_memory(), disk)
+
+
+@st.cache_resource(show_spinner=False)
+def _in_memory() -> KeptBytes[bytes]:
+    """Return the selections of all stores that are in memory; a name says what it names."""
+    return KeptBytes(runs.settings().share("selections"))
 
 
 def keep(store: str, image_ids: np.ndarray) -> str:

@@ -8,6 +8,7 @@ function. Of a file that was named without one, it is what the operator made sto
 """
 
 import dataclasses
+import os
 import shlex
 import sys
 from itertools import zip_longest
@@ -69,11 +70,11 @@ def trusted(model: str, settings: Settings) -> Code:
     """Return the code to run for what a store names; ValueError, with what to do, where it is not trusted."""
     place, _, function = model.rpartition(":")
     is_file = place.endswith(SUFFIX)
-    asked = str(Path(place).resolve()) if is_file else place
+    asked = os.path.realpath(place) if is_file else place
     known: list[str] = []
     for each, sha256 in zip_longest(settings.trusted, settings.trusted_sha256):
         named, only = _split(each)
-        named = str(Path(named).resolve()) if named.endswith(SUFFIX) else named
+        named = os.path.realpath(named) if named.endswith(SUFFIX) else named
         if named != asked:
             continue
         known += [only] if only else noted_of(Path(named))

@@ -10,7 +10,8 @@ from collections import Counter
 from streamlit.logger import set_log_level
 
 from dashboard.data import trusted_code
-from dashboard.settings import Settings
+from dashboard.settings import Settings, places_said
+from dashboard.text import one_line
 
 MOST_DIFFERENCES = 8
 
@@ -42,14 +43,17 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Check all findings and print a line for each; return the exit status."""
     options = parser().parse_args(arguments)
-    places = tuple(place for place in options.stores.split(",") if place)
+    places = places_said(options.stores)
     settings = Settings(places, options.device, tuple(options.trust_model), findings=options.findings)
     try:
-        trusted_code.pinned(settings).write()
         trusted_code.take_no_modules_from_stores(settings)
+        settings = trusted_code.pinned(settings)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    settings.write()
+    for line in trusted_code.said(settings):
+        print(line, file=sys.stderr)
     # Streamlit's caches work without a page, and say so at every use.
     set_log_level("ERROR")
     return _report(options)
@@ -65,13 +69,13 @@ def _report(options: argparse.Namespace) -> int:
     for kept in findings().all():
         if kept.finding is None:
             counted["unreadable"] += 1
-            print(f"can't be read  {kept.slug}: {kept.problem}")
+            print(f"can't be read  {one_line(f'{kept.slug}: {kept.problem}')}")
             continue
         check = recheck(kept.finding, computed, options.current)
         counted[check.kind] += 1
-        print(f"{WORDS[check.kind]:13}  {kept.slug}: {check.sentence}")
+        print(f"{WORDS[check.kind]:13}  {one_line(f'{kept.slug}: {check.sentence}')}")
         for each in check.differences[1:MOST_DIFFERENCES]:
-            print(f"{'':15}{each}")
+            print(f"{'':15}{one_line(each)}")
     print(_summary(counted, options.findings))
     return int(bool(counted["differs"] or counted["unreadable"]))
 

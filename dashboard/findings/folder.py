@@ -10,6 +10,7 @@ import re
 import unicodedata
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -76,8 +77,13 @@ class Folder:
             return None
 
     def add(self, finding: Finding, picture: bytes | None) -> str:
-        """The slug that it got; one that is taken is never written over. OSError where it can't be."""
+        """The slug that it got; one that is taken is never written over.
+
+        OSError where it can't be written, or MOST are there.
+        """
         make_folder(self.path)
+        if sum(1 for _ in self.path.glob(f"*{TOML}")) >= MOST:
+            raise OSError(f"it has {MOST:,} findings, as many as are listed; remove some")
         slug = _claim(self.path, slug_of(finding.title), finding.to_toml())
         if picture is not None:
             publish(self.path / f"{slug}{PNG}", lambda file: file.write(thumbnail_of(picture)))
@@ -124,7 +130,17 @@ def _read(file: Path) -> FindingFile:
     try:
         if not file.is_file():  # a pipe would be waited for
             raise ValueError("it is no file")
-        if file.stat().st_size > LARGEST_TEXT:
+        facts = file.stat()
+        return _read_once(file, facts.st_mtime_ns, facts.st_size)
+    except (OSError, ValueError) as error:
+        return FindingFile(file.stem, None, str(error))
+
+
+@lru_cache(MOST)
+def _read_once(file: Path, _changed: int, size: int) -> FindingFile:
+    """Read a finding's file once for each time that it was changed: a search asks for all of them."""
+    try:
+        if size > LARGEST_TEXT:
             raise ValueError(f"it has more than {LARGEST_TEXT // 1024} KB")
         return FindingFile(file.stem, Finding.from_toml(file.read_text(encoding="utf-8")))
     except UnicodeDecodeError:

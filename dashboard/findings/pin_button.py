@@ -12,7 +12,7 @@ from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import main_download
 from dashboard.sharing.link_panel import proved
-from dashboard.text import sentence
+from dashboard.text import reason, sentence
 from dashboard.views.definitions import AboutView, FindingsView, ResultsView
 from dashboard.views.navigation import PAGES
 from dashboard.views.state import ViewState
@@ -56,14 +56,16 @@ def _pin(view: ViewState, run: Run, result: Result | None, title: str, note: str
     except OSError as error:
         _refused(finding, folder.path, error)
         return
-    st.success(f"Pinned as `{folder.path / slug}.toml`; commit it to share it.", icon=":material/keep:")
+    pinned = sentence(f"pinned as {folder.path / slug}.toml; commit it to share it")
+    st.success(pinned, icon=":material/keep:")
     st.page_link(PAGES[FindingsView.page].file, label="All findings", icon=":material/keep:")
 
 
 def _refused(finding: Finding, folder, error: OSError) -> None:
     st.error(
-        f"The folder `{folder}` can't be written ({error.strerror or error}). Make it writable, start the "
-        "dashboard with `--findings` naming another one, or save this text there yourself:",
+        sentence(f"the folder {folder} can't be written ({reason(error)})")
+        + " Make it writable, start the dashboard with `--findings` naming another one, or save this text "
+        "there yourself:",
         icon=":material/error:",
     )
     st.code(finding.to_toml(), language="toml", height=240)

@@ -46,8 +46,9 @@ def method_task(view: LiveView, run: Run) -> Task:
 
 
 def work_of(wanted: Request, view: LiveView, run: Run) -> Work:
-    """Return the work of a view's method, whose last step is a `Result`; the images are read at once.
+    """Return the work of a view's method, whose last step is a `Result`.
 
+    It holds the names of its images, which are decoded when it runs: until then others may wait for long.
     ValueError where the network may not be loaded, or an image is gone.
     """
     model = runs.model(run)
@@ -66,18 +67,23 @@ def work_of(wanted: Request, view: LiveView, run: Run) -> Work:
 
 
 def _reader(wanted: Request, view: LiveView, run: Run, model: Model) -> Callable[[str], object]:
-    """Return what prepares images for the network: "image", "second" or "references"."""
-    images, natural = {}, None
-    if wanted.has_references:
-        asked = wanted.target, wanted.layer, wanted.channel
-        natural = references(run, model, *asked, runs.original)
+    """Return what prepares images for the network: "image", "second" or "references".
+
+    ValueError where one is gone.
+    """
+    images = {}
     if wanted.image is not None:
-        images[IMAGE] = photographs.photograph(run, view.image, view.upload)
+        images[IMAGE] = view.image, view.upload
     if wanted.second is not None:
-        images[SECOND] = photographs.photograph(run, max(view.second, 0), view.second_upload)
+        images[SECOND] = max(view.second, 0), view.second_upload
+    for named in images.values():
+        photographs.stored(run, *named)
 
     def read(which: str) -> object:
-        return natural if which == REFERENCES else model.prepare(images[which], whole=wanted.whole)
+        if which == REFERENCES:
+            return references(run, model, wanted.target, wanted.layer, wanted.channel, runs.original)
+        with photographs.decoded(run, *images[which]) as photograph:
+            return model.prepare(photograph, whole=wanted.whole)
 
     return read
 

@@ -38,12 +38,13 @@ def one_step_task(
     return Task(key_of(*depends_on), title, lambda: steps, view)
 
 
-def value_of(task: Task, owner: str) -> Any:
-    """Return the value of a task of one step, for a download; `owner` is whose download it is.
+def value_of(task: Task, owner: str, address: str | None = None) -> Any:
+    """Return the value of a task of one step, for a download.
 
+    owner, address: whose download it is, see `dashboard.jobs.visitor`; it counts as a job of theirs.
     ValueError where it fails, or its turn in the queue doesn't come in time.
     """
-    jobs().submit(task.key, task.title, owner, task.prepare(), view=task.view)
+    jobs().submit(task.key, task.title, owner, task.prepare(), address=address, view=task.view)
     job = jobs().wait(task.key, PATIENCE)
     if job is None or job.state is not State.DONE:
         raise ValueError((job and job.message) or "the queue is long; try again later")
@@ -55,11 +56,12 @@ def strongest_units(run: Run, image: ChosenImage, view: ViewState) -> Task:
 
     ValueError where the network may not be used, or the image is gone.
     """
-    model = runs.model(run)
-    photograph = photographs.photograph(run, image.image_id or 0, image.upload)
+    model, named = runs.model(run), (image.image_id or 0, image.upload)
+    photographs.stored(run, *named)
 
     def compute() -> dict[str, Peaks]:
-        return peaks_of(run, model, photograph)
+        with photographs.decoded(run, *named) as photograph:
+            return peaks_of(run, model, photograph)
 
     depends_on = ("strongest channels", run.fingerprint, model.weights_hash, image.sha256)
     return one_step_task(f"Channels that respond to {image.name}", compute, view, depends_on)

@@ -25,6 +25,8 @@ KEPT_BYTES = 256 * 1024 * 1024
 """Of the results of ended jobs together."""
 WAITING_EACH = 16
 """Jobs that one owner may have waiting."""
+WAITING_ADDRESS = 64
+"""Jobs that all owners at one address may have waiting, where it is known: a cookie is dropped at will."""
 WAITING_ALL = 256
 """Jobs that all owners together may have waiting."""
 
@@ -104,6 +106,7 @@ class _Entry:
 
     job: LiveJob
     work: Work | None
+    address: str | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     started: float = 0.0
     asked: float = field(default_factory=time.monotonic)
@@ -119,7 +122,8 @@ class _Entry:
 @st.cache_resource(show_spinner=False)
 def jobs() -> "JobQueue":
     """Return the queue of this server; all sessions share it."""
-    return JobQueue(jobs_per_minute=runs.settings().jobs_per_minute)
+    known = runs.settings()
+    return JobQueue(known.share("results"), jobs_per_minute=known.jobs_per_minute)
 
 
 class JobQueue:
@@ -130,15 +134,17 @@ class JobQueue:
         kept_bytes: int = KEPT_BYTES,
         waiting_each: int = WAITING_EACH,
         waiting_all: int = WAITING_ALL,
+        waiting_address: int = WAITING_ADDRESS,
         jobs_per_minute: int = 0,
     ):
         """Start the worker thread.
 
         kept_bytes: of the results of ended jobs together
-        waiting_each, waiting_all: how many jobs of one owner, and of all, may wait
+        waiting_each, waiting_address, waiting_all: how many jobs of an owner, an address, of all may wait
         jobs_per_minute: that one owner, and one address, may start; 0 for no limit
         """
         self._kept_bytes, self._waiting_each, self._waiting_all = kept_bytes, waiting_each, waiting_all
+        self._waiting_address = waiting_address
         self._rate_limit = RateLimit(jobs_per_minute)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._waiting: OrderedDict[str, deque[str]] = OrderedDict()
@@ -246,13 +252,22 @@ class JobQueue:
         own, everyone = len(self._waiting.get(owner, ())), sum(map(len, self._waiting.values()))
         if own >= self._waiting_each:
             raise TooManyJobs(f"you have {own} jobs waiting; cancel one, or wait until one has ended")
+        if address and self._waiting_at(address) >= self._waiting_address:
+            raise TooManyJobs(
+                f"{self._waiting_address} jobs of your address are waiting; try again in some minutes"
+            )
         if everyone >= self._waiting_all:
             raise TooManyJobs(f"{everyone} jobs of all visitors are waiting; try again in some minutes")
         self._rate_limit.take(owner, *([f"address {address}"] if address else []))
         self._waiting.setdefault(owner, deque()).append(job.key)
-        self._entries[job.key] = entry = _Entry(job, work)
+        self._entries[job.key] = entry = _Entry(job, work, address)
         self._changed.notify_all()
         return entry
+
+    def _waiting_at(self, address: str) -> int:
+        """Return how many jobs of an address wait, whoever's they are."""
+        waiting = (self._entries[key] for keys in self._waiting.values() for key in keys)
+        return sum(entry.address == address for entry in waiting)
 
     def _serve(self) -> None:
         while (entry := self._take()) is not None:

@@ -3,11 +3,12 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -97,13 +98,28 @@ def _thumbnail(step: Step) -> bytes:
 
 def from_file(content: bytes) -> Result:
     """Return the result of a file; any error for other bytes. The caller compares the digest."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+    with arrays_of(io.BytesIO(content)) as file:
         about = json.loads(file[ABOUT].tobytes())
         pictures = {name[len(PICTURE) :]: file[name] for name in file.files if name.startswith(PICTURE)}
         step = Step(**about["step"], data=file[DATA], pictures=pictures)
         lengths = about.get("frames", [])
         frames = _cut(file[FRAMES].tobytes(), lengths) if lengths else ()
     return Result.of(step, about["seconds"], about["environment"], frames)
+
+
+@contextmanager
+def arrays_of(file: BinaryIO) -> Iterator[np.lib.npyio.NpzFile]:
+    """Open the arrays of a result's file, each read when it is asked for; any error for other bytes.
+
+    ValueError, before anything is read, where they unpack into more than the file: those of this program are
+    not compressed, and those that somebody else put beside a store might have no end.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        if sum(entry.file_size for entry in arrays.zip.infolist()) > size:
+            raise ValueError("its arrays unpack into more than the file has")
+        yield arrays
 
 
 def _cut(content: bytes, lengths: Sequence[int]) -> tuple[bytes, ...]:

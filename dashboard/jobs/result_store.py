@@ -15,10 +15,16 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data import runs
-from dashboard.jobs.result import ABOUT, THUMBNAIL, Result, from_file, to_file
+from dashboard.jobs.result import ABOUT, THUMBNAIL, Result, arrays_of, from_file, to_file
 from featurestore.files.disk_cache import CachedFile, DiskCache
 
 FOLDER, SUFFIX = "results", ".npz"
+
+MOST_RESULTS = 4096
+"""Kept beside a store: to find one, all are listed."""
+
+LATEST = 2**33
+"""Seconds since 1970, in the year 2242: what is said to be made later, is not."""
 
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 
@@ -63,8 +69,8 @@ class ResultCache:
     """The results kept beside one store; many threads and processes may use it at once."""
 
     def __init__(self, folder: Path, limit_bytes: int):
-        self._files = DiskCache(folder, limit_bytes)
-        self._known: dict[tuple[str, int], dict] = {}
+        self._files = DiskCache(folder, limit_bytes, most_files=MOST_RESULTS)
+        self._known: dict[tuple[str, int], dict | None] = {}
 
     @property
     def limit_bytes(self) -> int:
@@ -152,23 +158,19 @@ class ResultCache:
         for each in self._files.files():
             parts, about = _parts(each.name), self._about(each)
             if parts is not None and about is not None:
-                shown = {
-                    name: about[name] for name in ("title", "made", "page", "query", "facts", "environment")
-                }
-                yield Entry(*parts, each.bytes, each.used, **shown)
+                yield Entry(*parts, each.bytes, each.used, **about)
 
     def _about(self, file: CachedFile) -> dict | None:
         """Read once: a list of hundreds is drawn at every click."""
-        if (file.name, file.bytes) not in self._known and (
-            member := self._member(file.name, ABOUT)
-        ) is not None:
-            self._known[file.name, file.bytes] = json.loads(member.tobytes())
-        return self._known.get((file.name, file.bytes))
+        known = file.name, file.bytes
+        if known not in self._known and (member := self._member(file.name, ABOUT)) is not None:
+            self._known[known] = _about(member.tobytes())
+        return self._known.get(known)
 
     def _member(self, name: str, member: str) -> np.ndarray | None:
         try:
-            with np.load(self._files.folder / name, allow_pickle=False) as file:
-                return file[member]
+            with open(self._files.folder / name, "rb") as file, arrays_of(file) as arrays:
+                return arrays[member]
         except Exception:  # Whatever a damaged file makes zipfile and NumPy say.
             return None
 
@@ -184,6 +186,27 @@ class ResultCache:
 def kept_beside(store: Path, limit_bytes: int) -> ResultCache:
     """Return the results beside the store in this folder."""
     return ResultCache(store / FOLDER, limit_bytes)
+
+
+def _about(content: bytes) -> dict | None:
+    """What a file says of its result, by the names of `Entry`; None where it is of no result's kind."""
+    try:
+        said = json.loads(content)
+        found = {name: said[name] for name in ("title", "made", "page", "query", "facts", "environment")}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    texts, groups = (found["title"], found["page"]), (found["query"], found["facts"], found["environment"])
+    is_of_kind = (
+        all(isinstance(each, str) for each in texts)
+        and all(isinstance(each, dict) and _holds_texts(each) for each in groups)
+        and isinstance(found["made"], int | float)
+        and 0 <= found["made"] < LATEST
+    )
+    return found if is_of_kind else None
+
+
+def _holds_texts(group: dict) -> bool:
+    return all(isinstance(value, str | int | float | None) for value in group.values())
 
 
 def _name(key: str, digest: str) -> str:

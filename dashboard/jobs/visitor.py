@@ -12,6 +12,9 @@ NETWORK_BITS = 64
 COOKIE = "featurescope_visitor"
 """Given with the page (`dashboard.server.access`); the random name that it holds says nothing of anybody."""
 
+Asker = tuple[str, str | None]
+"""Whose job it is: `owner()` and `address()`, asked while the page runs."""
+
 _NAME = re.compile(r"[0-9a-f]{32}")
 
 

@@ -10,7 +10,7 @@ from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import Coloring, color_title
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, scatter
 from dashboard.data import runs, selections
-from dashboard.text import map_name
+from dashboard.text import map_name, plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import MapView
 from dashboard.widgets.header import Opened
@@ -51,8 +51,8 @@ def cells(opened: Opened[MapView]) -> None:
     view, run = opened.view, opened.run
     if view.kind not in runs.choices(run).grids.get(view.map, ()):
         st.info(
-            f"This run has no such grid of {map_name(view.map)}: `python -m compute store --stages grid …` "
-            "makes it.",
+            f"This run has no such grid of {plain(map_name(view.map))}: "
+            "`python -m compute store --stages grid …` makes it.",
             icon=":material/grid_off:",
         )
         return

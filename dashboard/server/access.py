@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.jobs import visitor
 from dashboard.server import front_end
+from dashboard.server.messages import MessageRoom
 from dashboard.text import logged
 
 INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
@@ -61,11 +60,12 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
 }
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-NOT_FOR_VISITORS = frozenset({"clear_cache", "set_run_on_save", "load_git_info"})
-"""Messages that a browser may send to Streamlit and that concern all visitors, or the server's own files."""
+METRICS = "/_stcore/metrics"
+"""Measures every cached object, which takes seconds and the interpreter from all others."""
 
 REFUSED_NAME = "this server is not known by this name: start it with --public-url naming it"
 REFUSED_ORIGIN = "refused: sent by a page of another server"
+REFUSED_METRICS = "refused: measuring all that is cached is not for visitors"
 REFUSED_METHOD = "refused: this server takes nothing from visitors"
 
 
@@ -99,25 +99,38 @@ class Policy:
         origin = f"{public.scheme}://{public.netloc}".lower() if public_url else ""
         return cls(names, origin, takes_uploads)
 
+    def is_https(self, scope: Scope) -> bool:
+        """Return whether a visitor's browser asks by https: here, or in front of a proxy."""
+        return self.origin.startswith("https://") or scope.get("scheme") == "https"
+
     def refusal(self, scope: Scope) -> str | None:
         """Return why a request is refused; None where it is not."""
         headers = Headers(scope=scope)
-        host, origin = headers.get("host", "").lower(), headers.get("origin", "").lower()
+        host, origin = headers.get("host", "").lower(), headers.get("origin")
         if self.names is not None and _hostname(host) not in self.names:
             return REFUSED_NAME
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
-        if changes and origin and origin != self.origin and urlsplit(origin).netloc != host:
+        if changes and origin is not None and not self._is_own(origin.lower(), host):
             return REFUSED_ORIGIN
         if scope["type"] == "http" and scope["method"] not in SAFE and not self.takes_uploads:
             return REFUSED_METHOD
+        if scope["type"] == "http" and scope.get("path", "").rstrip("/").endswith(METRICS):
+            return REFUSED_METRICS
         return None
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether an origin is this server's: an empty one, which no browser sends, is nobody's."""
+        try:
+            return bool(origin) and (origin == self.origin or urlsplit(origin).netloc == host)
+        except ValueError:
+            return False
 
 
 class AccessMiddleware:
     """ASGI middleware that refuses what the policy does not allow and sets the headers of all answers."""
 
-    def __init__(self, app: ASGIApp, policy: Policy):
-        self._app, self._policy = app, policy
+    def __init__(self, app: ASGIApp, policy: Policy, messages: MessageRoom):
+        self._app, self._policy, self._messages = app, policy, messages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -125,7 +138,7 @@ class AccessMiddleware:
         elif (refusal := self._policy.refusal(scope)) is not None:
             await _refuse(scope, receive, send, refusal)
         elif scope["type"] == "websocket":
-            await self._app(scope, _filtered(receive), send)
+            await self._messages.follow(self._app, scope, receive, send)
         else:
             await self._answer(scope, receive, send)
 
@@ -138,7 +151,7 @@ class AccessMiddleware:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                _name_visitor(scope, headers)
+                _name_visitor(scope, headers, self._policy.is_https(scope))
             await send(message)
 
         try:
@@ -149,14 +162,17 @@ class AccessMiddleware:
                 await PlainTextResponse(said, status_code=500)(scope, receive, with_headers)
 
 
-def _name_visitor(scope: Scope, headers: MutableHeaders) -> None:
+def _name_visitor(scope: Scope, headers: MutableHeaders, https: bool) -> None:
     """Set a cookie with a page for a browser that has none, by which its tabs are one visitor in the queue.
 
-    It is SameSite=Lax, since a link from elsewhere would start a new visitor otherwise.
+    It goes over https alone where the page came by it. It is SameSite=Lax, since a link from elsewhere would
+    start a new visitor otherwise.
     """
     is_page = headers.get("content-type", "").startswith("text/html")
     if is_page and not visitor.is_name(HTTPConnection(scope).cookies.get(visitor.COOKIE, "")):
-        headers.append("Set-Cookie", f"{visitor.COOKIE}={visitor.new_name()}; Path=/; HttpOnly; SameSite=Lax")
+        secure = "; Secure" if https else ""
+        cookie = f"{visitor.COOKIE}={visitor.new_name()}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        headers.append("Set-Cookie", cookie)
 
 
 def is_loopback(host: str) -> bool:
@@ -179,27 +195,3 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
     else:
         await PlainTextResponse(why, status_code=403, headers=HEADERS)(scope, receive, send)
-
-
-def _filtered(receive: Receive) -> Receive:
-    """Return `receive` without what no visitor may ask for."""
-
-    async def next_message() -> Message:
-        while True:
-            message = await receive()
-            if message["type"] != "websocket.receive" or not _is_refused(message.get("bytes")):
-                return message
-
-    return next_message
-
-
-def _is_refused(content: bytes | None) -> bool:
-    if not content:
-        return False
-    message = BackMsg()
-    try:
-        message.ParseFromString(content)
-    except DecodeError:
-        # Streamlit closes the connection for it.
-        return False
-    return message.WhichOneof("type") in NOT_FOR_VISITORS

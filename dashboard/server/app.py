@@ -7,12 +7,14 @@ from starlette.middleware import Middleware
 
 from dashboard.data.runs import open_run, shown_store
 from dashboard.server.access import AccessMiddleware, Policy
-from dashboard.server.compare_routes import comparison_routes
-from dashboard.server.find_routes import find_routes
 from dashboard.server.front_end import FrontEndMiddleware
-from dashboard.server.link_routes import link_routes
+from dashboard.server.messages import MessageRoom
 from dashboard.server.preload import preloaded
-from dashboard.server.routes import beneath, make_routes
+from dashboard.server.routes.answering import beneath
+from dashboard.server.routes.find import find_routes
+from dashboard.server.routes.links import link_routes
+from dashboard.server.routes.of_runs import make_routes
+from dashboard.server.routes.of_two_runs import comparison_routes
 from dashboard.server.upload_limit import UploadLimitMiddleware
 from dashboard.settings import Settings
 from dashboard.sharing.short_links import short_links
@@ -31,8 +33,12 @@ app = st.App(
         ],
     ),
     middleware=[
-        Middleware(AccessMiddleware, policy=Policy.of(settings.host, settings.public_url, settings.uploads)),
-        Middleware(UploadLimitMiddleware),
+        Middleware(
+            AccessMiddleware,
+            policy=Policy.of(settings.host, settings.public_url, settings.uploads),
+            messages=MessageRoom(settings.share("messages")),
+        ),
+        Middleware(UploadLimitMiddleware, most_bytes=settings.share("sent files")),
         Middleware(FrontEndMiddleware, base_path=settings.base_path, store_of=shown_store),
     ],
 )

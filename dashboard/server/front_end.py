@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.components import loader
+from dashboard.server.routes.workers import Workers
 from dashboard.views.navigation import PAGES, path_of, title
 from dashboard.widgets import header
 
@@ -61,6 +62,10 @@ BUNDLES = {"map": ("image_grid", "scatter"), "mistakes": ("image_grid", "confusi
 """The components that a page draws with; of other pages it is the grid of images alone."""
 
 
+COMPRESSING = Workers("front end", threads=1, most=4096)
+"""One file at a time: of many browsers that ask for it at once, the first one has it compressed."""
+
+
 class FrontEndMiddleware:
     """ASGI middleware that answers what is asked of the front end; all else goes on.
 
@@ -80,7 +85,7 @@ class FrontEndMiddleware:
             store = await run_in_threadpool(self._store_of, named)
             answer: ASGIApp = page_of(self._pages[path], store, self._base)
         elif (file := self._file(path)) in files() and (encoding := _encoding(scope)):
-            content = await run_in_threadpool(_compressed, file, encoding)
+            content = await COMPRESSING.run(lambda: _compressed(file, encoding))
             kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
             answer = Response(content, headers={**KEEP, "Content-Encoding": encoding}, media_type=kind)
         else:

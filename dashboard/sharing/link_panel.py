@@ -11,7 +11,7 @@ from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import results
 from dashboard.sharing.proof import Proof, compare, prove
 from dashboard.sharing.short_links import short_links
-from dashboard.text import reason
+from dashboard.text import plain, reason
 from dashboard.views import urls
 from dashboard.views.state import MethodView, ViewState
 from featurestore.reader import Run
@@ -50,7 +50,7 @@ def _links(linked: ViewState) -> None:
     try:
         short = short_address(linked)
     except OSError as error:
-        st.caption(f"There is no short form: it could not be kept beside the store ({reason(error)}).")
+        st.caption(f"There is no short form: it could not be kept beside the store ({plain(reason(error))}).")
         return
     copy_button(short, label="Copy short link", key=f"{linked.page}/copy short link")
     st.code(short, language=None, wrap_lines=True)
@@ -104,4 +104,4 @@ def draw_verdict(proof: Proof, view: ViewState, run: Run, result: Result | None)
         later = " The link was copied before there was a result, so it says nothing of the picture."
     elif proof.result and result is None:
         later = " The result is compared once it is there."
-    st.caption(f"{MARKS[verdict.kind]} {verdict.sentence}.{later}")
+    st.caption(f"{MARKS[verdict.kind]} {plain(verdict.sentence)}.{later}")

@@ -6,13 +6,16 @@ import json
 import re
 from pathlib import Path
 
+import streamlit as st
+
 from dashboard.data import runs
 from dashboard.views.navigation import PAGES
 from dashboard.views.state import ViewState
 from featurestore.files.disk_cache import DiskCache
 
 FOLDER, SUFFIX = "links", ".json"
-LIMIT_BYTES = 64 * 1024 * 1024
+LIMIT_BYTES, MOST_LINKS, SLACK = 64 * 1024 * 1024, 10_000, 0.1
+"""Of a store; those opened longest ago go first. They are counted once in a thousand new ones."""
 LETTERS = 10
 
 _NAME = re.compile(f"[a-z2-7]{{{LETTERS}}}")
@@ -20,14 +23,19 @@ _NAME = re.compile(f"[a-z2-7]{{{LETTERS}}}")
 
 def short_links(store: str) -> "ShortLinks":
     """Return the short links that are kept beside the store of this listed name."""
-    return ShortLinks(runs.folder_beside(store))
+    return _short_links(str(runs.folder_beside(store)))
+
+
+@st.cache_resource(show_spinner=False)
+def _short_links(folder: str) -> "ShortLinks":
+    return ShortLinks(Path(folder))
 
 
 class ShortLinks:
     """The short links of a store. The same view always has the same name."""
 
     def __init__(self, store: Path):
-        self._files = DiskCache(store / FOLDER, LIMIT_BYTES)
+        self._files = DiskCache(store / FOLDER, LIMIT_BYTES, slack=SLACK, most_files=MOST_LINKS, beside=True)
 
     def add(self, view: ViewState) -> str:
         """Keep a view and return its name. OSError where it can't be written."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 import streamlit as st
 
+from dashboard.text import one_line
 from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
 
@@ -66,7 +67,7 @@ def link_table(columns: Sequence[Column], rows: Iterable[Row], label: str) -> No
     head = "".join(map(_title, columns))
     body = "".join(_row(columns, row) for row in rows)
     st.html(
-        f'<div class="link-table"><table aria-label="{escape(label)}"><thead><tr>{head}</tr></thead>'
+        f'<div class="link-table"><table aria-label="{_text(label)}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -82,28 +83,28 @@ def linked_picture(
     # The link lies upon the picture: in HTML, the picture's bytes would be sent with every run of the page.
     with st.container(key=f"{key}/linked picture"):
         st.image(picture, alt=alt, width=width)
-        st.html(f'<a class="within over" href="{_href(view)}" aria-label="Open: {escape(alt)}"></a>')
+        st.html(f'<a class="within over" href="{_href(view)}" aria-label="Open: {_text(alt)}"></a>')
 
 
 def _title(column: Column) -> str:
-    text = escape(column.title)
+    text = _text(column.title)
     if column.sorted_view is not None:
         mark = f" {ORDERS[column.order]}" if column.order else ""
         text = f'<a class="within" href="{_href(column.sorted_view)}">{text}{mark}</a>'
-    said = f' title="{escape(column.help)}"' if column.help else ""
+    said = f' title="{_text(column.help)}"' if column.help else ""
     order = f' aria-sort="{column.order}"' if column.order else ""
     return f'<th scope="col"{_kind(column)}{said}{order}>{text}</th>'
 
 
 def _row(columns: Sequence[Column], row: Row) -> str:
     first, *others = (each if isinstance(each, Cell) else Cell(each) for each in row.cells)
-    link = f'<a class="within whole" href="{_href(row.view)}">{escape(first.text)}</a>'
+    link = f'<a class="within whole" href="{_href(row.view)}">{_text(first.text)}</a>'
     cells = (_cell(*pair) for pair in zip(columns[1:], others, strict=True))
     return f'<tr><th scope="row"{_kind(columns[0])}>{link}</th>{"".join(cells)}</tr>'
 
 
 def _cell(column: Column, cell: Cell) -> str:
-    text = escape(cell.text)
+    text = _text(cell.text)
     if cell.view is not None and text:
         text = f'<a class="within" href="{_href(cell.view)}">{text}</a>'
     if cell.share is not None:
@@ -113,6 +114,11 @@ def _cell(column: Column, cell: Cell) -> str:
 
 def _kind(column: Column) -> str:
     return ' class="number"' if column.is_number else ""
+
+
+def _text(text: str) -> str:
+    """Return HTML that shows a text."""
+    return escape(one_line(text))
 
 
 def _href(view: ViewState) -> str:

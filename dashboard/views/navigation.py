@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboard.text import one_line
 from dashboard.views.definitions import (
     AboutView,
     ChannelsView,
@@ -124,7 +125,7 @@ def navigation_pages() -> list:
 
 def title(page: str, store: str) -> str:
     """Return what a browser's tab, its history and a preview of a link call a page of a store."""
-    return " · ".join(filter(None, (PAGES[page].title, store, "Featurescope")))
+    return " · ".join(filter(None, (PAGES[page].title, one_line(store), "Featurescope")))
 
 
 def address(view: ViewState) -> str:

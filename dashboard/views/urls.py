@@ -88,7 +88,7 @@ def captions(store: str, fingerprint: str) -> str:
 
 
 def points(store: str, fingerprint: str, method: str) -> str:
-    """Return the address of a map's positions (binary, see `dashboard.server.map_bytes`)."""
+    """Return the address of a map's positions (binary, see `dashboard.server.routes.map_bytes`)."""
     return _address("points", store, fingerprint, method)
 
 
@@ -118,7 +118,7 @@ def short_link(store: str, name: str) -> str:
 
 
 def of_two_runs(runs: tuple[str, str, str, str], *parts: object) -> str:
-    """Return the address of what `dashboard.server.compare_routes` serves of two runs.
+    """Return the address of what `dashboard.server.routes.of_two_runs` serves of two runs.
 
     runs: store and fingerprint of the first run, then of the other.
     parts: such as "points", method, side.

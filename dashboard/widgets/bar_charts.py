@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from compute.reports.drawing import palettes
+from dashboard.text import one_line
 
 LEAST = 0.5
 """Percent of the chart's height that a bar of the histogram has at least where its bin is not empty."""
@@ -40,15 +41,15 @@ def bars(rows: Iterable[Bar], title: str, alt: str) -> None:
     """
     rows = tuple(rows)
     drawn = "".join(
-        f'<div title="{escape(row.about)}"><span>{escape(row.name)}</span>'
+        f'<div title="{_text(row.about)}"><span>{_text(row.name)}</span>'
         f'<span><i style="width: {100 * row.share:.2f}%; background: {palettes.BAR}"></i>'
-        f"<b>{escape(row.text)}</b></span></div>"
+        f"<b>{_text(row.text)}</b></span></div>"
         for row in rows
     )
     said = "; ".join(row.about for row in rows)
     st.html(
-        f'<div class="bar-chart" role="img" aria-label="{escape(f"{alt}: {said}")}">{drawn}'
-        f"<small>{escape(title)}</small></div>"
+        f'<div class="bar-chart" role="img" aria-label="{_text(f"{alt}: {said}")}">{drawn}'
+        f"<small>{_text(title)}</small></div>"
     )
 
 
@@ -83,12 +84,17 @@ def histogram(
     ends = "".join(f"<small>{value:{number}}</small>" for value in (low, (low + high) / 2, high))
     said = f"{sum(counts):,} images from {low:{number}} to {high:{number}}, at most {most:,} in a bin"
     st.html(
-        f'<div class="histogram" role="img" aria-label="{escape(f"{alt}: {said}")}">'
+        f'<div class="histogram" role="img" aria-label="{_text(f"{alt}: {said}")}">'
         f"<small>{most:,} images</small><div>{columns}</div><div>{ends}</div>"
-        f"<small>{escape(title)}</small></div>"
+        f"<small>{_text(title)}</small></div>"
     )
 
 
 def _height(count: int, most: int) -> float:
     """Percent of the chart's height."""
     return max(100 * count / most, LEAST) if count else 0.0
+
+
+def _text(text: str) -> str:
+    """Return HTML that shows a text."""
+    return escape(one_line(text))

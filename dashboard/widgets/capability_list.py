@@ -3,6 +3,7 @@
 import streamlit as st
 
 from compute.methods import METHODS
+from dashboard.text import plain
 from featurestore.reader import Run
 
 QUERIES = {
@@ -22,7 +23,9 @@ def capability_list(run: Run) -> None:
     st.markdown(" ".join(f":green-badge[:material/check: {title}]" for title in able))
     if unknown:
         st.caption(f"Not probed when this run was made: {', '.join(unknown)}.")
-    reasons = [{"Not available": titles[name], "Because": reason} for name, reason in known.items() if reason]
+    reasons = [
+        {"Not available": titles[name], "Because": plain(reason)} for name, reason in known.items() if reason
+    ]
     if reasons:
         st.table(reasons, border="horizontal")
 

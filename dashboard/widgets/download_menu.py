@@ -6,11 +6,16 @@ from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 from dashboard.data import runs
 from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.downloads.download import Download, path_said
+from dashboard.text import one_line, plain
 from dashboard.widgets.header import Opened
 
 FILES = {
     PNG: ("PNG", "image/png", "The picture, with its recipe in the metadata"),
-    CSV: ("CSV", "text/csv", "The numbers, one row each"),
+    CSV: (
+        "CSV",
+        "text/csv",
+        "The numbers, one row each; before a text that a spreadsheet would run stands a '",
+    ),
     PARQUET: ("Parquet", "application/vnd.apache.parquet", "The numbers in full precision, with the recipe"),
     NPY: ("NumPy", "application/octet-stream", "The array, float32, as .npy"),
 }
@@ -36,14 +41,14 @@ def download_menu(opened: Opened) -> None:
 
 
 def _draw(download: Download, opened: Opened) -> None:
-    st.markdown(f"**{download.title}**")
+    st.markdown(f"**{plain(download.title)}**")
     with st.container(horizontal=True, gap="small"):
         for suffix in download.formats:
             label, mime, help_text = FILES[suffix]
             st.download_button(
                 label,
                 lambda suffix=suffix: download.file(suffix),
-                f"{opened.store}-{download.name}{suffix}",
+                one_line(f"{opened.store}-{download.name}{suffix}"),
                 mime,
                 key=f"{opened.view.page}/{download.name}{suffix}",
                 icon=":material/download:",

@@ -15,7 +15,7 @@ from compute.runtime.batches import is_out_of_memory
 from dashboard.data import runs
 from dashboard.jobs.queue import OUT_OF_MEMORY
 from dashboard.sharing.proof import Proof
-from dashboard.text import logged, sentence
+from dashboard.text import logged, plain, sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
 from dashboard.views.state import ViewState
@@ -47,7 +47,7 @@ def boundary() -> Iterator[None]:
 def no_stores() -> NoReturn:
     """Say how a store is made, and end the page."""
     st.header("No stores yet", anchor=False)
-    places = ", ".join(f"`{place}`" for place in runs.settings().stores)
+    places = ", ".join(map(plain, runs.settings().stores))
     st.info(
         f"There is no store in {places}. `make` builds the demo store; `make store MODEL=… IMAGES=… STORE=…` "
         "builds one of your network and your images. This page finds it when you reload it.",
@@ -60,12 +60,12 @@ def unknown_store(view: View, listed: list[str]) -> NoReturn:
     """Offer the stores that there are, and end the page."""
     st.header("No such store", anchor=False)
     st.warning(
-        f"The link asks for store `{view.store}`, which this dashboard does not serve. It serves: "
-        f"{', '.join(listed)}. Start it with `--stores` naming the one you want.",
+        f"The link asks for store {plain(view.store)}, which this dashboard does not serve. It serves: "
+        f"{', '.join(map(plain, listed))}. Start it with `--stores` naming the one you want.",
         icon=":material/database_off:",
     )
     for name in listed:
-        offer(dataclasses.replace(view, store=name, run=""), f"Show {name}")
+        offer(dataclasses.replace(view, store=name, run=""), f"Show {plain(name)}")
     st.stop()
 
 
@@ -85,14 +85,14 @@ def _progress(view: View, store: Store) -> None:
             binding.rerun()
         line = store.progress()
         if line is None:
-            st.header(f"Store {view.store} is not finished", anchor=False)
+            st.header(f"Store {plain(view.store)} is not finished", anchor=False)
             st.warning(
                 "It has no run yet, and nobody on this machine is making one. Where that was interrupted, "
                 "the command that began it goes on with it.",
                 icon=":material/pause_circle:",
             )
             return
-        st.header(f"Store {view.store} is being made", anchor=False)
+        st.header(f"Store {plain(view.store)} is being made", anchor=False)
         st.info("This page shows it once it is there.", icon=":material/hourglass_top:")
         if line:
             st.code(line, language=None)
@@ -100,7 +100,7 @@ def _progress(view: View, store: Store) -> None:
 
 def unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
     """Say why the store can't be read, offer the others, and end the page."""
-    st.header(f"Store {view.store} can't be read", anchor=False)
+    st.header(f"Store {plain(view.store)} can't be read", anchor=False)
     st.error(sentence(error), icon=":material/error:")
     _offer_others(view, listed)
     st.stop()
@@ -109,16 +109,16 @@ def unreadable(view: View, listed: list[str], error: ValueError) -> NoReturn:
 def _offer_others(view: View, listed: list[str]) -> None:
     for name in listed:
         if name != view.store:
-            offer(dataclasses.replace(view, store=name, run=""), f"Show {name}")
+            offer(dataclasses.replace(view, store=name, run=""), f"Show {plain(name)}")
 
 
 def gone(view: View) -> NoReturn:
     """Say that the link's run is no longer in the store, offer the current one, and end the page."""
     st.header("This run is gone", anchor=False)
     st.warning(
-        f"This store was regenerated, or is another copy: the link's run `{view.run}` is no longer in store "
-        f"`{view.store}`. The same view can be shown on the store's current run; the page then says what "
-        "differs, as far as the link can tell.",
+        f"This store was regenerated, or is another copy: the link's run {plain(view.run)} is no longer in "
+        f"store {plain(view.store)}. The same view can be shown on the store's current run; the page then "
+        "says what differs, as far as the link can tell.",
         icon=":material/history_toggle_off:",
     )
     offer(dataclasses.replace(view, run=""), "Show the same view on the current run")
@@ -147,8 +147,8 @@ def other_runs(view: ViewState, run: Run, latest: str, proof: Proof | None) -> N
 def _to_the_new(view: ViewState, run: Run, latest: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.info(
-            f"This store was regenerated: you see its older {runs.spoken(run)}; the current one is "
-            f"the {runs.spoken(runs.run_at(str(runs.stores()[view.store]), latest))}.",
+            f"This store was regenerated: you see its older {plain(runs.spoken(run))}; the current one is "
+            f"the {plain(runs.spoken(runs.run_at(str(runs.stores()[view.store]), latest)))}.",
             icon=":material/update:",
         )
         offer(dataclasses.replace(view, run=""), "Show the same view on the new run", primary=False)
@@ -160,8 +160,8 @@ def _to_the_old(view: ViewState, run: Run, proof: Proof) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         gone = "" if old else " The old run's folder is gone, so it can't be shown any more."
         st.info(
-            f"This store was regenerated: the link was made on run `{proof.run}`; you see the same view on "
-            f"the {runs.spoken(run)}.{gone}",
+            f"This store was regenerated: the link was made on run {plain(proof.run)}; you see the same view "
+            f"on the {plain(runs.spoken(run))}.{gone}",
             icon=":material/update:",
         )
         if old:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,6 +10,7 @@ from matplotlib.colors import to_hex
 
 from compute.occlusion.drawing import class_hues
 from compute.reports.drawing import palettes
+from dashboard.text import one_line
 
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 MOST_CLASSES = 10
@@ -33,7 +35,7 @@ def read_under_the_mouse(
         z=np.zeros((len(ys), len(xs))),
         y=ys,
         x=xs,
-        text=said,
+        text=[[label(each) for each in row] for row in said],
         colorscale=nothing,
         showscale=False,
         hovertemplate="row %{y:.0f}, column %{x:.0f}<br>%{text}<extra></extra>",
@@ -53,6 +55,11 @@ def read_under_the_mouse(
     )
     _as_image(figure, size)
     return figure
+
+
+def label(text: str) -> str:
+    """Return what plotly, which reads some HTML in all texts, shows as this text."""
+    return escape(one_line(text), quote=False)
 
 
 def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.Figure:
@@ -76,7 +83,7 @@ def color_bar(colors: Sequence[str], low: float, high: float, title: str) -> go.
     # Without the least height plotly makes no room for the ticks, and leaves them out.
     figure.update_layout(margin={"l": 24, "r": 24, "t": 0, "b": 0}, height=76, minreducedheight=10)
     figure.update_xaxes(
-        title=title,
+        title=label(title),
         showgrid=False,
         range=[low, high],
         tickvals=np.linspace(low, high, 5),
@@ -112,7 +119,7 @@ def _shares(names: Sequence[str], values: Sequence[float]) -> go.Figure:
         go.Bar(
             x=list(values),
             y=places,
-            customdata=list(names),
+            customdata=[label(name) for name in names],
             orientation="h",
             marker_color=palettes.BAR,
             text=[f"{value:.1%}" for value in values],
@@ -126,7 +133,7 @@ def _shares(names: Sequence[str], values: Sequence[float]) -> go.Figure:
     figure.update_xaxes(
         range=[0, 1], title="share of the map", tickformat=".0%", dtick=0.5, ticklabeloverflow="allow"
     )
-    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=list(names))
+    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=[label(name) for name in names])
     return figure
 
 

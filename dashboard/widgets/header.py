@@ -14,6 +14,7 @@ from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
 from dashboard.views.definitions import OverviewView
@@ -85,7 +86,7 @@ def open_page(
     listed = runs.stores()
     if not listed:
         errors.no_stores()
-    view = dataclasses.replace(view, store=runs.shown_store(view.store) or view.store)
+    view = dataclasses.replace(view, store=runs.shown_store(view.store, view.run) or view.store)
     if view.store not in listed:
         errors.unknown_store(view, list(listed))
     run, latest = _open_run(view, listed)
@@ -102,7 +103,7 @@ def open_page(
         draw_verdict(proof, view, run, opened.result)
     errors.other_runs(view, run, latest, proof)
     for note in _lasting(view, notes + more + dropped + unread):
-        st.warning(f"{note[0].upper()}{note[1:]}.", icon=":material/link_off:")
+        st.warning(sentence(note), icon=":material/link_off:")
     keyboard(view, run)
     return opened
 

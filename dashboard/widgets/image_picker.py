@@ -11,6 +11,7 @@ from dashboard.components import image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.uploads import uploads
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
@@ -160,7 +161,7 @@ def _upload(cls: type[ViewState], slot: Slot) -> None:
     st.file_uploader("An image of your own", type=TYPES, key=name, on_change=lambda: _receive(cls, slot))
     st.caption("It stays in this server's memory while a page shows it, and is seen by whoever has the link.")
     if problem := st.session_state.pop(f"{name} problem", None):
-        st.error(problem, icon=":material/broken_image:")
+        st.error(sentence(problem), icon=":material/broken_image:")
 
 
 def _receive(cls: type[ViewState], slot: Slot) -> None:
@@ -172,4 +173,4 @@ def _receive(cls: type[ViewState], slot: Slot) -> None:
     try:
         slot.choose(cls, **{slot.upload: uploads().add(file.getvalue(), file.name)})
     except ValueError as error:
-        st.session_state[f"{name} problem"] = f"{file.name}: {error}"
+        st.session_state[f"{name} problem"] = f"the file {file.name}: {error}"

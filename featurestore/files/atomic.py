@@ -41,6 +41,8 @@ def publish(
 def remove_left_overs(folder: Path) -> None:
     """Remove the temporary files of writers that were killed; those that are being written stay."""
     for path in folder.glob(f"{TEMPORARY}*"):
+        if path.is_symlink() or not path.is_file():  # no writer's; a pipe would be waited for
+            continue
         with suppress(FileNotFoundError), open(path, "rb") as file:
             if locks.claim(file.fileno()):
                 path.unlink()

@@ -40,6 +40,8 @@ class DiskCache:
         private: bool = False,
         durable: bool = True,
         slack: float = 0.0,
+        most_files: int | None = None,
+        beside: bool = False,
     ):
         """Open a cache; its folder is made when the first file is written.
 
@@ -47,14 +49,18 @@ class DiskCache:
         subfolders: files lie in folders named by the first two characters of their names, for many thousands.
         private: folders that are made are closed to other users of this machine.
         durable: what was written is there after a power cut too. Without it, check what is read (`get`).
-        slack: share of the limit, 0 to 1. Files are counted each time this process has written so much, and
-            then as much is left free; 0 counts them at each write.
+        slack: share of the limits, 0 to 1. Files are counted each time this process has written so much, and
+            then as much is left free, so that a write costs the same however many there are; 0 counts them at
+            each write.
+        most_files: a limit of their number, if there is one: the smallest file takes a block of the disk.
+        beside: they are counted in a thread of its own, and no write waits for it.
         """
         self.folder, self.limit_bytes = folder, limit_bytes
         self._subfolders, self._private, self._durable, self._slack = subfolders, private, durable, slack
         self._lock = threading.Lock()
         # What others have written before is counted at the first write.
-        self._written = limit_bytes
+        self._written, self._most_files, self._new_files = limit_bytes, most_files, 0
+        self._beside = beside
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file; what alone is larger than the limit is not kept.
@@ -66,7 +72,12 @@ class DiskCache:
         path = self._path(name)
         make_folder(path.parent, private=self._private)
         publish(path, lambda file: file.write(content), scratch=self.folder, durable=self._durable)
-        self._make_room(name, len(content))
+        if not self._is_due(len(content)):
+            return
+        if self._beside:
+            threading.Thread(target=self._make_room, args=(name,), daemon=True).start()
+        else:
+            self._make_room(name)
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None where it is not there or can't be read. It counts as no use."""
@@ -104,18 +115,25 @@ class DiskCache:
         """Return the size of all files together."""
         return sum(each.bytes for each in self._scan(self.folder))
 
-    def _make_room(self, newest: str, written: int) -> None:
-        """Remove the least recently used files until the rest fits, and what killed writers left."""
+    def _is_due(self, written: int) -> bool:
+        """Note a written file; return whether so much was written that all are to be counted."""
         with self._lock:
             self._written += written
-            if self._written < self._slack * self.limit_bytes:
-                return
-            self._written = 0
-        size, most = 0, (1 - self._slack) * self.limit_bytes
+            self._new_files += 1
+            few = self._most_files is None or self._new_files < self._slack * self._most_files
+            if few and self._written < self._slack * self.limit_bytes:
+                return False
+            self._written = self._new_files = 0
+            return True
+
+    def _make_room(self, newest: str) -> None:
+        """Remove the least recently used files until the rest fits, and what killed writers left."""
+        size, most, full = 0, (1 - self._slack) * self.limit_bytes, self._most_files
         # The newest may have the same time as others, and stays.
-        for each in sorted(self.files(), key=lambda each: each.name != newest):
+        for number, each in enumerate(sorted(self.files(), key=lambda each: each.name != newest)):
             size += each.bytes
-            if size > most and each.name != newest:
+            too_many = full is not None and number >= (1 - self._slack) * full
+            if (size > most or too_many) and each.name != newest:
                 with suppress(OSError):
                     self.remove(each.name)
         with suppress(OSError):
@@ -124,11 +142,11 @@ class DiskCache:
     def _scan(self, folder: Path) -> Iterator[CachedFile]:
         try:
             entries = list(os.scandir(folder))
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return
         for entry in entries:
-            # Another process may have removed it meanwhile.
-            with suppress(FileNotFoundError):
+            # Another process may have removed it meanwhile, or somebody put an odd thing there.
+            with suppress(OSError):
                 if entry.is_dir():
                     if self._subfolders:
                         yield from self._scan(Path(entry.path))

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -66,7 +66,7 @@ class Changes:
             return None
         said = answer.get("ChecksumSHA256", "")
         digest = "" if "-" in said else base64.b64decode(said).hex()  # with one: of an upload in parts
-        return Stored(answer["ETag"], answer["ContentLength"], digest)
+        return Stored(self._etag(key, answer), answer["ContentLength"], digest)
 
     def read(self, key: str) -> tuple[bytes, str] | None:
         """An object's bytes and ETag; None where there is none."""
@@ -74,7 +74,7 @@ class Changes:
         if isinstance(answer, int):
             return None
         with self._bucket.connection.explained(self._bucket.address(key)):
-            return answer["Body"].read(), answer["ETag"]
+            return answer["Body"].read(), self._etag(key, answer)
 
     def remove(self, keys: Sequence[str]) -> None:
         """Those that are there."""
@@ -86,6 +86,16 @@ class Changes:
             for error in answer.get("Errors", []):
                 raise Unavailable(f"{self._bucket.address(error['Key'])} could not be removed: {error}")
         self._bucket.forget()
+
+    def _etag(self, key: str, answer: Mapping[str, Any]) -> str:
+        """What a later change can be made to depend on."""
+        if not answer.get("ETag"):
+            where, server = self._bucket.address(key), self._bucket.connection
+            raise Unavailable(
+                f"{where}: {server} answers without an ETag, so that nobody can tell whether another writer "
+                "changes it meanwhile; stores can be read there, not written"
+            )
+        return str(answer["ETag"])
 
     def _put(self, key: str, content: bytes | Path, **condition: str) -> bool:
         """Whether the condition held; another PUT that is on its way (409) is waited for."""

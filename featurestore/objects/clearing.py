@@ -1,8 +1,8 @@
 """Clearing a store in object storage of old runs.
 
 There are no locks there: who reads or writes a run on another machine can't be told. So besides what `prune`
-keeps anyway, every run stays that anything was written to of late, and only the short links that this
-machine keeps are known.
+keeps anyway, every run stays that anything was written to of late or that this machine writes, and only the
+short links that this machine keeps are known.
 """
 
 import time
@@ -16,7 +16,7 @@ from featurestore.objects.path import ObjectPath
 from featurestore.objects.writer import SCRATCH
 from featurestore.places import beside
 from featurestore.reader import Store
-from featurestore.upkeep.removals import Clearing, Pruning, Removal, age, named_by
+from featurestore.upkeep.removals import Clearing, Pruning, Removal, age, is_in_use, named_by
 
 
 def prune_objects(
@@ -34,8 +34,10 @@ def prune_objects(
         age = time.time() - max(each.written for each in objects)
         if age < older_than:
             kept[name] = f"written to in the last {older_than / 3600:g} hours; who has it open can't be told"
-        elif not dry_run and _is_current(changes, place, name):
+        elif _is_current(changes, place, name):
             kept[name] = "current"
+        elif is_in_use(beside(place) / SCRATCH / RUNS / name):
+            kept[name] = "being written on this machine"
         else:
             why = "old run" if _manifest(objects) else "unfinished run"
             removed.append(Removal(f"{RUNS}/{name}", why, sum(each.bytes for each in objects)))

@@ -20,6 +20,13 @@ SILENCE_SECONDS = 10
 ATTEMPTS = 3
 
 _DENIED = re.compile("denied|forbidden|signature|accesskey|access_key|token|credential|40[13]", re.IGNORECASE)
+_BUSY = re.compile(
+    "slow_?down|service_?unavailable|internal_?(error|failure)|throttl|request_?limit|too_?many_?requests"
+    r"|^(HTTP status )?(429|5\d\d)$",
+    re.IGNORECASE,
+)
+"""What a server says that may be able to answer in a moment."""
+
 _NETWORK = re.compile("network|timeout|timed out|endpoint|connect", re.IGNORECASE)
 
 
@@ -70,6 +77,11 @@ class Connection:
         said = next(filter(None, code.groups())) if code else text
         if re.search("no_?such_?bucket", said, re.IGNORECASE):
             return Unavailable(f"{where}: there is no such bucket on {self}")
+        if _BUSY.search(said) or _BUSY.search(_status(text)):
+            return Unavailable(
+                f"{where}: {self} is busy, tried {ATTEMPTS} times ({_first(text)}); nothing is known to be "
+                "wrong with what it holds: try again in a moment"
+            )
         if _DENIED.search(said):
             return Unavailable(
                 f"{where}: {self} denies access ({_first(text)}); AWS_ACCESS_KEY_ID and "
@@ -81,6 +93,12 @@ class Connection:
                 "AWS_ENDPOINT_URL names another server"
             )
         return Unavailable(f"{where}: {self} refused ({_first(text)})")
+
+
+def _status(text: str) -> str:
+    """The status of an HTTP answer, where an error says it."""
+    found = re.search(r"HTTP status \d{3}", text)
+    return found[0] if found else ""
 
 
 def _first(text: str) -> str:

@@ -33,6 +33,10 @@ from featurestore.writer import RunWriter
 
 SCRATCH = "writing"
 """Folder beside the store's other things on this machine: runs that are being written."""
+STALE_ANSWERS = 3
+"""How often it is asked what an object's bytes are before they are said to be others: a server that stands
+behind copies may answer with what was there before."""
+
 PATIENCE = 30
 """How often CURRENT is tried where others change it at the same time."""
 
@@ -138,19 +142,22 @@ class ObjectRunWriter:
             if name not in self._shards_up():
                 self._bring_up(name)
         _at_once(self.take, self._shards_up())
-        manifest = self._publish(self._scratch.draft(manifest_fields))
+        manifest = self._publish(manifest_fields)
         self._make_current()
         if not (self._place / MANIFEST).is_file():
             raise ValueError(f"{self._place} was pruned just now; give the same command again")
         self.leave()
         return manifest
 
-    def _publish(self, manifest: Manifest) -> Manifest:
-        place, content = self._place / MANIFEST, manifest.to_bytes()
-        if self._changes.create(place.key, content):
+    def _publish(self, manifest_fields: Mapping[str, Any]) -> Manifest:
+        place, manifest = self._place / MANIFEST, self._scratch.draft(manifest_fields)
+        if self._changes.create(place.key, manifest.to_bytes()):
             return manifest
         found, etag = self._changes.read(place.key) or (b"", "")
         there = Manifest.from_bytes(found, str(place))
+        if unlisted := set(there.files) - set(manifest.files):  # the listing was older than these
+            _at_once(self.take, sorted(unlisted))
+            manifest = self._scratch.draft(manifest_fields)
         for name, entry in there.files.items():
             if manifest.files.get(name) != entry:
                 raise ValueError(
@@ -159,7 +166,7 @@ class ObjectRunWriter:
                 )
         if there.files == manifest.files:
             return there
-        if not self._changes.replace(place.key, content, etag):
+        if not self._changes.replace(place.key, manifest.to_bytes(), etag):
             raise ValueError(f"another writer added to {self._place} just now; give the same command again")
         return manifest
 
@@ -178,16 +185,23 @@ class ObjectRunWriter:
 
     def _bring_up(self, name: str) -> None:
         path, place = self.folder / name, self._place / name
-        if not self._changes.create(place.key, path):
-            stored, digest = self._changes.stored(place.key), sha256(path)
-            if stored is None or self._digest(name, stored.sha256) != digest:
-                self._replace(name, digest, stored)
+        digest, stored = sha256(path), None
+        for attempt in range(STALE_ANSWERS):
+            time.sleep(0.2 * attempt)
+            if self._changes.create(place.key, path):
+                break
+            stored = self._changes.stored(place.key)
+            if stored is not None and self._digest(name, stored.sha256) == digest:
+                break
+        else:
+            self._replace(name, digest, stored)
         self._alike.add(name)
         self._sound.pop(name, None)
         self._names_up().add(name)
 
     def _replace(self, name: str, digest: str, stored: Stored | None) -> None:
         """Only by what the manifest says."""
+        self._entries = None  # a manifest may have come since
         place, entry = self._place / name, self._committed_files().get(name)
         if entry is None or entry.sha256 != digest:
             raise ValueError(

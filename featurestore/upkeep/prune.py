@@ -14,7 +14,7 @@ from pathlib import Path
 
 from featurestore.files import locks
 from featurestore.files.atomic import fsync_folder
-from featurestore.layout import CACHE, LINKS, MANIFEST, RUNS, TEMPORARY
+from featurestore.layout import CACHE, CURRENT, LINKS, MANIFEST, RUNS, TEMPORARY
 from featurestore.objects.clearing import prune_objects
 from featurestore.places import Place, place
 from featurestore.reader import Store
@@ -24,6 +24,7 @@ from featurestore.upkeep.removals import (
     Removal,
     age,
     bytes_of,
+    is_in_use,
     may_be_removed,
     named_by,
     remove,
@@ -68,7 +69,8 @@ def _reasons(where: Path, store: Store, keep: int, findings: Path | None, links:
         kept |= named_by(runs, sorted((where / LINKS).glob("*.json")), "short link")
     if findings is not None:
         kept |= named_by(runs, sorted(findings.glob("*.toml")), "finding")
-    return kept | ({store.current(): "current"} if runs else {})
+    # A run whose manifest can't be seen just now (a link to a disk that is away) may be the current one.
+    return kept | ({store.current(): "current"} if runs or (where / CURRENT).exists() else {})
 
 
 def _committed_at(folder: Path) -> int:
@@ -130,7 +132,7 @@ def _prune_rest(rest: Clearing, removed: set[str], older_than: float) -> None:
     for path in sorted(_temporaries(where, gone)):
         if age(path) < older_than:
             continue
-        if path.parent.parent == where / RUNS and _is_in_use(path.parent):
+        if path.parent.parent == where / RUNS and is_in_use(path.parent):
             rest.left[rest.name(path)] = "its run is open, or being written"
         else:
             rest.clear(path, "left by a killed process")
@@ -148,9 +150,3 @@ def _temporaries(where: Path, gone: set[Path]) -> Iterator[Path]:
         folders[:] = [name for name in folders if here / name not in gone]
         yield from (here / name for name in (*folders, *files) if name.startswith(TEMPORARY))
         folders[:] = [name for name in folders if not name.startswith(TEMPORARY)]
-
-
-def _is_in_use(folder: Path) -> bool:
-    with suppress(FileNotFoundError), locks.claimed(folder) as alone:
-        return not alone
-    return False

@@ -96,6 +96,13 @@ def may_be_removed(path: Path) -> bool:
     return all(os.access(each, os.W_OK | os.X_OK) for each in folders)
 
 
+def is_in_use(folder: Path) -> bool:
+    """Return whether somebody has a lock on a folder; not where there is none."""
+    with suppress(FileNotFoundError), locks.claimed(folder) as alone:
+        return not alone
+    return False
+
+
 def bytes_of(path: Path) -> int:
     """Return the size of a file, or of all files in a folder; 0 of a link."""
     sizes = []

@@ -1,9 +1,14 @@
-"""Links in a real Chromium: the proof's verdict, the same bytes after a restart, both runs offered."""
+"""Links in a real Chromium: the proof's verdict, the same bytes after a restart, both runs offered; what an
+address or a store says is text.
+"""
+
+from urllib.parse import quote
 
 import pytest
 
 from featurestore.reader import Store
 from tests.support.servers.dashboard import address_has, copied_link, dashboard, pictures, ready
+from tests.support.stores.hostile import EVIL, MARKUP, NAMES, hostile_store
 from tests.support.stores.served import copied_store, write_served_store
 
 AGAIN = "Compute again"
@@ -62,3 +67,44 @@ def test_clicking_elsewhere_does_not_end_a_job(visit):
     watched = visit(link)
     watched.get_by_role("button", name=AGAIN).wait_for()
     assert pictures(watched)
+
+
+ACTIVE = """evil => {
+  const deep = root => [...root.querySelectorAll('*')].flatMap(
+    each => each.shadowRoot ? [each, ...deep(each.shadowRoot)] : [each])
+  const all = deep(document)
+  const href = each => each.href?.baseVal ?? each.href ?? each.src ?? ''
+  const leads = all.filter(each => { try { return /evil|mailto|javascript/.test(new URL(href(each)).protocol
+    + new URL(href(each)).host) } catch { return false } })
+  const formatted = all.filter(each => /^(STRONG|EM|CODE|H[1-6]|LI|B|I)$/.test(each.tagName)
+    && /^(Expired|heading|list|bold|b|c)/.test(each.textContent.trim()))
+  const others = all.filter(each => /katex|ColoredBackground/.test(String(each.className)))
+  return [...leads, ...formatted, ...others].map(each => each.outerHTML.slice(0, 200))
+    .concat(window.ran === undefined ? [] : ['ran'])
+}"""
+"""What in a page leads elsewhere, is formatted as a name asks for, or was run."""
+
+
+def test_what_an_address_or_a_store_says_is_text(visit):
+    store = hostile_store()
+    addresses = [f"map?store={quote(MARKUP)}", f"map?run={quote(MARKUP)}", f"map?search={quote(NAMES[3])}"]
+    addresses += [f"lab?method=fool&target={quote(each)}" for each in (MARKUP, NAMES[3], NAMES[5])]
+    addresses += [
+        f"compare?other_store=hostile&other_run={quote(MARKUP)}",
+        "",
+        "channels",
+        "about",
+        "lab?image=3",
+    ]
+    addresses += [
+        f"image?image={number}&tab={tab}" for number in (0, 3, 5) for tab in ("glance", "occlusion")
+    ]
+    addresses += ["mistakes?tab=classes", "mistakes", "neighbors?image=8"]
+    with dashboard(str(store)) as server:
+        for address in addresses:
+            page = visit(f"{server}/{address}")
+            assert page.evaluate(ACTIVE, EVIL) == [], address
+            page.context.close()
+        page = visit(f"{server}/map?store={quote(NAMES[3])}")
+        said = page.get_by_test_id("stAlert").first.inner_text().replace("\u2060", "")
+        assert NAMES[3] in said

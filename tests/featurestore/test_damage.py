@@ -1,5 +1,6 @@
 """Damage of every kind is noticed by the reader, and found by verify."""
 
+import os
 import random
 import shutil
 
@@ -123,6 +124,26 @@ def test_damage_of_one_table_leaves_the_others(store):
     damage(folder_of(store) / "filters-00000.parquet", lambda data: data[:100])
     run = Store(store).open()
     assert run.image(5)["image_id"] == 5 and len(run.channels("stem")) == 4
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("manifest.json", path)])
+def test_a_manifest_that_is_no_file(store, make):
+    manifest = folder_of(store) / "manifest.json"
+    manifest.unlink()
+    make(manifest)
+    if not manifest.is_symlink():
+        assert [f.where for f in verify(store)] == [f"runs/{FINGERPRINT}/manifest.json"]
+    with pytest.raises(ValueError, match=r"no file|not in"):
+        Store(store).open(FINGERPRINT)
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_current_that_is_no_file(store, make):
+    (store / "CURRENT").unlink()
+    make(store / "CURRENT")
+    with pytest.raises(ValueError, match="no file"):
+        Store(store).open()
+    assert [f.where for f in verify(store)] == ["CURRENT"]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,18 @@ def test_a_folder_in_the_way_is_an_error_and_no_folder_is_empty(tmp_path):
     assert DiskCache(tmp_path / "file", 1000).files() == DiskCache(tmp_path / "none", 1000).files() == []
 
 
+def test_files_are_limited_in_number_and_counted_once_in_so_many_writes(tmp_path, monkeypatch):
+    cache, counted = DiskCache(tmp_path, 10**6, slack=0.2, most_files=50), []
+    files = DiskCache.files
+    monkeypatch.setattr(DiskCache, "files", lambda self: counted.append(1) or files(self))
+    for number in range(500):
+        cache.put(f"{number:03}", b"x")
+        os.utime(tmp_path / f"{number:03}", (number, number))
+    names = [each.name for each in files(cache)]
+    assert 40 <= len(names) <= 50 and names == [f"{number:03}" for number in range(499, 499 - len(names), -1)]
+    assert len(counted) <= 51
+
+
 def test_half_files_of_killed_writers_are_removed_and_never_listed(tmp_path):
     cache = DiskCache(tmp_path, 1000)
     (tmp_path / ".tmp-left-over").write_bytes(bytes(500))

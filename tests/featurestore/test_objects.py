@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from compute.__main__ import main
 from dashboard.__main__ import main as serve
 from dashboard.data import runs, selections
-from dashboard.server import routes
+from dashboard.server.routes.of_runs import make_routes
 from dashboard.settings import VARIABLE, Settings, find_stores
 from dashboard.views import urls
 from featurestore import __main__ as command
@@ -247,8 +247,8 @@ def test_of_sixteen_writers_of_other_bytes_one_wins_and_the_others_are_told(stor
 
 def test_the_manifest_is_only_added_to(storage, here, there):
     writer = open_writer(there, RUN)
-    with pytest.raises(ValueError, match=r"with other bytes in .*, by another writer"):
-        ObjectRunWriter.commit(Without(there, RUN, "features-00000.parquet"), fields_of(here))
+    late = Without(there, RUN, "features-00000.parquet")
+    assert late.commit(fields_of(here)) == here.manifest  # what the listing lacked is asked for
     assert writer.commit(fields_of(here)) == here.manifest
 
 
@@ -374,6 +374,19 @@ def test_prune_keeps_what_was_written_of_late(here, there, capsys, tmp_path):
     assert verify(there) == []
 
 
+def test_prune_lets_be_what_this_machine_writes(here, there):
+    """Also in the scratch folder, however old it seems."""
+    writer = open_writer(there, "half")
+    writer.write_shard("images", 0, here.table("images").slice(0, 20))
+    said = prune(there, older_than=-1, dry_run=True)
+    done = prune(there, older_than=-1)
+    assert said == done and done.removed == ()
+    assert done.kept["half"] == "being written on this machine"
+    assert set(done.left.values()) == {"open, or being written"} and writer.folder.is_dir()
+    copy_run(here, there, writer)
+    assert Store(there).current() == "half" and verify(there) == []
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
@@ -408,6 +421,64 @@ def test_what_is_refused_or_silent_is_said(storage, there, monkeypatch, capsys):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost")
     with pytest.raises(ValueError, match="AWS_ENDPOINT_URL is 'localhost'"):
         ObjectPath.parse("s3://bucket/a")
+
+
+BUSY = r"manifest.json: http.* is busy, tried 3 times \(.*503.*nothing is known to be wrong"
+
+
+def test_a_busy_server_is_asked_again_and_named(storage, there, capsys):
+    store, refusals = Store(there), [1, 1]
+    storage.before = lambda method, path: "503 SlowDown" if refusals and refusals.pop() else None
+    there.bucket.forget()
+    assert store.current() == RUN and not refusals
+    storage.before = lambda method, path: (
+        "503 ServiceUnavailable" if method == "HEAD" and path.endswith(MANIFEST) else None
+    )
+    there.bucket.forget()
+    with pytest.raises(Unavailable, match=BUSY) as error:
+        store.current()
+    assert "CURRENT is wrong" not in str(error.value)
+    there.bucket.forget()
+    with pytest.raises(Unavailable, match=BUSY):
+        verify(there)
+    assert command.main(["verify", str(there)]) == 2 and "is busy" in capsys.readouterr().err
+    storage.before = lambda method, path: "503 SlowDown" if path.endswith(".parquet") else None
+    there.bucket.forget()
+    with pytest.raises(Unavailable, match=r"parquet: .* is busy"):
+        store.open().table("images")
+    with pytest.raises(Unavailable, match="is busy"):
+        Changes(there.bucket).stored(f"{there.key}/x.parquet")
+
+
+def test_a_server_without_etags_is_read_and_named(storage, there, monkeypatch):
+    answer = storage._answer
+
+    def without(environ, start):
+        def begin(status, headers, *rest):
+            return start(status, [each for each in headers if each[0].lower() != "etag"], *rest)
+
+        return answer(environ, begin)
+
+    monkeypatch.setattr(storage, "_answer", without)
+    assert Store(there).open().table("images").num_rows
+    with pytest.raises(Unavailable, match="answers without an ETag"):
+        Changes(there.bucket).stored((there / RUNS / RUN / MANIFEST).key)
+
+
+def test_a_stale_answer_on_an_object_is_asked_again(storage, there, here, monkeypatch):
+    writer, stale = open_writer(str(there), RUN), [None, None]
+    stored = Changes.stored
+    monkeypatch.setattr(Changes, "stored", lambda self, key: stale.pop() if stale else stored(self, key))
+    writer.write_shard("problems", 0, here.table("problems"))
+    assert not stale
+
+
+def test_a_run_that_the_kept_listing_lacks_is_looked_for(storage, there):
+    store = Store(there)
+    assert store.runs() == [RUN]
+    for key, (asked, answer) in list(there.bucket._answers.items()):
+        there.bucket._answers[key] = asked, [] if answer == [RUN] else answer
+    assert store.open(RUN).fingerprint == RUN
 
 
 def test_a_silent_server_is_given_up(monkeypatch):
@@ -475,7 +546,7 @@ def test_pages_and_routes_read_from_there(storage, monkeypatch):
         with storage.meanwhile() as answered:
             fine(page("image", image=3))
         assert of_shards(answered) == []
-        client = TestClient(Starlette(routes=routes.make_routes(runs.open_run)))
+        client = TestClient(Starlette(routes=make_routes(runs.open_run)))
         asked = urls.thumbnail("digits", served.fingerprint, 3)
         assert client.get(asked).content == served.thumbnail(3)
         place.bucket.forget()

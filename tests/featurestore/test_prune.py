@@ -48,6 +48,12 @@ def grow_old(path, days=2):
         os.utime(each, (time.time() - days * DAYS,) * 2)
 
 
+def grow_old_itself(path, days=2):
+    """Of a link the link, not what it leads to."""
+    for each in (*path.rglob("*"), path):
+        os.utime(each, (time.time() - days * DAYS,) * 2, follow_symlinks=False)
+
+
 def removed(store, **options):
     return [each.where for each in prune(store, **options).removed]
 
@@ -230,6 +236,15 @@ def test_what_a_writer_has_in_its_run_stays(store):
     writer.release()
 
 
+def test_a_writer_does_not_wait_for_pipes(store):
+    folder = store / "runs" / "run1"
+    (folder / ".tmp-folder").mkdir()
+    os.mkfifo(folder / ".tmp-pipe")
+    (folder / ".tmp-file").write_bytes(b"left over")
+    RunWriter(store, "run1").release()
+    assert sorted(each.name for each in folder.glob(".tmp-*")) == [".tmp-folder", ".tmp-pipe"]
+
+
 def test_pipes_and_folders_among_links_and_findings_name_nothing(store, tmp_path):
     for folder, suffix in ((store / "links", ".json"), (tmp_path / "findings", ".toml")):
         folder.mkdir()
@@ -303,6 +318,17 @@ def test_where_it_cannot_be_told_which_run_is_current_nothing_goes(store):
     with pytest.raises(ValueError, match="CURRENT is wrong"):
         prune(store)
     assert Store(store).runs() == list(RUNS)
+
+
+def test_a_current_run_whose_manifest_is_on_a_disk_that_is_away_stays(store, tmp_path):
+    for name in RUNS[:3]:
+        shutil.rmtree(store / "runs" / name)
+    (store / "runs" / "run4" / "manifest.json").unlink()
+    (store / "runs" / "run4" / "manifest.json").symlink_to(tmp_path / "away" / "manifest.json")
+    grow_old_itself(store / "runs" / "run4")
+    with pytest.raises(ValueError, match="CURRENT is wrong"):
+        prune(store)
+    assert len(list((store / "runs" / "run4").iterdir())) > 10
 
 
 def test_a_writer_that_comes_while_its_run_is_pruned_begins_anew(store):

@@ -241,3 +241,18 @@ def test_neighbours_of_a_stores_features(run, metric):
     features = run.features()
     ids, distances = ExactSearch(features, metric).search(features[5], 1)
     assert ids.tolist() == [[5]] and distances[0, 0] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["embeddings", "neighbors", "top_patches", "grids", "occlusion"])
+def test_a_file_of_one_key_is_read_at_once_and_gives_the_same_rows(run, name):
+    whole = run.table(name)
+    key = whole.column_names[0]
+    for value in whole[key].unique().to_pylist():
+        expected = [row for row in whole.to_pylist() if row[key] == value]
+        assert run.select(name, value).to_pylist() == expected
+        assert len(run.select(name, value, columns=[])) == len(expected)
+    file = f"{name}-00000.parquet"
+    parts = list(run._groups(name).whole_or_parts((whole[key][0].as_py(),)))
+    bounds = [group.first[0] == group.last[0] for group in run.manifest.files[file].row_groups]
+    alone = len({row.first[0] for row in run.manifest.files[file].row_groups}) == 1 and all(bounds)
+    assert ((file, None) in parts) == (alone and len(bounds) > 1)

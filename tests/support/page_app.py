@@ -1,6 +1,7 @@
 """The dashboard's pages through AppTest: opened as a link opens them, run until nothing is computed, read."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.data.trusted_code import pinned
 from dashboard.settings import VARIABLE, Settings
+from dashboard.text import JOINER
 from featurestore.manifest import MANIFEST, Manifest, read_manifest
 from featurestore.reader import Store
 from tests.support import ROOT
@@ -77,7 +79,47 @@ def query_of(app: AppTest) -> dict[str, str]:
 def words(app: AppTest) -> str:
     """All text that the page shows outside its controls."""
     drawn = [*app.markdown, *app.caption, *app.header, *app.subheader, *app.info, *app.warning, *app.error]
-    return "\n".join(each.value for each in drawn)
+    return unescaped("\n".join(each.value for each in drawn))
+
+
+def said(messages) -> str:
+    """What the first of these messages says, such as `app.error`."""
+    return unescaped(messages[0].value)
+
+
+def unescaped(markdown: str) -> str:
+    """The text that Markdown of `dashboard.text.plain` shows."""
+    return re.sub(r"\\(.)", r"\1", markdown).replace(JOINER, "")
+
+
+def markdown(app: AppTest) -> list[str]:
+    """All that the browser reads as Markdown: texts and messages, labels, captions, cells."""
+    blocks = [block for block in _blocks(app.main) if getattr(block, "type", "") not in NOT_MARKDOWN]
+    return [text for block in blocks if hasattr(block, "proto") for text in _texts(block.proto)]
+
+
+MARKDOWN = frozenset({"body", "label", "caption", "text", "help", "delta", "message"})
+"""Names of the fields of Streamlit's messages that hold it."""
+NOT_MARKDOWN = frozenset({"html", "code", "text", "bidi_component"})
+"""Kinds of elements that hold none."""
+
+
+def _blocks(block):
+    yield block
+    for child in getattr(block, "children", {}).values():
+        yield from _blocks(child)
+
+
+def _texts(message) -> Iterator[str]:
+    if not hasattr(message, "ListFields"):
+        return
+    for field, value in message.ListFields():
+        if isinstance(value, str):
+            if field.name in MARKDOWN:
+                yield value
+        elif field.message_type is not None:
+            for each in value if field.is_repeated else [value]:
+                yield from _texts(each)
 
 
 def pictures(app: AppTest) -> list[str]:

@@ -86,6 +86,7 @@ LATE = {
         "umap",
     },  # seconds to import, one stage each
     "compute.reports.drawing.charts": {"matplotlib"},  # a second to import, for files alone
+    "compute.reports.drawing.plain_text": {"matplotlib"},  # the same
     "compute.reports.occlusion_map": {"matplotlib"},  # the same
     "compute.runtime.vision_layers": {"compute.runtime.vision"},  # longer to import than torch
     "dashboard.__main__": {"dashboard.server.app"},  # reads the settings that the command line has just set

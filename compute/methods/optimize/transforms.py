@@ -166,6 +166,19 @@ def canvas_size(size: Sequence[int], side: int, least: int, most: int) -> tuple[
     return enlarged_size((height, width), least)
 
 
+def check_pixels(method: str, size: Sequence[int], most: int, taking: str) -> None:
+    """Raise ValueError for a canvas (H, W) of more pixels than a method may be asked for.
+
+    most: pixels
+    taking: what the memory is for, for people
+    """
+    if size[0] * size[1] > most:
+        raise ValueError(
+            f"{method} of {size[1]} x {size[0]} pixels would take too much memory ({taking}); it is made of "
+            f"at most {most / 1e6:g} megapixels: choose side 0, or a smaller picture"
+        )
+
+
 def covering(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Scale (N, C, H, W) so that it just covers `size` (H, W), and cut out the centre."""
     factor = max(wanted / side for wanted, side in zip(size, images.shape[2:], strict=True))

@@ -24,7 +24,7 @@ from compute.methods.base import CHANNEL, IMAGE, LAYER, SECOND, Inputs, Method, 
 from compute.methods.optimize.loop import SHOWN_IMAGES, Rule, Slope, array, climb, mean_normalized, result
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.tiled_gradient import tiled_score, tiled_slope
-from compute.methods.optimize.transforms import canvas_size, covering, resized
+from compute.methods.optimize.transforms import canvas_size, check_pixels, covering, resized
 from compute.methods.requirements import Size, check_gradient, check_takes, no_layers_because
 from compute.models.model import Model
 from compute.models.objectives import Objective, energy
@@ -33,6 +33,8 @@ from compute.runtime.parameters import parameter
 NOTEBOOK = "google/deepdream notebook"
 MATCHED_AT_ONCE = 2**24
 LEAST, LARGEST, OWN_SIDE = 384, 512, 1
+MOST_PIXELS = 16_800_000
+"""Of the last octave, a square of the greatest side: the network sees tiles, but some ten copies are held."""
 LEAST_SHARE, LEAST_OCTAVES, LEAST_BLUR = 0.6, 4, 1.0
 
 
@@ -60,6 +62,7 @@ class Dream(Method):
     needs: ClassVar[frozenset[str]] = frozenset({IMAGE, LAYER})
     takes: ClassVar[frozenset[str]] = frozenset({CHANNEL, SECOND})
     any_size: ClassVar[bool] = True
+    most_pixels: ClassVar[int] = MOST_PIXELS
     version: ClassVar[int] = 2
 
     side: int = parameter(
@@ -67,7 +70,7 @@ class Dream(Method):
         "scale smaller images up to this longer side",
         special={
             0: f"between {LEAST} and {LARGEST}, or the network's size if it takes no other",
-            OWN_SIDE: "the image's own size",
+            OWN_SIDE: f"the image's own size, up to {MOST_PIXELS / 1e6:g} megapixels",
         },
         unit="pixels",
         low=0,
@@ -125,7 +128,7 @@ class Dream(Method):
         "larger images are done in tiles of this side",
         unit="pixels",
         low=64,
-        high=4096,
+        high=1024,
         source="TensorFlow tutorial",
     )
     seed: int = parameter(0, "of the shifts", low=0, high=2**31 - 1, source="chosen here")
@@ -211,6 +214,7 @@ class Dream(Method):
         None is smaller than `least_side`. ValueError where the network can't take one of them.
         """
         height, width = canvas_size(inputs.image.shape[1:], self.side, LEAST, LARGEST)
+        check_pixels("a dream", (height, width), MOST_PIXELS, "some ten copies of the picture")
         octaves = self.octaves or self.octaves_down(max(height, width) / max(model.input_size))
         factors = [self.octave_scale**-octave for octave in reversed(range(octaves))]
         sizes = [(round(height * factor), round(width * factor)) for factor in factors]

@@ -20,7 +20,7 @@ from compute.methods.base import IMAGE, LAYER, SECOND, Inputs, Method, Step
 from compute.methods.optimize.loop import Adam, climb, result, slope, watched
 from compute.methods.optimize.parameterizations import Pixels
 from compute.methods.optimize.regularizers import total_variation
-from compute.methods.optimize.transforms import canvas_size, covering, resized, shifts
+from compute.methods.optimize.transforms import canvas_size, check_pixels, covering, resized, shifts
 from compute.methods.requirements import (
     check_gradient,
     check_takes,
@@ -33,6 +33,9 @@ from compute.runtime.parameters import parameter
 
 CONTENT_DEPTH = 0.6
 LEAST, LARGEST, OWN_SIDE = 256, 384, 1
+MOST_PIXELS = 1_250_000
+"""Of a canvas. A megapixel takes some 340 MB with a small network and 2 GB with a large one: what all layers
+give is held for the gradient, and a Gram matrix is of the whole picture, so there are no tiles."""
 GATYS, CS231N = "Gatys et al. 2016", "CS231n"
 Activations = Mapping[str, Tensor]
 
@@ -62,6 +65,7 @@ class StyleTransfer(Method):
     takes: ClassVar[frozenset[str]] = frozenset({LAYER})
     without_layer: ClassVar[str] = "one in the middle of the network"
     any_size: ClassVar[bool] = True
+    most_pixels: ClassVar[int] = MOST_PIXELS
     version: ClassVar[int] = 2
 
     side: int = parameter(
@@ -69,7 +73,7 @@ class StyleTransfer(Method):
         "scale smaller images up to this longer side",
         special={
             0: f"between {LEAST} and {LARGEST}, or the network's size if it takes no other",
-            OWN_SIDE: "every image's own size",
+            OWN_SIDE: f"every image's own size, up to {MOST_PIXELS / 1e6:g} megapixels",
         },
         unit="pixels",
         low=0,
@@ -132,9 +136,10 @@ class StyleTransfer(Method):
     def canvas(self, model: Model, image: Tensor, layers: set[str]) -> Tensor:
         """Return an image (C, H, W) as (1, C, H', W') in [0, 1] at the size that it is worked on in.
 
-        ValueError where it is told a side that the network can't take.
+        ValueError where it is told a side that the network can't take, or that makes more than MOST_PIXELS.
         """
         size = canvas_size(image.shape[1:], self.side, LEAST, LARGEST)
+        check_pixels(self.title.lower(), size, MOST_PIXELS, "the values of all layers")
         try:
             check_takes(model, layers, size)
         except ValueError:

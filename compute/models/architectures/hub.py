@@ -1,11 +1,30 @@
-"""The Hugging Face hub, from which timm and transformers download weights."""
+"""The Hugging Face hub, from which timm and transformers download weights, and whether anything may be
+downloaded at all."""
 
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 PROBE_SECONDS = 5
+
+_allowed: ContextVar[bool] = ContextVar("downloads are allowed", default=True)
+
+
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """Inside, in this thread, no network is downloaded: what isn't on this machine is a ValueError."""
+    before = _allowed.set(False)
+    try:
+        yield
+    finally:
+        _allowed.reset(before)
+
+
+def are_allowed() -> bool:
+    """Return whether networks may be downloaded."""
+    return _allowed.get()
 
 
 @contextmanager
@@ -19,11 +38,12 @@ def downloads(what: str, otherwise: str) -> Iterator[None]:
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not is_reachable(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = before or not are_allowed() or not is_reachable(constants.ENDPOINT)
     try:
         yield
     except OSError as error:
         reason = f"{constants.ENDPOINT} can't be reached" if constants.HF_HUB_OFFLINE else str(error)
+        reason = reason if are_allowed() else "a dashboard downloads nothing"
         raise ValueError(
             f"{what} could not be downloaded, and were not downloaded before ({reason}); {otherwise}"
         ) from error

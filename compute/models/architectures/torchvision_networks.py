@@ -11,6 +11,7 @@ from torch import nn
 
 from compute.images.preprocessing import Preprocessing
 from compute.models.architectures.architecture import Architecture
+from compute.models.architectures.hub import are_allowed
 from compute.models.naming import DEFAULT, RANDOM, TORCHVISION, check_torchvision
 from compute.runtime.notices import notice
 from compute.runtime.seeding import seeded
@@ -119,13 +120,15 @@ def _weights_entry(name: str, known: "type[models.WeightsEnum]", weights: str) -
 
 
 def _downloading(name: str, entry: "models.WeightsEnum | None", build: Callable[[], nn.Module]) -> nn.Module:
+    if entry is None:  # random weights: nothing is downloaded
+        return build()
+    file = Path(urlparse(entry.url).path).name
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
+        if not are_allowed() and not (folder / file).is_file():
+            raise OSError("a dashboard downloads nothing")
         return build()
     except OSError as error:
-        if entry is None:  # random weights: nothing is downloaded
-            raise
-        file = Path(urlparse(entry.url).path).name
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise ValueError(
             f"the weights {entry} could not be downloaded from {entry.url} ({error}); "
             f"put {file} into {folder}, give a --checkpoint, or use --weights {RANDOM}"

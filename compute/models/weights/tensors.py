@@ -199,6 +199,12 @@ def read_array(array: Instance) -> Tensor | None:
         raise ValueError(f"an array is damaged: {error}") from error
 
 
+def array_bytes(array: Instance) -> int:
+    """Return how many bytes `read_array` copies. Several arrays may be of the same bytes of the file."""
+    parts = (*array.arguments, *(array.state if isinstance(array.state, tuple) else ()))
+    return max((len(each) for each in parts if isinstance(each, bytes | bytearray | str)), default=0)
+
+
 def _dtype(dtype: Instance) -> np.dtype | None:
     """Of the arguments and state that a pickle gives `numpy.dtype`."""
     name, order = dtype.arguments[0], dtype.state[1]

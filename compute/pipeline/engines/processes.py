@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -118,10 +119,22 @@ def _device(kind: str, worker: int) -> str:
     return f"cuda:{worker % torch.cuda.device_count()}" if kind == "cuda" else kind
 
 
+def _end_with_parent() -> None:
+    """End this process once the one that started it is gone: in the midst of a shard no pipe tells of it.
+
+    What is half written has a temporary name, which the next writer removes.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
 def _work(connection: Connection, order: WorkOrder, device: str) -> None:
     """A worker's life: opens the job, then computes what it is given until nobody is at the other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who started it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # and removes the file that it is writing
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         run = order.open(device)
         connection.send(("ready", None))

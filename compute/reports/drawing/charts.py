@@ -8,6 +8,7 @@ import numpy as np
 
 from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import Coloring
+from compute.reports.drawing.plain_text import as_plain_text
 
 if TYPE_CHECKING:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -45,6 +46,7 @@ def canvas(width: int, height: int) -> "Figure":
 
 def rendered(figure: "Figure") -> np.ndarray:
     """Return the figure as pixels: (height, width, 3) uint8."""
+    as_plain_text(figure)
     canvas = cast("FigureCanvasAgg", figure.canvas)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

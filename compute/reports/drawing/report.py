@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,10 @@ from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 
 RECIPE = "featurescope"
 """Where a file's metadata holds its recipe, as JSON."""
+
+FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+"""How a text begins that spreadsheets run, also by the wide forms of these signs and behind spaces."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,11 @@ class Report:
         return stream.getvalue()
 
     def _csv(self) -> bytes:
-        """RFC 4180 with a header; floats by their shortest text, lists as JSON."""
+        """RFC 4180 with a header; floats by their shortest text, lists as JSON, formulas as texts."""
         table = self.tabulate()
         stream = io.StringIO(newline="")
         writer = csv.writer(stream)
-        writer.writerow(table.column_names)
+        writer.writerow(map(_cell, table.column_names))
         columns = [[_cell(value) for value in _values(column)] for column in table.columns]
         writer.writerows(zip(*columns, strict=True))
         return stream.getvalue().encode()
@@ -112,4 +117,14 @@ def _values(column: pa.ChunkedArray) -> list:
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return f"'{value}" if isinstance(value, str) and _runs(value) else value
+
+
+def _runs(text: str) -> bool:
+    """Return whether a spreadsheet that opens the file would take a text for a formula, and run it.
+
+    The name of a class or a file may be anybody's. Numbers such as -1 are none.
+    """
+    return bool(FORMULA.match(text)) and not NUMBER.fullmatch(text)

@@ -1,10 +1,11 @@
 """Guided backpropagation of a channel's patches: what in each patch the unit responds to, made live."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from compute.images.pictures import png, to_8_bit
+from compute.images.raster import Photograph
 from compute.methods.attribution.guided_backprop import undefined_because
 from compute.models.model import Model
 from compute.reports.patches import guided_tiles
@@ -43,7 +44,14 @@ def _pictures(
     run: Run, model: Model, layer: str, channel: int, rows: Sequence[dict], side: int
 ) -> dict[int, np.ndarray]:
     """Return (side, side, 3) float32 in [0, 1] by the patch's rank."""
-    photographs = [photos.photograph(run, row["image_id"]) for row in rows]
+    photographs = _one_by_one(run, rows)
     units = [(row["y"], row["x"]) for row in rows]
     tiles, _ = guided_tiles(model, layer, channel, photographs, units, side)
     return {row["rank"]: tile for row, tile in zip(rows, tiles, strict=True)}
+
+
+def _one_by_one(run: Run, rows: Sequence[dict]) -> Iterator[Photograph]:
+    """Yield the image of each row; it is let go when the next one is asked for."""
+    for row in rows:
+        with photos.decoded(run, row["image_id"]) as photograph:
+            yield photograph

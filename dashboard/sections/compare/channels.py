@@ -36,7 +36,7 @@ def draw(pair: Pair) -> None:
         return
     layer = pair.view.layer if pair.view.layer in layers else next(iter(layers))
     if pair.view.layer and layer != pair.view.layer:
-        st.caption(f"Layer {pair.view.layer} is not the same in both networks; {layer} is shown.")
+        st.caption(plain(f"Layer {pair.view.layer} is not the same in both networks; {layer} is shown."))
     _choose(pair, layers, layer)
     channels = comparison.channels(*pair.runs, layer)
     channel = pair.view.channel if pair.view.channel >= 0 else int(_order(channels, pair.view.sort)[0])
@@ -84,7 +84,7 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
     k = int(channels.overlap.k[channel])
     share = channels.overlap.share[channel]
     partner, partner_share = int(channels.partner[channel]), channels.partner_share[channel]
-    st.subheader(f"{layer}, channel {channel}", anchor=False)
+    st.subheader(plain(f"{layer}, channel {channel}"), anchor=False)
     if k:
         st.caption(
             f"Of the strongest images that both stores hold, {round(share * k)} of {k} are the same. Most in "

@@ -35,7 +35,7 @@ def draw(pair: Pair) -> None:
             "Layout",
             maps,
             key=binding.key(CompareView, "map"),
-            format_func=map_name,
+            format_func=lambda name: plain(map_name(name)),
             on_change=shared_images.turn_back,
         )
         st.selectbox(

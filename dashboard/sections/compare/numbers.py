@@ -74,13 +74,13 @@ def _predictions(pair: Pair) -> Numbers:
     return [
         *numbers,
         (
-            f"Right, {first}",
+            f"Right, {plain(first)}",
             f"{scores.mine:.1%}",
             f"of {scores.count:,} that have a label of a class",
             "On the common images alone",
         ),
         (
-            f"Right, {other}",
+            f"Right, {plain(other)}",
             f"{scores.theirs:.1%}",
             f"{100 * (scores.theirs - scores.mine):+.1f} points",
             "On the common images alone",
@@ -151,7 +151,7 @@ def _maps(pair: Pair) -> Numbers:
 
 
 def _map(pair: Pair, name: str) -> tuple[str, str, str | None, str]:
-    label = f"{map_name(name)} residual"
+    label = f"{plain(map_name(name))} residual"
     try:
         aligned = comparison.moved(*pair.runs, name).aligned
     except ValueError as error:

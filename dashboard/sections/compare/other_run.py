@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.data import runs
 from dashboard.sharing.downloads.download import path_said
 from dashboard.sharing.proof import Proof
+from dashboard.text import sentence
 from dashboard.views.definitions import CompareView
 from dashboard.widgets import errors
 from featurestore.errors import make_argument
@@ -56,19 +57,19 @@ def offer(view: CompareView, other: Run) -> None:
     linked = Proof.from_text(view.proof).other if view.proof else None
     if linked is not None and not linked.is_of(other):
         old = next((each for each in store.runs() if linked.is_of_fingerprint(each)), None)
-        said = f"the link was made with run `{linked.run}` of store `{view.other_store}`; you see its "
+        said = f"the link was made with run {linked.run} of store {view.other_store}; you see its "
         gone = "" if old else ". That run is not in the store any more"
         _say(f"{said}{runs.spoken(other)}{gone}.", view, old, "Show the link's other run")
     latest = store.current()
     if latest != other.fingerprint:
-        said = f"store `{view.other_store}` was regenerated: you see its older {runs.spoken(other)}"
+        said = f"store {view.other_store} was regenerated: you see its older {runs.spoken(other)}"
         now = runs.spoken(runs.open_run(view.other_store, latest))
         _say(f"{said}; the current one is the {now}.", view, latest, "Compare with its current run")
 
 
 def gone(view: CompareView, reason: str) -> None:
     """Say that the view's other run can't be opened, and offer what can."""
-    st.warning(f"The other run can't be shown: {reason}", icon=":material/history_toggle_off:")
+    st.warning(sentence(f"The other run can't be shown: {reason}"), icon=":material/history_toggle_off:")
     with st.container(horizontal=True):
         if view.other_store in runs.stores():
             errors.offer(dataclasses.replace(view, other_run=""), "Compare with its store's current run")
@@ -78,6 +79,6 @@ def gone(view: CompareView, reason: str) -> None:
 
 def _say(said: str, view: CompareView, fingerprint: str | None, label: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.info(f"{said[0].upper()}{said[1:]}", icon=":material/update:")
+        st.info(sentence(said), icon=":material/update:")
         if fingerprint:
             errors.offer(dataclasses.replace(view, other_run=fingerprint), label, primary=False)

@@ -107,14 +107,14 @@ def _measured_channels(pair: Pair) -> Iterator[Agreement]:
 
 def chart(agreements: Sequence[Agreement]) -> go.Figure:
     """Draw a bar for each, 0 to 1, with marks for chance and for the best partners."""
-    places = list(range(len(agreements)))
+    places, names = list(range(len(agreements))), [figures.label(each.name) for each in agreements]
     bars = go.Bar(
         x=[each.share for each in agreements],
         y=places,
         orientation="h",
         name="the same in both",
         marker_color=figures.palettes.BAR,
-        customdata=[each.name for each in agreements],
+        customdata=names,
         hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
     )
     marks = [
@@ -128,9 +128,7 @@ def chart(agreements: Sequence[Agreement]) -> go.Figure:
         margin=figures.MARGIN | {"r": 24, "t": 36}, height=height, legend=legend, bargap=0.35
     )
     figure.update_xaxes(range=[0, 1.01], tickformat=".0%", dtick=0.25, ticklabeloverflow="allow")
-    figure.update_yaxes(
-        autorange="reversed", tickvals=places, ticktext=[each.name for each in agreements], showgrid=False
-    )
+    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=names, showgrid=False)
     return figure
 
 

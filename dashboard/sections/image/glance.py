@@ -18,7 +18,7 @@ from dashboard.jobs.method_task import method_task
 from dashboard.sections.image import occlusion, strongest_channels
 from dashboard.sections.image.neighbors import strip
 from dashboard.sections.image.occlusion import PREVIEW
-from dashboard.text import sentence
+from dashboard.text import plain, sentence
 from dashboard.views.definitions import ImageView
 from dashboard.views.image_tabs import (
     CHANNELS,
@@ -98,4 +98,4 @@ def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: s
 
 
 def _show(content: bytes, caption: str, alt: str) -> None:
-    st.image(content, caption=caption, alt=alt, width="stretch")
+    st.image(content, caption=plain(caption), alt=alt, width="stretch")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import streamlit as st
 
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.sources import names_apart
 from compute.reports.neighbors import Nearest, how_found, neighbors_of_file
 from dashboard.components import GridItem, image_grid
@@ -35,14 +36,16 @@ SPACES = {
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def top_classes(run: Run, upload: str) -> list[tuple[str, float]]:
     """Return the five most probable classes of an uploaded image and their probabilities."""
-    return runs.model(run).top_classes(photographs.photograph(run, 0, upload))
+    with photographs.decoded(run, 0, upload) as image:
+        return runs.model(run).top_classes(image)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def feature_neighbors(run: Run, upload: str, count: int) -> pa.Table:
     """Return an uploaded image's neighbours by cosine distance of the features: neighbor_id, distance."""
     content, search = uploads().read(upload), runs.feature_search(run)
-    *_, nearest = neighbors_of_file(run, runs.model(run), content, "feature", count, features=search)
+    with DECODED.taking(decoded_size(content)):
+        *_, nearest = neighbors_of_file(run, runs.model(run), content, "feature", count, features=search)
     return nearest.table()
 
 
@@ -52,10 +55,10 @@ def pixel_neighbors(run: Run, upload: str, count: int, view: ViewState | None = 
     None while the store's images are read, which takes a while: the progress is drawn.
     view: what the list of jobs opens.
     """
-    model, content = runs.model(run), uploads().read(upload)
+    model, _ = runs.model(run), uploads().read(upload)
 
     def steps() -> Iterator[Nearest]:
-        return neighbors_of_file(run, model, content, "pixel", count, read=runs.original)
+        return neighbors_of_file(run, model, uploads().read(upload), "pixel", count, read=runs.original)
 
     key = key_of("pixel neighbours", run.fingerprint, upload, count)
     task = Task(key, "Pixel neighbours of an uploaded image", lambda: steps, view)
@@ -77,13 +80,20 @@ def neighbors(opened: Opened, chosen: ChosenImage, space: str, count: int) -> pa
     return None if nearest is None else nearest.slice(0, count)
 
 
+def is_alone(nearest: pa.Table) -> bool:
+    """Return whether an image has no neighbours at all, and say so."""
+    if not len(nearest):
+        st.caption("There is no other image in this store: none, or copies of this one's file alone.")
+    return not len(nearest)
+
+
 def strip(opened: Opened, chosen: ChosenImage, space: str, count: int, size: int = 96) -> None:
     """Draw one row of neighbours in `space`, "feature" or "pixel"; a click moves to that image."""
     st.markdown(f"**{SPACES[space]}**")
     if chosen.image_id is not None and (found := how_found(opened.run, space)):
         st.caption(found)
     nearest = neighbors(opened, chosen, space, count)
-    if nearest is None:
+    if nearest is None or is_alone(nearest):
         return
     ids = nearest["neighbor_id"].to_pylist()
     rows = opened.run.rows("images", ids, ("image_id", "path", "label", "predicted")).to_pylist()

@@ -89,14 +89,15 @@ def map_picture(run: Run, image_id: int, shading: Shading, over: bool) -> np.nda
     if not over:
         return to_8_bit(shading.picture(size))
     preprocessing = preprocessing_of(run)
-    crop = preprocessing.shown(preprocessing.tensor(photographs.photograph(run, image_id)))
+    with photographs.decoded(run, image_id) as image:
+        crop = preprocessing.shown(preprocessing.tensor(image))
     return to_8_bit(shading.picture(size, crop))
 
 
 def _map(run: Run, view: ImageView, image_id: int, shading: Shading, target: str) -> None:
     """Draw the map and what its colors mean; its values are read under the mouse."""
     picture = map_picture(run, image_id, shading, view.overlay)
-    said = f"{view.value} of {plain(target)}"
+    said = f"{view.value} of {target}"
     st.plotly_chart(
         figures.read_under_the_mouse(
             data_url(png(upscaled(picture, SHORTER_SIDE))),

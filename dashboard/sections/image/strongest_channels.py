@@ -13,7 +13,7 @@ from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.jobs.one_step import strongest_units
-from dashboard.text import sentence
+from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView, ImageView
@@ -120,13 +120,14 @@ def _ranked(run: Run, chosen: ChosenImage, layer: str, _peaks: Mapping[str, Peak
 
     _peaks: follow from the run and the image, so they are not part of the cache's key.
     """
-    image = photographs.photograph(run, chosen.image_id or 0, chosen.upload)
-    return _with_patches(run, image, strongest(run, layer, _peaks, chosen.image_id, image.size))
+    with photographs.decoded(run, chosen.image_id or 0, chosen.upload) as image:
+        return _with_patches(run, image, strongest(run, layer, _peaks, chosen.image_id, image.size))
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def _stored(run: Run, image_id: int, layer: str) -> Shown:
-    return _with_patches(run, photographs.photograph(run, image_id), stored(run, image_id, layer))
+    with photographs.decoded(run, image_id) as image:
+        return _with_patches(run, image, stored(run, image_id, layer))
 
 
 def _with_patches(run: Run, image: Photograph, answers: list[Response]) -> Shown:
@@ -138,7 +139,7 @@ def _with_patches(run: Run, image: Photograph, answers: list[Response]) -> Shown
 def _layer(
     opened: Opened[ImageView], layer: str, shown: list[tuple[Response, bytes]], answer_shown: Response
 ) -> None:
-    st.markdown(f"**{layer}**")
+    st.markdown(f"**{plain(layer)}**")
     items = [
         _item(
             answer,
@@ -171,7 +172,7 @@ def _item(answer: Response, png: bytes, caption: str, note: str) -> GridItem:
 
 def _chosen(opened: Opened[ImageView], answer: Response) -> None:
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
-        st.metric(f"{answer.layer}, channel {answer.channel}", f"{answer.value:.3f}", width="content")
+        st.metric(plain(f"{answer.layer}, channel {answer.channel}"), f"{answer.value:.3f}", width="content")
         st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
         st.metric("Images with a stronger response", f"{answer.share:.2%}", width="content")
         if answer.rank is not None:

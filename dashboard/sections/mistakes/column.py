@@ -5,7 +5,7 @@ import streamlit as st
 from compute.reports.drawing.further_columns import is_numeric
 from dashboard.data import runs
 from dashboard.data.labelled_images import Labelled, condition, images_where, values_of
-from dashboard.text import plain
+from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView
 from dashboard.widgets.header import Opened
@@ -60,7 +60,7 @@ def of_column(opened: Opened[MistakesView], shown: Labelled) -> Labelled:
     try:
         chosen = images_where(opened.run, where)
     except ValueError as error:
-        st.warning(plain(str(error)), icon=":material/filter_alt_off:")
+        st.warning(sentence(error), icon=":material/filter_alt_off:")
         return shown
     st.markdown(f"Of the **{len(chosen):,} images** with {plain(where)} alone.")
     return shown.of(chosen)

@@ -80,7 +80,7 @@ def _map(opened: Opened[OverviewView]) -> None:
         return
     view = MapView(opened.store, run.fingerprint, map=method, show="grid", kind=choices.grids[method][0])
     made = grid.grid(run, method, view.kind)
-    link(view, f"Images that the network finds alike ({map_name(method)})")
+    link(view, f"Images that the network finds alike ({plain(map_name(method))})")
 
     events = deep_zoom(
         urls.deep_zoom_grid(opened.store, run.fingerprint, method, view.kind, False),
@@ -101,7 +101,7 @@ def _channels(opened: Opened[OverviewView]) -> None:
         return
     for layer, channel, rows, answer in _telling(run)[:CHANNELS]:
         view = ChannelsView(opened.store, run.fingerprint, layer=layer, channel=channel)
-        link(view, f"{layer}, channel {channel}{answer}")
+        link(view, plain(f"{layer}, channel {channel}{answer}"))
         items = [
             GridItem(
                 row["rank"],

@@ -24,14 +24,14 @@ def downloads(view: ChannelsView, run: Run, store: Place, result: Result | None)
     inputs = ReportInputs(
         run, model=lambda: runs.model(run), layer=view.layer, channel=view.channel, read=runs.original
     )
-    owner = visitor.owner()
+    asker = visitor.owner(), visitor.address()
     patches = report_download(
         spec,
         store,
         inputs,
         f"patches-{view.layer}-{view.channel}",
         "The patches" + (" and their guided backprop" if view.guided else ""),
-        (lambda: _guided(spec, inputs, view, owner)) if view.guided else None,
+        (lambda: _guided(spec, inputs, view, asker)) if view.guided else None,
         model=own_code(run) if view.guided else None,
     )
     statistics = report_download(
@@ -50,7 +50,7 @@ def _ascent(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
     return method_result.downloads(shown, run, store, result_of(shown, run))
 
 
-def _guided(spec: PatchesSpec, inputs: ReportInputs, view: ChannelsView, owner: str) -> Report:
+def _guided(spec: PatchesSpec, inputs: ReportInputs, view: ChannelsView, asker: visitor.Asker) -> Report:
     """Made in the queue, as all that runs the network."""
     task = one_step_task(
         f"Patches of {view.layer}, channel {view.channel}",
@@ -58,4 +58,4 @@ def _guided(spec: PatchesSpec, inputs: ReportInputs, view: ChannelsView, owner: 
         view,
         depends_on=("patches to download", inputs.run.fingerprint, view.layer, view.channel),
     )
-    return value_of(task, owner)
+    return value_of(task, *asker)

@@ -42,22 +42,22 @@ def _occlusion(view: ImageView, run: Run, store: Place) -> Download:
 
 def _strongest(view: ImageView, run: Run, store: Place) -> Download:
     """From the store alone where the network may not be used here."""
-    stored, owner = runs.refusal(run) is not None, visitor.owner()
+    stored, asker = runs.refusal(run) is not None, (visitor.owner(), visitor.address())
     return report_download(
         StrongestChannelsSpec(view.layer, stored),
         store,
         ReportInputs(run, image_id=view.image),
         "-".join(filter(None, ("strongest", view.layer, str(view.image)))),
         "The channels that respond most",
-        lambda: _strongest_report(view, run, stored, owner),
+        lambda: _strongest_report(view, run, stored, asker),
         model=None if stored else own_code(run),
     )
 
 
-def _strongest_report(view: ImageView, run: Run, stored: bool, owner: str) -> Report:
+def _strongest_report(view: ImageView, run: Run, stored: bool, asker: visitor.Asker) -> Report:
     row, found = run.image(view.image), None
     if not stored:
         image = ChosenImage(view.image, "", row["path"], row["sha256"] or "")
-        found = value_of(strongest_units(run, image, view), owner)
-    photograph = photographs.photograph(run, view.image)
-    return strongest_report(run, photograph, row["sha256"], view.image, view.layer, found)
+        found = value_of(strongest_units(run, image, view), *asker)
+    with photographs.decoded(run, view.image) as photograph:
+        return strongest_report(run, photograph, row["sha256"], view.image, view.layer, found)

@@ -63,7 +63,8 @@ def input_controls(view: LiveView, choices: Choices) -> None:
                 key=binding.key(type(view), "whole"),
                 on_change=_unstart,
                 args=(type(view),),
-                help="All of it, not the network's crop",
+                help="All of it, not the network's crop: scaled as the side says, to at most "
+                f"{method.most_pixels / 1e6:g} megapixels",
             )
 
 

@@ -45,7 +45,7 @@ def _survived(altered: Mapping[str, Any], fooled_into: str) -> str:
 
 def _fooling(numbers: Mapping[str, Any]) -> str:
     if not numbers.get("success"):
-        return sentence(plain(numbers.get("note", "not fooled")))
+        return sentence(numbers.get("note", "not fooled"))
     before, after = plain(numbers["predicted_before"]), plain(numbers["predicted"])
     if "labels" in numbers:
         before, after = (

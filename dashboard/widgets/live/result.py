@@ -17,7 +17,7 @@ from dashboard.data import photographs
 from dashboard.jobs.queue import LiveJob
 from dashboard.jobs.request import Request
 from dashboard.jobs.result import Result
-from dashboard.text import sentence
+from dashboard.text import plain, sentence
 from dashboard.views.data_url import data_url
 from dashboard.views.state import LiveView
 from dashboard.widgets import figures
@@ -70,7 +70,8 @@ def _made(job: LiveJob, compute_again: Callable[[], None]) -> None:
     where = job.step.environment
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{job.seconds:.1f} s on {where['device']}, torch {where['torch']}, {where['threads']} threads."
+            f"{job.seconds:.1f} s on {plain(where['device'])}, torch {plain(where['torch'])}, "
+            f"{plain(str(where['threads']))} threads."
         )
         st.button(
             "Compute again",
@@ -89,9 +90,9 @@ def _say_once(result: Result) -> None:
 
 def numbers(values: Mapping[str, Any]) -> None:
     """Draw the numbers of a result as a table; those in a group are named by it."""
-    plain = dict(_flat(values))
-    if plain:
-        st.table({"": plain}, border="horizontal", hide_header=True)
+    rows = dict(_flat(values))
+    if rows:
+        st.table({"": rows}, border="horizontal", hide_header=True)
 
 
 def _flat(values: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, str]]:
@@ -100,7 +101,7 @@ def _flat(values: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, str
         if isinstance(value, Mapping):
             yield from _flat(value, said)
         elif value is not None and not isinstance(value, list | tuple):
-            yield said, _written(value)
+            yield plain(said), plain(_written(value))
 
 
 def _written(value: Any) -> str:
@@ -141,7 +142,7 @@ def _pictures(opened: Opened[LiveView], step: Step, wanted: Request) -> None:
                     continue
                 st.image(
                     enlarged(each),
-                    caption=_caption(name, step, wanted.method),
+                    caption=plain(_caption(name, step, wanted.method)),
                     alt=f"{name} of {wanted.title}",
                     width="stretch",
                     # Streamlit's own choice is JPEG, which changes the pixels.

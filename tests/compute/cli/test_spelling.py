@@ -15,6 +15,8 @@ ON_PICTURE = ("saliency", "--model", "demo", "--image", PICTURE)
 NEW_STORE = ("store", "--store", "{folder}/new")
 STORED = ("--store", "{store}", "--image-id", "0")
 WRONG = [
+    (["store", "--model", "digits", "--store", ""], "'' names no store"),
+    (["map", "--store", "", "--out", "map.png"], "'' names no store"),
     (("saliency", "--model", "demos", "--image", PICTURE), "unknown model 'demos'"),
     (("saliency", "--model", "timm:resnet81", "--image", PICTURE), "did you mean resnet18"),
     (("saliency", "--model", "torchvision:resnt18", "--image", PICTURE), "did you mean resnet18"),

@@ -1,6 +1,9 @@
 """From a file's bytes to what a network of any number of channels takes of it."""
 
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -8,10 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from compute.images.decoding import decoded_size
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import PAGES, Raster, shown
 from compute.images.reading import Form, check_readable, read
 from compute.images.survey import survey, with_survey
+from compute.runtime.room import Room
 from tests.compute.images.test_formats import BANDS, npy, tiff_file
 
 RNG = np.random.default_rng(1)
@@ -248,3 +253,27 @@ class TestSurvey:
 
     def test_what_can_not_be_read_says_nothing(self):
         assert self.found([b"no image", npy(BANDS)[:50]], Form(7)).notes == ()
+
+
+def test_decoded_pictures_have_room_for_so_many_bytes_at_a_time():
+    room, held, most = Room(100), [0], []
+    changes = threading.Lock()
+
+    def decode(size):
+        with room.taking(size):
+            with changes:
+                held[0] += min(size, 100)
+                most.append(held[0])
+            time.sleep(0.005)
+            with changes:
+                held[0] -= min(size, 100)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(decode, [40, 60, 10, 500, 30, 90] * 8))
+    assert max(most) == 100 and held == [0]
+
+
+def test_a_pictures_size_is_known_before_it_is_decoded():
+    large = Image.new("RGB", (9000, 9000))
+    assert decoded_size(file_of(large)) == 5 * 9000 * 9000
+    assert decoded_size(b"no picture") == 10

@@ -264,3 +264,9 @@ def test_the_gradient_is_blurred_by_the_stride_and_by_a_pixel_at_least(layer, sm
     model = tiny_model("plain")
     assert (model.layer("0").height, model.layer("7").height) == (12, 6)
     assert Dream(smooth=smooth).blur(model, layer) == pixels
+
+
+def test_a_dream_of_more_memory_than_there_may_be_is_refused_with_the_bound():
+    inputs = Inputs(image=torch.zeros(1, 1, 1).expand(3, 4200, 4100), layer="3")
+    with pytest.raises(ValueError, match=r"a dream of 4100 x 4200 pixels .* at most 16.8 megapixels"):
+        Dream(side=1, iterations=1).run(tiny_model("plain"), inputs)

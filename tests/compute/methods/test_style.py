@@ -102,3 +102,16 @@ def test_other_networks(name):
         model, Inputs(image=tiny_image(model), second=tiny_image(model, 1))
     )
     assert step.data.shape == (*model.input_size, model.in_channels) and np.isfinite(step.data).all()
+
+
+def test_a_canvas_of_more_memory_than_there_may_be_is_refused_with_the_bound():
+    model, small = tiny_model("plain"), picture(20, 20, 1)
+    large = torch.zeros(3, 1000, 1300)
+    for image, second in ((large, small), (small, large)):
+        with pytest.raises(
+            ValueError, match=r"style transfer of 1300 x 1000 pixels .* at most 1.25 megapixels"
+        ):
+            StyleTransfer(side=1, iterations=1).run(model, Inputs(image=image, second=second))
+    said = {each.name: each for each in StyleTransfer.parameters()}["side"].metadata["special"]
+    assert said[1] == "every image's own size, up to 1.25 megapixels"
+    assert StyleTransfer().canvas(model, large, {"0"}).shape[2:] == (295, 384)

@@ -4,6 +4,7 @@ import importlib.util
 import marshal
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -77,6 +78,32 @@ def test_files_of_two_folders_have_neighbors_of_one_name(folder):
         (folder / name / "blocks" / "conv.py").write_text(f"WHAT = {name!r}\n")
         (folder / name / "net.py").write_text("from blocks.conv import WHAT\n")
     assert [run(folder / name / "net.py").WHAT for name in ("first", "second")] == ["first", "second"]
+
+
+def test_installed_packages_below_the_folder_are_no_neighbors(folder, monkeypatch):
+    """An environment may lie beside the file; what is imported from it stays imported, whole."""
+    installed = folder / ".venv" / "installed_package"
+    (installed / "inner").mkdir(parents=True)
+    for place in (installed, installed / "inner"):
+        (place / "__init__.py").write_text("")
+    (installed / "inner" / "net.py").write_text("WHAT = 1\n")
+    monkeypatch.syspath_prepend(str(folder / ".venv"))
+    (folder / "net.py").write_text("from installed_package.inner.net import WHAT\n")
+    assert run(folder / "net.py").WHAT == 1
+    names = [name for name in sys.modules if name.startswith("installed_package")]
+    assert len(names) == 3
+    for name in names:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_files_at_once_have_their_own_neighbors(folder):
+    for name in ("first", "second"):
+        (folder / name).mkdir()
+        (folder / name / "slow.py").write_text(f"import time\ntime.sleep(0.2)\nWHAT = {name!r}\n")
+        (folder / name / "net.py").write_text("import time\ntime.sleep(0.1)\nfrom slow import WHAT\n")
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.map(lambda name: run(folder / name / "net.py").WHAT, ("first", "second"))
+    assert list(made) == ["first", "second"]
 
 
 def test_other_bytes_than_were_told_do_not_run(folder):

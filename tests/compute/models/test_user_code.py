@@ -113,7 +113,7 @@ def test_a_short_link_can_not(tmp_path, harmful):
 def test_an_upload_can_not(harmful):
     for content in (harmful.read_bytes(), pickle.dumps(ModelSpec(f"{harmful}:net"))):
         with pytest.raises(ValueError, match="not an image"):
-            Uploads().add(content)
+            Uploads(10**6).add(content)
 
 
 def test_a_finding_can_not(harmful, tmp_path):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from compute.pipeline.engines.processes import Processes
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.sharded_stages import Part
 from compute.pipeline.work_order import WorkOrder
+from tests.support import ROOT
 from tests.support.stores import sharded_job
 from tests.support.stores.sharded_job import make_store, shards
 
@@ -157,7 +159,7 @@ class TestOrders:
             Local().compute(run, "activations", [0], lambda images: None)
         source = opened.job.source
         source.folder = source.folder / "not mounted"
-        with pytest.raises(ValueError, match=r"moth/0000.png in .* is not what it was .* no file"):
+        with pytest.raises(ValueError, match=r"moth/0000.png in .* is not what it was .* no such file"):
             Local().compute(opened, "activations", [0], lambda images: None)
 
 
@@ -278,3 +280,47 @@ def test_the_number_of_threads_is_in_the_fingerprint(opened):
     job = opened.job
     other = replace(job, parameters=replace(job.parameters, threads=2))
     assert other.fingerprint != job.fingerprint
+
+
+WORKER_AND_PARENT = """
+import multiprocessing, pathlib, sys, threading, time
+from compute.pipeline.engines.processes import _end_with_parent
+
+def work(busy):
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    pathlib.Path(busy).touch()
+    while True:
+        sum(range(10**5))
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(sys.argv[1],), daemon=True)
+    process.start()
+    print(process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_busy_worker_ends_within_a_second_of_its_parents_death(tmp_path, number):
+    script, busy = tmp_path / "parent.py", tmp_path / "busy"
+    script.write_text(WORKER_AND_PARENT)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    parent = subprocess.Popen([sys.executable, script, busy], stdout=subprocess.PIPE, env=environment)
+    worker = Path("/proc") / parent.stdout.readline().decode().strip() / "stat"
+    wait_until(busy.exists, 60)
+    parent.send_signal(number)
+    parent.wait()
+    wait_until(lambda: not is_running(worker), 1)
+
+
+def is_running(stat):
+    """Whether a process is there, and no zombie, by its /proc/…/stat."""
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def wait_until(is_so, seconds):
+    limit = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < limit
+        time.sleep(0.02)

@@ -93,3 +93,17 @@ def test_one_fingerprint_is_one_set_of_problems(tmp_path):
     (folder / "x.png").mkdir()
     (folder / "x.png" / "y.png").symlink_to("y.png")
     assert build(folder, "--stages", "activations").fingerprint != found["two"][0]
+
+
+def test_an_image_that_is_alone_has_no_neighbors_and_that_is_no_error(tmp_path, capsys):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    plain((9, 30, 40)).save(folder / "0.jpg")
+    run = build(folder, "--stages", "neighbors,grid")
+    assert len(run.neighbors("feature", 0)) == len(run.neighbors("pixel", 0)) == 0
+    out = str(tmp_path / "near.png")
+    assert main(["neighbors", "--store", str(tmp_path / "out"), "--image-id", "0", "--out", out]) == 0
+    with pytest.raises(ValueError, match="unknown space"):
+        run.neighbors("sound", 0)
+    with pytest.raises(ValueError, match="images are 0 to 0"):
+        run.neighbors("feature", 1)

@@ -15,13 +15,13 @@ from dashboard.components import Camera, Frame
 from dashboard.data import comparison, partners
 from dashboard.data.comparison import Pair
 from dashboard.sections.compare import shared_images, summary
-from dashboard.server.compare_routes import comparison_routes
-from dashboard.server.find_routes import hits
+from dashboard.server.routes.find import hits
+from dashboard.server.routes.of_two_runs import comparison_routes
 from dashboard.views import urls
 from dashboard.views.binding import following, remember
 from dashboard.views.definitions import CompareView, ImageView
 from featurestore.reader import Run, Store
-from tests.support.page_app import fine, grids, query_of, show, words
+from tests.support.page_app import fine, grids, query_of, said, show, words
 from tests.support.stores.served import (
     IMAGES,
     SECOND_IMAGES,
@@ -189,11 +189,11 @@ def test_a_store_beside_its_copy(tab, store, serve, tmp_path):
 def test_a_run_compared_with_itself_agrees_in_all(store, serve):
     serve(store)
     app = fine(show("compare", {"store": "digits", "other_store": "digits"}))
-    assert "compared with itself" in app.info[0].value
+    assert "compared with itself" in said(app.info)
     shown = metrics(app)
     assert shown["PCA residual"] == "0.000" and shown["Neighbour overlap@10"] == "100.0%"
     app = fine(app.segmented_control(key="compare.tab").set_value("predictions").run())
-    assert "same class for all 34 images" in app.success[0].value
+    assert "same class for all 34 images" in said(app.success)
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -201,21 +201,21 @@ def test_runs_without_a_common_image_say_what_to_do(tab, store, serve, tmp_path)
     write_store(tmp_path / "small")
     serve(store, tmp_path / "small")
     app = fine(show("compare", {"store": "digits", "other_store": "small", "tab": tab}))
-    assert "no image in common" in app.info[0].value and app.code[0].value.startswith("make store")
+    assert "no image in common" in said(app.info) and app.code[0].value.startswith("make store")
     app = fine(show("compare", {"store": "small", "other_store": "small", "tab": tab}))
-    assert "compared with itself" in app.info[0].value
+    assert "compared with itself" in said(app.info)
 
 
 def test_without_another_run_over_these_images_it_says_what_to_build(store, serve, tmp_path):
     write_store(tmp_path / "small")
     serve(store, tmp_path / "small")
     app = fine(show("compare", {"store": "digits"}))
-    assert query_of(app).get("other_store") is None and "nothing to compare with yet" in app.info[0].value
+    assert query_of(app).get("other_store") is None and "nothing to compare with yet" in said(app.info)
     words = shlex.split(app.code[0].value)
     assert words[:2] == ["make", "store"]
     assert {"IMAGES=digits", f"LIMIT={IMAGES}", f"STORE={store.parent / 'digits-resnet18'}"} <= set(words)
     app = fine(app.selectbox(key="compare.other_store").select("small").run())
-    assert "no image in common" in app.info[0].value
+    assert "no image in common" in said(app.info)
 
 
 def test_an_image_a_channel_and_a_map_lead_here_beside_the_run_compared_last(pair):
@@ -253,7 +253,7 @@ def test_one_common_image_is_enough(tab, single, store, serve):
 )
 def test_another_run_that_is_gone_can_be_replaced(gone, pair):
     app = fine(show("compare", {"store": "digits", **gone}))
-    assert "can't be shown" in app.warning[0].value
+    assert "can't be shown" in said(app.warning)
     button = next(each for each in app.button if each.label == "Compare with another run")
     app = fine(button.click().run())
     assert query_of(app)["other_run"] == pair[1].fingerprint and not app.warning
@@ -271,7 +271,7 @@ def test_the_runs_can_be_swapped(pair):
 def test_choosing_a_store_takes_its_current_run(pair):
     app = fine(show("compare", {"store": "digits"}))
     app = fine(app.selectbox(key="compare.other_store").select("digits").run())
-    assert query_of(app)["other_run"] == pair[0].fingerprint and "itself" in app.info[0].value
+    assert query_of(app)["other_run"] == pair[0].fingerprint and "itself" in said(app.info)
 
 
 def test_a_chosen_image_shows_both_opinions_and_both_neighbourhoods(pair):

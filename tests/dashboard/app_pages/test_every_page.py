@@ -20,7 +20,7 @@ from dashboard.text import percent
 from dashboard.views.navigation import PAGES
 from featurestore.manifest import MANIFEST
 from featurestore.reader import Store
-from tests.support.page_app import button, fine, forget, pictures, query_of, settled, show, words
+from tests.support.page_app import button, fine, forget, pictures, query_of, said, settled, show, words
 from tests.support.pictures import encoded, flat
 from tests.support.stores.served import IMAGES, write_own_store, write_served_store
 
@@ -40,14 +40,14 @@ def test_page_draws_on_a_real_store(page, store, serve):
 def test_page_says_that_there_is_no_store(page, tmp_path, serve):
     serve(tmp_path / "nothing")
     app = fine(show(page))
-    assert "No stores yet" in words(app) and "make" in app.info[0].value
+    assert "No stores yet" in words(app) and "make" in said(app.info)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_offers_the_current_run_where_the_linked_one_is_gone(page, store, serve):
     serve(store)
     app = fine(show(page, {"store": "digits", "run": "0123456789abcdef", "image": 5}))
-    assert "This run is gone" in words(app) and "0123456789abcdef" in app.warning[0].value
+    assert "This run is gone" in words(app) and "0123456789abcdef" in said(app.warning)
     assert app.button[0].label == "Show the same view on the current run"
     app = settled(fine(app.button[0].click().run()))
     assert app.header[0].value == PAGES[page].title and query_of(app)["run"] == Store(store).current()
@@ -57,7 +57,7 @@ def test_page_offers_the_current_run_where_the_linked_one_is_gone(page, store, s
 def test_unknown_store_offers_those_that_are_served(store, serve):
     serve(store)
     app = fine(show("map", {"store": "other"}))
-    assert "`other`" in app.warning[0].value
+    assert "store other, which" in said(app.warning)
     app = fine(app.button[0].click().run())
     assert query_of(app)["store"] == "digits"
 
@@ -106,7 +106,7 @@ def test_a_store_of_another_schema_says_to_regenerate_it(copied, serve):
     path.write_text(json.dumps(record | {"schema_version": 999}))
     serve(copied)
     app = show("overview")
-    assert not app.exception and "999" in app.error[0].value and "make store" in app.error[0].value
+    assert not app.exception and "999" in said(app.error) and "make store" in said(app.error)
 
 
 def test_damaged_bytes_are_said_not_shown(copied, serve):
@@ -118,7 +118,7 @@ def test_damaged_bytes_are_said_not_shown(copied, serve):
     serve(copied)
     app = show("neighbors")
     assert not app.exception
-    assert "neighbors-0000" in app.error[0].value and "row group" in app.error[0].value
+    assert "neighbors-0000" in said(app.error) and "row group" in said(app.error)
     fine(show("overview"))
     fine(show("mistakes"))
 
@@ -127,8 +127,8 @@ def test_a_program_error_is_shown_by_its_number_alone(store, serve, monkeypatch,
     serve(store)
     monkeypatch.setattr("dashboard.data.labelled_images.confusion_counts", lambda *_: 1 / 0)
     app = show("mistakes")
-    assert not app.exception and "division" not in app.error[0].value
-    number = app.error[0].value.split("error ")[1].split(".")[0]
+    assert not app.exception and "division" not in said(app.error)
+    number = said(app.error).split("error ")[1].split(".")[0]
     assert number in caplog.text and "ZeroDivisionError" in caplog.text
 
 
@@ -139,7 +139,7 @@ def test_an_older_run_says_that_there_is_a_newer_one(copied, serve):
     assert newer != older
     serve(copied)
     app = fine(show("overview", {"store": "digits", "run": older}))
-    assert "regenerated" in app.info[0].value and query_of(app)["run"] == older
+    assert "regenerated" in said(app.info) and query_of(app)["run"] == older
     button = next(each for each in app.button if each.label == "Show the same view on the new run")
     app = fine(button.click().run())
     assert query_of(app)["run"] == newer and not app.info
@@ -150,7 +150,7 @@ def test_a_store_regenerated_meanwhile_is_picked_up(copied, serve):
     app = fine(show("overview"))
     write_served_store(copied, "--seed", "2")
     app = fine(app.run())
-    assert "regenerated" in app.info[0].value
+    assert "regenerated" in said(app.info)
 
 
 def test_two_stores_are_told_apart_and_chosen(copied, store, serve, tmp_path):
@@ -162,6 +162,15 @@ def test_two_stores_are_told_apart_and_chosen(copied, store, serve, tmp_path):
     app = fine(show("overview"))
     app = fine(app.selectbox(key="overview.store").select("second").run())
     assert query_of(app)["store"] == "second"
+
+
+def test_a_link_to_a_store_that_is_now_listed_by_a_longer_name(copied, store, serve, tmp_path):
+    shutil.copytree(copied, tmp_path / "more" / "digits")
+    write_served_store(tmp_path / "more" / "digits", "--seed", "2")
+    newer = Store(tmp_path / "more" / "digits").current()
+    serve(store, tmp_path / "more" / "digits")
+    app = fine(show("overview", {"store": "digits", "run": newer}))
+    assert query_of(app)["store"] == "more-digits" and query_of(app)["run"] == newer
 
 
 def test_a_link_sets_every_control_of_the_channels_page(store, serve):
@@ -370,20 +379,20 @@ def test_an_upload_that_is_no_image_is_refused(store, serve):
     app = show("image")
     app.file_uploader[0].upload("text.png", b"no image at all")
     app = app.run()
-    assert not app.exception and "text.png" in app.error[0].value and "upload" not in query_of(app)
+    assert not app.exception and "text.png" in said(app.error) and "upload" not in query_of(app)
 
 
 def test_an_upload_that_is_gone_is_said(store, serve):
     serve(store)
     app = show("image", {"store": "digits", "upload": "0123456789abcdef"})
-    assert not app.exception and "no longer kept" in app.error[0].value
+    assert not app.exception and "no longer kept" in said(app.error)
 
 
 @pytest.mark.parametrize("page", ["map", "mistakes"])
 def test_a_selection_that_is_gone_is_said_and_the_rest_is_shown(page, store, serve):
     serve(store)
     app = fine(show(page, {"store": "digits", "selection": "0123456789abcdef"}))
-    assert "no longer kept" in app.warning[0].value and "selection" not in query_of(app)
+    assert "no longer kept" in said(app.warning) and "selection" not in query_of(app)
     assert app.get("bidi_component")
 
 
@@ -391,7 +400,7 @@ def test_code_of_the_users_runs_only_where_it_is_trusted(store, serve, tmp_path)
     own = write_own_store(tmp_path / "own", tmp_path / "net.py")
     serve(own)
     app = show("lab", {"store": "own", "method": "saliency", "live": 1})
-    assert not app.exception and "--trust-model" in app.error[0].value
+    assert not app.exception and "--trust-model" in said(app.error)
     serve(own, trusted=(str(tmp_path / "net.py"),))
     app = settled(fine(show("lab", {"store": "own", "method": "saliency", "live": 1})))
     assert app.get("image")

@@ -10,13 +10,14 @@ from starlette.testclient import TestClient
 from compute.reports.drawing.report import CSV
 from compute.reports.mistakes import labelled
 from dashboard.data import runs
-from dashboard.server import routes
+from dashboard.server.routes.of_runs import make_routes
 from dashboard.sharing.downloads import downloads_of
+from dashboard.text import plain
 from dashboard.views import urls
 from dashboard.views.definitions import MapView, MistakesView
 from featurestore.reader import Store
 from tests.support.downloads import by_command
-from tests.support.page_app import fine, query_of, show, words
+from tests.support.page_app import fine, query_of, said, show, words
 from tests.support.stores.listed import (
     BROKEN,
     IMAGES,
@@ -42,7 +43,7 @@ def test_the_map_is_colored_by_a_column(run, name):
     assert query_of(app)["color"] == f"columns.{name}" and not app.warning
     (box,) = (each for each in app.selectbox if each.label == "Colour by")
     assert box.value == f"columns.{name}" and box.options[-2:] == ["camera", "shutter"]
-    client = TestClient(Starlette(routes=routes.make_routes(lambda store, fingerprint: run)))
+    client = TestClient(Starlette(routes=make_routes(lambda store, fingerprint: run)))
     address = urls.colors("columns", run.fingerprint, f"columns.{name}")
     values = np.frombuffer(client.get(f"/{address}").content, "<f4")
     assert len(values) == IMAGES and values[2] == {"camera": 0, "shutter": 1}[name]
@@ -50,7 +51,7 @@ def test_the_map_is_colored_by_a_column(run, name):
 
 def test_a_color_that_the_run_lacks_is_said(run, store, serve):
     app = fine(show("map", {"store": "columns", "color": "columns.lens"}))
-    assert query_of(app)["color"] == "label" and "columns.lens" in app.warning[0].value
+    assert query_of(app)["color"] == "label" and "columns.lens" in said(app.warning)
     serve(store)
     app = fine(show("map", {"store": "digits", "color": "columns.camera"}))
     assert query_of(app)["color"] == "label"
@@ -63,7 +64,7 @@ def test_mistakes_are_of_the_images_with_a_value(run):
     app = fine(app.selectbox(key="mistakes.value").set_value("B_<i>").run())
     there = labelled(run, where="camera=B_<i>")
     assert f"of {len(there)} are right" in words(app)
-    assert r"with camera\=B\_\<i\> alone" in words(app)
+    assert "with camera=B_<i> alone" in words(app)
     query = query_of(app)
     assert (query["column"], query["value"]) == ("camera", "B_<i>")
     # The link shows the same, and another column begins anew.
@@ -74,25 +75,25 @@ def test_mistakes_are_of_the_images_with_a_value(run):
     app = fine(app.text_input(key="mistakes.value").set_value("1..4").run())
     assert f"of {len(labelled(run, where='shutter=1..4'))} are right" in words(app)
     app = fine(show("mistakes", {**query_of(app), "value": "fast"}))
-    assert "is no range of numbers" in app.warning[0].value.replace("\\", "")
+    assert "is no range of numbers" in said(app.warning).replace("\\", "")
 
 
 def test_splits_are_shown_as_they_are(tmp_path, serve):
     make_images(tmp_path)
-    said = ("**day**", "[night](https://example.org)")
-    listed = write_list(tmp_path, "list.csv", split=lambda place: said[place % 2])
+    names = ("**day**", "[night](https://example.org)")
+    listed = write_list(tmp_path, "list.csv", split=lambda place: names[place % 2])
     serve(make_store(tmp_path, listed, "splits", "--stages", "activations"))
-    plain = [r"\*\*day\*\*", r"\[night\]\(https\://example\.org\)"]
+    shown_as = [plain(name) for name in names]
     app = fine(show("overview"))
     shown = [each.label for each in app.metric if "Accuracy" in each.label]
-    assert shown == [f"Accuracy, {name}" for name in (*plain, "all")]
+    assert shown == [f"Accuracy, {name}" for name in (*shown_as, "all")]
     cells = [cell for table in app.table for cell in table.value.to_numpy().ravel()]
-    assert f"{plain[0]} {IMAGES // 2}, {plain[1]} {IMAGES // 2}" in cells
+    assert f"{shown_as[0]} {IMAGES // 2}, {shown_as[1]} {IMAGES // 2}" in cells
     app = show("image", {"image": 1})
-    assert any(f"split {plain[1]}," in each.value for each in app.caption)
+    assert any(f"split {shown_as[1]}," in each.value for each in app.caption)
     app = fine(show("mistakes"))
     control = next(each for each in app.get("button_group") if each.key == "mistakes.split")
-    assert [option.content for option in control.proto.options] == ["all splits", *plain]
+    assert [option.content for option in control.proto.options] == ["all splits", *shown_as]
 
 
 @pytest.mark.parametrize("tab", ["confusion", "classes", "neighbors"])

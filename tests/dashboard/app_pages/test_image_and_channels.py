@@ -15,7 +15,7 @@ from dashboard.jobs.lookup import result_of
 from dashboard.views.definitions import ImageView
 from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
 from featurestore.reader import Store
-from tests.support.page_app import fine, forget, grids, query_of, settled, show, words
+from tests.support.page_app import fine, forget, grids, query_of, said, settled, show, words
 from tests.support.stores.served import write_own_store, write_served_store
 
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def test_a_glance_goes_on_where_a_table_was_not_computed(copied, serve):
     forget(copied, "neighbors")
     serve(copied)
     app = settled(show("image", {"store": "digits", "image": 6}))
-    assert "'neighbors' is not computed" in app.error[0].value and len(app.error) == 1
+    assert "'neighbors' is not computed" in said(app.error) and len(app.error) == 1
     assert grids(app) == 1
 
 

@@ -9,7 +9,7 @@ from compute.methods import METHODS
 from compute.models import zoo
 from dashboard.jobs.queue import OUT_OF_MEMORY, State, jobs
 from dashboard.views.definitions import LabView
-from tests.support.page_app import button, fine, settled, show, words
+from tests.support.page_app import button, fine, settled, show, unescaped, words
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def test_what_runs_and_waits_is_listed_and_can_be_cancelled(served):
     assert held.begun.wait(SOON)
     jobs().submit("waiting", "Waits", "b", Held(), view=view)
     app = fine(show("results"))
-    assert r"\*starred\*" in words(app) and "store digits" in words(app)
+    assert "**A *starred* title**" in words(app) and "store digits" in words(app)
     step, wait = (bar.proto.text for bar in app.get("progress"))
     assert step.startswith("Step 1 of 2, about ")
     assert wait.startswith("Waiting, 1 before this one; the running one has about ")
@@ -70,7 +70,11 @@ def test_what_a_page_starts_by_itself_fails_once_and_is_started_again_on_demand(
     settled(app.run())
     assert tried == ["segment"]
     (said,) = app.error
-    assert said.value.lower().startswith(OUT_OF_MEMORY if isinstance(error, MemoryError) else "out of sorts")
+    assert (
+        unescaped(said.value)
+        .lower()
+        .startswith(OUT_OF_MEMORY if isinstance(error, MemoryError) else "out of sorts")
+    )
     monkeypatch.undo()
     app = settled(button(app, "Start again").click().run())
     assert not app.error and not any(each.label == "Start again" for each in app.button)
@@ -82,7 +86,7 @@ def test_a_network_that_does_not_fit_the_device_is_a_message(served, monkeypatch
 
     monkeypatch.setattr(zoo, "load", full)
     app = show("lab", {"store": "digits", "method": "saliency", "live": 1})
-    assert [each.value.lower().startswith(OUT_OF_MEMORY) for each in app.error] == [True]
+    assert [unescaped(each.value).lower().startswith(OUT_OF_MEMORY) for each in app.error] == [True]
 
 
 def test_what_a_page_starts_by_itself_stays_cancelled(served, monkeypatch):

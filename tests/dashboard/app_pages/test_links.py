@@ -13,7 +13,7 @@ from dashboard.jobs.queue import OUT_OF_MEMORY
 from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import results
 from featurestore.reader import Store
-from tests.support.page_app import fine, pictures, query_of, settled, show, words
+from tests.support.page_app import fine, pictures, query_of, said, settled, show, words
 from tests.support.stores.served import write_served_store
 
 pytestmark = pytest.mark.slow
@@ -125,7 +125,7 @@ def test_a_proof_that_was_cut_short_is_said(copied, serve):
     serve(copied)
     link = copied_link("neighbors", {"store": "digits", "image": 5})
     app = show("neighbors", {**link, "proof": link["proof"][:-5]})
-    assert "proof can't be read" in app.warning[0].value and "Reproduced" not in words(app)
+    assert "proof can't be read" in said(app.warning) and "Reproduced" not in words(app)
 
 
 def test_a_proof_of_another_view_does_not_count(copied, serve):
@@ -133,7 +133,7 @@ def test_a_proof_of_another_view_does_not_count(copied, serve):
     link = copied_link("neighbors", {"store": "digits", "image": 5})
     app = fine(show("neighbors", {**link, "image": "6"}))
     assert "Reproduced" not in words(app) and "proof" not in query_of(app)
-    assert "its address was changed" in app.warning[0].value
+    assert "its address was changed" in said(app.warning)
 
 
 def test_a_regenerated_store_leads_to_the_new_run_and_back(copied, serve):

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from compute.reports.drawing.coloring import COLOR_COLUMNS, TOP5, color_title, coloring
 from compute.reports.mistakes import class_table
 from dashboard.data.image_search import search, terms
-from dashboard.server import routes
+from dashboard.server.routes.of_runs import make_routes
 from dashboard.views import urls
 from featurestore.schemas import TABLES
 from tests.support.stores.small import CLASSES, COUNT, write_store
@@ -73,7 +73,7 @@ def store(tmp_path_factory):
 
 
 def test_the_route_gives_what_the_search_finds(store):
-    client = TestClient(Starlette(routes=routes.make_routes(lambda name, run: store.open(run))))
+    client = TestClient(Starlette(routes=make_routes(lambda name, run: store.open(run))))
     run = store.open()
     for text in (f"label:{CLASSES[1]}", f"{CLASSES[1]}/7.png", "50%?&#", 'x "y'):
         response = client.get("/" + urls.hits("small", run.fingerprint, text))

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 
 from compute.reports.mistakes import confusion_counts, most_confused
-from dashboard.data.content_store import ContentStore
+from dashboard.data.content_store import OVERHEAD, ContentStore, KeptBytes
 from dashboard.sections.channels import classes
 from dashboard.sections.overview.filters import filter_pictures
-from dashboard.settings import Settings, find_stores
+from dashboard.settings import Settings, find_stores, places_said, stores_called
 from dashboard.widgets import figures
 from featurestore.reader import Store
 from tests.support.stores.served import served_store
@@ -53,6 +53,28 @@ def test_stores_are_found_by_unique_names(tmp_path):
     assert list(find_stores([str(tmp_path / "b" / "x"), str(tmp_path / "b")])) == ["x", "y"]
 
 
+def test_stores_whose_parents_have_one_name_are_told_apart(tmp_path):
+    paths = [tmp_path / path for path in ("a/out/demo", "b/out/demo", "out-demo", "c/demo")]
+    for path in paths:
+        (path / "runs").mkdir(parents=True)
+    found = find_stores(map(str, paths))
+    assert list(found.values()) == paths and len(set(found)) == 4
+    assert list(found) == ["a-out-demo", "b-out-demo", f"{tmp_path.name}-out-demo", "c-demo"]
+    alone = find_stores([str(paths[1])])
+    assert list(alone) == ["demo"]
+    for name in ("demo", "out-demo", "b-out-demo"):
+        assert stores_called(name, alone) == ["demo"]
+    assert stores_called("demo", found) == ["a-out-demo", "b-out-demo", "c-demo"]
+    assert stores_called("c-demo", found) == ["c-demo"] and stores_called("other", found) == []
+
+
+def test_a_place_may_have_commas_and_spaces(tmp_path, monkeypatch):
+    (tmp_path / "with, comma,s").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert places_said("with, comma,s") == ("with, comma,s",)
+    assert places_said("stores,with, comma,s,s3://bucket/x,") == ("stores", "with, comma,s", "s3://bucket/x")
+
+
 def test_settings_survive_the_environment():
     environment = {}
     said = Settings(("one", "two"), "cpu", ("net.py",))
@@ -61,13 +83,26 @@ def test_settings_survive_the_environment():
 
 
 def test_kept_contents_go_by_their_last_use():
-    kept = ContentStore("the picture", memory_bytes=25)
+    kept = ContentStore("the picture", KeptBytes(25 + 2 * OVERHEAD))
     names = [kept.add(bytes([number]) * 10) for number in range(2)]
     kept.read(names[0])
     third = kept.add(b"x" * 10)
     assert kept.read(names[0]) == bytes(10) and kept.read(third) == b"x" * 10
     with pytest.raises(ValueError, match="the picture of this link is no longer kept"):
         kept.read(names[1])
+
+
+def test_what_is_kept_is_counted_in_bytes_at_a_cost_independent_of_their_number():
+    kept = KeptBytes(100 * (OVERHEAD + 10))
+    for number in range(10_000):
+        kept.put(number, bytes(10))
+    assert kept.get(9_899) is None and kept.get(9_900) == bytes(10) and kept.get(9_999) == bytes(10)
+    kept.put("large", bytes(100 * OVERHEAD + 1000))
+    assert kept.get("large") is None and kept.get(9_999) == bytes(10)
+    kept.put(9_999, bytes(20))
+    kept.remove(9_998)
+    kept.put("new", bytes(10))
+    assert kept.get(9_999) == bytes(20) and kept.get("new") == bytes(10) and kept.get(9_998) is None
 
 
 def test_values_are_read_where_they_were_measured():

@@ -15,6 +15,7 @@ from dashboard.settings import Settings
 from featurestore.objects.parts import FOLDER
 from featurestore.reader import Store
 from tests.compute.models.test_source_files import plant
+from tests.support.stores.served import write_served_store
 from tests.support.stores.small import write_store
 
 NETS = """
@@ -136,12 +137,43 @@ def test_a_module_is_trusted_with_its_function(file, naming, marks, monkeypatch)
     sys.modules.pop("mine", None)
 
 
+def test_a_stores_network_is_not_downloaded(naming, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: 1 / 0)
+    for model in ("torchvision:squeezenet1_1", "timm:resnet18"):
+        with pytest.raises(ValueError, match=r"could not be downloaded.*a dashboard downloads nothing"):
+            runs.load_model(naming(model), Settings(device="cpu"))
+
+
+def test_a_store_shows_no_other_file_as_class_names(tmp_path):
+    """The file of class names lies where the store says, and is read by the server's user."""
+    run = Store(write_served_store(tmp_path / "digits", "--limit", "4", "--stages", "activations")).open()
+    secret = tmp_path / "secret.txt"
+    for lines, words in ((run.class_names, ""), (("user:password",) * 10, "are not those of this run")):
+        secret.write_text("\n".join(lines))
+        spec = {**run.manifest.model["spec"], "classes": str(secret)}
+        changed = dataclasses.replace(run.manifest, model={**run.manifest.model, "spec": spec})
+        (run.folder / "manifest.json").write_bytes(changed.to_bytes())
+        again = Store(tmp_path / "digits").open()
+        if not words:
+            assert runs.load_model(again, Settings(device="cpu")).classes == run.class_names
+            continue
+        with pytest.raises(ValueError, match=words) as caught:
+            runs.load_model(again, Settings(device="cpu"))
+        assert "password" not in str(caught.value)
+
+
 def test_the_command_that_is_advised_is_quoted_for_the_shell_and_for_make():
     with pytest.raises(ValueError) as caught:
         trusted("my nets/$(shell id).py:net", Settings())
     words = str(caught.value)
     assert "--trust-model 'my nets/$(shell id).py:net'" in words
     assert "make dashboard 'TRUST=my nets/$$(shell id).py:net'" in words
+
+
+def test_a_link_that_leads_to_itself_is_no_trusted_file(file, naming, marks, tmp_path):
+    (tmp_path / "loop.py").symlink_to(tmp_path / "loop.py")
+    assert "code of your own" in ran(naming(f"{tmp_path}/loop.py:net"), marks, f"{file}:net")[1]
 
 
 @pytest.mark.parametrize("named", ["net", "nets/mine.py:", ":net", "", "no_such_module:net"])

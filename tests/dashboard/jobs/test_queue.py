@@ -121,6 +121,26 @@ def test_owners_are_served_in_turn(queue):
     assert order == ["me1", "you1", "they1", "me2", "me3"]
 
 
+def test_dropping_the_cookie_makes_no_room_for_more_jobs_of_an_address():
+    queue, blocker = JobQueue(waiting_address=3, jobs_per_minute=6), Steps(1)
+    queue.submit("block", "", "me", blocker)
+    assert blocker.begun.wait(SOON)
+    for number in range(3):
+        queue.submit(f"k{number}", "", f"tab {number}", quick(), address="192.0.2.1")
+    with pytest.raises(TooManyJobs, match="3 jobs of your address are waiting"):
+        queue.submit("k3", "", "tab 3", quick(), address="192.0.2.1")
+    queue.submit("other", "", "tab 4", quick(), address="192.0.2.2")
+    queue.submit("unknown", "", "tab 5", quick())
+    blocker.let(1)
+    ended(queue, "unknown")
+    for number in range(3, 6):
+        queue.submit(f"k{number}", "", f"tab {number}", quick(), address="192.0.2.1")
+        ended(queue, f"k{number}")
+    with pytest.raises(TooManyJobs, match="6 live jobs a minute"):
+        queue.submit("k6", "", "tab 6", quick(), address="192.0.2.1")
+    queue.close()
+
+
 def test_what_is_pending_is_in_the_order_of_running(queue):
     blocker = Steps(1)
     queue.submit("block", "first", "me", blocker)

@@ -118,11 +118,43 @@ def test_a_damaged_file_is_as_if_absent_and_is_replaced(cache, content):
     assert cache.get(KEY).digest == result().digest
 
 
+@pytest.mark.parametrize(
+    "about",
+    [
+        b"", b"7", b"{}", b"[" * 100_000, b"\xff",
+        b'{"title": 1, "made": 1, "page": "", "query": {}, "facts": {}, "environment": {}}',
+        b'{"title": "", "made": 1e300, "page": "", "query": {}, "facts": {}, "environment": {}}',
+        b'{"title": "", "made": 1, "page": "", "query": [], "facts": {}, "environment": {}}',
+        b'{"title": "", "made": 1, "page": "", "query": {"a": {}}, "facts": {}, "environment": {}}',
+    ],
+)  # fmt: skip
+def test_an_odd_file_is_not_listed_and_takes_no_other_with_it(cache, about):
+    cache.put(KEY, "a", result())
+    folder = file_of(cache).parent
+    np.savez(folder / f"{OTHER}-{'0' * 64}.npz", about=np.frombuffer(about, np.uint8))
+    (folder / f"{OTHER}-1.npz").mkdir()
+    (folder / f"{OTHER}-2.npz").symlink_to(f"{OTHER}-2.npz")
+    os.mkfifo(folder / f"{OTHER}-3.npz")
+    assert [entry.title for entry in cache.entries()] == ["a"]
+
+
 def test_a_file_that_holds_code_is_not_run(cache):
     cache.put(KEY, "", result())
     path = file_of(cache)
     np.savez(path, about=np.array([os.getcwd], dtype=object), data=np.zeros(3))
     assert cache.get(KEY) is None
+
+
+@pytest.mark.parametrize("member", ["about", "data", "picture x"])
+def test_a_file_that_unpacks_into_more_than_it_is_is_not_read(cache, member, monkeypatch):
+    cache.put(KEY, "", result())
+    path = file_of(cache)
+    with np.load(path) as whole:
+        arrays = {name: whole[name] for name in whole.files}
+    np.savez_compressed(path, **arrays | {member: np.zeros(2**24, np.uint8)})
+    assert path.stat().st_size < 2**17
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda *_: pytest.fail("it was read"))
+    assert cache.get(KEY) is None and cache.entries() == []
 
 
 def test_a_file_under_anothers_name_is_not_taken_for_it(cache):

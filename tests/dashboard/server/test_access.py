@@ -8,6 +8,7 @@ from http.cookies import SimpleCookie
 from urllib.parse import quote, urlsplit
 
 import pytest
+from starlette.responses import HTMLResponse
 from starlette.testclient import TestClient
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import InvalidStatus
@@ -16,7 +17,8 @@ from websockets.sync.client import connect
 from dashboard.jobs import visitor
 from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.app import app
-from dashboard.server.routes import BROKEN
+from dashboard.server.messages import TRY_AGAIN_LATER, MessageRoom
+from dashboard.server.routes.answering import BROKEN
 from featurestore.reader import Store
 from tests.support.servers.dashboard import serving
 from tests.support.stores.served import served_store
@@ -145,7 +147,9 @@ def test_another_name_is_refused(server):
     assert ask(server, "/", Host=f"localhost:{port}")[0].status == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost"])
+@pytest.mark.parametrize(
+    "origin", ["", "http://[", "http://evil.example", "null", "http://127.0.0.1:1", "https://localhost"]
+)
 def test_a_foreign_origin_opens_no_websocket_and_uploads_nothing(server, origin):
     with pytest.raises(InvalidStatus) as refused:
         connect(f"ws://{server}/_stcore/stream", origin=origin, open_timeout=SECONDS)
@@ -175,17 +179,72 @@ def test_nobody_clears_the_caches_of_all():
         return next(sent)
 
     scope = {"type": "websocket", "headers": [(b"host", b"localhost")], "path": "/"}
-    asyncio.run(AccessMiddleware(inner, Policy.of("127.0.0.1", "", True))(scope, receive, None))
+    policy, room = Policy.of("127.0.0.1", "", True), MessageRoom(10**6)
+    asyncio.run(AccessMiddleware(inner, policy, room)(scope, receive, None))
     assert received == [messages[-1].SerializeToString()]
+
+
+def test_messages_of_all_browsers_have_room_for_so_many_bytes_at_a_time():
+    room, sent, heard = MessageRoom(100), [], []
+    scope = {"type": "websocket"}
+
+    async def send(message):
+        sent.append(message)
+
+    def browser(*sizes):
+        messages = [{"type": "websocket.receive", "bytes": b"\xff" * size} for size in sizes]
+        return iter([*messages, {"type": "websocket.disconnect", "code": 1000}])
+
+    async def speak(name, messages, meanwhile=None):
+        async def receive():
+            return next(messages)
+
+        async def app(scope, receive, send):
+            while (message := await receive())["type"] != "websocket.disconnect":
+                heard.append((name, len(message["bytes"])))
+                if meanwhile is not None:
+                    await meanwhile()
+            heard.append((name, message["code"]))
+
+        await room.follow(app, scope, receive, send)
+
+    # One that is at work with a long message leaves room for a short one beside it, and not for a long one.
+    asyncio.run(speak("a", browser(80, 90), lambda: speak("b", browser(10, 30))))
+    short = [("b", 10), ("b", TRY_AGAIN_LATER)]
+    assert heard == [("a", 80), *short, ("a", 90), *short, ("a", 1000)]
+    assert [each["code"] for each in sent] == [TRY_AGAIN_LATER] * 2 and "no room" in sent[0]["reason"]
+    heard.clear()
+    asyncio.run(speak("c", browser(100)))
+    assert heard == [("c", 100), ("c", 1000)]
 
 
 def test_an_error_is_a_number_in_the_log(caplog):
     async def broken(scope, receive, send):
         raise RuntimeError("secret")
 
-    answer = TestClient(AccessMiddleware(broken, Policy())).get("/x")
+    answer = TestClient(AccessMiddleware(broken, Policy(), MessageRoom(10**6))).get("/x")
     assert answer.status_code == 500 and "secret" not in answer.text and answer.text != BROKEN
     assert answer.text.rpartition(" ")[2] in caplog.text and "secret" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "public_url, scheme, secure",
+    [
+        ("https://example.org/featurescope/", "http", True),
+        ("", "https", True),
+        ("http://example.org/", "http", False),
+        ("", "http", False),
+    ],
+)
+def test_a_visitors_cookie_goes_over_https_alone_where_the_page_does(public_url, scheme, secure):
+    async def page(scope, receive, send):
+        await HTMLResponse("<p>a page</p>")(scope, receive, send)
+
+    app = AccessMiddleware(page, Policy.of("0.0.0.0", public_url, True))
+    answer = TestClient(app, base_url=f"{scheme}://example.org").get("/")
+    assert ("; Secure" in answer.headers["set-cookie"]) == secure and "HttpOnly" in answer.headers[
+        "set-cookie"
+    ]
 
 
 def test_behind_a_proxy_its_name_and_origin_are_known():

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from compute.reports import grid
 from compute.reports.drawing.coloring import VERDICTS, coloring
 from dashboard.components import loader
-from dashboard.server import routes
+from dashboard.server.routes import answering
+from dashboard.server.routes.of_runs import make_routes
 from dashboard.views import urls
 from featurestore.reader import Store
 from tests.support.pictures import decoded
@@ -40,7 +41,7 @@ def make_client(store):
             raise ValueError(f"{store.path} has no {name}/{fingerprint}")
         return run
 
-    return TestClient(Starlette(routes=routes.make_routes(open_run)))
+    return TestClient(Starlette(routes=make_routes(open_run)))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_caption_names_label_and_prediction(client):
 def test_what_is_not_there_is_one_line(client, store, path):
     response = client.get(path)
     assert response.status_code == 404
-    assert response.text == routes.NOT_FOUND
+    assert response.text == answering.NOT_FOUND
     assert "immutable" not in response.headers.get("cache-control", "")
 
 
@@ -219,5 +220,5 @@ def test_a_damaged_store_is_one_line_without_its_path(tmp_path):
     shard.write_bytes(content)
     response = make_client(Store(path)).get(f"/thumbnail/small/{FINGERPRINT}/3")
     assert response.status_code == 500
-    assert response.text == routes.BROKEN
+    assert response.text == answering.BROKEN
     assert str(tmp_path) not in response.text

@@ -45,7 +45,7 @@ def test_read_only_offers_no_pin_and_no_upload(show):
 
 def test_without_live_methods_nothing_starts(show):
     app = show("lab", LAB, live=False)
-    assert "turned off on this server" in app.error[0].value
+    assert "turned off on this server" in page_app.said(app.error)
     assert "Upload" not in labels(app) and "Pin" in labels(app)
     # Whatever starts a job needs the network first.
     with pytest.raises(ValueError, match="--no-live"):
@@ -56,7 +56,7 @@ def test_too_many_starts_are_a_sentence_with_the_seconds_and_a_button(show):
     app = show("lab", LAB, jobs_per_minute=1)
     app.query_params["p.variant"] = "smoothgrad"
     app.run()
-    assert not app.exception and "the next may start in" in app.warning[0].value
+    assert not app.exception and "the next may start in" in page_app.said(app.warning)
     assert "Start" in {button.label for button in app.button}
 
 

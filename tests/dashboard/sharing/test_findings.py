@@ -30,7 +30,7 @@ from dashboard.views.definitions import (
 )
 from dashboard.views.state import read_parameters
 from featurestore.reader import Store
-from tests.support.page_app import fine, query_of, settled, show, words
+from tests.support.page_app import fine, query_of, said, settled, show, words
 from tests.support.stores.served import served_store, write_served_store
 
 pytestmark = pytest.mark.slow
@@ -152,14 +152,14 @@ def test_what_can_not_be_checked_says_why(run, serve, tmp_path, capsys):
     folder.add(dataclasses.replace(base, page="gone"), None)
     assert check(folder.path) == 0
     out = capsys.readouterr().out
-    for said in (
+    for each in (
         "'elsewhere' is not served",
         "uploaded",
         "no map 'nowhere'",
         "no page 'gone'",
         "4 not checked",
     ):
-        assert said in out
+        assert each in out
 
 
 @pytest.mark.slow
@@ -260,7 +260,7 @@ def test_the_page_lists_filters_and_says_what_it_can_not_read(run, serve, tmp_pa
     (tmp_path / "findings" / "broken.toml").write_text("x = = 1")
     app = show("findings")
     assert not app.exception
-    assert [each.value for each in app.error] and "broken.toml" in app.error[0].value
+    assert [each.value for each in app.error] and "broken.toml" in said(app.error)
     assert [each.value for each in app.subheader] == [
         "Clusters",
         r"Right \`ones\` \<b\>bold\<\/b\>".replace(r"\/", "/"),
@@ -285,7 +285,7 @@ def test_pin_writes_a_finding_and_says_where(run, serve, tmp_path):
     app.text_input(key=_key(app, "Title")).input("From the page")
     app.text_area[0].input("A note")
     app = next(each for each in app.button if each.label == "Pin").click().run()
-    assert "from-the-page" in app.success[0].value
+    assert "from-the-page" in said(app.success)
     (kept,) = findings().all()
     assert kept.finding.note == "A note" and kept.finding.run == run.fingerprint
     assert recheck(kept.finding, result_of).kind == "holds"
@@ -300,5 +300,5 @@ def test_a_folder_that_can_not_be_written_shows_the_text(run, serve, tmp_path):
     app = settled(fine(show("mistakes", session={"mistakes/pin": True})))
     next(each for each in app.text_input if each.label == "Title").input("Lost?")
     app = next(each for each in app.button if each.label == "Pin").click().run()
-    assert "--findings" in app.error[0].value
+    assert "--findings" in said(app.error)
     assert any('title = "Lost?"' in each.value for each in app.code)

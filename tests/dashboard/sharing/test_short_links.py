@@ -1,5 +1,6 @@
 """Short links are looked up, never a path; selections survive a restart."""
 
+import time
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard.data.content_store import ContentStore
-from dashboard.server.link_routes import link_routes
+from dashboard.data.content_store import ContentStore, KeptBytes
+from dashboard.server.routes.links import link_routes
+from dashboard.sharing import short_links
 from dashboard.sharing.short_links import ShortLinks, name_of
 from dashboard.views import urls
 from dashboard.views.definitions import MapView, OverviewView
@@ -142,37 +144,51 @@ def test_a_store_that_cannot_be_written_has_no_short_form(stores):
         ShortLinks(stores["mine"]).add(VIEW)
 
 
+def test_links_are_limited_in_number_at_a_cost_independent_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(short_links, "MOST_LINKS", 100)
+    links, listed = ShortLinks(tmp_path), []
+    scan = DiskCache._scan
+    monkeypatch.setattr(DiskCache, "_scan", lambda self, folder: listed.append(1) or scan(self, folder))
+    names = [links.add(MapView("mine", "0123abcd", image=number)) for number in range(1000)]
+    for _ in range(200):
+        if (kept := len(list((tmp_path / "links").iterdir()))) <= 100:
+            break
+        time.sleep(0.02)
+    assert 80 <= kept <= 100 and len(listed) <= 101
+    assert links.find(names[-1]) is not None and links.find(names[0]) is None
+
+
 IDS = np.arange(1000, dtype="<i8").tobytes()
 
 
 def test_a_selection_survives_a_restart(tmp_path):
-    name = ContentStore("the selection", disk=DiskCache(tmp_path, 2**20)).add(IDS)
-    assert ContentStore("the selection", disk=DiskCache(tmp_path, 2**20)).read(name) == IDS
+    name = ContentStore("the selection", KeptBytes(10**6), DiskCache(tmp_path, 2**20)).add(IDS)
+    assert ContentStore("the selection", KeptBytes(10**6), DiskCache(tmp_path, 2**20)).read(name) == IDS
 
 
 def test_an_upload_does_not_and_that_is_said(tmp_path):
-    name = ContentStore("the uploaded image").add(IDS)
+    name = ContentStore("the uploaded image", KeptBytes(10**6)).add(IDS)
     with pytest.raises(ValueError, match="the uploaded image of this link is no longer kept"):
-        ContentStore("the uploaded image").read(name)
+        ContentStore("the uploaded image", KeptBytes(10**6)).read(name)
 
 
 @pytest.mark.parametrize("name", ["../secret", "", "0123456789abcdef", "/etc/passwd", "." * 16])
 def test_a_selections_name_never_becomes_a_path(tmp_path, name):
     (tmp_path / "secret").write_text("secret")
-    kept = ContentStore("the selection", disk=DiskCache(tmp_path / "selections", 2**20))
+    kept = ContentStore("the selection", KeptBytes(10**6), DiskCache(tmp_path / "selections", 2**20))
     kept.add(IDS)
     with pytest.raises(ValueError, match="no longer kept"):
         kept.read(name)
 
 
 def test_a_damaged_selection_is_as_if_gone(tmp_path):
-    name = ContentStore("the selection", disk=DiskCache(tmp_path, 2**20)).add(IDS)
+    name = ContentStore("the selection", KeptBytes(10**6), DiskCache(tmp_path, 2**20)).add(IDS)
     (tmp_path / name).write_bytes(IDS[:-8])
     with pytest.raises(ValueError, match="no longer kept"):
-        ContentStore("the selection", disk=DiskCache(tmp_path, 2**20)).read(name)
+        ContentStore("the selection", KeptBytes(10**6), DiskCache(tmp_path, 2**20)).read(name)
 
 
 def test_a_selection_on_a_full_disk_is_kept_in_memory(tmp_path):
     (tmp_path / "selections").write_text("in the way")
-    kept = ContentStore("the selection", disk=DiskCache(tmp_path / "selections", 2**20))
+    kept = ContentStore("the selection", KeptBytes(10**6), DiskCache(tmp_path / "selections", 2**20))
     assert kept.read(kept.add(IDS)) == IDS

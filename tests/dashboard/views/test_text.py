@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from dashboard.text import percent, plain
+from dashboard.text import JOINER, one_line, percent, plain, sentence
+from tests.support.page_app import unescaped
 
 NAMES = [
     "a b",
@@ -16,14 +17,46 @@ NAMES = [
     "<b>bold</b>",
     "`code` [l](u)",
     "~~s~~ | t",
+    "https://a.example/x www.a.example WWW.a.example me@a.example",
+    ":smile: :material/delete: :streamlit: -> -- <-> >= ~= <=",
 ]
+
+LATE = [
+    r"https?://",
+    r"www\.",
+    r"\w@\w",
+    r":[\w+/-]+:",
+    r"(?<!\S)(<->|->|<-|--|>=|<=|~=)(?!\S)",
+]
+"""What Streamlit's Markdown turns into links, icons and signs once escapes are read."""
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_mark_is_escaped_and_nothing_is_lost(name):
     text = plain(name)
-    assert re.sub(r"\\(.)", r"\1", text) == name
-    assert re.fullmatch(r"(\\.|[^\W_]|\s|/)*", text)
+    assert unescaped(text) == name
+    assert re.fullmatch(rf"(\\.|[^\W_]|\s|[/@]|{JOINER})*", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_that_is_found_once_escapes_are_read(name):
+    read = re.sub(r"\\(.)", r"\1", plain(name))
+    assert [each for each in LATE if re.search(each, read, re.IGNORECASE)] == []
+
+
+def test_no_character_turns_the_direction_or_breaks_the_line():
+    assert (
+        one_line("a\u202egnp.exe \u2066b\x00\x1b[31m\nc\u2028d\ud800")
+        == "a\ufffdgnp.exe \ufffdb\ufffd\ufffd[31m c d\ufffd"
+    )
+    assert one_line("שלום עולם") == "שלום עולם"
+
+
+def test_a_sentence_shows_a_text_as_it_is_and_our_commands_as_code():
+    assert sentence("use `make store` or `--device cpu`") == r"Use `make store` or `--device cpu`\."
+    hostile = "no store '` **Expired:** [log in](https://a.example) `x`'; there are a, b"
+    said = sentence(hostile)
+    assert unescaped(said) == f"N{hostile[1:]}." and "`" not in said.replace(r"\`", "") and "](" not in said
 
 
 def test_line_ends_and_outer_spaces_go():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.server.routes import make_routes
+from dashboard.server.routes.of_runs import make_routes
 from featurestore.reader import Store
 
 

@@ -189,6 +189,17 @@ def test_what_is_said_of_a_file_has_an_end(value, tmp_path):
     assert len(str(caught.value)) < 500 and time.perf_counter() - started < 10
 
 
+def test_arrays_that_are_all_of_the_same_bytes(tmp_path):
+    """A few bytes each in the file, and a copy each in memory."""
+    array = pickle.dumps(np.zeros(1_000_000, np.float32), 2)
+    again = b"".join(text(f"w{index}") + b"h\xff" for index in range(100))
+    (tmp_path / "arrays.pkl").write_bytes(b"\x80\x02}(" + text("w") + array[2:-1] + b"q\xff" + again + b"u.")
+    with pytest.raises(ValueError, match="arrays of 404,000,000 bytes in all, more than 16 times"):
+        read_checkpoint(tmp_path / "arrays.pkl")
+    (tmp_path / "arrays.pkl").write_bytes(b"\x80\x02}(" + text("w") + array[2:-1] + b"u.")
+    assert read_checkpoint(tmp_path / "arrays.pkl")["w"].shape == (1_000_000,)
+
+
 def test_a_tensor_that_repeats_a_few_bytes_into_terabytes(tmp_path):
     torch.save({"weight": torch.ones(1).expand(1000, 1000)}, tmp_path / "weights.pt")
     assert read_checkpoint(tmp_path / "weights.pt")["weight"].shape == (1000, 1000)

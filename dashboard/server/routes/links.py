@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard.server.routes import PLAIN
+from dashboard.server.routes.answering import PLAIN, busy
+from dashboard.server.routes.workers import LIGHT, Busy
 from dashboard.sharing.short_links import ShortLinks
 from dashboard.views.navigation import address
 
@@ -22,12 +23,14 @@ def link_routes(open_links: Callable[[str], ShortLinks]) -> list[Route]:
     open_links: opens those of a store by its listed name; ValueError for one that is not served
     """
 
-    def follow(request: Request) -> Response:
-        store = request.path_params["store"]
+    async def follow(request: Request) -> Response:
+        store, name = request.path_params["store"], request.path_params["name"]
         try:
-            view = open_links(store).find(request.path_params["name"])
+            view = await LIGHT.run(lambda: open_links(store).find(name))
         except ValueError:
             view = None
+        except Busy:
+            return busy()
         if view is None:
             return PlainTextResponse(UNKNOWN, status_code=404, headers=PLAIN)
         # The folder may have another name here than where the link was made.

@@ -5,13 +5,16 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard.data import partners
+from dashboard.data import image_search, partners
 from dashboard.data import runs as data
 from dashboard.findings.folder import findings
 from dashboard.findings.recheck import view_of
-from dashboard.server.routes import OpenRun, Payload, endpoint_of
+from dashboard.server.routes.answering import OpenRun, Payload, endpoint_of
+from dashboard.text import one_line
 from dashboard.views.definitions import ChannelsView, ImageView, MistakesView
 from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
@@ -30,32 +33,35 @@ def find_routes(open_run: OpenRun) -> list[Route]:
     def of_store(store: str):
         return lambda run, text: _answer(store, run, text)
 
-    def opened(store: str, fingerprint: str) -> Run:
-        return open_run(store, fingerprint)
-
-    def endpoint(request):
-        return endpoint_of(opened, of_store(request.path_params["store"]))(request)
+    async def endpoint(request: Request) -> Response:
+        return await endpoint_of(open_run, of_store(request.path_params["store"]))(request)
 
     return [Route("/find/{store}/{fingerprint}/{text:path}", endpoint)]
 
 
 def hits(store: str, run: Run, text: str) -> Iterator[Hit]:
-    """Yield what has all words of a text in its name, at most MOST of each kind; case doesn't count."""
-    words = text.casefold().split()
+    """Yield what has all words of a text in its name, at most MOST of each kind; case doesn't count.
+
+    Nothing is called so where there are more words than a search may have.
+    """
+    words = list(dict.fromkeys(text.casefold().split()))
+    if len(words) > image_search.MOST_WORDS:
+        return
     for kind in (_pages, _classes, _channels, _findings, _images):
         yield from islice(kind(store, run, words), MOST)
 
 
 def _answer(store: str, run: Run, text: str) -> Payload:
     said = [
-        {"title": title, "kind": kind, "address": address(view)}
+        {"title": one_line(title), "kind": kind, "address": address(view)}
         for title, kind, view in hits(store, run, text)
     ]
     return Payload(json.dumps(said).encode(), "application/json", kept=False)
 
 
 def _has(words: list[str], name: str) -> bool:
-    return bool(words) and all(word in name.casefold() for word in words)
+    folded = name.casefold()
+    return bool(words) and all(word in folded for word in words)
 
 
 def _pages(store: str, run: Run, words: list[str]) -> Iterator[Hit]:

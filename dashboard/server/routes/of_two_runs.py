@@ -3,14 +3,12 @@
 Images go by the first run's image_id, so that one color, selection and thumbnail serve both plots.
 """
 
-import json
-
 import numpy as np
 from starlette.routing import Route
 
 from dashboard.data import comparison
 from dashboard.data import runs as data
-from dashboard.server.routes import OpenRun, Payload, endpoint_of
+from dashboard.server.routes.answering import BINARY, OpenRun, Payload, as_json, endpoint_of
 from featurestore.reader import Run
 
 SIDES = ("here", "there")
@@ -40,14 +38,14 @@ def _points(run: Run, other: Run, method: str, side: str) -> Payload:
         raise ValueError(f"unknown side {side!r}; sides are {', '.join(SIDES)}")
     found = comparison.moved(run, other, method)
     x, y = (found.here if side == "here" else found.aligned.points).T.astype("<f4")
-    return Payload(x.tobytes() + y.tobytes() + found.ids.astype("<u4").tobytes(), "application/octet-stream")
+    return Payload(x.tobytes() + y.tobytes() + found.ids.astype("<u4").tobytes(), BINARY)
 
 
 def _colors(run: Run, other: Run, method: str, column: str) -> Payload:
     if method not in data.choices(run).maps:
         raise ValueError(f"unknown map {method!r}")
     values = comparison.coloring(run, other, method, column).values
-    return Payload(values.tobytes(), "application/octet-stream")
+    return Payload(values.tobytes(), BINARY)
 
 
 def _caption(run: Run, other: Run, image_id: str) -> Payload:
@@ -58,4 +56,4 @@ def _caption(run: Run, other: Run, image_id: str) -> Payload:
         raise ValueError(f"image {image_id} is not in both runs")
     image = other.image(int(matched.other_ids[places[0]]))
     shown = {name: image[name] for name in ("path", "label", "predicted", "probability", "correct")}
-    return Payload(json.dumps({"image_id": int(image_id), **shown}).encode(), "application/json")
+    return as_json({"image_id": int(image_id), **shown})

@@ -1,0 +1,142 @@
+"""No visitor holds up the others: a thumbnail comes while a route is driven with its worst allowed input."""
+
+import http.client
+import itertools
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from dashboard.data.image_search import MOST_WORDS
+from dashboard.server import front_end
+from dashboard.server.routes.find import find_routes
+from dashboard.server.routes.links import link_routes
+from dashboard.server.routes.of_runs import make_routes
+from dashboard.server.routes.of_two_runs import comparison_routes
+from dashboard.views import urls
+from featurestore.reader import Store
+from tests.support.servers.dashboard import serving
+from tests.support.stores import large
+from tests.support.stores.served import served_store
+
+pytestmark = pytest.mark.slow
+
+IMAGES = 20_000
+VISITORS = 45
+"""Requests at once, more than the server has threads."""
+SECONDS = 0.5
+"""Within which a thumbnail comes meanwhile."""
+LETTERS = "0123456789.png"
+"""Of the images' paths: a search for each of them has to look at all."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("time")
+    for seed, name in enumerate(("large", "other")):
+        large.write_store(folder / name, IMAGES, Store(served_store()).open(), seed)
+    with serving(str(folder)) as served:
+        yield urlsplit(served.address).netloc
+
+
+FIRST, SECOND = ("large", f"large-{IMAGES}-0"), ("other", f"large-{IMAGES}-1")
+TILES = f"tiles/{'/'.join(FIRST)}"
+
+
+def searches():
+    """Searches of as many words as there may be, none of them asked for before."""
+    for number in range(VISITORS):
+        yield " ".join([*LETTERS, "ng", str(number % 10) + "."][:MOST_WORDS])
+
+
+def tiles(layer):
+    places = itertools.product((4, 5), range(2), range(2), large.MAPS, ("unique", "nearest"))
+    for z, x, y, method, kind in places:
+        yield f"{TILES}/{method}/{kind}/{layer}/{z}/{x}_{y}.webp"
+
+
+def grids(file):
+    return [f"{TILES}/{method}/{kind}/{file}" for method in large.MAPS for kind in ("unique", "nearest")]
+
+
+RUN, PAIR = "{store}/{fingerprint}", "/compare-data/{store}/{fingerprint}/{other_store}/{other_fingerprint}"
+WORST = {
+    "/frontend/{digest}/{name}.js": ["frontend/0/scatter.js"],
+    f"/thumbnail/{RUN}/{{image_id}}": [urls.thumbnail(*FIRST, each) for each in range(0, IMAGES, 400)],
+    f"/caption/{RUN}/{{image_id}}": [f"{urls.captions(*FIRST)}{each}" for each in range(0, IMAGES, 400)],
+    f"/points/{RUN}/{{method}}": [urls.points(*FIRST, method) for method in large.MAPS],
+    f"/colors/{RUN}/{{column:path}}": [urls.colors(*FIRST, each) for each in ("path", "label", "top5")],
+    f"/hits/{RUN}/{{text:path}}": [urls.hits(*FIRST, text) for text in searches()],
+    f"/tiles/{RUN}/{{method}}/{{kind}}/cells": grids("cells"),
+    f"/tiles/{RUN}/{{method}}/{{kind}}/grid.png": grids("grid.png"),
+    f"/tiles/{RUN}/{{method}}/{{kind}}/grid-seams.png": grids("grid-seams.png"),
+    f"/tiles/{RUN}/{{method}}/{{kind}}/{{layer}}/{{z}}/{{x}}_{{y}}.webp": [
+        *tiles("picture"),
+        *tiles("seams"),
+    ],
+    f"{PAIR}/points/{{method}}/{{side}}": [
+        urls.of_two_runs((*FIRST, *SECOND), "points", *each)
+        for each in itertools.product(large.MAPS, ("here", "there"))
+    ],
+    f"{PAIR}/colors/{{method}}/{{column}}": [
+        urls.of_two_runs((*FIRST, *SECOND), "colors", "tsne", each) for each in ("kind", "moved", "path")
+    ],
+    f"{PAIR}/caption/{{image_id}}": [
+        urls.of_two_runs((*FIRST, *SECOND), "caption", each) for each in range(40)
+    ],
+    "/s/{store}/{name}": ["s/large/aaaaaaaaaa", f"s/{'x' * 600}/{'y' * 600}"],
+    f"/find/{RUN}/{{text:path}}": [f"{urls.find(*FIRST)}{quote(text)}" for text in searches()],
+    "a page": ["map?store=large", "overview", f"?store={'x' * 5000}"],
+    "a script of the front end": [f"static/{name}" for name in sorted(front_end.files())[:60]],
+}
+
+
+def test_every_route_has_its_worst_input():
+    known = [*make_routes(None), *comparison_routes(None), *link_routes(None), *find_routes(None)]
+    assert {route.path for route in known} <= set(WORST)
+
+
+def ask(server, address):
+    """Return the status, the bytes and the seconds of an answer."""
+    started = time.monotonic()
+    connection = http.client.HTTPConnection(server, timeout=300)
+    connection.request("GET", f"/{address}", headers={"Accept-Encoding": "gzip, br"})
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    return response.status, content, time.monotonic() - started
+
+
+@pytest.mark.parametrize("route", WORST)
+def test_a_thumbnail_comes_while_a_route_is_driven(server, route):
+    assert ask(server, urls.thumbnail(*FIRST, 0))[0] == 200
+    addresses = list(itertools.islice(itertools.cycle(WORST[route]), VISITORS))
+    with ThreadPoolExecutor(VISITORS) as pool:
+        asked = [pool.submit(ask, server, address) for address in addresses]
+        waits = [ask(server, urls.thumbnail(*FIRST, 17 * each))[2] for each in range(9)]
+        answers = [each.result() for each in asked]
+    # 503 is said where more wait than may: then it is said at once.
+    assert {status for status, _, _ in answers} <= {200, 404, 503}
+    # Not the longest: the machine of a test does other things too.
+    assert statistics.median(waits) <= SECONDS
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 121, " ".join(map(str, range(MOST_WORDS + 1))), "%20".join("a" * 15_000)]
+)
+def test_a_search_that_is_too_long_is_refused_at_once(server, text):
+    status, content, seconds = ask(server, f"{urls.hits(*FIRST, '')}{text.replace(' ', '%20')}")
+    assert (status, content) == (404, b"no such store, run or item") and seconds < SECONDS
+
+
+def test_a_whole_grid_is_drawn_once(server):
+    address = grids("grid.png")[0]
+    first, again = ask(server, address), ask(server, address)
+    assert first[0] == again[0] == 200 and first[1] == again[1] and len(first[1]) > 10_000
+    assert again[2] < SECONDS
+
+
+def test_what_is_cached_is_not_measured_for_visitors(server):
+    assert ask(server, "_stcore/metrics")[0] == 403
