@@ -3,7 +3,8 @@
 A run that was interrupted goes on where it was, and its tables are the same bytes as an uninterrupted one's.
 """
 
-from dataclasses import fields
+import json
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from os import PathLike
 
@@ -39,8 +40,8 @@ def finished(job: Job, store: str | PathLike) -> Manifest | None:
     if run.writer.damaged() or (manifest := run.writer.committed()) is None:
         return None
     run.partials.remove()
-    if not _is_current(Store(store), job.fingerprint):
-        return run.writer.commit(_fields(manifest))
+    if (now := _at_its_places(manifest, job)) != manifest or not _is_current(Store(store), job.fingerprint):
+        return run.writer.commit(_fields(now))
     run.writer.leave()
     return manifest
 
@@ -60,7 +61,8 @@ def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = 
         _compute_missing(run, progress, engine)
     run.partials.remove()
     before = run.writer.committed()
-    manifest = run.writer.commit(_new_fields(run, progress) if before is None else _fields(before))
+    fields_now = _new_fields(run, progress) if before is None else _fields(_at_its_places(before, job))
+    manifest = run.writer.commit(fields_now)
     if damaged:
         progress.note(f"repaired {len(damaged)} files of run {job.fingerprint}: {', '.join(damaged)}")
     return manifest
@@ -292,6 +294,16 @@ def _maps_left_out(run: OpenRun) -> dict[str, str]:
 def _precision_error(job: Job) -> dict[str, float]:
     with fixed_threads(job.parameters.threads):
         return precision_error(job.model, job.source, job.items, job.parameters.precision)
+
+
+def _at_its_places(manifest: Manifest, job: Job) -> Manifest:
+    """The manifest with the places where images and network are read now: they may have been moved since."""
+    images = {**manifest.images, "spec": job.source.spec, "root": job.source.root}
+    model = {
+        **manifest.model,
+        "spec": json.loads(json.dumps(dict(job.spec))),
+    }  # as the manifest's file has it
+    return replace(manifest, images=images, model=model)
 
 
 def _fields(manifest: Manifest) -> dict:

@@ -10,7 +10,7 @@ from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, labels_above, predicts
 from dashboard.sections.image import glance, occlusion, strongest_channels
 from dashboard.sections.image.neighbors import SPACES, strip, top_classes
-from dashboard.text import plain
+from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ImageView, NeighborsView
 from dashboard.views.image_tabs import (
@@ -95,17 +95,24 @@ def _photographs(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     run, view = opened.run, opened.view
     with st.grid(2, min_column_width=80, gap="small"):
         st.image(
-            photographs.whole(run, view.image, chosen.upload),
+            photographs.whole_or_thumbnail(run, view.image, chosen.upload),
             caption="The photograph",
             alt=f"photograph {chosen.name}",
             width="stretch",
         )
         st.image(
-            photographs.crop(run, view.image, chosen.upload),
+            photographs.crop_or_thumbnail(run, view.image, chosen.upload),
             caption="What the network sees",
             alt="the crop at the network's input size",
             width="stretch",
         )
+    _gone(run, view, chosen.upload)
+
+
+def _gone(run: Run, view: ImageView, upload: str) -> None:
+    """Say that the photograph is not to be had, and what still is."""
+    if (reason := photographs.gone_because(run, view.image, upload)) is not None:
+        st.caption(f":material/no_photography: {plain(sentence(reason))} {photographs.MOVED}")
 
 
 def _prediction(opened: Opened[ImageView], chosen: ChosenImage) -> None:

@@ -8,7 +8,7 @@ from compute.reports.drawing.run_images import labels_apart
 from compute.reports.neighbors import how_found, label_agreement
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
-from dashboard.data.photographs import ChosenImage, crop
+from dashboard.data.photographs import ChosenImage, crop_or_thumbnail
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections.image.neighbors import MOST, is_alone, neighbors, top_classes
 from dashboard.text import percent, plain
@@ -33,7 +33,11 @@ def draw(opened: Opened[NeighborsView]) -> None:
     """Draw the page."""
     chosen = pick(opened)
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
-        st.image(crop(opened.run, opened.view.image, chosen.upload), width=150, alt="the image asked about")
+        st.image(
+            crop_or_thumbnail(opened.run, opened.view.image, chosen.upload),
+            width=150,
+            alt="the image asked about",
+        )
         with st.container(width="stretch"):
             label = _describe(opened, chosen)
             st.slider("Neighbours", 1, MOST, key=binding.key(NeighborsView, "count"), width=320)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 from PIL import Image
 
-from compute.images.decoding import DECODED, decoded_size
+from compute.images.decoding import DECODED, decode, decoded_size
 from compute.images.encoding import encoded
 from compute.images.preprocessing import Box
 from compute.images.raster import Photograph, shown
@@ -19,6 +19,12 @@ from featurestore.reader import Run
 
 LARGEST = 1024
 """Longer side of a photograph on the page, in pixels."""
+
+MOVED = (
+    "The thumbnail stands in for it; what the store holds is shown. Where the images were moved, the command "
+    "that made the store, given their new place, tells it."
+)
+"""What is said where a photograph is gone."""
 
 OUTSIDE = (128, 128, 128)
 """Grey beyond the border of an image, (red, green, blue)."""
@@ -76,9 +82,57 @@ def seen_edges(run: Run, image: Photograph, edges: Box | None) -> Box:
 def patch(run: Run, row: dict, side: int) -> bytes:
     """Return the patch of a row of `top_patches` as PNG, its longer side `side` pixels.
 
-    The whole image where the unit's receptive field is not known.
+    The whole image where the unit's receptive field is not known; of the thumbnail where the photograph is
+    gone.
     """
-    return box(run, row["image_id"], box_of(row), side)
+    image_id, edges = row["image_id"], box_of(row)
+    try:
+        return box(run, image_id, edges, side)
+    except ValueError:
+        image, scale = stand_in(run, image_id)
+        seen = seen_edges(run, image, None if edges is None else tuple(scale * each for each in edges))
+        return encoded(cut(image, seen, side))
+
+
+def whole_or_thumbnail(run: Run, image_id: int, upload: str = "") -> bytes:
+    """Return the whole photograph as `whole`, or the store's thumbnail where the photograph is gone."""
+    try:
+        return whole(run, image_id, upload)
+    except ValueError:
+        if upload:
+            raise
+        return run.thumbnail(image_id)
+
+
+def crop_or_thumbnail(run: Run, image_id: int, upload: str = "") -> bytes:
+    """Return what the network sees as `crop`, or of the thumbnail where the photograph is gone."""
+    try:
+        return crop(run, image_id, upload)
+    except ValueError:
+        if upload:
+            raise
+        image, _ = stand_in(run, image_id)
+        return encoded(shown(preprocessing_of(run).crop(image)))
+
+
+def stand_in(run: Run, image_id: int) -> tuple[Image.Image, float]:
+    """Return the stored thumbnail of an image, decoded, and its share of the photograph's width.
+
+    ValueError where the image could not be read when the run was made.
+    """
+    image = decode(run.thumbnail(image_id))
+    return image, image.width / run.image(image_id)["width"]
+
+
+def gone_because(run: Run, image_id: int, upload: str = "") -> str | None:
+    """Return why the photograph itself can't be shown; None where it can."""
+    if upload or image_id in runs.unreadable(run):
+        return None
+    try:
+        runs.original(run, image_id)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 @contextmanager

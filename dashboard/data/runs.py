@@ -29,7 +29,7 @@ from dashboard.settings import Settings, find_stores, stores_called
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
 from featurestore import vector_cache
-from featurestore.layout import CURRENT
+from featurestore.layout import CURRENT, MANIFEST, RUNS, check_fingerprint
 from featurestore.places import Place, beside, place
 from featurestore.reader import Run, Store
 
@@ -110,9 +110,20 @@ def _made(store: str, fingerprint: str) -> str:
         return ""
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
 def run_at(store: str, fingerprint: str) -> Run:
-    """Open a run of the store at a path or address."""
+    """Open a run of the store at a path or address; anew once its images or its network were moved."""
+    where = place(store)
+    manifest = where / RUNS / check_fingerprint(fingerprint) / MANIFEST if isinstance(where, Path) else None
+    try:
+        written = manifest.stat().st_mtime_ns if manifest is not None else 0
+    except OSError:
+        written = 0
+    return _run_at(store, fingerprint, written)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _run_at(store: str, fingerprint: str, written: int) -> Run:
+    """written: when its manifest was, which is a part of the cache's key."""
     return Store(store).open(fingerprint)
 
 

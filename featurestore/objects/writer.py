@@ -164,7 +164,7 @@ class ObjectRunWriter:
                     f"run {self.fingerprint} is committed with other bytes in {name}, by "
                     f"another writer; remove {self._place} to compute it anew"
                 )
-        if there.files == manifest.files:
+        if there.files == manifest.files and _places(there) == _places(manifest):
             return there
         if not self._changes.replace(place.key, manifest.to_bytes(), etag):
             raise ValueError(f"another writer added to {self._place} just now; give the same command again")
@@ -250,6 +250,12 @@ class ObjectRunWriter:
             found = self._store.bucket.objects(self._place.key, below=False)
             self._up = time.monotonic(), {each.key.rpartition("/")[2] for each in found}
         return self._up[1]
+
+
+def _places(manifest: Manifest) -> tuple:
+    """Where images and network are, which may be moved: the last writer knows."""
+    images, model = manifest.images, manifest.model
+    return images.get("spec"), images.get("root"), model.get("spec")
 
 
 def _at_once(do: Callable, items: Iterable) -> list:

@@ -84,12 +84,19 @@ def costs(target: str, scale: Scale) -> str:
 
 
 def map_picture(run: Run, image_id: int, shading: Shading, over: bool) -> np.ndarray:
-    """Return a stored map at the size of the network's input, over the image or alone: (H, W, 3) uint8."""
+    """Return a stored map at the size of the network's input, over the image or alone: (H, W, 3) uint8.
+
+    The store's thumbnail stands in for a photograph that is gone.
+    """
     size = preprocessing_of(run).size
     if not over:
         return to_8_bit(shading.picture(size))
     preprocessing = preprocessing_of(run)
-    with photographs.decoded(run, image_id) as image:
+    try:
+        with photographs.decoded(run, image_id) as image:
+            crop = preprocessing.shown(preprocessing.tensor(image))
+    except ValueError:
+        image, _ = photographs.stand_in(run, image_id)
         crop = preprocessing.shown(preprocessing.tensor(image))
     return to_8_bit(shading.picture(size, crop))
 

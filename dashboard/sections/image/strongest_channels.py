@@ -108,7 +108,8 @@ def _live(opened: Opened[ImageView], chosen: ChosenImage) -> Shown | None:
 
 
 def _found(opened: Opened[ImageView], chosen: ChosenImage, layer: str) -> Shown | None:
-    if runs.refusal(opened.run) is not None:
+    gone = chosen.image_id is not None and photographs.gone_because(opened.run, chosen.image_id)
+    if gone or runs.refusal(opened.run) is not None:
         return None if chosen.image_id is None else _stored(opened.run, chosen.image_id, layer)
     job = live_result(strongest_units(opened.run, chosen, opened.view), starts_itself=True)
     return None if job is None else _ranked(opened.run, chosen, layer, job.step.value)
@@ -126,12 +127,19 @@ def _ranked(run: Run, chosen: ChosenImage, layer: str, _peaks: Mapping[str, Peak
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def _stored(run: Run, image_id: int, layer: str) -> Shown:
-    with photographs.decoded(run, image_id) as image:
-        return _with_patches(run, image, stored(run, image_id, layer))
+    answers = stored(run, image_id, layer)
+    try:
+        with photographs.decoded(run, image_id) as image:
+            return _with_patches(run, image, answers)
+    except ValueError:
+        image, scale = photographs.stand_in(run, image_id)
+        return _with_patches(run, image, answers, scale)
 
 
-def _with_patches(run: Run, image: Photograph, answers: list[Response]) -> Shown:
-    edges = [photographs.seen_edges(run, image, each.box) for each in answers]
+def _with_patches(run: Run, image: Photograph, answers: list[Response], scale: float = 1) -> Shown:
+    """scale: the image's share of the photograph's size."""
+    boxes = [each.box and tuple(scale * edge for edge in each.box) for each in answers]
+    edges = [photographs.seen_edges(run, image, box) for box in boxes]
     pictures = [encoded(photographs.cut(image, each, SIDE)) for each in edges]
     return tuple(zip(answers, pictures, strict=True))
 

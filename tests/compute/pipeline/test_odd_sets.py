@@ -107,3 +107,24 @@ def test_an_image_that_is_alone_has_no_neighbors_and_that_is_no_error(tmp_path, 
         run.neighbors("sound", 0)
     with pytest.raises(ValueError, match="images are 0 to 0"):
         run.neighbors("feature", 1)
+
+
+def test_images_that_were_moved_are_found_at_their_new_place(tmp_path, capsys):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(3):
+        plain((9 * number, 30, 40)).save(folder / f"{number}.png")
+    before = build(folder, "--stages", "activations")
+    moved = folder.rename(tmp_path / "moved")
+    after = build(moved, "--stages", "activations")
+    assert "is complete already" in capsys.readouterr().out
+    assert after.fingerprint == before.fingerprint and after.manifest.files == before.manifest.files
+    assert after.manifest.images["spec"] == after.manifest.images["root"] == str(moved)
+    again = build(moved, "--stages", "activations")
+    assert again.manifest == after.manifest
+    tmp_path.joinpath("network.py").rename(tmp_path / "other.py")
+    store = ["--store", str(tmp_path / "out"), "--stages", "activations"]
+    options = f"--model {tmp_path}/other.py:net --images {moved} --size 16 --device cpu --threads 1".split()
+    assert main(["store", *options, *store]) == 0
+    spec = Store(tmp_path / "out").open().manifest.model["spec"]
+    assert spec["model"] == f"{tmp_path}/other.py:net" and verify(tmp_path / "out") == []

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlparse
 
 import numpy as np
 import pytest
+import streamlit
 
 from compute.methods import METHODS
 from compute.methods.base import IMAGE
@@ -171,6 +172,24 @@ def test_a_link_to_a_store_that_is_now_listed_by_a_longer_name(copied, store, se
     serve(store, tmp_path / "more" / "digits")
     app = fine(show("overview", {"store": "digits", "run": newer}))
     assert query_of(app)["store"] == "more-digits" and query_of(app)["run"] == newer
+
+
+@pytest.mark.parametrize(
+    "page, query",
+    [("image", {"tab": "channels"}), ("image", {"tab": "occlusion"}), ("neighbors", {}), ("channels", {})],
+)
+def test_a_store_whose_images_were_moved_shows_what_it_holds(store, serve, monkeypatch, page, query):
+    def gone(run, image_id):
+        raise ValueError("image 5 is no longer where the run read it")
+
+    serve(store)
+    streamlit.cache_data.clear()
+    streamlit.cache_resource.clear()
+    monkeypatch.setattr(runs, "original", gone)
+    app = show(page, {"store": "digits", "image": "5", **query})
+    assert [each.value for each in app.error] == [] and not app.exception, [each.value for each in app.error]
+    if page == "image":
+        assert any("thumbnail stands in for it" in each.value for each in app.caption)
 
 
 def test_a_link_sets_every_control_of_the_channels_page(store, serve):

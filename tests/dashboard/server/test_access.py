@@ -240,7 +240,7 @@ def test_a_visitors_cookie_goes_over_https_alone_where_the_page_does(public_url,
     async def page(scope, receive, send):
         await HTMLResponse("<p>a page</p>")(scope, receive, send)
 
-    app = AccessMiddleware(page, Policy.of("0.0.0.0", public_url, True))
+    app = AccessMiddleware(page, Policy.of("0.0.0.0", public_url, True), MessageRoom(10**6))
     answer = TestClient(app, base_url=f"{scheme}://example.org").get("/")
     assert ("; Secure" in answer.headers["set-cookie"]) == secure and "HttpOnly" in answer.headers[
         "set-cookie"

@@ -5,9 +5,12 @@ import itertools
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
 
 from dashboard.data.image_search import MOST_WORDS
 from dashboard.server import front_end
@@ -19,7 +22,7 @@ from dashboard.views import urls
 from featurestore.reader import Store
 from tests.support.servers.dashboard import serving
 from tests.support.stores import large
-from tests.support.stores.served import served_store
+from tests.support.stores.served import copied_store, served_store
 
 pytestmark = pytest.mark.slow
 
@@ -140,3 +143,35 @@ def test_a_whole_grid_is_drawn_once(server):
 
 def test_what_is_cached_is_not_measured_for_visitors(server):
     assert ask(server, "_stcore/metrics")[0] == 403
+
+
+def asked_by(server, address, number):
+    """Start a job as a new tab without cookies, behind a proxy that says the address; return the messages."""
+    query = {"store": "digits", "method": "saliency", "variant": "smoothgrad", "live": 1, "image": number}
+    message, said = BackMsg(), []
+    message.rerun_script.page_name, message.rerun_script.query_string = "lab", urlencode(query)
+    headers = {"X-Forwarded-For": address}
+    with connect(
+        f"ws://{server}/_stcore/stream",
+        subprotocols=["streamlit"],
+        additional_headers=headers,
+        max_size=2**25,
+    ) as stream:
+        stream.send(message.SerializeToString())
+        while True:
+            answer = ForwardMsg.FromString(stream.recv(timeout=120))
+            kind = answer.WhichOneof("type")
+            if kind == "delta" and answer.delta.new_element.WhichOneof("type") == "alert":
+                said.append(answer.delta.new_element.alert.body)
+            if kind == "script_finished" and answer.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                return "".join(said)
+
+
+def test_an_address_starts_no_more_jobs_by_dropping_its_cookie(tmp_path):
+    store = copied_store(tmp_path / "digits")
+    options = ("--jobs-per-minute", "2", "--trust-proxy", "127.0.0.1")
+    with serving(str(store), options=options) as served:
+        server = urlsplit(served.address).netloc
+        one, other = [asked_by(server, "192.0.2.1", number) for number in range(4)], "192.0.2.2"
+        assert one[:2] == ["", ""] and all("2 live jobs a minute" in each for each in one[2:])
+        assert asked_by(server, other, 9) == ""

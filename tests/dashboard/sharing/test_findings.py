@@ -11,6 +11,7 @@ import streamlit as st
 from PIL import Image
 
 from dashboard.data import runs
+from dashboard.findings import folder as folders
 from dashboard.findings.__main__ import main
 from dashboard.findings.folder import LARGEST_TEXT, SIDE, Folder, findings, slug_of
 from dashboard.findings.pin_button import finding_of, picture_of
@@ -302,3 +303,24 @@ def test_a_folder_that_can_not_be_written_shows_the_text(run, serve, tmp_path):
     app = next(each for each in app.button if each.label == "Pin").click().run()
     assert "--findings" in said(app.error)
     assert any('title = "Lost?"' in each.value for each in app.code)
+
+
+def test_findings_are_limited_in_number_and_read_once_until_they_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "MOST", 3)
+    folder, read = Folder(tmp_path), []
+    slugs = [folder.add(dataclasses.replace(FINDING, title=title), None) for title in "abc"]
+    with pytest.raises(OSError, match="it has 3 findings, as many as are listed"):
+        folder.add(FINDING, None)
+    from_toml = Finding.from_toml
+    monkeypatch.setattr(Finding, "from_toml", lambda text: read.append(1) or from_toml(text))
+    assert [len(folder.all()), len(folder.all()), len(read)] == [3, 3, 3]
+    (tmp_path / f"{slugs[0]}.toml").write_text("format = 2")
+    (changed,) = (each for each in folder.all() if each.finding is None)
+    assert changed.slug == slugs[0] and "format is 2" in changed.problem and len(read) == 4
+
+
+def test_the_command_prints_no_commands_to_a_terminal(tmp_path, capsys, serve):
+    (tmp_path / "\x1b[31mred.toml").write_text("format = 2")
+    assert check(tmp_path) == 1
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "\ufffd[31mred: its format is 2" in out
