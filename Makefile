@@ -52,7 +52,7 @@ option = $(if $(strip $($(2))),--$(1)=$(call quoted,$(2)))
 given = $(if $(and $(strip $(CONFIG)),$(filter file,$(origin $(2)))),,--$(1)=$(call quoted,$(2)))
 
 .DEFAULT_GOAL := run
-.PHONY: run help install store store-digits dashboard findings check test fuzz torture load bench docs gallery screenshots clean
+.PHONY: run help install store store-digits dashboard findings check test fuzz torture load bench gpu-check docs gallery screenshots clean
 
 run: stores/photographs/CURRENT ## install, build a store of photographs, serve it, and build the small demo store meanwhile
 	@[ -e stores/demo/CURRENT ] || { setsid nice $(MAKE) --no-print-directory stores/demo/CURRENT >stores/demo.log 2>&1 & demo=$$!; }; \
@@ -126,6 +126,9 @@ load: install ## visitors at once, every live result computed again: ARGS="--bro
 
 bench: install ## run the benchmarks that need no data, each against its peer: ARGS="one_pass live" for some
 	$(PY) -m tests.benchmarks $(ARGS)
+
+gpu-check: install ## hold a CUDA device against the CPU, value by value, and measure it: ARGS="stores methods --device cuda:1"
+	$(PY) -m tests.gpu_check $(ARGS)
 
 docs: install ## write what in docs/ follows from the code: tables, methods, reports, benchmarks
 	$(PY) -m docs.generate

@@ -248,7 +248,8 @@ def _summary(manifest: "Manifest", store: str) -> list[str]:
     from featurestore.errors import make_argument
 
     images, accuracy = manifest.images, manifest.model["accuracy"]
-    lines = [f"{images['count']:,} images, {images['problems']:,} of them unreadable (table problems)"]
+    number = "1 image" if images["count"] == 1 else f"{images['count']:,} images"
+    lines = [f"{number}, {images['problems']:,} unreadable (table problems)"]
     if accuracy:
         lines.append("accuracy: " + ", ".join(f"{split} {share:.3f}" for split, share in accuracy.items()))
     if error := manifest.notes.get("precision_error"):

@@ -103,6 +103,14 @@ def decode_colors(data: bytes, mode: str | None, channels: int, max_pixels: int 
     return _decoded(data, max_pixels, converted)
 
 
+def scaled_grey(values: np.ndarray) -> Image.Image:
+    """Return grey values (H, W) float32 as an 8-bit picture, scaled as a file's of 32 bits are.
+
+    ValueError where some are not finite.
+    """
+    return _to_8_bits(Image.fromarray(values), "TIFF")
+
+
 def depth_max(most: float) -> int:
     """The white of 16-bit values that go up to `most`: of the smallest of DEPTHS that holds it."""
     return next((2**bits - 1 for bits in DEPTHS if most < 2**bits), SIXTEEN_BITS)

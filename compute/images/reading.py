@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compute.images.decoding import MAX_PIXELS, PNG_END, decode, decode_colors, depth_max
+from compute.images.decoding import MAX_PIXELS, PNG_END, decode, decode_colors, depth_max, scaled_grey
 from compute.images.formats import arrays, deep_png, tiff
 from compute.images.raster import LEVELS, PAGES, Photograph, Raster, false_color
 
@@ -16,6 +16,9 @@ PICTURE_MODES = {1: "L", 3: "RGB"}
 """What a network of so many channels takes of a picture, where nothing else is declared."""
 
 ALPHA = {"LA": "L", "RGBA": "RGB"}
+ODD_TYPES = tuple(map(np.dtype, ("f2", "f8", "u8", "i8")))
+"""Of grey values that TIFF files have and Pillow has no mode for."""
+
 LUMA = (0.299, 0.587, 0.114)
 """Of red, green and blue in grey, as in Pillow (ITU-R 601)."""
 
@@ -215,8 +218,30 @@ def _check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 def _picture(data: bytes, form: Form, max_pixels: int) -> Photograph:
     if form.mode in ("L", "RGB"):
-        return decode(data, max_pixels)
+        grey = _grey_of_odd_depth(data, max_pixels)
+        return decode(data, max_pixels) if grey is None else grey
     return decode_colors(data, form.mode, form.channels, max_pixels)
+
+
+def _grey_of_odd_depth(data: bytes, max_pixels: int) -> Photograph | None:
+    """The picture of a TIFF file of one value a pixel whose type Pillow has no mode for; None of other files.
+
+    It is scaled as those that Pillow reads are. ValueError where it is packed in a way that isn't read here.
+    """
+    page = next(tiff.pages(data), None) if tiff.is_tiff(data) else None
+    if (
+        page is None
+        or page.dtype is None
+        or page.samples != 1
+        or page.dtype.newbyteorder("=") not in ODD_TYPES
+    ):
+        return None
+    _check_pixels(page.width, page.height, max_pixels)
+    kind = f"a TIFF file of {page.dtype.newbyteorder('=')} values"
+    if page.compression not in tiff.UNPACKED:
+        raise ValueError(f"{kind}, packed by compression {page.compression}, is not read")
+    values = page.values()[..., 0].astype(np.float32)
+    return scaled_grey(-values if page.photometric == tiff.INVERTED else values)
 
 
 def _ends(values: np.ndarray, form: Form) -> tuple[float, float]:

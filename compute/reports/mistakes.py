@@ -135,8 +135,14 @@ def confusion_report(run: Run, split: str = "", ids: Ids = None, where: str = ""
         )
     images = labelled(run, split, ids, where)
     counts, rows, cols = confusion_counts(images, run.class_names)
-    right = pc.sum(images["correct"]).as_py() or 0
-    numbers = {"split": split or "all", "images": len(images), "right": right, "share": right / len(images)}
+    right, judged = pc.sum(images["correct"]).as_py() or 0, pc.count(images["correct"]).as_py()
+    numbers = {
+        "split": split or "all",
+        "images": len(images),
+        "judged": judged,  # those whose label the network knows
+        "right": right,
+        "share": right / judged if judged else None,
+    }
     numbers["most_confused"] = _most_confused_pairs(counts, rows, cols)
     return Report(
         {"exhibit": "confusion", "split": split, **of_ids(ids), **of_where(where), **of_run(run)},

@@ -11,20 +11,21 @@ are checked for equality before time is taken; runs alternate in one process, wa
 import argparse
 import statistics
 from collections.abc import Callable
+from importlib.util import find_spec
 from time import perf_counter, process_time
 
 import torch
-from captum.attr import Occlusion
 from torch import nn
 
 from compute.images.preprocessing import Preprocessing
-from compute.models.architectures.architecture import RANDOM
-from compute.models.architectures.efficientnet_lite0 import EFFICIENTNET_LITE0, efficientnet_lite0
+from compute.models.architectures.efficientnet_lite0 import efficientnet_lite0
 from compute.models.model import Model
+from compute.models.naming import EFFICIENTNET_LITE0, RANDOM
 from compute.occlusion.incremental import IncrementalInference, folded_logits
 from compute.occlusion.maps import windows
 from compute.occlusion.passes import DensePass, IncrementalPass, ProvedPass, choose_pass, every_logit
 from compute.runtime.vision import models
+from tests.benchmarks.one_pass import CPU, tolerance
 from tests.benchmarks.reporting.report import RESULTS, alternately, load, read, seconds, spread, write
 
 SIZE, PATCH, STRIDE, TARGET = 224, 32, 16, 3
@@ -39,7 +40,8 @@ ROUNDS = {
     "convnext_tiny": 2,
     EFFICIENTNET_LITE0: 3,
 }
-CAPTUM_BATCHES, DENSE_BATCHES = (1, 4, 8, 16), (4, 8, 16)
+BATCHES = {False: (4, 8, 16), True: (16, 64, 256)}
+"""Among which the best is looked for, on a CPU and on a GPU."""
 SAMPLE = 2
 """Of the windows along each axis, every second finds the best batch."""
 
@@ -54,6 +56,9 @@ COLUMNS = (
     "way",
     "error / std of logits",
 )
+HAS_CAPTUM = find_spec("captum") is not None
+ABSENT = "–"
+"""In the row of a comparison without Captum."""
 CLOCKS = {"wall": perf_counter, "cpu": process_time}
 CLOCK_NAMES = {"wall": "wall time", "cpu": "CPU time of the process, since others used the machine too"}
 
@@ -64,6 +69,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     args = parser.parse_args()
+    if not HAS_CAPTUM:
+        parser.error("Captum is not installed: pip install -r requirements.txt -c constraints.txt")
     torch.set_num_threads(args.threads)
     measured = {}
     for name in args.networks:
@@ -92,39 +99,50 @@ def keep(measured: dict[str, dict]) -> None:
     write("occlusion", "Occlusion maps", COLUMNS, rows, notes, details, load=mean_load)
 
 
-def compared(name: str, clock: Callable[[], float]) -> tuple[list[str | float], dict]:
-    """One network's row of the table, and its times."""
+def compared(
+    name: str,
+    clock: Callable[[], float],
+    device: torch.device = CPU,
+    stride: int = STRIDE,
+    rounds: int | None = None,
+) -> tuple[list[str | float], dict]:
+    """One network's row of the table, and its times; without Captum where it isn't installed.
+
+    clock: see `report.waiting_for`
+    stride: of which SIZE - PATCH is a multiple
+    rounds: the network's own of `ROUNDS` where left out
+    """
     torch.manual_seed(0)
     module = network(name)
+    image, starts = torch.randn(1, 3, SIZE, SIZE).to(device), windows(SIZE, PATCH, stride)
     model = Model(
-        module, Preprocessing((SIZE, SIZE), None, (0, 0, 0), (1, 1, 1)), map(str, range(1000)), name
+        module, Preprocessing((SIZE, SIZE), None, (0, 0, 0), (1, 1, 1)), map(str, range(1000)), name, device
     )
-    image, starts = torch.randn(1, 3, SIZE, SIZE), windows(SIZE, PATCH, STRIDE)
     way = choose_pass(model, (SIZE, SIZE), (starts, starts), PATCH)
-    loop = best_dense(model, image, clock)
-    batch = best_captum(module, image, clock)
+    loop = best_dense(model, image, starts, clock)
     expected, found = one_by_one(model, image, starts), logits(way, image, len(starts))
     error = ((found - expected).abs().max() / expected.std()).item()
-    spread_out = attribution(module(image)[0, TARGET] - expected[0, :, :, TARGET], starts)
-    difference = (captum(module, image, batch, STRIDE)[0, 0] - spread_out).abs().max() / expected.std()
-    if max(error, difference) > 1e-4:
-        raise ValueError(
-            f"{name}: logits differ by {error:.1e} of their std, from Captum's by {difference:.1e}"
-        )
-    taken = alternately(
-        {
-            "ours": lambda: logits(way, image, len(starts)),
-            "dense": lambda: logits(loop, image, len(starts)),
-            "captum": lambda: captum(module, image, batch, STRIDE),
-        },
-        ROUNDS.get(name, 3),
-        clock,
-    )
-    ours, dense, peer = (statistics.median(each) for each in taken.values())
+    if error > tolerance(device):
+        raise ValueError(f"{name}: logits differ by {error:.1e} of their std")
+    runs: dict[str, Callable[[], object]] = {
+        "ours": lambda: logits(way, image, len(starts)),
+        "dense": lambda: logits(loop, image, len(starts)),
+    }
+    batch = best_captum(module, image, stride, clock) if HAS_CAPTUM else None
+    if batch is not None:
+        spread_out = attribution(module(image)[0, TARGET].cpu() - expected[0, :, :, TARGET], starts)
+        theirs = captum(module, image, batch, stride)[0, 0].cpu()
+        if (off := float((theirs - spread_out).abs().max() / expected.std())) > tolerance(device):
+            raise ValueError(f"{name}: Captum's logits differ by {off:.1e} of their std")
+        runs["captum"] = lambda: captum(module, image, batch, stride)
+    taken = alternately(runs, rounds or ROUNDS.get(name, 3), clock)
+    ours, dense, *peer = (statistics.median(each) for each in taken.values())
     quick = way.quick if isinstance(way, ProvedPass) else way
     limit = 1 / quick.inference.share if isinstance(quick, IncrementalPass) else 1.0
     said = way.way.split()[0].rstrip(",")
-    row = [name, *map(spread, taken.values()), dense / ours, peer / ours, limit, said, f"{error:.1e}"]
+    spreads, beyond = [spread(each) for each in taken.values()], [each / ours for each in peer]
+    absent = [] if peer else [ABSENT]
+    row = [name, *spreads, *absent, dense / ours, *beyond, *absent, limit, said, f"{error:.1e}"]
     return row, {**taken, "captum_batch": batch, "dense_batch": loop.batch, "way": way.way}
 
 
@@ -148,7 +166,7 @@ def one_by_one(model: Model, image: torch.Tensor, starts: tuple[int, ...]) -> to
             for x in starts:
                 hidden = image.clone()
                 hidden[:, :, y : y + PATCH, x : x + PATCH] = 0
-                scores.append(model.module(hidden)[0])
+                scores.append(model.module(hidden)[0].cpu())
     return torch.stack(scores).unflatten(0, (len(starts), len(starts)))[None]
 
 
@@ -162,9 +180,10 @@ def attribution(drops: torch.Tensor, starts: tuple[int, ...]) -> torch.Tensor:
     return total / covered
 
 
-def best_dense(model: Model, image: torch.Tensor, clock: Callable[[], float]) -> DensePass:
+def best_dense(
+    model: Model, image: torch.Tensor, starts: tuple[int, ...], clock: Callable[[], float]
+) -> DensePass:
     """Our dense loop over all windows, at the batch that is quickest for some of them."""
-    starts = windows(SIZE, PATCH, STRIDE)
     program = IncrementalInference(model.network, starts, starts, PATCH).program
 
     def loop(starts: tuple[int, ...], batch: int) -> DensePass:
@@ -174,22 +193,25 @@ def best_dense(model: Model, image: torch.Tensor, clock: Callable[[], float]) ->
         )
 
     some = starts[::SAMPLE]
-    return loop(
-        starts, quickest(DENSE_BATCHES, lambda batch: logits(loop(some, batch), image, len(some)), clock)
-    )
+    batches = BATCHES[image.device.type != "cpu"]
+    return loop(starts, quickest(batches, lambda batch: logits(loop(some, batch), image, len(some)), clock))
 
 
-def best_captum(module: torch.nn.Module, image: torch.Tensor, clock: Callable[[], float]) -> int:
-    return quickest(CAPTUM_BATCHES, lambda batch: captum(module, image, batch, SAMPLE * STRIDE), clock)
+def best_captum(module: torch.nn.Module, image: torch.Tensor, stride: int, clock: Callable[[], float]) -> int:
+    batches = (1, *BATCHES[image.device.type != "cpu"])
+    return quickest(batches, lambda batch: captum(module, image, batch, min(SAMPLE * stride, PATCH)), clock)
 
 
 def quickest(batches: tuple[int, ...], work: Callable[[int], object], clock: Callable[[], float]) -> int:
-    """The batch that takes the least time."""
+    """The batch that takes the least time, once everything is warm."""
+    work(batches[0])
     return min(batches, key=lambda batch: seconds(lambda: work(batch), clock))
 
 
 def captum(module: torch.nn.Module, image: torch.Tensor, batch: int, stride: int) -> torch.Tensor:
-    """Captum's map of one class; SIZE - PATCH is a multiple of STRIDE, so its windows are ours."""
+    """Captum's map of one class; SIZE - PATCH is a multiple of the stride, so its windows are ours."""
+    from captum.attr import Occlusion
+
     with torch.inference_mode():
         return Occlusion(module).attribute(
             image, (3, PATCH, PATCH), (3, stride, stride), target=TARGET, perturbations_per_eval=batch

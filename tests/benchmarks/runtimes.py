@@ -24,7 +24,7 @@ from compute.network.folded import channels_last
 from compute.network.layers.streamed import reading_program
 from compute.network.traced import LOGITS, TracedNetwork
 from compute.pipeline.stages.feature_map_statistics import map_statistics
-from tests.benchmarks.one_pass import CLOCKS, NETWORKS, TOLERANCE, a_model, a_module
+from tests.benchmarks.one_pass import CLOCKS, CPU, NETWORKS, a_model, a_module, tolerance
 from tests.benchmarks.reporting import report
 
 COLUMNS = ("network", "runtime", "bare ms an image", "read ms", "PyTorch / it, bare", "PyTorch / it, read")
@@ -99,7 +99,7 @@ def compared(name: str, rounds: int, clock) -> tuple[list[list], dict]:
     with torch.inference_mode():
         expected = module(batches[0])
         for way, run in made.items():
-            if (error := float((run(batches[0]) - expected).abs().max() / expected.std())) > TOLERANCE:
+            if (error := float((run(batches[0]) - expected).abs().max() / expected.std())) > tolerance(CPU):
                 raise ValueError(f"{name} in {way}: the scores differ by {error:.1e} standard deviations")
         runs = {way: (lambda run=run: [run(batch) for batch in batches]) for way, run in made.items()}
         taken = report.alternately(runs, rounds, clock)

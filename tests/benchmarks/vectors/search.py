@@ -17,8 +17,9 @@ from sklearn.neighbors import NearestNeighbors
 from compute.analysis.search import ExactSearch
 from compute.neighbors.blocks import BlockSearch
 from tests.benchmarks.reporting import report
+from tests.benchmarks.vectors.points import WIDTH, drawn
 
-WIDTH, NEAREST, ROUNDS, QUERIES = 512, 20, 15, 8
+NEAREST, ROUNDS, QUERIES = 20, 15, 8
 SIZES = {50_000: 10, 500_000: 80}
 """Vectors, and the target in milliseconds."""
 
@@ -67,15 +68,6 @@ def graph_note() -> str:
 
 def scikit(vectors: np.ndarray, k: int) -> object:
     return NearestNeighbors(n_neighbors=k + 1, metric="cosine", algorithm="brute").fit(vectors).kneighbors()
-
-
-def drawn(number: int, seed: int = 0) -> np.ndarray:
-    """(number, WIDTH) vectors like features after a ReLU: around 40 centres, none below 0."""
-    centres = np.random.default_rng(2).standard_normal((40, WIDTH), np.float32)
-    random = np.random.default_rng(seed)
-    vectors = random.standard_normal((number, WIDTH), np.float32)
-    vectors += centres[random.integers(40, size=number)]
-    return np.maximum(vectors, 0, out=vectors)
 
 
 if __name__ == "__main__":

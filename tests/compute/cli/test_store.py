@@ -69,7 +69,7 @@ def test_a_store_of_ones_own_network_and_images(here, capsys):
         "problems",
     }
     lines = capsys.readouterr().out.splitlines()
-    assert "6 images, 1 of them unreadable" in lines[-3]
+    assert "6 images, 1 unreadable" in lines[-3]
     assert lines[-2].startswith("accuracy: all 0.") and lines[-1].endswith("make dashboard STORES=out")
     assert verify("out") == []
 

@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from compute.images.formats import arrays, deep_png, tiff
+from compute.images.reading import Form, read
 
 RNG = np.random.default_rng(0)
 BANDS = RNG.integers(0, 4096, (37, 53, 7), dtype=np.uint16)
@@ -168,3 +169,27 @@ class TestArrays:
         monkeypatch.setattr(arrays, "MAX_BYTES", 1000)
         with pytest.raises(ValueError, match="more than 1,000"):
             arrays.array(npy(BANDS))
+
+
+def plain_tiff(values):
+    """A TIFF file of one value a pixel."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, photometric="minisblack")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "u4", "i4", "u8", "i8"])
+def test_grey_tiff_files_of_every_depth_are_one_picture(kind):
+    values = np.arange(64).reshape(8, 8) * 4
+    for form in (Form(1), Form(3)):
+        picture = read(plain_tiff(values.astype(kind)), form)
+        assert np.array_equal(np.asarray(picture.convert("L")), values)
+
+
+def test_decimal_numbers_up_to_one_are_the_whole_range():
+    values = np.linspace(0, 1, 64).reshape(8, 8)
+    shades = [np.asarray(read(plain_tiff(values.astype(kind)), Form(1)), int) for kind in ("f4", "f8", "f2")]
+    assert shades[0].min() == 0 and shades[0].max() == 255
+    assert np.abs(shades[0] - shades[1]).max() == 0 and np.abs(shades[0] - shades[2]).max() <= 1
+    with pytest.raises(ValueError, match="not finite"):
+        read(plain_tiff(np.full((4, 4), np.nan)), Form(3))

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from compute.__main__ import main
+from compute.reports.mistakes import confusion_report
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify
 
@@ -128,3 +129,17 @@ def test_images_that_were_moved_are_found_at_their_new_place(tmp_path, capsys):
     assert main(["store", *options, *store]) == 0
     spec = Store(tmp_path / "out").open().manifest.model["spec"]
     assert spec["model"] == f"{tmp_path}/other.py:net" and verify(tmp_path / "out") == []
+
+
+def test_labels_that_the_network_does_not_know_are_judged_by_nobody(tmp_path):
+    """The command's confusion matrix, the manifest and the table have one accuracy."""
+    folder = tmp_path / "images"
+    for label, color in (("a", (200, 9, 9)), ("b", (9, 9, 200)), ("unknown", (9, 200, 9))):
+        (folder / label).mkdir(parents=True)
+        for number in range(2):
+            plain((*color[:2], color[2] + number)).save(folder / label / f"{number}.png")
+    (tmp_path / "classes.txt").write_text("a\nb\n")
+    run = build(folder, "--stages", "activations", "--classes", str(tmp_path / "classes.txt"))
+    numbers = confusion_report(run).numbers
+    assert (numbers["images"], numbers["judged"]) == (6, 4)
+    assert numbers["share"] == pytest.approx(run.manifest.model["accuracy"]["all"])
