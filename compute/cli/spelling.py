@@ -37,7 +37,7 @@ def check(args: argparse.Namespace, command: Mapping[str, Any]) -> None:
     for name, bounds in command["parameters"].items():
         check_bounds(name, said[name], bounds)
     check_out(said.get("out"))
-    if said.get("store") is not None:
+    if _is_no_folder(said.get("store")):
         importlib.import_module("featurestore.places").place(args.store)
     if "device" in said:
         check_device(args.device)
@@ -47,6 +47,11 @@ def check(args: argparse.Namespace, command: Mapping[str, Any]) -> None:
         _check_new_store(args)
     elif "store" in said:
         _check_store(args)
+
+
+def _is_no_folder(store: str | None) -> bool:
+    """Whether a store is an address or nothing: only then is Arrow worth its import here."""
+    return store is not None and (not store.strip() or "://" in store)
 
 
 def check_out(out: str | None) -> None:

@@ -1,7 +1,10 @@
 """Two runs over the same images, and all that is measured between them; what was made once is kept."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +25,8 @@ PATCHES = 9
 
 COLORS = ("label", "kind", "moved")
 """What aligned maps are coloured by."""
+
+Made = TypeVar("Made")
 
 PREDICTION_COLUMNS = ("image_id", "label", "predicted", "probability")
 
@@ -93,6 +98,12 @@ class Compared:
         """Return both runs, the first one first."""
         return self.run, self.other
 
+    def _of_both(self, made: Callable[[Run], Made]) -> tuple[Made, Made]:
+        """Make something of each run, side by side."""
+        with ThreadPoolExecutor(2) as pool:
+            first, other = pool.map(made, self.runs)
+        return first, other
+
     def have(self, *tables: str) -> bool:
         """Return whether both runs have these tables."""
         return all(set(tables) <= set(run.tables()) for run in self.runs)
@@ -100,12 +111,12 @@ class Compared:
     @cached_property
     def matched(self) -> Match:
         """Match the images of the two runs by the SHA-256 of their files."""
-        return comparison.match(*(each.table("images", ["sha256"])["sha256"] for each in self.runs))
+        return comparison.match(*self._of_both(lambda run: run.table("images", ["sha256"])["sha256"]))
 
     @cached_property
     def predictions(self) -> pa.Table:
         """Return one row a shared image: what both networks predict, and what became of the prediction."""
-        mine, theirs = (_predictions(each) for each in self.runs)
+        mine, theirs = self._of_both(_predictions)
         return comparison.compare_predictions(mine, theirs, self.matched, self._classes)
 
     @cached_property
@@ -131,12 +142,13 @@ class Compared:
     @cached_property
     def neighbor_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each shared image's feature neighbours in both runs, as rows of the match."""
-        columns = ("image_id", "rank", "neighbor_id")
-        mine, theirs = (each.select("neighbors", "feature", columns=columns) for each in self.runs)
-        return (
-            comparison.neighbor_rows(mine, self.matched),
-            comparison.neighbor_rows(theirs, self.matched, True),
-        )
+        columns, matched = ("image_id", "rank", "neighbor_id"), self.matched
+
+        def rows(run: Run) -> np.ndarray:
+            found = run.select("neighbors", "feature", columns=columns)
+            return comparison.neighbor_rows(found, matched, run is self.other)
+
+        return self._of_both(rows)
 
     def neighbor_overlap(self, k: int) -> Overlap:
         """Return how many of the `k` nearest images of each shared image are the same in both runs."""
@@ -174,8 +186,8 @@ class Compared:
 
     def moved(self, method: str) -> Moved:
         """Lay the two maps of a method upon each other; ValueError where they share fewer than two images."""
-        here = _places(self.run, method)[self.matched.ids]
-        there = _places(self.other, method)[self.matched.other_ids]
+        here, there = self._of_both(lambda run: _places(run, method))
+        here, there = here[self.matched.ids], there[self.matched.other_ids]
         shown = np.isfinite(here).all(1) & np.isfinite(there).all(1)
         if shown.sum() < 2:
             raise ValueError(f"the maps by {method} show {shown.sum()} images in common; two are needed")
