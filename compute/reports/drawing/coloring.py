@@ -133,7 +133,9 @@ def coloring(run: Run, column: str) -> Coloring:
 
 def _scale(column: str, numbers: np.ndarray, unit: str = "") -> Coloring:
     known = numbers[np.isfinite(numbers)]
-    if unit == SHARE or not known.size:
+    if not known.size:
+        return Coloring(column, numbers, ())  # a scale would be made up
+    if unit == SHARE:
         return Coloring(column, numbers)
     low, high = (np.quantile(known, (TAIL, 1 - TAIL)) + 0.0).tolist()
     clipped = bool(known.min() < low or known.max() > high)

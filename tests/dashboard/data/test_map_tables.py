@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from compute.reports.drawing.coloring import COLOR_COLUMNS, TOP5, color_title, coloring
+from compute.reports.drawing.coloring import COLOR_COLUMNS, TOP5, _scale, color_title, coloring
 from compute.reports.mistakes import class_table
 from dashboard.data.image_search import search, terms
 from dashboard.server.routes.of_runs import make_routes
@@ -156,3 +156,8 @@ def test_class_table_counts_by_class():
 def test_class_table_of_nothing_is_empty():
     columns = {"label": pa.string(), "predicted": pa.string(), "loss": pa.float32()}
     assert len(class_table(pa.schema(columns).empty_table(), ("cat",))) == 0
+
+
+def test_a_column_without_values_has_no_scale():
+    made = _scale("loss", np.full(3, np.nan, np.float32), "nat")
+    assert made.categories == () and made.hues == ()
