@@ -80,6 +80,11 @@ def logged(what: str) -> str:
     return f"something went wrong in the program; the server's log has it as error {number}"
 
 
+def counted(number: int, noun: str = "image") -> str:
+    """Return a number of things in words: 1 image, 1,000 images."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def percent(share: float) -> str:
     """Return a share in percent, with as many digits as tell it from all of it: 97%, 99.98%, >99.99%.
 

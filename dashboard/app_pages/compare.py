@@ -8,7 +8,7 @@ from dashboard.data import comparison, partners, runs
 from dashboard.data.comparison import Pair
 from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, summary
 from dashboard.sections.compare.shared_images import turn_back
-from dashboard.text import plain
+from dashboard.text import counted, plain
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 from dashboard.widgets.download_menu import download_menu
@@ -110,7 +110,7 @@ def _described(store: str, fingerprint: str) -> str:
     right = (model.get("accuracy") or {}).get("all")
     parts = [
         str(model.get("name", "network")),
-        f"{manifest.images['count']:,} images" if "count" in manifest.images else "",
+        counted(manifest.images["count"]) if "count" in manifest.images else "",
         "" if right is None else f"{right:.1%} right",
         runs.when_made(run),
         fingerprint[:6],

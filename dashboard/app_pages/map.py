@@ -14,7 +14,7 @@ from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections import map
-from dashboard.text import MAP_NAMES, map_name, plain
+from dashboard.text import MAP_NAMES, counted, map_name, plain
 from dashboard.views import binding
 from dashboard.views.definitions import MapView, MistakesView
 from dashboard.views.navigation import link
@@ -131,7 +131,7 @@ def _quality(opened: Opened[MapView]) -> None:
         _measures(opened, found)
     there = "problems" in opened.run.tables()
     if there and (unread := len(runs.table(opened.run, "problems", ("image_id",)))):
-        st.caption(f"{unread:,} images could not be read, so they are not on the map.")
+        st.caption(f"Not on the map: {counted(unread)} that could not be read.")
 
 
 @st.cache_data(max_entries=64, hash_funcs=runs.BY_FOLDER, show_spinner=False)
@@ -185,7 +185,7 @@ def _selecting(store: str, image_ids: np.ndarray) -> Callable[[], None]:
 def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:
     view = opened.view
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{len(chosen):,} images selected", anchor=False)
+        st.subheader(f"{counted(len(chosen))} selected", anchor=False)
         link(MistakesView(view.store, view.run, selection=view.selection), "Their mistakes")
         st.button("Clear", icon=":material/close:", on_click=lambda: binding.change(MapView, selection=""))
     st.markdown(_summary(known(opened).select(["label", "predicted", "correct"]).take(pa.array(chosen))))

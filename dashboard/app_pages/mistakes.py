@@ -13,7 +13,7 @@ from dashboard.data.predictions import NOTHING_PREDICTED, predicts
 from dashboard.sections.mistakes.classes import classes
 from dashboard.sections.mistakes.column import column_choice, of_column
 from dashboard.sections.mistakes.disagreeing import disagreeing, label_choice
-from dashboard.text import percent, plain
+from dashboard.text import counted, percent, plain
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView
 from dashboard.widgets.download_menu import download_menu
@@ -90,7 +90,7 @@ def _of_selection(opened: Opened[MistakesView], shown: Labelled) -> Labelled:
         return shown
     chosen = selections.read(opened.store, opened.run, opened.view.selection)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Of the **{len(chosen):,} images selected** on the map alone.", width="content")
+        st.markdown(f"Of the **{counted(len(chosen))} selected** on the map alone.", width="content")
         st.button(
             "All images",
             icon=":material/close:",
@@ -125,7 +125,7 @@ def _wrong(opened: Opened[MistakesView], shown: Labelled) -> None:
     if not len(images):
         st.caption("There is no such image.")
         return
-    st.caption(f"{len(images):,} images, those of the greatest loss first. A click opens the image.")
+    st.caption(f"{counted(len(images))}, those of the greatest loss first. A click opens the image.")
     losses = [f"loss {loss:.2f}" for loss in images["loss"].to_pylist()]
     wall(
         opened,
@@ -166,7 +166,7 @@ def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
     if not len(images):
         st.caption("There is no such image.")
         return
-    st.caption(f"{len(images):,} images, the {order} sure ones first. A click opens the image.")
+    st.caption(f"{counted(len(images))}, the {order} sure ones first. A click opens the image.")
     wall(
         opened,
         images["image_id"].to_numpy(),

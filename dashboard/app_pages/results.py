@@ -7,7 +7,7 @@ import streamlit as st
 from compute.methods import METHODS
 from dashboard.data import runs as data
 from dashboard.jobs.result_store import Entry, ResultCache, results
-from dashboard.text import plain, reason, sentence
+from dashboard.text import counted, plain, reason, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ResultsView
 from dashboard.views.link_html import linked_picture
@@ -90,7 +90,8 @@ def _controls(cache: ResultCache, entries: list[Entry]) -> None:
             return
         with st.popover("Remove all", icon=":material/delete_sweep:"):
             st.caption("Links to them go on working: they compute the results again.")
-            st.button(f"Remove {len(entries):,} results", type="primary", on_click=lambda: _try(cache.clear))
+            all_of_them = counted(len(entries), "result")
+            st.button(f"Remove {all_of_them}", type="primary", on_click=lambda: _try(cache.clear))
 
 
 def _turn_back() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from compute.reports.drawing import palettes
-from dashboard.text import one_line
+from dashboard.text import counted, one_line
 
 LEAST = 0.5
 """Percent of the chart's height that a bar of the histogram has at least where its bin is not empty."""
@@ -77,15 +77,15 @@ def histogram(
     edges = np.linspace(low, high, len(counts) + 1)
     most = max(counts, default=0) or 1
     columns = "".join(
-        f'<span title="{edge:{number}} to {end:{number}}: {count:,} images">'
+        f'<span title="{edge:{number}} to {end:{number}}: {counted(count)}">'
         f'<i style="height: {_height(count, most):.2f}%; background: {palettes.BAR}"></i></span>'
         for count, edge, end in zip(counts, edges, edges[1:], strict=False)
     )
     ends = "".join(f"<small>{value:{number}}</small>" for value in (low, (low + high) / 2, high))
-    said = f"{sum(counts):,} images from {low:{number}} to {high:{number}}, at most {most:,} in a bin"
+    said = f"{counted(sum(counts))} from {low:{number}} to {high:{number}}, at most {most:,} in a bin"
     st.html(
         f'<div class="histogram" role="img" aria-label="{_text(f"{alt}: {said}")}">'
-        f"<small>{most:,} images</small><div>{columns}</div><div>{ends}</div>"
+        f"<small>{counted(most)}</small><div>{columns}</div><div>{ends}</div>"
         f"<small>{_text(title)}</small></div>"
     )
 

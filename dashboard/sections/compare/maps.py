@@ -9,7 +9,7 @@ from dashboard.components import Camera, Frame, GridItem, ScatterEvents, scatter
 from dashboard.data import comparison, selections
 from dashboard.data.comparison import Moved, Pair
 from dashboard.sections.compare import image, shared_images
-from dashboard.text import map_name, plain
+from dashboard.text import counted, map_name, plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CompareView
 from dashboard.views.urls import MapAddresses
@@ -75,7 +75,7 @@ def _plots(pair: Pair, method: str, moved: Moved) -> None:
                 on_event=lambda events, frame=frame: _happened(view, events, frame, frames["here"]),
             )
     st.caption(
-        f"{len(moved.ids):,} images; residual {moved.aligned.residual:.3f} (0: the same map, 1: nothing in "
+        f"{counted(len(moved.ids))}; residual {moved.aligned.residual:.3f} (0: the same map, 1: nothing in "
         "common). The other map is moved, turned or mirrored, and scaled to the same spread; both plots show "
         "the same part of the plane. A lasso in one marks the same images in the other. t-SNE and UMAP lay "
         "out even the same features differently for another seed."

@@ -8,7 +8,7 @@ from compute.reports.compare.measures import PATCHES
 from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import predicts
-from dashboard.text import map_name, plain, sentence
+from dashboard.text import counted, map_name, plain, sentence
 
 UNRELATED = "what unrelated networks would have"
 
@@ -53,7 +53,7 @@ def _predictions(pair: Pair) -> Numbers:
         (
             "Predictions changed",
             f"{changed / len(predictions):.1%}" if len(predictions) else "–",
-            f"{changed:,} images",
+            counted(changed),
             "Share whose most probable class differs; classes are compared by name",
         ),
     ]

@@ -9,7 +9,7 @@ from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import predicts
 from dashboard.sections.compare import image, shared_images
-from dashboard.text import plain
+from dashboard.text import counted, plain
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 
@@ -38,7 +38,7 @@ def draw(pair: Pair) -> None:
     if not len(changed):
         image.show(pair)
         st.success(
-            f"Both networks predict the same class for all {len(predictions):,} images.",
+            f"Both networks predict the same class for all {counted(len(predictions))}.",
             icon=":material/check:",
         )
         return

@@ -12,7 +12,7 @@ from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import predicts
 from dashboard.sections.compare.numbers import numbers
-from dashboard.text import map_name, percent, plain
+from dashboard.text import counted, map_name, percent, plain
 from dashboard.widgets import figures
 
 ROW = 26
@@ -46,7 +46,7 @@ def _said_of_predictions(pair: Pair) -> Iterator[str]:
     predictions, scores = pair.compared.predictions, pair.compared.accuracies
     changed = pc.sum(pc.not_equal(predictions["kind"], "same")).as_py() or 0
     share = percent(changed / len(predictions)) if changed else "none"
-    yield f"the predicted class of **{share}** of {len(predictions):,} images changes"
+    yield f"the predicted class of **{share}** of {counted(len(predictions))} changes"
     if scores.count and scores.mine == scores.theirs:
         yield f"as many of the labelled ones are right, **{percent(scores.mine)}**"
     elif scores.count:

@@ -5,7 +5,7 @@ import streamlit as st
 from compute.reports.drawing.further_columns import is_numeric
 from dashboard.data import runs
 from dashboard.data.labelled_images import Labelled, condition, images_where, values_of
-from dashboard.text import plain, sentence
+from dashboard.text import counted, plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView
 from dashboard.widgets.header import Opened
@@ -62,7 +62,7 @@ def of_column(opened: Opened[MistakesView], shown: Labelled) -> Labelled:
     except ValueError as error:
         st.warning(sentence(error), icon=":material/filter_alt_off:")
         return shown
-    st.markdown(f"Of the **{len(chosen):,} images** with {plain(where)} alone.")
+    st.markdown(f"Of the **{counted(len(chosen))}** with {plain(where)} alone.")
     return shown.of(chosen)
 
 

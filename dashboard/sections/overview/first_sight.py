@@ -17,7 +17,7 @@ from dashboard.data.runs import BY_FOLDER
 from dashboard.findings.folder import findings
 from dashboard.findings.recheck import view_of
 from dashboard.sections.channels.classes import answered_most
-from dashboard.text import map_name, percent, plain
+from dashboard.text import counted, map_name, percent, plain
 from dashboard.views import urls
 from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView, FindingsView, MapView, MistakesView, OverviewView
@@ -66,7 +66,7 @@ def said_of(opened: Opened[OverviewView]) -> str:
     known = f" Right: {', '.join(right)}." if right else ""
     return (
         f"**Featurescope** shows what the network **{plain(run.manifest.model['name'])}** makes of "
-        f"{run.image_count:,} images: which ones it finds alike, what its channels answer to, and where it "
+        f"{counted(run.image_count)}: which ones it finds alike, what its channels answer to, and where it "
         f"errs.{known}"
     )
 
