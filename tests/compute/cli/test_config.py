@@ -118,9 +118,9 @@ def test_a_store_prints_the_options_that_make_it_again(config, capsys):
 @pytest.mark.parametrize(
     "said, expected, missing",
     [
-        (["CONFIG=a.toml"], '--config="a.toml"', "--model"),
-        (["CONFIG=a.toml", "MODEL=digits", "LIMIT=3"], '--model="digits"', "--images"),
-        (["MODEL=digits"], '--store="stores/digits" --device="auto"', "--config"),
+        (["CONFIG=a.toml"], "--config='a.toml'", "--model"),
+        (["CONFIG=a.toml", "MODEL=digits", "LIMIT=3"], "--model='digits'", "--images"),
+        (["MODEL=digits"], "--store='stores/digits' --device='auto'", "--config"),
     ],
 )
 def test_make_gives_its_own_defaults_without_a_file_alone(said, expected, missing):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -97,7 +98,15 @@ def pasted(command, folder):
     (folder / "python").chmod(0o755)
     (folder / ".installed").touch()
     ending = shlex.join([f"PY={folder}/python", f"VENV={folder}"])
+    # The tests may themselves run under make, which would then say in which folder it is.
+    environment = os.environ | {"MAKEFLAGS": "--no-print-directory"}
     done = subprocess.run(
-        f"{command} {ending}", shell=True, cwd=ROOT, capture_output=True, text=True, check=True
+        f"{command} {ending}",
+        shell=True,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
