@@ -190,7 +190,7 @@ def test_results_are_listed_opened_and_removed(copied, serve):
     assert pictures(opened) == pictures(shown) != []
     app = click(app, "Remove")
     assert app.metric[0].value == "1"
-    app = click(app, "Remove 1 results")
+    app = click(app, "Remove 1 result")
     assert app.metric[0].value == "0" and "No result is kept yet" in words(app)
     assert list((copied / "results").iterdir()) == []
 
