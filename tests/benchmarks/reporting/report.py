@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -42,18 +43,9 @@ class Report:
             raise ValueError(f"{len(bad[0])} cells in a row of {len(self.columns)} columns: {bad[0]}")
 
 
-def write(
-    name: str,
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str | float]],
-    notes: Sequence[str] = (),
-    details: Mapping[str, object] | None = None,
-    device: str | None = None,
-    load: float | None = None,
-) -> Path:
-    """Writes `results/<name>.json` with what `made` takes."""
-    return keep(name, made(title, columns, rows, notes, details, device, load))
+def write(name: str, *report: Any, **more: Any) -> Path:
+    """Write `results/<name>.json` of what `made` takes."""
+    return keep(name, made(*report, **more))
 
 
 def made(

@@ -117,6 +117,16 @@ def one(path: str, count: int, way: str, threads: int) -> dict[str, float | None
     return taken | {"recall": recall(points, graph), "memory": memory, "rounds": times}
 
 
+def apart(module: str, count: int, what: str) -> dict[str, float] | None:
+    """What `one` of a benchmark finds in a process of its own; None, with the reason said, where it fails."""
+    command = [sys.executable, "-m", module, *sys.argv[1:], "--one", str(count), what]
+    made = subprocess.run(command, capture_output=True, text=True)
+    if made.returncode:
+        print(f"{what} of {count:,}: {made.stderr.splitlines()[-1]}", file=sys.stderr)
+        return None
+    return json.loads(made.stdout.splitlines()[-1])
+
+
 def unit_points(path: str | Path, count: int) -> np.ndarray:
     """The first features at length 1, some at a time, so that none of it counts as the search's memory."""
     features = np.load(path, mmap_mode="r")[:count]
@@ -158,20 +168,9 @@ def main() -> None:
     rows = []
     for count in chosen.counts:
         for way in chosen.ways:
-            command = [
-                sys.executable,
-                "-m",
-                "tests.benchmarks.vectors.graphs",
-                *sys.argv[1:],
-                "--one",
-                str(count),
-                way,
-            ]
-            made = subprocess.run(command, capture_output=True, text=True)
-            if made.returncode:
-                print(f"{way} on {count:,} points: {made.stderr.splitlines()[-1]}", file=sys.stderr)
+            found = apart("tests.benchmarks.vectors.graphs", count, way)
+            if found is None:
                 continue
-            found = json.loads(made.stdout.splitlines()[-1])
             taken = (found["wall"], found["cpu"], f"{found['recall']:.4f}", found["memory"])
             rows.append([f"{count:,}", way, *taken, found.get("rounds", "–")])
             print(rows[-1], flush=True)

@@ -11,8 +11,6 @@ Memory is what the process held at most, with the features and the graph in it.
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from compute.neighbors.map_quality import quality
 from compute.pipeline.stages.embeddings import METHODS, Points, embed, principal_components
 from compute.runtime.threads import fixed_threads
 from tests.benchmarks.reporting import report
-from tests.benchmarks.vectors.graphs import ours, unit_points
+from tests.benchmarks.vectors.graphs import apart, ours, unit_points
 
 SEED = 0
 COLUMNS = ("images", "map", "wall s", "CPU s", "GB at most", "trustworthiness", "measured in s")
@@ -71,12 +69,9 @@ def main() -> None:
     for count in chosen.counts:
         graph_of(chosen.features, count, chosen.threads)
         for method in chosen.methods:
-            command = [sys.executable, "-m", "tests.benchmarks.vectors.maps", *sys.argv[1:]]
-            made = subprocess.run([*command, "--one", str(count), method], capture_output=True, text=True)
-            if made.returncode:
-                print(f"{method} of {count:,}: {made.stderr.splitlines()[-1]}", file=sys.stderr)
+            found = apart("tests.benchmarks.vectors.maps", count, method)
+            if found is None:
                 continue
-            found = json.loads(made.stdout.splitlines()[-1])
             values = (found[name] for name in ("wall", "cpu", "gb", "trust", "measured"))
             rows.append([f"{count:,}", method, *values])
             print(rows[-1], flush=True)
