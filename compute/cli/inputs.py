@@ -140,6 +140,8 @@ def read_file(name: str, target: Target) -> bytes:
         return target.images.read(name)
     except OSError as error:
         raise ValueError(f"no such file, nor an image of the store: {name!r}") from error
+    except ValueError as error:
+        raise ValueError(f"no such file: {name!r}; of the store's images: {error}") from error
 
 
 def needed_run(run: Run | None) -> Run:

@@ -4,6 +4,7 @@ give."""
 import argparse
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from PIL import Image
 
 from compute.__main__ import main
 from compute.cli import inputs, methods, reports
+from compute.cli.inputs import read_file
 from compute.cli.output import finite
 from compute.cli.reports import REPORTS
 from compute.images.pictures import picture, pixels, to_8_bit
@@ -464,3 +466,10 @@ def test_an_ascent_without_natural_images_says_so(compute, store):
         "ascend", "--store", store, "--model", "tiny.py:plain", "--natural", "5", "--target", never
     )
     assert code == 2 and f"no image of the store is predicted as {never!r}" in error
+
+
+@pytest.mark.parametrize("images", ["digits", "photographs"])
+def test_a_file_that_does_not_exist_is_said_to_be_none_of_embedded_images_too(images):
+    target = SimpleNamespace(run=object(), images=open_source(images))
+    with pytest.raises(ValueError, match=r"^no such file: 'nowhere\.png'; of the store's images: no image"):
+        read_file("nowhere.png", target)
