@@ -179,7 +179,7 @@ def main() -> None:
         f"{width} values a point, {GRAPH_NEIGHBORS} neighbours, {chosen.threads} threads; exact is scaled up."
     ]
     if chosen.write:
-        print(report.write("graphs", "A graph of all points' neighbours", COLUMNS, rows, notes))
+        print(report.write("vectors/graphs", "A graph of all points' neighbours", COLUMNS, rows, notes))
 
 
 if __name__ == "__main__":
