@@ -193,7 +193,7 @@ class Compared:
     @cached_property
     def cka(self) -> Cka:
         """Measure linear CKA between the features of both runs."""
-        mine, theirs = (vector_cache.features(each) for each in self.runs)
+        mine, theirs = self._of_both(vector_cache.features)
         wide = max(mine.shape[1], theirs.shape[1]) > WIDE
         rows = similarity.spread_sample(len(self.matched), CKA_WIDE_IMAGES if wide else CKA_IMAGES)
         mine, theirs = mine[self.matched.ids[rows]], theirs[self.matched.other_ids[rows]]
