@@ -27,7 +27,7 @@ from compute.runtime.progress import StageProgress
 from compute.runtime.threads import available_cores
 from featurestore.schemas import SCHEMA_VERSION
 
-PIPELINE_VERSION = 5
+PIPELINE_VERSION = 6
 """Raised when a stage computes something else than before from the same input."""
 
 LIBRARIES = (

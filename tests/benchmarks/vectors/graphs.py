@@ -128,12 +128,8 @@ def apart(module: str, count: int, what: str) -> dict[str, float] | None:
 
 
 def unit_points(path: str | Path, count: int) -> np.ndarray:
-    """The first features at length 1, some at a time, so that none of it counts as the search's memory."""
-    features = np.load(path, mmap_mode="r")[:count]
-    points = np.empty(features.shape, np.float32)
-    for start in range(0, count, SEARCHED):
-        points[start : start + SEARCHED] = normalised(features[start : start + SEARCHED])
-    return points
+    """The first features at length 1."""
+    return normalised(np.load(path, mmap_mode="r")[:count])
 
 
 def recall(points: np.ndarray, graph: Graph) -> float:
