@@ -47,6 +47,7 @@ def test_without_control_groups_the_cores_are_those_to_run_on(tmp_path):
     assert available_cores(tmp_path) == HERE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "spins"),
     [({}, SPINS), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "active"}, "30000000000")],
