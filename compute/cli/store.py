@@ -155,9 +155,23 @@ def run(args: argparse.Namespace) -> int:
         return 0
     else:
         manifest = build.build(job, args.store, progress, engine)
+    _map_features(args.store, manifest.fingerprint)
     for line in _summary(manifest, args.store):
         print(line)
     return 0
+
+
+def _map_features(store: str, fingerprint: str) -> None:
+    """Lay the features out for the dashboard, whose first visitor would wait for that.
+
+    Of a store on this machine: a bucket's are laid out where a dashboard reads them.
+    """
+    from featurestore import vector_cache
+    from featurestore.places import place
+    from featurestore.reader import Store
+
+    if isinstance(place(store), Path):
+        vector_cache.features(Store(store).open(fingerprint))
 
 
 def _part(args: argparse.Namespace) -> "Part | None":
