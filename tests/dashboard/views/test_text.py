@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dashboard.text import JOINER, one_line, percent, plain, sentence
+from dashboard.text import BREAK, choice_names, one_line, percent, plain, sentence
 from tests.support.page_app import unescaped
 
 NAMES = [
@@ -28,20 +28,20 @@ LATE = [
     r":[\w+/-]+:",
     r"(?<!\S)(<->|->|<-|--|>=|<=|~=)(?!\S)",
 ]
-"""What Streamlit's Markdown turns into links, icons and signs once escapes are read."""
+"""What Streamlit's Markdown makes links, icons and signs of in a text without a break."""
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_mark_is_escaped_and_nothing_is_lost(name):
     text = plain(name)
     assert unescaped(text) == name
-    assert re.fullmatch(rf"(\\.|[^\W_]|\s|[/@]|{JOINER})*", text)
+    assert re.fullmatch(rf"(\\.|[^\W_]|\s|[/@]|{re.escape(BREAK)})*", text)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_that_is_found_once_escapes_are_read(name):
-    read = re.sub(r"\\(.)", r"\1", plain(name))
-    assert [each for each in LATE if re.search(each, read, re.IGNORECASE)] == []
+    parts = [re.sub(r"\\(.)", r"\1", part) for part in plain(name).split(BREAK)]
+    assert [part for part in parts for each in LATE if re.search(each, part, re.IGNORECASE)] == []
 
 
 def test_no_character_turns_the_direction_or_breaks_the_line():
@@ -66,3 +66,13 @@ def test_line_ends_and_outer_spaces_go():
 def test_only_all_of_it_is_said_to_be_100_percent():
     said = {0.0: "0%", 0.974: "97%", 0.9951: "99.5%", 0.9998: "99.98%", 0.999999: ">99.99%", 1: "100%"}
     assert {share: percent(share) for share in said} == said
+
+
+def test_choices_are_called_apart_and_turn_no_direction():
+    options = ("", "any class", "\u202egnp.exe", "\u2066gnp.exe", "a  b", "a b", "any class (2)")
+    called = choice_names(options, lambda name: name or "any class")
+    assert [called(each) for each in options] == [
+        "any class", "any class (2)", "\ufffdgnp.exe", "\ufffdgnp.exe (2)", "a b", "a b (2)",
+        "any class (2) (2)",
+    ]  # fmt: skip
+    assert called("\u202eanother\none") == "\ufffdanother one"
