@@ -17,6 +17,9 @@ wrong` two different wrong classes, `changed` two classes of an image without a 
 `same` one class."""
 
 
+MOST_RANKS = 1000
+"""Of an image's neighbors, or a channel's patches; a table may be anybody's."""
+
 ROWS = 1 << 13
 """Lists that are compared at once: they stay in the cache."""
 
@@ -39,9 +42,9 @@ class Match:
     def rows(self, image_ids: np.ndarray, other: bool = False) -> np.ndarray:
         """Row (int32) of each image in this match, -1 for one that is not in it, and for -1; of any shape."""
         known = self.other_ids if other else self.ids
-        row = np.full(max(known.max(initial=-1), np.max(image_ids, initial=-1)) + 2, -1, np.int32)
+        row = np.full(known.max(initial=-1) + 2, -1, np.int32)
         row[known] = np.arange(len(known), dtype=np.int32)
-        return row[image_ids]
+        return row[np.minimum(image_ids, len(row) - 1)]
 
 
 def match(sha256: pa.ChunkedArray, other: pa.ChunkedArray) -> Match:
@@ -184,13 +187,21 @@ def ranked(table: pa.Table, of: str, column: str) -> tuple[np.ndarray, np.ndarra
     table: sorted by the columns `of`, whose list a row belongs to, and `rank`; `column` is what is listed
     """
     owner, rank, values = (table[name].to_numpy() for name in (of, "rank", column))
-    width = int(rank.max(initial=-1)) + 1
+    width = list_length(rank)
     if _are_whole_lists(owner, rank, width):
         return owner[::width], values.reshape(-1, width)
     owners, row = np.unique(owner, return_inverse=True)
     lists = np.full((len(owners), width), -1, values.dtype)
     lists[row, rank] = values
     return owners, lists
+
+
+def list_length(rank: np.ndarray) -> int:
+    """Return how long the longest of some lists is. ValueError for one longer than any that a store has."""
+    length = int(rank.max(initial=-1)) + 1
+    if length > MOST_RANKS:
+        raise ValueError(f"there is a rank of {length - 1:,}, and lists have at most {MOST_RANKS:,} ranks")
+    return length
 
 
 def _are_whole_lists(owner: np.ndarray, rank: np.ndarray, width: int) -> bool:

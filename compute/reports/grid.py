@@ -243,6 +243,11 @@ def _make_grid(run: Run, method: str, kind: str) -> Grid:
     table = run.grid(method, kind)
     row, col = (table[name].to_numpy() for name in ("row", "col"))
     shape = int(row.max()) + 1, int(col.max()) + 1
+    if shape[0] * shape[1] > len(table):
+        raise ValueError(
+            f"grid {method}, {kind} of run {run.fingerprint} names a cell in row {shape[0] - 1:,}, column "
+            f"{shape[1] - 1:,}, and has {len(table):,} cells in all"
+        )
     image_id = np.full(shape, EMPTY, np.int64)
     image_id[row, col] = table["image_id"].fill_null(EMPTY).to_numpy()
     distances = np.full((2, *shape), np.nan, np.float32)
