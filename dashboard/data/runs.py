@@ -29,8 +29,9 @@ from dashboard.settings import Settings, find_stores, stores_called
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
 from featurestore import vector_cache
+from featurestore.errors import Unavailable
 from featurestore.layout import CURRENT, MANIFEST, RUNS, check_fingerprint
-from featurestore.places import Place, beside, place
+from featurestore.places import Place, beside, place, version
 from featurestore.reader import Run, Store
 
 log = logging.getLogger(__name__)
@@ -112,18 +113,20 @@ def _made(store: str, fingerprint: str) -> str:
 
 def run_at(store: str, fingerprint: str) -> Run:
     """Open a run of the store at a path or address; anew once its images or its network were moved."""
-    where = place(store)
-    manifest = where / RUNS / check_fingerprint(fingerprint) / MANIFEST if isinstance(where, Path) else None
-    try:
-        written = manifest.stat().st_mtime_ns if manifest is not None else 0
-    except OSError:
-        written = 0
-    return _run_at(store, fingerprint, written)
+    named = store, fingerprint
+    # What can't be asked is as it was last.
+    with suppress(OSError, Unavailable):
+        _versions[named] = version(place(store) / RUNS / check_fingerprint(fingerprint) / MANIFEST)
+    return _run_at(*named, _versions.get(named, ""))
+
+
+_versions: dict[tuple[str, str], str] = {}
+"""Of the manifests of the runs that were opened, by store and fingerprint."""
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _run_at(store: str, fingerprint: str, written: int) -> Run:
-    """written: when its manifest was, which is a part of the cache's key."""
+def _run_at(store: str, fingerprint: str, version: str) -> Run:
+    """version: of its manifest, which is a part of the cache's key."""
     return Store(store).open(fingerprint)
 
 
