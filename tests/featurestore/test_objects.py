@@ -482,6 +482,16 @@ def test_a_run_that_the_kept_listing_lacks_is_looked_for(storage, there):
     assert store.open(RUN).fingerprint == RUN
 
 
+def test_an_answer_that_is_cut_off_is_no_server_that_is_away():
+    said = "AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 18, Transferred a partial file"
+    place = Connection("http://a.example").explained("s3://bucket/a")
+    with (
+        pytest.raises(Unavailable, match=r"a\.example sends is cut off .* nothing is known to be wrong"),
+        place,
+    ):
+        raise OSError(said)
+
+
 def test_a_silent_server_is_given_up(monkeypatch):
     import socket
 
