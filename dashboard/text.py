@@ -50,6 +50,14 @@ def plain(text: str) -> str:
     return BREAK.join(SPECIAL.sub(r"\\\1", part) for part in FOUND_LATE.split(one_line(text)))
 
 
+def command_line(command: str) -> str:
+    """Return a command line, as bash and zsh read it, in which what can't be seen stands by its number.
+
+    command: a line of `shlex.join`, which has such a character between single quotes.
+    """
+    return NOT_SHOWN.sub(lambda found: f"'$'\\u{ord(found[0]):04x}''", command)
+
+
 def choice_names(options: Iterable[Option], words: Callable[[Option], str] = str) -> Callable[[Option], str]:
     """Return what each option of a select box is called there: one line, and no two of them the same.
 

@@ -1,10 +1,13 @@
 """Names and other texts are escaped for Streamlit's Markdown."""
 
 import re
+import shlex
+import shutil
+import subprocess
 
 import pytest
 
-from dashboard.text import BREAK, choice_names, one_line, percent, plain, sentence
+from dashboard.text import BREAK, NOT_SHOWN, choice_names, command_line, one_line, percent, plain, sentence
 from tests.support.page_app import unescaped
 
 NAMES = [
@@ -66,6 +69,18 @@ def test_line_ends_and_outer_spaces_go():
 def test_only_all_of_it_is_said_to_be_100_percent():
     said = {0.0: "0%", 0.974: "97%", 0.9951: "99.5%", 0.9998: "99.98%", 0.999999: ">99.99%", 1: "100%"}
     assert {share: percent(share) for share in said} == said
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    "name", ["\u202egnp.exe", "it's \u2066a\nb", "plain", "$a_$ `c` \\u0041", "\x1b[31m"]
+)
+def test_a_command_line_shows_what_it_says_and_says_the_same(name):
+    line = command_line(shlex.join(["printf", "%s", name]))
+    assert NOT_SHOWN.search(line) is None
+    environment = {"LC_ALL": "C.UTF-8"}
+    done = subprocess.run(["bash", "-c", line], capture_output=True, env=environment, check=True)
+    assert done.stdout.decode() == name
 
 
 def test_choices_are_called_apart_and_turn_no_direction():
