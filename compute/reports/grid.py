@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from compute.images.encoding import opened
+from compute.images.encoding import MAX_THUMBNAIL_PIXELS, opened
 from compute.images.pictures import resized, to_8_bit
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.formats import PNG
@@ -62,7 +62,9 @@ class Sprites:
     @cached_property
     def max_level(self) -> int:
         """Return the level that shows the thumbnails at full size: 2^level pixels a side."""
-        side = max((min(opened(content).size) for content in self._encoded[:1]), default=1)
+        side = max(
+            (min(opened(content, MAX_THUMBNAIL_PIXELS).size) for content in self._encoded[:1]), default=1
+        )
         low, high = LEVELS
         return min(max(int(np.ceil(np.log2(side))), low), high)
 
@@ -270,7 +272,7 @@ def _decode(encoded: list[bytes], side: int, whole: bool) -> np.ndarray:
     """(n, side, side, 3) uint8; what is not square is cropped about its center, or all of it is fitted in."""
     squares = np.empty((len(encoded), side, side, 3), np.uint8)
     for index, content in enumerate(encoded):
-        picture = opened(content)
+        picture = opened(content, MAX_THUMBNAIL_PIXELS)
         if whole:
             squares[index] = to_8_bit(resized(np.asarray(picture.convert("RGB")) / np.float32(255), side))
             continue

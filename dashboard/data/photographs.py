@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from compute.images.decoding import DECODED, decode, decoded_size
-from compute.images.encoding import encoded
+from compute.images.encoding import MAX_THUMBNAIL_PIXELS, encoded
 from compute.images.preprocessing import Box
 from compute.images.raster import Photograph, shown
 from compute.reports.drawing.run_images import box_of, preprocessing_of
@@ -120,7 +120,7 @@ def stand_in(run: Run, image_id: int) -> tuple[Image.Image, float]:
 
     ValueError where the image could not be read when the run was made.
     """
-    image = decode(run.thumbnail(image_id))
+    image = decode(run.thumbnail(image_id), MAX_THUMBNAIL_PIXELS)
     return image, image.width / run.image(image_id)["width"]
 
 
