@@ -62,4 +62,8 @@ def version(path: Place) -> str:
 
 def open_source(path: Place) -> pa.NativeFile:
     """Open a file that is read all over; an object is fetched whole. OSError where there is none."""
-    return pa.OSFile(str(path)) if isinstance(path, Path) else pa.BufferReader(path.read_bytes())
+    if not isinstance(path, Path):
+        return pa.BufferReader(path.read_bytes())
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise OSError("it is no file")
+    return pa.OSFile(str(path))
