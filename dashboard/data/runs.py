@@ -5,9 +5,10 @@ Runs are told apart by their folder, which ends in the fingerprint.
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +36,8 @@ from featurestore.places import Place, beside, place, version
 from featurestore.reader import Run, Store
 
 log = logging.getLogger(__name__)
+
+Shown = TypeVar("Shown", bytes, np.ndarray)
 
 BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
 
@@ -174,10 +177,11 @@ def coloring(run: Run, column: str) -> Coloring:
     return coloring_of(run, column)
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def hits(run: Run, text: str) -> np.ndarray:
     """Return the image_ids (n,) that a search finds."""
-    return image_search.search(table(run, "images", image_search.COLUMNS), text)
+    return kept(
+        run, ("hits", text), lambda: image_search.search(table(run, "images", image_search.COLUMNS), text)
+    )
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Loading the network …")
@@ -223,6 +227,27 @@ def original(run: Run, image_id: int) -> bytes:
         content = read_original(run, image_id, source(run.manifest.images["spec"]))
         _originals().put(named, content)
     return content
+
+
+def kept(run: Run, what: Hashable, make: Callable[[], Shown]) -> Shown:
+    """Return what a page shows of a run: as it was made before, or made anew where there was no room for it.
+
+    what: tells it from all else of the run.
+    """
+    named = str(run.folder.resolve()), what
+    found = _shown().get(named)
+    if found is None:
+        found = make()
+        _shown().put(named, found)
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def _shown() -> KeptBytes[Any]:
+    def size(each: bytes | np.ndarray) -> int:
+        return each.nbytes if isinstance(each, np.ndarray) else len(each)
+
+    return KeptBytes(settings().share("pages"), size)
 
 
 @st.cache_resource(show_spinner=False)
