@@ -13,6 +13,10 @@ SCHEMA_VERSION = 1
 ROWS_PER_GROUP = 1000
 """Rows of a row group, the unit that a point look-up reads."""
 
+SHORT_ROWS = {"neighbors": 10, "embeddings": 10, "grids": 10}
+"""How many times as many rows a group has of tables with a few numbers a row. Each group has an entry in the
+manifest and a checksum a column: of a million images' lists they would cost more than the rows."""
+
 HISTOGRAM_BINS = 32
 
 PLACES = tuple(

@@ -24,7 +24,7 @@ from featurestore.files.atomic import make_folder, publish, remove_left_overs
 from featurestore.files.shard import describe, sha256
 from featurestore.layout import CURRENT, MANIFEST, parse_shard_file, run_folder, shard_file, table_of
 from featurestore.manifest import FileEntry, Manifest, read_manifest
-from featurestore.schemas import ROWS_PER_GROUP, SORT_KEYS, check_table, conform
+from featurestore.schemas import ROWS_PER_GROUP, SHORT_ROWS, SORT_KEYS, check_table, conform
 
 
 class RunWriter:
@@ -85,7 +85,8 @@ class RunWriter:
         name = shard_file(check_table(table), shard)
         rows = conform(table, rows)
         check_sorted(rows, SORT_KEYS[table], name)
-        publish(self.folder / name, lambda file: _write_parquet(rows, file))
+        group = ROWS_PER_GROUP * SHORT_ROWS.get(table, 1)
+        publish(self.folder / name, lambda file: _write_parquet(rows, group, file))
 
     def file(self, table: str, shard: int) -> Path:
         """Where a shard that is there lies on this machine."""
@@ -201,8 +202,8 @@ def _numpy(booleans: pa.BooleanArray) -> np.ndarray:
     return booleans.to_numpy(zero_copy_only=False)
 
 
-def _write_parquet(rows: pa.Table, file: BinaryIO) -> None:
-    """zstd-3, page checksums, about 1,000 rows a row group; dictionaries for words, not for numbers."""
+def _write_parquet(rows: pa.Table, group: int, file: BinaryIO) -> None:
+    """zstd-3, page checksums, `group` rows a row group; dictionaries for words, not for numbers."""
     words = [field.name for field in rows.schema if pa.types.is_string(field.type)]
     with pq.ParquetWriter(
         file,
@@ -213,7 +214,7 @@ def _write_parquet(rows: pa.Table, file: BinaryIO) -> None:
         use_dictionary=words,
     ) as parquet:
         if len(rows):
-            parquet.write_table(rows, row_group_size=ROWS_PER_GROUP)
+            parquet.write_table(rows, row_group_size=group)
 
 
 def _manifest(fingerprint: str, fields: Mapping[str, Any], files: Mapping[str, FileEntry]) -> Manifest:

@@ -10,7 +10,7 @@ the cube of their number. Above, it is solved from coarse to fine:
 
 No sweep makes it worse, and the same points always give the same cells. On maps of CIFAR-10 it ends within a
 few percent of the optimum (0.3 % in a full square), in a time that grows with the number of cells
-(tests/benchmarks/grid.py).
+(tests/benchmarks/building/grid.py).
 """
 
 import math

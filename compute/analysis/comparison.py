@@ -6,6 +6,7 @@ The run that is looked at comes first, the `other` one second; rows of a match a
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +40,17 @@ class Match:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @cached_property
+    def is_identity(self) -> bool:
+        """Whether both runs hold the same images in the same order, so that a row is an image_id."""
+        every = np.arange(len(self))
+        whole = not (self.only or self.other_only)
+        return whole and np.array_equal(self.ids, every) and np.array_equal(self.other_ids, every)
+
     def rows(self, image_ids: np.ndarray, other: bool = False) -> np.ndarray:
         """Row (int32) of each image in this match, -1 for one that is not in it, and for -1; of any shape."""
+        if self.is_identity:
+            return image_ids.astype(np.int32)
         known = self.other_ids if other else self.ids
         row = np.full(known.max(initial=-1) + 2, -1, np.int32)
         row[known] = np.arange(len(known), dtype=np.int32)
@@ -53,6 +63,9 @@ def match(sha256: pa.ChunkedArray, other: pa.ChunkedArray) -> Match:
     Of images that occur several times, the first goes to the first, the second to the second, and so on. An
     image without a hash (it was not found) has no partner.
     """
+    if sha256.equals(other):
+        ids = np.flatnonzero(sha256.is_valid().to_numpy())
+        return Match(ids, ids, len(sha256) - len(ids), len(sha256) - len(ids))
     names = pc.unique(pa.chunked_array([*sha256.chunks, *other.chunks], pa.string()).drop_null())
     keys, other_keys = (_occurrences(pc.index_in(each, names)) for each in (sha256, other))
     first, second = _pairs(keys, other_keys)
@@ -187,11 +200,11 @@ def ranked(table: pa.Table, of: str, column: str) -> tuple[np.ndarray, np.ndarra
     table: sorted by the columns `of`, whose list a row belongs to, and `rank`; `column` is what is listed
     """
     owner, rank, values = (table[name].to_numpy() for name in (of, "rank", column))
-    width = list_length(rank)
-    if _are_whole_lists(owner, rank, width):
-        return owner[::width], values.reshape(-1, width)
+    lists = whole_lists(rank, values)
+    if lists is not None:
+        return owner[:: lists.shape[1]], lists
     owners, row = np.unique(owner, return_inverse=True)
-    lists = np.full((len(owners), width), -1, values.dtype)
+    lists = np.full((len(owners), list_length(rank)), -1, values.dtype)
     lists[row, rank] = values
     return owners, lists
 
@@ -204,20 +217,30 @@ def list_length(rank: np.ndarray) -> int:
     return length
 
 
-def _are_whole_lists(owner: np.ndarray, rank: np.ndarray, width: int) -> bool:
-    """Whether one list stands behind the other, each from its first rank to the last."""
+def whole_lists(rank: np.ndarray, values: np.ndarray) -> np.ndarray | None:
+    """Return values as lists (m, K), one behind the other; None where not each runs from rank 0 to the last.
+
+    rank, values: of a table sorted by whose list a row belongs to and `rank`, so that each rank 0 begins the
+        list of another
+    """
+    width = list_length(rank)
     if not width or len(rank) % width:
-        return False
+        return None
     in_order = (rank.reshape(-1, width) == np.arange(width, dtype=rank.dtype)).all()
-    return bool(in_order and (owner.reshape(-1, width) == owner[::width, None]).all())
+    return values.reshape(-1, width) if in_order else None
 
 
-def neighbor_rows(neighbors: pa.Table, matched: Match, other: bool = False) -> np.ndarray:
-    """(n, K): rows of the match that are each shared image's neighbours, nearest first; -1 for the others."""
-    images, lists = ranked(neighbors, "image_id", "neighbor_id")
-    place = matched.rows(images, other)
+def neighbor_rows(images: np.ndarray, lists: np.ndarray, matched: Match, other: bool = False) -> np.ndarray:
+    """Return the rows of the match that are each shared image's neighbours: (n, K) int32, nearest first.
+
+    images: (m,) ids of the images whose neighbours are listed, ascending
+    lists: (m, K) ids of their neighbours; -1, as in what is returned, where there is none
+    """
+    place, rows = matched.rows(images, other), matched.rows(lists, other)
+    if np.array_equal(place, np.arange(len(matched))):
+        return rows
     result = np.full((len(matched), lists.shape[1]), -1, np.int32)
-    result[place[place >= 0]] = matched.rows(lists, other)[place >= 0]
+    result[place[place >= 0]] = rows[place >= 0]
     return result
 
 

@@ -1,5 +1,7 @@
 """How windows of an image are run: incrementally where that saves work, densely where it doesn't."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -32,8 +34,14 @@ Scored = tuple[np.ndarray, np.ndarray, torch.Tensor]
 """Rows (n,), columns (n,) and the logits there, (images, n, classes), on the CPU."""
 
 
+PLANS = 4
+"""Kept a model: the next image with the same windows needs no plan, no packed weights and no indices."""
+
 _proved: WeakKeyDictionary[Model, set] = WeakKeyDictionary()
 """Geometries whose quick passes have proved themselves."""
+
+_plans: WeakKeyDictionary[Model, OrderedDict[tuple, IncrementalInference]] = WeakKeyDictionary()
+_lock = threading.Lock()
 
 
 class IncrementalPass:
@@ -209,7 +217,7 @@ def choose_pass(
         return dense(
             lambda images: _plain(model, images), "the image has another size than the network's input"
         )
-    inference = IncrementalInference(model.network, *starts, patch, stages, batch)
+    inference = _planned(model, model.network, starts, patch, stages, batch)
     if inference.share < LARGEST_SHARE:
         return proved(IncrementalPass(inference))
     gate = inference.program.first_gate()
@@ -230,6 +238,22 @@ def every_logit(way: Pass, images: torch.Tensor, fill: torch.Tensor, shape: tupl
             result = logits.new_empty(len(images), *shape, logits.shape[-1])
         result[:, rows, cols] = logits
     return result
+
+
+def _planned(
+    model: Model, network: TracedNetwork, starts: Starts, patch: int, stages: Stages, batch: int | None
+) -> IncrementalInference:
+    """Return the model's plan for these windows, made where it is not one of the last few that were asked
+    for."""
+    key = (network, starts, patch, tuple(map(tuple, stages)), batch)
+    with _lock:
+        plans = _plans.setdefault(model, OrderedDict())
+        if key not in plans:
+            plans[key] = IncrementalInference(network, *starts, patch, stages, batch)
+            if len(plans) > PLANS:
+                plans.popitem(last=False)
+        plans.move_to_end(key)
+        return plans[key]
 
 
 def _plain(model: Model, images: torch.Tensor) -> torch.Tensor:

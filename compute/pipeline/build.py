@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from compute.analysis.search import SPACES
 from compute.pipeline.engines.engine import Engine, Local
+from compute.pipeline.fixed_threads import fixed_threads
 from compute.pipeline.job import Job, stages_left_out
 from compute.pipeline.neighbor_graphs import LEAST_RECALL
 from compute.pipeline.open_run import OpenRun
@@ -24,7 +25,6 @@ from compute.pipeline.stages.columns import columns_table
 from compute.pipeline.stages.layers import filters_table, layers_table
 from compute.pipeline.stages.precision_error import precision_error
 from compute.runtime.progress import Progress, StageProgress
-from compute.runtime.threads import fixed_threads
 from featurestore.layout import PROGRESS
 from featurestore.manifest import Manifest
 from featurestore.reader import Store

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -25,9 +24,10 @@ from compute.pipeline.stages.columns import column_kinds
 from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride
 from compute.runtime.precision import check_precision, dtype_name
 from compute.runtime.progress import StageProgress
+from compute.runtime.threads import available_cores
 from featurestore.schemas import SCHEMA_VERSION
 
-PIPELINE_VERSION = 5
+PIPELINE_VERSION = 6
 """Raised when a stage computes something else than before from the same input."""
 
 LIBRARIES = (
@@ -48,9 +48,7 @@ UNREAD = "unread: "
 EXACT_PRODUCTS = {"cpu": 10**13, "cuda": 10**16}
 """Multiply-adds of an exact search up to which it is quick, some minutes; elsewhere as on a CPU."""
 
-READERS = min(
-    32, max(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-)
+READERS = min(32, max(4, available_cores()))
 """Threads that read and decode images ahead of the network, without a word on it. They are threads, since the
 decoder, the scaling and the hash let go of Python's lock: see docs/benchmarks.md."""
 

@@ -109,6 +109,8 @@ class NeighborGraphs:
         for number in range(ROUNDS):
             name = f"descent-{space}-{number}"
             if not self.run.partials.has(name):
+                of = f"round {number + 1} of at most {ROUNDS}"
+                note(f"{space} neighbours of {len(search.points)} images, {of}")
                 self._write(name, descent.round(number, found))
             found = self._read(name)
             graph = descent.measured(found, search)

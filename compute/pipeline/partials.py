@@ -22,6 +22,9 @@ from featurestore.writer import RunWriter
 FOLDER = "partials"
 """Within the run's."""
 
+READ_AT_ONCE = 1 << 24
+"""Bytes."""
+
 
 class Partials:
     """Arrays by name, shared by all processes that are at the run, on whichever machine."""
@@ -29,6 +32,7 @@ class Partials:
     def __init__(self, writer: RunWriter | ObjectRunWriter):
         self._writer = writer
         self._folder: Path = writer.folder / FOLDER
+        self._mapped: dict[str, np.ndarray] = {}
 
     def has(self, name: str) -> bool:
         """Return whether they are there and sound: damaged ones are made again."""
@@ -52,19 +56,23 @@ class Partials:
         return np.load(self._writer.take(_file(name)), allow_pickle=False)
 
     def mapped(self, name: str, write: Callable[[IO[bytes]], Any]) -> np.ndarray:
-        """Return an array of this machine as a mapped file, which `write` makes where it isn't there.
+        """Return an array of this machine as a mapped file, which `write` makes where it isn't there or is
+        damaged.
 
         Writing to the array leaves the file as it is.
         """
         _ = self._sharing
-        path = self._folder / f"{name}.npy"
-        if not path.is_file():
-            publish(path, write)
-        return np.load(path, mmap_mode="c", allow_pickle=False)
+        if name not in self._mapped:
+            path = self._folder / f"{name}.npy"
+            if not _is_sound(path):
+                publish(path, lambda file: _write_with_checksum(file, write))
+            self._mapped[name] = np.load(path, mmap_mode="c", allow_pickle=False)
+        return self._mapped[name]
 
     def remove(self) -> None:
         """Remove all, unless another process is at this run: it may still need them, and removes them
         itself."""
+        self._mapped.clear()
         self._writer.take_back(FOLDER)
         if not self._folder.is_dir():
             return
@@ -80,6 +88,37 @@ class Partials:
             make_folder(self._folder)
             with suppress(FileNotFoundError):
                 return weakref.finalize(self, os.close, locks.shared(self._folder))
+
+
+class _Summed:
+    """A file that is written from its beginning to its end, with the CRC-32 of what was written so far."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file, self.checksum = file, 0
+        self.tell = file.tell
+
+    def write(self, data: bytes) -> int:
+        self.checksum = zlib.crc32(data, self.checksum)
+        return self._file.write(data)
+
+
+def _write_with_checksum(file: IO[bytes], write: Callable[[Any], Any]) -> None:
+    """Four bytes behind the array, where none who reads it looks."""
+    summed = _Summed(file)
+    write(summed)
+    file.write(summed.checksum.to_bytes(4, "little"))
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            left, checksum = os.fstat(file.fileno()).st_size - 4, 0
+            while left > 0 and (data := file.read(min(left, READ_AT_ONCE))):
+                checksum = zlib.crc32(data, checksum)
+                left -= len(data)
+            return left == 0 and file.read() == checksum.to_bytes(4, "little")
+    except FileNotFoundError:
+        return False
 
 
 def _file(name: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from compute.analysis.search import SPACES
+from compute.pipeline.fixed_threads import fixed_threads
 from compute.pipeline.open_run import OpenRun, activations
 from compute.pipeline.shards import Advance, activations_shard, occlusion_shard, read_ahead
-from compute.runtime.threads import fixed_threads
 
 OF_ALL_IMAGES = ("channels", "top_patches", "problems")
 """Tables that are merged from what the network says of all images."""

@@ -26,6 +26,7 @@ class Progress:
     def stage(self, name: str, total: int, unit: str = "images") -> Iterator["StageProgress"]:
         """Within, call `advance`. A stage that is entered twice adds up its seconds."""
         stage = StageProgress(self, name, total, unit)
+        stage.begin()
         try:
             yield stage
         finally:
@@ -56,6 +57,10 @@ class StageProgress:
         self.started = progress.clock()
         self.is_terminal = progress.stream.isatty()
         self.reported = self.started
+
+    def begin(self) -> None:
+        """The stage's first line: its first step may take minutes."""
+        self._write(self.line())
 
     def advance(self, number: int = 1) -> None:
         self.done += number

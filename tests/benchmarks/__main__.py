@@ -3,7 +3,7 @@
     python -m tests.benchmarks [NAME ...]
 
 Each writes a file of `results`, from which `make docs` makes the tables of docs/benchmarks.md. Others are
-run by hand: `growth` (needs a folder of images and a model), `vectors.graphs` (a file of features),
+run by hand: `building.growth` (needs a folder of images and a model), `vectors.graphs` (a file of features),
 `dashboard` (a store), `zoo` (takes a quarter of an hour; its table is in docs/networks.md).
 """
 
@@ -17,8 +17,8 @@ WITHOUT_DATA: dict[str, tuple[str, ...]] = {
     "live": ("--write",),
     "vectors.search": (),
     "vectors.features": (),
-    "grid": (),
-    "readers": ("--write",),
+    "building.grid": (),
+    "building.readers": ("--write",),
 }
 """Each benchmark's name and its options."""
 

@@ -35,11 +35,11 @@ from compute.models.model import Model
 from compute.network.folded import channels_last
 from compute.network.layers.streamed import reading_program
 from compute.network.traced import LOGITS
+from compute.pipeline.fixed_threads import fixed_threads
 from compute.pipeline.job import Job, parameters
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.shards import ActivationsShard, activations_shard
 from compute.pipeline.stages.feature_map_statistics import map_statistics
-from compute.runtime.threads import fixed_threads
 from compute.runtime.vision import models
 from tests.benchmarks.reporting import report
 

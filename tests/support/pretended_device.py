@@ -95,6 +95,7 @@ def pretended_device() -> Iterator[torch.device]:
     with pytest.MonkeyPatch.context() as patch:
         for name in MAKERS:
             patch.setattr(torch, name, _making(getattr(torch, name)))
+        patch.setattr(torch, "empty", _without_garbage(torch.empty))
         patch.setattr(torch, "where", _of_tensors(torch.where))
         patch.setattr(torch.Tensor, "to", _moving(torch.Tensor.to))
         patch.setattr(torch.Tensor, "new_tensor", _beside(torch.Tensor.new_tensor))
@@ -118,6 +119,17 @@ def _making(make: Callable) -> Callable:
         if kwargs.get("device") != DEVICE:
             return make(*args, **kwargs)
         return Pretended(make(*args, **{**kwargs, "device": "cpu"}))
+
+    return made
+
+
+def _without_garbage(empty: Callable) -> Callable:
+    """Torch makes the 0 in the gradient of `where` by `empty` for such a device, without filling it."""
+
+    @wraps(empty)
+    def made(*args: Any, **kwargs: Any) -> torch.Tensor:
+        tensor = empty(*args, **kwargs)
+        return tensor.zero_() if isinstance(tensor, Pretended) else tensor
 
     return made
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from compute.methods import METHODS
 from compute.models.zoo import ModelSpec
 from compute.neighbors.blocks import BlockSearch
 from compute.neighbors.graph import Graph
@@ -19,12 +18,8 @@ CPU = torch.device("cpu")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["methods", "neighbors", "pass", "live"])
-def test_another_device_of_the_same_values_is_like_the_cpu(part, monkeypatch, capsys):
-    """One that has its tensors elsewhere, so that nothing of the CPU can be mixed in. Its ascents are not the
-    same twice, for reasons of its own."""
-    monkeypatch.setattr(
-        methods, "METHODS", {name: each for name, each in METHODS.items() if name != "ascend"}
-    )
+def test_another_device_of_the_same_values_is_like_the_cpu(part, capsys):
+    """One that has its tensors elsewhere, so that nothing of the CPU can be mixed in."""
     with pretended_device() as device:
         assert gpu_check.main([part, "--device", str(device), "--short"]) == 0, capsys.readouterr().out
     assert f" checks on {device.type} " in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """The Hugging Face hub, from which timm and transformers download weights, and whether anything may be
 downloaded at all."""
 
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -52,12 +53,18 @@ def downloads(what: str, otherwise: str) -> Iterator[None]:
 
 
 def is_reachable(endpoint: str) -> bool:
-    """Whether a server answers there, whatever it says; through a proxy where one is set."""
+    """Whether a web server answers there, whatever it says; through a proxy where one is set.
+
+    ValueError for an address that is none of the web.
+    """
+    if not endpoint.startswith(("https://", "http://")):
+        raise ValueError(f"HF_ENDPOINT is {endpoint!r}; it must begin with https:// or http://")
     request = urllib.request.Request(endpoint, method="HEAD")
     try:
-        with urllib.request.urlopen(request, timeout=PROBE_SECONDS):
+        # bandit warns of schemes such as file:, which are refused above.
+        with urllib.request.urlopen(request, timeout=PROBE_SECONDS):  # nosec B310
             return True
     except urllib.error.HTTPError:
         return True
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False

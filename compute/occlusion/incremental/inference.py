@@ -66,6 +66,7 @@ class IncrementalInference:
         head, tail = _split(self.program, self.groups)
         self._head, self._tail = with_last_reads(head, tail), with_last_reads(tail, ())
         self._indices: dict[tuple, torch.Tensor] = {}
+        self._indices_kept = 0
         self._sources = self._gather_sources()
 
     @property
@@ -199,8 +200,9 @@ class IncrementalInference:
         if key in self._indices:
             return self._indices[key]
         indices = row_indices(group.blocks(node), wanted, lowest, images).to(device)
-        if sum(map(len, self._indices.values())) + len(indices) <= MOST_INDICES:
+        if self._indices_kept + len(indices) <= MOST_INDICES:
             self._indices[key] = indices
+            self._indices_kept += len(indices)
         return indices
 
     def _filled_windows(self, group: Group, fill: torch.Tensor) -> torch.Tensor:

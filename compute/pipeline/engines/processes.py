@@ -1,7 +1,6 @@
 """Shards in worker processes of this machine. Each loads the model once and has threads of its own."""
 
 import multiprocessing
-import os
 import signal
 import sys
 import traceback
@@ -18,6 +17,7 @@ from compute.pipeline.engines.dispatch import Advanced, Dispatcher, Done, Lost, 
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.sharded_stages import compute_shard
 from compute.pipeline.work_order import WorkOrder
+from compute.runtime.threads import available_cores
 
 END_SECONDS = 5
 """A process that is told to end is killed after so long."""
@@ -49,7 +49,7 @@ def default_workers(device: torch.device, threads: int) -> int:
     """One a GPU; on a CPU as many as have `threads` cores each."""
     if device.type == "cuda":
         return torch.cuda.device_count()
-    return max(1, len(os.sched_getaffinity(0)) // threads) if device.type == "cpu" else 1
+    return max(1, available_cores() // threads) if device.type == "cpu" else 1
 
 
 @dataclass(frozen=True)

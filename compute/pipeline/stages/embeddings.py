@@ -5,7 +5,7 @@ features give the same map."""
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,12 @@ GRAPH_NEIGHBORS = 3 * PERPLEXITY
 
 SPECTRAL_POINTS = 100_000
 """Points up to which UMAP starts from the graph's eigenvectors, which take hours for a million."""
+
+BLOCK = 1 << 16
+"""Points that are held in float64 at once."""
+
+TALL = 10
+"""Times as many points as values, from where their covariance is less work than they are."""
 
 WORTH_THREADS = 10_000
 """Points below which t-SNE's threads would mostly wait for each other."""
@@ -78,8 +84,12 @@ class Map:
 
 def normalised(features: np.ndarray) -> np.ndarray:
     """Return (n, D) float32 rows of L2 norm 1; a row of zeros stays one."""
-    norms = np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
-    return (features / np.where(norms > 0, norms, 1)).astype(np.float32)
+    unit = np.empty(features.shape, np.float32)
+    for start in range(0, len(features), BLOCK):
+        part = features[start : start + BLOCK].astype(np.float64)
+        norms = np.linalg.norm(part, axis=1, keepdims=True)
+        unit[start : start + BLOCK] = part / np.where(norms > 0, norms, 1)
+    return unit
 
 
 def principal_components(unit: np.ndarray, seed: int) -> np.ndarray:
@@ -92,8 +102,25 @@ def principal_components(unit: np.ndarray, seed: int) -> np.ndarray:
     number = min(PCA_DIMENSIONS, *unit.shape)
     if len(unit) < 2:
         return np.zeros((len(unit), number))
+    if len(unit) > max(BLOCK, TALL * unit.shape[1]):
+        return _principal_components_by_blocks(unit, number)
     with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance, where all points are one
         return PCA(number, random_state=seed).fit_transform(unit.astype(np.float64))
+
+
+def _principal_components_by_blocks(unit: np.ndarray, number: int) -> np.ndarray:
+    """The same from the covariance, as scikit-learn has it for as many points, but without a float64 copy of
+    all of them."""
+    mean = unit.mean(0, dtype=np.float64)
+
+    def centered() -> Iterator[np.ndarray]:
+        return (unit[start : start + BLOCK] - mean for start in range(0, len(unit), BLOCK))
+
+    covariance = sum(block.T @ block for block in centered())
+    axes = np.linalg.eigh(covariance)[1][:, : -number - 1 : -1]
+    greatest = np.take_along_axis(axes, np.abs(axes).argmax(0)[None], 0)
+    axes *= np.where(greatest < 0, -1, 1)
+    return np.concatenate([block @ axes for block in centered()])
 
 
 def pca(points: Points) -> Map:

@@ -142,13 +142,10 @@ class Compared:
     @cached_property
     def neighbor_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each shared image's feature neighbours in both runs, as rows of the match."""
-        columns, matched = ("image_id", "rank", "neighbor_id"), self.matched
-
-        def rows(run: Run) -> np.ndarray:
-            found = run.select("neighbors", "feature", columns=columns)
-            return comparison.neighbor_rows(found, matched, run is self.other)
-
-        return self._of_both(rows)
+        matched = self.matched
+        return self._of_both(
+            lambda run: comparison.neighbor_rows(*_neighbor_lists(run), matched, run is self.other)
+        )
 
     def neighbor_overlap(self, k: int) -> Overlap:
         """Return how many of the `k` nearest images of each shared image are the same in both runs."""
@@ -196,7 +193,7 @@ class Compared:
     @cached_property
     def cka(self) -> Cka:
         """Measure linear CKA between the features of both runs."""
-        mine, theirs = (vector_cache.features(each) for each in self.runs)
+        mine, theirs = self._of_both(vector_cache.features)
         wide = max(mine.shape[1], theirs.shape[1]) > WIDE
         rows = similarity.spread_sample(len(self.matched), CKA_WIDE_IMAGES if wide else CKA_IMAGES)
         mine, theirs = mine[self.matched.ids[rows]], theirs[self.matched.other_ids[rows]]
@@ -240,6 +237,17 @@ def _predictions(run: Run) -> pa.Table:
         return table
     column = table.schema.get_field_index("label")
     return table.set_column(column, "label", pa.nulls(len(table), pa.string()))
+
+
+def _neighbor_lists(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of the images that have neighbours in feature space, and the lists, as `ranked` does."""
+    columns = ("rank", "neighbor_id")
+    found = run.select("neighbors", "feature", columns=columns)
+    lists = comparison.whole_lists(*(found[name].to_numpy() for name in columns))
+    if lists is not None and len(lists) == run.image_count:
+        return np.arange(run.image_count), lists  # a whole list for each: whose they are need not be read
+    found = run.select("neighbors", "feature", columns=("image_id", *columns))
+    return comparison.ranked(found, "image_id", "neighbor_id")
 
 
 def _places(run: Run, method: str) -> np.ndarray:

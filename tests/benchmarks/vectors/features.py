@@ -61,7 +61,7 @@ def measured(path: Path, number: int, width: int) -> Path:
         f"reads all of it and takes the norms, needs {first:.2g} s."
     ]
     title = f"Opening the features of {number:,} images x {width}"
-    return report.write("features", title, ["way", "seconds", "times the cache"], rows, notes)
+    return report.write("vectors/features", title, ["way", "seconds", "times the cache"], rows, notes)
 
 
 def written(path: Path, number: int, width: int) -> Store:

@@ -128,12 +128,8 @@ def apart(module: str, count: int, what: str) -> dict[str, float] | None:
 
 
 def unit_points(path: str | Path, count: int) -> np.ndarray:
-    """The first features at length 1, some at a time, so that none of it counts as the search's memory."""
-    features = np.load(path, mmap_mode="r")[:count]
-    points = np.empty(features.shape, np.float32)
-    for start in range(0, count, SEARCHED):
-        points[start : start + SEARCHED] = normalised(features[start : start + SEARCHED])
-    return points
+    """The first features at length 1."""
+    return normalised(np.load(path, mmap_mode="r")[:count])
 
 
 def recall(points: np.ndarray, graph: Graph) -> float:
@@ -179,7 +175,7 @@ def main() -> None:
         f"{width} values a point, {GRAPH_NEIGHBORS} neighbours, {chosen.threads} threads; exact is scaled up."
     ]
     if chosen.write:
-        print(report.write("graphs", "A graph of all points' neighbours", COLUMNS, rows, notes))
+        print(report.write("vectors/graphs", "A graph of all points' neighbours", COLUMNS, rows, notes))
 
 
 if __name__ == "__main__":

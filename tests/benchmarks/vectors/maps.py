@@ -19,8 +19,8 @@ import torch
 
 from compute.neighbors.graph import Graph
 from compute.neighbors.map_quality import quality
+from compute.pipeline.fixed_threads import fixed_threads
 from compute.pipeline.stages.embeddings import METHODS, Points, embed, principal_components
-from compute.runtime.threads import fixed_threads
 from tests.benchmarks.reporting import report
 from tests.benchmarks.vectors.graphs import apart, ours, unit_points
 
@@ -81,7 +81,7 @@ def main() -> None:
         "seed); trustworthiness on a sample of 2,000 images."
     )
     if chosen.write:
-        print(report.write("maps", "Maps by number of images", COLUMNS, rows, [note]))
+        print(report.write("vectors/maps", "Maps by number of images", COLUMNS, rows, [note]))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main() -> None:
     rows = [compared(number, target) for number, target in SIZES.items()]
     columns = ["vectors", "Featurescope, ms", "faiss flat, ms", "faiss / ours", "target, ms"]
     notes = ["Median (least-most) of one query over warm vectors, in memory.", graph_note()]
-    print(report.write("search", "Exact top 20 of one query", columns, rows, notes))
+    print(report.write("vectors/search", "Exact top 20 of one query", columns, rows, notes))
 
 
 def compared(number: int, target: float) -> list[str | float]:

@@ -16,7 +16,9 @@ from compute.analysis.comparison import (
     mcnemar,
     neighbor_rows,
     overlap,
+    ranked,
     same_layers,
+    whole_lists,
 )
 from compute.analysis.similarity import chance_cka, linear_cka, procrustes, spread_sample
 
@@ -189,9 +191,10 @@ def test_chance_is_what_random_lists_share():
 
 def neighbors(lists):
     rows = [(i, rank, j) for i, row in enumerate(lists) for rank, j in enumerate(row)]
-    return pa.table(
+    table = pa.table(
         dict(zip(("image_id", "rank", "neighbor_id"), map(list, zip(*rows, strict=True)), strict=True))
     )
+    return ranked(table, "image_id", "neighbor_id")
 
 
 def test_neighbours_are_the_same_in_a_permuted_run():
@@ -203,8 +206,8 @@ def test_neighbours_are_the_same_in_a_permuted_run():
     renamed = np.empty_like(names)
     renamed[new_id] = names
     matched = match(pa.chunked_array([names]), pa.chunked_array([renamed]))
-    lists_again = neighbor_rows(neighbors(permuted), matched, other=True)
-    found = overlap(neighbor_rows(neighbors(lists), matched), lists_again, 6)
+    lists_again = neighbor_rows(*neighbors(permuted), matched, other=True)
+    found = overlap(neighbor_rows(*neighbors(lists), matched), lists_again, 6)
     assert found.mean == 1 and (found.k == 6).all()
 
 
@@ -212,9 +215,30 @@ def test_only_neighbours_that_both_runs_could_have_count():
     mine = neighbors([[1, 2, 3], [0, 2, 3], [3, 1, 0], [0, 1, 2]])
     theirs = neighbors([[1, 2], [2, 0], [1, 0]])
     matched = match(hashes("abcd"), hashes("acd"))
-    found = overlap(neighbor_rows(mine, matched), neighbor_rows(theirs, matched, other=True), 1)
+    found = overlap(neighbor_rows(*mine, matched), neighbor_rows(*theirs, matched, other=True), 1)
     # Rows a, c, d: without b, the nearest are c, d, a in the first run and c, d, c in the other.
     assert found.share.tolist() == [1, 1, 0] and found.k.tolist() == [1, 1, 1]
+
+
+def test_the_same_images_in_the_same_order_are_matched_as_any_others():
+    """The way round the pairing, and round the look-up of rows, changes nothing."""
+    names = hashes("aab.ca")
+    one, other = match(names, names), match(names, hashes("aab.c" + "x"))
+    assert pairs(one) == slow_match("aab.ca", "aab.ca") and (one.only, one.other_only) == (1, 1)
+    assert not one.is_identity and not other.is_identity
+    lists = np.array([[1, 2, -1], [5, 4, 3]])
+    same, known = match(hashes("abcdef"), hashes("abcdef")), np.append(np.arange(6), -1)
+    assert same.is_identity and same.rows(lists).tolist() == known[lists].tolist()
+
+
+def test_lists_that_are_not_whole_are_found_by_their_owners():
+    table = {"image_id": [0, 0, 2, 2], "rank": [0, 1, 0, 1], "neighbor_id": [2, 1, 1, 0]}
+    whole = whole_lists(np.array(table["rank"]), np.array(table["neighbor_id"]))
+    assert whole.tolist() == [[2, 1], [1, 0]]
+    for rank in ([0, 1, 0, 2], [0, 1, 2, 0], [0, 0, 0, 1], [0, 1, 0], []):
+        assert whole_lists(np.array(rank, np.int32), np.arange(len(rank))) is None
+    short = neighbors([[1, 2], [0], [1, 0]])
+    assert short[0].tolist() == [0, 1, 2] and short[1].tolist() == [[1, 2], [0, -1], [1, 0]]
 
 
 def patches(lists):
@@ -227,7 +251,7 @@ def patches(lists):
 def test_no_list_is_as_long_as_a_table_makes_up():
     ranks = pa.table({"image_id": [0, 0], "rank": [0, 2**30], "neighbor_id": [1, 2]})
     with pytest.raises(ValueError, match="a rank of 1,073,741,824, and lists have at most 1,000"):
-        neighbor_rows(ranks, all_of(3))
+        ranked(ranks, "image_id", "neighbor_id")
 
 
 def test_best_partners_undo_a_permutation_of_channels():

@@ -1,5 +1,8 @@
 """Occlusion maps against one forward pass a position, and the numerics around them."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +15,7 @@ from compute.models.model import Model
 from compute.occlusion.coarse_to_fine import interpolated
 from compute.occlusion.incremental import IncrementalInference
 from compute.occlusion.maps import BASELINES, baseline_image, occlusion_maps, occlusion_progress, windows
-from compute.occlusion.passes import choose_pass
+from compute.occlusion.passes import PLANS, choose_pass
 from compute.runtime.vision import models
 from tests.support.networks import tiny as tiny_networks
 
@@ -237,3 +240,38 @@ def test_agrees_with_captum(model, image):
         for col, x in enumerate(maps.xs[:-1]):
             expected = maps.unoccluded_probability - maps.probability[row, col]
             assert difference[y, x].item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_plan_for_some_windows_is_made_once(image, monkeypatch):
+    """The next image has it, other windows have their own, and none is shared by two networks."""
+    made, whole = [], IncrementalInference.__init__
+
+    def counted(self, network, *geometry):
+        made.append(network)
+        whole(self, network, *geometry)
+
+    monkeypatch.setattr(IncrementalInference, "__init__", counted)
+    one, two = tiny_model(), tiny_model()
+    with torch.no_grad():
+        for weight in two.module.parameters():
+            weight.mul_(0.5)
+    two = Model(two.module, two.preprocessing, "abcd", "half")
+    first = occlusion_maps(one, image, 0, 3, 2)
+    again, flipped = occlusion_maps(one, image, 0, 3, 2), occlusion_maps(one, image.flip(2), 0, 3, 2)
+    assert len(made) == 1 and np.array_equal(first.logit, again.logit)
+    assert not np.allclose(first.logit, flipped.logit, atol=1e-6)
+    other = occlusion_maps(two, image, 0, 3, 2)
+    assert made == [one.network, two.network] and not np.allclose(first.logit, other.logit, atol=1e-6)
+    for patch in range(4, 4 + PLANS):
+        occlusion_maps(one, image, 0, patch, 2)
+    occlusion_maps(one, image, 0, 3, 2)
+    assert len(made) == 2 + PLANS + 1  # the first was the one asked for longest ago
+
+
+def test_plans_go_with_their_network(image):
+    model = tiny_model()
+    occlusion_maps(model, image, 0, 3, 2)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None

@@ -346,6 +346,7 @@ class TestProgress:
     def test_a_log_has_lines_with_rate_and_time_left(self):
         progress, text = self.run(io.StringIO())
         assert "activations  30/40 images" in text and "/s" in text and "left" in text and "\r" not in text
+        assert text.splitlines()[0] == "activations   0/40 images"
         assert text.splitlines()[-1].endswith("taken  10 were there")
         assert progress.seconds["activations"] > 0
 
@@ -355,7 +356,7 @@ class TestProgress:
                 return True
 
         _, text = self.run(Terminal())
-        assert text.count("\n") == 1 and text.count("\r") == 4
+        assert text.count("\n") == 1 and text.count("\r") == 5
 
     def test_durations(self):
         assert [duration(seconds) for seconds in (0.4, 59.6, 3725)] == ["0:00", "1:00", "1:02:05"]

@@ -119,6 +119,16 @@ class TestMaps:
             np.abs(embeddings.pca(points).coordinates), np.abs(left * values)[:, :2], atol=1e-5
         )
 
+    def test_many_points_have_the_same_components_by_blocks(self, monkeypatch):
+        features = np.random.default_rng(1).normal(size=(1003, 60)).astype(np.float32) @ np.diag(
+            np.linspace(3, 0.1, 60, dtype=np.float32)
+        )
+        whole = points_of(features)
+        monkeypatch.setattr(embeddings, "BLOCK", 100)
+        parts = points_of(features)
+        assert whole.unit.tobytes() == parts.unit.tobytes() and parts.principal.shape == (1003, 50)
+        np.testing.assert_allclose(parts.principal, whole.principal, atol=1e-9)
+
     @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 9])
     @pytest.mark.parametrize("method", embeddings.METHODS)
     def test_any_number_of_images(self, method, number):

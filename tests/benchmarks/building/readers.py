@@ -1,6 +1,6 @@
 """How many images a second are read for the network: read from a file, hashed, decoded, cut, and a thumbnail.
 
-    python -m tests.benchmarks.readers [--images 400] [--rounds 5] [--write]
+    python -m tests.benchmarks.building.readers [--images 400] [--rounds 5] [--write]
 
 The files are photographs of 500 x 375 as JPEG, cut for a network of 224 x 224. Ways: threads of one process,
 as a store is made, and processes that hand their pictures over, each on one core and on two. They take turns.

@@ -1,6 +1,6 @@
 """Points into the cells of a grid, each once: ours against scipy's exact `linear_sum_assignment`.
 
-    python -m tests.benchmarks.grid [STORE]
+    python -m tests.benchmarks.building.grid [STORE]
 
 The points are clustered ones, drawn from a seed, and, where a STORE is named, samples of its maps. Before
 time is taken it is checked that every point has one cell, and how far the total squared distance is above the

@@ -1,6 +1,6 @@
 """How a store's cost grows with its number of images: each size is built in a process of its own.
 
-    python -m tests.benchmarks.growth --images FOLDER --model MODEL [--checkpoint …] [--size …] …
+    python -m tests.benchmarks.building.growth --images FOLDER --model MODEL [--checkpoint …] [--size …] …
     [--counts 5000 10000 20000 50000] [--stages activations neighbors embeddings grid] [--threads N]
     [--clock cpu] [--write]
 
@@ -107,7 +107,14 @@ def main() -> None:
         return
     rows, details = [], {}
     for count in chosen.counts:
-        command = [sys.executable, "-m", "tests.benchmarks.growth", *sys.argv[1:], "--one", str(count)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.building.growth",
+            *sys.argv[1:],
+            "--one",
+            str(count),
+        ]
         made = subprocess.run(command, check=True, capture_output=True, text=True)
         found = json.loads(made.stdout.splitlines()[-1])
         rows.append(row(count, found))

@@ -1,0 +1,1 @@
+"""Building a store: its readers, its grid, how its cost grows."""
