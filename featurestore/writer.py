@@ -7,7 +7,7 @@ The same rows give the same bytes, so two writers of one run can only agree.
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -232,7 +232,15 @@ def _check_tables(folder: Path, manifest: Manifest) -> None:
         for before, after in pairwise(names):
             if schemas[before] != schemas[after]:
                 raise ValueError(f"{before} and {after} have different columns: widths or types differ")
+    for fault in out_of_order(manifest):
+        raise ValueError(fault)
+
+
+def out_of_order(manifest: Manifest) -> Iterator[str]:
+    """Yield, in words, which row groups of a table don't follow those before them, across its files."""
+    for table in manifest.tables:
+        names = manifest.table_files(table)
         groups = [(name, group) for name in names for group in manifest.files[name].row_groups]
         for (before, first), (after, second) in pairwise(groups):
             if first.last >= second.first:
-                raise ValueError(f"{after} must follow {before}: {second.first} comes after {first.last}")
+                yield f"{after} must follow {before}: {second.first} comes after {first.last}"

@@ -111,6 +111,11 @@ class _Entry:
     started: float = 0.0
     asked: float = field(default_factory=time.monotonic)
 
+    @property
+    def ends_badly(self) -> bool:
+        """Whether it has ended without a result, or is cancelled and about to."""
+        return self.job.ended_badly or (self.cancelled.is_set() and not self.job.ended)
+
     def now(self) -> LiveJob:
         if self.job.ended:
             return self.job
@@ -163,7 +168,8 @@ class JobQueue:
         address: str | None = None,
         view: ViewState | None = None,
     ) -> LiveJob:
-        """Queue `work`, or attach to the job of this key; one that has failed or was cancelled starts again.
+        """Queue `work`, or attach to the job of this key; one that has failed or was cancelled starts again,
+        also where it is only about to end.
 
         anew: a finished one starts again too
         address: the owner's, where it is known; it counts what all owners there start
@@ -173,7 +179,7 @@ class JobQueue:
         """
         with self._changed:
             entry = self._entries.get(key)
-            if entry is None or entry.job.ended_badly or (anew and entry.job.state is State.DONE):
+            if entry is None or entry.ends_badly or (anew and entry.job.state is State.DONE):
                 entry = self._add(LiveJob(key, title, view), owner, work, address)
             self._entries.move_to_end(key)
             return entry.now()
@@ -200,6 +206,7 @@ class JobQueue:
             if entry is None:
                 return None
             entry.asked = time.monotonic()
+            self._entries.move_to_end(key)
             return entry.now()
 
     def pending(self) -> list[LiveJob]:
@@ -292,7 +299,8 @@ class JobQueue:
             state, message = self._follow(entry), ""
         except ValueError as error:
             state, message = State.FAILED, str(error)
-        except Exception as error:
+        except BaseException as error:
+            # Also what ends a program, such as a network's own sys.exit(): it ends this job, not the queue.
             state, message = State.FAILED, _explain(error)
         with self._changed:
             self._end(entry, state, message)
@@ -313,6 +321,9 @@ class JobQueue:
         entry.job = replace(entry.now(), state=state, message=message)
         # The work holds its inputs; what is kept is the result alone.
         entry.work = None
+        # Who waits for it shall find it, whatever was asked for meanwhile.
+        if self._entries.get(entry.job.key) is entry:
+            self._entries.move_to_end(entry.job.key)
         self._forget()
         self._changed.notify_all()
 
@@ -348,7 +359,7 @@ def size_of(step: Any) -> int:
     return 1024 + frames + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: BaseException) -> str:
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
     return logged("job")

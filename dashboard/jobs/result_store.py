@@ -70,7 +70,7 @@ class ResultCache:
 
     def __init__(self, folder: Path, limit_bytes: int):
         self._files = DiskCache(folder, limit_bytes, most_files=MOST_RESULTS)
-        self._known: dict[tuple[str, int], dict | None] = {}
+        self._known: dict[CachedFile, dict | None] = {}
 
     @property
     def limit_bytes(self) -> int:
@@ -155,17 +155,19 @@ class ResultCache:
         return [name for name in names if (parts := _parts(name)) is not None and wanted(*parts)]
 
     def _entries(self) -> Iterator[Entry]:
-        for each in self._files.files():
-            parts, about = _parts(each.name), self._about(each)
+        # A list of hundreds is drawn at every click: only what was written or used since is read again.
+        self._known = {each: self._about(each) for each in self._files.files()}
+        for each, about in self._known.items():
+            parts = _parts(each.name)
             if parts is not None and about is not None:
                 yield Entry(*parts, each.bytes, each.used, **about)
 
     def _about(self, file: CachedFile) -> dict | None:
-        """Read once: a list of hundreds is drawn at every click."""
-        known = file.name, file.bytes
-        if known not in self._known and (member := self._member(file.name, ABOUT)) is not None:
-            self._known[known] = _about(member.tobytes())
-        return self._known.get(known)
+        known = self._known.get(file)
+        if known is not None:
+            return known
+        member = self._member(file.name, ABOUT)
+        return None if member is None else _about(member.tobytes())
 
     def _member(self, name: str, member: str) -> np.ndarray | None:
         try:

@@ -8,7 +8,7 @@ first read, page checksums each time.
 import hashlib
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,32 +26,54 @@ REPAIR = "`python -m featurestore verify STORE` lists all damage, `make store ST
 class Shard:
     """An open shard, safe to share between threads.
 
-    Its handle stays valid when the file is replaced or deleted.
+    Its handle stays valid when the file is replaced or deleted; what is damaged is opened anew once it was
+    replaced, since that has mended it.
     """
 
     def __init__(self, path: Place, entry: FileEntry):
         self.path, self.entry = path, entry
         self._lock = threading.Lock()
-        self._verified: set[tuple[int, int]] = set()
-        with naming(path, "the footer"):
-            self._source = open_source(path)
-            self._check_ends()
-            self._file = open_parquet(self._source)
+        self._open()
         self.schema = self._file.schema_arrow
 
     def read_group(self, group: int, columns: list[str] | None = None) -> pa.Table:
         """Rows of one row group. Damaged names the file, the row group and, where known, the column."""
-        with self._lock:
+
+        def rows() -> pa.Table:
             self._check_group(group, columns)
             with naming(self.path, f"row group {group}"):
                 return self._file.read_row_group(group, columns=columns, use_threads=False)
 
+        with self._lock:
+            return self._mended(rows)
+
     def read(self, columns: list[str] | None = None) -> pa.Table:
         """All rows, through a handle of its own: look-ups beside it do not wait."""
-        for group in range(len(self.entry.row_groups)):
-            self._check_group(group, columns)
-        with naming(self.path, "a row group"):
-            return open_parquet(self._source, self._file.metadata).read(columns=columns)
+
+        def rows() -> pa.Table:
+            for group in range(len(self.entry.row_groups)):
+                self._check_group(group, columns)
+            with naming(self.path, "a row group"):
+                return open_parquet(self._source, self._file.metadata).read(columns=columns)
+
+        return self._mended(rows)
+
+    def _open(self) -> None:
+        self._verified: set[tuple[int, int]] = set()
+        with naming(self.path, "the footer"):
+            self._inode = _inode(self.path)
+            self._source = open_source(self.path)
+            self._check_ends()
+            self._file = open_parquet(self._source)
+
+    def _mended(self, read: Callable[[], pa.Table]) -> pa.Table:
+        try:
+            return read()
+        except Damaged:
+            if _inode(self.path) in (None, self._inode):
+                raise
+        self._open()
+        return read()
 
     def _check_ends(self) -> None:
         size = self._source.size()
@@ -105,6 +127,11 @@ def naming(path: Place, part: str) -> Iterator[None]:
         raise
     except (pa.ArrowException, OSError, Damaged) as error:
         raise Damaged(f"{path}, {part}: {error}; {REPAIR}") from error
+
+
+def _inode(path: Place) -> int | None:
+    """What tells a file from one that replaces it; None where there is none, or no folder."""
+    return path.stat().st_ino if isinstance(path, Path) and path.exists() else None
 
 
 def _describe_group(

@@ -19,7 +19,7 @@ from featurestore.places import Place, beside
 from featurestore.reader import Run, Store
 from featurestore.schemas import NETWORK_WIDTHS, SORT_KEYS, TABLES, schema, without_optional
 from featurestore.upkeep.references import CHECKS
-from featurestore.writer import check_sorted
+from featurestore.writer import check_sorted, out_of_order
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def _verify_run(folder: Place) -> list[Fault]:
         faults = _file_faults(folder / name, entry)
         damaged |= {table_of(name)} if faults else set()
         findings += [Fault(f"{place}/{name}", fault) for fault in faults]
+    findings += [Fault(f"{place}/{MANIFEST}", fault) for fault in out_of_order(manifest)]
     run = Run(folder)
     for check in CHECKS:
         if damaged.isdisjoint(check.tables) and set(check.tables) <= set(run.tables()):

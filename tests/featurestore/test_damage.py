@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ import pytest
 
 from featurestore import writer as writing
 from featurestore.errors import Damaged
+from featurestore.files.shard import describe
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.upkeep.verify import verify
@@ -305,6 +307,41 @@ def test_verify_checks_every_reference(tmp_path, table, column, change, message)
     writer.commit(FIELDS)
     findings = [finding for finding in verify(tmp_path) if finding.where.startswith("runs/wrong: ")]
     assert pc.match_substring_regex(pa.array([f.what for f in findings]), message).to_pylist().count(True)
+
+
+@pytest.mark.parametrize("second", [(0, 1), (3, 4)])
+def test_verify_finds_rows_out_of_order_across_files(tmp_path, second):
+    """In a run that this program would not have committed: each of its files is sound by itself."""
+    writer = RunWriter(tmp_path, "a")
+    writer.write_shard("problems", 0, problems(2, 3))
+    whole = writer.commit(FIELDS)
+    writer.write_shard("problems", 1, problems(*second))
+    entry = describe(writer.folder / "problems-00001.parquet", ("image_id",))
+    forged = replace(whole, files={**whole.files, "problems-00001.parquet": entry})
+    (writer.folder / "manifest.json").write_bytes(forged.to_bytes())
+    assert [(f.where, f.what) for f in verify(tmp_path)] == [
+        (
+            "runs/a/manifest.json",
+            f"problems-00001.parquet must follow problems-00000.parquet: ({second[0]},) comes after (3,)",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"), [((1, 0), "row 1 is out of order"), ((1, 1), "row 1 is there twice")]
+)
+def test_verify_finds_rows_out_of_order_in_a_file(tmp_path, ids, message, monkeypatch):
+    monkeypatch.setattr(writing, "check_sorted", lambda *_: None)
+    writer = RunWriter(tmp_path, "a")
+    writer.write_shard("problems", 0, problems(*ids))
+    writer.commit(FIELDS)
+    (fault,) = verify(tmp_path)
+    assert fault.where == "runs/a/problems-00000.parquet" and message in fault.what
+
+
+def problems(*ids):
+    rows = [{"image_id": each, "path": str(each), "reason": "r"} for each in ids]
+    return pa.Table.from_pylist(rows, TABLES["problems"])
 
 
 def test_verify_of_one_run(store):

@@ -1,5 +1,6 @@
 """Point look-ups, typed queries, pinned runs, and what a reader says when something is not there."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from compute.analysis.search import ExactSearch
 from featurestore import writer as writing
-from featurestore.errors import NotComputed
+from featurestore.errors import Damaged, NotComputed
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.writer import RunWriter
@@ -256,3 +257,20 @@ def test_a_file_of_one_key_is_read_at_once_and_gives_the_same_rows(run, name):
     bounds = [group.first[0] == group.last[0] for group in run.manifest.files[file].row_groups]
     alone = len({row.first[0] for row in run.manifest.files[file].row_groups}) == 1 and all(bounds)
     assert ((file, None) in parts) == (alone and len(bounds) > 1)
+
+
+def test_a_file_that_was_mended_is_read_by_who_had_it_open(tmp_path):
+    write_full_store(tmp_path)
+    file = tmp_path / "runs" / FINGERPRINT / "images-00001.parquet"
+    whole, run = file.read_bytes(), Store(tmp_path).open()
+    run.table("layers")
+    run._shard(file.name)
+    os.truncate(file, 200)
+    for read in (lambda: run.image(25), lambda: run.table("images")):
+        with pytest.raises(Damaged, match=file.name):
+            read()
+    file.unlink()
+    with pytest.raises(Damaged, match=file.name):
+        run.table("images")
+    file.write_bytes(whole)
+    assert run.image(25)["image_id"] == 25 and run.table("images") == rows_of("images")

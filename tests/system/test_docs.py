@@ -88,6 +88,18 @@ def test_every_table_is_described():
     assert described == {name: schema.names for name, schema in TABLES.items()}
 
 
+def test_the_tests_that_hold_what_always_holds_are_there():
+    held = table(read("docs/store.md"), "what holds")
+    named = [re.findall(r"`(tests/\S+\.py)::(\w+)`", tests) for tests in held.values()]
+    assert len(held) > 10 and all(named)
+    missing = [
+        f"{path}::{name}"
+        for path, name in {each for tests in named for each in tests}
+        if not re.search(rf"^(def {name}\(|{name} = \w+\.TestCase$)", read(path), re.M)
+    ]
+    assert not missing
+
+
 def test_every_command_is_described():
     methods, reports = read("docs/methods.md").split("\n## Reports\n")
     listed = set(table(methods, "command")), set(table(reports, "command"))

@@ -5,7 +5,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import damage, full_disk, kills, many, order, real
+from tests.dashboard.jobs.test_queue_interleaved import QueueMachine
+from tests.dashboard.jobs.test_results_interleaved import ResultMachine
+from tests.featurestore.test_writer_interleaved import WriterMachine
+from tests.torture import damage, full_disk, interleavings, kills, many, order, real
 from tests.torture.outcome import Outcome
 
 PARTS: tuple[Callable[[Path], Outcome], ...] = (
@@ -20,6 +23,9 @@ PARTS: tuple[Callable[[Path], Outcome], ...] = (
     lambda work: many.writers(work, 100),
     lambda work: real.kills(work, 12),
     real.repairs,
+    lambda _: interleavings.run("the queue of jobs", QueueMachine, 2_000),
+    lambda _: interleavings.run("the kept results", ResultMachine, 500),
+    lambda _: interleavings.run("writers, readers and prune", WriterMachine, 500),
 )
 
 

@@ -194,6 +194,31 @@ def test_a_cancelled_job_starts_anew(queue):
     assert ended(queue, "k").state is State.DONE
 
 
+def test_a_job_asked_for_again_before_its_cancelled_one_has_ended_starts_anew(queue):
+    dying, again = Steps(100), Steps(1)
+    queue.submit("k", "", "me", dying)
+    assert dying.begun.wait(SOON)
+    queue.cancel("k")
+    assert queue.submit("k", "", "you", again).state is State.WAITING
+    assert [job.key for job in queue.pending()] == ["k"]
+    dying.let(1)
+    again.let(1)
+    assert ended(queue, "k").state is State.DONE
+    assert dying.closed.is_set() and dying.taken == 1 and again.taken == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_network_that_ends_the_program_ends_its_job_alone(queue, error):
+    def work():
+        raise error
+        yield
+
+    queue.submit("k", "", "me", work)
+    assert ended(queue, "k").state is State.FAILED
+    queue.submit("next", "", "me", quick())
+    assert ended(queue, "next").state is State.DONE
+
+
 @pytest.mark.parametrize(
     "error, message",
     [
@@ -248,6 +273,26 @@ def test_results_asked_for_longest_ago_are_forgotten():
     queue.submit("d", "", "me", quick())
     ended(queue, "d")
     assert [key for key in "abcd" if queue.find(key)] == ["a", "c", "d"]
+    queue.close()
+
+
+def test_a_result_is_there_for_who_waits_for_it_whatever_was_asked_for_meanwhile():
+    queue, steps = JobQueue(kept_bytes=size_of(Step(1, 1))), Steps(1)
+    queue.submit("slow", "", "me", steps)
+    assert steps.begun.wait(SOON)
+    queue.adopt("kept", "", Step(1, 1), 0.0)
+    steps.let(1)
+    assert ended(queue, "slow").state is State.DONE and queue.find("kept") is None
+    queue.close()
+
+
+def test_a_result_that_is_looked_at_is_not_forgotten_before_others():
+    queue = JobQueue(kept_bytes=2 * size_of(Step(1, 1)))
+    for key in "ab":
+        queue.adopt(key, "", Step(1, 1), 0.0)
+    assert queue.find("a").state is State.DONE
+    queue.adopt("c", "", Step(1, 1), 0.0)
+    assert [key for key in "abc" if queue.find(key)] == ["a", "c"]
     queue.close()
 
 

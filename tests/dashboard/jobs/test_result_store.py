@@ -138,6 +138,22 @@ def test_an_odd_file_is_not_listed_and_takes_no_other_with_it(cache, about):
     assert [entry.title for entry in cache.entries()] == ["a"]
 
 
+def test_a_result_that_was_computed_again_is_listed_as_it_is_now(cache):
+    """Its file has the same name and as many bytes; another server may have written it."""
+    other = ResultCache(cache._files.folder, MEGABYTE)
+    for writer, title in ((cache, "first"), (cache, "again"), (other, "there")):
+        writer.put(KEY, title, result())
+        os.utime(file_of(cache), (len(title) + ord(title[0]),) * 2)
+        assert [entry.title for entry in cache.entries()] == [title]
+
+
+def test_no_more_is_remembered_of_results_than_there_are(cache):
+    for number in range(5):
+        cache.clear()
+        cache.put(f"{number:02x}" * 32, "", result(number))
+        assert len(cache.entries()) == len(cache._known) == 1
+
+
 def test_a_file_that_holds_code_is_not_run(cache):
     cache.put(KEY, "", result())
     path = file_of(cache)
