@@ -50,7 +50,7 @@ class Match:
     def rows(self, image_ids: np.ndarray, other: bool = False) -> np.ndarray:
         """Row (int32) of each image in this match, -1 for one that is not in it, and for -1; of any shape."""
         if self.is_identity:
-            return image_ids.astype(np.int32)
+            return np.asarray(image_ids, np.int32)
         known = self.other_ids if other else self.ids
         row = np.full(known.max(initial=-1) + 2, -1, np.int32)
         row[known] = np.arange(len(known), dtype=np.int32)

@@ -76,6 +76,7 @@ def test_rows_of_a_match():
     assert matched.rows(np.array([9, 0, 2, 1, -1]), other=True).tolist() == [2, 1, 0, -1, -1]
     # An image that a damaged table makes up takes no memory.
     assert matched.rows(np.array([2**62, 4])).tolist() == [-1, 1]
+    assert matched.rows(6) == 2 and all_of(3).rows(2) == 2
 
 
 def images(labels, predicted):
