@@ -19,15 +19,17 @@ VARIABLE = "FEATURESCOPE_SETTINGS"
 
 SHARES = {
     "results": 8,
-    "answers": 8,
-    "sent files": 6,
+    "answers": 7,
+    "sent files": 5,
     "uploads": 4,
     "messages": 3,
+    "pages": 2,
     "originals": 2,
     "selections": 1,
 }
 """Of the memory for visitors, in 32nds: live results that have ended; answers of routes that took work; files
-on their way from a browser; uploaded images; messages of browsers; files of images read last; selections."""
+on their way from a browser; uploaded images; messages of browsers; pictures and searches of pages; files of
+images read last; selections."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,11 @@ import logging
 import os
 import re
 import uuid
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import TypeVar
+
+Option = TypeVar("Option")
 
 log = logging.getLogger(__name__)
 
@@ -13,15 +18,15 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&^=\"'])")
 NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, those that turn the direction of what follows, and halves of characters."""
 
-JOINER = "\u2060"
-"""Nothing to be seen, and no place for a line to end."""
+BREAK = ":gray[]"
+"""Markdown of an empty span: a text ends at it, and what is copied is as if it weren't there."""
 
 FOUND_LATE = re.compile(
     "|".join(
         [
             r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)",
             r"(?<=:)(?=[\w+/-]+:)",
-            r"(?<=(?<!\S)[<>~-])(?=[>=-](?!\S))|(?<=(?<!\S)<)(?=->(?!\S))",
+            r"(?<=(?<!\S)[<>~-])(?=[>=-](?!\S))|(?<=(?<!\S)<)(?=->(?!\S))|(?<=(?<!\S)<-)(?=>(?!\S))",
         ]
     ),
     re.IGNORECASE,
@@ -42,7 +47,34 @@ def one_line(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return Markdown that shows `text` as it is, in one line: no link, no formatting, no icon."""
-    return SPECIAL.sub(r"\\\1", FOUND_LATE.sub(JOINER, one_line(text)))
+    return BREAK.join(SPECIAL.sub(r"\\\1", part) for part in FOUND_LATE.split(one_line(text)))
+
+
+def command_line(command: str) -> str:
+    """Return a command line, as bash and zsh read it, in which what can't be seen stands by its number.
+
+    command: a line of `shlex.join`, which has such a character between single quotes.
+    """
+    return NOT_SHOWN.sub(lambda found: f"'$'\\u{ord(found[0]):04x}''", command)
+
+
+def choice_names(options: Iterable[Option], words: Callable[[Option], str] = str) -> Callable[[Option], str]:
+    """Return what each option of a select box is called there: one line, and no two of them the same.
+
+    words: what says of an option, which may be somebody's name, what it is.
+    A browser says what was chosen by what it is called; of several called the same it would be the last.
+    """
+    names: dict[Option, str] = {}
+    taken: set[str] = set()
+    for option in options:
+        name = one_line(words(option))
+        names[option] = next(each for number in count(1) if (each := _numbered(name, number)) not in taken)
+        taken.add(names[option])
+    return lambda option: names.get(option, "") or one_line(words(option))
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name} ({number})"
 
 
 def sentence(error: Exception | str) -> str:

@@ -141,6 +141,10 @@ class Manifest:
             record = json.loads(data)
             text = _text(record)
             version = record["schema_version"]
+        except UnicodeDecodeError as error:
+            raise Damaged(
+                f"{origin} is no manifest: it is no text, from byte {error.start} on; {REGENERATE}"
+            ) from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Damaged(f"{origin} is no manifest: {error!r}; {REGENERATE}") from error
         if version != SCHEMA_VERSION:

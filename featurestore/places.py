@@ -50,6 +50,20 @@ def read_whole(path: Place) -> bytes:
     return path.read_bytes() if isinstance(path, Path) else path.read_kept()
 
 
+def version(path: Place) -> str:
+    """Return what changes once a file is written anew, some seconds later in object storage.
+
+    "" where the server of an object doesn't say. FileNotFoundError without a file.
+    """
+    if isinstance(path, Path):
+        return str(path.stat().st_mtime_ns)
+    return path.bucket.lately(path.bucket.etag, path.key)
+
+
 def open_source(path: Place) -> pa.NativeFile:
     """Open a file that is read all over; an object is fetched whole. OSError where there is none."""
-    return pa.OSFile(str(path)) if isinstance(path, Path) else pa.BufferReader(path.read_bytes())
+    if not isinstance(path, Path):
+        return pa.BufferReader(path.read_bytes())
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise OSError("it is no file")
+    return pa.OSFile(str(path))

@@ -108,6 +108,8 @@ def _put(file: BinaryIO, data: bytes) -> int:
 
 def _opened(path: Path, run: Run) -> np.ndarray:
     """Damaged where the file is not a cache of these features, FileNotFoundError where there is none."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise Damaged("it is no file")
     with open(path, "rb") as file:
         footer, size = _read_footer(file)
         shape = tuple(footer["shape"])

@@ -115,13 +115,17 @@ class RunWriter:
         run may be committed again with further tables; ValueError where one of its files has changed.
         """
         manifest = self.draft(manifest_fields)
-        self._check_unchanged(manifest)
-        publish(self.folder / MANIFEST, lambda file: file.write(manifest.to_bytes()))
-        publish(
-            self.store_path / CURRENT,
-            lambda file: file.write(f"{self.fingerprint}\n".encode()),
-            scratch=self.folder,
-        )
+        # One writer at a time, or the tables that another one adds meanwhile would be lost.
+        with locks.in_turn(self.folder.parent):
+            while self._has_gained(manifest):
+                manifest = self.draft(manifest_fields)
+            self._check_unchanged(manifest)
+            publish(self.folder / MANIFEST, lambda file: file.write(manifest.to_bytes()))
+            publish(
+                self.store_path / CURRENT,
+                lambda file: file.write(f"{self.fingerprint}\n".encode()),
+                scratch=self.folder,
+            )
         return manifest
 
     def draft(self, manifest_fields: Mapping[str, Any]) -> Manifest:
@@ -168,6 +172,10 @@ class RunWriter:
     def _committed_files(self) -> Mapping[str, FileEntry]:
         manifest = self.committed()
         return {} if manifest is None else manifest.files
+
+    def _has_gained(self, manifest: Manifest) -> bool:
+        """Whether files are committed that came after this draft of the manifest."""
+        return any((self.folder / name).is_file() for name in self._committed_files().keys() - manifest.files)
 
     def _check_unchanged(self, manifest: Manifest) -> None:
         for name, entry in self._committed_files().items():

@@ -18,6 +18,9 @@ wrong` two different wrong classes, `changed` two classes of an image without a 
 `same` one class."""
 
 
+MOST_RANKS = 1000
+"""Of an image's neighbors, or a channel's patches; a table may be anybody's."""
+
 ROWS = 1 << 13
 """Lists that are compared at once: they stay in the cache."""
 
@@ -49,9 +52,9 @@ class Match:
         if self.is_identity:
             return np.asarray(image_ids, np.int32)
         known = self.other_ids if other else self.ids
-        row = np.full(max(known.max(initial=-1), np.max(image_ids, initial=-1)) + 2, -1, np.int32)
+        row = np.full(known.max(initial=-1) + 2, -1, np.int32)
         row[known] = np.arange(len(known), dtype=np.int32)
-        return row[image_ids]
+        return row[np.minimum(image_ids, len(row) - 1)]
 
 
 def match(sha256: pa.ChunkedArray, other: pa.ChunkedArray) -> Match:
@@ -201,9 +204,17 @@ def ranked(table: pa.Table, of: str, column: str) -> tuple[np.ndarray, np.ndarra
     if lists is not None:
         return owner[:: lists.shape[1]], lists
     owners, row = np.unique(owner, return_inverse=True)
-    lists = np.full((len(owners), rank.max(initial=-1) + 1), -1, values.dtype)
+    lists = np.full((len(owners), list_length(rank)), -1, values.dtype)
     lists[row, rank] = values
     return owners, lists
+
+
+def list_length(rank: np.ndarray) -> int:
+    """Return how long the longest of some lists is. ValueError for one longer than any that a store has."""
+    length = int(rank.max(initial=-1)) + 1
+    if length > MOST_RANKS:
+        raise ValueError(f"there is a rank of {length - 1:,}, and lists have at most {MOST_RANKS:,} ranks")
+    return length
 
 
 def whole_lists(rank: np.ndarray, values: np.ndarray) -> np.ndarray | None:
@@ -212,7 +223,7 @@ def whole_lists(rank: np.ndarray, values: np.ndarray) -> np.ndarray | None:
     rank, values: of a table sorted by whose list a row belongs to and `rank`, so that each rank 0 begins the
         list of another
     """
-    width = int(rank.max(initial=-1)) + 1
+    width = list_length(rank)
     if not width or len(rank) % width:
         return None
     in_order = (rank.reshape(-1, width) == np.arange(width, dtype=rank.dtype)).all()

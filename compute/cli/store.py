@@ -217,6 +217,8 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
         found.append(_said_of_numbers(model.classes))
     elif are_wordnet_numbers(items):
         items = named_by_wordnet(items, model.classes)
+    if source.not_numbered:
+        found.append(source.not_numbered)
     found += said_of_labels(items, model.classes)
     chosen = parameters(
         model,
@@ -229,7 +231,7 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
         args.precision,
         args.neighbors,
     )
-    progress.note(f"{model.name} on {model.device.type}, {len(items):,} images of {source.spec}")
+    progress.note(f"{model.name} on {model.device.type}, {_counted(len(items))} of {source.spec}")
     for note in found:
         progress.note(note)
     with progress.stage("reading", len(items)) as stage:
@@ -262,8 +264,7 @@ def _summary(manifest: "Manifest", store: str) -> list[str]:
     from featurestore.errors import make_argument
 
     images, accuracy = manifest.images, manifest.model["accuracy"]
-    number = "1 image" if images["count"] == 1 else f"{images['count']:,} images"
-    lines = [f"{number}, {images['problems']:,} unreadable (table problems)"]
+    lines = [f"{_counted(images['count'])}, {images['problems']:,} unreadable (table problems)"]
     if accuracy:
         lines.append("accuracy: " + ", ".join(f"{split} {share:.3f}" for split, share in accuracy.items()))
     if error := manifest.notes.get("precision_error"):
@@ -271,6 +272,10 @@ def _summary(manifest: "Manifest", store: str) -> list[str]:
     lines += [f"note: {remark}" for remark in manifest.remarks]
     command = f"make dashboard {make_argument('STORES', store)}"
     return [*lines, f"store {store}, run {manifest.fingerprint}; open it with: {command}"]
+
+
+def _counted(images: int) -> str:
+    return "1 image" if images == 1 else f"{images:,} images"
 
 
 def _precision_line(error: "Mapping[str, float]") -> str:

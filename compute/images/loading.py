@@ -1,6 +1,7 @@
 """Image files read, decoded and cut to the network's size, ahead of the forward pass."""
 
 import hashlib
+import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,9 @@ from compute.images.sources import ImageSource, Item, Unreachable, Unread, reaso
 THUMBNAIL_SIDE = 128
 LOSSLESS_SIDE = 64
 """Pictures up to this size keep every pixel in their thumbnail."""
+
+IN_MEMORY = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
+"""How a decoder's message may name what it reads, in other words each time."""
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -57,7 +61,7 @@ def read_picture(source: ImageSource, item: Item, preprocessing: Preprocessing) 
             image = preprocessing.read(data)
             return Picture(digest, image.width, image.height, thumbnail(image), preprocessing.tensor(image))
     except ValueError as error:
-        return Picture(digest, reason=str(error))
+        return Picture(digest, reason=IN_MEMORY.sub("its bytes", str(error)))
     except (MemoryError, RuntimeError) as error:  # torch says RuntimeError where memory is short
         short = isinstance(error, MemoryError) or "memory" in str(error) or not str(error)
         return Picture(digest, reason="there is not enough memory for it" if short else str(error))

@@ -21,6 +21,7 @@ SEQUENTIAL, DIVERGING = "magma", "coolwarm"
 CLIP = 99.5
 GREY = 0.5
 COVER = 0.8
+MAX_WINDOW_PIXELS = 50_000_000
 RAMP = 101
 """Colours of a legend; odd, so that a diverging one has its middle."""
 
@@ -137,6 +138,8 @@ def window(image: np.ndarray, box: Box) -> np.ndarray:
     """(H, W, C) in [0, 1] cut to box (left, top, right, bottom) in pixels, with grey where it passes the
     border."""
     left, top, right, bottom = (round(edge) for edge in box)
+    if (pixels := (bottom - top) * (right - left)) > MAX_WINDOW_PIXELS:
+        raise ValueError(f"a patch of {pixels:,} pixels is too large: at most {MAX_WINDOW_PIXELS:,} are cut")
     height, width, channels = image.shape
     cut = np.full((bottom - top, right - left, channels), GREY, np.float32)
     y, x = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))

@@ -1,7 +1,9 @@
 """From an image to the network's input, and from a place in that input back to the image."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,8 @@ CROP, LETTERBOX, SQUASH = "crop", "letterbox", "squash"
 FITS = (CROP, LETTERBOX, SQUASH)
 # A strip a pixel wide would grow to gigabytes before it is cropped.
 MAX_SCALED_PIXELS = 50_000_000
+MAX_INPUT_VALUES = 3 * 4096 * 4096
+"""Of a network's input: 4,096 x 4,096 pixels in three channels. A store may name any size."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,7 @@ class Preprocessing:
             raise ValueError(
                 f"mean has {len(self.mean)} values and std {len(self.std)}; give one a channel to both"
             )
-        if min(self.size) < 1:
-            raise ValueError(f"size {self.size} is not a size in pixels")
+        check_input_size(self.size, len(self.mean))
         if self.resize is not None and np.min(self.resize) < 1:
             raise ValueError(f"resize {self.resize} is not a size in pixels")
         check_choice("interpolation", self.interpolation, INTERPOLATIONS)
@@ -298,6 +301,23 @@ def inside(box: Box, bounds: Box) -> Box:
 def _sides(sides: int | tuple[int, int]) -> str:
     height, width = (sides, sides) if isinstance(sides, int) else sides
     return f"{height} x {width}"
+
+
+def are_sides(sides: Iterable[object]) -> bool:
+    """Return whether all of these may be a side in pixels."""
+    return all(isinstance(side, Integral) and int(side) >= 1 for side in sides)
+
+
+def check_input_size(size: tuple[int, int], channels: int) -> None:
+    """Raise ValueError for a (height, width) that is none, or has too many values in so many channels."""
+    if len(size) != 2 or not are_sides(size):
+        raise ValueError(f"size {size} is not a size in pixels")
+    values = size[0] * size[1] * channels
+    if values > MAX_INPUT_VALUES:
+        raise ValueError(
+            f"an input of {_sides(size)} pixels in {channels} channel{'s' * (channels != 1)} has "
+            f"{values:,} values, and at most {MAX_INPUT_VALUES:,} are taken"
+        )
 
 
 def check_values(value_max: int | None, value_range: tuple[float, float] | None) -> None:

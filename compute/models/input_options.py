@@ -13,8 +13,10 @@ from compute.images.preprocessing import (
     INTERPOLATIONS,
     LETTERBOX,
     Preprocessing,
+    are_sides,
     check_choice,
     check_deviations,
+    check_input_size,
     check_values,
 )
 from compute.images.raster import COLORS, PAGES
@@ -174,13 +176,25 @@ def check_said(said: InputOptions) -> None:
             f"channels {said.input_channels!r} is neither a number nor one of {', '.join(COLORS)}"
         )
     for sides, what in ((said.size, "size"), (said.resize, "resize")):
-        if sides is not None and min(_pair(sides)) < 1:
+        if sides is not None and not are_sides(_pair(sides)):
             raise ValueError(f"{what} {sides} is not a size in pixels")
+    if said.size is not None:
+        check_input_size(_pair(said.size), said_channels(said) or 1)
     check_choice("fit", said.fit or CROP, FITS)
     check_choice("interpolation", said.interpolation or INTERPOLATIONS[0], INTERPOLATIONS)
     _check_unit(said)
     check_deviations(said.std or (1.0,))
     check_values(said.value_max, said.value_range)
+
+
+def said_channels(said: InputOptions) -> int | None:
+    """Return how many channels the input has, where the options say it."""
+    text = str(said.input_channels or "").upper()
+    if text in COLORS:
+        return COLORS[text]
+    if text.isdecimal():
+        return int(text)
+    return len(said.mean) if said.mean is not None and len(said.mean) > 1 else None
 
 
 def _resize(said: InputOptions, known: Preprocessing | None, crop: tuple[int, int], fit: str) -> Size | None:

@@ -12,7 +12,6 @@ from torch import nn
 
 from compute.demo.networks import NETWORKS
 from compute.images.preprocessing import Preprocessing
-from compute.images.raster import COLORS
 from compute.images.sources import names_in_lists
 from compute.images.survey import Look, with_survey
 from compute.models.architectures.architecture import Architecture
@@ -22,7 +21,13 @@ from compute.models.architectures.hugging_face import from_hugging_face
 from compute.models.architectures.timm_networks import from_timm
 from compute.models.architectures.torchvision_networks import from_torchvision
 from compute.models.checkpoints import StateDict, load_weights, read_checkpoint
-from compute.models.input_options import LISTS, add_input_arguments, input_preprocessing
+from compute.models.input_options import (
+    LISTS,
+    add_input_arguments,
+    check_said,
+    input_preprocessing,
+    said_channels,
+)
 from compute.models.model import Model
 from compute.models.naming import (
     DEFAULT,
@@ -203,6 +208,7 @@ def load(
     it).  code: SHA-256 that the user's own file must have, if it matters.  Raises ValueError that names what
     is wrong and the choices.
     """
+    check_said(spec)  # type: ignore[arg-type]
     device = resolve_device(device)
     insist_on_float32(device)
     state = _state(spec)
@@ -283,7 +289,7 @@ def _built(
     if library == TORCHVISION:
         return from_torchvision(name, weights, spec.seed, classes, for_checkpoint, spec.transform_input)
     if library == TIMM:
-        return from_timm(name, weights, spec.seed, classes, _said_channels(spec), spec.size)
+        return from_timm(name, weights, spec.seed, classes, said_channels(spec), spec.size)  # type: ignore[arg-type]
     if library == HUGGING_FACE:
         return from_hugging_face(name, weights, spec.seed, classes)
     if spec.model == EFFICIENTNET_LITE0:
@@ -316,16 +322,6 @@ def _fine_tuned(architecture: Architecture, state: StateDict) -> int | None:
     if own is None or stored is None or stored.ndim != own.ndim or len(stored) == len(own):
         return None
     return len(stored)
-
-
-def _said_channels(spec: ModelSpec) -> int | None:
-    """How many channels the input has, where the options say it."""
-    text = str(spec.input_channels or "").upper()
-    if text in COLORS:
-        return COLORS[text]
-    if text.isdecimal():
-        return int(text)
-    return len(spec.mean) if spec.mean is not None and len(spec.mean) > 1 else None
 
 
 def _example(module: nn.Module, preprocessing: Preprocessing) -> torch.Tensor:

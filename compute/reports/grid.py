@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from compute.images.encoding import opened
+from compute.images.encoding import MAX_THUMBNAIL_PIXELS, opened
 from compute.images.pictures import resized, to_8_bit
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.formats import PNG
@@ -62,7 +62,9 @@ class Sprites:
     @cached_property
     def max_level(self) -> int:
         """Return the level that shows the thumbnails at full size: 2^level pixels a side."""
-        side = max((min(opened(content).size) for content in self._encoded[:1]), default=1)
+        side = max(
+            (min(opened(content, MAX_THUMBNAIL_PIXELS).size) for content in self._encoded[:1]), default=1
+        )
         low, high = LEVELS
         return min(max(int(np.ceil(np.log2(side))), low), high)
 
@@ -243,6 +245,11 @@ def _make_grid(run: Run, method: str, kind: str) -> Grid:
     table = run.grid(method, kind)
     row, col = (table[name].to_numpy() for name in ("row", "col"))
     shape = int(row.max()) + 1, int(col.max()) + 1
+    if shape[0] * shape[1] > len(table):
+        raise ValueError(
+            f"grid {method}, {kind} of run {run.fingerprint} names a cell in row {shape[0] - 1:,}, column "
+            f"{shape[1] - 1:,}, and has {len(table):,} cells in all"
+        )
     image_id = np.full(shape, EMPTY, np.int64)
     image_id[row, col] = table["image_id"].fill_null(EMPTY).to_numpy()
     distances = np.full((2, *shape), np.nan, np.float32)
@@ -265,7 +272,7 @@ def _decode(encoded: list[bytes], side: int, whole: bool) -> np.ndarray:
     """(n, side, side, 3) uint8; what is not square is cropped about its center, or all of it is fitted in."""
     squares = np.empty((len(encoded), side, side, 3), np.uint8)
     for index, content in enumerate(encoded):
-        picture = opened(content)
+        picture = opened(content, MAX_THUMBNAIL_PIXELS)
         if whole:
             squares[index] = to_8_bit(resized(np.asarray(picture.convert("RGB")) / np.float32(255), side))
             continue

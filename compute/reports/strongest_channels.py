@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import torch
 
 from compute.analysis.channel_ranking import Distribution, ranking, standing
+from compute.analysis.comparison import list_length
 from compute.images.pictures import resized, window
 from compute.images.preprocessing import Box, Preprocessing
 from compute.images.raster import Photograph, shown
@@ -305,7 +306,7 @@ class _Boxes:
 def _strongest_values(tops: pa.Table, channels: int) -> np.ndarray:
     """(C, K) descending, -inf where there are fewer."""
     channel, rank = tops["channel"].to_numpy(), tops["rank"].to_numpy()
-    values = np.full((channels, int(rank.max(initial=0)) + 1), -np.inf, np.float32)
+    values = np.full((channels, max(1, list_length(rank))), -np.inf, np.float32)
     values[channel, rank] = tops["value"].to_numpy()
     return values
 

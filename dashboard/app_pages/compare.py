@@ -8,7 +8,7 @@ from dashboard.data import comparison, partners, runs
 from dashboard.data.comparison import Pair
 from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, summary
 from dashboard.sections.compare.shared_images import turn_back
-from dashboard.text import counted, plain
+from dashboard.text import choice_names, counted, plain
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 from dashboard.widgets.download_menu import download_menu
@@ -70,24 +70,26 @@ def draw(opened: Opened[CompareView]) -> None:
 
 
 def _choose(opened: Opened[CompareView]) -> None:
-    view, listed = opened.view, runs.stores()
+    view = opened.view
+    stores = list(dict.fromkeys([*runs.stores(), view.other_store]))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Compare with",
-            list(dict.fromkeys([*listed, view.other_store])),
+            stores,
             key=binding.key(CompareView, "other_store"),
             width=220,
-            format_func=lambda name: name or "choose a store",
+            format_func=choice_names(stores, lambda name: name or "choose a store"),
             help="The other store: another network's predictions, features and maps of the same images",
             on_change=lambda: binding.change(CompareView, other_run="", wall_page=1),
         )
         if view.other_store:
+            fingerprints = _runs(view)
             st.selectbox(
                 "Its run",
-                _runs(view),
+                fingerprints,
                 key=binding.key(CompareView, "other_run"),
                 width=480,
-                format_func=lambda fingerprint: _described(view.other_store, fingerprint),
+                format_func=choice_names(fingerprints, lambda each: _described(view.other_store, each)),
             )
             swap = {"on_click": _swap, "args": (view,), "help": "First and other"}
             st.button("Swap", icon=":material/swap_horiz:", **swap)

@@ -14,7 +14,7 @@ from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.sections import map
-from dashboard.text import MAP_NAMES, counted, map_name, plain
+from dashboard.text import MAP_NAMES, choice_names, counted, map_name, plain
 from dashboard.views import binding
 from dashboard.views.definitions import MapView, MistakesView
 from dashboard.views.navigation import link
@@ -67,11 +67,12 @@ def _controls(opened: Opened[MapView]) -> None:
         _segments("Layout", "map", list(runs.choices(opened.run).maps), MAP_NAMES)
         _segments("Show as", "show", list(SHOWN), SHOWN)
         if opened.view.show == "points":
+            colors = runs.choices(opened.run).colors
             st.selectbox(
                 "Colour by",
-                runs.choices(opened.run).colors,
+                colors,
                 key=_key("color"),
-                format_func=color_title,
+                format_func=choice_names(colors, color_title),
                 width=200,
                 on_change=lambda: binding.change(MapView, highlight=""),
             )

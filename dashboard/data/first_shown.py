@@ -1,5 +1,7 @@
 """What a page shows before anything is chosen: an image that is typical, a channel that means something."""
 
+from itertools import chain, islice
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,7 +68,7 @@ def telling_channels(run: Run, count: int) -> list[tuple[str, int]]:
     everything = run.table("layers", ["layer", "channels"]).to_pylist()
     (channels,) = (row["channels"] for row in everything if row["layer"] == layer)
     others = (channel for channel in range(channels) if channel not in chosen)
-    return [(layer, channel) for channel in [*chosen, *others][:count]]
+    return [(layer, channel) for channel in islice(chain(chosen, others), count)]
 
 
 def _typical(run: Run) -> int:

@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import streamlit as st
 from PIL import Image
 
 from compute.images.decoding import DECODED, decode, decoded_size
-from compute.images.encoding import encoded
+from compute.images.encoding import MAX_THUMBNAIL_PIXELS, encoded
 from compute.images.preprocessing import Box
 from compute.images.raster import Photograph, shown
 from compute.reports.drawing.run_images import box_of, preprocessing_of
 from dashboard.data import runs
-from dashboard.data.runs import BY_FOLDER
 from dashboard.data.uploads import uploads
 from featurestore.reader import Run
 
@@ -46,30 +44,39 @@ class ChosenImage:
     sha256: str
 
 
-@st.cache_resource(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def crop(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return what the network sees of an image, as PNG."""
-    with decoded(run, image_id, upload) as image:
-        return encoded(shown(preprocessing_of(run).crop(image)))
+
+    def made() -> bytes:
+        with decoded(run, image_id, upload) as image:
+            return encoded(shown(preprocessing_of(run).crop(image)))
+
+    return runs.kept(run, ("crop", image_id, upload), made)
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def whole(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return the whole photograph as PNG, scaled down where a side is longer than LARGEST."""
-    with decoded(run, image_id, upload) as photograph:
-        image = shown(photograph).convert("RGB")
-        image.thumbnail((LARGEST, LARGEST))
-    return encoded(image)
+
+    def made() -> bytes:
+        with decoded(run, image_id, upload) as photograph:
+            image = shown(photograph).convert("RGB")
+            image.thumbnail((LARGEST, LARGEST))
+        return encoded(image)
+
+    return runs.kept(run, ("whole", image_id, upload), made)
 
 
-@st.cache_resource(max_entries=512, hash_funcs=BY_FOLDER, show_spinner=False)
 def box(run: Run, image_id: int, edges: Box | None, side: int) -> bytes:
     """Return what a unit sees of a photograph, grey beyond the border, as PNG of `side` pixels.
 
     edges: left, top, right, bottom in pixels of the photograph; None for all of it.
     """
-    with decoded(run, image_id) as image:
-        return encoded(cut(image, seen_edges(run, image, edges), side))
+
+    def made() -> bytes:
+        with decoded(run, image_id) as image:
+            return encoded(cut(image, seen_edges(run, image, edges), side))
+
+    return runs.kept(run, ("box", image_id, edges, side), made)
 
 
 def seen_edges(run: Run, image: Photograph, edges: Box | None) -> Box:
@@ -120,7 +127,7 @@ def stand_in(run: Run, image_id: int) -> tuple[Image.Image, float]:
 
     ValueError where the image could not be read when the run was made.
     """
-    image = decode(run.thumbnail(image_id))
+    image = decode(run.thumbnail(image_id), MAX_THUMBNAIL_PIXELS)
     return image, image.width / run.image(image_id)["width"]
 
 

@@ -5,9 +5,10 @@ Runs are told apart by their folder, which ends in the fingerprint.
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,11 +30,14 @@ from dashboard.settings import Settings, find_stores, stores_called
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
 from featurestore import vector_cache
+from featurestore.errors import Unavailable
 from featurestore.layout import CURRENT, MANIFEST, RUNS, check_fingerprint
-from featurestore.places import Place, beside, place
+from featurestore.places import Place, beside, place, version
 from featurestore.reader import Run, Store
 
 log = logging.getLogger(__name__)
+
+Shown = TypeVar("Shown", bytes, np.ndarray)
 
 BY_FOLDER = {Run: lambda run: str(run.folder.resolve())}
 
@@ -112,18 +116,20 @@ def _made(store: str, fingerprint: str) -> str:
 
 def run_at(store: str, fingerprint: str) -> Run:
     """Open a run of the store at a path or address; anew once its images or its network were moved."""
-    where = place(store)
-    manifest = where / RUNS / check_fingerprint(fingerprint) / MANIFEST if isinstance(where, Path) else None
-    try:
-        written = manifest.stat().st_mtime_ns if manifest is not None else 0
-    except OSError:
-        written = 0
-    return _run_at(store, fingerprint, written)
+    named = store, fingerprint
+    # What can't be asked is as it was last.
+    with suppress(OSError, Unavailable):
+        _versions[named] = version(place(store) / RUNS / check_fingerprint(fingerprint) / MANIFEST)
+    return _run_at(*named, _versions.get(named, ""))
+
+
+_versions: dict[tuple[str, str], str] = {}
+"""Of the manifests of the runs that were opened, by store and fingerprint."""
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _run_at(store: str, fingerprint: str, written: int) -> Run:
-    """written: when its manifest was, which is a part of the cache's key."""
+def _run_at(store: str, fingerprint: str, version: str) -> Run:
+    """version: of its manifest, which is a part of the cache's key."""
     return Store(store).open(fingerprint)
 
 
@@ -171,10 +177,11 @@ def coloring(run: Run, column: str) -> Coloring:
     return coloring_of(run, column)
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
 def hits(run: Run, text: str) -> np.ndarray:
     """Return the image_ids (n,) that a search finds."""
-    return image_search.search(table(run, "images", image_search.COLUMNS), text)
+    return kept(
+        run, ("hits", text), lambda: image_search.search(table(run, "images", image_search.COLUMNS), text)
+    )
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Loading the network …")
@@ -220,6 +227,27 @@ def original(run: Run, image_id: int) -> bytes:
         content = read_original(run, image_id, source(run.manifest.images["spec"]))
         _originals().put(named, content)
     return content
+
+
+def kept(run: Run, what: Hashable, make: Callable[[], Shown]) -> Shown:
+    """Return what a page shows of a run: as it was made before, or made anew where there was no room for it.
+
+    what: tells it from all else of the run.
+    """
+    named = str(run.folder.resolve()), what
+    found = _shown().get(named)
+    if found is None:
+        found = make()
+        _shown().put(named, found)
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def _shown() -> KeptBytes[Any]:
+    def size(each: bytes | np.ndarray) -> int:
+        return each.nbytes if isinstance(each, np.ndarray) else len(each)
+
+    return KeptBytes(settings().share("pages"), size)
 
 
 @st.cache_resource(show_spinner=False)

@@ -68,7 +68,7 @@ class Folder:
         """PNG of a listed finding; None where there is none, or it is none."""
         file = self.path / f"{slug}{PNG}"
         try:
-            if file.stat().st_size > LARGEST_PICTURE:
+            if not file.is_file() or file.stat().st_size > LARGEST_PICTURE:  # a link to a device has no end
                 return None
             content = file.read_bytes()
             with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:

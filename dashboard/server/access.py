@@ -19,7 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.jobs import visitor
 from dashboard.server import front_end
+from dashboard.server.first_click import keeping_clicks
 from dashboard.server.messages import MessageRoom
+from dashboard.server.open_pages import OpenPages
 from dashboard.text import logged
 
 INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
@@ -129,8 +131,8 @@ class Policy:
 class AccessMiddleware:
     """ASGI middleware that refuses what the policy does not allow and sets the headers of all answers."""
 
-    def __init__(self, app: ASGIApp, policy: Policy, messages: MessageRoom):
-        self._app, self._policy, self._messages = app, policy, messages
+    def __init__(self, app: ASGIApp, policy: Policy, messages: MessageRoom, pages: OpenPages):
+        self._app, self._policy, self._messages, self._pages = app, policy, messages, pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -138,9 +140,16 @@ class AccessMiddleware:
         elif (refusal := self._policy.refusal(scope)) is not None:
             await _refuse(scope, receive, send, refusal)
         elif scope["type"] == "websocket":
-            await self._messages.follow(self._app, scope, receive, send)
+            await self._connect(scope, receive, send)
         else:
             await self._answer(scope, receive, send)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (full := self._pages.refusal(scope)) is not None:
+            await _refuse(scope, receive, send, full)
+            return
+        with self._pages.counting(scope):
+            await self._messages.follow(keeping_clicks(self._app), scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False

@@ -9,6 +9,7 @@ from dashboard.data.runs import open_run, shown_store
 from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.front_end import FrontEndMiddleware
 from dashboard.server.messages import MessageRoom
+from dashboard.server.open_pages import OpenPages
 from dashboard.server.preload import preloaded
 from dashboard.server.routes.answering import beneath
 from dashboard.server.routes.find import find_routes
@@ -20,6 +21,7 @@ from dashboard.settings import Settings
 from dashboard.sharing.short_links import short_links
 
 settings = Settings.read()
+open_pages = OpenPages()
 app = st.App(
     Path(__file__).parents[1] / "app_pages" / "shell.py",
     lifespan=preloaded,
@@ -37,8 +39,11 @@ app = st.App(
             AccessMiddleware,
             policy=Policy.of(settings.host, settings.public_url, settings.uploads),
             messages=MessageRoom(settings.share("messages")),
+            pages=open_pages,
         ),
         Middleware(UploadLimitMiddleware, most_bytes=settings.share("sent files")),
-        Middleware(FrontEndMiddleware, base_path=settings.base_path, store_of=shown_store),
+        Middleware(
+            FrontEndMiddleware, base_path=settings.base_path, store_of=shown_store, open_pages=open_pages
+        ),
     ],
 )

@@ -17,10 +17,11 @@ import pyarrow as pa
 import streamlit
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.components import loader
+from dashboard.server.open_pages import OpenPages
 from dashboard.server.routes.workers import Workers
 from dashboard.views.navigation import PAGES, path_of, title
 from dashboard.widgets import header
@@ -71,19 +72,22 @@ class FrontEndMiddleware:
 
     base_path: how the path of all addresses begins, "" at the top
     store_of: the store that is shown where an address names this one, "" for none
+    open_pages: those that browsers have open; a page is given where one more may be
     """
 
-    def __init__(self, app: ASGIApp, base_path: str, store_of: Callable[[str], str]):
-        self._app, self._base, self._store_of = app, base_path, store_of
+    def __init__(self, app: ASGIApp, base_path: str, store_of: Callable[[str], str], open_pages: OpenPages):
+        self._app, self._base, self._store_of, self._open_pages = app, base_path, store_of, open_pages
         self._pages = {f"{base_path}/{path_of(page)}": page for page in PAGES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         path = scope["path"] if asked else ""
-        if path in self._pages:
+        if path in self._pages and (full := self._open_pages.refusal_of_page(scope)) is not None:
+            answer: ASGIApp = PlainTextResponse(full, status_code=503, headers={"Retry-After": "60"})
+        elif path in self._pages:
             named = QueryParams(scope["query_string"]).get("store", "")
             store = await run_in_threadpool(self._store_of, named)
-            answer: ASGIApp = page_of(self._pages[path], store, self._base)
+            answer = page_of(self._pages[path], store, self._base)
         elif (file := self._file(path)) in files() and (encoding := _encoding(scope)):
             content = await COMPRESSING.run(lambda: _compressed(file, encoding))
             kind = mimetypes.guess_type(file)[0] or "application/octet-stream"

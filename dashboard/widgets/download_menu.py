@@ -6,7 +6,7 @@ from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 from dashboard.data import runs
 from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.downloads.download import Download, path_said
-from dashboard.text import one_line, plain
+from dashboard.text import command_line, one_line, plain
 from dashboard.widgets.header import Opened
 
 FILES = {
@@ -56,4 +56,4 @@ def _draw(download: Download, opened: Opened) -> None:
                 on_click="ignore",
             )
     if download.command is not None:
-        st.code(download.command, language="shell", wrap_lines=True)
+        st.code(command_line(download.command), language="shell", wrap_lines=True)

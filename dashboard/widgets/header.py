@@ -14,7 +14,7 @@ from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.link_panel import draw_link, draw_verdict, proof_of
-from dashboard.text import sentence
+from dashboard.text import choice_names, sentence
 from dashboard.views import binding
 from dashboard.views.binding import View
 from dashboard.views.definitions import OverviewView
@@ -161,7 +161,9 @@ def _choose_store(cls: type[View], listed: dict[str, Place]) -> None:
         "Store",
         list(listed),
         key=binding.key(cls, "store"),
-        format_func=lambda name: name if runs.has_run(listed[name]) else f"{name} (not finished)",
+        format_func=choice_names(
+            listed, lambda name: name if runs.has_run(listed[name]) else f"{name} (not finished)"
+        ),
         label_visibility="collapsed",
         width=170,
         help="What one network makes of one set of images",

@@ -11,7 +11,7 @@ from dashboard.components import image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.uploads import uploads
-from dashboard.text import sentence
+from dashboard.text import choice_names, sentence
 from dashboard.views import binding
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
@@ -135,7 +135,13 @@ def _browse(opened: Opened, slot: Slot) -> None:
     labels = sorted(filter(None, pc.unique(table["label"]).to_pylist()))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox(
-            "Label", labels, index=None, placeholder="all labels", key=slot.key(cls, "browse label"), **STAYS
+            "Label",
+            labels,
+            index=None,
+            format_func=choice_names(labels),
+            placeholder="all labels",
+            key=slot.key(cls, "browse label"),
+            **STAYS,
         )
         text = st.text_input("Path contains", key=slot.key(cls, "browse path"), **STAYS)
     if label:

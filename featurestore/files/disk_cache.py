@@ -1,6 +1,7 @@
 """Files that several threads and processes keep for each other on disk, up to a number of bytes."""
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -80,9 +81,17 @@ class DiskCache:
             self._make_room(name)
 
     def read(self, name: str) -> bytes | None:
-        """Return a file's content; None where it is not there or can't be read. It counts as no use."""
+        """Return a file's content; None where it is not there or can't be read. It counts as no use.
+
+        None too for what is none of a cache's files, such as a pipe, or a link to a device without an end.
+        """
         try:
-            return self._path(name).read_bytes()
+            with open(self._path(name), "rb", opener=_without_waiting) as file:
+                facts = os.fstat(file.fileno())
+                # With a limit of 0 nothing more is kept, and what was kept before is there.
+                fits = not self.limit_bytes or facts.st_size <= self.limit_bytes
+                is_ours = stat.S_ISREG(facts.st_mode) and fits
+                return file.read(facts.st_size) if is_ours else None
         except OSError:
             return None
 
@@ -156,3 +165,8 @@ class DiskCache:
 
     def _path(self, name: str) -> Path:
         return self.folder / name[:2] / name if self._subfolders else self.folder / name
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -54,6 +54,18 @@ def claimed(folder: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Wait for all others that are in such a block about the folder. Nobody may be sharing a lock on it."""
+    descriptor = opened(folder)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _is_still(descriptor: int, folder: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(folder))

@@ -27,6 +27,7 @@ _BUSY = re.compile(
 )
 """What a server says that may be able to answer in a moment."""
 
+_CUT_OFF = re.compile("partial file|bytes missing|incomplete ?read", re.IGNORECASE)
 _NETWORK = re.compile("network|timeout|timed out|endpoint|connect", re.IGNORECASE)
 
 
@@ -77,9 +78,11 @@ class Connection:
         said = next(filter(None, code.groups())) if code else text
         if re.search("no_?such_?bucket", said, re.IGNORECASE):
             return Unavailable(f"{where}: there is no such bucket on {self}")
-        if _BUSY.search(said) or _BUSY.search(_status(text)):
+        is_busy = _BUSY.search(said) or _BUSY.search(_status(text))
+        if is_busy or _CUT_OFF.search(text):
+            what = f"{self} is busy" if is_busy else f"what {self} sends is cut off on its way"
             return Unavailable(
-                f"{where}: {self} is busy, tried {ATTEMPTS} times ({_first(text)}); nothing is known to be "
+                f"{where}: {what}, tried {ATTEMPTS} times ({_first(text)}); nothing is known to be "
                 "wrong with what it holds: try again in a moment"
             )
         if _DENIED.search(said):

@@ -94,7 +94,8 @@ def _entries(folder: Place) -> list[Place]:
 def _file_faults(path: Place, entry: FileEntry) -> list[str]:
     """What is wrong with a file as such: its bytes, its pages, its schema, its order."""
     if not path.is_file():
-        return ["file is missing"]
+        is_there = isinstance(path, Path) and path.exists()
+        return ["it is no file" if is_there else "file is missing"]
     if not isinstance(path, Path):
         path = path.loaded()
     faults = [] if sha256(path) == entry.sha256 else ["checksum (SHA-256) differs from the manifest"]

@@ -55,6 +55,18 @@ def test_a_whole_store_has_no_faults(whole):
     assert verify(whole) == [] and set(read_all(whole)) == set(TABLES)
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_is_damage(store, make):
+    path = next(folder_of(store).glob("images-*"))
+    path.unlink()
+    make(path)
+    with pytest.raises(Damaged, match=f"{path.name}, the footer: it is no file"):
+        read_all(store)
+    assert [(fault.where, fault.what) for fault in verify(store)] == [
+        (f"runs/{FINGERPRINT}/{path.name}", "it is no file")
+    ]
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_a_flipped_bit_is_caught_wherever_it_is(store, seed):
     """Any bit of any file, weighted by size: pages, page headers, footers, the manifest."""

@@ -31,6 +31,18 @@ def test_the_newest_stays_also_where_its_time_is_not_the_latest(tmp_path):
     assert [each.name for each in cache.files()] == ["new"]
 
 
+def test_what_is_no_file_of_a_cache_is_none_of_its_files(tmp_path):
+    cache = DiskCache(tmp_path, 150)
+    cache.put("a", b"a")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "large").write_bytes(bytes(151))
+    assert [cache.read(name) for name in ("a", "pipe", "endless", "folder", "large")] == [b"a"] + [None] * 4
+    assert cache.get("pipe", always) is None and (tmp_path / "pipe").exists()
+    assert DiskCache(tmp_path, 0).read("a") == b"a"
+
+
 def test_what_alone_is_larger_than_the_limit_is_not_kept_and_drops_nothing(tmp_path):
     cache = DiskCache(tmp_path, 150)
     cache.put("a", bytes(100))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -481,6 +482,16 @@ def test_a_run_that_the_kept_listing_lacks_is_looked_for(storage, there):
     assert store.open(RUN).fingerprint == RUN
 
 
+def test_an_answer_that_is_cut_off_is_no_server_that_is_away():
+    said = "AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 18, Transferred a partial file"
+    place = Connection("http://a.example").explained("s3://bucket/a")
+    with (
+        pytest.raises(Unavailable, match=r"a\.example sends is cut off .* nothing is known to be wrong"),
+        place,
+    ):
+        raise OSError(said)
+
+
 def test_a_silent_server_is_given_up(monkeypatch):
     import socket
 
@@ -571,6 +582,18 @@ def test_a_run_that_another_process_publishes_is_seen_within_moments(here, there
     assert Store(there).current() == RUN
     monkeypatch.setattr(bucket, "FRESH_SECONDS", 0)
     assert Store(there).current() == "run2" and Store(there).runs() == [RUN, "run2"]
+
+
+def test_a_new_place_of_the_images_is_seen_while_the_server_runs(storage, there, monkeypatch):
+    assert "spec" not in runs.run_at(str(there), RUN).manifest.images
+    manifest = Store(there).open().manifest
+    change(run_at(there, MANIFEST), replace(manifest, images={**manifest.images, "spec": "moved"}).to_bytes())
+    monkeypatch.setattr(bucket, "FRESH_SECONDS", 0)
+    opened = runs.run_at(str(there), RUN)
+    assert opened.manifest.images["spec"] == "moved"
+    # A server that is busy takes no opened run away.
+    storage.before = lambda method, path: "503 SlowDown"
+    assert runs.run_at(str(there), RUN) is opened
 
 
 def test_what_is_not_computed_is_said_with_the_address(storage, here):

@@ -32,6 +32,14 @@ def flip(path, offset):
     path.write_bytes(data)
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_is_no_cache(run, make):
+    path = cache_path(run)
+    path.parent.mkdir(parents=True)
+    make(path)
+    assert np.array_equal(features(run), run.features(), equal_nan=True)
+
+
 def test_holds_the_parquets_bytes_and_is_read_only(run):
     mapped = features(run)
     assert same(mapped, run.features()) and mapped.shape == (60, 8) and np.isnan(mapped[3]).all()

@@ -189,7 +189,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     problems(tmp_path, 1)
     before = contents(tmp_path)
 
-    def full_disk(rows, file):
+    def full_disk(rows, group, file):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
@@ -301,6 +301,41 @@ def test_a_committed_run_may_gain_tables_but_not_change(tmp_path):
     writer.write_shard("problems", 0, rows_of("problems").slice(1))
     with pytest.raises(ValueError, match=r"committed with other bytes in problems-00000\.parquet; delete"):
         writer.commit(FIELDS)
+
+
+def test_a_writer_keeps_the_tables_that_another_one_commits_meanwhile(tmp_path, monkeypatch):
+    first, second = RunWriter(tmp_path, "a"), RunWriter(tmp_path, "a")
+    first.write_shard("problems", 0, rows_of("problems"))
+    draft = first.draft
+
+    def slow(fields):
+        drafted = draft(fields)
+        if not second.has_shard("images", 0):
+            second.write_shard("images", 0, rows_of("images"))
+            second.commit(FIELDS)
+        return drafted
+
+    monkeypatch.setattr(first, "draft", slow)
+    assert first.commit(FIELDS).tables == ("images", "problems")
+    assert Store(tmp_path).open().tables() == ("images", "problems") and verify(tmp_path) == []
+
+
+def test_writers_that_commit_at_once_lose_no_table(tmp_path):
+    tables = ("images", "features", "layers", "problems", "filters", "channels")
+    writers = {name: RunWriter(tmp_path, "a") for name in tables}
+    gate = threading.Barrier(len(tables))
+
+    def write(name):
+        writers[name].write_shard(name, 0, rows_of(name))
+        gate.wait()
+        writers[name].commit(FIELDS)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in tables]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(Store(tmp_path).open().tables()) == set(tables)
 
 
 def test_a_damaged_shard_of_a_committed_run_counts_as_missing(tmp_path, whole):

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.data.trusted_code import pinned
 from dashboard.settings import VARIABLE, Settings
-from dashboard.text import JOINER
+from dashboard.text import BREAK
 from featurestore.manifest import MANIFEST, Manifest, read_manifest
 from featurestore.reader import Store
 from tests.support import ROOT
@@ -89,7 +89,7 @@ def said(messages) -> str:
 
 def unescaped(markdown: str) -> str:
     """The text that Markdown of `dashboard.text.plain` shows."""
-    return re.sub(r"\\(.)", r"\1", markdown).replace(JOINER, "")
+    return re.sub(r"\\(.)", r"\1", markdown.replace(BREAK, ""))
 
 
 def markdown(app: AppTest) -> list[str]:

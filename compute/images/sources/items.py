@@ -106,6 +106,11 @@ class ImageSource(Protocol):
         """Whether labels are numbers of classes, from 0, rather than their names."""
         return False
 
+    @property
+    def not_numbered(self) -> str:
+        """Why labels that look like numbers are taken for names, in a line; "" where none do."""
+        return ""
+
 
 def class_names(items: Iterable[Item]) -> tuple[str, ...]:
     """The labels, sorted: the class names of a network that brings none of its own."""

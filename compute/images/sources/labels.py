@@ -12,6 +12,9 @@ LIST_SEPARATOR = "|"
 NUMBER = re.compile(r"-1(?:\.0)?|(0|[1-9][0-9]{0,17})(?:\.0)?")
 """The number of a class, or -1 for none. pandas writes 3 as 3.0 where labels are missing."""
 
+LIKE_A_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?")
+"""A label that somebody may mean for a number."""
+
 MOST_NAMED = 5
 """Names that a line says."""
 
@@ -52,8 +55,23 @@ class WrittenLabels(ImageSource):
         return are_numbers(self.items)
 
     @property
+    def not_numbered(self) -> str:
+        return "" if self.numbered else said_of_names(self.items)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         return numbers_as_names(self.items) if self.numbered else super().classes
+
+
+def said_of_names(items: Iterable[Item]) -> str:
+    """What is said where most labels look like numbers and not all are numbers of classes; "" elsewhere."""
+    labels = class_names(items)
+    otherwise = [label for label in labels if numbers_of(label) is None]
+    like_numbers = [label for label in labels if LIKE_A_NUMBER.fullmatch(label)]
+    if not otherwise or 2 * len(like_numbers) <= len(labels):
+        return ""
+    none = "is none" if len(otherwise) == 1 else "are none"
+    return f"labels are taken for names, not for numbers of classes (0, 1, 2, …): {_some(otherwise)} {none}"
 
 
 def said_of_labels(items: Iterable[Item], classes: Sequence[str]) -> list[str]:

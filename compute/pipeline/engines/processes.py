@@ -1,10 +1,8 @@
 """Shards in worker processes of this machine. Each loads the model once and has threads of its own."""
 
 import multiprocessing
-import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -14,6 +12,7 @@ from multiprocessing.process import BaseProcess
 
 import torch
 
+from compute.pipeline.engines.child import begin, packed
 from compute.pipeline.engines.dispatch import Advanced, Dispatcher, Done, Lost, Ready, Report
 from compute.pipeline.open_run import OpenRun
 from compute.pipeline.sharded_stages import compute_shard
@@ -69,9 +68,8 @@ class _Pool:
 
     def start(self, worker: int) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_work, args=(theirs, self._order, _device(self._order.device, worker)), daemon=True
-        )
+        call = packed(_work, self._order, _device(self._order.device, worker))
+        process = self._context.Process(target=begin, args=(theirs, call), daemon=True)
         process.start()
         theirs.close()
         self._workers[worker] = _Worker(process, ours)
@@ -120,22 +118,10 @@ def _device(kind: str, worker: int) -> str:
     return f"cuda:{worker % torch.cuda.device_count()}" if kind == "cuda" else kind
 
 
-def _end_with_parent() -> None:
-    """End this process once the one that started it is gone: in the midst of a shard no pipe tells of it.
-
-    What is half written has a temporary name, which the next writer removes.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
 def _work(connection: Connection, order: WorkOrder, device: str) -> None:
     """A worker's life: opens the job, then computes what it is given until nobody is at the other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who started it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # and removes the file that it is writing
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         run = order.open(device)
         connection.send(("ready", None))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from compute.images.encoding import opened
+from compute.images.encoding import MAX_THUMBNAIL_PIXELS, opened
 from compute.images.pictures import resized
 from compute.images.preprocessing import Box, Preprocessing
 from compute.images.raster import Photograph
@@ -97,7 +97,7 @@ def box_of(row: dict[str, Any]) -> Box | None:
 
 def thumbnail_pixels(content: bytes) -> np.ndarray:
     """Decode a stored thumbnail: (height, width, 3) float32 in [0, 1]."""
-    with opened(content) as picture:
+    with opened(content, MAX_THUMBNAIL_PIXELS) as picture:
         return np.asarray(picture.convert("RGB"), np.float32) / 255
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.components import GridItem, image_grid
 from dashboard.data import channel_filter, photographs, runs
-from dashboard.text import sentence
+from dashboard.text import choice_names, sentence
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView
@@ -38,7 +38,7 @@ def choose(opened: Opened[ChannelsView], stats: pa.Table) -> None:
             list(layers),
             key=key("layer"),
             width=260,
-            format_func=lambda name: f"{name} ({layers[name]} channels)",
+            format_func=choice_names(layers, lambda name: f"{name} ({layers[name]} channels)"),
             on_change=lambda: binding.change(ChannelsView, channel=0, rank=0, list_page=1),
         )
         st.number_input(
@@ -125,11 +125,12 @@ def _filters(opened: Opened[ChannelsView]) -> None:
         )
         st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=150, **first)
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        classes = ("", *opened.run.class_names)
         st.selectbox(
             "Responds most to",
-            ("", *opened.run.class_names),
+            classes,
             key=key("top_class"),
-            format_func=lambda name: name or "any class",
+            format_func=choice_names(classes, lambda name: name or "any class"),
             width=240,
             **first,
         )

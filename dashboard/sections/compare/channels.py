@@ -9,7 +9,7 @@ from dashboard.components import GridItem, image_grid
 from dashboard.data import comparison, photographs
 from dashboard.data.comparison import Channels, Pair
 from dashboard.sections.compare.shared_images import turn_back
-from dashboard.text import plain
+from dashboard.text import choice_names, plain
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView, CompareView
@@ -46,13 +46,14 @@ def draw(pair: Pair) -> None:
 
 
 def _choose(pair: Pair, layers: dict[str, int], layer: str) -> None:
+    names = list(dict.fromkeys(["", pair.view.layer, *layers]))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Layer",
-            list(dict.fromkeys(["", pair.view.layer, *layers])),
+            names,
             key=binding.key(CompareView, "layer"),
             width=300,
-            format_func=lambda name: _layer_name(pair, name or layer, layers),
+            format_func=choice_names(names, lambda name: _layer_name(pair, name or layer, layers)),
             on_change=lambda: binding.change(CompareView, channel=-1, wall_page=1),
             help="Layers of the same name and number of channels in both networks",
         )

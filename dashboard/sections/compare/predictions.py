@@ -9,7 +9,7 @@ from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import predicts
 from dashboard.sections.compare import image, shared_images
-from dashboard.text import counted, plain
+from dashboard.text import choice_names, counted, plain
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 
@@ -69,11 +69,12 @@ def _chosen_of(pair: Pair, changed: pa.Table) -> pa.Table:
             on_change=shared_images.turn_back,
         )
         known = pc.unique(changed["label"].drop_null()).to_pylist()
+        labels = ["", *sorted({*known, *filter(None, [view.label])})]
         st.selectbox(
             "Label",
-            ["", *sorted({*known, *filter(None, [view.label])})],
+            labels,
             key=binding.key(CompareView, "label"),
-            format_func=lambda name: name or "any label",
+            format_func=choice_names(labels, lambda name: name or "any label"),
             width=220,
             on_change=shared_images.turn_back,
         )

@@ -13,7 +13,7 @@ from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.jobs.one_step import strongest_units
-from dashboard.text import plain, sentence
+from dashboard.text import choice_names, plain, sentence
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
 from dashboard.views.definitions import ChannelsView, ImageView
@@ -80,7 +80,9 @@ def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
             "Layer",
             ("", *layers),
             key=binding.key(ImageView, "layer"),
-            format_func=lambda name: name or f"all, the first {EACH_LAYER} of each",
+            format_func=choice_names(
+                ("", *layers), lambda name: name or f"all, the first {EACH_LAYER} of each"
+            ),
             width=260,
             on_change=lambda: binding.change(ImageView, strong="", channel=-1),
         )

@@ -5,7 +5,7 @@ import streamlit as st
 from compute.reports.drawing.further_columns import is_numeric
 from dashboard.data import runs
 from dashboard.data.labelled_images import Labelled, condition, images_where, values_of
-from dashboard.text import counted, plain, sentence
+from dashboard.text import choice_names, counted, plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView
 from dashboard.widgets.header import Opened
@@ -21,7 +21,7 @@ def column_choice(opened: Opened[MistakesView]) -> None:
         ["", *columns],
         key=binding.key(MistakesView, "column"),
         width=180,
-        format_func=lambda name: name or "all images",
+        format_func=choice_names(["", *columns], lambda name: name or "all images"),
         on_change=lambda: binding.change(MistakesView, value="", images_page=1),
     )
     if opened.view.column:
@@ -42,12 +42,13 @@ def _value_choice(opened: Opened[MistakesView]) -> None:
         return
     names = values_of(opened.run, column)
     asked = [name for name in (st.session_state[key],) if name and name not in names]
+    offered = ["", *asked, *names]
     st.selectbox(
         "is",
-        ["", *asked, *names],
+        offered,
         key=key,
         width=180,
-        format_func=lambda name: name or "anything",
+        format_func=choice_names(offered, lambda name: name or "anything"),
         on_change=_turn_back,
     )
 

@@ -10,7 +10,7 @@ from compute.images.sources import names_in_lists
 from compute.reports.mistakes import NEIGHBOR_COLUMNS, chosen, outvoted
 from dashboard.data.labelled_images import Labelled
 from dashboard.data.runs import BY_FOLDER
-from dashboard.text import percent
+from dashboard.text import choice_names, percent
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView, NeighborsView
 from dashboard.widgets.header import Opened
@@ -86,12 +86,13 @@ def label_choice(field: str, title: str, names: Sequence[str]) -> None:
     """
     key = binding.key(MistakesView, field)
     asked = [name for name in (st.session_state[key],) if name and name not in names]
+    offered = ["", *asked, *names]
     st.selectbox(
         title,
-        ["", *asked, *names],
+        offered,
         key=key,
         width=200,
-        format_func=lambda name: name or "any class",
+        format_func=choice_names(offered, lambda name: name or "any class"),
         on_change=_turn_back,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from compute.methods.base import CHANNEL, LAYER, NEURON, TARGET, Method
+from dashboard.text import choice_names
 from dashboard.views import binding
 from dashboard.views.state import Choices, LiveView, MethodView
 from dashboard.widgets.optional_number import optional_number
@@ -129,11 +130,12 @@ def _help(declared: Mapping[str, Any]) -> str:
 
 def _choice(view: LiveView, name: str, label: str, options: tuple[str, ...], without: str | None) -> None:
     """without: what it means to choose none; None where one must be chosen."""
+    offered = options if without is None else ("", *options)
     st.selectbox(
         label,
-        options if without is None else ("", *options),
+        offered,
         key=binding.key(type(view), name),
-        format_func=lambda option: option or without,
+        format_func=choice_names(offered, lambda option: option or without),
         on_change=_unstart,
         args=(type(view),),
         width=240,

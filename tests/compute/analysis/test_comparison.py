@@ -74,6 +74,9 @@ def test_rows_of_a_match():
     matched = Match(np.array([1, 4, 6]), np.array([2, 0, 9]), 5, 7)
     assert matched.rows(np.array([[6, 1], [0, 99]])).tolist() == [[2, 0], [-1, -1]]
     assert matched.rows(np.array([9, 0, 2, 1, -1]), other=True).tolist() == [2, 1, 0, -1, -1]
+    # An image that a damaged table makes up takes no memory.
+    assert matched.rows(np.array([2**62, 4])).tolist() == [-1, 1]
+    assert matched.rows(6) == 2 and all_of(3).rows(2) == 2
 
 
 def images(labels, predicted):
@@ -244,6 +247,12 @@ def patches(lists):
     return pa.table(
         dict(zip(("channel", "rank", "image_id"), map(list, zip(*rows, strict=True)), strict=True))
     )
+
+
+def test_no_list_is_as_long_as_a_table_makes_up():
+    ranks = pa.table({"image_id": [0, 0], "rank": [0, 2**30], "neighbor_id": [1, 2]})
+    with pytest.raises(ValueError, match="a rank of 1,073,741,824, and lists have at most 1,000"):
+        ranked(ranks, "image_id", "neighbor_id")
 
 
 def test_best_partners_undo_a_permutation_of_channels():

@@ -132,7 +132,18 @@ def test_labels_that_are_numbers_are_those_of_classes(folder):
         named(source.items, ("a", "b", "c"))
     # Classes that are called 10 and 2 are meant by their names, whatever their order.
     assert named(source.items, ("1", "10", "2")) == source.items
-    assert not listed(folder, "path,label\ncat/1.png,10\ndog/2.png,02\n").numbered
+    assert not source.not_numbered
+
+
+def test_labels_that_look_like_numbers_and_are_none_are_said_to_be_names(folder):
+    source = listed(folder, "path,label\ncat/1.png,10\ndog/2.png,02\n")
+    assert not source.numbered and source.classes == ("02", "10")
+    said = "labels are taken for names, not for numbers of classes (0, 1, 2, …): 02 is none"
+    assert source.not_numbered == said
+    source = listed(folder, "path,label\na.png,1\nb.png,1.5\nc.png,-2\nd.png,3\n")
+    assert source.not_numbered.endswith(": -2, 1.5 are none")
+    for labels in ("1|cat", "cat", "7th"):
+        assert not listed(folder, f"path,label\na.png,{labels}\nb.png,dog\n").not_numbered
 
 
 def test_numbers_as_pandas_writes_them_lists_and_no_class(folder):

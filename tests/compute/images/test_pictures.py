@@ -110,6 +110,8 @@ def test_windows_are_grey_beyond_the_border():
     assert (cut[:, :2] == 0.5).all() and (cut[3:] == 0.5).all()
     assert np.array_equal(cut[:3, 2:], image[7:, :3])
     assert (window(image, (20, 20, 24, 24)) == 0.5).all()
+    with pytest.raises(ValueError, match="a patch of 100,000,000 pixels is too large: at most 50,000,000"):
+        window(image, (0, 0, 10**4, 10**4))
 
 
 def test_upscaling_repeats_pixels():

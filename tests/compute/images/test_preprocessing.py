@@ -254,3 +254,17 @@ def test_in_words(ours, words):
 def test_a_strip_that_would_fill_the_memory_is_refused():
     with pytest.raises(ValueError, match="too long and narrow"):
         preprocessing((224, 224), 256).crop(Image.new("RGB", (1, 20_000)))
+
+
+def test_an_input_of_any_size_is_not_taken_from_a_store():
+    made = Preprocessing((32, 32), None, (0.5,) * 3, (0.5,) * 3).to_dict()
+    assert Preprocessing.from_dict(made | {"size": [4096, 4096]}).size == (4096, 4096)
+    with pytest.raises(
+        ValueError, match="100000 x 100000 pixels in 3 channels has 30,000,000,000 values, and at most"
+    ):
+        Preprocessing.from_dict(made | {"size": [100000, 100000]})
+    with pytest.raises(ValueError, match="in 1000000 channels has 1,024,000,000 values"):
+        Preprocessing.from_dict(made | {"mean": [0.5] * 10**6, "std": [0.5] * 10**6})
+    for size in ([32], ["32", "32"], [32.5, 32], [float("inf"), 32], [32, 0]):
+        with pytest.raises(ValueError, match="is not a size in pixels"):
+            Preprocessing.from_dict(made | {"size": size})

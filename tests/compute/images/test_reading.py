@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 
 from compute.images.decoding import decoded_size
+from compute.images.loading import read_picture
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import PAGES, Raster, shown
 from compute.images.reading import Form, check_readable, read
+from compute.images.sources import Item
 from compute.images.survey import survey, with_survey
 from compute.runtime.room import Room
 from tests.compute.images.test_formats import BANDS, npy, tiff_file
@@ -253,6 +255,19 @@ class TestSurvey:
 
     def test_what_can_not_be_read_says_nothing(self):
         assert self.found([b"no image", npy(BANDS)[:50]], Form(7)).notes == ()
+
+
+def test_a_reason_is_the_same_each_time(monkeypatch):
+    def stumbling(self, data):
+        raise ValueError(f"cannot identify image file {io.BytesIO(data)!r}")
+
+    class One:
+        def read(self, path):
+            return b"data"
+
+    monkeypatch.setattr(Preprocessing, "read", stumbling)
+    preprocessing = Preprocessing((8, 8), None, (0.5,), (0.5,))
+    assert read_picture(One(), Item("a.tif"), preprocessing).reason == "cannot identify image file its bytes"
 
 
 def test_decoded_pictures_have_room_for_so_many_bytes_at_a_time():

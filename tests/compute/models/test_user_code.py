@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from compute.cli import inputs
-from compute.images.encoding import encoded, opened
+from compute.images.encoding import MAX_THUMBNAIL_PIXELS, encoded, opened
 from compute.models.architectures.hugging_face import check_attention
 from compute.models.zoo import ModelSpec
 from dashboard.data import runs
@@ -88,6 +88,16 @@ def test_a_picture_in_a_store_can_not():
     with pytest.raises(OSError):
         opened(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n")
     assert opened(encoded(Image.new("RGB", (3, 2)))).size == (3, 2)
+
+
+def test_a_picture_in_a_store_is_as_large_as_such_pictures_are(monkeypatch):
+    picture = encoded(Image.new("1", (600, 500)))
+    assert opened(picture).size == (600, 500)
+    with pytest.raises(ValueError, match="a picture of 600 x 500 pixels, where at most 262,144 are expected"):
+        opened(picture, MAX_THUMBNAIL_PIXELS)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ValueError, match="exceeds limit"):
+        opened(picture)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -215,6 +215,8 @@ def test_a_file_that_does_not_run(tmp_path):
     [
         ({"size": None}, "give --size"),
         ({"size": 0}, "size 0 is not a size in pixels"),
+        ({"size": 100000}, "100000 x 100000 pixels"),
+        ({"size": (64, 10**9)}, "at most 50,331,648"),
         ({"weights": "DEFAULT"}, "a file's network takes a --checkpoint"),
         ({"mean": (0.5, 0.5), "std": (0.2, 0.2, 0.2)}, "mean has 2 values and std 3"),
     ],

@@ -282,33 +282,38 @@ def test_the_number_of_threads_is_in_the_fingerprint(opened):
     assert other.fingerprint != job.fingerprint
 
 
-WORKER_AND_PARENT = """
-import multiprocessing, pathlib, sys, threading, time
-from compute.pipeline.engines.processes import _end_with_parent
-
-def work(busy):
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    pathlib.Path(busy).touch()
-    while True:
-        sum(range(10**5))
+PARENT = """
+import multiprocessing, time
+from compute.pipeline.engines.child import begin
 
 if __name__ == "__main__":
-    process = multiprocessing.get_context("spawn").Process(target=work, args=(sys.argv[1],), daemon=True)
+    call = b"(cworker\\nwork\\n(tt."  # a pickle of (worker.work, ())
+    process = multiprocessing.get_context("spawn").Process(target=begin, args=(None, call), daemon=True)
     process.start()
     print(process.pid, flush=True)
     time.sleep(60)
 """
+BUSY = """
+import pathlib
+def work(connection):
+    pathlib.Path("busy").touch()
+    while True:
+        sum(range(10**5))
+"""
+WORKERS = {"at work": BUSY, "while it imports": f"{BUSY}\nwork(None)"}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_busy_worker_ends_within_a_second_of_its_parents_death(tmp_path, number):
-    script, busy = tmp_path / "parent.py", tmp_path / "busy"
-    script.write_text(WORKER_AND_PARENT)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    parent = subprocess.Popen([sys.executable, script, busy], stdout=subprocess.PIPE, env=environment)
+@pytest.mark.parametrize("busy", WORKERS)
+def test_a_busy_worker_ends_within_a_second_of_its_parents_death(tmp_path, number, busy):
+    (tmp_path / "parent.py").write_text(PARENT)
+    (tmp_path / "worker.py").write_text(WORKERS[busy])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "parent.py"]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=tmp_path)
     worker = Path("/proc") / parent.stdout.readline().decode().strip() / "stat"
-    wait_until(busy.exists, 60)
+    wait_until((tmp_path / "busy").exists, 60)
     parent.send_signal(number)
     parent.wait()
     wait_until(lambda: not is_running(worker), 1)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlparse
 
 import numpy as np
@@ -19,9 +20,20 @@ from dashboard.sections.image.neighbors import feature_neighbors, pixel_neighbor
 from dashboard.settings import find_stores
 from dashboard.text import percent
 from dashboard.views.navigation import PAGES
-from featurestore.manifest import MANIFEST
+from featurestore.manifest import MANIFEST, read_manifest
 from featurestore.reader import Store
-from tests.support.page_app import button, fine, forget, pictures, query_of, said, settled, show, words
+from tests.support.page_app import (
+    button,
+    fine,
+    forget,
+    pictures,
+    query_of,
+    said,
+    settled,
+    show,
+    unescaped,
+    words,
+)
 from tests.support.pictures import encoded, flat
 from tests.support.stores.served import IMAGES, write_own_store, write_served_store
 
@@ -190,6 +202,19 @@ def test_a_store_whose_images_were_moved_shows_what_it_holds(store, serve, monke
     assert [each.value for each in app.error] == [] and not app.exception, [each.value for each in app.error]
     if page == "image":
         assert any("thumbnail stands in for it" in each.value for each in app.caption)
+
+
+@pytest.mark.parametrize("page", ["overview", "image", "lab", "neighbors"])
+def test_a_store_that_names_an_enormous_input_is_told_so(copied, serve, page):
+    folder = copied / "runs" / Store(copied).current()
+    manifest, size = read_manifest(folder), {"size": [100_000, 100_000]}
+    model = {name: {**manifest.model[name], **size} for name in ("preprocessing", "spec")}
+    (folder / MANIFEST).write_bytes(replace(manifest, model={**manifest.model, **model}).to_bytes())
+    serve(copied)
+    app = settled(show(page, {"image": "5"}))
+    assert not app.exception
+    messages = unescaped(" ".join(each.value for each in (*app.error, *app.warning, *app.info)))
+    assert "has 10,000,000,000 values, and at most 50,331,648 are taken" in messages
 
 
 def test_a_link_sets_every_control_of_the_channels_page(store, serve):

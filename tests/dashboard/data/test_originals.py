@@ -92,3 +92,17 @@ def test_nothing_is_downloaded_for_a_manifest(here, serve, monkeypatch, tmp_path
         with pytest.raises(ValueError, match=r"log says why|not downloaded|--originals"):
             runs.source(spec)
     assert asked_for == []
+
+
+def test_what_pages_show_is_kept_up_to_its_share(store, serve):
+    serve(store, visitors_mb=1)
+    run, made = Store(store).open(), []
+
+    def picture(number):
+        return runs.kept(run, ("picture", number), lambda: made.append(number) or bytes(20_000))
+
+    # Of a megabyte, 2/32 are 64 KB: three of these.
+    for number in (0, 1, 2, 0, 3, 0, 1):
+        assert len(picture(number)) == 20_000
+    assert made == [0, 1, 2, 3, 1]
+    assert runs.hits(run, "0").nbytes and runs.hits(run, "0") is runs.hits(run, "0")

@@ -60,7 +60,6 @@ def test_a_picture_is_let_go_before_the_next_one_is_decoded(run, upload, monkeyp
     sizes = []
     monkeypatch.setattr(photographs, "decoded_size", lambda content: sizes.append(len(content)) or 2**40)
     # As large as all of the room: a second one beside it would wait for ever.
-    for _ in range(2):
-        photographs.whole.clear()
-        photographs.whole(run, 0, upload)
+    for number in range(2):
+        photographs.whole(run, number, upload)
     assert len(sizes) == 2

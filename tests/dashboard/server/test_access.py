@@ -18,6 +18,7 @@ from dashboard.jobs import visitor
 from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.app import app
 from dashboard.server.messages import TRY_AGAIN_LATER, MessageRoom
+from dashboard.server.open_pages import OpenPages
 from dashboard.server.routes.answering import BROKEN
 from featurestore.reader import Store
 from tests.support.servers.dashboard import serving
@@ -180,7 +181,7 @@ def test_nobody_clears_the_caches_of_all():
 
     scope = {"type": "websocket", "headers": [(b"host", b"localhost")], "path": "/"}
     policy, room = Policy.of("127.0.0.1", "", True), MessageRoom(10**6)
-    asyncio.run(AccessMiddleware(inner, policy, room)(scope, receive, None))
+    asyncio.run(AccessMiddleware(inner, policy, room, OpenPages())(scope, receive, None))
     assert received == [messages[-1].SerializeToString()]
 
 
@@ -222,7 +223,7 @@ def test_an_error_is_a_number_in_the_log(caplog):
     async def broken(scope, receive, send):
         raise RuntimeError("secret")
 
-    answer = TestClient(AccessMiddleware(broken, Policy(), MessageRoom(10**6))).get("/x")
+    answer = TestClient(AccessMiddleware(broken, Policy(), MessageRoom(10**6), OpenPages())).get("/x")
     assert answer.status_code == 500 and "secret" not in answer.text and answer.text != BROKEN
     assert answer.text.rpartition(" ")[2] in caplog.text and "secret" in caplog.text
 
@@ -240,7 +241,7 @@ def test_a_visitors_cookie_goes_over_https_alone_where_the_page_does(public_url,
     async def page(scope, receive, send):
         await HTMLResponse("<p>a page</p>")(scope, receive, send)
 
-    app = AccessMiddleware(page, Policy.of("0.0.0.0", public_url, True), MessageRoom(10**6))
+    app = AccessMiddleware(page, Policy.of("0.0.0.0", public_url, True), MessageRoom(10**6), OpenPages())
     answer = TestClient(app, base_url=f"{scheme}://example.org").get("/")
     assert ("; Secure" in answer.headers["set-cookie"]) == secure and "HttpOnly" in answer.headers[
         "set-cookie"

@@ -21,6 +21,7 @@ from dashboard.server.front_end import (
     chunks_of,
     files,
 )
+from dashboard.server.open_pages import OpenPages
 from dashboard.views.navigation import PAGES, path_of
 
 BASES = ("", "/featurescope")
@@ -44,7 +45,9 @@ def client(base):
     """The middleware before an app that says of everything that it was asked for it."""
     rest = Starlette(
         routes=[Route("/{path:path}", lambda request: PlainTextResponse("passed on"))],
-        middleware=[Middleware(FrontEndMiddleware, base_path=base, store_of=store_of)],
+        middleware=[
+            Middleware(FrontEndMiddleware, base_path=base, store_of=store_of, open_pages=OpenPages())
+        ],
     )
     return TestClient(rest)
 

@@ -5,6 +5,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
@@ -222,3 +223,18 @@ def test_a_damaged_store_is_one_line_without_its_path(tmp_path):
     assert response.status_code == 500
     assert response.text == answering.BROKEN
     assert str(tmp_path) not in response.text
+
+
+def test_a_grid_has_as_many_cells_as_its_table_has_rows():
+    class Odd:
+        fingerprint = "odd"
+
+        def grid(self, method, kind):
+            far = [0, 10**9]
+            names = ("row", "col", "image_id", "right_distance", "down_distance")
+            return pa.table(dict.fromkeys(names, far))
+
+    with pytest.raises(
+        ValueError, match=r"names a cell in row 1,000,000,000, column 1,000,000,000, and has 2"
+    ):
+        grid.grid(Odd(), "pca", "nearest")
