@@ -77,7 +77,7 @@ def _row(name: str, seconds: float, cpu: float, of_stage: list[Sample], said: st
 def _staged(taken: list[Sample]) -> Iterator[tuple[str, Sample]]:
     """Each sample with its stage: what comes after a stage's last line belongs to the next one."""
     names = [match[1] if (match := STAGE.match(line)) and " taken" not in line else "" for *_, line in taken]
-    following = "the end"
+    following = "commit"
     staged = []
     for name, sample in zip(reversed(names), reversed(taken), strict=True):
         following = name or following
