@@ -36,6 +36,8 @@ class FolderSource(ImageSource):
         for line in walk.notes():
             notice(f"{line} in {self.folder}")
         found = items_of_files(walk.files, str(self.folder), self._head)
+        if not walk.closed:
+            return found
         inside = [path / "image" for path in (*(PurePosixPath(item.path) for item in found), *walk.closed)]
         said = label_and_split(inside)[len(found) :]
         closed = [Item(str(path), *each) for path, each in zip(walk.closed, said, strict=True)]
