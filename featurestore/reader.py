@@ -1,5 +1,6 @@
 """Reading a store: a `Store` is a folder of runs, a `Run` is one of them, pinned."""
 
+import math
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,6 +34,9 @@ NEIGHBOR_SPACES = ("feature", "pixel")
 
 OPEN_FILES = 128
 """Handles that a run keeps: a store of many shards must not use up the process's descriptors."""
+
+BLOCKS = 400
+"""Row groups at least that a spread of rows is taken from: neighbours in a table are often of one class."""
 
 KEPT_IMAGES = 1024
 """Rows of `images` that a run keeps: a page asks for the same one again and again."""
@@ -191,16 +195,27 @@ class Run:
         return rows if columns is None else rows.select(columns)
 
     def spread(self, name: str, *key: Key, most: int, columns: Sequence[str]) -> pa.Table:
-        """About `most` of the rows whose sort key begins with `key`, in blocks that lie evenly over them; all
-        where there are no more."""
+        """About `most` of the rows whose sort key begins with `key`; all where there are no more.
+
+        They come in blocks that lie evenly over all, some hundreds where there are as many.
+        """
         self._check_columns(name, columns)
         names = _check_key(name, key)
         groups = self._groups(name)
         there = np.asarray(groups.starting_with(key))
-        kept = -(-len(there) * most // max(1, sum(groups.rows[group] for group in there)))
-        chosen = there[np.linspace(0, len(there) - 1, min(kept, len(there))).round().astype(int)]
+        rows = np.array([groups.rows[group] for group in there])
+        needed = -(-len(there) * most // max(1, rows.sum()))
+        blocks = np.linspace(0, len(there) - 1, min(max(needed, BLOCKS), len(there))).round().astype(int)
+        # Some rows of the first and the last group may be of another key: there are fewer than it seems.
+        share = 1.0 if needed >= len(there) else min(1.0, most / rows[blocks].sum())
+        keep = _with_key(names, key)
+
+        def beginning(group: pa.Table) -> pa.Table:
+            found = keep(group)
+            return found.slice(0, math.ceil(share * len(found)))
+
         wanted = list(dict.fromkeys([*names, *columns]))
-        return self._read_groups(name, chosen, wanted, _with_key(names, key)).select(columns)
+        return self._read_groups(name, there[blocks], wanted, beginning).select(columns)
 
     def rows(
         self, name: str, image_ids: Sequence[int] | np.ndarray, columns: Sequence[str] | None = None

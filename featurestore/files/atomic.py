@@ -44,7 +44,8 @@ def remove_left_overs(folder: Path) -> None:
         if path.is_symlink() or not path.is_file():  # no writer's; a pipe would be waited for
             continue
         with suppress(FileNotFoundError), open(path, "rb") as file:
-            if locks.claim(file.fileno()):
+            # Where another one was quicker, the name may be a writer's new file by now.
+            if locks.claim(file.fileno()) and os.fstat(file.fileno()).st_nlink:
                 path.unlink()
 
 

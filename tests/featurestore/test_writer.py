@@ -185,6 +185,21 @@ def test_a_file_that_was_taken_for_a_left_over_before_it_was_locked_is_begun_ane
     assert taken and (tmp_path / "published").read_bytes() == b"whole"
 
 
+def test_a_left_over_that_was_begun_anew_under_its_name_stays(tmp_path, monkeypatch):
+    """Two who clear up at once: the one takes it, its writer begins anew, and the other one comes late."""
+    path, claim = tmp_path / ".tmp-published-0", locks.claim
+    path.write_bytes(b"left")
+
+    def late(descriptor):
+        path.unlink()
+        path.write_bytes(b"begun anew")
+        return claim(descriptor)
+
+    monkeypatch.setattr(locks, "claim", late)
+    atomic.remove_left_overs(tmp_path)
+    assert path.read_bytes() == b"begun anew"
+
+
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     problems(tmp_path, 1)
     before = contents(tmp_path)
