@@ -102,6 +102,7 @@ def test_killed_around_the_commit_then_resumed(tmp_path, whole):
         assert contents(path) == whole
 
 
+@pytest.mark.slow
 def test_a_reader_beside_publishing_writers_sees_whole_runs(tmp_path):
     write_full_store(tmp_path, "run0")
     stop, store, seen = threading.Event(), Store(tmp_path), set()

@@ -71,6 +71,7 @@ def test_checkpoints(tmp_path_factory, data, suffix):
 FIELDS = sorted(json.loads(MANIFEST.to_bytes()))
 
 
+@pytest.mark.slow
 @QUICK
 @given(some.sampled_from(FIELDS), JSON)
 def test_manifests_with_any_value_in_a_field(field, value):

@@ -104,6 +104,7 @@ def test_what_is_wrong_with_a_command_needs_no_torch(store, arguments, allowed):
     assert further(imported(COMPUTE, *(each.format(store=store) for each in arguments)), allowed) == {}
 
 
+@pytest.mark.slow
 def test_a_method_imports_what_it_needs(tmp_path):
     out = tmp_path / "x.png"
     found = imported(COMPUTE, "saliency", "--model", "demo", "--image", PICTURE, "--out", str(out))
@@ -116,6 +117,7 @@ def test_a_look_into_a_store_needs_tables_alone(store, arguments):
     assert further(imported(FEATURESTORE, *(each.format(store=store) for each in arguments)), TABLES) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("start", "more"), [(SERVER, set()), (FIRST_PAGE, ARRAYS_OF_LISTS)])
 def test_the_dashboard_imports_no_other_programs(store_of_pictures, tmp_path, start, more):
     environment = dict(os.environ)

@@ -100,6 +100,7 @@ def test_no_such_file(tmp_path, capsys):
     assert "none.toml' can't be read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_store_prints_the_options_that_make_it_again(config, capsys):
     assert main(["store", "--config", str(config)]) == 0
     made = Store(config.parent / "out").current()

@@ -468,6 +468,7 @@ def test_an_ascent_without_natural_images_says_so(compute, store):
     assert code == 2 and f"no image of the store is predicted as {never!r}" in error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", ["digits", "photographs"])
 def test_a_file_that_does_not_exist_is_said_to_be_none_of_embedded_images_too(images):
     target = SimpleNamespace(run=object(), images=open_source(images))

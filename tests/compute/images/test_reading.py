@@ -288,6 +288,7 @@ def test_decoded_pictures_have_room_for_so_many_bytes_at_a_time():
     assert max(most) == 100 and held == [0]
 
 
+@pytest.mark.slow
 def test_a_pictures_size_is_known_before_it_is_decoded():
     large = Image.new("RGB", (9000, 9000))
     assert decoded_size(file_of(large)) == 5 * 9000 * 9000

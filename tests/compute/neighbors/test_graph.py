@@ -55,6 +55,7 @@ def test_all_are_copies_of_one():
     assert (found.indices == -1).all() and np.isinf(found.distances).all()
 
 
+@pytest.mark.slow
 def test_many_equal_images_cost_little():
     """Quadratic work on these would take minutes."""
     points = np.repeat(np.eye(2, 4, dtype=np.float32), 50_000, 0)

@@ -130,6 +130,7 @@ def test_many_groups_and_images_share_the_tail():
     assert {y for group in inference.groups for y in group.y.positions} == set(range(len(inference.ys)))
 
 
+@pytest.mark.slow
 def test_does_less_work_than_dense():
     module = seeded(lambda: models.vgg11(weights=None, num_classes=7))
     network = TracedNetwork(module, torch.zeros(1, 3, 96, 96))

@@ -139,6 +139,7 @@ def test_a_damaged_table_of_a_finished_run_is_made_again(folder, exact, tmp_path
     assert content(tmp_path, job) == exact
 
 
+@pytest.mark.slow
 def test_every_file_of_neighbors_that_is_lost_is_made_again(folder, exact, tmp_path):
     job = a_job(folder, stages=STAGES)
     content(tmp_path, job)

@@ -60,6 +60,7 @@ def test_a_tar_archive_of_the_folder(here, of_folder):
     same_store(built(here, here / "images.tar", "tar"), of_folder)
 
 
+@pytest.mark.slow
 def test_shards_of_the_folder_by_two_processes(here, of_folder):
     for shard in range(2):
         with tarfile.open(here / f"shard-{shard}.tar", "w") as archive:

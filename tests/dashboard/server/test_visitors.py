@@ -37,12 +37,14 @@ def is_popover(block):
     return hasattr(getattr(block, "proto", None), "popover") and bool(block.proto.popover.label)
 
 
+@pytest.mark.slow
 def test_read_only_offers_no_pin_and_no_upload(show):
     assert {"Pin", "Upload", "Copy link"} <= labels(show("image", {"image": "3"}))
     offered = labels(show("image", {"image": "3"}, read_only=True))
     assert "Copy link" in offered and not offered & {"Pin", "Upload"}
 
 
+@pytest.mark.slow
 def test_without_live_methods_nothing_starts(show):
     app = show("lab", LAB, live=False)
     assert "turned off on this server" in page_app.said(app.error)
