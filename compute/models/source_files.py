@@ -7,6 +7,7 @@ bytecode itself not to compare the two (PEP 552). So it is not looked at, and no
 import hashlib
 import importlib.util
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
@@ -21,6 +22,9 @@ from importlib.machinery import (
 from pathlib import Path
 from threading import RLock
 from types import CodeType, ModuleType
+
+STAYING = (*map(sysconfig.get_path, ("purelib", "platlib", "stdlib")), str(Path(__file__).parents[2]))
+"""Folders whose modules are no network's: what is installed, and this program."""
 
 
 class Changed(ValueError):
@@ -97,7 +101,9 @@ def beside(path: Path) -> Iterator[None]:
     path: with no link in it. Another file's neighbours of the same name are others.
     """
     with _one_at_a_time:
-        before, found = dict(sys.modules), {_name_of(path)}
+        before, found = dict(sys.modules), {_name_of(path), *_namesakes(path.parent)}
+        for name in found:
+            sys.modules.pop(name, None)
         regular, namespaces = _Neighbors(path, found), _Neighbors(path, found, namespaces=True)
         sys.meta_path.insert(0, regular)
         # A folder without __init__.py is a package only where nothing else has its name.
@@ -111,6 +117,20 @@ def beside(path: Path) -> Iterator[None]:
                 sys.modules.pop(name, None)
                 if name in before:
                     sys.modules[name] = before[name]
+
+
+def _namesakes(folder: Path) -> set[str]:
+    """Modules from elsewhere that Python would take for those in a folder, since they are loaded already: of
+    another network's, say. What is installed, Python's own and this program's stays."""
+    tops = {name for name in sys.modules if "." not in name} - sys.stdlib_module_names - {"__main__"}
+    in_folder = {name for name in tops if (folder / name).is_dir() or (folder / f"{name}.py").is_file()}
+    hidden = {name for name in in_folder if not _stays(sys.modules[name], folder)}
+    return {name for name in sys.modules if name.partition(".")[0] in hidden}
+
+
+def _stays(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is None or any(Path(file).is_relative_to(each) for each in (*STAYING, str(folder)))
 
 
 _one_at_a_time = RLock()

@@ -57,6 +57,7 @@ def test_a_lasso_leads_to_its_images_and_to_their_tools(visit):
     assert f"image={image}&" in again.url
     again.go_back()
     address_has(again, "selection=")
+    again.get_by_text("images selected").wait_for()
     again.get_by_role("link", name="Neighbours").last.click()
     address_has(again, "/neighbors")
     assert f"image={image}" in again.url

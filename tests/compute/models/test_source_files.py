@@ -1,11 +1,13 @@
 """Python files run as they stand: no bytecode, no neighbour from elsewhere, no other bytes than were told."""
 
+import importlib
 import importlib.util
 import marshal
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from compute.models.source_files import Changed, beside, executed, sha256_of, source_of
@@ -128,3 +130,21 @@ def test_the_source_of_a_module_is_found_without_running_it(folder, monkeypatch)
     for name in ("pack.none", "no_such_module", "sys", ""):
         with pytest.raises(ValueError, match="finds no source"):
             source_of(name)
+
+
+def test_a_module_of_another_network_is_not_taken_for_a_neighbor(tmp_path, monkeypatch):
+    """One that Python found by its name is loaded already; what is installed stays what it is."""
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    for folder, what in (("elsewhere", 1), ("own", 2)):
+        (tmp_path / folder / "namesake").mkdir(parents=True)
+        (tmp_path / folder / "namesake" / "__init__.py").write_text("from namesake.part import WHAT\n")
+        (tmp_path / folder / "namesake" / "part.py").write_text(f"WHAT = {what}\n")
+    loaded = importlib.import_module("namesake")
+    (tmp_path / "own" / "numpy.py").write_text("1 / 0\n")
+    net = tmp_path / "own" / "net.py"
+    net.write_text("import numpy, namesake\nWHAT = namesake.WHAT, numpy.__version__\n")
+    with beside(net):
+        assert (2, np.__version__) == executed(net).WHAT
+    assert sys.modules["namesake"] is loaded and loaded.WHAT == 1 == sys.modules["namesake.part"].WHAT
+    for name in ("namesake", "namesake.part"):
+        del sys.modules[name]

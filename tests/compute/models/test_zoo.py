@@ -283,6 +283,8 @@ def test_a_function_of_a_module_that_python_finds(file, monkeypatch):
     spec = ModelSpec("my_networks:small", size=16)
     assert spec.runs_user_code and load(spec).weights_hash == load(small(file)).weights_hash
     assert spec.with_whole_paths() == spec
+    for name in ("my_networks", "widths"):
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize(
