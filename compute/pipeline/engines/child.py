@@ -28,7 +28,8 @@ def begin(connection: Connection, call: bytes) -> None:
         # At once, also in the midst of a long call that lets no other thread run.
         ctypes.CDLL(None).prctl(KILLED_WITH_PARENT, signal.SIGKILL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work, arguments = pickle.loads(call)
+    # bandit warns of pickles from others; this one the parent has made.
+    work, arguments = pickle.loads(call)  # nosec B301
     work(connection, *arguments)
 
 
