@@ -58,15 +58,14 @@ def _used(pid: int) -> tuple[float, float, float]:
 
 def rows(taken: Iterable[Sample]) -> list[list]:
     """A line of the table for each stage, and one for the whole."""
-    found, before = [], (0.0, 0.0)
-    for name, group in groupby(_staged(list(taken)), lambda each: each[0]):
+    staged, found, before = list(_staged(list(taken))), [], (0.0, 0.0)
+    for name, group in groupby(staged, lambda each: each[0]):
         of_stage = [sample for _, sample in group]
         seconds, cpu, *_ = of_stage[-1]
         said = [match[2] for *_, line in of_stage if (match := STAGE.match(line)) and match[1] == name]
         found.append(_row(name, seconds - before[0], cpu - before[1], of_stage, said[-1] if said else ""))
         before = seconds, cpu
-    every = [sample for _, sample in _staged(list(taken))]
-    return [*found, _row("all", *before, every, "")]
+    return [*found, _row("all", *before, [sample for _, sample in staged], "")]
 
 
 def _row(name: str, seconds: float, cpu: float, of_stage: list[Sample], said: str) -> list:
