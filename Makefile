@@ -66,7 +66,7 @@ help: ## list the targets
 install: $(INSTALLED) ## install pinned dependencies into .venv and bundle the front end
 
 FRONTEND := dashboard/components/build.py dashboard/components/package-lock.json \
-  $(wildcard dashboard/components/frontend/*.* dashboard/components/frontend/shared/*)
+  $(wildcard dashboard/components/frontend/*.* dashboard/components/frontend/*/*.*)
 
 $(INSTALLED): requirements.txt constraints.txt $(FRONTEND)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Featurescope needs Python 3.11 or newer; set PYTHON=python3.11")'

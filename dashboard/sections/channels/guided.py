@@ -8,7 +8,7 @@ from compute.images.pictures import png, to_8_bit
 from compute.images.raster import Photograph
 from compute.methods.attribution.guided_backprop import undefined_because
 from compute.models.model import Model
-from compute.reports.patches import guided_tiles
+from compute.reports.channels.patches import guided_tiles
 from dashboard.data import photographs as photos
 from dashboard.data import runs
 from dashboard.jobs.one_step import one_step_task

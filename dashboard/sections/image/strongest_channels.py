@@ -7,7 +7,7 @@ import streamlit as st
 
 from compute.images.encoding import encoded
 from compute.images.raster import Photograph
-from compute.reports.strongest_channels import EACH_LAYER, Peaks, Response, place, stored, strongest
+from compute.reports.channels.strongest_channels import EACH_LAYER, Peaks, Response, place, stored, strongest
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage

@@ -1,8 +1,8 @@
 """Channels: the patches that activate one most, and the statistics of its layer's channels."""
 
 from compute.reports.base import ReportInputs
+from compute.reports.channels.patches import PatchesSpec
 from compute.reports.drawing.report import Report
-from compute.reports.patches import PatchesSpec
 from compute.reports.tables import TableSpec
 from dashboard.data import runs
 from dashboard.jobs import visitor

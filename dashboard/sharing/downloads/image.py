@@ -1,9 +1,9 @@
 """Image: the stored occlusion map, the neighbours, the strongest channels, or what the tab's method made."""
 
 from compute.reports.base import ReportInputs
+from compute.reports.channels.strongest_channels import StrongestChannelsSpec, strongest_report
 from compute.reports.drawing.report import Report
 from compute.reports.occlusion_map import OcclusionMapSpec, has_maps
-from compute.reports.strongest_channels import StrongestChannelsSpec, strongest_report
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.jobs import visitor

@@ -1,10 +1,10 @@
 import OpenSeadragon from "openseadragon"
 import style from "./deep_zoom.css"
-import { HoverCard, inWords } from "./shared/hover_card.js"
-import { component, debounce, element, SharedValue } from "./shared/lifecycle.js"
-import { fetchBuffer } from "./shared/point_data.js"
-import shared from "./shared/shared.css"
-import { Toolbar } from "./shared/toolbar.js"
+import { HoverCard, inWords } from "../shared/hover_card.js"
+import { component, debounce, element, SharedValue } from "../shared/lifecycle.js"
+import { fetchBuffer } from "../shared/point_data.js"
+import shared from "../shared/shared.css"
+import { Toolbar } from "../shared/toolbar.js"
 
 const TILE = 512
 const FAILED = "Parts of the grid could not be loaded."

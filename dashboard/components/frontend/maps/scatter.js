@@ -1,13 +1,13 @@
-import { HoverCard, inWords } from "./shared/hover_card.js"
-import { Legend } from "./shared/legend.js"
-import { component, debounce, element, SharedValue, themeColor } from "./shared/lifecycle.js"
-import { hasWebGL, MapPlot } from "./shared/map_plot.js"
+import { HoverCard, inWords } from "../shared/hover_card.js"
+import { Legend } from "../shared/legend.js"
+import { component, debounce, element, SharedValue, themeColor } from "../shared/lifecycle.js"
+import { hasWebGL, MapPlot } from "../shared/map_plot.js"
 import {
   channels, colorIndices, countColors, fetchHits, fetchPoints, fetchValues, interpolate, marks,
-} from "./shared/point_data.js"
+} from "../shared/point_data.js"
 import style from "./scatter.css"
-import shared from "./shared/shared.css"
-import { Toolbar } from "./shared/toolbar.js"
+import shared from "../shared/shared.css"
+import { Toolbar } from "../shared/toolbar.js"
 
 const SCALE_STEPS = 256
 const CAMERA_DELAY = 400

@@ -1,0 +1,1 @@
+"""Reports on channels: what one responds to, which respond to an image."""
