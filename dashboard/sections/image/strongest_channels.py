@@ -10,6 +10,7 @@ from compute.images.raster import Photograph
 from compute.reports.channels.strongest_channels import EACH_LAYER, Peaks, Response, place, stored, strongest
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
+from dashboard.data.channels import showcase
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.jobs.one_step import strongest_units
@@ -181,7 +182,14 @@ def _item(answer: Response, png: bytes, caption: str, note: str) -> GridItem:
 
 
 def _chosen(opened: Opened[ImageView], answer: Response) -> None:
+    looked_for = showcase.tile(opened.run, answer.layer, answer.channel, 2 * SIDE)
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
+        if looked_for is not None:
+            st.image(
+                looked_for,
+                width=SIDE,
+                alt=f"what channel {answer.channel} of {answer.layer} looks for, found by gradient ascent",
+            )
         st.metric(plain(f"{answer.layer}, channel {answer.channel}"), f"{answer.value:.3f}", width="content")
         st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
         st.metric("Images with a stronger response", f"{answer.share:.2%}", width="content")
