@@ -73,7 +73,7 @@ def kept_report(picture: Kept) -> Report:
     numbers = {"objective": CHANNEL, "activation": picture.mean, "maximum": picture.value}
     said = {} if picture.predicted is None else {"predicted": picture.predicted}
     return Report(
-        json.loads(opened(picture.png).text[RECIPE]),
+        json.loads(opened(picture.png).info[RECIPE]),
         numbers | said | {"dead": picture.dead},
         lambda: picture.pixels,
         drawn=lambda: picture.png,

@@ -6,6 +6,7 @@ import streamlit as st
 from compute.images.pictures import picture, png, upscaled
 from compute.reports.channels.showcase import Kept, made_by, said_of
 from compute.reports.method_result import strongest_activation
+from dashboard.data import runs
 from dashboard.data.channels import showcase
 from dashboard.jobs.method_task import method_task
 from dashboard.views.definitions import ChannelsView
@@ -23,11 +24,14 @@ def has_picture(opened: Opened[ChannelsView]) -> bool:
 
 
 def draw(opened: Opened[ChannelsView]) -> None:
-    """Draw the picture and how far the channel gets with it; the progress of one that is made live."""
+    """Draw the picture and how far the channel gets with it; the progress of one that is made live.
+
+    What the store keeps stands in for one that is asked for where no method runs live.
+    """
     view = opened.view
     st.markdown("**What it looks for**")
-    kept = None if view.ascent else showcase.kept(opened.run, view.layer, view.channel)
-    if kept is None:
+    kept = showcase.kept(opened.run, view.layer, view.channel)
+    if kept is None or (view.ascent and runs.settings().live):
         _live(opened)
     else:
         _of_store(opened, kept)

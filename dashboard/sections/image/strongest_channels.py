@@ -168,6 +168,28 @@ def _layer(
         selected=answer_shown.name,
         on_click=lambda name: binding.change(ImageView, strong=str(name)),
     )
+    looked_for = [_looked_for(opened.run, answer) for answer, _ in shown]
+    if any(item.src for item in looked_for):
+        st.caption("What these channels look for (gradient ascent)")
+        image_grid(
+            looked_for,
+            key=f"image/strongest/{layer}/ascent",
+            label=f"What the strongest channels of {layer} look for",
+            size=SIDE,
+            selected=answer_shown.name,
+            on_click=lambda name: binding.change(ImageView, strong=str(name)),
+        )
+
+
+def _looked_for(run: Run, answer: Response) -> GridItem:
+    """Return the store's picture of what a channel looks for; an item without one where it has none."""
+    picture = showcase.tile(run, answer.layer, answer.channel, 2 * SIDE)
+    return GridItem(
+        answer.name,
+        "" if picture is None else data_url(picture),
+        alt=f"what channel {answer.channel} of {answer.layer} looks for, found by gradient ascent",
+        caption=str(answer.channel),
+    )
 
 
 def _item(answer: Response, png: bytes, caption: str, note: str) -> GridItem:
