@@ -11,6 +11,15 @@ equal shares: beyond the store's strongest image p is 0 for all.
 
 p is exact in the tail, from the strongest values themselves, and otherwise read off the histogram of the
 maxima, taken as even within a bin.
+
+A channel that saturates (ReLU6, a sigmoid) is at its maximum in many images, none of which is stronger: its p
+is 0 though nothing about it is unusual. Where channels of several layers are held against each other, what
+counts is therefore
+
+    q = #{images whose maximum >= v} / N,
+
+which is p and the image itself where nothing saturates. At a maximum that all of the strongest values have,
+the images of the histogram's last bin are counted, which is at most a bin's width too many.
 """
 
 from dataclasses import dataclass
@@ -44,10 +53,13 @@ class Standing:
 
     share: (C,), of the images that respond more strongly, 0 to 1
     ratio: (C,), the value as a multiple of the store's maximum; NaN where that is not positive
+    at_least: (C,), of the images that respond at least as strongly, 0 to 1; the image itself is one of them
+        where it is the store's
     """
 
     share: np.ndarray
     ratio: np.ndarray
+    at_least: np.ndarray
 
 
 def standing(values: np.ndarray, known: Distribution) -> Standing:
@@ -58,13 +70,30 @@ def standing(values: np.ndarray, known: Distribution) -> Standing:
     kept = np.isfinite(known.strongest).sum(1)
     estimated = np.clip(_above(values, known), kept, images)
     share = np.where(stronger < kept, stronger, estimated) / images
+    as_strong = (known.strongest >= values[:, None] - margin).sum(1)
+    in_last_bin = np.clip(known.counts[:, -1], kept, images)
+    beyond_kept = np.where(_is_saturated(known) & (stronger == 0), in_last_bin, estimated)
+    at_least = np.where(as_strong < kept, as_strong, beyond_kept) / images
     positive = known.maximum > 0
-    return Standing(share, np.where(positive, values / np.where(positive, known.maximum, 1), np.nan))
+    ratio = np.where(positive, values / np.where(positive, known.maximum, 1), np.nan)
+    return Standing(share, ratio, at_least)
 
 
-def ranking(found: Standing) -> np.ndarray:
-    """Return the channels' indices, the most unusual one first."""
-    return np.lexsort((np.arange(len(found.share)), -np.nan_to_num(found.ratio), found.share))
+def ranking(found: Standing, ties: bool = False) -> np.ndarray:
+    """Return the channels' indices, the most unusual one first.
+
+    ties: whether images that respond as strongly count as those that respond more strongly do.
+    """
+    shares = found.at_least if ties else found.share
+    return np.lexsort((np.arange(len(shares)), -np.nan_to_num(found.ratio), shares))
+
+
+def _is_saturated(known: Distribution) -> np.ndarray:
+    """(C,): whether all of the strongest values kept are the same but for rounding, and there are several."""
+    there = np.isfinite(known.strongest)
+    least = np.where(there, known.strongest, np.inf).min(1)
+    greatest = known.strongest.max(1)
+    return (there.sum(1) > 1) & (least >= greatest - TOLERANCE * np.abs(greatest))
 
 
 def _above(values: np.ndarray, known: Distribution) -> np.ndarray:
