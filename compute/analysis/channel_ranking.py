@@ -19,7 +19,7 @@ counts is therefore
     q = #{images whose maximum >= v} / N,
 
 which is p and the image itself where nothing saturates. At a maximum that all of the strongest values have,
-the images of the histogram's last bin are counted, which is at most a bin's width too many.
+the images of that value's bin are counted, which is at most those of a bin too many.
 """
 
 from dataclasses import dataclass
@@ -71,8 +71,7 @@ def standing(values: np.ndarray, known: Distribution) -> Standing:
     estimated = np.clip(_above(values, known), kept, images)
     share = np.where(stronger < kept, stronger, estimated) / images
     as_strong = (known.strongest >= values[:, None] - margin).sum(1)
-    in_last_bin = np.clip(known.counts[:, -1], kept, images)
-    beyond_kept = np.where(_is_saturated(known) & (stronger == 0), in_last_bin, estimated)
+    beyond_kept = np.where(_is_saturated(known) & (stronger == 0), _in_last_bin(known), estimated)
     at_least = np.where(as_strong < kept, as_strong, beyond_kept) / images
     positive = known.maximum > 0
     ratio = np.where(positive, values / np.where(positive, known.maximum, 1), np.nan)
@@ -89,16 +88,31 @@ def ranking(found: Standing, ties: bool = False) -> np.ndarray:
 
 
 def _is_saturated(known: Distribution) -> np.ndarray:
-    """(C,): whether all of the strongest values kept are the same but for rounding, and there are several."""
-    there = np.isfinite(known.strongest)
-    least = np.where(there, known.strongest, np.inf).min(1)
+    """(C,): whether all of the strongest values that are kept are the same but for rounding."""
     greatest = known.strongest.max(1)
-    return (there.sum(1) > 1) & (least >= greatest - TOLERANCE * np.abs(greatest))
+    return _least_kept(known) >= greatest - TOLERANCE * np.abs(greatest)
+
+
+def _in_last_bin(known: Distribution) -> np.ndarray:
+    """(C,) images in the bin of the least of the strongest values, and beyond it."""
+    bins = known.counts.shape[1]
+    first = np.floor(_place(np.nan_to_num(_least_kept(known)), known))[:, None]
+    return (known.counts * (np.arange(bins) >= first)).sum(1)
+
+
+def _least_kept(known: Distribution) -> np.ndarray:
+    """(C,) least of the strongest values; infinite without any."""
+    return np.where(np.isfinite(known.strongest), known.strongest, np.inf).min(1)
 
 
 def _above(values: np.ndarray, known: Distribution) -> np.ndarray:
     """(C,) images above each value by the histogram."""
     bins = known.counts.shape[1]
-    width = np.maximum((known.high - known.low) / bins, np.finfo(np.float64).tiny)
-    place = np.clip((values - known.low) / width, 0, bins)[:, None] - np.arange(bins)
+    place = np.clip(_place(values, known), 0, bins)[:, None] - np.arange(bins)
     return (known.counts * (1 - np.clip(place, 0, 1))).sum(1)
+
+
+def _place(values: np.ndarray, known: Distribution) -> np.ndarray:
+    """(C,) how many bins each value lies above the lowest edge."""
+    width = np.maximum((known.high - known.low) / known.counts.shape[1], np.finfo(np.float64).tiny)
+    return (values - known.low) / width

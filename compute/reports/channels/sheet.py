@@ -74,15 +74,15 @@ def together(
 ) -> np.ndarray:
     """Draw the photograph with the box, the channels in one list, and the other images that have them."""
     image, preprocessing = _pixels(photograph), preprocessing_of(run)
-    channels = [
-        _Tile(
-            _patch(image, preprocessing, each),
-            f"{each.channel}: {place_with_ties(each)}\n{_short(each.layer)}",
-        )
-        for each in responses
+    captions = [f"{each.channel}: {place_with_ties(each)}\n{_short(each.layer)}" for each in responses]
+    patches = [_patch(image, preprocessing, each) for each in responses]
+    channels = [_Tile(*each) for each in zip(patches, captions, strict=True)]
+    others = f"Other images in which most of these {shared.channels} channels are strongest"
+    rows = [
+        _whole(image, box),
+        *_wrapped("Channels that respond most unusually", channels, again=False),
+        *_wrapped(others, _images(run, shared.images), again=False),
     ]
-    rows = [_whole(image, box), *_wrapped("Channels that respond most unusually", channels)]
-    rows += _wrapped(f"Other images that have them, of {shared.channels}", _images(run, shared.images))
     return _drawn(rows, responses)
 
 
@@ -131,8 +131,12 @@ def _short(layer: str) -> str:
     return layer if len(layer) <= 18 else f"…{layer[-17:]}"
 
 
-def _wrapped(title: str, tiles: Sequence[_Tile]) -> list[_Row]:
-    return [_Row(title, tuple(tiles[at : at + COLUMNS])) for at in range(0, len(tiles), COLUMNS)]
+def _wrapped(title: str, tiles: Sequence[_Tile], again: bool = True) -> list[_Row]:
+    """again: whether each of the rows has the title, else the first alone."""
+    return [
+        _Row(title if again or not at else "", tuple(tiles[at : at + COLUMNS]))
+        for at in range(0, len(tiles), COLUMNS)
+    ]
 
 
 def _drawn(rows: Sequence[_Row], responses: Sequence[Response]) -> np.ndarray:
