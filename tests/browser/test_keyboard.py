@@ -37,7 +37,7 @@ def test_the_atlas_is_one_tab_stop_goes_by_arrow_keys_and_opens_a_channel(visit)
     assert page.locator('.line a[tabindex="0"]').count() == 1
     chosen = page.evaluate(PLACE)
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**channel={chosen['channel']}&**")
+    page.wait_for_url(f"**channel={chosen['channel']}**")
     expect(page.get_by_text(f"{chosen['layer']}, channel {chosen['channel']}")).to_be_visible()
     page.go_back()
     page.wait_for_selector(".picture.loaded")
