@@ -1,6 +1,7 @@
 """Channels by a picture: a box is drawn on an image, and the channels that respond there most unusually are
 listed, with the other images that have them."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import astuple
 
@@ -28,6 +29,7 @@ from dashboard.components import GridItem, image_box, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
+from dashboard.data.uploads import uploads
 from dashboard.jobs.one_step import strongest_units
 from dashboard.jobs.queue import State, jobs
 from dashboard.text import number, plain, sentence
@@ -148,7 +150,9 @@ def _found(run: Run, chosen: ChosenImage, box: str, _peaks: Mapping[str, Peaks])
 
 @st.cache_data(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
 def _others_of(run: Run, chosen: ChosenImage, channels: tuple[Response, ...]) -> Others:
-    return shared_with(run, list(channels), chosen.image_id, chosen.sha256)
+    # An upload's name is a part of its hash alone.
+    uploaded = chosen.upload and hashlib.sha256(uploads().read(chosen.upload)).hexdigest()
+    return shared_with(run, list(channels), chosen.image_id, uploaded or chosen.sha256)
 
 
 def _channels(opened: Opened[ChannelsView], unusual: Unusual) -> None:
