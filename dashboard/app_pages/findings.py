@@ -17,7 +17,7 @@ from dashboard.views.state import LiveView, ViewState
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import page_of
 
-SHOWN = {"findings": "Findings", "names": "Names"}
+KINDS = {"findings": "Findings", "names": "Names"}
 PER_PAGE = 12
 FIRST = 4
 """Numbers that a card shows before it is asked for all of them."""
@@ -37,9 +37,9 @@ def draw(opened: Opened[FindingsView]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "Show",
-            list(SHOWN),
+            list(KINDS),
             key=binding.key(FindingsView, "show"),
-            format_func=SHOWN.get,
+            format_func=KINDS.get,
             on_change=_turn_back,
         )
         st.text_input(
