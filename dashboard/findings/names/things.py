@@ -10,6 +10,7 @@ from dashboard.findings.names.of_run import Names, names_of
 from dashboard.findings.names.record import Channel, Name, NamedClass, Region, Thing
 from dashboard.views.binding import View
 from dashboard.views.definitions import (
+    ATLAS,
     ChannelsView,
     CompareView,
     ImageView,
@@ -27,7 +28,7 @@ NOUNS = {"channel": "channel", "class": "class", "region": "region of the map"}
 def things_of(view: ViewState, run: Run, names: Names) -> tuple[Thing, ...]:
     """Return what of a view can have a name, what the view is about first; () for a page of none."""
     match view:
-        case ChannelsView(layer=layer, channel=channel) if layer and channel >= 0 and not _is_atlas(view):
+        case ChannelsView(layer=layer, channel=channel) if layer and channel >= 0 and view.show != ATLAS:
             return (names.the_channel(layer, channel),)
         case ImageView(tab=tab) if tab == CHANNELS:
             return _strong_channel(view, run, names)
@@ -119,10 +120,6 @@ def with_region(view: View, run: Run) -> View:
         if (region := names.region(selection)) is not None:
             selections.keep(view.store, names.image_ids(region))
     return view
-
-
-def _is_atlas(view: ChannelsView) -> bool:
-    return getattr(view, "show", "") == "atlas"
 
 
 def _strong_channel(view: ImageView, run: Run, names: Names) -> tuple[Thing, ...]:

@@ -1,12 +1,15 @@
 """HTTP routes of one run: thumbnails, captions, point buffers, tiles; and the components' bundles."""
 
+from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from compute.images.encoding import encoded
 from compute.reports.drawing.coloring import coloring
 from compute.reports.grid import grid, grid_picture
 from dashboard.components import loader
+from dashboard.data import channels as channel_data
 from dashboard.data import image_search
 from dashboard.server.routes import map_bytes
 from dashboard.server.routes.answering import (
@@ -35,6 +38,7 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/points/{run}/{{method}}": (_points, COSTLY),
         f"/colors/{run}/{{column:path}}": (_colors, COSTLY),
         f"/hits/{run}/{{text:path}}": (_hits, COSTLY),
+        f"/patches/{run}/{{channels}}/{{layer:path}}": (_patches, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/cells": (_cells, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": (_picture, DRAWING),
         f"/tiles/{run}/{{method}}/{{kind}}/grid-seams.png": (_picture_with_seams, DRAWING),
@@ -79,6 +83,12 @@ def _hits(run: Run, text: str) -> Payload:
         raise ValueError(f"{len(text):,} characters are more than the {LONGEST} that a search may have")
     found = image_search.search(run.table("images", image_search.COLUMNS), text)
     return Payload(found.astype("<u4").tobytes(), BINARY)
+
+
+def _patches(run: Run, channels: str, layer: str) -> Payload:
+    numbers = [int(each) for each in channels.split(",")]
+    picture = Image.fromarray(channel_data.strip(run, layer, numbers))
+    return Payload(encoded(picture, "WEBP", quality=90, method=1), "image/webp")
 
 
 def _cells(run: Run, method: str, kind: str) -> Payload:
