@@ -56,11 +56,11 @@ def draw(opened: Opened[ChannelsView]) -> None:
 
 
 def _title(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: dict[int, dict]) -> None:
-    view = opened.view
+    view, names = opened.view, names_of(opened.run)
     labels = [images[each["image_id"]]["label"] for each in rows]
     strongest = classes.answered_most(row["top_class"], row["selectivity"], labels)
     with st.container(horizontal=True, vertical_alignment="center"):
-        title = names_of(opened.run).channel_title(view.layer, view.channel)
+        title = names.channel_title(view.layer, view.channel)
         st.subheader(plain(title), anchor=False, width="content")
         if strongest is not None:
             st.image(
@@ -68,7 +68,7 @@ def _title(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
                 width=36,
                 alt=f"the strongest patch of {row['top_class']}",
             )
-            st.markdown(f"answers most to **{plain(row['top_class'])}**", width="content")
+            st.markdown(f"answers most to **{plain(names.class_title(row['top_class']))}**", width="content")
         st.toggle(
             "Guided backprop",
             key=key("guided"),

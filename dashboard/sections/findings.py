@@ -9,8 +9,8 @@ from dashboard.data import runs
 from dashboard.findings.names import Names, names_of
 from dashboard.findings.names.folder import NameFile
 from dashboard.findings.names.form import Said, draw_said, given, taken_away
-from dashboard.findings.names.record import LONGEST_NAME, Name, Region
-from dashboard.findings.names.things import NOUNS, opened_by, view_of
+from dashboard.findings.names.record import LONGEST_NAME, Channel, Name, NamedClass
+from dashboard.findings.names.things import opened_by, view_of
 from dashboard.text import counted, one_line, plain, sentence
 from dashboard.views.definitions import FindingsView
 from dashboard.views.navigation import PAGES, link
@@ -58,7 +58,7 @@ def _row(opened: Opened[FindingsView], called: Names, stem: str, name: Name) -> 
     here = called.has(name.thing)
     with st.container():
         other = "" if here else f" :gray-badge[{_others(name)}]"
-        st.markdown(f"**{plain(name.text)}**: {NOUNS[name.thing.kind]} {_what(called, name)}{other}")
+        st.markdown(f"**{plain(name.text)}**: {plain(_what(called, name))}{other}")
         by = f" by {plain(name.by)}" if name.by else ""
         where = f"network {plain(name.network or 'unknown')}, store {plain(name.store or 'unknown')}"
         st.caption(f"{where}, {name.named:%Y-%m-%d %H:%M} UTC{by}, {plain(stem)}.toml")
@@ -70,11 +70,14 @@ def _row(opened: Opened[FindingsView], called: Names, stem: str, name: Name) -> 
 
 
 def _what(called: Names, name: Name) -> str:
+    """Say what a name is of."""
     thing = name.thing
-    if not isinstance(thing, Region):
-        return plain(thing.where)
+    if isinstance(thing, Channel):
+        return thing.where
+    if isinstance(thing, NamedClass):
+        return f"class {thing.label}"
     count = f", {counted(len(called.image_ids(name)))}" if called.has(thing) else ""
-    return plain(f"{thing.where}{count}")
+    return f"region of the {thing.where}{count}"
 
 
 def _others(name: Name) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.findings.names.folder import names_folder
 from dashboard.findings.names.record import LONGEST_NAME, LONGEST_WHO, Name, Thing, stem_of
-from dashboard.findings.names.things import label_of
+from dashboard.findings.names.things import NOUNS
 from dashboard.text import one_line, plain, reason, sentence
 from featurestore.reader import Run
 
@@ -44,8 +44,10 @@ def name_fields(page: str, things: Sequence[Thing]) -> list[Change]:
     for thing in things:
         file = names_folder().of(thing)
         now = "" if file is None or file.name is None else file.name.text
+        if len(things) > 1:
+            st.caption(plain(thing.where))
         text = st.text_input(
-            plain(label_of(thing)),
+            f"Name this {NOUNS[thing.kind]}",
             now,
             max_chars=LONGEST_NAME,
             # Of the name too: where somebody else has given one meanwhile, this form doesn't write over it.
@@ -77,7 +79,7 @@ def given(name: Name) -> Said:
         refused = sentence(f"the folder {folder.path} can't be written ({reason(error)})")
         advice = f" Save this text there yourself, as `{stem_of(name.thing)}.toml`:"
         return Said(refused + advice, is_wrong=True, text=name.to_toml())
-    return Said(sentence(f"{name.text} is the name of {name.thing.where}, in {file}; commit it to share it"))
+    return Said(sentence(f"called {name.text!r} in {file}; commit it to share it"))
 
 
 def taken_away(thing: Thing) -> Said:
@@ -86,7 +88,7 @@ def taken_away(thing: Thing) -> Said:
         names_folder().remove(stem_of(thing))
     except OSError as error:
         return Said(sentence(f"{stem_of(thing)}.toml can't be removed ({reason(error)})"), is_wrong=True)
-    return Said(sentence(f"{thing.where} has no name any more"))
+    return Said(sentence(f"the name of {thing.where} is taken away"))
 
 
 def draw_said(said: Said) -> None:

@@ -46,12 +46,6 @@ def things_of(view: ViewState, run: Run, names: Names) -> tuple[Thing, ...]:
     return ()
 
 
-def label_of(thing: Thing) -> str:
-    """Return what asks for the thing's name: "Name this channel (conv2, channel 17)"."""
-    where = "" if isinstance(thing, Region) else f" ({thing.where})"
-    return f"Name this {NOUNS[thing.kind]}{where}"
-
-
 def name_of(view: ViewState, run: Run) -> str:
     """Return the name of what a view is about; "" where it has none."""
     names = names_of(run)
