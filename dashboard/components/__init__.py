@@ -2,9 +2,9 @@
 
 from dashboard.components.channel_atlas import AtlasLayer, channel_atlas
 from dashboard.components.confusion_matrix import Pair, confusion_matrix
-from dashboard.components.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
 from dashboard.components.image_grid import GridItem, image_grid
-from dashboard.components.scatter import Camera, Frame, ScatterEvents, scatter
+from dashboard.components.maps.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
+from dashboard.components.maps.scatter import Camera, Frame, ScatterEvents, scatter
 
 __all__ = [
     "AtlasLayer",
