@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import streamlit as st
 
 from compute.analysis.channel_filter import ChannelFilter
 from compute.images.pictures import to_8_bit
 from compute.reports.channels.atlas import STATISTICS, Tiles, by_layer, layer_names, with_strongest
+from compute.runtime.suggestions import did_you_mean
 from dashboard.data import runs
 from dashboard.views.definitions import ChannelsView
 from featurestore.reader import Run
@@ -65,17 +65,11 @@ def strip(run: Run, layer: str, channels: Sequence[int]) -> np.ndarray:
     """
     known = of_layers(run).get(layer)
     if known is None:
-        raise ValueError(f"unknown layer {layer!r}; choose from {', '.join(of_layers(run))}")
+        raise ValueError(f"unknown layer {layer!r}{did_you_mean(layer, list(of_layers(run)))}")
     if not 0 < len(channels) <= MOST_TILES:
         raise ValueError(f"{len(channels)} channels are not 1 to {MOST_TILES}")
     if not all(0 <= each < len(known) for each in channels):
         raise ValueError(f"channels {list(channels)} are not all from 0 to {len(known) - 1}")
-    return np.concatenate([_tile(run, layer, known, channel) for channel in channels], axis=1)
-
-
-def _tile(run: Run, layer: str, known: pa.Table, channel: int) -> np.ndarray:
-    def made() -> np.ndarray:
-        (row,) = known.filter(pc.equal(known["channel"], channel)).to_pylist()
-        return to_8_bit(Tiles(run, runs.original, SIDE).of(row))
-
-    return runs.kept(run, ("tile", layer, channel), made)
+    rows = known.take(pa.array(channels, pa.int64())).to_pylist()
+    tiles = Tiles(run, runs.original, SIDE, stand_in=True).of(rows)
+    return to_8_bit(np.concatenate(tiles, axis=1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from compute.reports.drawing.run_images import (
     thumbnail_pixels,
 )
 from compute.runtime.parameters import parameter
+from compute.runtime.suggestions import did_you_mean
 from featurestore.reader import Run
 
 COLUMNS, SIDE = 16, 64
@@ -72,9 +74,11 @@ class AtlasSpec(ReportSpec):
         run = inputs.run
         layers = layer_names(run)
         if self.layer and self.layer not in layers:
-            raise ValueError(f"unknown layer {self.layer!r}; choose from {', '.join(layers)}")
+            raise ValueError(f"unknown layer {self.layer!r}{did_you_mean(self.layer, layers)}")
         if self.top_class and self.top_class not in run.class_names:
-            raise ValueError(f"unknown class {self.top_class!r}; it is none of this network's")
+            raise ValueError(
+                f"unknown class {self.top_class!r}{did_you_mean(self.top_class, run.class_names)}"
+            )
         wanted = [self.layer] if self.layer else layers
         stats = run.table("channels", STATISTICS) if not self.layer else run.channels(self.layer)
         listed = by_layer(with_strongest(self.filter.listed(stats.select(STATISTICS)), run), wanted)
@@ -84,19 +88,16 @@ class AtlasSpec(ReportSpec):
             "layers": [_counts(name, rows) for name, rows in listed.items()],
         }
         recipe = {"exhibit": "atlas", **self.to_dict(), **of_run(run)}
-        return Report(recipe, numbers, lambda: self._draw(run, table, listed, inputs.read), lambda: table)
+        return Report(recipe, numbers, lambda: self._draw(run, listed, inputs.read), lambda: table)
 
-    def _draw(self, run: Run, table: pa.Table, listed: Mapping[str, pa.Table], read: Originals) -> np.ndarray:
-        rows: dict[str, list[dict]] = {name: [] for name in listed}
-        for row in table.to_pylist():
-            if self.layer or len(rows[row["layer"]]) < self.columns:
-                rows[row["layer"]].append(row)
+    def _draw(self, run: Run, listed: Mapping[str, pa.Table], read: Originals) -> np.ndarray:
+        most = None if self.layer else self.columns
+        rows = {name: each.slice(0, most).to_pylist() for name, each in listed.items()}
         if (count := sum(map(len, rows.values()))) > MOST_TILES:
             raise ValueError(f"{count:,} tiles are more than the {MOST_TILES:,} of a picture; filter them")
         tiles = Tiles(run, read, self.side)
         sheets = [
-            (f"{name}: {_said(len(listed[name]), len(each))}", [tiles.of(row) for row in each])
-            for name, each in rows.items()
+            (f"{name}: {_said(len(listed[name]), len(each))}", tiles.of(each)) for name, each in rows.items()
         ]
         return drawn(sheets, self.columns, self.side)
 
@@ -110,34 +111,48 @@ class Tiles:
 
     The stored thumbnail is drawn where it has a pixel for each of the tile's, as it is behind the layers
     that see much of the image; the image's own file is read for the others alone.
+
+    side: in pixels.
+    stand_in: whether the thumbnail is enlarged where the file is gone; ValueError otherwise.
     """
 
     run: Run
     read: Originals
     side: int
+    stand_in: bool = False
 
-    def of(self, row: dict[str, Any]) -> np.ndarray:
-        """Draw a channel's strongest patch; mid-grey where it has none.
+    def of(self, rows: Sequence[dict[str, Any]]) -> list[np.ndarray]:
+        """Draw the strongest patch of each of some channels; mid-grey for one that has none.
 
-        row: image_id, and the edges of the patch as in `top_patches`.
+        rows: image_id, and the edges of the patch as in `top_patches`.
         """
-        if row["image_id"] is None:
-            return np.full((self.side, self.side, 3), GREY, np.float32)
-        edges, image_id = box_of(row), row["image_id"]
-        facts = self.run.image(image_id)
-        width, height = facts["width"], facts["height"]
-        preprocessing = preprocessing_of(self.run)
-        seen = (0, 0, width, height) if edges is None else preprocessing.seen_box(edges, width, height)
-        small = thumbnail_pixels(self.run.thumbnail(image_id))
-        scale = small.shape[1] / width
-        patch = scale * max(seen[2] - seen[0], seen[3] - seen[1])
-        whole = small if patch >= self.side else self._original(image_id, preprocessing)
-        scale = 1.0 if whole is not small else scale
-        left, top, right, bottom = (scale * each for each in seen)
-        return resized(window(whole, (left, top, max(right, left + 1), max(bottom, top + 1))), self.side)
+        ids = sorted({row["image_id"] for row in rows} - {None})
+        facts = self.run.rows("images", ids, ["width", "height", "thumbnail"]).to_pylist() if ids else []
+        images = dict(zip(ids, facts, strict=True))
+        return [self._tile(row, images.get(row["image_id"])) for row in rows]
 
-    def _original(self, image_id: int, preprocessing: Preprocessing) -> np.ndarray:
-        image = picture_of(self.read(self.run, image_id), f"image {image_id}", preprocessing)
+    def _tile(self, row: dict[str, Any], image: dict[str, Any] | None) -> np.ndarray:
+        if image is None:
+            return np.full((self.side, self.side, 3), GREY, np.float32)
+        edges, width, height = box_of(row), image["width"], image["height"]
+        seen = (0, 0, width, height) if edges is None else self.preprocessing.seen_box(edges, width, height)
+        pixels = thumbnail_pixels(image["thumbnail"]["bytes"])
+        if pixels.shape[1] / width * max(seen[2] - seen[0], seen[3] - seen[1]) < self.side:
+            try:
+                pixels = self._original(row["image_id"])
+            except ValueError:
+                if not self.stand_in:
+                    raise
+        scale = pixels.shape[1] / width
+        left, top, right, bottom = (scale * each for each in seen)
+        return resized(window(pixels, (left, top, max(right, left + 1), max(bottom, top + 1))), self.side)
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        return preprocessing_of(self.run)
+
+    def _original(self, image_id: int) -> np.ndarray:
+        image = picture_of(self.read(self.run, image_id), f"image {image_id}", self.preprocessing)
         return np.asarray(shown(image).convert("RGB"), np.float32) / 255
 
 

@@ -4,6 +4,8 @@ import { follow } from "./shared/links.js"
 
 const GAP = 6
 const TEXT_LINE = 17
+/** Milliseconds. */
+const STAYS = 80
 /** Lines are filled this far above and below what is in view. */
 const AHEAD = "600px 0px"
 
@@ -89,7 +91,7 @@ class ChannelAtlas {
       line.style.height = `${height}px`
       line.setAttribute("aria-label", `${layer.title}, channels`)
       const start = number * columns
-      line.fill = () => this.#tiles(layer, start, Math.min(start + columns, layer.channels.length))
+      line.fill = () => line.append(...this.#tiles(line, layer, start, start + columns))
       line.count = Math.min(columns, layer.channels.length - start)
       line.layer = layer
       line.start = start
@@ -116,7 +118,7 @@ class ChannelAtlas {
     return button
   }
 
-  #tiles(layer, start, end) {
+  #tiles(line, layer, start, end) {
     const { selected, size, texts } = this.data
     const channels = layer.channels.slice(start, end)
     const address = new URL(layer.tiles.replace("{channels}", channels.join(",")), document.baseURI).href
@@ -134,7 +136,7 @@ class ChannelAtlas {
       tile.place = { layer: layer.name, channel }
       return tile
     })
-    load(address, tiles)
+    line.picture = new Picture(address, tiles.map(({ firstChild }) => firstChild))
     if (this.current && this.#lines[this.current.line]?.start === start
       && this.#lines[this.current.line].layer === layer) tiles[this.current.column].tabIndex = 0
     return tiles
@@ -190,7 +192,7 @@ class ChannelAtlas {
     for (const each of this.root.querySelectorAll('a[tabindex="0"]')) each.tabIndex = -1
     this.current = { line, column }
     const wanted = this.#lines[line]
-    if (!wanted.firstChild) wanted.append(...wanted.fill())
+    if (!wanted.firstChild) wanted.fill()
     const tile = wanted.children[column]
     tile.tabIndex = 0
     tile.focus({ preventScroll: true })
@@ -198,22 +200,37 @@ class ChannelAtlas {
   }
 }
 
-/** Fills a line that comes near the view, and empties one that has left it: its tiles stay with the browser. */
+/** Fills a line that comes near the view, and empties one that has left it: its picture stays with the browser. */
 function see({ target, isIntersecting }) {
-  if (!isIntersecting && !target.contains(target.getRootNode().activeElement)) target.replaceChildren()
-  else if (isIntersecting && !target.firstChild) target.append(...target.fill())
+  const keeps = target.contains(target.getRootNode().activeElement)
+  if (isIntersecting && !target.firstChild) target.fill()
+  if (isIntersecting || keeps) return
+  target.picture?.cancel()
+  target.replaceChildren()
 }
 
-function load(address, tiles) {
-  const picture = new Image()
-  picture.onload = () => {
-    for (const { firstChild } of tiles) {
-      firstChild.style.backgroundImage = `url("${address}")`
-      firstChild.classList.add("loaded")
-    }
+/** The picture of a line, asked for once the line has stayed near the view: one scrolled past costs nothing. */
+class Picture {
+  constructor(address, tiles) {
+    this.waiting = setTimeout(() => this.#load(address, tiles), STAYS)
   }
-  picture.onerror = () => tiles.forEach(({ firstChild }) => firstChild.classList.add("broken"))
-  picture.src = address
+
+  cancel() {
+    clearTimeout(this.waiting)
+    if (this.image && !this.image.complete) this.image.src = ""
+  }
+
+  #load(address, tiles) {
+    this.image = new Image()
+    this.image.onload = () => {
+      for (const tile of tiles) {
+        tile.style.backgroundImage = `url("${address}")`
+        tile.classList.add("loaded")
+      }
+    }
+    this.image.onerror = () => tiles.forEach(tile => tile.classList.add("broken"))
+    this.image.src = address
+  }
 }
 
 export default component(ChannelAtlas)

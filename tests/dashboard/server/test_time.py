@@ -72,6 +72,11 @@ WORST = {
     f"/points/{RUN}/{{method}}": [urls.points(*FIRST, method) for method in large.MAPS],
     f"/colors/{RUN}/{{column:path}}": [urls.colors(*FIRST, each) for each in ("path", "label", "top5")],
     f"/hits/{RUN}/{{text:path}}": [urls.hits(*FIRST, text) for text in searches()],
+    f"/patches/{RUN}/{{channels}}/{{layer:path}}": [
+        f"patches/{'/'.join(FIRST)}/{','.join(map(str, range(first, first + 12)))}/{layer}"
+        for layer in ("conv1", "conv3")
+        for first in range(0, 48, 12)
+    ],
     f"/tiles/{RUN}/{{method}}/{{kind}}/cells": grids("cells"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid.png": grids("grid.png"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid-seams.png": grids("grid-seams.png"),
