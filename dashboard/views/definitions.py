@@ -257,12 +257,13 @@ class ResultsView(ViewState):
 
 @dataclass(frozen=True)
 class FindingsView(ViewState):
-    """The findings.
+    """The findings, or the names that were given.
 
-    find: words that a finding's title or note has.
+    find: words that a finding's title or note has, or a name or what it names.
     """
 
     page: ClassVar[str] = "findings"
+    show: str = view_field("findings", choices=("findings", "names"))
     find: str = view_field("")
     findings_page: int = view_field(1, low=1)
 
