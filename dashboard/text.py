@@ -117,6 +117,11 @@ def counted(number: int, noun: str = "image") -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+def number(value: float | None) -> str:
+    """Return a number in three digits; a dash for none."""
+    return "–" if value is None else f"{value:.3g}"
+
+
 def percent(share: float) -> str:
     """Return a share in percent, with as many digits as tell it from all of it: 97%, 99.98%, >99.99%.
 

@@ -19,6 +19,7 @@ from compute.cli.output import add_delivery_arguments, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped
 from compute.methods.base import CHANNEL, IMAGE, LAYER
 from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportInputs, ReportSpec, originals_of
+from compute.reports.channels.atlas import AtlasSpec
 from compute.reports.channels.patches import PatchesSpec
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.compare.report import CompareSpec
@@ -38,6 +39,7 @@ REPORTS: dict[str, type[ReportSpec]] = {
         MapSpec,
         GridSpec,
         NeighborsSpec,
+        AtlasSpec,
         PatchesSpec,
         StrongestChannelsSpec,
         OcclusionMapSpec,

@@ -153,6 +153,16 @@ class Preprocessing:
             (box[3] + top) * scale_y,
         )
 
+    def from_original(self, box: Box, width: int, height: int) -> Box:
+        """A box in pixels of a `width` x `height` photograph in crop pixels: the reverse of `to_original`."""
+        scale_x, scale_y, left, top = self._geometry(width, height)
+        return (
+            box[0] / scale_x - left,
+            box[1] / scale_y - top,
+            box[2] / scale_x - left,
+            box[3] / scale_y - top,
+        )
+
     def seen_box(self, box: Box, width: int, height: int) -> Box:
         """A unit's receptive field in a `width` x `height` photograph, no larger than the crop."""
         crop_height, crop_width = self.size

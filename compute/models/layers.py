@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from compute.network.choice import Network
+from compute.network.layers.centers import Centers, of_fields, of_grid
 from compute.network.layers.grids import Grid
 from compute.network.receptive_field.walk import Box, ReceptiveField
 from compute.runtime.suggestions import did_you_mean
@@ -40,6 +41,14 @@ class Layer:
         """(left, top, right, bottom) of what is shown of the unit at row y, column x: its place, or what it
         sees. Edges in pixels of the crop, right and bottom exclusive; may pass the border."""
         return (self.place or self.receptive_field).box(y, x)
+
+    @property
+    def centers(self) -> Centers | None:
+        """Where its rows and columns stand in the crop; None where all units see the same."""
+        if self.place is not None:
+            return of_grid(self.place.y, self.place.x, self.height, self.width)
+        field = self.receptive_field
+        return of_fields(field.y, field.x, self.height, self.width)
 
 
 def chosen_layers(network: Network, asked: str | None = None) -> tuple[str, ...]:

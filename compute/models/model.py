@@ -23,6 +23,7 @@ from compute.models.naming import check_class, check_layer
 from compute.models.objectives import Objective
 from compute.models.work import work
 from compute.network.choice import choose
+from compute.network.layers.centers import Centers
 from compute.network.outputs import ABOVE
 from compute.network.receptive_field.walk import ReceptiveField, receptive_fields, whole_image
 from compute.network.self_test import no_gradient_because
@@ -125,6 +126,15 @@ class Model:
             name: described(self.network, name, position, fields[name])
             for position, name in enumerate(self._listed)
         }
+
+    @cached_property
+    def centers(self) -> dict[str, Centers]:
+        """Where the rows and columns of the listed layers' maps stand in the crop; without the layers of
+        which that is not known, since each of their units sees the whole image, or nobody knows what."""
+        by_field = {name: layer.centers for name, layer in self.layers.items()}
+        unknown = [name for name, found in by_field.items() if found is None]
+        known = by_field | (self.network.centers(unknown) if unknown else {})
+        return {name: found for name, found in known.items() if found is not None}
 
     @property
     def convolutions(self) -> tuple[str, ...]:

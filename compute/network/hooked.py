@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from compute.network.layers.centers import Centers
 from compute.network.outputs import NONE, Output
 from compute.network.outputs.before import BeforeSquashing
 from compute.network.traced import FEATURES, LOGITS, PRE, TAKEN_BACK
@@ -140,6 +141,10 @@ class HookedNetwork:
 
     def grid(self, name: str) -> None:
         """Every layer's value is a map as it is."""
+
+    def centers(self, names: Iterable[str]) -> dict[str, Centers]:
+        """Nothing is known of where a map's units stand: without a graph nobody knows what they see."""
+        return {}
 
     def kind(self, name: str) -> str:
         """Every layer is a convolution."""

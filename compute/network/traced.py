@@ -23,6 +23,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from compute.network.known_calls import called_name
+from compute.network.layers.centers import Centers, of_places
 from compute.network.layers.grids import Grid, as_map, with_map
 from compute.network.layers.places import follow
 from compute.network.layers.sites import BLOCK, CONVOLUTION, NORM, Site, find_sites, is_map
@@ -161,6 +162,14 @@ class TracedNetwork:
             return None if self.feature_layer is None else self.grid(self.feature_layer)
         known = self.sites.get(site.partition(PRE)[0])
         return None if known is None else known.grid
+
+    def centers(self, names: Iterable[str]) -> dict[str, Centers]:
+        """Where the rows and columns of layers' maps stand by where their values come from, whatever they
+        see; without those of which that is not known."""
+        nodes = {name: self.node(name) for name in names if self.grid(name) is None}
+        y, x = (follow(self.graph, self.module_of, axis, nodes.values()) for axis in (0, 1))
+        found = {name: of_places(y.get(node), x.get(node)) for name, node in nodes.items()}
+        return {name: centers for name, centers in found.items() if centers is not None}
 
     def kind(self, name: str) -> str:
         """What a layer is: conv, linear, attention, block, norm or pool."""

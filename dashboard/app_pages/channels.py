@@ -1,4 +1,4 @@
-"""The Channels page: what a channel of a layer responds to."""
+"""The Channels page: the atlas of all channels, or what one of them responds to."""
 
 from math import isinf
 
@@ -9,13 +9,13 @@ import streamlit as st
 from compute.reports.drawing.run_images import box_of
 from dashboard.components import GridItem, image_grid
 from dashboard.data import partners, photographs, runs
-from dashboard.sections.channels import ascent, classes
+from dashboard.sections.channels import ascent, atlas, classes
 from dashboard.sections.channels.chooser import choose, key
 from dashboard.sections.channels.guided import guided_pngs
-from dashboard.text import plain
+from dashboard.text import number, plain
 from dashboard.views import binding, urls
 from dashboard.views.data_url import data_url
-from dashboard.views.definitions import ChannelsView
+from dashboard.views.definitions import ATLAS, ChannelsView
 from dashboard.views.navigation import link
 from dashboard.widgets import bar_charts, image_links
 from dashboard.widgets.download_menu import download_menu
@@ -34,6 +34,9 @@ def draw(opened: Opened[ChannelsView]) -> None:
             "This network has no layers with maps, so it has no channels to look at.",
             icon=":material/view_module:",
         )
+        return
+    if opened.view.show == ATLAS:
+        atlas.draw(opened)
         return
     stats = opened.run.channels(opened.view.layer)
     choose(opened, stats)
@@ -174,7 +177,7 @@ def _facts(opened: Opened[ChannelsView], row: dict) -> None:
         {
             "": {
                 "Active at": f"{row['active_share']:.1%} of the places of all maps",
-                "Mean, maximum": f"{_number(row['mean'])}, {_number(row['max'])}",
+                "Mean, maximum": f"{number(row['mean'])}, {number(row['max'])}",
                 "Sees": f"{layer['rf_height']} x {layer['rf_width']} pixels",
                 "Map": f"{layer['height']} x {layer['width']}, read after {plain(layer['tap'])}",
             }
@@ -204,10 +207,6 @@ def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
         f"The labels of the {len(rows)} patches above, not of all images: the store keeps each channel's "
         "strongest class and its selectivity (Morcos et al. 2018), not every class's mean."
     )
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
 
 
 draw(open_page(ChannelsView))

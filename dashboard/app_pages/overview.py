@@ -12,7 +12,7 @@ from dashboard.sections.overview.filters import filter_pictures
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
-from dashboard.views.definitions import ChannelsView, ImageView, OverviewView
+from dashboard.views.definitions import ATLAS, ChannelsView, ImageView, OverviewView
 from dashboard.views.link_html import Column, Row, link_table
 from dashboard.views.navigation import address_up_to
 from dashboard.widgets.capability_list import capability_list
@@ -169,7 +169,10 @@ def layers(run: Run, view: OverviewView) -> None:
         return
     counts = dead(run)
     rows = [
-        Row(ChannelsView(view.store, view.run, layer=row["layer"]), _layer(row, counts.get(row["layer"])))
+        Row(
+            ChannelsView(view.store, view.run, show=ATLAS, opened=row["layer"]),
+            _layer(row, counts.get(row["layer"])),
+        )
         for row in runs.table(run, "layers").to_pylist()
     ]
     link_table(LAYER_COLUMNS, rows, "Layers")

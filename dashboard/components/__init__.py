@@ -1,11 +1,13 @@
-"""The dashboard's own Streamlit components: image grid, scatter plot, deep zoom, confusion matrix."""
+"""The dashboard's own Streamlit components: image grid, atlas, scatter plot, deep zoom, confusion matrix."""
 
+from dashboard.components.channel_atlas import AtlasLayer, channel_atlas
 from dashboard.components.confusion_matrix import Pair, confusion_matrix
-from dashboard.components.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
 from dashboard.components.image_grid import GridItem, image_grid
-from dashboard.components.scatter import Camera, Frame, ScatterEvents, scatter
+from dashboard.components.maps.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
+from dashboard.components.maps.scatter import Camera, Frame, ScatterEvents, scatter
 
 __all__ = [
+    "AtlasLayer",
     "Bounds",
     "Camera",
     "DeepZoomEvents",
@@ -13,6 +15,7 @@ __all__ = [
     "GridItem",
     "Pair",
     "ScatterEvents",
+    "channel_atlas",
     "confusion_matrix",
     "deep_zoom",
     "image_grid",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from compute.reports.channels.strongest_channels import Peaks, peaks_of
+from compute.reports.channels.responses import Peaks, peaks_of
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.jobs.queue import State, jobs

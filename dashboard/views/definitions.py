@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from compute.analysis.channel_filter import ONLY, SORTS
 from compute.methods import METHODS
 from dashboard.views import image_tabs
 from dashboard.views.query_text import Notes
@@ -62,28 +63,46 @@ class NeighborsView(ViewState):
     count: int = view_field(12, low=1, high=20)
 
 
+ATLAS, CHANNEL = "atlas", "channel"
+
+
 @dataclass(frozen=True)
 class ChannelsView(ViewState):
+    """The channels of all layers, or one of them.
+
+    show: the atlas or one channel; "" is the channel where it, or a part of its card, is asked for, else the
+        atlas.
+    opened: the layer of which the atlas shows all channels; "" for none.
+    whole: whether it shows all channels of all layers.
+    sort, only, top_class, find, least, most: which channels are listed, see `ChannelFilter`.
+    """
+
     page: ClassVar[str] = "channels"
+    show: str = view_field("", choices=("", ATLAS, CHANNEL), former=CHANNEL)
+    opened: str = view_field("", among="layers", optional=True)
+    whole: bool = view_field(False)
     layer: str = view_field("", among="layers")
     channel: int = view_field(UNASKED, among="channels", former=0)
-    sort: str = view_field("channel", choices=("channel", "mean", "max", "active_share", "selectivity"))
-    only: str = view_field("all", choices=("all", "live", "dead"))
+    sort: str = view_field("channel", choices=SORTS)
+    only: str = view_field("all", choices=ONLY)
     top_class: str = view_field("", among="classes", optional=True)
     find: str = view_field("")
     least: float = view_field(0.0, low=0.0, high=1.0)
     most: float = view_field(1.0, low=0.0, high=1.0)
-    list_page: int = view_field(1, low=1)
     rank: int = view_field(0, low=0, high=99)
     guided: bool = view_field(False)
     ascent: bool = view_field(False)
 
     def fitted(self, choices: Choices) -> tuple[Self, Notes]:
         """Return this view with the first channel to show, where neither it nor a layer is asked for."""
+        of_one = self.layer, self.rank, self.guided, self.ascent
+        asked = self.channel != UNASKED or any(of_one)
+        show = self.show or (CHANNEL if asked else ATLAS)
         layer, channel = self.layer, 0 if self.channel == UNASKED else self.channel
         if not layer and self.channel == UNASKED and choices.first_channel is not None:
             layer, channel = choices.first_channel
-        return super(ChannelsView, dataclasses.replace(self, layer=layer, channel=channel)).fitted(choices)
+        view = dataclasses.replace(self, show=show, layer=layer, channel=channel)
+        return super(ChannelsView, view).fitted(choices)
 
     def in_the_lab(self, live: bool = False) -> "LabView":
         """Return gradient ascent on the channel at the method's own defaults: one result for both pages."""

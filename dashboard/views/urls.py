@@ -115,6 +115,12 @@ def grid_picture(store: str, fingerprint: str, method: str, kind: str, with_seam
     return _address("tiles", store, fingerprint, method, kind, "grid-seams.png" if with_seams else "grid.png")
 
 
+def channel_tiles(store: str, fingerprint: str, layer: str) -> str:
+    """Return the address of a strip of a layer's channels, at whose "{channels}" their numbers stand."""
+    numbers = "{channels}"
+    return f"{_address('patches', store, fingerprint)}/{numbers}/{_address(layer)}"
+
+
 def short_link(store: str, name: str) -> str:
     """Return the address that leads to the view that a store keeps by this name."""
     return _address("s", store, name)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.components import loader
 from dashboard.views import urls
-from dashboard.views.definitions import ChannelsView, CompareView, ImageView, NeighborsView
+from dashboard.views.definitions import ATLAS, ChannelsView, CompareView, ImageView, NeighborsView
 from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
 from featurestore.reader import Run
@@ -62,9 +62,9 @@ def walk_through(opens: ViewState, image_ids: np.ndarray) -> None:
 
 
 def keys_of(view: ViewState, run: Run) -> list[Key]:
-    """Return the keys of a page that shows an image or channels; none elsewhere, or of an upload."""
+    """Return the keys of a page that shows an image or a channel; none elsewhere, or of an upload."""
     if isinstance(view, ChannelsView):
-        return CHANNEL_KEYS
+        return [] if view.show == ATLAS else CHANNEL_KEYS
     in_a_list = isinstance(view, CompareView)
     if not (in_a_list or (isinstance(view, PAGES_OF_AN_IMAGE) and not view.upload)):
         return []

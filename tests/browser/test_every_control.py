@@ -35,7 +35,8 @@ LEFT = {"Layer", "Channel", "Row", "Column", "Neighbours vote for"}
 WAYS = {
     "/map": ["Points", "Grid"],
     "/neighbors": [None],
-    "/channels?layer=conv3": ["All channels", None],
+    "/channels": [None],
+    "/channels?layer=conv3": [None],
     "/image?image=4": ["Occlusion", "Saliency", "Segmentation", "Neighbours", "More methods"],
     "/mistakes": ["Confusion", "Neighbours disagree"],
     "/compare?other_store=second": ["Neighbours", "Channels", "Maps"],

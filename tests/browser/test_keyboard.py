@@ -1,5 +1,7 @@
 """Hands on the keyboard: to the next and previous image, to what "/" finds, and which keys there are."""
 
+from playwright.sync_api import expect
+
 from featurestore.reader import Store
 from tests.support.servers.dashboard import address_has, ready
 
@@ -18,6 +20,51 @@ def test_j_and_k_walk_through_the_list_that_one_came_from(visit):
     page.get_by_role("dialog", name="Keys").get_by_text(
         f"Next image of the list, 2 of {len(listed)}"
     ).wait_for()
+
+
+def test_the_atlas_is_one_tab_stop_goes_by_arrow_keys_and_opens_a_channel(visit):
+    page = visit("/channels?store=digits")
+    page.wait_for_selector(".picture.loaded")
+    assert page.locator('.line a[tabindex="0"]').count() == 1
+    page.locator('.line a[tabindex="0"]').focus()
+    last = page.evaluate(PLACE)
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(PLACE)["layer"] != last["layer"]
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(PLACE) == {"layer": last["layer"], "channel": 0}
+    page.keyboard.press("ArrowLeft")
+    assert page.locator('.line a[tabindex="0"]').count() == 1
+    chosen = page.evaluate(PLACE)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**channel={chosen['channel']}**")
+    expect(page.get_by_text(f"{chosen['layer']}, channel {chosen['channel']}")).to_be_visible()
+    page.go_back()
+    page.wait_for_selector(".picture.loaded")
+
+
+PLACE = """() => {
+  let active = document.activeElement
+  while (active.shadowRoot?.activeElement) active = active.shadowRoot.activeElement
+  return active.place
+}"""
+"""Layer and channel of the tile that has the focus."""
+
+
+def test_a_layer_of_the_atlas_opens_by_its_name_and_all_by_a_switch(visit):
+    page = visit("/channels?store=digits")
+    page.wait_for_selector(".picture.loaded")
+    lines = page.locator(".line")
+    closed = lines.count()
+    page.get_by_role("button", name="conv3").click()
+    page.wait_for_url("**opened=conv3**")
+    expect(lines).not_to_have_count(closed)
+    opened = lines.count()
+    page.get_by_text("Every channel").click()
+    page.wait_for_url("**whole=1**")
+    expect(lines).not_to_have_count(opened)
+    lines.last.scroll_into_view_if_needed()
+    expect(lines.last.locator(".picture.loaded").last).to_be_visible()
 
 
 def test_the_keys_of_channels_are_listed_and_work(visit):

@@ -7,6 +7,7 @@ from compute.__main__ import main
 from dashboard.sharing.downloads.download import Download
 
 STORE_COMMANDS = {
+    "atlas",
     "classes",
     "compare",
     "map",

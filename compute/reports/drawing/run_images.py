@@ -69,8 +69,12 @@ def read_original(run: Run, image_id: int, source: ImageSource | None = None) ->
 
 def copies_of(run: Run, data: bytes) -> list[int]:
     """Return the ids of the run's images whose file has these very bytes."""
-    digest = hashlib.sha256(data).hexdigest()
-    return np.flatnonzero(run.table("images", ["sha256"])["sha256"].to_numpy() == digest).tolist()
+    return copies_of_file(run, hashlib.sha256(data).hexdigest())
+
+
+def copies_of_file(run: Run, sha256: str) -> list[int]:
+    """Return the ids of the run's images whose file has this SHA-256."""
+    return np.flatnonzero(run.table("images", ["sha256"])["sha256"].to_numpy() == sha256).tolist()
 
 
 def picture_of(data: bytes, name: str, preprocessing: Preprocessing) -> Photograph:

@@ -7,7 +7,15 @@ import streamlit as st
 
 from compute.images.encoding import encoded
 from compute.images.raster import Photograph
-from compute.reports.channels.strongest_channels import EACH_LAYER, Peaks, Response, place, stored, strongest
+from compute.reports.channels.responses import (
+    EACH_LAYER,
+    Peaks,
+    Response,
+    place,
+    rarity,
+    stored,
+    strongest,
+)
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
@@ -42,7 +50,7 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
         st.caption("No channel of this layer responds to this image.")
         return
     answers = [answer for answer, _ in shown]
-    rarest = min(answers, key=_rarity)
+    rarest = min(answers, key=rarity)
     answer_shown = next((each for each in answers if each.name == opened.view.strong), rarest)
     _chosen(opened, answer_shown)
     for layer in layers:
@@ -56,7 +64,7 @@ def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int)
     shown = _found(opened, chosen, "")
     if shown is None:
         return
-    rarest = sorted(shown, key=lambda each: _rarity(each[0]))[:count]
+    rarest = sorted(shown, key=lambda each: rarity(each[0]))[:count]
     image_grid(
         [_item(answer, png, f"{answer.channel} of {answer.layer}", place(answer)) for answer, png in rarest],
         key="image/strongest",
@@ -64,14 +72,6 @@ def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int)
         size=size,
         link=address_up_to(replace(opened.view.on_tab(CHANNELS), layer=""), "strong"),
     )
-
-
-def _rarity(answer: Response) -> tuple[float, float]:
-    """Return a sort key, least for the response that fewest images exceed.
-
-    Between equals, the one nearest to the channel's maximum goes first.
-    """
-    return answer.share, -answer.value / answer.maximum
 
 
 def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:

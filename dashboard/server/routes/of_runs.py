@@ -1,13 +1,16 @@
 """HTTP routes of one run: thumbnails, captions, point buffers, tiles; and the components' bundles."""
 
+from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from compute.images.encoding import encoded
 from compute.reports.drawing.coloring import coloring
 from compute.reports.maps.grid import grid, grid_picture
 from compute.reports.maps.thumbnails import with_room
 from dashboard.components import loader
+from dashboard.data import channels as channel_data
 from dashboard.data import image_search
 from dashboard.server.routes import map_bytes, thumbnail_sheets
 from dashboard.server.routes.answering import (
@@ -38,6 +41,7 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/hits/{run}/{{text:path}}": (_hits, COSTLY),
         f"/sprites/{run}/{{method}}": (_sprite_levels, COSTLY),
         f"/sprites/{run}/{{method}}/{{z}}/{{x}}_{{y}}": (_sprites, COSTLY),
+        f"/patches/{run}/{{channels}}/{{layer:path}}": (_patches, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/cells": (_cells, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": (_picture, DRAWING),
         f"/tiles/{run}/{{method}}/{{kind}}/grid-seams.png": (_picture_with_seams, DRAWING),
@@ -90,6 +94,12 @@ def _sprite_levels(run: Run, method: str) -> Payload:
 
 def _sprites(run: Run, method: str, z: str, x: str, y: str) -> Payload:
     return thumbnail_sheets.sheet(run, *with_room(run, method), int(z), int(x), int(y))
+
+
+def _patches(run: Run, channels: str, layer: str) -> Payload:
+    numbers = [int(each) for each in channels.split(",")]
+    picture = Image.fromarray(channel_data.strip(run, layer, numbers))
+    return Payload(encoded(picture, "WEBP", quality=90, method=1), "image/webp")
 
 
 def _cells(run: Run, method: str, kind: str) -> Payload:

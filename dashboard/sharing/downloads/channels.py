@@ -1,23 +1,29 @@
 """Channels: the patches that activate one most, and the statistics of its layer's channels."""
 
+import dataclasses
+
 from compute.reports.base import ReportInputs
+from compute.reports.channels.atlas import AtlasSpec
 from compute.reports.channels.patches import PatchesSpec
 from compute.reports.drawing.report import Report
 from compute.reports.tables import TableSpec
 from dashboard.data import runs
+from dashboard.data.channels import filter_of
 from dashboard.jobs import visitor
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.one_step import one_step_task, value_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import method_result
 from dashboard.sharing.downloads.download import Download, own_code, report_download
-from dashboard.views.definitions import ChannelsView
+from dashboard.views.definitions import ATLAS, ChannelsView
 from featurestore.places import Place
 from featurestore.reader import Run
 
 
 def downloads(view: ChannelsView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
     """Return a channel's patches, its layer's statistics and, where it is shown, its ascent."""
+    if view.show == ATLAS and runs.choices(run).layers:
+        return _atlas(view, run, store)
     if not view.layer:
         return ()
     spec = PatchesSpec(guided=view.guided)
@@ -42,6 +48,16 @@ def downloads(view: ChannelsView, run: Run, store: Place, result: Result | None)
         f"All channels of {view.layer}",
     )
     return patches, statistics, *(_ascent(view, run, store) if view.ascent else ())
+
+
+def _atlas(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
+    """Return the first tiles of each layer and, where one is open, all of that layer."""
+    inputs, chosen = ReportInputs(run, read=runs.original), dataclasses.asdict(filter_of(view))
+    every = report_download(AtlasSpec(**chosen), store, inputs, "atlas", "The channels of all layers")
+    if not view.opened:
+        return (every,)
+    spec, title = AtlasSpec(layer=view.opened, **chosen), f"All channels of {view.opened}"
+    return every, report_download(spec, store, inputs, f"atlas-{view.opened}", title)
 
 
 def _ascent(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:

@@ -56,8 +56,8 @@ def main() -> None:
         for row in found:
             print(*row, sep="  ", flush=True)
     note = (
-        f"{ROUNDS} drags of each kind by turns, {STEPS} movements or {LONGEST} s each, at 1400 x 1000, WebGL in "
-        "software on the server's own cores. Close up: about as many images are in view as fit side by side. "
+        f"{ROUNDS} drags of each kind by turns, {STEPS} movements or {LONGEST} s each, at 1400 x 1000, "
+        "WebGL in software on the server's own cores. Close up: about as many images are in view as fit. "
         f"From the click that asks for the first thumbnails of a map to these: {', '.join(waits)}."
     )
     if chosen.write:

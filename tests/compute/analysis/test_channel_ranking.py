@@ -76,3 +76,36 @@ def test_fewer_images_than_are_kept_and_channels_without_a_positive_maximum():
     assert found.share.tolist() == [0.5, 0.5, 0.0]
     assert np.isnan(found.ratio[1:]).all() and found.ratio[0] == pytest.approx(2 / 3)
     assert standing(np.array([0.5, -3, 0], np.float32), short).share[:2].tolist() == [1.0, 1.0]
+
+
+def test_ties_count_where_channels_saturate():
+    """As by slow counting, exactly but for what lies within a bin below a maximum that many images have."""
+    random = np.random.default_rng(1)
+    values = np.minimum(random.gamma(2, 1.5, (400, 6)), [1, 3, 6, 9, 100, 100]).astype(np.float32)
+    distribution = known(values)
+    width = (distribution.high - distribution.low) / distribution.counts.shape[1]
+    for row in values[::20]:
+        found = standing(row, distribution)
+        for channel, value in enumerate(row):
+            column = values[:, channel]
+            if (column >= value).sum() < KEPT:
+                assert found.at_least[channel] == pytest.approx((column >= value).mean())
+            elif value == column.max():
+                near = (column >= value - width[channel]).mean()
+                assert found.share[channel] == 0
+                assert (column >= value).mean() - 1e-9 <= found.at_least[channel] <= near + 1e-9
+            else:
+                assert found.at_least[channel] == pytest.approx((column >= value).mean(), abs=0.06)
+
+
+def test_a_saturated_channel_is_not_unusual_where_ties_count():
+    values = np.stack([np.full(50, 6.0), np.arange(50.0)], 1).astype(np.float32)
+    values[:5, 0] = 1
+    found = standing(np.array([6.0, 47.0], np.float32), known(values))
+    assert found.share.tolist() == [0, 2 / 50] and found.at_least.tolist() == [45 / 50, 3 / 50]
+    assert ranking(found).tolist() == [0, 1] and ranking(found, ties=True).tolist() == [1, 0]
+
+
+def test_what_passes_all_images_has_none_at_least_as_strong(maxima):
+    distribution = known(maxima)
+    assert (standing(distribution.maximum * 1.5 + 1, distribution).at_least == 0).all()

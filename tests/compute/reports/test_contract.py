@@ -31,6 +31,7 @@ EXAMPLES = {
     "map": {"method": "pca", "color": "loss"},
     "grid": {"method": "pca", "kind": "nearest", "seams": True},
     "neighbors": {"count": 3, "side": 30},
+    "atlas": {"layer": "conv2", "sort": "mean", "only": "live", "find": "0-20", "columns": 5, "side": 20},
     "patches": {"count": 4, "side": 30, "guided": False},
     "strongest": {"layer": "conv2", "stored": True},
     "occlusion-map": {"value": "logit", "target": "", "overlay": False},
@@ -181,7 +182,7 @@ def test_unknown_choices_and_values_beyond_the_bounds_are_named(name):
             with pytest.raises(ValueError, match=f"'nothing'.*{choices[0]}"):
                 dataclasses.replace(example(name), **{each.name: "nothing"})
         if (low := each.metadata["low"]) is not None:
-            with pytest.raises(ValueError, match=f"{each.name} is {low - 1}.*at least {low}"):
+            with pytest.raises(ValueError, match=f"{each.name} is {low - 1}.*(at least {low}|{low} to)"):
                 dataclasses.replace(example(name), **{each.name: low - 1})
 
 

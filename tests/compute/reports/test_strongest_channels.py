@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from compute.reports.channels.strongest_channels import Response, peaks, place
+from compute.reports.channels.responses import Response, peaks, place
 from tests.support.networks.tiny import tiny_model
 
 

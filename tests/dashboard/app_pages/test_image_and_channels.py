@@ -4,6 +4,7 @@ be loaded, the card of a channel."""
 import dataclasses
 import json
 import re
+from urllib.parse import parse_qsl
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -64,6 +65,38 @@ def test_a_glance_has_all_pictures_and_finds_what_a_tab_made(store, serve):
     for tab in ("segmentation", "occlusion"):
         app = fine(show("image", {"store": "digits", "image": 6, "tab": tab, "source": "live"}))
         assert not app.get("progress") and app.get("image")
+
+
+def atlas_of(app):
+    """What the atlas is given: its layers by name."""
+    (component,) = [each for each in app.get("bidi_component") if each.key == "channels/atlas"]
+    return {layer["name"]: layer for layer in json.loads(component.proto.json)["layers"]}
+
+
+def test_channels_open_on_the_atlas_whose_tiles_lead_to_channels(store, serve):
+    serve(store)
+    app = fine(show("channels", {"store": "digits"}))
+    layers, choices = atlas_of(app), runs.choices(Store(store).open()).layers
+    assert {name: each["count"] for name, each in layers.items()} == dict(choices)
+    assert f"**{sum(choices.values())}** channels in {len(choices)} layers" in words(app)
+    link = dict(parse_qsl(layers["conv2"]["link"].partition("?")[2], keep_blank_values=True))
+    card = fine(show("channels", {**link, "channel": "5"}))
+    assert "conv2, channel 5" in words(card)
+
+
+def test_the_atlas_is_filtered_and_says_by_how_much(store, serve):
+    serve(store)
+    stats = Store(store).open().channels("conv3")
+    app = fine(show("channels", {"store": "digits", "opened": "conv3", "only": "live", "find": "0-9"}))
+    live = [row["channel"] for row in stats.to_pylist() if row["channel"] < 10 and not row["dead"]]
+    assert atlas_of(app)["conv3"]["channels"] == live
+    assert " of " in words(app) and "in " in words(app)
+    fine(next(each for each in app.button if each.label == "Show all again").click().run())
+    assert query_of(app)["only"] == "all" and "find" not in query_of(app)
+    app = fine(app.text_input(key="channels.find").set_value("99999").run())
+    assert "No channel of this network is like that." in words(app) and atlas_of(app) == {}
+    app = app.text_input(key="channels.find").set_value("seven").run()
+    assert "can't be read at 'seven'" in said(app.warning)
 
 
 @pytest.mark.parametrize(("stride", "is_shown"), [(14, False), (1, True)])

@@ -9,13 +9,18 @@ from tests.support.page_app import fine, pictures, query_of, settled, show
 pytestmark = pytest.mark.slow
 
 
-def test_the_page_of_all_channels_is_part_of_the_link(store, serve):
+def test_the_filters_of_the_atlas_outlive_a_look_at_one_channel(store, serve):
     serve(store)
-    query = {"store": "digits", "layer": "conv3", "list_page": 2}
-    app = fine(show("channels", query, {"channels/open": True}))
-    assert query_of(app)["list_page"] == "2"
-    app = fine(app.selectbox(key="channels.sort").select("max").run())
-    assert query_of(app)["list_page"] == "1"
+    app = fine(show("channels", {"store": "digits"}))
+    assert query_of(app)["show"] == "atlas"
+    fine(app.selectbox(key="channels.sort").select("max").run())
+    fine(app.selectbox(key="channels.opened").select("conv2").run())
+    link = query_of(app)
+    card = fine(show("channels", {**link, "show": "channel", "layer": "conv2", "channel": 3}))
+    assert query_of(card)["sort"] == "max"
+    back = fine(next(each for each in card.button if each.label == "Atlas").click().run())
+    said = query_of(back)
+    assert (said["show"], said["sort"], said["opened"], said["channel"]) == ("atlas", "max", "conv2", "3")
 
 
 def test_the_colour_and_the_seams_of_the_map_outlive_the_way_it_is_shown(store, serve):

@@ -82,3 +82,8 @@ def test_what_is_asked_for_is_shown():
 def test_a_link_of_before_keeps_its_proof():
     assert "image" not in ImageView(image=0).chosen() and ImageView(image=7).chosen()["image"] == "7"
     assert "channel" not in ChannelsView(layer="early", channel=0).chosen()
+    choices = dataclasses.replace(CHOICES, first_channel=("late", 5))
+    shown, _ = ChannelsView(layer="early", channel=3).fitted(choices)
+    assert shown.show == "channel" and shown.chosen() == {"layer": "early", "channel": "3"}
+    assert ChannelsView().fitted(choices)[0].show == "atlas"
+    assert ChannelsView(show="atlas", opened="early").fitted(choices)[0].chosen()["opened"] == "early"

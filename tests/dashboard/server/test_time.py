@@ -83,6 +83,11 @@ WORST = {
     f"/sprites/{RUN}/{{method}}/{{z}}/{{x}}_{{y}}": [
         f"{urls.scatter_map(*FIRST, 'tsne', 'label').sprites}/{each}" for each in sheets()
     ],
+    f"/patches/{RUN}/{{channels}}/{{layer:path}}": [
+        f"patches/{'/'.join(FIRST)}/{','.join(map(str, range(first, first + 12)))}/{layer}"
+        for layer in ("conv1", "conv3")
+        for first in range(0, 48, 12)
+    ],
     f"/tiles/{RUN}/{{method}}/{{kind}}/cells": grids("cells"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid.png": grids("grid.png"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid-seams.png": grids("grid-seams.png"),

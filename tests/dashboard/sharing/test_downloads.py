@@ -43,6 +43,7 @@ STORED = {
     "map with thumbnails": MapView(map="tsne", color="label", pictures="always"),
     "grid": MapView(map="umap", show="grid", kind="unique", seams=True),
     "neighbors": NeighborsView(image=5, count=7),
+    "atlas": ChannelsView(show="atlas", opened="conv2", sort="selectivity", only="live", most=0.9),
     "channels": ChannelsView(layer="conv2", channel=3),
     "guided": ChannelsView(layer="conv2", channel=3, guided=True),
     "image": ImageView(image=4, tab="occlusion"),

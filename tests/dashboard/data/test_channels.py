@@ -1,9 +1,10 @@
 """Channels listed, filtered and gone through; what a channel's patches say of classes."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from dashboard.data import channel_filter
+from dashboard.data import channels
 from dashboard.sections.channels import classes
 from dashboard.views.definitions import ChannelsView
 
@@ -38,22 +39,47 @@ STATS = pa.table(
 )
 def test_channels_that_pass_in_order(fields, expected):
     view = ChannelsView(**fields)
-    assert channel_filter.listed(STATS, view)["channel"].to_pylist() == expected
-    assert channel_filter.filtered(view) == bool(set(fields) - {"sort"})
+    assert channels.filter_of(view).listed(STATS)["channel"].to_pylist() == expected
+    assert channels.filtered(view) == bool(set(fields) - {"sort"})
 
 
 @pytest.mark.parametrize("text", ["seven", "1-", "-3", ",", "1-2-3"])
 def test_numbers_that_can_not_be_read_are_said(text):
     with pytest.raises(ValueError, match="numbers and ranges"):
-        channel_filter.listed(STATS, ChannelsView(find=text))
+        channels.filter_of(ChannelsView(find=text)).listed(STATS)
+
+
+def test_a_strip_has_its_channels_tiles_in_the_order_asked(run, store, serve):
+    serve(store)
+    picture = channels.strip(run, "conv2", [5, 0, 5])
+    assert picture.shape == (channels.SIDE, 3 * channels.SIDE, 3) and picture.dtype == "uint8"
+    first, second, third = np.split(picture, 3, axis=1)
+    assert (first == third).all() and (first != second).any()
+    assert (channels.strip(run, "conv2", [0]) == second).all()
+
+
+@pytest.mark.parametrize(
+    ("layer", "asked", "said"),
+    [
+        ("conv9", [0], "unknown layer 'conv9'; did you mean conv"),
+        ("conv2", [], "0 channels are not 1 to 64"),
+        ("conv2", [1] * 65, "65 channels are not 1 to 64"),
+        ("conv2", [9999], "from 0 to 31"),
+        ("conv2", [-1], "from 0 to 31"),
+    ],
+)
+def test_a_strip_of_what_there_is_not_is_refused(run, store, serve, layer, asked, said):
+    serve(store)
+    with pytest.raises(ValueError, match=said):
+        channels.strip(run, layer, asked)
 
 
 def test_next_and_previous_follow_the_list():
-    shown = channel_filter.listed(STATS, ChannelsView(sort="mean", only="live"))
-    assert channel_filter.beside(shown, 2) == (1, 4, 1)
-    assert channel_filter.beside(shown, 1) == (None, 2, 0)
-    assert channel_filter.beside(shown, 0) == (4, None, 3)
-    assert channel_filter.beside(shown, 3) == (None, 1, None)
+    shown = channels.filter_of(ChannelsView(sort="mean", only="live")).listed(STATS)
+    assert channels.beside(shown, 2) == (1, 4, 1)
+    assert channels.beside(shown, 1) == (None, 2, 0)
+    assert channels.beside(shown, 0) == (4, None, 3)
+    assert channels.beside(shown, 3) == (None, 1, None)
 
 
 def test_patches_are_counted_by_class():

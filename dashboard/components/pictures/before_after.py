@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-SOURCE = Path(__file__).parent / "frontend" / "before_after.js"
+SOURCE = Path(__file__).parents[1] / "frontend" / "before_after.js"
 
 _mount = st.components.v2.component("featurescope_before_after", js=SOURCE.read_text())
 

@@ -1,0 +1,124 @@
+"""The atlas: all layers as rows, their channels as tiles, and what chooses which of them are shown."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from compute.reports.channels.atlas import by_layer
+from dashboard.components import AtlasLayer, channel_atlas
+from dashboard.components.channel_atlas import LINE
+from dashboard.data import channels, runs
+from dashboard.sections.channels.chooser import key
+from dashboard.text import choice_names, number, sentence
+from dashboard.views import binding, urls
+from dashboard.views.definitions import CHANNEL, ChannelsView
+from dashboard.views.navigation import address_up_to
+from dashboard.widgets.download_menu import download_menu
+from dashboard.widgets.header import Opened
+
+SORTS = {
+    "channel": "Number",
+    "mean": "Mean",
+    "max": "Maximum",
+    "active_share": "Share of places",
+    "selectivity": "Class selectivity",
+}
+ONLY = {"all": "All", "live": "Live", "dead": "Dead"}
+
+
+def draw(opened: Opened[ChannelsView]) -> None:
+    """Draw the filters, what passes them in numbers, and the layers."""
+    _filters(opened)
+    layers = list(runs.choices(opened.run).layers)
+    try:
+        listed = by_layer(channels.filter_of(opened.view).listed(channels.statistics(opened.run)), layers)
+    except ValueError as error:
+        st.warning(sentence(error), icon=":material/filter_alt_off:")
+        return
+    passing = {name: rows for name, rows in listed.items() if len(rows)}
+    _said(opened, passing)
+    classes = {name: place for place, name in enumerate(opened.run.class_names)}
+    channel_atlas(
+        [_layer(opened, name, rows, classes) for name, rows in passing.items()],
+        [f", answers most to {name}" for name in classes] + [""],
+        key="channels/atlas",
+        opened=opened.view.opened,
+        whole=opened.view.whole,
+        selected=(opened.view.layer, opened.view.channel),
+        on_open=lambda layer: binding.change(ChannelsView, opened=layer),
+    )
+
+
+def _filters(opened: Opened[ChannelsView]) -> None:
+    layers = ("", *runs.choices(opened.run).layers)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Layer",
+            layers,
+            key=key("opened"),
+            format_func=choice_names(layers, lambda name: name or "a line of each"),
+            width=200,
+        )
+        st.selectbox("Sort each layer by", list(SORTS), key=key("sort"), format_func=SORTS.get, width=180)
+        st.segmented_control("Channels", list(ONLY), key=key("only"), format_func=ONLY.get, required=True)
+        classes = ("", *opened.run.class_names)
+        st.selectbox(
+            "Responds most to",
+            classes,
+            key=key("top_class"),
+            format_func=choice_names(classes, lambda name: name or "any class"),
+            width=220,
+        )
+        for name, label in (("least", "Selectivity from"), ("most", "to")):
+            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=120)
+        st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=140)
+
+
+def _said(opened: Opened[ChannelsView], passing: Mapping[str, pa.Table]) -> None:
+    """Say how many channels there are and how many pass; draw the controls of how much is shown."""
+    layers = runs.choices(opened.run).layers
+    shown, every = sum(map(len, passing.values())), sum(layers.values())
+    some = f"**{shown:,}** of {every:,} channels, in {len(passing)} of {len(layers)} layers"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if channels.filtered(opened.view):
+            st.markdown(some, width="content")
+            st.button(
+                "Show all again",
+                icon=":material/filter_alt_off:",
+                type="tertiary",
+                on_click=lambda: binding.change(ChannelsView, **channels.UNFILTERED),
+            )
+        else:
+            st.markdown(f"**{every:,}** channels in {len(layers)} layers", width="content")
+        st.toggle("Every channel", key=key("whole"), help="Else one line a layer, whose name opens it")
+        download_menu(opened)
+    if not shown:
+        st.caption("No channel of this network is like that.")
+
+
+def _layer(opened: Opened[ChannelsView], name: str, rows: pa.Table, classes: Mapping[str, int]) -> AtlasLayer:
+    view, count = opened.view, len(rows)
+    rows = rows if view.whole or view.opened == name else rows.slice(0, LINE)
+    values = [] if view.sort == "channel" else list(map(number, rows[view.sort].to_pylist()))
+    return AtlasLayer(
+        name=name,
+        note=_note(opened, name, count),
+        count=count,
+        channels=rows["channel"].to_pylist(),
+        values=values,
+        about=[classes.get(each, len(classes)) for each in rows["top_class"].to_pylist()],
+        dead=rows.filter(rows["dead"])["channel"].to_pylist(),
+        link=address_up_to(replace(view, show=CHANNEL, layer=name, rank=0), "channel"),
+        tiles=urls.channel_tiles(opened.store, opened.run.fingerprint, name),
+    )
+
+
+def _note(opened: Opened[ChannelsView], name: str, count: int) -> str:
+    every = runs.choices(opened.run).layers[name]
+    said = f"{count:,} of {every:,} channels" if count != every else f"{every:,} channels"
+    layers = runs.table(opened.run, "layers")
+    row = layers.filter(pc.equal(layers["layer"], name)).to_pylist()[0]
+    return f"{said} · sees {row['rf_height']} x {row['rf_width']} pixels" if row["rf_height"] else said
