@@ -44,6 +44,7 @@ STORED = {
     "grid": MapView(map="umap", show="grid", kind="unique", seams=True),
     "neighbors": NeighborsView(image=5, count=7),
     "atlas": ChannelsView(show="atlas", opened="conv2", sort="selectivity", only="live", most=0.9),
+    "atlas by a picture": ChannelsView(show="atlas", picture=True, image=5, box="0.25,0.125,0.75,0.5"),
     "channels": ChannelsView(layer="conv2", channel=3),
     "guided": ChannelsView(layer="conv2", channel=3, guided=True),
     "image": ImageView(image=4, tab="occlusion"),

@@ -18,6 +18,7 @@ from dashboard.components import (
     Pair,
     confusion_matrix,
     deep_zoom,
+    image_box,
     image_grid,
     scatter,
 )
@@ -102,8 +103,21 @@ def show_confusion_matrix():
     )
 
 
+def show_image_box():
+    image_box(
+        urls.thumbnail("small", FINGERPRINT, 3),
+        alt="image 3",
+        key="box",
+        label="The part that counts",
+        box=came["box"] if "box" in came else numbers("box"),
+        seen=tuple(numbers("seen") or (0, 0, 1, 1)),
+        on_change=lambda box: came.update(box=box),
+    )
+
+
 SHOWN = {
     "image_grid": show_image_grid,
+    "image_box": show_image_box,
     "scatter": show_scatter,
     "deep_zoom": show_deep_zoom,
     "confusion_matrix": show_confusion_matrix,
