@@ -24,8 +24,8 @@ from compute.reports.channels.patches import PatchesSpec
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.compare.report import CompareSpec
 from compute.reports.filters import FiltersSpec
-from compute.reports.grid import GridSpec
-from compute.reports.map import MapSpec
+from compute.reports.maps.grid import GridSpec
+from compute.reports.maps.map import MapSpec
 from compute.reports.mistakes import ClassesSpec, ConfusionSpec, MistakesSpec, OutvotedSpec
 from compute.reports.neighbors import NeighborsSpec
 from compute.reports.occlusion_map import OcclusionMapSpec
