@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -48,6 +49,15 @@ def one_line(text: str) -> str:
 def plain(text: str) -> str:
     """Return Markdown that shows `text` as it is, in one line: no link, no formatting, no icon."""
     return BREAK.join(SPECIAL.sub(r"\\\1", part) for part in FOUND_LATE.split(one_line(text)))
+
+
+def slug(text: str, longest: int) -> str:
+    """Return a text as a part of an address or a file's name: lower-case letters, digits and dashes.
+
+    longest: characters that it has at most. It may be "", as of a text that has no such letter.
+    """
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", letters).strip("-")[:longest].strip("-")
 
 
 def command_line(command: str) -> str:

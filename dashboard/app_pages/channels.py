@@ -9,6 +9,7 @@ import streamlit as st
 from compute.reports.drawing.run_images import box_of
 from dashboard.components import GridItem, image_grid
 from dashboard.data import partners, photographs, runs
+from dashboard.findings.names import names_of
 from dashboard.sections.channels import ascent, atlas, classes
 from dashboard.sections.channels.chooser import choose, key
 from dashboard.sections.channels.guided import guided_pngs
@@ -55,18 +56,19 @@ def draw(opened: Opened[ChannelsView]) -> None:
 
 
 def _title(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: dict[int, dict]) -> None:
-    view = opened.view
+    view, names = opened.view, names_of(opened.run)
     labels = [images[each["image_id"]]["label"] for each in rows]
     strongest = classes.answered_most(row["top_class"], row["selectivity"], labels)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(plain(f"{view.layer}, channel {view.channel}"), anchor=False, width="content")
+        title = names.channel_title(view.layer, view.channel)
+        st.subheader(plain(title), anchor=False, width="content")
         if strongest is not None:
             st.image(
                 photographs.patch(opened.run, rows[strongest], PATCH),
                 width=36,
                 alt=f"the strongest patch of {row['top_class']}",
             )
-            st.markdown(f"answers most to **{plain(row['top_class'])}**", width="content")
+            st.markdown(f"answers most to **{plain(names.class_title(row['top_class']))}**", width="content")
         st.toggle(
             "Guided backprop",
             key=key("guided"),

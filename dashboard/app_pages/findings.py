@@ -1,4 +1,4 @@
-"""The Findings page: pinned views with a note and their numbers, and whether they still hold."""
+"""The Findings page: pinned views with a note and their numbers, whether they still hold; names."""
 
 import streamlit as st
 
@@ -7,6 +7,7 @@ from dashboard.findings.folder import FindingFile, Folder, findings
 from dashboard.findings.recheck import Check, recheck, view_of
 from dashboard.findings.record import Finding, Value
 from dashboard.jobs.lookup import result_of
+from dashboard.sections.findings import names
 from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import FindingsView
@@ -16,6 +17,7 @@ from dashboard.views.state import LiveView, ViewState
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import page_of
 
+KINDS = {"findings": "Findings", "names": "Names"}
 PER_PAGE = 12
 FIRST = 4
 """Numbers that a card shows before it is asked for all of them."""
@@ -32,6 +34,33 @@ MARKS = {
 
 def draw(opened: Opened[FindingsView]) -> None:
     """Draw the page."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "Show",
+            list(KINDS),
+            key=binding.key(FindingsView, "show"),
+            format_func=KINDS.get,
+            on_change=_turn_back,
+        )
+        st.text_input(
+            "Find",
+            key=binding.key(FindingsView, "find"),
+            icon=":material/search:",
+            placeholder="words of a title, a note, a name, a page or a store",
+            width=420,
+            on_change=_turn_back,
+        )
+    if opened.view.show == "names":
+        names(opened)
+    else:
+        _findings(opened)
+
+
+def _turn_back() -> None:
+    binding.change(FindingsView, findings_page=1)
+
+
+def _findings(opened: Opened[FindingsView]) -> None:
     folder = findings()
     everything, place = folder.all(), plain(str(folder.path))
     if not everything:
@@ -41,14 +70,6 @@ def draw(opened: Opened[FindingsView]) -> None:
             icon=":material/keep:",
         )
         return
-    st.text_input(
-        "Find",
-        key=binding.key(FindingsView, "find"),
-        icon=":material/search:",
-        placeholder="words of a title, a note, a page or a store",
-        width=420,
-        on_change=lambda: binding.change(FindingsView, findings_page=1),
-    )
     shown = [each for each in everything if _has(each, opened.view.find)]
     st.caption(
         f"{len(shown):,} of {len(everything):,} findings in {place}. `make findings` computes all of them "

@@ -1,5 +1,6 @@
 """The Map page: all images on a plane, as points or as a grid of thumbnails; searched, chosen by a lasso."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -8,11 +9,12 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.reports.drawing.coloring import color_title
-from compute.reports.map import quality_of
+from compute.reports.maps.map import quality_of
 from compute.reports.neighbors import how_found
 from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
+from dashboard.findings.names import names_of
 from dashboard.sections import map
 from dashboard.text import MAP_NAMES, choice_names, counted, map_name, plain
 from dashboard.views import binding
@@ -30,6 +32,8 @@ OF_PREDICTIONS = {"predicted", "probability", "top5", "loss", "correct"}
 
 SHOWN = {"points": "Points", "grid": "Grid"}
 KINDS = {"unique": "Each image at most once", "nearest": "Nearest image to each cell"}
+MOST_REGIONS = 50
+"""Named regions that are listed."""
 MOST_CLASSES = 8
 """Classes that the summary of a selection names."""
 
@@ -96,7 +100,22 @@ def _controls(opened: Opened[MapView]) -> None:
         shown = {"map": view.map, "image": view.image, "selection": view.selection}
         if partners.has_partner(opened.store, opened.run):
             link(image_links.compared(opened, tab="maps", **shown), "Compare the maps")
+        _regions(opened)
         download_menu(opened)
+
+
+def _regions(opened: Opened[MapView]) -> None:
+    """Draw a list of the map's named regions; a click selects the images of one."""
+    names = names_of(opened.run)
+    if regions := names.regions(opened.view.map):
+        with st.popover("Regions", icon=":material/label:", help="Parts of this map that have a name"):
+            for each in regions[:MOST_REGIONS]:
+                selected = {"selection": names.selection(each), "selection_page": 1, "proof": ""}
+                link(
+                    dataclasses.replace(opened.view, **selected), plain(each.text), ":material/lasso_select:"
+                )
+            if len(regions) > MOST_REGIONS:
+                st.caption(f"And {len(regions) - MOST_REGIONS:,} more, on the page Findings.")
 
 
 def _segments(label: str, name: str, options: list[str], words: dict[str, str]) -> None:
@@ -186,7 +205,11 @@ def _selecting(store: str, image_ids: np.ndarray) -> Callable[[], None]:
 def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:
     view = opened.view
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{counted(len(chosen))} selected", anchor=False)
+        region = names_of(opened.run).region(view.selection)
+        title = (
+            f"{plain(region.text)}: {counted(len(chosen))}" if region else f"{counted(len(chosen))} selected"
+        )
+        st.subheader(title, anchor=False)
         link(MistakesView(view.store, view.run, selection=view.selection), "Their mistakes")
         st.button("Clear", icon=":material/close:", on_click=lambda: binding.change(MapView, selection=""))
     st.markdown(_summary(known(opened).select(["label", "predicted", "correct"]).take(pa.array(chosen))))

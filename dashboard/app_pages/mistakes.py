@@ -10,6 +10,7 @@ from dashboard.components import Pair, confusion_matrix
 from dashboard.data import selections
 from dashboard.data.labelled_images import Labelled, cell_of, labelled
 from dashboard.data.predictions import NOTHING_PREDICTED, predicts
+from dashboard.findings.names import Names, names_of
 from dashboard.sections.mistakes.classes import classes
 from dashboard.sections.mistakes.column import column_choice, of_column
 from dashboard.sections.mistakes.disagreeing import disagreeing, label_choice
@@ -89,8 +90,11 @@ def _of_selection(opened: Opened[MistakesView], shown: Labelled) -> Labelled:
     if not opened.view.selection:
         return shown
     chosen = selections.read(opened.store, opened.run, opened.view.selection)
+    region = names_of(opened.run).region(opened.view.selection)
+    of_region = f", the region **{plain(region.text)}**," if region else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Of the **{counted(len(chosen))} selected** on the map alone.", width="content")
+        images = f"Of the **{counted(len(chosen))} selected** on the map{of_region} alone."
+        st.markdown(images, width="content")
         st.button(
             "All images",
             icon=":material/close:",
@@ -160,7 +164,7 @@ def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
     with st.container(horizontal=True):
         label_choice("label", "Label", shown.labels)
         label_choice("predicted", "Predicted", shown.predictions)
-    title, order = _chosen(opened.view)
+    title, order = _chosen(opened.view, names_of(opened.run))
     images = _of_cell(opened, shown)
     st.subheader(plain(title), anchor=False)
     if not len(images):
@@ -184,12 +188,13 @@ def _of_cell(opened: Opened[MistakesView], shown: Labelled) -> pa.Table:
     return cell_of(opened.run, shown.split, view.label, view.predicted)
 
 
-def _chosen(view: MistakesView) -> tuple[str, str]:
+def _chosen(view: MistakesView, names: Names) -> tuple[str, str]:
     """Return what the images are, and whether the most or the least confident ones come first."""
+    label, predicted = (each and names.class_title(each) for each in (view.label, view.predicted))
     if view.label and view.label == view.predicted:
-        return f"{view.label}, recognised", "least"
+        return f"{label}, recognised", "least"
     if view.label or view.predicted:
-        return f"{view.label or 'Any label'} taken for {view.predicted or 'another'}", "most"
+        return f"{label or 'Any label'} taken for {predicted or 'another'}", "most"
     return "Most confident errors", "most"
 
 

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from featurestore.files.disk_cache import DiskCache
 
 log = logging.getLogger(__name__)
@@ -104,3 +106,8 @@ class ContentStore:
 def name_of(content: bytes) -> str:
     """Return the name by which links carry a content: it says what it names."""
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def name_of_images(image_ids: np.ndarray) -> str:
+    """Return what a view calls a selection of images (n,), sorted, each once; "" for no image."""
+    return name_of(np.asarray(image_ids, "<i8").tobytes()) if len(image_ids) else ""

@@ -41,6 +41,14 @@ def keep(store: str, image_ids: np.ndarray) -> str:
     return selections(store).add(ids.tobytes()) if len(ids) else ""
 
 
+def is_kept(store: str, name: str) -> bool:
+    """Return whether the selection of a view can be read; "" is the one of no image."""
+    try:
+        return not name or selections(store).read(name) is not None
+    except ValueError:
+        return False
+
+
 def read(store: str, run: Run, name: str) -> np.ndarray:
     """Return the selected image_ids (n,) int64, sorted, that the run has.
 

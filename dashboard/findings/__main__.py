@@ -1,6 +1,7 @@
 """Say which findings still hold and by how much the others differ: `python -m dashboard.findings`.
 
-Exit status: 0 where every finding that could be checked holds, 1 where one differs or can't be read.
+Exit status: 0 where every finding that could be checked holds, 1 where one differs or can't be read, or a
+name can't. `python -m dashboard.findings names` lists the names and gives them.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from collections import Counter
 from streamlit.logger import set_log_level
 
 from dashboard.data import trusted_code
+from dashboard.findings.names.command import add_names, names
 from dashboard.settings import Settings, places_said
 from dashboard.text import one_line
 
@@ -37,12 +39,15 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--current", action="store_true", help="against each store's current run, not the pinned one"
     )
+    add_names(result.add_subparsers(dest="asked", metavar="names"))
     return result
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check all findings and print a line for each; return the exit status."""
+    """Check all findings, or do what is asked of the names; print a line for each; return the exit status."""
     options = parser().parse_args(arguments)
+    if options.asked == "names":
+        return names(options)
     places = places_said(options.stores)
     settings = Settings(places, options.device, tuple(options.trust_model), findings=options.findings)
     try:
@@ -62,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _report(options: argparse.Namespace) -> int:
     # Imported late: the caches read the settings that `main` has just written.
     from dashboard.findings.folder import findings
+    from dashboard.findings.names.folder import names_folder
     from dashboard.findings.recheck import recheck
     from dashboard.findings.recompute import computed
 
@@ -76,6 +82,10 @@ def _report(options: argparse.Namespace) -> int:
         print(f"{WORDS[check.kind]:13}  {one_line(f'{kept.slug}: {check.sentence}')}")
         for each in check.differences[1:MOST_DIFFERENCES]:
             print(f"{'':15}{one_line(each)}")
+    for file in names_folder().read().files:
+        if file.name is None:
+            counted["unreadable"] += 1
+            print(f"can't be read  {one_line(f'names/{file.stem}: {file.problem}')}")
     print(_summary(counted, options.findings))
     return int(bool(counted["differs"] or counted["unreadable"]))
 

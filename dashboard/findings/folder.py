@@ -6,8 +6,6 @@ The folder is shared in git, so its files may come from anybody and are checked 
 import contextlib
 import io
 import os
-import re
-import unicodedata
 import uuid
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +16,7 @@ from PIL import Image
 from compute.images.encoding import encoded, opened
 from dashboard.data import runs
 from dashboard.findings.record import Finding
+from dashboard.text import slug
 from featurestore.files.atomic import fsync_folder, make_folder, publish
 
 TOML, PNG = ".toml", ".png"
@@ -84,16 +83,15 @@ class Folder:
         make_folder(self.path)
         if sum(1 for _ in self.path.glob(f"*{TOML}")) >= MOST:
             raise OSError(f"it has {MOST:,} findings, as many as are listed; remove some")
-        slug = _claim(self.path, slug_of(finding.title), finding.to_toml())
+        stem = _claim(self.path, slug_of(finding.title), finding.to_toml())
         if picture is not None:
-            publish(self.path / f"{slug}{PNG}", lambda file: file.write(thumbnail_of(picture)))
-        return slug
+            publish(self.path / f"{stem}{PNG}", lambda file: file.write(thumbnail_of(picture)))
+        return stem
 
 
 def slug_of(title: str) -> str:
     """Return a title as a file name of lower-case letters, digits and dashes."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "finding"
+    return slug(title, LONGEST_SLUG) or "finding"
 
 
 def thumbnail_of(picture: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The button Pin: it keeps what a page shows, with a note and its numbers, as a finding."""
+"""The button Pin: it keeps what a page shows, with a note and its numbers, as a finding, and names it."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -7,6 +7,9 @@ import streamlit as st
 
 from dashboard.data import runs
 from dashboard.findings.folder import findings
+from dashboard.findings.names.form import draw_said, make, name_fields
+from dashboard.findings.names.of_run import names_of
+from dashboard.findings.names.things import things_of
 from dashboard.findings.recheck import environment_of, numbers_of
 from dashboard.findings.record import LONGEST_NOTE, LONGEST_TITLE, Finding
 from dashboard.jobs.result import Result
@@ -28,22 +31,35 @@ def draw_pin(view: ViewState, run: Run, result: Result | None) -> None:
     panel = st.popover(
         "Pin",
         icon=":material/keep:",
-        help="Keep this view as a finding, with a note and its numbers",
+        help="Keep this view as a finding, with a note and its numbers; name what it shows",
         key=f"{view.page}/pin",
         on_change="rerun",
     )
     if panel.open:
         with panel, st.form(f"{view.page}/finding", border=False, enter_to_submit=False):
-            title = st.text_input("Title", max_chars=LONGEST_TITLE)
+            things = things_of(view, run, names_of(run))
+            changes = name_fields(view.page, things)
+            title = st.text_input(
+                "Title",
+                max_chars=LONGEST_TITLE,
+                placeholder="Without one, the name alone is kept" if things else None,
+            )
             note = st.text_area("Note", max_chars=LONGEST_NOTE, placeholder="What is to be seen here?")
             if st.form_submit_button("Pin", type="primary", icon=":material/keep:"):
-                _pin(view, run, result, title.strip(), note.strip())
+                for said in make(changes, view.store, run):
+                    draw_said(said)
+                if title.strip():
+                    _pin(view, run, result, title.strip(), note.strip())
+                elif note.strip() or not changes:
+                    _nothing(bool(things))
+
+
+def _nothing(has_names: bool) -> None:
+    also = " Or write another name above." if has_names else ""
+    st.error(f"A finding needs a title.{also}", icon=":material/error:")
 
 
 def _pin(view: ViewState, run: Run, result: Result | None, title: str, note: str) -> None:
-    if not title:
-        st.error("A finding needs a title.", icon=":material/error:")
-        return
     try:
         finding = finding_of(view, run, result, title, note)
         picture = picture_of(view, run, result)

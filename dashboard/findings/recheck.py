@@ -8,6 +8,7 @@ from typing import Literal
 
 from dashboard.data import runs
 from dashboard.data.comparison import second_run
+from dashboard.findings.names.things import with_region
 from dashboard.findings.record import Finding, Value, flat
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import downloads_of
@@ -52,6 +53,7 @@ def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
         view, notes = view_of(finding, run)
         if notes:
             return Check("unchecked", f"its view is not there any more: {'; '.join(notes)}", run_gone=gone)
+        view = with_region(view, run)
         result, wanting = _result(view, run, compute)
         if wanting:
             return Check("unchecked", wanting, run_gone=gone)

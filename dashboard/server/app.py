@@ -6,6 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard.data.runs import open_run, shown_store
+from dashboard.findings.names.things import name_of_address
 from dashboard.server.access import AccessMiddleware, Policy
 from dashboard.server.front_end import FrontEndMiddleware
 from dashboard.server.messages import MessageRoom
@@ -43,7 +44,11 @@ app = st.App(
         ),
         Middleware(UploadLimitMiddleware, most_bytes=settings.share("sent files")),
         Middleware(
-            FrontEndMiddleware, base_path=settings.base_path, store_of=shown_store, open_pages=open_pages
+            FrontEndMiddleware,
+            base_path=settings.base_path,
+            store_of=shown_store,
+            open_pages=open_pages,
+            name_of=name_of_address,
         ),
     ],
 )

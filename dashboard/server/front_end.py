@@ -8,7 +8,7 @@ import gzip
 import json
 import mimetypes
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -24,6 +24,7 @@ from dashboard.components import loader
 from dashboard.server.open_pages import OpenPages
 from dashboard.server.routes.workers import Workers
 from dashboard.views.navigation import PAGES, path_of, title
+from dashboard.views.state import ViewState
 from dashboard.widgets import header
 
 STATIC = Path(streamlit.__file__).parent / "static"
@@ -72,11 +73,20 @@ class FrontEndMiddleware:
 
     base_path: how the path of all addresses begins, "" at the top
     store_of: the store that is shown where an address names this one, "" for none
+    name_of: what people call what a view shows, "" for nothing
     open_pages: those that browsers have open; a page is given where one more may be
     """
 
-    def __init__(self, app: ASGIApp, base_path: str, store_of: Callable[[str], str], open_pages: OpenPages):
-        self._app, self._base, self._store_of, self._open_pages = app, base_path, store_of, open_pages
+    def __init__(
+        self,
+        app: ASGIApp,
+        base_path: str,
+        store_of: Callable[[str], str],
+        open_pages: OpenPages,
+        name_of: Callable[[ViewState], str] = lambda view: "",
+    ):
+        self._app, self._base, self._open_pages = app, base_path, open_pages
+        self._store_of, self._name_of = store_of, name_of
         self._pages = {f"{base_path}/{path_of(page)}": page for page in PAGES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,9 +95,9 @@ class FrontEndMiddleware:
         if path in self._pages and (full := self._open_pages.refusal_of_page(scope)) is not None:
             answer: ASGIApp = PlainTextResponse(full, status_code=503, headers={"Retry-After": "60"})
         elif path in self._pages:
-            named = QueryParams(scope["query_string"]).get("store", "")
-            store = await run_in_threadpool(self._store_of, named)
-            answer = page_of(self._pages[path], store, self._base)
+            page, query = self._pages[path], dict(QueryParams(scope["query_string"]))
+            said = await run_in_threadpool(self._title, page, query)
+            answer = page_of(page, said, self._base)
         elif (file := self._file(path)) in files() and (encoding := _encoding(scope)):
             content = await COMPRESSING.run(lambda: _compressed(file, encoding))
             kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
@@ -96,15 +106,20 @@ class FrontEndMiddleware:
             answer = self._app
         await answer(scope, receive, send)
 
+    def _title(self, page: str, query: Mapping[str, str]) -> str:
+        store = self._store_of(query.get("store", ""))
+        view, _ = PAGES[page].view.from_query({**query, "store": store})
+        return title(page, store, self._name_of(view))
+
     def _file(self, path: str) -> str:
         """Return the file that a path asks for; "" for none."""
         start = f"{self._base}/static/"
         return path[len(start) :] if path.startswith(start) else ""
 
 
-def page_of(page: str, store: str, base_path: str) -> Response:
-    """Return the page's HTML, whose title and description a preview of a link reads."""
-    said, about = escape(title(page, store)), escape(PAGES[page].help)
+def page_of(page: str, called: str, base_path: str) -> Response:
+    """Return the page's HTML, whose title (`called`) and description a preview of a link reads."""
+    said, about = escape(called), escape(PAGES[page].help)
     head = [
         f"<title>{said}</title>",
         f'<meta property="og:title" content="{said}" />',

@@ -11,7 +11,7 @@ from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import results
 from dashboard.sharing.proof import Proof, compare, prove
 from dashboard.sharing.short_links import short_links
-from dashboard.text import plain, reason
+from dashboard.text import plain, reason, slug
 from dashboard.views import urls
 from dashboard.views.state import MethodView, ViewState
 from featurestore.reader import Run
@@ -22,11 +22,17 @@ MARKS = {
     "differs": ":orange[:material/difference:]",
 }
 
+LONGEST_READ = 30
+"""Characters of a name that a short link has."""
+
 ALTERED = "the link differs from the one that was copied: its address was changed, so it proves nothing"
 
 
-def draw_link(view: ViewState, run: Run, result: Result | None) -> None:
-    """Draw the button; what it opens is made only then."""
+def draw_link(view: ViewState, run: Run, result: Result | None, name: str = "") -> None:
+    """Draw the button; what it opens is made only then.
+
+    name: of what the view shows, where it has one.
+    """
     panel = st.popover(
         "Copy link",
         icon=":material/link:",
@@ -36,19 +42,20 @@ def draw_link(view: ViewState, run: Run, result: Result | None) -> None:
     )
     if panel.open:
         with panel:
-            _links(proved(view, run, result))
+            _links(proved(view, run, result), name)
 
 
-def _links(linked: ViewState) -> None:
+def _links(linked: ViewState, name: str) -> None:
+    shown = f"**{plain(name)}**, this view," if name else "this view"
     st.caption(
-        "Opens on this view and says whether it still is the same: it carries checksums of the run"
+        f"Opens on {shown} and says whether it still is the same: it carries checksums of the run"
         + (" and of the result." if Proof.from_text(linked.proof).result else ".")
     )
     full = address(linked)
     copy_button(full, label="Copy link", key=f"{linked.page}/copy link")
     st.code(full, language=None, wrap_lines=True, height=120)
     try:
-        short = short_address(linked)
+        short = short_address(linked, name)
     except OSError as error:
         st.caption(f"There is no short form: it could not be kept beside the store ({plain(reason(error))}).")
         return
@@ -70,10 +77,13 @@ def address(view: ViewState) -> str:
     return f"{_here()}?{urlencode(view.to_query(), errors='replace')}"
 
 
-def short_address(view: ViewState) -> str:
-    """Return a short link to the view; OSError where it can't be kept."""
-    name = short_links(view.store).add(view)
-    return f"{_here().removesuffix('/' + view.page).rstrip('/')}/{urls.short_link(view.store, name)}"
+def short_address(view: ViewState, name: str = "") -> str:
+    """Return a short link to the view; OSError where it can't be kept.
+
+    name: of what the view shows: the link ends in it, for those who read the link.
+    """
+    kept = "-".join(filter(None, (short_links(view.store).add(view), slug(name, LONGEST_READ))))
+    return f"{_here().removesuffix('/' + view.page).rstrip('/')}/{urls.short_link(view.store, kept)}"
 
 
 def _here() -> str:

@@ -46,10 +46,11 @@ class ShortLinks:
         return name
 
     def find(self, name: str) -> ViewState | None:
-        """Return the view of this name.
+        """Return the view of this name; what follows it after a dash is for people, and passed over.
 
         None for a name that is not there, whatever its text is, or whose file is not as it was written.
         """
+        name = name.partition("-")[0]
         if not _NAME.fullmatch(name):
             return None
         content = self._files.get(name + SUFFIX, lambda found: name_of(found) == name)

@@ -101,7 +101,7 @@ PAGES = {
             FindingsView,
             "Findings",
             ":material/keep:",
-            "What was pinned: views with a note and their numbers, and whether they still hold.",
+            "What was pinned: views with a note and their numbers, whether they still hold, and names.",
         ),
         PageEntry(
             AboutView,
@@ -123,9 +123,12 @@ def navigation_pages() -> list:
     ]
 
 
-def title(page: str, store: str) -> str:
-    """Return what a browser's tab, its history and a preview of a link call a page of a store."""
-    return " · ".join(filter(None, (PAGES[page].title, one_line(store), "Featurescope")))
+def title(page: str, store: str, name: str = "") -> str:
+    """Return what a browser's tab, its history and a preview of a link call a page of a store.
+
+    name: of what the page shows, where it has one.
+    """
+    return " · ".join(filter(None, (one_line(name), PAGES[page].title, one_line(store), "Featurescope")))
 
 
 def address(view: ViewState) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.data import partners, runs, selections
+from dashboard.findings.names.things import name_of, with_region
 from dashboard.findings.pin_button import draw_pin
 from dashboard.jobs.lookup import result_of
 from dashboard.jobs.result import Result
@@ -92,13 +93,14 @@ def open_page(
     run, latest = _open_run(view, listed)
     choices = runs.choices(run)
     view, more = dataclasses.replace(view, run=run.fingerprint).fitted(choices)
-    view, dropped = selections.held(complete(view, run), run)
+    view, dropped = selections.held(with_region(complete(view, run), run), run)
     proof, unread = proof_of(view)
     view = view if proof else dataclasses.replace(view, proof="")
     binding.settle(view)
-    st.set_page_config(page_title=title(view.page, view.store))
+    name = name_of(view, run)
+    st.set_page_config(page_title=title(view.page, view.store, name))
     opened = Opened(view, run, result_of(view, run))
-    _draw(bar, opened, choices, listed)
+    _draw(bar, opened, choices, listed, name)
     if proof:
         draw_verdict(proof, view, run, opened.result)
     errors.other_runs(view, run, latest, proof)
@@ -135,7 +137,8 @@ def _open_run(view: View, listed: dict[str, Place]) -> tuple[Run, str]:
     errors.gone(view)
 
 
-def _draw(bar: _Bar, opened: Opened[View], choices: Choices, listed: dict[str, Place]) -> None:
+def _draw(bar: _Bar, opened: Opened[View], choices: Choices, listed: dict[str, Place], name: str) -> None:
+    """name: of what the page shows, where it has one."""
     view, entry = opened.view, PAGES[opened.view.page]
     with bar.name:
         link(_shown_on(OverviewView, view, choices), "Featurescope", ":material/apps:")
@@ -144,7 +147,7 @@ def _draw(bar: _Bar, opened: Opened[View], choices: Choices, listed: dict[str, P
             link(_shown_on(each.view, view, choices))
     with bar.tools:
         _choose_store(type(view), listed)
-        draw_link(view, opened.run, opened.result)
+        draw_link(view, opened.run, opened.result, name)
         draw_pin(view, opened.run, opened.result)
     with bar.heading:
         st.header(entry.title, anchor=False, width="content")

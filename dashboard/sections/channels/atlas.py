@@ -11,12 +11,14 @@ from compute.reports.channels.atlas import by_layer
 from dashboard.components import AtlasLayer, channel_atlas
 from dashboard.components.channel_atlas import LINE
 from dashboard.data import channels, runs
+from dashboard.sections.channels import by_picture
 from dashboard.sections.channels.chooser import key
 from dashboard.text import choice_names, number, sentence
 from dashboard.views import binding, urls
 from dashboard.views.definitions import CHANNEL, ChannelsView
 from dashboard.views.navigation import address_up_to
 from dashboard.widgets.download_menu import download_menu
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
 
 SORTS = {
@@ -31,6 +33,14 @@ ONLY = {"all": "All", "live": "Live", "dead": "Dead"}
 
 def draw(opened: Opened[ChannelsView]) -> None:
     """Draw the filters, what passes them in numbers, and the layers."""
+    st.toggle(
+        "By a picture",
+        key=key("picture"),
+        help="Draw a box on an image: what responds there most unusually, and which other images have it",
+    )
+    if opened.view.picture:
+        with boundary():
+            by_picture.draw(opened)
     _filters(opened)
     layers = list(runs.choices(opened.run).layers)
     try:

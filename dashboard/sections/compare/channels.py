@@ -9,6 +9,7 @@ from dashboard.components import GridItem, image_grid
 from dashboard.data import comparison, photographs
 from dashboard.data.channels import showcase
 from dashboard.data.comparison import Channels, Pair
+from dashboard.findings.names import Names, names_of
 from dashboard.sections.compare.shared_images import turn_back
 from dashboard.text import choice_names, plain
 from dashboard.views import binding
@@ -88,7 +89,8 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
     k = int(channels.overlap.k[channel])
     share = channels.overlap.share[channel]
     partner, partner_share = int(channels.partner[channel]), channels.partner_share[channel]
-    st.subheader(plain(f"{layer}, channel {channel}"), anchor=False)
+    names, others = names_of(pair.run), names_of(pair.other)
+    st.subheader(plain(names.channel_title(layer, channel)), anchor=False)
     if k:
         st.caption(
             f"Of the strongest images that both stores hold, {round(share * k)} of {k} are the same. Most in "
@@ -98,11 +100,11 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
         st.caption("Dead in one of the runs, or none of its strongest images is in both: it has no overlap.")
     first, other = pair.names
     sides = [
-        ("first", f"{first}, channel {channel}", pair.run, pair.view.store, channel),
-        ("same", f"{other}, channel {channel}", pair.other, pair.view.other_store, channel),
+        ("first", f"{first}, {_spoken(names, layer, channel)}", pair.run, pair.view.store, channel),
+        ("same", f"{other}, {_spoken(others, layer, channel)}", pair.other, pair.view.other_store, channel),
     ]
     if k and partner != channel:
-        best = f"{other}, best partner: channel {partner}"
+        best = f"{other}, best partner: {_spoken(others, layer, partner)}"
         sides.append(("partner", best, pair.other, pair.view.other_store, partner))
     for column, (side, title, run, store, number) in zip(st.columns(len(sides)), sides, strict=True):
         with column:
@@ -129,6 +131,12 @@ def _looked_for(run: Run, layer: str, channel: int) -> None:
         )
 
 
+def _spoken(names: Names, layer: str, channel: int) -> str:
+    """Return what a channel is called beside one of another network: "channel 17 (wheels)"."""
+    name = names.channel(layer, channel)
+    return f"channel {channel} ({name})" if name else f"channel {channel}"
+
+
 def _patches(run: Run, layer: str, channel: int) -> list[GridItem]:
     return [
         GridItem(
@@ -146,7 +154,8 @@ def _all(pair: Pair, layer: str, channel: int, channels: Channels) -> None:
     page = page_of(CompareView, "wall_page", len(order), PER_PAGE)
     strongest = pair.run.select("top_patches", layer).to_pylist()
     first = {row["channel"]: row for row in strongest if row["rank"] == 0}
-    items = [_item(pair.run, each, first.get(each), channels) for each in order[page].tolist()]
+    names, numbers = names_of(pair.run), order[page].tolist()
+    items = [_item(pair.run, layer, each, first.get(each), channels, names) for each in numbers]
     image_grid(
         items,
         key="compare/channels",
@@ -157,13 +166,15 @@ def _all(pair: Pair, layer: str, channel: int, channels: Channels) -> None:
     )
 
 
-def _item(run: Run, channel: int, patch: dict | None, channels: Channels) -> GridItem:
+def _item(
+    run: Run, layer: str, channel: int, patch: dict | None, channels: Channels, names: Names
+) -> GridItem:
     share = channels.overlap.share[channel]
     return GridItem(
         channel,
         "" if patch is None else data_url(photographs.patch(run, patch, SMALL)),
-        alt=f"channel {channel}, overlap {_percent(share)}",
-        caption=str(channel),
+        alt=f"{_spoken(names, layer, channel)}, overlap {_percent(share)}",
+        caption=f"{channel} {names.channel(layer, channel) or ''}",
         note=_percent(share),
     )
 

@@ -21,11 +21,12 @@ from dashboard.data import photographs, runs
 from dashboard.data.channels import showcase
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
+from dashboard.findings.names import Names, names_of
 from dashboard.jobs.one_step import strongest_units
 from dashboard.text import choice_names, plain, sentence
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
-from dashboard.views.definitions import ChannelsView, ImageView
+from dashboard.views.definitions import ATLAS, ChannelsView, ImageView
 from dashboard.views.image_tabs import CHANNELS
 from dashboard.views.navigation import address_up_to, link
 from dashboard.widgets.download_menu import download_menu
@@ -50,14 +51,14 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
     if not shown:
         st.caption("No channel of this layer responds to this image.")
         return
-    answers = [answer for answer, _ in shown]
+    answers, names = [answer for answer, _ in shown], names_of(opened.run)
     rarest = min(answers, key=rarity)
     answer_shown = next((each for each in answers if each.name == opened.view.strong), rarest)
-    _chosen(opened, answer_shown)
+    _chosen(opened, answer_shown, names)
     for layer in layers:
         of_layer = [(answer, png) for answer, png in shown if answer.layer == layer]
         if of_layer:
-            _layer(opened, layer, of_layer, answer_shown)
+            _layer(opened, layer, of_layer, answer_shown, names)
 
 
 def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int) -> None:
@@ -65,9 +66,9 @@ def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int)
     shown = _found(opened, chosen, "")
     if shown is None:
         return
-    rarest = sorted(shown, key=lambda each: rarity(each[0]))[:count]
+    rarest, names = sorted(shown, key=lambda each: rarity(each[0]))[:count], names_of(opened.run)
     image_grid(
-        [_item(answer, png, f"{answer.channel} of {answer.layer}", place(answer)) for answer, png in rarest],
+        [_item(answer, png, _where(answer, names), place(answer), names) for answer, png in rarest],
         key="image/strongest",
         label="Strongest channels",
         size=size,
@@ -88,6 +89,10 @@ def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
             on_change=lambda: binding.change(ImageView, strong="", channel=-1),
         )
         download_menu(opened)
+        view = opened.view
+        asked = {"show": ATLAS, "picture": True, "image": max(view.image, 0), "upload": view.upload}
+        in_atlas = ChannelsView(opened.store, opened.run.fingerprint, **asked)
+        link(in_atlas, "Draw a box, in the atlas", ":material/ink_selection:")
     st.caption(
         "Each channel's strongest response in this image and where it is, ranked by how few of the store's "
         "images make it respond more strongly, which means the same for every channel, whatever its unit. "
@@ -147,16 +152,25 @@ def _with_patches(run: Run, image: Photograph, answers: list[Response], scale: f
     return tuple(zip(answers, pictures, strict=True))
 
 
+def _where(answer: Response, names: Names) -> str:
+    return names.channel(answer.layer, answer.channel) or f"{answer.channel} of {answer.layer}"
+
+
 def _layer(
-    opened: Opened[ImageView], layer: str, shown: list[tuple[Response, bytes]], answer_shown: Response
+    opened: Opened[ImageView],
+    layer: str,
+    shown: list[tuple[Response, bytes]],
+    answer_shown: Response,
+    names: Names,
 ) -> None:
     st.markdown(f"**{plain(layer)}**")
     items = [
         _item(
             answer,
             png,
-            caption=f"{answer.channel}: {place(answer)}",
+            caption=f"{names.channel(layer, answer.channel) or answer.channel}: {place(answer)}",
             note=f"{answer.value:.3g} of {answer.maximum:.3g}",
+            names=names,
         )
         for answer, png in shown
     ]
@@ -192,19 +206,22 @@ def _looked_for(run: Run, answer: Response) -> GridItem:
     )
 
 
-def _item(answer: Response, png: bytes, caption: str, note: str) -> GridItem:
+def _item(answer: Response, png: bytes, caption: str, note: str, names: Names) -> GridItem:
+    name = names.channel(answer.layer, answer.channel)
+    spoken = f"channel {answer.channel} of {answer.layer}{f', {name},' if name else ''}"
     return GridItem(
         answer.name,
         data_url(png),
-        alt=f"where channel {answer.channel} of {answer.layer} responds most, {place(answer)}",
+        alt=f"where {spoken} responds most, {place(answer)}",
         caption=caption,
         note=note,
         badge="" if answer.rank is None else f"{answer.rank + 1}",
     )
 
 
-def _chosen(opened: Opened[ImageView], answer: Response) -> None:
+def _chosen(opened: Opened[ImageView], answer: Response, names: Names) -> None:
     looked_for = showcase.tile(opened.run, answer.layer, answer.channel, 2 * SIDE)
+    title = names.channel_title(answer.layer, answer.channel)
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
         if looked_for is not None:
             st.image(
@@ -212,7 +229,7 @@ def _chosen(opened: Opened[ImageView], answer: Response) -> None:
                 width=SIDE,
                 alt=f"what channel {answer.channel} of {answer.layer} looks for, found by gradient ascent",
             )
-        st.metric(plain(f"{answer.layer}, channel {answer.channel}"), f"{answer.value:.3f}", width="content")
+        st.metric(plain(title), f"{answer.value:.3f}", width="content")
         st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
         st.metric("Images with a stronger response", f"{answer.share:.2%}", width="content")
         if answer.rank is not None:

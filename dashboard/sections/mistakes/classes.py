@@ -7,6 +7,7 @@ import streamlit as st
 
 from compute.reports.mistakes import class_table
 from dashboard.data.labelled_images import Labelled
+from dashboard.findings.names import Names, names_of
 from dashboard.text import percent
 from dashboard.views.definitions import CLASS_COLUMNS, MistakesView
 from dashboard.views.link_html import Cell, Column, Row, link_table
@@ -37,7 +38,8 @@ def classes(opened: Opened[MistakesView], shown: Labelled) -> None:
     view, lists = opened.view, opened.run.manifest.labels_are_lists
     table = ordered(class_table(shown.images, shown.classes, lists), view.sort)
     page = page_of(MistakesView, "classes_page", len(table), PER_PAGE)
-    rows = [_row(view, each, lists) for each in table[page].to_pylist()]
+    names = names_of(opened.run)
+    rows = [_row(view, each, lists, names) for each in table[page].to_pylist()]
     columns = [_column(view, name) for name in CLASS_COLUMNS]
     link_table(columns, rows, "Counts, recall and precision of each class")
     st.caption(
@@ -62,7 +64,7 @@ def _column(view: MistakesView, name: str) -> Column:
     return Column(title, help, name not in WORDS, sorted_view, order)
 
 
-def _row(view: MistakesView, row: dict, lists: bool) -> Row:
+def _row(view: MistakesView, row: dict, lists: bool, names: Names) -> Row:
     """Return a class's row: it leads to its errors, or to what is right where it has none.
 
     lists: whether images have several labels, of which none is taken for another.
@@ -78,12 +80,12 @@ def _row(view: MistakesView, row: dict, lists: bool) -> Row:
     taken_so = images("", name) if row["precision"] not in (None, 1) else None
     errors = images(name, "") if row["images"] > row["right"] or lists else None
     cells = [
-        name,
+        names.class_title(name),
         f"{row['images']:,}",
         Cell(f"{row['right']:,}", right),
         _share(row["recall"]),
         _share(row["precision"], taken_so),
-        Cell(row["taken_for"] or "", mistaken),
+        Cell(names.class_title(row["taken_for"] or ""), mistaken),
         Cell(f"{row['taken']:,}" if mistaken else "", mistaken),
         "–" if row["loss"] is None else f"{row['loss']:.3f}",
     ]

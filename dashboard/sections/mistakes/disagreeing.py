@@ -10,6 +10,7 @@ from compute.images.sources import names_in_lists
 from compute.reports.mistakes import NEIGHBOR_COLUMNS, chosen, outvoted
 from dashboard.data.labelled_images import Labelled
 from dashboard.data.runs import BY_FOLDER
+from dashboard.findings.names import names_of
 from dashboard.text import choice_names, percent
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView, NeighborsView
@@ -59,13 +60,14 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
         OF_LISTS if lists else OF_SINGLE_LABELS,
     )
     neighbors = binding.following(NeighborsView, opened.view, st.session_state)
+    names = names_of(opened.run)
     wall(
         opened,
         shown["image_id"].to_numpy(),
         "images_page",
         label="Images that their neighbours outvote",
         badges=[percent(suspicion) for suspicion in shown["suspicion"].to_pylist()],
-        notes=[f"vote: {name}" for name in shown["majority"].to_pylist()],
+        notes=[f"vote: {names.class_(label) or label}" for label in shown["majority"].to_pylist()],
         judged=False,
         opens=replace(neighbors, upload="", count=opened.view.k),
     )

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports import grid
+from compute.reports.maps import grid
 from compute.reports.mistakes import wrong_lists
 from dashboard.components import GridItem, deep_zoom, image_grid
 from dashboard.data import first_shown, photographs, runs
@@ -16,6 +16,7 @@ from dashboard.data.labelled_images import cell_of, labelled
 from dashboard.data.predictions import predicts
 from dashboard.data.runs import BY_FOLDER
 from dashboard.findings.folder import findings
+from dashboard.findings.names import names_of
 from dashboard.findings.recheck import view_of
 from dashboard.sections.channels.classes import answered_most
 from dashboard.text import counted, map_name, percent, plain
@@ -100,9 +101,10 @@ def _channels(opened: Opened[OverviewView]) -> None:
     run = opened.run
     if "top_patches" not in run.tables():
         return
+    names = names_of(run)
     for layer, channel, rows, answer in _telling(run)[:CHANNELS]:
         view = ChannelsView(opened.store, run.fingerprint, layer=layer, channel=channel)
-        link(view, plain(f"{layer}, channel {channel}{answer}"))
+        link(view, plain(f"{names.channel_title(layer, channel)}{answer}"))
         items = [
             GridItem(
                 row["rank"],

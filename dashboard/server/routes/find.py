@@ -1,4 +1,4 @@
-"""What the key "/" finds of a run: pages, classes, channels, findings and images that have the words."""
+"""What the key "/" finds of a run: pages, names, classes, channels, findings, images that have the words."""
 
 import json
 import re
@@ -12,6 +12,7 @@ from starlette.routing import Route
 from dashboard.data import image_search, partners
 from dashboard.data import runs as data
 from dashboard.findings.folder import findings
+from dashboard.findings.names import names_of, things
 from dashboard.findings.recheck import view_of
 from dashboard.server.routes.answering import OpenRun, Payload, endpoint_of
 from dashboard.text import one_line
@@ -22,6 +23,12 @@ from featurestore.reader import Run
 
 MOST = 6
 """Hits of each kind."""
+
+KINDS_OF_NAMES = {
+    "channel": "named channel",
+    "class": "named class, its images and errors",
+    "region": "named region",
+}
 
 Hit = tuple[str, str, ViewState]
 """Title, kind, and the view that shows it."""
@@ -47,7 +54,7 @@ def hits(store: str, run: Run, text: str) -> Iterator[Hit]:
     words = list(dict.fromkeys(text.casefold().split()))
     if len(words) > image_search.MOST_WORDS:
         return
-    for kind in (_pages, _classes, _channels, _findings, _images):
+    for kind in (_pages, _names, _classes, _channels, _findings, _images):
         yield from islice(kind(store, run, words), MOST)
 
 
@@ -70,6 +77,12 @@ def _pages(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
             yield entry.title, "page", entry.view(store, run.fingerprint)
 
 
+def _names(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
+    for name in names_of(run).all():
+        if _has(words, name.text):
+            yield name.title, KINDS_OF_NAMES[name.thing.kind], things.view_of(name, store, run)
+
+
 def _classes(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
     for name in run.class_names:
         if _has(words, name):
@@ -78,12 +91,13 @@ def _classes(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
 
 def _channels(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
     """Yield the layers of that name; with a number, the channel of it: "conv3 12"."""
+    called = names_of(run)
     numbers = [word for word in words if re.fullmatch(r"[0-9]{1,9}", word)]
     names = [word for word in words if word not in numbers]
     for layer, count in data.choices(run).layers.items():
         channel = int(numbers[0]) if numbers else 0
         if _has(names, layer) and channel < count:
-            title = f"{layer}, channel {channel}" if numbers else layer
+            title = called.channel_title(layer, channel) if numbers else layer
             kind = "channel" if numbers else "layer"
             yield title, kind, ChannelsView(store, run.fingerprint, layer=layer, channel=channel)
 
