@@ -65,6 +65,7 @@ class NeighborsView(ViewState):
 
 
 ATLAS, CHANNEL = "atlas", "channel"
+HERE = "here"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ class ChannelsView(ViewState):
         atlas.
     opened: the layer of which the atlas shows all channels; "" for none.
     whole: whether it shows all channels of all layers.
-    sort, only, top_class, find, least, most: which channels are listed, see `ChannelFilter`.
+    sort, only, top_class, find, least, most: which channels are listed, see `ChannelFilter`; sorted by HERE,
+        by how unusually they respond to the picture.
+    named: words of a name; channels alone that have such a name. "" for any.
+    rare: the greatest share of the store's images that respond as strongly as the picture does.
     picture: whether channels are looked for by a picture.
     image, upload: that picture, one of the store's or an uploaded one; -1 and "" for none.
     box: the part of it that counts, in fractions of its width and height; "" for all of it.
@@ -87,7 +91,7 @@ class ChannelsView(ViewState):
     whole: bool = view_field(False)
     layer: str = view_field("", among="layers")
     channel: int = view_field(UNASKED, among="channels", former=0)
-    sort: str = view_field("channel", choices=SORTS)
+    sort: str = view_field("channel", choices=(*SORTS, HERE))
     only: str = view_field("all", choices=ONLY)
     top_class: str = view_field("", among="classes", optional=True)
     find: str = view_field("")
@@ -96,6 +100,8 @@ class ChannelsView(ViewState):
     rank: int = view_field(0, low=0, high=99)
     guided: bool = view_field(False)
     ascent: bool = view_field(False)
+    named: str = view_field("")
+    rare: float = view_field(1.0, low=0.0, high=1.0)
     picture: bool = view_field(False)
     image: int = view_field(-1, among="images", optional=True)
     upload: str = view_field("", longest=LONGEST_NAME)
