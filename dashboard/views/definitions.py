@@ -3,14 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from compute.analysis.channel_filter import ONLY, SORTS
 from compute.analysis.suspicions import KINDS
 from compute.methods import METHODS
 from compute.reports.channels.picture_box import PictureBox
 from dashboard.views import image_tabs
-from dashboard.views.query_text import Notes
+from dashboard.views.query_text import Notes, write
 from dashboard.views.state import (
     LONGEST_NAME,
     LONGEST_RUN,
@@ -131,9 +131,13 @@ class ChannelsView(ViewState):
         """The part of the picture that counts; None for all of it. ValueError for a box that is none."""
         return PictureBox.from_text(self.box) if self.box else None
 
-    def in_the_lab(self, live: bool = False) -> "LabView":
-        """Return gradient ascent on the channel at the method's own defaults: one result for both pages."""
-        parameters = read_parameters("ascend", {})[0]
+    def in_the_lab(self, live: bool = False, made_with: Mapping[str, Any] | None = None) -> "LabView":
+        """Return gradient ascent on the channel at the method's own defaults: one result for both pages.
+
+        made_with: parameters of a picture that is kept, in place of the defaults
+        """
+        texts = {name: write(value) for name, value in (made_with or {}).items()}
+        parameters = read_parameters("ascend", texts)[0]
         asked = {"method": "ascend", "parameters": parameters, "layer": self.layer, "channel": self.channel}
         return LabView(self.store, self.run, live=live, **asked)
 
