@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from compute.analysis.channel_filter import ONLY, SORTS
+from compute.analysis.suspicions import KINDS
 from compute.methods import METHODS
 from compute.reports.channels.picture_box import PictureBox
 from dashboard.views import image_tabs
@@ -220,6 +221,27 @@ class MistakesView(ViewState):
     images_page: int = view_field(1, low=1)
     sort: str = view_field("", choices=("", *CLASS_COLUMNS, *(f"-{name}" for name in CLASS_COLUMNS)))
     classes_page: int = view_field(1, low=1)
+
+
+@dataclass(frozen=True)
+class TriageView(ViewState):
+    """Suspects, one after the other.
+
+    kind: one suspicion alone; "" for any.
+    state: whether those are listed that nobody has judged, those that somebody has, or all.
+    least: the least suspicion that is listed.
+    other_store: the store of a second network, whose classes are compared; "" for none.
+    image: the one that is looked at; -1 is the first.
+    """
+
+    page: ClassVar[str] = "triage"
+    kind: str = view_field("", choices=("", *KINDS))
+    state: str = view_field("open", choices=("open", "judged", "all"))
+    split: str = view_field("")
+    least: float = view_field(0.5, low=0.0, high=1.0)
+    other_store: str = view_field("", listed=True)
+    image: int = view_field(-1, among="images", optional=True)
+    wall_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)
