@@ -28,7 +28,7 @@ from compute.methods.recipe import finite
 from compute.methods.synthesis.ascent import Ascent
 from compute.reports import base as reports_base
 from compute.reports import neighbors as neighbors_sheet
-from compute.reports import patches as patches_sheet
+from compute.reports.channels import patches as patches_sheet
 from compute.runtime.parameters import option
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
