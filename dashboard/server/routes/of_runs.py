@@ -42,6 +42,7 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/sprites/{run}/{{method}}": (_sprite_levels, COSTLY),
         f"/sprites/{run}/{{method}}/{{z}}/{{x}}_{{y}}": (_sprites, COSTLY),
         f"/patches/{run}/{{channels}}/{{layer:path}}": (_patches, COSTLY),
+        f"/clusters/{run}/{{method}}": (_clusters, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/cells": (_cells, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": (_picture, DRAWING),
         f"/tiles/{run}/{{method}}/{{kind}}/grid-seams.png": (_picture_with_seams, DRAWING),
@@ -94,6 +95,10 @@ def _sprite_levels(run: Run, method: str) -> Payload:
 
 def _sprites(run: Run, method: str, z: str, x: str, y: str) -> Payload:
     return thumbnail_sheets.sheet(run, *with_room(run, method), int(z), int(x), int(y))
+
+
+def _clusters(run: Run, method: str) -> Payload:
+    return as_json({"clusters": map_bytes.clusters(run, method)})
 
 
 def _patches(run: Run, channels: str, layer: str) -> Payload:
