@@ -18,6 +18,7 @@ from dashboard.views.definitions import (
     NeighborsView,
     OverviewView,
     ResultsView,
+    TriageView,
 )
 from dashboard.views.state import ViewState
 
@@ -77,6 +78,12 @@ PAGES = {
             "Mistakes",
             ":material/rule:",
             "Which classes are taken for which, and the errors the network is most sure of.",
+        ),
+        PageEntry(
+            TriageView,
+            "Triage",
+            ":material/fact_check:",
+            "Images whose label, or place in the set, is worth a second look; keys 1, 2 and 3 judge them.",
         ),
         PageEntry(
             CompareView,

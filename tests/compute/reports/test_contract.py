@@ -15,12 +15,13 @@ from PIL import Image
 from compute.__main__ import build_parser, main
 from compute.cli.parameters import chosen
 from compute.cli.reports import REPORTS
+from compute.methods.recipe import RECIPE, finite
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, load
 from compute.reports.base import MODEL, OTHER_RUN, RUN, ReportInputs, ReportSpec, originals_of
 from compute.reports.compare.report import SHOWN
 from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
-from compute.reports.drawing.report import RECIPE, Report, finite
+from compute.reports.drawing.report import Report
 from featurestore.reader import Run, Store
 from tests.support.stores.served import served_store
 
@@ -40,6 +41,7 @@ EXAMPLES = {
     "mistakes": {"split": "test", "label": "3", "predicted": "3"},
     "outvoted": {"count": 7, "split": "", "label": "", "majority": ""},
     "classes": {"split": "train"},
+    "suspects": {"kind": "copy", "split": "train", "least": 0.4, "alike": 0.3},
     "compare": {"show": "neighbors", "k": 4, "kind": "fixed", "color": "moved"},
     "table": {"table": "layers"},
 }
@@ -61,7 +63,7 @@ def inputs_of(report: type[ReportSpec]) -> ReportInputs:
     reads = report.needs | report.takes
     return ReportInputs(
         run(),
-        run() if OTHER_RUN in reads else None,
+        run() if OTHER_RUN in report.needs else None,
         digits if MODEL in reads and RUN in report.needs else None,
         image_id=5 if {"image", "image_id"} & reads else None,
         layer="conv2" if "layer" in reads else None,
