@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from compute.analysis.channel_filter import ONLY, SORTS
 from compute.analysis.suspicions import KINDS
 from compute.methods import METHODS
+from compute.reports.channels.atlas import ASCENT, PATCH
 from compute.reports.channels.picture_box import PictureBox
 from dashboard.views import image_tabs
 from dashboard.views.query_text import Notes, write
@@ -80,6 +81,7 @@ class ChannelsView(ViewState):
     whole: whether it shows all channels of all layers.
     sort, only, top_class, find, least, most: which channels are listed, see `ChannelFilter`; sorted by HERE,
         by how unusually they respond to the picture.
+    tile: whether a tile is what the channel looks for, where the store has a picture of it, or its patch.
     named: words of a name; channels alone that have such a name. "" for any.
     rare: the greatest share of the store's images that respond as strongly as the picture does.
     picture: whether channels are looked for by a picture.
@@ -102,6 +104,7 @@ class ChannelsView(ViewState):
     rank: int = view_field(0, low=0, high=99)
     guided: bool = view_field(False)
     ascent: bool = view_field(False)
+    tile: str = view_field(ASCENT, choices=(ASCENT, PATCH))
     named: str = view_field("")
     rare: float = view_field(1.0, low=0.0, high=1.0)
     picture: bool = view_field(False)

@@ -1,6 +1,7 @@
 """All pages: where their scripts are, and what the navigation says of them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -21,6 +22,9 @@ from dashboard.views.definitions import (
     TriageView,
 )
 from dashboard.views.state import ViewState
+
+ICON = Path(__file__).with_name("icon.svg")
+"""Of the browser's tab: a file of its own, as a Material icon would be fetched from Google."""
 
 
 @dataclass(frozen=True)

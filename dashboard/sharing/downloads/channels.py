@@ -55,7 +55,10 @@ def downloads(view: ChannelsView, run: Run, store: Place, result: Result | None)
 
 def _atlas(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
     """Return the first tiles of each layer and, where one is open, all of that layer."""
-    inputs, chosen = ReportInputs(run, read=runs.original), dataclasses.asdict(filter_of(view))
+    inputs, chosen = (
+        ReportInputs(run, read=runs.original),
+        dataclasses.asdict(filter_of(view)) | {"tile": view.tile},
+    )
     every = report_download(AtlasSpec(**chosen), store, inputs, "atlas", "The channels of all layers")
     unusual = _by_picture(view, run, store)
     if not view.opened:
