@@ -27,6 +27,9 @@ ANY = float("-inf")
 CAMERA, BOUNDS = (ANY, ANY, 0.0), (ANY, ANY, ANY, ANY)
 """What the numbers of a map's camera (x, y, zoom) and of a grid's bounds are greater than."""
 
+PICTURES = ("near", "always", "never")
+"""When thumbnails take the place of a map's points: where those in view have room, at any zoom, never."""
+
 
 @dataclass(frozen=True)
 class OverviewView(ViewState):
@@ -46,6 +49,7 @@ class MapView(ViewState):
     selection: str = view_field("", longest=LONGEST_NAME)
     camera: str = view_field("", above=CAMERA)
     highlight: str = view_field("")
+    pictures: str = view_field("near", choices=PICTURES)
     bounds: str = view_field("", above=BOUNDS)
     search: str = view_field("")
     hits_page: int = view_field(1, low=1)
@@ -238,6 +242,7 @@ class CompareView(ViewState):
     camera: str = view_field("", above=CAMERA)
     selection: str = view_field("", longest=LONGEST_NAME)
     highlight: str = view_field("")
+    pictures: str = view_field("near", choices=PICTURES)
     image: int = view_field(-1, among="images", optional=True)
     wall_page: int = view_field(1, low=1)
 

@@ -224,22 +224,6 @@ def test_scatter_returns_the_image_clicked_and_shows_its_card(visit):
     page.wait_for_selector(".ring:not([hidden])")
 
 
-def test_scatter_returns_the_images_in_a_lasso(visit):
-    page = visit("scatter", DRAWN)
-    x, y, half = middle(page)
-    page.get_by_role("button", name="Lasso (or hold Shift)").click()
-    radius = 2.2 * NEXT_POINT * half
-    page.mouse.move(x + radius, y)
-    page.mouse.down()
-    for step in range(1, 25):
-        angle = math.tau * step / 25
-        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
-        page.wait_for_timeout(25)
-    page.mouse.up()
-    assert sorted(came_back(page, "lasso")) == [14, 15, 20, 21]
-    assert "clicked" not in json.loads(page.get_by_test_id("stText").inner_text())
-
-
 def test_scatter_is_set_by_a_link(visit):
     spot = f"{NEXT_POINT},{NEXT_POINT},4"
     page = visit("scatter", DRAWN, camera=spot, selected=1)
@@ -261,6 +245,62 @@ def test_scatter_highlights_a_class_and_works_by_keyboard(visit):
         page.keyboard.press(key)
     # A quarter of the height of what is seen to the right of the middle: between the columns 3 and 4.
     assert came_back(page, "clicked") % SIDE in (3, 4)
+
+
+def painted(page):
+    """How many pixels of the thumbnails' canvas are drawn on, once nothing moves any more."""
+    page.wait_for_timeout(600)
+    pixels = "getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
+    return page.locator("canvas.sprites").evaluate(f"canvas => canvas.{pixels}.filter(Boolean).length")
+
+
+def test_scatter_shows_thumbnails_where_the_images_in_view_fit_side_by_side(visit):
+    page = visit("scatter", DRAWN)
+    whole = painted(page)
+    x, y = place(page, 8)
+    # Off its point, where no point lies, but within the thumbnail.
+    page.mouse.move(x + 18, y - 18)
+    page.wait_for_selector(f".card >> text={CLASSES[8 % 3]}")
+    page.mouse.click(x + 18, y - 18)
+    assert came_back(page, "clicked") == 8
+    page.locator(".legend button", has_text=CLASSES[2]).click()
+    came_back(page, "highlight")
+    assert painted(page) == pytest.approx(whole / 3, rel=0.1)
+
+
+def test_scatter_shows_thumbnails_at_any_zoom_or_never(visit):
+    page = visit("scatter", DRAWN, pictures="never", camera="0,0,0.6")
+    near, always = (
+        page.get_by_role("button", name=f"Thumbnails {how}") for how in ("close up", "at any zoom")
+    )
+    assert (painted(page), near.get_attribute("aria-pressed")) == (0, "false")
+    always.click()
+    assert came_back(page, "pictures") == "always"
+    assert painted(page) > 0
+    assert always.get_attribute("aria-pressed") == "true"
+    always.click()
+    assert came_back(page, "pictures", after="always") == "never"
+    assert painted(page) == 0
+    near.click()
+    assert came_back(page, "pictures", after="never") == "near"
+
+
+def test_scatter_returns_the_images_in_a_lasso_drawn_across_thumbnails(visit):
+    page = visit("scatter", DRAWN)
+    painted(page)
+    x, y, half = middle(page)
+    page.get_by_role("button", name="Lasso (or hold Shift)").click()
+    radius = 2.2 * NEXT_POINT * half
+    page.mouse.move(x + radius, y)
+    page.mouse.down()
+    for step in range(1, 25):
+        angle = math.tau * step / 25
+        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
+        page.wait_for_timeout(25)
+    assert float(page.locator("canvas.sprites").evaluate("canvas => getComputedStyle(canvas).opacity")) < 0.5
+    page.mouse.up()
+    assert sorted(came_back(page, "lasso")) == [14, 15, 20, 21]
+    assert "clicked" not in json.loads(page.get_by_test_id("stText").inner_text())
 
 
 def saturation(page, image):

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from compute.reports.drawing.coloring import Coloring, coloring
-from compute.reports.grid import grid
+from compute.reports.maps.grid import grid
 from dashboard.components import (
     Bounds,
     Camera,
@@ -69,6 +69,7 @@ def show_scatter():
         selected=came.get("clicked", 14 if "selected" in asked else None),
         lasso=came.get("lasso", ()),
         highlight=came.get("highlight"),
+        pictures=came.get("pictures", asked.get("pictures", "near")),
         height=400,
         on_event=remember,
     )
