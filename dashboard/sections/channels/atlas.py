@@ -83,7 +83,7 @@ def _filters(opened: Opened[ChannelsView]) -> None:
             width=220,
         )
         for name, label in (("least", "Selectivity from"), ("most", "to")):
-            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=120)
+            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=130)
         st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=140)
 
 
