@@ -172,13 +172,10 @@ def _layer(
         names={channel: names[channel] for channel in shown if channel in names},
         dead=rows.filter(rows["dead"])["channel"].to_pylist(),
         link=address_up_to(replace(view, show=CHANNEL, layer=name, rank=0), "channel"),
-        tiles=urls.channel_tiles(opened.store, opened.run.fingerprint, name, _pictures(opened, name)),
+        tiles=urls.channel_tiles(
+            opened.store, opened.run.fingerprint, name, showcase.on_tiles(opened.run, view, name)
+        ),
     )
-
-
-def _pictures(opened: Opened[ChannelsView], layer: str) -> int:
-    """Return how many of a layer's tiles are the store's pictures of what the channel looks for."""
-    return len(showcase.channels(opened.run, layer)) if opened.view.tile == ASCENT else 0
 
 
 def _values(view: ChannelsView, rows: pa.Table, shares: np.ndarray | None) -> list[str]:
