@@ -36,7 +36,7 @@ def on_tiles(run: Run, view: ChannelsView, layer: str) -> int:
     return len(channels(run, layer)) if view.tile == ASCENT else 0
 
 
-@st.cache_resource(max_entries=256, hash_funcs=BY_FILES, show_spinner=False)
+@st.cache_resource(max_entries=64, hash_funcs=BY_FILES, show_spinner=False)
 def kept(run: Run, layer: str, channel: int) -> Kept | None:
     """Return a channel's picture and what is known of it; None where there is none."""
     return kept_of(run, layer, channel)
