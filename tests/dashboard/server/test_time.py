@@ -89,6 +89,9 @@ WORST = {
         for layer in ("conv1", "conv3")
         for first in range(0, 48, 12)
     ],
+    f"/clusters/{RUN}/{{method}}": [
+        urls.scatter_map(*FIRST, method, "label").clusters for method in large.MAPS
+    ],
     f"/tiles/{RUN}/{{method}}/{{kind}}/cells": grids("cells"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid.png": grids("grid.png"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid-seams.png": grids("grid-seams.png"),
