@@ -8,9 +8,11 @@ import streamlit as st
 from PIL import Image
 
 from compute.images.encoding import encoded
+from compute.reports.channels.atlas import ASCENT
 from compute.reports.channels.showcase import TABLE, Kept, kept_channels
 from compute.reports.channels.showcase import kept as kept_of
 from dashboard.data import runs
+from dashboard.views.definitions import ChannelsView
 from featurestore.reader import Run
 
 
@@ -25,6 +27,11 @@ BY_FILES = {Run: _state}
 def channels(run: Run, layer: str) -> frozenset[int]:
     """Return the channels of a layer that have a picture; none where the run lacks the table."""
     return kept_channels(run, layer)
+
+
+def on_tiles(run: Run, view: ChannelsView, layer: str) -> int:
+    """Return how many of a layer's tiles are, in a view, the run's pictures of what the channel looks for."""
+    return len(channels(run, layer)) if view.tile == ASCENT else 0
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_FILES, show_spinner=False)
