@@ -193,7 +193,31 @@ def test_every_parameter_is_an_option_with_unit_default_and_source(name):
 
 
 OF_A_MODEL = ["store", *sorted(METHODS), "filters", "neighbors", "patches", "strongest"]
-OF_A_STORE = ["map", "grid", "occlusion-map", "confusion", "mistakes", "outvoted", "classes", "table"]
+OF_A_STORE = [
+    "map",
+    "grid",
+    "atlas",
+    "clusters",
+    "occlusion-map",
+    "confusion",
+    "mistakes",
+    "suspects",
+    "outvoted",
+    "classes",
+    "table",
+]
+    "map",
+    "grid",
+    "atlas",
+    "clusters",
+    "occlusion-map",
+    "confusion",
+    "mistakes",
+    "suspects",
+    "outvoted",
+    "classes",
+    "table",
+]
 
 
 @pytest.mark.parametrize("name", [*OF_A_MODEL, *OF_A_STORE])
