@@ -206,18 +206,6 @@ OF_A_STORE = [
     "classes",
     "table",
 ]
-    "map",
-    "grid",
-    "atlas",
-    "clusters",
-    "occlusion-map",
-    "confusion",
-    "mistakes",
-    "suspects",
-    "outvoted",
-    "classes",
-    "table",
-]
 
 
 @pytest.mark.parametrize("name", [*OF_A_MODEL, *OF_A_STORE])
