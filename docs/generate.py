@@ -18,7 +18,7 @@ from compute.cli.description import COMMANDS
 from compute.cli.reports import REPORTS
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Method
-from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportSpec
+from compute.reports.base import MODEL, OTHER_RUN, OTHER_RUNS, RUN, STORED_IMAGE, ReportSpec
 from compute.runtime.parameters import bounds_text, option, option_name
 from featurestore.schemas import SORT_KEYS, STAGES, TABLES
 from tests.benchmarks.reporting.table import written as with_benchmarks
@@ -29,6 +29,7 @@ BETWEEN = re.compile(r"(<!-- generated (\w+) -->\n).*?(\n<!-- end \2 -->)", re.D
 INPUTS = {
     RUN: "a store",
     OTHER_RUN: "a second store",
+    OTHER_RUNS: "further stores",
     MODEL: "a network",
     STORED_IMAGE: "one of the store's images",
     IMAGE: "an image",

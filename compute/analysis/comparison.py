@@ -124,7 +124,7 @@ class Accuracies:
 
 def accuracies(predictions: pa.Table, classes: Collection[str] | None = None) -> Accuracies:
     """Of the table that `compare_predictions` makes of these classes."""
-    known = predictions.filter(pc.is_valid(_judged(predictions["label"], classes)))
+    known = predictions.filter(pc.is_valid(judged_labels(predictions["label"], classes)))
     right = [pc.equal(known[name], known["label"]).to_numpy() for name in ("predicted", "other_predicted")]
     mine, theirs = (float(each.mean()) if len(each) else None for each in right)
     broken, fixed = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
@@ -295,8 +295,11 @@ def _pairs(*keys: np.ndarray) -> list[np.ndarray]:
     return [each[_present(each)] @ np.array([base, 1]) for each in keys]
 
 
-def _judged(labels: pa.ChunkedArray, classes: Collection[str] | None) -> pa.ChunkedArray:
-    """The labels that a network can be right about, null for the others."""
+def judged_labels(labels: pa.ChunkedArray, classes: Collection[str] | None) -> pa.ChunkedArray:
+    """Return the labels that a network can be right about, null for the others.
+
+    classes: the network's; None where every label may be one.
+    """
     if classes is None:
         return labels
     return pc.if_else(pc.is_in(labels, pa.array(sorted(classes), pa.string())), labels, None)
@@ -305,7 +308,7 @@ def _judged(labels: pa.ChunkedArray, classes: Collection[str] | None) -> pa.Chun
 def _kind(pairs: pa.Table, classes: Collection[str] | None) -> pa.ChunkedArray:
     mine, theirs = (pc.equal(pairs[name], pairs["label"]) for name in ("predicted", "other_predicted"))
     same = pc.equal(pairs["predicted"], pairs["other_predicted"])
-    otherwise = pc.if_else(pc.is_valid(_judged(pairs["label"], classes)), "both wrong", "changed")
+    otherwise = pc.if_else(pc.is_valid(judged_labels(pairs["label"], classes)), "both wrong", "changed")
     different = pc.if_else(pc.fill_null(theirs, False), "fixed", otherwise)
     different = pc.if_else(pc.fill_null(mine, False), "broken", different)
     return pc.if_else(same, "same", different)

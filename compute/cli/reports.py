@@ -18,11 +18,21 @@ from compute.cli.inputs import (
 from compute.cli.output import add_delivery_arguments, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped
 from compute.methods.base import CHANNEL, IMAGE, LAYER
-from compute.reports.base import MODEL, OTHER_RUN, RUN, STORED_IMAGE, ReportInputs, ReportSpec, originals_of
+from compute.reports.base import (
+    MODEL,
+    OTHER_RUN,
+    OTHER_RUNS,
+    RUN,
+    STORED_IMAGE,
+    ReportInputs,
+    ReportSpec,
+    originals_of,
+)
 from compute.reports.channels.atlas import AtlasSpec
 from compute.reports.channels.patches import PatchesSpec
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.compare.report import CompareSpec
+from compute.reports.compare.series_report import SeriesSpec
 from compute.reports.filters import FiltersSpec
 from compute.reports.maps.clusters import ClustersSpec
 from compute.reports.maps.grid import GridSpec
@@ -52,6 +62,7 @@ REPORTS: dict[str, type[ReportSpec]] = {
         ClassesSpec,
         SuspectsSpec,
         CompareSpec,
+        SeriesSpec,
         TableSpec,
     )
 }
@@ -90,6 +101,16 @@ def _add_inputs(parser: argparse.ArgumentParser, report: type[ReportSpec]) -> No
         parser.add_argument(
             "--other-run", metavar="FINGERPRINT", help="one of its runs (default: its current one)"
         )
+    if OTHER_RUNS in reads:
+        parser.add_argument(
+            "--other-stores", metavar="S", nargs="+", required=True, help="the stores of the other runs"
+        )
+        parser.add_argument(
+            "--other-runs",
+            metavar="FINGERPRINT",
+            nargs="+",
+            help="a run of each of these stores, in their order (default: their current ones)",
+        )
     if IMAGE in reads:
         add_image_arguments(parser)
     if STORED_IMAGE in reads:
@@ -125,7 +146,17 @@ def _inputs(args: argparse.Namespace) -> ReportInputs:
         args.layer if LAYER in reads else None,
         args.channel if CHANNEL in reads else None,
         read=originals_of(run) if run is not None else ReportInputs.read,
+        other_runs=_other_runs(args) if OTHER_RUNS in reads else None,
     )
+
+
+def _other_runs(args: argparse.Namespace) -> tuple[Run, ...]:
+    stores, fingerprints = args.other_stores, args.other_runs or [None] * len(args.other_stores)
+    if len(fingerprints) != len(stores):
+        raise ValueError(
+            f"--other-runs names {len(fingerprints)} runs of {len(stores)} stores; name one of each, or none"
+        )
+    return tuple(Store(store).open(run) for store, run in zip(stores, fingerprints, strict=True))
 
 
 def _run(args: argparse.Namespace) -> Run | None:

@@ -20,7 +20,8 @@ from compute.runtime.parameters import Parameters, command_line
 from featurestore.places import Place
 from featurestore.reader import Run
 
-RUN, OTHER_RUN, MODEL, STORED_IMAGE = "run", "other_run", "model", "image_id"
+RUN, OTHER_RUN, OTHER_RUNS = "run", "other_run", "other_runs"
+MODEL, STORED_IMAGE = "model", "image_id"
 """With IMAGE, LAYER and CHANNEL, which live methods read too: what a report is made from."""
 
 Ids = Sequence[int] | np.ndarray | None
@@ -31,6 +32,7 @@ class ReportInputs:
     """What a report is made from; its `needs` and `takes` say which of these it reads.
 
     run, other_run: runs of stores.
+    other_runs: of a report of many runs, all but the first.
     model: loads the network, which is done only where the report needs it.
     image_id: one of the run's images.
     image: the bytes of an image's file, of the run or not; without it, those of `image_id`.
@@ -50,6 +52,7 @@ class ReportInputs:
     channel: int | None = None
     ids: Ids = None
     read: Originals = read_original
+    other_runs: tuple[Run, ...] | None = None
 
     def image_file(self) -> bytes:
         """Return the bytes of the image's file; ValueError where the run's image is gone or has changed."""
@@ -103,6 +106,7 @@ def originals_of(run: Run) -> Originals:
 _SPOKEN = {
     RUN: "a store (--store)",
     OTHER_RUN: "a second store (--other-store)",
+    OTHER_RUNS: "further stores (--other-stores)",
     MODEL: "a network (--model, or --store)",
     IMAGE: "an image (--image FILE or, with --store, --image-id N)",
     STORED_IMAGE: "one of the store's images (--image-id)",

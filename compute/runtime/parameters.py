@@ -116,7 +116,7 @@ def command_line(name: str, options: Mapping[str, Any], out: str) -> str:
     """Return `python -m compute NAME --option value … --out OUT`, quoted for a shell.
 
     options: by their names with underscores. None and "" are left out; True and False are written as
-    `--option` and `--no-option`.
+    `--option` and `--no-option`, several values one after the other.
     """
     words = [word for each, value in options.items() for word in _words(each, value)]
     return shlex.join(["python", "-m", "compute", name, *words, "--out", out])
@@ -127,6 +127,8 @@ def _words(name: str, value: Any) -> tuple[str, ...]:
         return (option(name) if value else option(f"no_{name}"),)
     if value is None or value == "":
         return ()
+    if isinstance(value, tuple):
+        return (option(name), *map(str, value))
     text = str(value)
     # A value that looks like an option would be taken for one.
     return (f"{option(name)}={text}",) if text.startswith("-") else (option(name), text)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.data import comparison, partners, runs
 from dashboard.data.comparison import Pair
-from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, summary
+from dashboard.sections.compare import channels, maps, neighbors, other_run, predictions, series, summary
 from dashboard.sections.compare.shared_images import turn_back
 from dashboard.text import choice_names, counted, plain
 from dashboard.views import binding
@@ -21,12 +21,18 @@ TABS = {
     "neighbors": ("Neighbours", neighbors.draw),
     "channels": ("Channels", channels.draw),
     "maps": ("Maps", maps.draw),
+    "series": ("Series", series.draw),
 }
 
 
 def complete(view: CompareView, run: Run) -> CompareView:
-    """Return the view with another run, where the address names none and there is one over these images."""
+    """Return the view with another run, where the address names none and there is one over these images.
+
+    A series is named run by run, as the link is of these alone.
+    """
     listed = runs.stores()
+    if view.tab == "series":
+        view = partners.completed(view, run)
     view = dataclasses.replace(view, other_store=comparison.other_store(view))
     if not view.other_store:
         store, fingerprint = partners.partner(view.store, run) or ("", "")

@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.analysis.comparison import Match, Overlap
-from compute.reports.compare.measures import Channels, Compared, Moved
+from compute.reports.compare.measures import Channels, Cka, Compared, Moved
+from compute.reports.compare.measures import judged as judged_of
+from compute.reports.compare.series import Measures
 from compute.reports.drawing.coloring import Coloring
 from dashboard.components import Frame
 from dashboard.data import runs
@@ -121,6 +123,34 @@ def changed(run: Run, other: Run, kind: str, label: str) -> pa.Table:
 def neighbor_overlap(run: Run, other: Run, k: int) -> Overlap:
     """Return how many of its k nearest images each image has in common in both runs."""
     return compared(run, other).neighbor_overlap(k)
+
+
+@st.cache_resource(max_entries=256, hash_funcs=BY_FOLDER, show_spinner=False)
+def cka(run: Run, other: Run) -> Cka:
+    """Return the linear CKA of the features of two runs."""
+    return compared(run, other).cka
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)
+def judged(run: Run) -> pa.Table:
+    """Return which images a run has right, see `measures.judged`."""
+    return judged_of(run)
+
+
+class KeptMeasures(Measures):
+    """What a series asks of its runs, kept for all sessions."""
+
+    def judged(self, run: Run) -> pa.Table:
+        return judged(run)
+
+    def matched(self, run: Run, other: Run) -> Match:
+        return compared(run, other).matched
+
+    def overlap(self, run: Run, other: Run, k: int) -> Overlap:
+        return neighbor_overlap(run, other, k)
+
+    def cka(self, run: Run, other: Run) -> Cka:
+        return cka(run, other)
 
 
 @st.cache_resource(max_entries=256, hash_funcs=BY_FOLDER, show_spinner=False)

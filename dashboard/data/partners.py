@@ -3,16 +3,22 @@
 Where there is none, the page Compare is not offered; who has a link to it is told what would be one.
 """
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
+from compute.reports.compare.series import MOST, SHORT
 from dashboard.data import comparison, runs
 from dashboard.views.definitions import CompareView
 from dashboard.views.navigation import PAGES, PageEntry
+from featurestore.places import Place as StorePlace
 from featurestore.reader import Run, Store
 
 Place = tuple[str, str]
 """A store's listed name and a run's fingerprint."""
+
+SEPARATOR = "."
+"""Between the runs of a series, in an address."""
 
 
 def pages(store: str, run: Run, shown: str = "") -> list[PageEntry]:
@@ -49,6 +55,65 @@ def partner(store: str, run: Run) -> Place | None:
             if (name is None or _same(run, other, name)) and comparison.in_common(run, other):
                 return place
     return None
+
+
+def named(view: CompareView) -> list[str]:
+    """Return the beginnings of the fingerprints that the view's series names."""
+    return list(dict.fromkeys(filter(None, view.series.split(SEPARATOR))))[:MOST]
+
+
+def series_text(beginnings: Iterable[str]) -> str:
+    """Return a series as a view has it; as many of its runs as one can have."""
+    return SEPARATOR.join(list(beginnings)[:MOST])
+
+
+def completed(view: CompareView, run: Run) -> CompareView:
+    """Return the view with the runs of its series and their reference named, as its link is of these alone.
+
+    A series that is without the first run was one of another: it is chosen anew. Of more runs than a series
+    can have, those are taken that come first beside the first run.
+    """
+    first, said = run.fingerprint[:SHORT], named(view)
+    if first not in said:
+        said = [first, *(each for each in for_series(view.store, run) if each != first)][:MOST]
+    reference = view.reference if view.reference in said else first
+    return dataclasses.replace(view, series=series_text(said), reference=reference)
+
+
+def series(view: CompareView, run: Run) -> dict[str, tuple[Place, Run]]:
+    """Return the runs of the view's series that are served and share images with the first, by beginnings."""
+    said = named(completed(view, run))
+    known = for_series(view.store, run, said)
+    return {each: known[each] for each in said if each in known}
+
+
+def for_series(store: str, run: Run, said: Collection[str] = ()) -> dict[str, tuple[Place, Run]]:
+    """Return the runs that can stand in a series with a run, by the beginnings of their fingerprints.
+
+    They are the run itself, all that it can be compared with, and those that an address names, of any store.
+    said: beginnings of fingerprints. Of one run that lies in two stores, the first place is taken.
+    """
+    found = {run.fingerprint[:SHORT]: ((store, run.fingerprint), run)}
+    for place, other in (*_others(store, run), *_called(said)):
+        if other.fingerprint[:SHORT] not in found and comparison.in_common(run, other):
+            found[other.fingerprint[:SHORT]] = place, other
+    return found
+
+
+def _called(said: Collection[str]) -> Iterator[tuple[Place, Run]]:
+    """Yield the runs of any store whose fingerprints begin like that, and that can be read."""
+    for name, path in runs.stores().items() if said else ():
+        for fingerprint in _fingerprints(path):
+            if fingerprint[:SHORT] in said:
+                with suppress(ValueError):
+                    yield (name, fingerprint), runs.open_run(name, fingerprint)
+
+
+def _fingerprints(path: StorePlace) -> list[str]:
+    try:
+        return Store(path).runs()
+    except ValueError:
+        return []
 
 
 def current(store: str) -> str | None:

@@ -10,6 +10,7 @@ from compute.analysis.suspicions import KINDS
 from compute.methods import METHODS
 from compute.reports.channels.atlas import ASCENT, PATCH
 from compute.reports.channels.picture_box import PictureBox
+from compute.reports.compare.series import MOST, ORDERS, SHORT
 from dashboard.views import image_tabs
 from dashboard.views.query_text import Notes, write
 from dashboard.views.state import (
@@ -28,6 +29,9 @@ from dashboard.views.state import (
 ANY = float("-inf")
 CAMERA, BOUNDS = (ANY, ANY, 0.0), (ANY, ANY, ANY, ANY)
 """What the numbers of a map's camera (x, y, zoom) and of a grid's bounds are greater than."""
+
+COMPARISONS = ("summary", "predictions", "neighbors", "channels", "maps", "series")
+LONGEST_SERIES = MOST * (SHORT + 1)
 
 PICTURES = ("near", "always", "never")
 """When thumbnails take the place of a map's points: where those in view have room, at any zoom, never."""
@@ -259,6 +263,9 @@ class CompareView(ViewState):
     """Two runs.
 
     layer, channel, map, image: of the first run; -1 is no image.
+    series: beginnings of the fingerprints of the runs that take part in the series, between dots; "" for all.
+    reference: beginning of the fingerprint of the run that these are compared with; "" for the first run.
+    explain: whether the image is explained by both networks side by side.
     label: of the images; "" for any.
     wall_page: of the images, or channels, that the tab lists.
     """
@@ -266,7 +273,7 @@ class CompareView(ViewState):
     page: ClassVar[str] = "compare"
     other_store: str = view_field("", listed=True)
     other_run: str = view_field("", longest=LONGEST_RUN)
-    tab: str = view_field("summary", choices=("summary", "predictions", "neighbors", "channels", "maps"))
+    tab: str = view_field("summary", choices=COMPARISONS)
     kind: str = view_field("all", choices=("all", "fixed", "broken", "both wrong", "changed"))
     label: str = view_field("")
     k: int = view_field(10, low=1, high=20)
@@ -281,6 +288,10 @@ class CompareView(ViewState):
     pictures: str = view_field("near", choices=PICTURES)
     image: int = view_field(-1, among="images", optional=True)
     wall_page: int = view_field(1, low=1)
+    series: str = view_field("", longest=LONGEST_SERIES)
+    reference: str = view_field("", longest=SHORT)
+    order: str = view_field("name", choices=ORDERS)
+    explain: bool = view_field(False)
 
 
 @dataclass(frozen=True)

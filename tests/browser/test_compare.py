@@ -41,6 +41,16 @@ def test_a_click_shows_an_image_on_both_sides(visit, address):
     address_has(page, "image=-1&")
 
 
+def test_a_point_of_a_series_opens_the_two_runs_that_it_is_of(visit, address):
+    page = visit(f"{address}&tab=series")
+    points = page.locator(".scatterlayer .point")
+    points.nth(1).wait_for()
+    points.nth(1).click(force=True)
+    address_has(page, "tab=summary")
+    assert "store=digits&" in page.url and "other_store=second&" in page.url
+    page.get_by_text("the predicted class of").wait_for()
+
+
 def test_a_lasso_in_one_map_is_in_the_other_and_the_link_proves_both_runs(visit, address, two):
     page = visit(f"{address}&tab=maps&map=pca")
     page.locator(DRAWN).nth(1).wait_for()

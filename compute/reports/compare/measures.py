@@ -230,6 +230,18 @@ class Compared:
         return result
 
 
+def judged(run: Run) -> pa.Table:
+    """Return which images a run has right: image_id, label and right, of those whose label is a class.
+
+    A row an image that the network could read and gave a class.
+    """
+    table = _predictions(run)
+    labels = comparison.judged_labels(table["label"], run.class_names)
+    known = table.filter(pc.and_(pc.is_valid(labels), pc.is_valid(table["predicted"])))
+    right = pc.equal(known["predicted"], known["label"])
+    return known.select(["image_id", "label"]).append_column("right", right)
+
+
 def _predictions(run: Run) -> pa.Table:
     """A prediction can be right by one label, not by a list of them: those count as none."""
     table = run.table("images", PREDICTION_COLUMNS)

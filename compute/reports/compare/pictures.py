@@ -6,6 +6,7 @@ import pyarrow as pa
 from compute.analysis.comparison import KINDS, Overlap
 from compute.images.pictures import tiled, to_8_bit
 from compute.reports.compare.measures import PATCHES, Channels, Moved
+from compute.reports.compare.series import CHANCE, OWN, WITH_BEFORE, WITH_REFERENCE, Series, curves_of
 from compute.reports.drawing import palettes
 from compute.reports.drawing.charts import LegendStyle, canvas, colormap, legend, rendered
 from compute.reports.drawing.coloring import Coloring
@@ -16,6 +17,7 @@ SHEET, COLUMNS, SIDE = 48, 8, 96
 PANEL = 1000
 LEGEND_STYLE = LegendStyle(most=30, title=16, names=14, marker=10, scale_title=16, scale_numbers=10)
 FIRST, SECOND = palettes.CATEGORIES[:2]
+CURVES = {CHANCE: "black", OWN: FIRST, WITH_REFERENCE: FIRST, WITH_BEFORE: SECOND}
 
 
 def agreement_picture(measures: pa.Table) -> np.ndarray:
@@ -108,6 +110,27 @@ def maps_picture(found: Moved, colors: Coloring) -> np.ndarray:
         axes.set_axis_off()
         axes.set_title(title, size=20)
     legend(figure, sides, drawn, colors, LEGEND_STYLE)
+    return rendered(figure)
+
+
+def series_picture(series: Series, k: int) -> np.ndarray:
+    """Draw the curves of a series, one above the other over the same runs: (H, W, 3) uint8."""
+    figure = canvas(max(1000, 240 + 70 * len(series.steps)), 1100)
+    panels = figure.subplots(3, 1)
+    for axes, (title, lines) in zip(panels, curves_of(series, k).items(), strict=True):
+        for name, values in lines.items():
+            style = {"linestyle": ":"} if name == CHANCE else {"marker": "o"}
+            drawn = [np.nan if value is None else value for value in values]
+            axes.plot(drawn, label=name, color=CURVES[name], **style)
+        axes.axvline(series.reference, color=palettes.UNKNOWN, linewidth=1, zorder=0)
+        axes.set_xticks(range(len(series.steps)), [""] * len(series.steps))
+        axes.set_ylim(-0.02, 1.05)
+        axes.set_title(title, loc="left", size=14)
+        axes.legend(fontsize=11, frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    names = [step.name for step in series.steps]
+    panels[-1].set_xticks(range(len(names)), names, size=11, rotation=30, ha="right")
+    panels[-1].set_xlabel(f"runs; grey line: the reference, {names[series.reference]}", size=12)
     return rendered(figure)
 
 

@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard.data import runs
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import NOTHING_PREDICTED, labels_above, predicts
+from dashboard.sections.compare import explained
 from dashboard.text import plain
 from dashboard.views.definitions import ImageView, MapView, NeighborsView
 from dashboard.views.navigation import link
@@ -54,6 +55,7 @@ def both(pair: Pair, row: int) -> None:
             st.caption(f"Image {number} of {plain(store)}")
             _opinion(run, number)
             _links(store, run.fingerprint, number)
+    explained.draw(pair, row)
 
 
 def _opinion(run: Run, image_id: int) -> None:

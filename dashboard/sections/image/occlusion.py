@@ -88,17 +88,21 @@ def map_picture(run: Run, image_id: int, shading: Shading, over: bool) -> np.nda
 
     The store's thumbnail stands in for a photograph that is gone.
     """
-    size = preprocessing_of(run).size
-    if not over:
-        return to_8_bit(shading.picture(size))
+    return to_8_bit(shading.picture(preprocessing_of(run).size, crop(run, image_id) if over else None))
+
+
+def crop(run: Run, image_id: int) -> np.ndarray:
+    """Return what the network sees of an image, (H, W, C) in [0, 1].
+
+    The store's thumbnail stands in for a photograph that is gone.
+    """
     preprocessing = preprocessing_of(run)
     try:
         with photographs.decoded(run, image_id) as image:
-            crop = preprocessing.shown(preprocessing.tensor(image))
+            return preprocessing.shown(preprocessing.tensor(image))
     except ValueError:
         image, _ = photographs.stand_in(run, image_id)
-        crop = preprocessing.shown(preprocessing.tensor(image))
-    return to_8_bit(shading.picture(size, crop))
+        return preprocessing.shown(preprocessing.tensor(image))
 
 
 def _map(run: Run, view: ImageView, image_id: int, shading: Shading, target: str) -> None:

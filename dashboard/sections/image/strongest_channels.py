@@ -61,15 +61,20 @@ def draw(opened: Opened[ImageView], chosen: ChosenImage) -> None:
             _layer(opened, layer, of_layer, answer_shown, names)
 
 
-def strip(opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int) -> None:
-    """Draw one row of the `count` rarest responses of all layers; a click opens the tab on one of them."""
+def strip(
+    opened: Opened[ImageView], chosen: ChosenImage, count: int, size: int, key: str = "image/strongest"
+) -> None:
+    """Draw one row of the `count` rarest responses of all layers; a click opens the tab on one of them.
+
+    key: tells it from the page's other rows.
+    """
     shown = _found(opened, chosen, "")
     if shown is None:
         return
     rarest, names = sorted(shown, key=lambda each: rarity(each[0]))[:count], names_of(opened.run)
     image_grid(
         [_item(answer, png, _where(answer, names), place(answer), names) for answer, png in rarest],
-        key="image/strongest",
+        key=key,
         label="Strongest channels",
         size=size,
         link=address_up_to(replace(opened.view.on_tab(CHANNELS), layer=""), "strong"),

@@ -3,7 +3,9 @@
 from compute.reports.base import ReportInputs
 from compute.reports.compare.measures import Compared
 from compute.reports.compare.report import CompareSpec, compare_report
-from dashboard.data import comparison, runs
+from compute.reports.compare.series import SHORT
+from compute.reports.compare.series_report import SeriesSpec, series_report
+from dashboard.data import comparison, partners, runs
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import Download, path_said, report_download
 from dashboard.views.definitions import CompareView
@@ -23,6 +25,8 @@ def downloads(view: CompareView, run: Run, store: Place, result: Result | None) 
     """Return what the tab shows of two runs: nothing without another run, ValueError where it is gone."""
     if not view.other_store:
         return ()
+    if view.tab == "series":
+        return _series(view, run, store)
     other = comparison.open_other(view)
     compared = comparison.compared(run, other)
     spec = _spec(view, compared)
@@ -41,6 +45,35 @@ def downloads(view: CompareView, run: Run, store: Place, result: Result | None) 
             other_run=other.fingerprint,
         ),
     )
+
+
+def _series(view: CompareView, run: Run, store: Place) -> tuple[Download, ...]:
+    """The series that the tab shows: nothing of fewer than two runs."""
+    taking_part = partners.series(view, run)
+    others = [(place, other) for place, other in taking_part.values() if other.fingerprint != run.fingerprint]
+    if not others:
+        return ()
+    reference = view.reference if view.reference in taking_part else run.fingerprint[:SHORT]
+    spec = SeriesSpec(order=view.order, reference=reference, k=view.k)
+    inputs = ReportInputs(run, other_runs=tuple(other for _, other in others))
+    listed = runs.stores()
+    return (
+        report_download(
+            spec,
+            store,
+            inputs,
+            "compare-series",
+            "The series of runs",
+            lambda: series_report(inputs, spec, comparison.KeptMeasures()),
+            other_stores=tuple(_unlike_options(path_said(listed[name])) for (name, _), _ in others),
+            other_runs=tuple(other.fingerprint for _, other in others),
+        ),
+    )
+
+
+def _unlike_options(store: Place) -> str:
+    """A path as a command line has it among several: one that looks like an option would be taken for one."""
+    return f"./{store}" if str(store).startswith("-") else str(store)
 
 
 def _spec(view: CompareView, compared: Compared) -> CompareSpec | None:

@@ -18,12 +18,12 @@ from compute.cli.reports import REPORTS
 from compute.methods.recipe import RECIPE, finite
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, load
-from compute.reports.base import MODEL, OTHER_RUN, RUN, ReportInputs, ReportSpec, originals_of
+from compute.reports.base import MODEL, OTHER_RUN, OTHER_RUNS, RUN, ReportInputs, ReportSpec, originals_of
 from compute.reports.compare.report import SHOWN
 from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 from compute.reports.drawing.report import Report
 from featurestore.reader import Run, Store
-from tests.support.stores.served import served_store
+from tests.support.stores.served import second_store, served_store
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +51,7 @@ EXAMPLES = {
     "classes": {"split": "train"},
     "suspects": {"kind": "copy", "split": "train", "least": 0.4, "alike": 0.3},
     "compare": {"show": "neighbors", "k": 4, "kind": "fixed", "color": "moved"},
+    "series": {"k": 4, "order": "made", "reference": ""},
     "table": {"table": "layers"},
 }
 """Parameters other than the defaults, wherever the digits' store has what they ask for."""
@@ -59,6 +60,11 @@ EXAMPLES = {
 @cache
 def run() -> Run:
     return Store(served_store()).open()
+
+
+@cache
+def second_run() -> Run:
+    return Store(second_store()).open()
 
 
 @cache
@@ -77,6 +83,7 @@ def inputs_of(report: type[ReportSpec]) -> ReportInputs:
         layer="conv2" if "layer" in reads else None,
         channel=3 if "channel" in reads else None,
         read=originals_of(run()),
+        other_runs=(second_run(),) if OTHER_RUNS in reads else None,
     )
 
 
@@ -95,6 +102,8 @@ def command(spec: ReportSpec, out: str) -> list[str]:
     options = {name: getattr(inputs, name) for name in ("image_id", "layer", "channel")}
     if OTHER_RUN in spec.needs:
         options |= {"other_store": served_store(), "other_run": run().fingerprint}
+    if OTHER_RUNS in spec.needs:
+        options |= {"other_stores": (second_store(),), "other_runs": (second_run().fingerprint,)}
     return shlex.split(spec.command(served_store(), run(), out, **options))[3:]
 
 

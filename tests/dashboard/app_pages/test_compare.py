@@ -1,8 +1,11 @@
 """The Compare page through AppTest, on two stores of digits that share some images, and its routes."""
 
 import dataclasses
+import html
+import re
 import shlex
 import shutil
+import time
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
@@ -11,12 +14,16 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from compute.__main__ import main
+from compute.occlusion.drawing import Shading
+from compute.reports.compare.series import OWN, SHORT, WITH_BEFORE, WITH_REFERENCE, Measures, series_of
 from dashboard.components import Camera, Frame
 from dashboard.data import comparison, partners
 from dashboard.data.comparison import Pair
-from dashboard.sections.compare import shared_images, summary
+from dashboard.sections.compare import explained, series, shared_images, summary
 from dashboard.server.routes.find import hits
 from dashboard.server.routes.of_two_runs import comparison_routes
+from dashboard.sharing.downloads.compare import downloads
 from dashboard.views import urls
 from dashboard.views.binding import following, remember
 from dashboard.views.definitions import CompareView, ImageView
@@ -34,7 +41,7 @@ from tests.support.stores.small import write_store
 
 pytestmark = pytest.mark.slow
 
-TABS = ("summary", "predictions", "neighbors", "channels", "maps")
+TABS = ("summary", "predictions", "neighbors", "channels", "maps", "series")
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +302,135 @@ def test_channels_are_sorted_and_chosen_by_their_layer(pair):
     query = {"store": "digits", "tab": "channels", "layer": layer, "channel": 5, "sort": "partner"}
     app = fine(show("compare", query))
     assert f"{layer}, channel 5" in words(app) and query_of(app)["channel"] == "5"
+
+
+def steps_shown(app):
+    (table,) = (each.proto.body for each in app.get("html") if "Runs of the series" in each.proto.body)
+    return re.findall(r'<th scope="row"><a[^>]*href="([^"]*)"[^>]*>([^<]*)<', table)
+
+
+def test_a_series_is_named_in_the_address_run_by_run(pair, single, store, second, serve):
+    serve(store, second, single)
+    app = fine(show("compare", {"store": "digits", "tab": "series"}))
+    beginnings = [run.fingerprint[:SHORT] for run in (*pair, Store(single).open())]
+    query = query_of(app)
+    assert set(query["series"].split(".")) == set(beginnings) and query["series"].startswith(beginnings[0])
+    assert query["reference"] == beginnings[0]
+    shown = steps_shown(app)
+    assert [name for _, name in shown] == ["digits (reference)", "second", "single"]
+    opened = dict(parse_qsl(html.unescape(shown[2][0]).split("?")[1]))
+    assert (opened["store"], opened["other_store"], opened["tab"]) == ("digits", "single", "summary")
+    fewer = beginnings[:2]
+    app = fine(app.multiselect(key="compare.series, as drawn").set_value(fewer[1:]).run())
+    assert query_of(app)["series"].split(".") == fewer and len(steps_shown(app)) == 2
+    assert "1 further run is over these images" in words(app)
+    app = fine(app.selectbox(key="compare.reference").select(fewer[1]).run())
+    assert [name for _, name in steps_shown(app)] == ["digits", "second (reference)"]
+    app = fine(show("compare", query_of(app)))
+    assert [name for _, name in steps_shown(app)] == ["digits", "second (reference)"]
+
+
+def test_runs_of_a_series_that_are_gone_are_said(pair):
+    first = pair[0].fingerprint[:SHORT]
+    app = fine(show("compare", {"store": "digits", "tab": "series", "series": f"{first}.gone"}))
+    assert "1 of the series' runs can't be read here" in said(app.warning)
+    assert "Choose two runs or more" in said(app.info)
+
+
+def test_a_point_opens_the_two_runs_that_it_is_of(pair, single, store, second, serve):
+    serve(store, second, single)
+    runs = [*pair, Store(single).open()]
+    found = series_of(runs, runs[1], 5, "name", Measures())
+    assert [step.name for step in found.steps] == ["digits", "second", "single"]
+
+    def names(position, line):
+        two = series.two_of(found, position, line)
+        return two and tuple(step.name for step in two)
+
+    assert names(0, OWN) == ("second", "digits") and names(2, WITH_REFERENCE) == ("second", "single")
+    assert names(1, OWN) == ("second", "digits") and names(0, WITH_BEFORE) is None
+    assert names(2, WITH_BEFORE) == ("second", "single") and names(1, WITH_BEFORE) == ("digits", "second")
+    curves = series.chart(found, 5)
+    drawn = {(each.name, each.yaxis): list(each.y) for each in curves.data}
+    assert drawn[OWN, "y"] == [step.accuracy for step in found.steps]
+    assert drawn[WITH_BEFORE, "y3"] == [step.cka_before for step in found.steps]
+
+
+def test_the_download_of_a_series_is_what_its_command_writes(pair, tmp_path, monkeypatch):
+    view = CompareView("digits", pair[0].fingerprint, other_store="second", tab="series", k=4)
+    view = partners.completed(view, pair[0])
+    (download,) = downloads(view, pair[0], partners.runs.stores()["digits"], None)
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(download.command)[3:]) == 0
+    assert (tmp_path / "compare-series.png").read_bytes() == download.picture
+    assert [each["name"] for each in download.table.to_pylist()] == ["digits", "second"]
+
+
+def pictures(app):
+    return [each.proto.imgs[0].caption for each in app.get("imgs")] or [
+        image.caption for each in app.get("image") for image in each.proto.imgs
+    ]
+
+
+def explained_page(**further):
+    query = {"store": "digits", "tab": "maps", "image": 3, "explain": 1, **further}
+    app = fine(show("compare", query))
+    for _ in range(40):
+        if sum("gradient for" in each for each in pictures(app)) == 2:
+            break
+        time.sleep(0.5)
+        app = fine(app.run())
+    return app
+
+
+def test_nothing_is_explained_before_it_is_asked_for(pair, monkeypatch):
+    monkeypatch.setattr(explained, "live_result", lambda *_, **__: 1 / 0)
+    app = fine(
+        show(
+            "compare",
+            {"store": "digits", "tab": "maps", "image": int(comparison.compared(*pair).matched.ids[0])},
+        )
+    )
+    assert query_of(app)["explain"] == "0" and "Saliency" not in words(app)
+
+
+def test_both_networks_explain_an_image_in_one_scale(store, serve, tmp_path):
+    copied_store(tmp_path / "copy")
+    serve(store, tmp_path / "copy")
+    app = explained_page(other_store="copy")
+    said = pictures(app)
+    assert sum("gradient for" in each for each in said) == 2
+    assert sum("probability of" in each for each in said) == 2
+    assert words(app).count("One scale for both") == 2
+    assert "image/strongest" not in words(app) and query_of(app)["explain"] == "1"
+
+
+def test_what_one_side_lacks_leaves_the_other_its_own(pair, monkeypatch):
+    shared = int(comparison.compared(*pair).matched.ids[0])
+    refusing = pair[1].fingerprint
+    monkeypatch.setattr(
+        explained.runs, "refusal", lambda run: "it is not trusted" if run.fingerprint == refusing else None
+    )
+    app = show("compare", {"store": "digits", "tab": "maps", "image": shared, "explain": 1})
+    for _ in range(40):
+        if any("gradient for" in each for each in pictures(app)):
+            break
+        time.sleep(0.5)
+        app = app.run()
+    assert sum("gradient for" in each for each in pictures(app)) == 1
+    assert sum("probability of" in each for each in pictures(app)) == 1
+    assert "t is not trusted" in said(app.info) and "no occlusion map of this image" in words(app)
+    assert words(app).count("The scale of this side alone") == 2
+
+
+def test_one_scale_reaches_as_far_as_any_of_its_maps():
+    maps = [np.linspace(0.5, 2, 1000), np.linspace(0.1, 1, 1000)]
+    low, high = explained.shared_ends(maps)
+    assert low == 0.1 and high == np.percentile(maps[0], 99.5)
+    place = np.zeros(1)
+    shadings = [Shading("probability", np.array([[each]]), 0.5, place, place) for each in (0.1, 0.8)]
+    scale = explained.shared_scale(shadings)
+    assert (round(scale.least, 6), round(scale.greatest, 6)) == (-0.4, 0.3)
 
 
 @pytest.fixture

@@ -27,6 +27,12 @@ def served_store() -> Path:
     return write_served_store(Path(_folder.name) / "digits")
 
 
+@cache
+def second_store() -> Path:
+    """Beside it, of fewer of the same images; not to be changed."""
+    return write_second_store(Path(_folder.name) / "second")
+
+
 def copied_store(path: Path) -> Path:
     """A copy to change, without what other tests left beside the runs."""
     return shutil.copytree(served_store(), path, ignore=shutil.ignore_patterns("results", "selections"))
