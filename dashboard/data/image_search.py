@@ -22,8 +22,8 @@ FIELDS = {
 """Columns that a word is searched in, by what stands before its colon; "" is for words without one."""
 
 _NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)"
-_RANGE = re.compile(rf"{_NUMBER}?\.\.{_NUMBER}?|{_NUMBER}", re.IGNORECASE)
-"""0.2..0.8, 1.., ..0.5 or a number alone; the ends belong to it."""
+_RANGE = re.compile(rf"{_NUMBER}?\.\.(<?){_NUMBER}?|{_NUMBER}", re.IGNORECASE)
+"""0.2..0.8, 1.., ..0.5 or a number alone; the ends belong to it, but not the second one of 0.2..<0.8."""
 
 MOST_WORDS = 16
 """Of a search, so that its cost is bounded."""
@@ -69,6 +69,40 @@ def terms(text: str) -> list[tuple[str, str]]:
     return [(field, word) for field, word in pairs if word]
 
 
+def as_kept(value: float) -> float:
+    """Return a number in single precision, as which a store keeps its values: 0.1 finds what shows as 0.1."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(value))
+
+
+def range_of(text: str, column: str) -> tuple[float, float] | None:
+    """Return the least and greatest value that a search asks a column for; None where it asks for none."""
+    asked = [found for field, word in terms(text) if field == column and (found := _RANGE.fullmatch(word))]
+    if not asked:
+        return None
+    ends = [_ends(found) for found in asked]
+    return max(low for low, _ in ends), min(high for _, high in ends)
+
+
+def with_range(text: str, column: str, asked: str) -> str:
+    """Return a search with another range of a column, such as "0.2..0.8"; with none for ""."""
+    others = [(field, word) for field, word in terms(text) if field != column]
+    pairs = [*others, (column, asked)] if asked else others
+    return " ".join(_written(field, word) for field, word in pairs)
+
+
+def _written(field: str, word: str) -> str:
+    quoted = f'"{word}"' if any(map(str.isspace, word)) else word
+    return f"{field}:{quoted}" if field else quoted
+
+
+def _ends(found: re.Match[str]) -> tuple[float, float]:
+    """The least and the greatest value of a range that was read."""
+    first, _, last, alone = found.groups()
+    low, high = (alone, alone) if alone else (first, last)
+    return float(low) if low else -np.inf, float(high) if high else np.inf
+
+
 def _words(text: str) -> list[str]:
     lexer = shlex.shlex(text, posix=True)
     lexer.whitespace_split, lexer.quotes, lexer.escape, lexer.commenters = True, '"', "", ""
@@ -108,13 +142,8 @@ def _in_range(values: pa.ChunkedArray, word: str) -> np.ndarray:
     found = _RANGE.fullmatch(word)
     if found is None:
         return np.zeros(len(numbers), bool)
-    first, last, alone = found.groups()
-    low, high = (float(end) if end else None for end in ((alone, alone) if alone else (first, last)))
-    # As single precision, as which they are kept: 0.1..0.1 has in it what shows as 0.1.
-    with np.errstate(invalid="ignore"):
-        least = -np.inf if low is None else min(low, float(np.float32(low)))
-        most = np.inf if high is None else max(high, float(np.float32(high)))
-        return (numbers >= least) & (numbers <= most)
+    low, high = map(as_kept, _ends(found))
+    return (numbers >= low) & (numbers < high if found[2] and found[3] else numbers <= high)
 
 
 def _numbered(image_ids: np.ndarray, field: str, word: str) -> np.ndarray:
