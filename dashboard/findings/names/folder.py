@@ -8,8 +8,18 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from dashboard.findings.names.record import Channel, Name, NamedClass, Region, Thing, checked_name, stem_of
+from dashboard.findings.names.record import (
+    SEEN,
+    Channel,
+    Name,
+    NamedClass,
+    Region,
+    Thing,
+    checked_name,
+    stem_of,
+)
 from dashboard.settings import Settings
+from dashboard.text import one_line
 from featurestore.files.atomic import make_folder, publish
 
 FOLDER, TOML = "names", ".toml"
@@ -84,7 +94,8 @@ class NamesFolder:
         ValueError for a text that can't be a name, or that could not be read again. OSError where it can't be
         written, or MOST are there.
         """
-        name = replace(name, text=checked_name(name.text))
+        said = {each: one_line(getattr(name, each)) for each in ("by", *SEEN)}
+        name = replace(name, text=checked_name(name.text), **said)
         text = name.to_toml()
         if len(text.encode()) > LARGEST:
             raise ValueError(
