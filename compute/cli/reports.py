@@ -24,11 +24,12 @@ from compute.reports.channels.patches import PatchesSpec
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.compare.report import CompareSpec
 from compute.reports.filters import FiltersSpec
-from compute.reports.grid import GridSpec
-from compute.reports.map import MapSpec
+from compute.reports.maps.grid import GridSpec
+from compute.reports.maps.map import MapSpec
 from compute.reports.mistakes import ClassesSpec, ConfusionSpec, MistakesSpec, OutvotedSpec
 from compute.reports.neighbors import NeighborsSpec
 from compute.reports.occlusion_map import OcclusionMapSpec
+from compute.reports.suspects import SuspectsSpec
 from compute.reports.tables import TableSpec
 from featurestore.reader import Run, Store
 
@@ -47,6 +48,7 @@ REPORTS: dict[str, type[ReportSpec]] = {
         MistakesSpec,
         OutvotedSpec,
         ClassesSpec,
+        SuspectsSpec,
         CompareSpec,
         TableSpec,
     )
@@ -77,7 +79,12 @@ def _add_inputs(parser: argparse.ArgumentParser, report: type[ReportSpec]) -> No
     if MODEL in reads and RUN not in report.needs:
         parser.add_argument("--seed", type=int, metavar="N", help="of random weights (--weights none)")
     if OTHER_RUN in reads:
-        parser.add_argument("--other-store", metavar="S", required=True, help="the store of the other run")
+        parser.add_argument(
+            "--other-store",
+            metavar="S",
+            required=OTHER_RUN in report.needs,
+            help="the store of the other run",
+        )
         parser.add_argument(
             "--other-run", metavar="FINGERPRINT", help="one of its runs (default: its current one)"
         )
@@ -103,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
 def _inputs(args: argparse.Namespace) -> ReportInputs:
     reads = args.report.needs | args.report.takes
     run = _run(args)
-    other_run = Store(args.other_store).open(args.other_run) if OTHER_RUN in reads else None
+    named = OTHER_RUN in reads and args.other_store is not None
+    other_run = Store(args.other_store).open(args.other_run) if named else None
     image_id = args.image_id if reads & {IMAGE, STORED_IMAGE} else None
     return ReportInputs(
         run,

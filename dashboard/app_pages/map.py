@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from compute.reports.drawing.coloring import color_title
-from compute.reports.map import quality_of
+from compute.reports.maps.map import quality_of
 from compute.reports.neighbors import how_found
 from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage

@@ -5,6 +5,7 @@ from dashboard.components.confusion_matrix import Pair, confusion_matrix
 from dashboard.components.image_grid import GridItem, image_grid
 from dashboard.components.maps.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
 from dashboard.components.maps.scatter import Camera, Frame, ScatterEvents, scatter
+from dashboard.components.pictures.image_box import image_box
 
 __all__ = [
     "AtlasLayer",
@@ -18,6 +19,7 @@ __all__ = [
     "channel_atlas",
     "confusion_matrix",
     "deep_zoom",
+    "image_box",
     "image_grid",
     "scatter",
 ]

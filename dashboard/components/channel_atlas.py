@@ -25,6 +25,7 @@ class AtlasLayer:
     channels: their numbers, in the order that they are shown in; of a layer that has one line, LINE at most.
     values: a text below each tile's number; empty for none.
     about: for each, the place in the atlas's texts of what is said of it when it is pointed at.
+    names: of those channels that have one.
     dead: those of the channels that no image activates.
     link: the address that a click on a channel opens; its number follows.
     tiles: the address of a strip of tiles, at whose "{channels}" their numbers stand, joined by commas.
@@ -36,6 +37,7 @@ class AtlasLayer:
     channels: Sequence[int]
     values: Sequence[str]
     about: Sequence[int]
+    names: Mapping[int, str]
     dead: Sequence[int]
     link: str
     tiles: str
@@ -83,4 +85,5 @@ def channel_atlas(
 
 def _said(layer: AtlasLayer) -> Mapping[str, Any]:
     """Return a layer's facts, with texts none of which turns the direction of what stands beside it."""
-    return asdict(layer) | {"title": one_line(layer.name), "note": one_line(layer.note)}
+    names = {str(channel): one_line(name) for channel, name in layer.names.items()}
+    return asdict(layer) | {"names": names, "title": one_line(layer.name), "note": one_line(layer.note)}

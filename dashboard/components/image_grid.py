@@ -21,6 +21,7 @@ class GridItem:
     badge, tone: the label upon the image and its color.
     box: a rectangle upon the image, (left, top, right, bottom) in fractions of its width and height; it may
         pass the border.
+    boxes: further ones, in thinner lines.
     goes_to: what stands for the item in the address of the grid's link, where that is not its id.
     """
 
@@ -32,6 +33,7 @@ class GridItem:
     badge: str = ""
     tone: Literal["neutral", "good", "bad"] = "neutral"
     box: tuple[float, float, float, float] | None = None
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
     goes_to: int | str | None = None
 
 

@@ -1,6 +1,6 @@
 """A run's channels: which of them a view lists, in what order, and their strongest patches as tiles."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from compute.images.pictures import to_8_bit
 from compute.reports.channels.atlas import STATISTICS, Tiles, by_layer, layer_names, with_strongest
 from compute.runtime.suggestions import did_you_mean
 from dashboard.data import runs
-from dashboard.views.definitions import ChannelsView
+from dashboard.views.definitions import HERE, ChannelsView
 from featurestore.reader import Run
 
 SIDE = 96
@@ -19,12 +19,34 @@ SIDE = 96
 MOST_TILES = 64
 """Tiles of a strip."""
 
-UNFILTERED = {"only": "all", "top_class": "", "find": "", "least": 0.0, "most": 1.0}
+UNFILTERED = {"only": "all", "top_class": "", "find": "", "least": 0.0, "most": 1.0, "named": "", "rare": 1.0}
 
 
 def filter_of(view: ChannelsView) -> ChannelFilter:
-    """Return what a view lists."""
-    return ChannelFilter(view.sort, view.only, view.top_class, view.find, view.least, view.most)
+    """Return what a view lists, but for the names and the picture, of which the store knows nothing."""
+    sort = "channel" if view.sort == HERE else view.sort
+    return ChannelFilter(sort, view.only, view.top_class, view.find, view.least, view.most)
+
+
+def listed(
+    rows: pa.Table, view: ChannelsView, called: Collection[int], shares: np.ndarray | None
+) -> pa.Table:
+    """Return the rows of one layer's channels that pass the view, in the view's order.
+
+    rows: those that pass `filter_of`.
+    called: the layer's channels whose name has the words of the view's filter.
+    shares: of the store's images that respond as strongly as the view's picture, by channel; None for no
+        picture, or where nothing is known.
+    """
+    if view.named.strip():
+        rows = rows.filter(np.isin(rows["channel"].to_numpy(), list(called)))
+    if shares is None:
+        return rows
+    share = shares[rows["channel"].to_numpy()]
+    if view.rare < 1:
+        rows, share = rows.filter(share <= view.rare), share[share <= view.rare]
+    # NaN, of those that don't respond, comes last.
+    return rows.take(np.argsort(share, kind="stable")) if view.sort == HERE else rows
 
 
 def filtered(view: ChannelsView) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from compute.images.decoding import DECODED, decode, decoded_size
@@ -64,6 +65,25 @@ def whole(run: Run, image_id: int, upload: str = "") -> bytes:
         return encoded(image)
 
     return runs.kept(run, ("whole", image_id, upload), made)
+
+
+def size(run: Run, image_id: int, upload: str = "") -> tuple[int, int]:
+    """Return width and height of a photograph as people see it, upright, in pixels.
+
+    ValueError where one of the run's could not be read, and where an uploaded one is gone.
+    """
+    if not upload:
+        row = run.image(image_id)
+        if row["width"] is None:
+            raise ValueError(f"image {image_id} ({row['path']}) could not be read when the store was made")
+        return row["width"], row["height"]
+
+    def made() -> np.ndarray:
+        with decoded(run, image_id, upload) as image:
+            return np.array(image.size)
+
+    width, height = runs.kept(run, ("size", upload), made).tolist()
+    return width, height
 
 
 def box(run: Run, image_id: int, edges: Box | None, side: int) -> bytes:

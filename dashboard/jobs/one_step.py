@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from compute.reports.channels.picture_box import PictureBox
 from compute.reports.channels.responses import Peaks, peaks_of
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
@@ -51,9 +52,10 @@ def value_of(task: Task, owner: str, address: str | None = None) -> Any:
     return job.step.value
 
 
-def strongest_units(run: Run, image: ChosenImage, view: ViewState) -> Task:
+def strongest_units(run: Run, image: ChosenImage, view: ViewState, box: PictureBox | None = None) -> Task:
     """Return the task that finds every channel's strongest unit in an image: by layer, its `Peaks`.
 
+    box: in which units count, see `peaks_of`.
     ValueError where the network may not be used, or the image is gone.
     """
     model, named = runs.model(run), (image.image_id or 0, image.upload)
@@ -61,7 +63,10 @@ def strongest_units(run: Run, image: ChosenImage, view: ViewState) -> Task:
 
     def compute() -> dict[str, Peaks]:
         with photographs.decoded(run, *named) as photograph:
-            return peaks_of(run, model, photograph)
+            return peaks_of(run, model, photograph, box)
 
     depends_on = ("strongest channels", run.fingerprint, model.weights_hash, image.sha256)
-    return one_step_task(f"Channels that respond to {image.name}", compute, view, depends_on)
+    if box is None:
+        return one_step_task(f"Channels that respond to {image.name}", compute, view, depends_on)
+    title = f"Channels that respond to a box in {image.name}"
+    return one_step_task(title, compute, view, (*depends_on, box.to_text()))

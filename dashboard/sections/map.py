@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from compute.reports import grid
 from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import Coloring, color_title
+from compute.reports.maps import grid
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, scatter
 from dashboard.data import runs, selections
 from dashboard.text import map_name, plain
@@ -33,11 +33,15 @@ def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
         selected=view.image if view.image >= 0 else None,
         lasso=lasso.tolist(),
         highlight=view.highlight or None,
+        pictures=view.pictures,
         height=HEIGHT,
         label=f"{map_name(view.map)} of all images, coloured by {color_title(view.color).lower()}",
         on_event=lambda events: _happened(events, opened.store),
     )
-    st.caption("Drag to move, scroll to zoom, click a point to see its image; the lasso picks many.")
+    st.caption(
+        "Drag to move, scroll to zoom, click a point to see its image; the lasso picks many. Close up, the "
+        "points are thumbnails; the toolbar shows them at any zoom, or not at all."
+    )
 
 
 def on_this_page(coloring: Coloring) -> Sequence[str] | None:
@@ -83,6 +87,8 @@ def _happened(events: ScatterEvents, store: str) -> None:
         changes |= {"selection": selections.keep(store, events.lasso), "selection_page": 1}
     if events.highlight is not None:
         changes["highlight"] = events.highlight
+    if events.pictures is not None:
+        changes["pictures"] = events.pictures
     binding.change(MapView, **changes)
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 from compute.analysis.channel_filter import ONLY, SORTS
 from compute.methods import METHODS
+from compute.reports.channels.picture_box import PictureBox
 from dashboard.views import image_tabs
 from dashboard.views.query_text import Notes
 from dashboard.views.state import (
@@ -25,6 +26,9 @@ from dashboard.views.state import (
 ANY = float("-inf")
 CAMERA, BOUNDS = (ANY, ANY, 0.0), (ANY, ANY, ANY, ANY)
 """What the numbers of a map's camera (x, y, zoom) and of a grid's bounds are greater than."""
+
+PICTURES = ("near", "always", "never")
+"""When thumbnails take the place of a map's points: where those in view have room, at any zoom, never."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class MapView(ViewState):
     selection: str = view_field("", longest=LONGEST_NAME)
     camera: str = view_field("", above=CAMERA)
     highlight: str = view_field("")
+    pictures: str = view_field("near", choices=PICTURES)
     bounds: str = view_field("", above=BOUNDS)
     search: str = view_field("")
     hits_page: int = view_field(1, low=1)
@@ -60,6 +65,7 @@ class NeighborsView(ViewState):
 
 
 ATLAS, CHANNEL = "atlas", "channel"
+HERE = "here"
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,13 @@ class ChannelsView(ViewState):
         atlas.
     opened: the layer of which the atlas shows all channels; "" for none.
     whole: whether it shows all channels of all layers.
-    sort, only, top_class, find, least, most: which channels are listed, see `ChannelFilter`.
+    sort, only, top_class, find, least, most: which channels are listed, see `ChannelFilter`; sorted by HERE,
+        by how unusually they respond to the picture.
+    named: words of a name; channels alone that have such a name. "" for any.
+    rare: the greatest share of the store's images that respond as strongly as the picture does.
+    picture: whether channels are looked for by a picture.
+    image, upload: that picture, one of the store's or an uploaded one; -1 and "" for none.
+    box: the part of it that counts, in fractions of its width and height; "" for all of it.
     """
 
     page: ClassVar[str] = "channels"
@@ -79,7 +91,7 @@ class ChannelsView(ViewState):
     whole: bool = view_field(False)
     layer: str = view_field("", among="layers")
     channel: int = view_field(UNASKED, among="channels", former=0)
-    sort: str = view_field("channel", choices=SORTS)
+    sort: str = view_field("channel", choices=(*SORTS, HERE))
     only: str = view_field("all", choices=ONLY)
     top_class: str = view_field("", among="classes", optional=True)
     find: str = view_field("")
@@ -88,17 +100,35 @@ class ChannelsView(ViewState):
     rank: int = view_field(0, low=0, high=99)
     guided: bool = view_field(False)
     ascent: bool = view_field(False)
+    named: str = view_field("")
+    rare: float = view_field(1.0, low=0.0, high=1.0)
+    picture: bool = view_field(False)
+    image: int = view_field(-1, among="images", optional=True)
+    upload: str = view_field("", longest=LONGEST_NAME)
+    box: str = view_field("")
 
     def fitted(self, choices: Choices) -> tuple[Self, Notes]:
-        """Return this view with the first channel to show, where neither it nor a layer is asked for."""
+        """Return this view with the first channel to show, where neither it nor a layer is asked for.
+
+        With the first picture and without a box that is none, too.
+        """
         of_one = self.layer, self.rank, self.guided, self.ascent
         asked = self.channel != UNASKED or any(of_one)
         show = self.show or (CHANNEL if asked else ATLAS)
         layer, channel = self.layer, 0 if self.channel == UNASKED else self.channel
         if not layer and self.channel == UNASKED and choices.first_channel is not None:
             layer, channel = choices.first_channel
-        view = dataclasses.replace(self, show=show, layer=layer, channel=channel)
-        return super(ChannelsView, view).fitted(choices)
+        lacks_image = self.picture and self.image < 0 and not self.upload
+        image = choices.first_image if lacks_image else self.image
+        box, notes = _read_box(self.box)
+        view = dataclasses.replace(self, show=show, layer=layer, channel=channel, image=image, box=box)
+        view, more = super(ChannelsView, view).fitted(choices)
+        return view, notes + more
+
+    @property
+    def picture_box(self) -> PictureBox | None:
+        """The part of the picture that counts; None for all of it. ValueError for a box that is none."""
+        return PictureBox.from_text(self.box) if self.box else None
 
     def in_the_lab(self, live: bool = False) -> "LabView":
         """Return gradient ascent on the channel at the method's own defaults: one result for both pages."""
@@ -149,6 +179,17 @@ class ImageView(LiveView):
     @property
     def shows_result(self) -> bool:
         return image_tabs.shows_result(self.tab, self.source == "live")
+
+
+def _read_box(text: str) -> tuple[str, Notes]:
+    """Return a box's text, "" for one that is none, and a note on that."""
+    if not text:
+        return "", ()
+    try:
+        PictureBox.from_text(text)
+    except ValueError as error:
+        return "", (f"{error}; the whole picture is taken",)
+    return text, ()
 
 
 CLASS_COLUMNS = ("class", "images", "right", "recall", "precision", "taken_for", "taken", "loss")
@@ -207,6 +248,7 @@ class CompareView(ViewState):
     camera: str = view_field("", above=CAMERA)
     selection: str = view_field("", longest=LONGEST_NAME)
     highlight: str = view_field("")
+    pictures: str = view_field("near", choices=PICTURES)
     image: int = view_field(-1, among="images", optional=True)
     wall_page: int = view_field(1, low=1)
 

@@ -13,6 +13,7 @@ class MapAddresses:
 
     points, colors: binary buffers of positions and values.
     thumbnails, captions: an image_id is appended to these.
+    sprites: the levels of the thumbnails on the map, and below it the sheets of its tiles.
     hits: buffer of what a search found; "" without a search.
     """
 
@@ -20,6 +21,7 @@ class MapAddresses:
     colors: str
     thumbnails: str
     captions: str
+    sprites: str
     hits: str = ""
 
 
@@ -51,6 +53,7 @@ def scatter_map(store: str, fingerprint: str, method: str, color: str, search: s
         colors=colors(store, fingerprint, color),
         thumbnails=thumbnails(store, fingerprint),
         captions=captions(store, fingerprint),
+        sprites=_address("sprites", store, fingerprint, method),
         hits=hits(store, fingerprint, search) if search else "",
     )
 

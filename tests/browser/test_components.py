@@ -136,6 +136,83 @@ def test_image_grid_draws_the_box_where_the_image_is(visit):
     assert box["width"] / image["width"] == pytest.approx(0.5, abs=0.02)
 
 
+def drag(page, start, end):
+    """From one place of the picture to another, both in fractions of it."""
+    image = page.locator(".stage img").bounding_box()
+    places = [(image["x"] + x * image["width"], image["y"] + y * image["height"]) for x, y in (start, end)]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=6)
+    page.mouse.up()
+
+
+def where(page):
+    """The box that is drawn, in fractions of the picture: left, top, right, bottom."""
+    image, box = (page.locator(each).bounding_box() for each in (".stage img", ".stage .box"))
+    left, top = (box["x"] - image["x"]) / image["width"], (box["y"] - image["y"]) / image["height"]
+    return left, top, left + box["width"] / image["width"], top + box["height"] / image["height"]
+
+
+def test_image_box_is_drawn_moved_and_resized_by_pointer(visit):
+    page = visit("image_box", ".stage img")
+    page.wait_for_timeout(300)
+    drag(page, (0.6, 0.7), (0.2, 0.3))
+    box = came_back(page, "box")
+    assert box == pytest.approx([0.2, 0.3, 0.6, 0.7], abs=0.02)
+    assert where(page) == pytest.approx(box, abs=0.01)
+    drag(page, (0.4, 0.5), (0.9, 0.5))
+    box = came_back(page, "box", after=box)
+    assert box == pytest.approx([0.6, 0.3, 1, 0.7], abs=0.02)
+    drag(page, (0.6, 0.3), (0.5, 0.1))
+    box = came_back(page, "box", after=box)
+    assert box == pytest.approx([0.5, 0.1, 1, 0.7], abs=0.02)
+    drag(page, (0.1, 0.1), (0.1, 0.1))
+    page.wait_for_timeout(600)
+    assert came_back(page, "box") == box and where(page) == pytest.approx(box, abs=0.01)
+
+
+def test_image_box_works_by_keyboard_and_says_where_it_is(visit):
+    page = visit("image_box", ".stage img", box="0.2,0.2,0.5,0.5")
+    stage = page.get_by_role("application", name="The part that counts")
+    assert where(page) == pytest.approx((0.2, 0.2, 0.5, 0.5), abs=0.01)
+    stage.focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "Shift+ArrowRight", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+    box = came_back(page, "box")
+    assert box == pytest.approx([0.22, 0.24, 0.54, 0.52], abs=1e-6)
+    assert page.locator("[aria-live]").inner_text() == "Box from 22 % to 54 % across, from 24 % to 52 % down"
+    page.keyboard.press("Escape")
+    page.locator(".stage .box").wait_for(state="hidden")
+    assert came_back(page, "box", after=box) is None
+    page.keyboard.press("ArrowUp")
+    assert came_back(page, "box") == pytest.approx([0.3, 0.3, 0.7, 0.7])
+
+
+def test_image_box_stays_within_what_is_seen(visit):
+    page = visit("image_box", ".stage img", seen="0.25,0,0.75,1")
+    page.wait_for_timeout(300)
+    drag(page, (0.02, 0.1), (0.98, 0.6))
+    assert came_back(page, "box") == pytest.approx([0.25, 0.1, 0.75, 0.6], abs=0.02)
+
+
+def test_image_box_is_drawn_by_a_finger(visit, browser):
+    address = visit("image_box", ".stage img").url
+    context = browser.new_context(has_touch=True, viewport={"width": 420, "height": 800})
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector(".stage img")
+    page.wait_for_timeout(500)
+    image = page.locator(".stage img").bounding_box()
+    session = context.new_cdp_session(page)
+    for kind, place in (("Start", (0.1, 0.2)), ("Move", (0.3, 0.4)), ("Move", (0.5, 0.8)), ("End", None)):
+        x, y = place or (0, 0)
+        at = {"x": image["x"] + x * image["width"], "y": image["y"] + y * image["height"]}
+        points = [] if place is None else [at]
+        session.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    assert came_back(page, "box") == pytest.approx([0.1, 0.2, 0.5, 0.8], abs=0.02)
+    context.close()
+
+
 def test_scatter_returns_the_image_clicked_and_shows_its_card(visit):
     page = visit("scatter", DRAWN)
     page.mouse.move(*place(page, 8))
@@ -145,22 +222,6 @@ def test_scatter_returns_the_image_clicked_and_shows_its_card(visit):
     page.mouse.click(*place(page, 8))
     assert came_back(page, "clicked") == 8
     page.wait_for_selector(".ring:not([hidden])")
-
-
-def test_scatter_returns_the_images_in_a_lasso(visit):
-    page = visit("scatter", DRAWN)
-    x, y, half = middle(page)
-    page.get_by_role("button", name="Lasso (or hold Shift)").click()
-    radius = 2.2 * NEXT_POINT * half
-    page.mouse.move(x + radius, y)
-    page.mouse.down()
-    for step in range(1, 25):
-        angle = math.tau * step / 25
-        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
-        page.wait_for_timeout(25)
-    page.mouse.up()
-    assert sorted(came_back(page, "lasso")) == [14, 15, 20, 21]
-    assert "clicked" not in json.loads(page.get_by_test_id("stText").inner_text())
 
 
 def test_scatter_is_set_by_a_link(visit):
@@ -184,6 +245,62 @@ def test_scatter_highlights_a_class_and_works_by_keyboard(visit):
         page.keyboard.press(key)
     # A quarter of the height of what is seen to the right of the middle: between the columns 3 and 4.
     assert came_back(page, "clicked") % SIDE in (3, 4)
+
+
+def painted(page):
+    """How many pixels of the thumbnails' canvas are drawn on, once nothing moves any more."""
+    page.wait_for_timeout(600)
+    pixels = "getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
+    return page.locator("canvas.sprites").evaluate(f"canvas => canvas.{pixels}.filter(Boolean).length")
+
+
+def test_scatter_shows_thumbnails_where_the_images_in_view_fit_side_by_side(visit):
+    page = visit("scatter", DRAWN)
+    whole = painted(page)
+    x, y = place(page, 8)
+    # Off its point, where no point lies, but within the thumbnail.
+    page.mouse.move(x + 18, y - 18)
+    page.wait_for_selector(f".card >> text={CLASSES[8 % 3]}")
+    page.mouse.click(x + 18, y - 18)
+    assert came_back(page, "clicked") == 8
+    page.locator(".legend button", has_text=CLASSES[2]).click()
+    came_back(page, "highlight")
+    assert painted(page) == pytest.approx(whole / 3, rel=0.1)
+
+
+def test_scatter_shows_thumbnails_at_any_zoom_or_never(visit):
+    page = visit("scatter", DRAWN, pictures="never", camera="0,0,0.6")
+    near, always = (
+        page.get_by_role("button", name=f"Thumbnails {how}") for how in ("close up", "at any zoom")
+    )
+    assert (painted(page), near.get_attribute("aria-pressed")) == (0, "false")
+    always.click()
+    assert came_back(page, "pictures") == "always"
+    assert painted(page) > 0
+    assert always.get_attribute("aria-pressed") == "true"
+    always.click()
+    assert came_back(page, "pictures", after="always") == "never"
+    assert painted(page) == 0
+    near.click()
+    assert came_back(page, "pictures", after="never") == "near"
+
+
+def test_scatter_returns_the_images_in_a_lasso_drawn_across_thumbnails(visit):
+    page = visit("scatter", DRAWN)
+    painted(page)
+    x, y, half = middle(page)
+    page.get_by_role("button", name="Lasso (or hold Shift)").click()
+    radius = 2.2 * NEXT_POINT * half
+    page.mouse.move(x + radius, y)
+    page.mouse.down()
+    for step in range(1, 25):
+        angle = math.tau * step / 25
+        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
+        page.wait_for_timeout(25)
+    assert float(page.locator("canvas.sprites").evaluate("canvas => getComputedStyle(canvas).opacity")) < 0.5
+    page.mouse.up()
+    assert sorted(came_back(page, "lasso")) == [14, 15, 20, 21]
+    assert "clicked" not in json.loads(page.get_by_test_id("stText").inner_text())
 
 
 def saturation(page, image):

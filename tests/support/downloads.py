@@ -16,6 +16,7 @@ STORE_COMMANDS = {
     "mistakes",
     "occlusion-map",
     "outvoted",
+    "suspects",
     "table",
 }
 """They read a store alone, so they take no --device."""

@@ -30,6 +30,9 @@ def drawn(each: dataclasses.Field, view: type[ViewState], rng: random.Random):
             return rng.randrange(0, min(CHOICES.layers.values()))
         case str() as among:
             return rng.choice([*([""] if facts["optional"] else []), *getattr(CHOICES, among)])
+    if each.name == "box":
+        left, top = rng.uniform(0, 0.4), rng.uniform(0, 0.4)
+        return rng.choice(["", f"{left:.4g},{top:.4g},{left + 0.5:.4g},{top + 0.1:.4g}"])
     if facts.get("above"):
         return rng.choice(["", ",".join(f"{rng.uniform(max(low, -9), 9):.4g}" for low in facts["above"])])
     if isinstance(each.default, bool):

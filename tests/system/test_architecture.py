@@ -302,7 +302,7 @@ def test_imports_are_found(source, module, is_package, name):
         ("compute.methods.base", "compute.network.traced", False),
         ("compute.network.traced", "compute.methods.base", True),
         ("compute.network.traced", "compute.network.onednn.weights", False),
-        ("compute.reports.map", "compute.pipeline.job", True),
+        ("compute.reports.maps.map", "compute.pipeline.job", True),
         ("compute.runtime.seeding", "compute.demo", True),
         ("compute.runtime.environment", "compute", False),
         ("dashboard.server.app", "dashboard.app_pages.shell", False),

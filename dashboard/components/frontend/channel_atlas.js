@@ -126,10 +126,12 @@ class ChannelAtlas {
       const picture = element("span", { className: "picture" })
       picture.style.backgroundPosition = `${-column * size}px 0`
       picture.style.backgroundSize = `${channels.length * size}px ${size}px`
-      const about = `channel ${channel}${texts[layer.about[start + column]]}`
+      const name = layer.names[channel]
+      const called = name ? `${name}, channel ${channel}` : `channel ${channel}`
+      const about = called + texts[layer.about[start + column]]
       const tile = element("a", {
         href: new URL(layer.link + channel, document.baseURI).href, title: about, tabIndex: -1, "aria-label": about,
-      }, picture, element("span", { className: "number" }, String(channel)))
+      }, picture, element("span", { className: name ? "number named" : "number" }, name ?? String(channel)))
       if (layer.values.length) tile.append(element("span", { className: "said" }, layer.values[start + column]))
       if (layer.dead.includes(channel)) tile.classList.add("dead")
       if (selected && layer.name === selected[0] && channel === selected[1]) tile.ariaCurrent = "true"

@@ -89,7 +89,8 @@ function tile(item, link) {
   }
   image.onerror = () => frame.classList.add("broken")
   image.src = item.src
-  if (item.box) frame.append(box(item.box))
+  frame.append(...item.boxes.map(each => box(each, "box thin")))
+  if (item.box) frame.append(box(item.box, "box"))
   const square = element("span", { className: "square" }, frame)
   if (item.badge) square.append(element("span", { className: `badge ${item.tone}` }, item.badge))
   const title = [item.caption, item.note].filter(Boolean).join("\n")
@@ -104,8 +105,8 @@ function tile(item, link) {
   return button
 }
 
-function box([left, top, right, bottom]) {
-  const made = element("span", { className: "box" })
+function box([left, top, right, bottom], className) {
+  const made = element("span", { className })
   const share = value => `${100 * value}%`
   Object.assign(made.style, {
     left: share(left), top: share(top), width: share(right - left), height: share(bottom - top),

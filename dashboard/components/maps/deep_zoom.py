@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from compute.reports.grid import Pyramid
+from compute.reports.maps.grid import Pyramid
 from dashboard.components.loader import declare
 from dashboard.views.query_text import read_numbers, write_numbers
 from dashboard.views.urls import GridAddresses
@@ -62,7 +62,7 @@ def deep_zoom(
 ) -> DeepZoomEvents:
     """Show the grid at `addresses` and return what was done in it in this run of the script.
 
-    pyramid: the grid's `compute.reports.grid.grid(…).pyramid`.
+    pyramid: the grid's `compute.reports.maps.grid.grid(…).pyramid`.
     bounds: the part that is shown; None for all of it. The caller keeps it and hands it in at each run.
     selected: (row, column) of the cell that is shown as chosen; kept by the caller too.
     seams: whether red lines are drawn between cells that are far apart in feature space.

@@ -9,14 +9,13 @@ import streamlit as st
 
 from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import Coloring
+from compute.reports.maps.thumbnails import FILLED
 from dashboard.components.loader import declare
+from dashboard.views.definitions import PICTURES
 from dashboard.views.query_text import read_numbers, write_numbers
 from dashboard.views.urls import MapAddresses
 
 _mount = declare("scatter")
-
-FILLED = 0.95
-"""Half a side of a map in its plot, as in components/frontend/shared/point_data.js."""
 
 
 class Camera(NamedTuple):
@@ -68,12 +67,14 @@ class ScatterEvents:
     clicked: an image_id.
     lasso: the image_ids within the lasso; none where it was cleared.
     highlight: a category's name; "" when it was switched off.
+    pictures: one of PICTURES.
     """
 
     clicked: int | None = None
     lasso: tuple[int, ...] | None = None
     camera: Camera | None = None
     highlight: str | None = None
+    pictures: str | None = None
 
 
 def scatter(
@@ -86,6 +87,7 @@ def scatter(
     selected: int | None = None,
     lasso: Sequence[int] = (),
     highlight: str | None = None,
+    pictures: str = PICTURES[0],
     height: int = 560,
     label: str = "Map of images",
     on_event: Callable[[ScatterEvents], None] | None = None,
@@ -95,10 +97,11 @@ def scatter(
     coloring: one value for each image, and what it means.
     palette: a color (hex) for each category, or the steps of the color scale.
     camera: the part that is shown; None for all of it. The caller keeps it and hands it in at each run, and
-        so it does with the three that follow.
+        so it does with the four that follow.
     selected: an image_id.
     lasso: image_ids.
     highlight: a category.
+    pictures: one of PICTURES.
     height: in CSS pixels.
     label: names the map for screen readers.
     on_event: gets the events before the script runs, as Streamlit's own callbacks do.
@@ -118,6 +121,7 @@ def scatter(
             "selected": selected,
             "lasso": list(lasso),
             "highlight": highlight,
+            "pictures": pictures,
             "height": height,
             "label": label,
         },
@@ -126,6 +130,7 @@ def scatter(
         on_lasso_change=changed,
         on_camera_change=changed,
         on_highlight_change=changed,
+        on_pictures_change=changed,
     )
     return _events(result)
 
@@ -149,4 +154,5 @@ def _events(result: Any) -> ScatterEvents:
         lasso=None if lasso is None else tuple(lasso),
         camera=None if camera is None else Camera(*camera),
         highlight=result.get("highlight"),
+        pictures=result.get("pictures"),
     )

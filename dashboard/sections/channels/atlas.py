@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
@@ -11,12 +12,15 @@ from compute.reports.channels.atlas import by_layer
 from dashboard.components import AtlasLayer, channel_atlas
 from dashboard.components.channel_atlas import LINE
 from dashboard.data import channels, runs
+from dashboard.findings.names.of_run import Names, names_of
+from dashboard.sections.channels import by_picture
 from dashboard.sections.channels.chooser import key
-from dashboard.text import choice_names, number, sentence
+from dashboard.text import choice_names, number, percent, sentence
 from dashboard.views import binding, urls
-from dashboard.views.definitions import CHANNEL, ChannelsView
+from dashboard.views.definitions import CHANNEL, HERE, ChannelsView
 from dashboard.views.navigation import address_up_to
 from dashboard.widgets.download_menu import download_menu
+from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
 
 SORTS = {
@@ -26,23 +30,42 @@ SORTS = {
     "active_share": "Share of places",
     "selectivity": "Class selectivity",
 }
+OF_A_PICTURE = {HERE: "How unusual here"}
+NAMED = "Words of a name that was given to a channel by pinning it"
 ONLY = {"all": "All", "live": "Live", "dead": "Dead"}
 
 
 def draw(opened: Opened[ChannelsView]) -> None:
     """Draw the filters, what passes them in numbers, and the layers."""
+    st.toggle(
+        "By a picture",
+        key=key("picture"),
+        help="Draw a box on an image: what responds there most unusually, and which other images have it",
+    )
+    if opened.view.picture:
+        with boundary():
+            by_picture.draw(opened)
     _filters(opened)
     layers = list(runs.choices(opened.run).layers)
+    names = names_of(opened.run)
+    shares = by_picture.shares(opened) or {}
     try:
-        listed = by_layer(channels.filter_of(opened.view).listed(channels.statistics(opened.run)), layers)
+        found = channels.filter_of(opened.view).listed(channels.statistics(opened.run))
     except ValueError as error:
         st.warning(sentence(error), icon=":material/filter_alt_off:")
         return
+    listed = {
+        name: channels.listed(rows, opened.view, _called(names, name, opened.view), shares.get(name))
+        for name, rows in by_layer(found, layers).items()
+    }
     passing = {name: rows for name, rows in listed.items() if len(rows)}
     _said(opened, passing)
     classes = {name: place for place, name in enumerate(opened.run.class_names)}
     channel_atlas(
-        [_layer(opened, name, rows, classes) for name, rows in passing.items()],
+        [
+            _layer(opened, name, rows, classes, names.channels(name), shares.get(name))
+            for name, rows in passing.items()
+        ],
         [f", answers most to {name}" for name in classes] + [""],
         key="channels/atlas",
         opened=opened.view.opened,
@@ -62,7 +85,8 @@ def _filters(opened: Opened[ChannelsView]) -> None:
             format_func=choice_names(layers, lambda name: name or "a line of each"),
             width=200,
         )
-        st.selectbox("Sort each layer by", list(SORTS), key=key("sort"), format_func=SORTS.get, width=180)
+        sorts = SORTS | (OF_A_PICTURE if opened.view.picture or opened.view.sort == HERE else {})
+        st.selectbox("Sort each layer by", list(sorts), key=key("sort"), format_func=sorts.get, width=180)
         st.segmented_control("Channels", list(ONLY), key=key("only"), format_func=ONLY.get, required=True)
         classes = ("", *opened.run.class_names)
         st.selectbox(
@@ -75,6 +99,18 @@ def _filters(opened: Opened[ChannelsView]) -> None:
         for name, label in (("least", "Selectivity from"), ("most", "to")):
             st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=120)
         st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=140)
+        st.text_input("Name has", key=key("named"), placeholder="wheels", width=140, help=NAMED)
+        if opened.view.picture:
+            st.number_input(
+                "Unusual here, up to",
+                min_value=0.0,
+                max_value=1.0,
+                step=0.01,
+                format="%.3g",
+                key=key("rare"),
+                width=140,
+                help="Greatest share of the store's images that respond as strongly; 1 is any",
+            )
 
 
 def _said(opened: Opened[ChannelsView], passing: Mapping[str, pa.Table]) -> None:
@@ -99,21 +135,44 @@ def _said(opened: Opened[ChannelsView], passing: Mapping[str, pa.Table]) -> None
         st.caption("No channel of this network is like that.")
 
 
-def _layer(opened: Opened[ChannelsView], name: str, rows: pa.Table, classes: Mapping[str, int]) -> AtlasLayer:
+def _called(names: Names, layer: str, view: ChannelsView) -> frozenset[int]:
+    return names.channels_called(layer, view.named) if view.named.strip() else frozenset()
+
+
+def _layer(
+    opened: Opened[ChannelsView],
+    name: str,
+    rows: pa.Table,
+    classes: Mapping[str, int],
+    names: Mapping[int, str],
+    shares: np.ndarray | None,
+) -> AtlasLayer:
     view, count = opened.view, len(rows)
     rows = rows if view.whole or view.opened == name else rows.slice(0, LINE)
-    values = [] if view.sort == "channel" else list(map(number, rows[view.sort].to_pylist()))
+    shown = rows["channel"].to_pylist()
     return AtlasLayer(
         name=name,
         note=_note(opened, name, count),
         count=count,
-        channels=rows["channel"].to_pylist(),
-        values=values,
+        channels=shown,
+        values=_values(view, rows, shares),
         about=[classes.get(each, len(classes)) for each in rows["top_class"].to_pylist()],
+        names={channel: names[channel] for channel in shown if channel in names},
         dead=rows.filter(rows["dead"])["channel"].to_pylist(),
         link=address_up_to(replace(view, show=CHANNEL, layer=name, rank=0), "channel"),
         tiles=urls.channel_tiles(opened.store, opened.run.fingerprint, name),
     )
+
+
+def _values(view: ChannelsView, rows: pa.Table, shares: np.ndarray | None) -> list[str]:
+    """Return what stands below each tile: what the layer is sorted by."""
+    if view.sort == "channel":
+        return []
+    if view.sort != HERE:
+        return list(map(number, rows[view.sort].to_pylist()))
+    if shares is None:
+        return ["–"] * len(rows)
+    return ["–" if np.isnan(each) else percent(each) for each in shares[rows["channel"].to_numpy()]]
 
 
 def _note(opened: Opened[ChannelsView], name: str, count: int) -> str:

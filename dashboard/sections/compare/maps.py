@@ -70,6 +70,7 @@ def _plots(pair: Pair, method: str, moved: Moved) -> None:
                 selected=view.image if view.image >= 0 else None,
                 lasso=selections.read(view.store, pair.run, view.selection).tolist(),
                 highlight=view.highlight or None,
+                pictures=view.pictures,
                 height=HEIGHT,
                 label=f"{map_name(method)} of the images in both runs, {name}{how}",
                 on_event=lambda events, frame=frame: _happened(view, events, frame, frames["here"]),
@@ -86,7 +87,8 @@ def _addresses(pair: Pair, method: str, side: str) -> MapAddresses:
     view = pair.view
     two = view.store, view.run, view.other_store, view.other_run
     of_first = urls.scatter_map(view.store, view.run, method, "label")
-    addresses = replace(of_first, points=urls.of_two_runs(two, "points", method, side))
+    points, sprites = (urls.of_two_runs(two, what, method, side) for what in ("points", "sprites"))
+    addresses = replace(of_first, points=points, sprites=sprites)
     if view.color != "label":
         addresses = replace(addresses, colors=urls.of_two_runs(two, "colors", method, view.color))
     return addresses if side == "here" else replace(addresses, captions=urls.of_two_runs(two, "caption", ""))
@@ -108,6 +110,8 @@ def _happened(view: CompareView, events: ScatterEvents, frame: Frame, here: Fram
         changes["selection"] = selections.keep(view.store, events.lasso)
     if events.highlight is not None:
         changes["highlight"] = events.highlight
+    if events.pictures is not None:
+        changes["pictures"] = events.pictures
     binding.change(CompareView, **changes)
 
 

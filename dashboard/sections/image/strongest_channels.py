@@ -25,7 +25,7 @@ from dashboard.jobs.one_step import strongest_units
 from dashboard.text import choice_names, plain, sentence
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
-from dashboard.views.definitions import ChannelsView, ImageView
+from dashboard.views.definitions import ATLAS, ChannelsView, ImageView
 from dashboard.views.image_tabs import CHANNELS
 from dashboard.views.navigation import address_up_to, link
 from dashboard.widgets.download_menu import download_menu
@@ -88,6 +88,10 @@ def _explain(opened: Opened[ImageView], layers: tuple[str, ...]) -> None:
             on_change=lambda: binding.change(ImageView, strong="", channel=-1),
         )
         download_menu(opened)
+        view = opened.view
+        asked = {"show": ATLAS, "picture": True, "image": max(view.image, 0), "upload": view.upload}
+        in_atlas = ChannelsView(opened.store, opened.run.fingerprint, **asked)
+        link(in_atlas, "Draw a box, in the atlas", ":material/ink_selection:")
     st.caption(
         "Each channel's strongest response in this image and where it is, ranked by how few of the store's "
         "images make it respond more strongly, which means the same for every channel, whatever its unit. "

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports import grid
+from compute.reports.maps import grid
 from compute.reports.mistakes import wrong_lists
 from dashboard.components import GridItem, deep_zoom, image_grid
 from dashboard.data import first_shown, photographs, runs

@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from compute.images.encoding import encoded
-from compute.reports.grid import Pyramid, grid, seams
+from compute.reports.maps.grid import Pyramid, grid, seams
+from compute.reports.maps.thumbnails import placed
 from featurestore.reader import Run
 
 TILE = 512
@@ -20,11 +21,8 @@ def positions(run: Run, method: str) -> bytes:
 
     Images that have no place on the map are left out.
     """
-    table = run.embedding(method)
-    x, y, image_id = (table[name].to_numpy() for name in ("x", "y", "image_id"))
-    placed = np.isfinite(x) & np.isfinite(y)
-    columns = (x.astype("<f4"), y.astype("<f4"), image_id.astype("<u4"))
-    return b"".join(column[placed].tobytes() for column in columns)
+    points, image_ids = placed(run, method)
+    return points.T.astype("<f4").tobytes() + image_ids.astype("<u4").tobytes()
 
 
 def tile(run: Run, method: str, kind: str, layer: str, z: int, x: int, y: int) -> bytes:

@@ -7,11 +7,12 @@ from starlette.routing import Route
 
 from compute.images.encoding import encoded
 from compute.reports.drawing.coloring import coloring
-from compute.reports.grid import grid, grid_picture
+from compute.reports.maps.grid import grid, grid_picture
+from compute.reports.maps.thumbnails import with_room
 from dashboard.components import loader
 from dashboard.data import channels as channel_data
 from dashboard.data import image_search
-from dashboard.server.routes import map_bytes
+from dashboard.server.routes import map_bytes, thumbnail_sheets
 from dashboard.server.routes.answering import (
     BINARY,
     OpenRun,
@@ -38,6 +39,8 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/points/{run}/{{method}}": (_points, COSTLY),
         f"/colors/{run}/{{column:path}}": (_colors, COSTLY),
         f"/hits/{run}/{{text:path}}": (_hits, COSTLY),
+        f"/sprites/{run}/{{method}}": (_sprite_levels, COSTLY),
+        f"/sprites/{run}/{{method}}/{{z}}/{{x}}_{{y}}": (_sprites, COSTLY),
         f"/patches/{run}/{{channels}}/{{layer:path}}": (_patches, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/cells": (_cells, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": (_picture, DRAWING),
@@ -83,6 +86,14 @@ def _hits(run: Run, text: str) -> Payload:
         raise ValueError(f"{len(text):,} characters are more than the {LONGEST} that a search may have")
     found = image_search.search(run.table("images", image_search.COLUMNS), text)
     return Payload(found.astype("<u4").tobytes(), BINARY)
+
+
+def _sprite_levels(run: Run, method: str) -> Payload:
+    return thumbnail_sheets.levels(with_room(run, method)[0])
+
+
+def _sprites(run: Run, method: str, z: str, x: str, y: str) -> Payload:
+    return thumbnail_sheets.sheet(run, *with_room(run, method), int(z), int(x), int(y))
 
 
 def _patches(run: Run, channels: str, layer: str) -> Payload:

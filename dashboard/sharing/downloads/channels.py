@@ -15,6 +15,7 @@ from dashboard.jobs.one_step import one_step_task, value_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import method_result
 from dashboard.sharing.downloads.download import Download, own_code, report_download
+from dashboard.sharing.downloads.strongest import strongest_download
 from dashboard.views.definitions import ATLAS, ChannelsView
 from featurestore.places import Place
 from featurestore.reader import Run
@@ -54,10 +55,18 @@ def _atlas(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
     """Return the first tiles of each layer and, where one is open, all of that layer."""
     inputs, chosen = ReportInputs(run, read=runs.original), dataclasses.asdict(filter_of(view))
     every = report_download(AtlasSpec(**chosen), store, inputs, "atlas", "The channels of all layers")
+    unusual = _by_picture(view, run, store)
     if not view.opened:
-        return (every,)
+        return *unusual, every
     spec, title = AtlasSpec(layer=view.opened, **chosen), f"All channels of {view.opened}"
-    return every, report_download(spec, store, inputs, f"atlas-{view.opened}", title)
+    return *unusual, every, report_download(spec, store, inputs, f"atlas-{view.opened}", title)
+
+
+def _by_picture(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
+    """Return what responds to the picture, which comes first; none of an upload, which no command has."""
+    if not view.picture or view.upload or view.image < 0:
+        return ()
+    return (strongest_download(view, run, store, box=view.picture_box, together=True),)
 
 
 def _ascent(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:

@@ -1,8 +1,8 @@
 """Map: the points, or the grid."""
 
 from compute.reports.base import ReportInputs
-from compute.reports.grid import GridSpec
-from compute.reports.map import MapSpec
+from compute.reports.maps.grid import GridSpec
+from compute.reports.maps.map import MapSpec
 from compute.reports.tables import images_report
 from dashboard.data import selections
 from dashboard.jobs.result import Result
@@ -28,7 +28,7 @@ def _selection(view: MapView, run: Run) -> Download:
 
 
 def _points(view: MapView, run: Run, store: Place) -> Download:
-    spec = MapSpec(view.map, view.color)
+    spec = MapSpec(view.map, view.color, thumbnails=view.pictures == "always")
     return report_download(spec, store, ReportInputs(run), f"map-{view.map}-{view.color}", "The map")
 
 

@@ -12,7 +12,7 @@ import pytest
 from compute.reports.drawing.coloring import color_columns, coloring
 from compute.reports.drawing.further_columns import images_where, with_column
 from compute.reports.drawing.run_images import read_original
-from compute.reports.map import map_report
+from compute.reports.maps.map import map_report
 from compute.reports.mistakes import classes_report, confusion_report, mistakes_report, outvoted_report
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify

@@ -39,6 +39,7 @@ EXAMPLES = {
     "mistakes": {"split": "test", "label": "3", "predicted": "3"},
     "outvoted": {"count": 7, "split": "", "label": "", "majority": ""},
     "classes": {"split": "train"},
+    "suspects": {"kind": "copy", "split": "train", "least": 0.4, "alike": 0.3},
     "compare": {"show": "neighbors", "k": 4, "kind": "fixed", "color": "moved"},
     "table": {"table": "layers"},
 }
@@ -60,7 +61,7 @@ def inputs_of(report: type[ReportSpec]) -> ReportInputs:
     reads = report.needs | report.takes
     return ReportInputs(
         run(),
-        run() if OTHER_RUN in reads else None,
+        run() if OTHER_RUN in report.needs else None,
         digits if MODEL in reads and RUN in report.needs else None,
         image_id=5 if {"image", "image_id"} & reads else None,
         layer="conv2" if "layer" in reads else None,

@@ -325,6 +325,18 @@ def test_both_plots_get_the_shared_images_by_the_first_runs_ids(client, view, pa
         assert np.flatnonzero(np.isfinite(values)).tolist() == matched.ids.tolist()
 
 
+def test_thumbnails_of_both_plots_are_those_of_the_first_run(client, view, pair):
+    matched = comparison.compared(*pair).matched
+    for side in ("here", "there"):
+        deepest = client.get("/" + address(view, "sprites", "pca", side)).json()["deepest"]
+        content = client.get("/" + address(view, "sprites", "pca", side, 0, "0_0")).content
+        count = int(np.frombuffer(content, "<u4", 1)[0])
+        ids = np.frombuffer(content, "<u4", count, 4)
+        assert set(ids) <= set(matched.ids) and 0 < count <= len(matched.ids)
+        assert (np.frombuffer(content, np.uint8, count, 4 + 4 * count) == 0).all()
+        assert client.get("/" + address(view, "sprites", "pca", side, deepest + 1, "0_0")).status_code == 404
+
+
 def test_a_caption_is_what_the_other_network_says(client, view, pair):
     matched = comparison.compared(*pair).matched
     said = client.get("/" + address(view, "caption", matched.ids[2])).json()
@@ -338,6 +350,7 @@ def test_a_caption_is_what_the_other_network_says(client, view, pair):
     [
         ("points", "pca", "above"),
         ("points", "isomap", "here"),
+        ("sprites", "pca", "above"),
         ("caption", "9999"),
         ("colors", "pca", "mood"),
         ("caption", "one"),

@@ -4,17 +4,23 @@ be loaded, the card of a channel."""
 import dataclasses
 import json
 import re
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from compute.models.zoo import ModelSpec, load
+from compute.reports.base import ReportInputs, originals_of
+from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.drawing.run_images import read_original
 from dashboard.data import runs
 from dashboard.data.uploads import uploads
 from dashboard.jobs.lookup import result_of
-from dashboard.views.definitions import ImageView
+from dashboard.sections.channels import by_picture
+from dashboard.views.definitions import ChannelsView, ImageView
 from dashboard.views.image_tabs import METHOD_OF_TAB, TABS
+from dashboard.widgets.header import Opened
 from featurestore.reader import Store
 from tests.support.page_app import fine, forget, grids, query_of, said, settled, show, words
 from tests.support.stores.served import write_own_store, write_served_store
@@ -251,3 +257,93 @@ def test_a_patch_goes_to_every_tool_with_its_unit(store, serve):
     assert "layer=conv1" in lab["invert"]
     assert address_of_links(app, "neighbors") and address_of_links(app, "map")
     assert len(address_of_links(app, "image")) >= 2
+
+
+BOX = "0.25,0.125,0.75,0.5"
+BY_PICTURE = {"store": "digits", "picture": 1, "image": 5, "box": BOX}
+
+
+def given(app, name):
+    """What a component of the page is given; None where it is not there."""
+    keys = {each.key: json.loads(each.proto.json) for each in app.get("bidi_component")}
+    return keys.get(f"channels/{name}")
+
+
+def reported(store, image_id, box):
+    """What the report says of a stored image: its channels, by name, and the other images."""
+    run = Store(store).open()
+    inputs = ReportInputs(
+        run, model=lambda: load(ModelSpec("digits"), "cpu"), image_id=image_id, read=originals_of(run)
+    )
+    numbers = StrongestChannelsSpec(box=box, together=True).make(inputs).numbers
+    return [f"{each['layer']}/{each['channel']}" for each in numbers["channels"]], numbers["others"]
+
+
+@pytest.mark.parametrize("box", ["", BOX])
+def test_channels_by_a_picture_are_the_reports(box, store, serve):
+    serve(store)
+    app = settled(fine(show("channels", BY_PICTURE | {"box": box})))
+    channels, others = reported(store, 5, box)
+    assert [each["id"] for each in given(app, "unusual")["items"]] == channels
+    shown = given(app, "others")
+    assert [each["id"] for each in shown["items"]] == [each["image_id"] for each in others]
+    assert [each["caption"] for each in shown["items"]] == [f"{each['shared']} of 24" for each in others]
+    assert 5 not in [each["id"] for each in shown["items"]]
+    query = parse_qs(urlsplit(f"{shown['link']}7").query)
+    assert shown["link"].startswith("image?") and query["image"] == ["7"] and query["store"] == ["digits"]
+    assert given(app, "box")["box"] == ([0.25, 0.125, 0.75, 0.5] if box else None)
+    assert given(app, "atlas") is not None
+
+
+def test_a_picture_that_is_asked_for_first_is_the_runs_own_choice(store, serve):
+    serve(store)
+    app = fine(show("channels", {"store": "digits"}))
+    assert given(app, "box") is None and query_of(app)["image"] == "-1"
+    app = settled(fine(app.toggle(key="channels.picture").set_value(True).run()))
+    first = runs.choices(Store(store).open()).first_image
+    assert query_of(app)["image"] == str(first) and given(app, "unusual")["items"]
+
+
+def test_a_box_that_is_none_is_said_and_the_whole_picture_is_taken(store, serve):
+    serve(store)
+    app = settled(show("channels", BY_PICTURE | {"box": "0.5,0,0.2,1"}))
+    assert "left (0.5) must be less than right (0.2)" in words(app) and not app.exception
+    assert "box" not in query_of(app) and given(app, "box")["box"] is None
+
+
+def test_an_uploaded_picture_has_channels_too(store, upload, serve):
+    app = settled(fine(show("channels", {"store": "digits", "picture": 1, "upload": upload, "box": BOX})))
+    channels, others = reported(store, 5, BOX)
+    assert [each["id"] for each in given(app, "unusual")["items"]] == channels
+    # It is a copy of an image of the store, which is none of the others.
+    assert [each["id"] for each in given(app, "others")["items"]] == [each["image_id"] for each in others]
+
+
+def test_shares_are_there_once_the_network_has_run(store, serve):
+    serve(store)
+    run = Store(store).open()
+    view = ChannelsView("digits", run.fingerprint, show="atlas", picture=True, image=4, box=BOX)
+    assert by_picture.shares(Opened(view, run)) is None
+    settled(fine(show("channels", BY_PICTURE | {"image": 4})))
+    shares = by_picture.shares(Opened(view, run))
+    layers = runs.choices(run).layers
+    assert {name: len(each) for name, each in shares.items()} == dict(layers)
+    known = np.concatenate([*shares.values()])
+    assert np.nanmin(known) > 0 and np.nanmax(known) <= 1
+    without = ChannelsView("digits", run.fingerprint, show="atlas", image=4)
+    assert by_picture.shares(Opened(without, run)) is None
+
+
+def test_an_untrusted_network_leaves_a_pictures_stored_channels(serve, tmp_path):
+    own = write_own_store(tmp_path / "own", tmp_path / "net.py")
+    serve(own)
+    best = Store(own).open().table("top_patches")["image_id"].to_pylist()[0]
+    app = show("channels", {"store": "own", "picture": 1, "image": best, "box": BOX})
+    assert "--trust-model" in words(fine(app)) and given(app, "unusual")["items"]
+
+
+def test_the_strongest_channels_lead_to_a_box_on_the_image(store, serve):
+    serve(store)
+    app = settled(fine(show("image", {"store": "digits", "image": 5, "tab": "channels"})))
+    queries = [parse_qs(each) for each in address_of_links(app, "channels")]
+    assert any(each.get("picture") == ["1"] and each["image"] == ["5"] for each in queries)

@@ -74,6 +74,26 @@ def test_a_strip_of_what_there_is_not_is_refused(run, store, serve, layer, asked
         channels.strip(run, layer, asked)
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"named": "wheel"}, [1, 4]),
+        ({"sort": "here"}, [4, 1, 0, 2, 3]),
+        ({"rare": 0.1}, [1, 4]),
+        ({"rare": 0.1, "sort": "here"}, [4, 1]),
+        ({"rare": 0.1, "named": "wheel", "sort": "here"}, [4, 1]),
+    ],
+)
+def test_channels_pass_by_name_and_by_a_picture(fields, expected):
+    view = ChannelsView(**fields)
+    rows = channels.filter_of(view).listed(STATS)
+    shares = np.array([0.2, 0.1, 0.3, np.nan, 0.0])
+    assert channels.listed(rows, view, {1, 4}, shares)["channel"].to_pylist() == expected
+    without = channels.listed(rows, view, {1, 4}, None)["channel"].to_pylist()
+    assert without == ([1, 4] if "named" in fields else [0, 1, 2, 3, 4])
+
+
 def test_next_and_previous_follow_the_list():
     shown = channels.filter_of(ChannelsView(sort="mean", only="live")).listed(STATS)
     assert channels.beside(shown, 2) == (1, 4, 1)

@@ -11,8 +11,8 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from compute.reports import grid
 from compute.reports.drawing.coloring import VERDICTS, coloring
+from compute.reports.maps import grid
 from dashboard.components import loader
 from dashboard.server.routes import answering
 from dashboard.server.routes.of_runs import make_routes
@@ -100,6 +100,11 @@ def test_caption_names_label_and_prediction(client):
         f"{TILES}/picture/a/0_0.webp",
         f"{TILES}/other/5/0_0.webp",
         "/tiles/small/small-run/pca/other/grid.png",
+        "/sprites/small/small-run/tsne",
+        "/sprites/small/small-run/pca/13/0_0",
+        "/sprites/small/small-run/pca/1/2_0",
+        "/sprites/small/small-run/pca/1/0_-1",
+        "/sprites/small/small-run/pca/a/0_0",
     ],
 )
 def test_what_is_not_there_is_one_line(client, store, path):
@@ -190,6 +195,30 @@ def test_picture_to_save_is_whole_and_says_where_it_is_from(client):
     assert saved.getpixel((SIDE * 32 - 1, SIDE * 32 - 1)) == (255, 255, 255)
     with_seams = picture(client.get("/" + urls.grid_picture(*MAP, "unique", with_seams=True)))
     assert tuple(with_seams[16, 32 * 5, :3]) != saved.getpixel((32 * 5, 16))
+
+
+def test_sheets_have_every_thumbnail_once_and_say_whose_it_is(client):
+    address = "/" + urls.scatter_map(*MAP, "label").sprites
+    said = client.get(address).json()
+    assert said == {"deepest": 0, "across": 8, "side": 64}
+    content = client.get(f"{address}/0/0_0").content
+    count = int(np.frombuffer(content, "<u4", 1)[0])
+    ids = np.frombuffer(content, "<u4", count, 4)
+    np.testing.assert_array_equal(ids, np.arange(COUNT))
+    np.testing.assert_array_equal(np.frombuffer(content, np.uint8, count, 4 + 4 * count), np.zeros(count))
+    sheet = decoded(content[4 + 5 * count :], "RGB").astype(int)
+    assert sheet.shape == (6 * 64, 6 * 64, 3)
+    for place, image in enumerate(ids):
+        row, col = divmod(place, 6)
+        cell = sheet[row * 64 + 16 : row * 64 + 48, col * 64 : col * 64 + 64]
+        np.testing.assert_allclose(np.median(cell, axis=(0, 1)), COLORS[image % 3], atol=8)
+
+
+def test_sheets_are_kept_by_browsers(client):
+    address = "/" + urls.scatter_map(*MAP, "label").sprites + "/0/0_0"
+    first = client.get(address)
+    assert first.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert client.get(address, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
 
 
 def test_cells_say_which_image_they_show(client):

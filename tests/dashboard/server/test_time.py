@@ -64,6 +64,11 @@ def grids(file):
     return [f"{TILES}/{method}/{kind}/{file}" for method in large.MAPS for kind in ("unique", "nearest")]
 
 
+def sheets():
+    """The sheets of thumbnails of some levels."""
+    return [f"{z}/{x}_{y}" for z in range(4) for x, y in itertools.product(range(2**z), repeat=2)]
+
+
 RUN, PAIR = "{store}/{fingerprint}", "/compare-data/{store}/{fingerprint}/{other_store}/{other_fingerprint}"
 WORST = {
     "/frontend/{digest}/{name}.js": ["frontend/0/scatter.js"],
@@ -72,6 +77,12 @@ WORST = {
     f"/points/{RUN}/{{method}}": [urls.points(*FIRST, method) for method in large.MAPS],
     f"/colors/{RUN}/{{column:path}}": [urls.colors(*FIRST, each) for each in ("path", "label", "top5")],
     f"/hits/{RUN}/{{text:path}}": [urls.hits(*FIRST, text) for text in searches()],
+    f"/sprites/{RUN}/{{method}}": [
+        urls.scatter_map(*FIRST, method, "label").sprites for method in large.MAPS
+    ],
+    f"/sprites/{RUN}/{{method}}/{{z}}/{{x}}_{{y}}": [
+        f"{urls.scatter_map(*FIRST, 'tsne', 'label').sprites}/{each}" for each in sheets()
+    ],
     f"/patches/{RUN}/{{channels}}/{{layer:path}}": [
         f"patches/{'/'.join(FIRST)}/{','.join(map(str, range(first, first + 12)))}/{layer}"
         for layer in ("conv1", "conv3")
@@ -87,6 +98,13 @@ WORST = {
     f"{PAIR}/points/{{method}}/{{side}}": [
         urls.of_two_runs((*FIRST, *SECOND), "points", *each)
         for each in itertools.product(large.MAPS, ("here", "there"))
+    ],
+    f"{PAIR}/sprites/{{method}}/{{side}}": [
+        urls.of_two_runs((*FIRST, *SECOND), "sprites", *each)
+        for each in itertools.product(large.MAPS, ("here", "there"))
+    ],
+    f"{PAIR}/sprites/{{method}}/{{side}}/{{z}}/{{x}}_{{y}}": [
+        f"{urls.of_two_runs((*FIRST, *SECOND), 'sprites', 'tsne', 'there')}/{each}" for each in sheets()
     ],
     f"{PAIR}/colors/{{method}}/{{column}}": [
         urls.of_two_runs((*FIRST, *SECOND), "colors", "tsne", each) for each in ("kind", "moved", "path")

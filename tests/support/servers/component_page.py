@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from compute.reports.drawing.coloring import Coloring, coloring
-from compute.reports.grid import grid
+from compute.reports.maps.grid import grid
 from dashboard.components import (
     Bounds,
     Camera,
@@ -18,6 +18,7 @@ from dashboard.components import (
     Pair,
     confusion_matrix,
     deep_zoom,
+    image_box,
     image_grid,
     scatter,
 )
@@ -68,6 +69,7 @@ def show_scatter():
         selected=came.get("clicked", 14 if "selected" in asked else None),
         lasso=came.get("lasso", ()),
         highlight=came.get("highlight"),
+        pictures=came.get("pictures", asked.get("pictures", "near")),
         height=400,
         on_event=remember,
     )
@@ -101,8 +103,21 @@ def show_confusion_matrix():
     )
 
 
+def show_image_box():
+    image_box(
+        urls.thumbnail("small", FINGERPRINT, 3),
+        alt="image 3",
+        key="box",
+        label="The part that counts",
+        box=came["box"] if "box" in came else numbers("box"),
+        seen=tuple(numbers("seen") or (0, 0, 1, 1)),
+        on_change=lambda box: came.update(box=box),
+    )
+
+
 SHOWN = {
     "image_grid": show_image_grid,
+    "image_box": show_image_box,
     "scatter": show_scatter,
     "deep_zoom": show_deep_zoom,
     "confusion_matrix": show_confusion_matrix,

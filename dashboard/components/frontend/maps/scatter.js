@@ -7,6 +7,7 @@ import {
 } from "../shared/point_data.js"
 import style from "./scatter.css"
 import shared from "../shared/shared.css"
+import { Sprites } from "./sprites.js"
 import { Toolbar } from "../shared/toolbar.js"
 
 const SCALE_STEPS = 256
@@ -16,10 +17,12 @@ const NO_WEBGL =
   "This map is drawn with WebGL, which this browser does not offer. The grid shows the same images."
 const STEP = 0.25
 const ZOOM = 1.5
+/** CSS pixels that the mouse may move between down and up in a click. */
+const STILL = 4
 /** Python hears of a selection as a click. */
 const EVENTS = { selected: "clicked" }
 
-/** A map of images: points, a legend that highlights, a card on hover, a lasso, a shared camera. */
+/** A map of images: points, or thumbnails; a legend that highlights, a card on hover, a lasso, a shared camera. */
 class Scatter {
   #emit = () => {}
   #turn = 0
@@ -27,8 +30,10 @@ class Scatter {
   #drawn = null
   #painted = null
   #due = new Set()
+  #pressed = [0, 0]
+  #hovered = { point: null, sprite: null }
   #fetched = {}
-  #shown = { camera: null, selected: null, lasso: [], highlight: null }
+  #shown = { camera: null, selected: null, lasso: [], highlight: null, pictures: "near" }
   #shared = Object.fromEntries(Object.keys(this.#shown).map(name => [name, new SharedValue()]))
   #reportCamera = debounce(() => this.#cameraMoved(), CAMERA_DELAY)
 
@@ -59,12 +64,14 @@ class Scatter {
   destroy() {
     this.#turn++
     this.#reportCamera.cancel()
+    this.sprites.close()
     this.plot?.destroy()
     for (const node of this.nodes) node.remove()
   }
 
   #build() {
     this.canvas = element("canvas")
+    this.sprites = new Sprites(element("canvas", { className: "sprites" }), () => this.#drawSprites())
     this.ring = element("div", { className: "ring", hidden: true })
     this.card = new HoverCard()
     this.message = element("div", { className: "message", role: "status" })
@@ -72,8 +79,12 @@ class Scatter {
     this.legend = new Legend(name => this.#change("highlight", name, name ?? ""))
     this.toolbar = new Toolbar("Map tools", this.#tools())
     this.view = element("div", { className: "view", tabIndex: 0, role: "application" },
-      this.canvas, element("div", { className: "cross" }), this.ring, this.card.root)
+      this.canvas, this.sprites.canvas, element("div", { className: "cross" }), this.ring, this.card.root)
     this.view.onkeydown = event => this.#key(event)
+    this.view.addEventListener("pointerdown", event => (this.#pressed = [event.clientX, event.clientY]))
+    this.view.addEventListener("pointermove", event => this.#hover({ sprite: this.#spriteBelow(event) }))
+    this.view.addEventListener("pointerleave", () => this.#hover({ sprite: null }))
+    this.view.addEventListener("click", event => this.#clickSprite(event), true)
     this.stage = element("div", { className: "stage" },
       this.view, this.legend.root, this.toolbar.root, this.message, this.announcement)
   }
@@ -84,6 +95,10 @@ class Scatter {
       ...tool(icon, label, () => (this.plot.mode = name)),
       toggle: () => this.plot?.mode === name,
     })
+    const pictures = (icon, label, name) => ({
+      ...tool(icon, label, () => this.#change("pictures", this.#shown.pictures === name ? "never" : name)),
+      toggle: () => this.#shown.pictures === name,
+    })
     return [
       mode("drag_pan", "Move", "panZoom"),
       mode("lasso_select", "Lasso (or hold Shift)", "lasso"),
@@ -91,16 +106,22 @@ class Scatter {
       tool("add", "Zoom in", () => this.plot.zoom(ZOOM)),
       tool("remove", "Zoom out", () => this.plot.zoom(1 / ZOOM)),
       tool("fit_screen", "Show all", () => (this.plot.camera = this.plot.home)),
+      pictures("photo", "Thumbnails close up", "near"),
+      pictures("photo_library", "Thumbnails at any zoom", "always"),
     ]
   }
 
   #start() {
     this.plot ??= new MapPlot(this.canvas, {
-      hovered: index => this.#hover(index),
+      hovered: point => this.#hover({ point }),
       clicked: index => this.#click(index),
+      lassoing: begun => this.view.classList.toggle("lassoing", begun),
       lassoed: indices => this.#change("lasso", indices.map(index => this.points.ids[index])),
       moved: () => this.#reportCamera(),
-      drawn: () => this.#placeRing(),
+      drawn: () => {
+        this.#drawSprites()
+        this.#placeRing()
+      },
     })
     this.toolbar.refresh()
   }
@@ -127,6 +148,7 @@ class Scatter {
       if (turn !== this.#turn) return
       this.points = points
       this.#drawn = wanted
+      this.sprites.open(data.sprites)
       this.legend.show(data.legend, countColors(indices), data.unknown)
       this.#painted = null
       this.#due = new Set(Object.keys(this.#shown))
@@ -152,7 +174,10 @@ class Scatter {
       this.plot.select(this.#shown.lasso.map(this.points.indexOf).filter(index => index !== undefined))
     }
     if (this.#due.has("camera")) this.plot.camera = this.#shown.camera ?? this.plot.home
+    if (this.#due.has("pictures")) this.toolbar.refresh()
     this.#due.clear()
+    this.sprites.mode = this.#shown.pictures
+    this.#drawSprites()
     this.#placeRing()
   }
 
@@ -189,10 +214,32 @@ class Scatter {
     this.card.caption(image, this.data).then(caption => (this.announcement.textContent = inWords(caption)))
   }
 
-  #hover(index) {
+  /** The mouse is over a point, or a thumbnail, which has precedence. */
+  #hover(changed) {
+    Object.assign(this.#hovered, changed)
+    const index = this.#hovered.sprite ?? this.#hovered.point
     this.view.classList.toggle("over", index !== null)
     if (index === null) this.card.hide()
     else this.card.show(this.points.ids[index], this.plot.position(index), this.data)
+  }
+
+  #drawSprites() {
+    if (this.#drawn) this.sprites.draw(this.plot, this.points)
+  }
+
+  #spriteBelow({ clientX, clientY }) {
+    const { left, top } = this.view.getBoundingClientRect()
+    return this.sprites.at([clientX - left, clientY - top])
+  }
+
+  /** A click on a thumbnail is one on its image, whatever point lies below. */
+  #clickSprite(event) {
+    const [x, y] = this.#pressed
+    if (event.shiftKey || Math.hypot(event.clientX - x, event.clientY - y) > STILL) return
+    const index = this.#spriteBelow(event)
+    if (index === null) return
+    event.stopPropagation()
+    this.#click(index)
   }
 
   #placeRing() {
@@ -222,9 +269,15 @@ class Scatter {
       "=": () => plot.zoom(ZOOM),
       "-": () => plot.zoom(1 / ZOOM),
       0: () => (plot.camera = plot.home),
-      Enter: () => plot.central >= 0 && this.#click(plot.central),
+      Enter: () => this.points.count && this.#click(this.#central),
       Escape: () => this.#change("lasso", []),
     }
+  }
+
+  /** The index of the image in the middle of the view. */
+  get #central() {
+    const { clientWidth: width, clientHeight: height } = this.canvas
+    return this.sprites.at([width / 2, height / 2]) ?? this.plot.central
   }
 
   #say(state, text) {

@@ -28,12 +28,15 @@ function release(context) {
 /**
  * Coloured points in WebGL. Points are named by their index; the map reaches from -1 to 1.
  *
- * @param handlers { hovered(index | null), clicked(index), lassoed(indices), moved(), drawn() }
+ * @param handlers { hovered(index | null), clicked(index), lassoing(begun), lassoed(indices), moved(), drawn() }
  */
 export class MapPlot {
   #handlers
   #lassoing = false
   #lasso = []
+  #inLasso = null
+  #highlighted = -1
+  #colors = []
 
   constructor(canvas, handlers) {
     this.#handlers = handlers
@@ -73,6 +76,8 @@ export class MapPlot {
 
   /** Sets the colours [r, g, b, a]; with a `highlighted` index all others recede to `background`. */
   paint(colors, highlighted, background) {
+    this.#highlighted = highlighted
+    this.#colors = colors.map(([red, green, blue]) => `rgb(${255 * red} ${255 * green} ${255 * blue})`)
     const recede = color => mix(color, background, DIMMED)
     const shown = colors.map((color, index) => (highlighted < 0 || index === highlighted ? color : recede(color)))
     const all = this.hits ? [...shown, ...colors.map(recede)] : shown
@@ -89,6 +94,13 @@ export class MapPlot {
 
   set camera([x, y, zoom]) {
     this.plot.zoomToLocation([x, y], 1 / zoom)
+  }
+
+  /** What is in the middle of the view { x, y }, its size in CSS pixels, and pixels a unit of the map. */
+  get view() {
+    const [x, y] = this.plot.get("cameraTarget")
+    const { clientWidth: width, clientHeight: height } = this.canvas
+    return { x, y, width, height, scale: height / 2 / this.plot.get("cameraDistance") }
   }
 
   /** Moves the view by parts of its height. */
@@ -118,13 +130,27 @@ export class MapPlot {
 
   /** Marks the points of a lasso; the others recede. */
   select(indices) {
-    this.#lasso = indices
+    this.#keepLasso(indices)
     this.plot.select(indices, { preventEvent: true })
   }
 
   /** Where a point is on the canvas, in CSS pixels. */
   position(index) {
     return this.plot.getScreenPosition(index)
+  }
+
+  /** A point's colour for CSS. */
+  colorOf(index) {
+    return this.#colors[this.indices[index]]
+  }
+
+  /** Whether a point is beside what is highlighted, found or in the lasso. */
+  recedes(index) {
+    if (this.#highlighted >= 0 && this.indices[index] !== this.#highlighted) return true
+    if (this.hits && !this.hits[index]) return true
+    if (!this.#lasso.length) return false
+    this.#inLasso ??= new Set(this.#lasso)
+    return !this.#inLasso.has(index)
   }
 
   /** The point nearest to the centre of the view, -1 where there is none. */
@@ -147,17 +173,21 @@ export class MapPlot {
   }
 
   #listen() {
-    const { hovered, lassoed, moved, drawn } = this.#handlers
+    const { hovered, lassoing, lassoed, moved, drawn } = this.#handlers
     const on = (event, action) => this.plot.subscribe(event, action)
     on("pointOver", hovered)
     on("pointOut", () => hovered(null))
     on("view", moved)
     on("drawing", drawn)
     // The library selects during a lasso, and again by the click that ends one near where it began.
-    on("lassoStart", () => (this.#lassoing = true))
+    on("lassoStart", () => {
+      this.#lassoing = true
+      lassoing(true)
+    })
     this.canvas.addEventListener("mousedown", () => (this.#lassoing = false), true)
     on("lassoEnd", () => {
-      this.#lasso = [...this.plot.get("selectedPoints")]
+      this.#keepLasso([...this.plot.get("selectedPoints")])
+      lassoing(false)
       lassoed(this.#lasso)
     })
     on("select", ({ points }) => this.#lassoing || this.#selected(points))
@@ -170,9 +200,14 @@ export class MapPlot {
       this.#handlers.clicked(indices[0])
       this.select(this.#lasso)
     } else {
-      this.#lasso = [...indices]
+      this.#keepLasso([...indices])
       this.#handlers.lassoed(this.#lasso)
     }
+  }
+
+  #keepLasso(indices) {
+    this.#lasso = indices
+    this.#inLasso = null
   }
 
   /** One size for all points; they are the fainter the denser they lie. */

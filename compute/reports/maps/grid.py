@@ -10,11 +10,11 @@ import pyarrow as pa
 from PIL import Image
 
 from compute.images.encoding import MAX_THUMBNAIL_PIXELS, opened
-from compute.images.pictures import resized, to_8_bit
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.formats import PNG
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import of_run
+from compute.reports.maps.thumbnails import shown_whole, squares, stored
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
@@ -53,11 +53,9 @@ class Sprites:
 
     def __init__(self, run: Run, image_ids: np.ndarray) -> None:
         self._ids = image_ids
-        stated = run.manifest.model.get("preprocessing")
-        self._whole = stated is not None and len(set(stated["size"])) > 1
+        self._whole = shown_whole(run)
         self._lock = Lock()
-        rows = run.rows("images", image_ids, ["thumbnail"])
-        self._encoded = [picture["bytes"] for picture in rows["thumbnail"].to_pylist()]
+        self._encoded = stored(run, image_ids)
 
     @cached_property
     def max_level(self) -> int:
@@ -73,11 +71,11 @@ class Sprites:
         rows, cols = image_ids.shape
         side = 2**level
         distinct, which = np.unique(image_ids, return_inverse=True)
-        squares = np.zeros((len(distinct), side, side, 4), np.uint8)
+        drawn = np.zeros((len(distinct), side, side, 4), np.uint8)
         shown = distinct >= 0
-        squares[shown, :, :, :3] = self._squares(np.searchsorted(self._ids, distinct[shown]), level)
-        squares[shown, :, :, 3] = 255
-        cells = squares[which.reshape(rows, cols)]
+        drawn[shown, :, :, :3] = self._squares(np.searchsorted(self._ids, distinct[shown]), level)
+        drawn[shown, :, :, 3] = 255
+        cells = drawn[which.reshape(rows, cols)]
         return cells.swapaxes(1, 2).reshape(rows * side, cols * side, 4)
 
     def _squares(self, indices: np.ndarray, level: int) -> np.ndarray:
@@ -85,12 +83,12 @@ class Sprites:
             with self._lock:
                 atlas = self._atlas
             return atlas[level][indices]
-        return _decode([self._encoded[index] for index in indices], 2**level, self._whole)
+        return squares([self._encoded[index] for index in indices], 2**level, self._whole)
 
     @cached_property
     def _atlas(self) -> list[np.ndarray]:
         """All images at the levels 0 to ``ATLAS_LEVEL``, each made from the one above by averaging."""
-        levels = [_decode(self._encoded, 2**ATLAS_LEVEL, self._whole)]
+        levels = [squares(self._encoded, 2**ATLAS_LEVEL, self._whole)]
         for level in reversed(range(ATLAS_LEVEL)):
             side = 2**level
             blocks = levels[0].reshape(-1, side, 2, side, 2, 3)
@@ -266,27 +264,3 @@ def _strength(distances: np.ndarray) -> np.ndarray:
     middle, far = np.quantile(known, (0.5, 0.99))
     scale = max(float(far - middle), np.finfo(np.float32).tiny)
     return np.clip(np.nan_to_num((distances - middle) / scale, nan=0.0), 0, 1)
-
-
-def _decode(encoded: list[bytes], side: int, whole: bool) -> np.ndarray:
-    """(n, side, side, 3) uint8; what is not square is cropped about its center, or all of it is fitted in."""
-    squares = np.empty((len(encoded), side, side, 3), np.uint8)
-    for index, content in enumerate(encoded):
-        picture = opened(content, MAX_THUMBNAIL_PIXELS)
-        if whole:
-            squares[index] = to_8_bit(resized(np.asarray(picture.convert("RGB")) / np.float32(255), side))
-            continue
-        picture.draft("RGB", (side, side))
-        shrinks = min(picture.size) > side
-        method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
-        square = picture.convert("RGB").resize((side, side), method, box=_middle(picture.size))
-        squares[index] = np.asarray(square)
-    return squares
-
-
-def _middle(size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The largest square about the centre, as left, top, right, bottom."""
-    width, height = size
-    side = min(size)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side

@@ -1,12 +1,14 @@
 """The map of all images as a picture, coloured by one column of `images`, with a legend."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from compute.analysis.thinning import ACROSS
 from compute.neighbors.map_quality import is_chance, kept_by_chance
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
@@ -15,11 +17,18 @@ from compute.reports.drawing.coloring import COLOR_COLUMNS, FURTHER, Coloring, c
 from compute.reports.drawing.further_columns import with_column
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, number, of_run
+from compute.reports.maps.thumbnails import FILLED, placed, shown_whole, squares, stored, with_room
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
 SIDE = 2000
 """Height in pixels; a legend of many classes widens the picture."""
+
+LEVEL = 2
+"""Of the thumbnails in the picture: 32 of them would fill it from side to side."""
+
+FRAME = 3
+"""Pixels of the frame about a thumbnail, in its point's color."""
 
 LEGEND = 500
 LEGEND_STYLE = LegendStyle(most=40, title=26, names=20, marker=14, scale_title=24, scale_numbers=20)
@@ -41,20 +50,22 @@ class MapSpec(ReportSpec):
     color: str = parameter(
         COLOR_COLUMNS[0], f"{', '.join(COLOR_COLUMNS)}, or columns.NAME of the list of images"
     )
+    thumbnails: bool = parameter(False, "as many thumbnails in the points' place as don't cover each other")
 
     def _make(self, inputs: ReportInputs) -> Report:
-        return map_report(inputs.run, self.method, self.color)
+        return map_report(inputs.run, self.method, self.color, self.thumbnails)
 
 
-def map_report(run: Run, method: str, color: str = "label") -> Report:
+def map_report(run: Run, method: str, color: str = "label", thumbnails: bool = False) -> Report:
     """Report on a map of all images; ValueError for a map the run lacks, or a column that gives no colors."""
     colors, quality = coloring(run, color), quality_of(run, method)
     table = _with_color(_table(run, method), run, color)
-    numbers = {"method": method, "color": color, "images": len(table), **quality}
+    shown = {"method": method, "color": color, **({"thumbnails": True} if thumbnails else {})}
+    numbers = {**shown, "images": len(table), **quality}
     return Report(
-        {"exhibit": "map", "method": method, "color": color, **of_run(run)},
+        {"exhibit": "map", **shown, **of_run(run)},
         numbers,
-        lambda: _draw(table, colors),
+        lambda: _draw(table, colors, run, method if thumbnails else None),
         lambda: table,
     )
 
@@ -99,7 +110,7 @@ def quality_of(run: Run, method: str) -> dict[str, Any]:
     }
 
 
-def _draw(table: pa.Table, colors: Coloring) -> np.ndarray:
+def _draw(table: pa.Table, colors: Coloring, run: Run, thumbnails_of: str | None) -> np.ndarray:
     figure = canvas(SIDE + LEGEND, SIDE)
     axes = figure.add_subplot()
     x, y, ids = (table[name].to_numpy() for name in ("x", "y", "image_id"))
@@ -111,4 +122,52 @@ def _draw(table: pa.Table, colors: Coloring) -> np.ndarray:
     legend(figure, axes, drawn, colors, LEGEND_STYLE)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_axis_off()
-    return rendered(figure)
+    picture = rendered(figure)
+    if thumbnails_of is not None:
+        _put_thumbnails(picture, axes.transData.transform, colors, run, thumbnails_of)
+    return picture
+
+
+def _put_thumbnails(
+    picture: np.ndarray,
+    to_pixels: Callable[[np.ndarray], np.ndarray],
+    colors: Coloring,
+    run: Run,
+    method: str,
+) -> None:
+    """Put thumbnails upon a picture (H, W, 3) of a map.
+
+    to_pixels: from places on the map (n, 2) to those in the picture, from the left and from below
+    """
+    points, _ = placed(run, method)
+    thinned, image_ids = with_room(run, method)
+    shown = thinned.shown(LEVEL)
+    corners = to_pixels(np.stack([points.min(0), points.max(0)]).astype(np.float64))
+    side = int(np.ptp(corners, axis=0).max() / FILLED / (ACROSS << LEVEL))
+    inner = side - 2 * FRAME
+    if inner < 1:  # all points are in one place
+        return
+    tiles = squares(stored(run, image_ids[shown]), inner, shown_whole(run))
+    places = to_pixels(points[shown].astype(np.float64))
+    for tile, frame, (x, y) in zip(tiles, _frames(colors, image_ids[shown]), places, strict=True):
+        framed = np.full((side, side, 3), frame, np.uint8)
+        framed[FRAME:-FRAME, FRAME:-FRAME] = tile
+        _paste(picture, framed, round(x) - side // 2, round(len(picture) - y) - side // 2)
+
+
+def _frames(colors: Coloring, image_ids: np.ndarray) -> np.ndarray:
+    """Return the colors (n, 3) uint8 of images' points."""
+    scale = colormap(colors)
+    values = colors.values[image_ids]
+    shares = (values - scale["vmin"]) / ((scale["vmax"] - scale["vmin"]) or 1)
+    hues = scale["cmap"](np.clip(np.nan_to_num(shares), 0, 1))[:, :3]
+    hues[~np.isfinite(values)] = [int(palettes.UNKNOWN[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    return (255 * hues).round().astype(np.uint8)
+
+
+def _paste(picture: np.ndarray, tile: np.ndarray, left: int, top: int) -> None:
+    """Put a tile upon a picture; what would be beyond its edges is cut off."""
+    height, width = picture.shape[:2]
+    rows, cols = (np.arange(start, start + len(tile)) for start in (top, left))
+    down, right = (rows >= 0) & (rows < height), (cols >= 0) & (cols < width)
+    picture[np.ix_(rows[down], cols[right])] = tile[np.ix_(down, right)]

@@ -1,0 +1,1 @@
+"""Reports on all images at once: the map, its grid, the thumbnails that have room on it."""
