@@ -218,6 +218,19 @@ TABLES: dict[str, pa.Schema] = {
             column("down_distance", FLOAT, "feature distance to the cell below", "1 - cosine"),
         ]
     ),
+    "showcase": pa.schema(
+        [
+            LAYER,
+            column("channel", INT32, "index in the layer, from 0", key=True),
+            column("image", THUMBNAIL, "what gradient ascent finds: PNG with its recipe, and a path, null"),
+            column("value", FLOAT, "the channel's spatial maximum in the picture", "activation"),
+            column("mean", FLOAT, "of the channel's map, which is what was maximised", "activation"),
+            column("dead", BOOL, "0 at every place of the picture: no picture was found that it answers to"),
+            column("predicted", STRING, "class name that the network sees in the picture"),
+            column("seed", INT64, "of the start and of every perturbation"),
+            column("parameters", STRING, "all of the method's parameters", "JSON object"),
+        ]
+    ),
     "filters": pa.schema(
         [
             column("channel", INT32, "output channel of the first convolution", key=True),
@@ -260,8 +273,12 @@ STAGES = {
     "neighbors": "neighbors",
     "graphs": "neighbors",
     "grids": "grid",
+    "showcase": "showcase",
 }
 """The stage that makes a table, where it is not `activations`."""
+
+ADDED_TABLES = ("showcase",)
+"""Those that a run may gain, file by file, once it is committed."""
 
 
 def check_table(name: str) -> str:

@@ -6,8 +6,8 @@ outvoted    share of the nearest images with another label, times 1 - exp(-loss)
 disputed    two networks are sure of two classes: the smaller one of their probabilities
 copy, leaked, relabelled
             a near copy is in the set, in another split of it, or there with another label: 1 - d / 2m with
-            the root mean square difference d of the pixels and the greatest one, m, that makes a copy; so
-            that 1 is the same bytes, and 0.5 just a copy
+            the root mean square difference d of the pixels and the greatest one, m, that makes a copy of
+            a neighbour in feature space; so that 1 is the same bytes, and 0.5 just a copy
 
 An image's own suspicion is the greatest of them.
 """

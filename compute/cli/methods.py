@@ -24,6 +24,7 @@ from compute.cli.parameters import add_parameters, chosen, escaped, spoken_optio
 from compute.methods import METHODS
 from compute.methods.attribution.saliency import COMBINED
 from compute.methods.base import CHANNEL, IMAGE, NEURON, SECOND, TARGET, Inputs, Method, Step
+from compute.methods.recipe import result_recipe
 from compute.methods.synthesis.ascent import LOGIT
 from compute.models.model import Model
 from compute.reports.base import originals_of
@@ -31,7 +32,6 @@ from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import picture_of
 from compute.reports.method_result import (
     references,
-    result_recipe,
     result_report,
     strongest_activation,
     strongest_logit,

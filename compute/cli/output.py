@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compute.reports.drawing.report import Report, finite
+from compute.methods.recipe import finite
+from compute.reports.drawing.report import Report
 
 SHOWN = 8
 

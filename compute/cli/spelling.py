@@ -80,6 +80,7 @@ def _check_new_store(args: argparse.Namespace) -> None:
     """Of the store that is to be made."""
     choices = importlib.import_module("compute.pipeline.choices")
     choices.complete_stages(args.stages)
+    choices.check_showcase_layers(args.stages, args.showcase_layers)
     choices.check_neighbors(args.neighbors)
     importlib.import_module("compute.images.sources").check_source(args.images)
 

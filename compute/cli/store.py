@@ -24,7 +24,7 @@ DESCRIPTION = (
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     from compute.cli.config import add_config_argument
     from compute.models.zoo import add_model_arguments
-    from compute.pipeline.choices import NEEDS
+    from compute.pipeline.choices import ADDED, NEEDS
     from compute.runtime.precision import PRECISIONS
 
     parser = subparsers.add_parser(
@@ -52,7 +52,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--stages",
         type=names,
         metavar="A,B",
-        help=f"of {', '.join(NEEDS)}, and what they need (default: all)",
+        help=f"of {', '.join(NEEDS)}, and what they need (default: all but {', '.join(ADDED)}, which, named "
+        "alone, is added to all others)",
+    )
+    parser.add_argument(
+        "--showcase-layers",
+        type=names,
+        metavar="A,B",
+        help="the layers of whose channels stage showcase makes pictures by gradient ascent: names, in which "
+        "* stands for anything, or all (default: the last one); what the run has of other layers stays",
     )
     parser.add_argument(
         "--limit", type=int, metavar="N", help="at most so many images: a seeded sample of each class"
@@ -194,10 +202,17 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images.survey import looking_at
     from compute.models import zoo
     from compute.models.architectures.wordnet_numbers import are_wordnet_numbers, named_by_wordnet
-    from compute.pipeline.choices import check_neighbors, check_seed, complete_stages
+    from compute.pipeline.choices import (
+        check_neighbors,
+        check_seed,
+        check_showcase_layers,
+        complete_stages,
+    )
     from compute.pipeline.job import READERS, Job, image_digests, parameters
+    from compute.pipeline.stages.showcase import layers_asked_for
 
     complete_stages(args.stages)  # a wrong name is said before a model is loaded
+    check_showcase_layers(args.stages, args.showcase_layers)
     check_seed(args.seed)
     check_neighbors(args.neighbors)
     readers = READERS if args.readers is None else args.readers
@@ -231,13 +246,14 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
         args.precision,
         args.neighbors,
     )
+    showcase = layers_asked_for(model, args.stages, args.showcase_layers)
     progress.note(f"{model.name} on {model.device.type}, {_counted(len(items))} of {source.spec}")
     for note in found:
         progress.note(note)
     with progress.stage("reading", len(items)) as stage:
         digests = image_digests(source, items, stage, readers)
     whole = zoo.as_loaded(spec, model).to_dict()
-    return Job(model, whole, source, items, digests, chosen, source.columns, readers)
+    return Job(model, whole, source, items, digests, chosen, source.columns, readers, showcase)
 
 
 def _said_of_numbers(classes: tuple[str, ...]) -> str:

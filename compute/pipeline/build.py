@@ -39,6 +39,8 @@ def finished(job: Job, store: str | PathLike) -> Manifest | None:
     run = OpenRun(job, store)
     if run.writer.damaged() or (manifest := run.writer.committed()) is None:
         return None
+    if run.lacks_showcase(manifest):
+        return None
     run.partials.remove()
     if (now := _at_its_places(manifest, job)) != manifest or not _is_current(Store(store), job.fingerprint):
         return run.writer.commit(_fields(now))
@@ -51,6 +53,7 @@ def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = 
     read.
 
     What runs the network comes first, on the engine, whose workers end then; this process does the rest.
+    What takes longest, the channels' pictures, is added to the run once it is committed without them.
     A committed run that is repaired gets its very bytes back, manifest included.
     """
     run = OpenRun(job, store)
@@ -60,12 +63,21 @@ def build(job: Job, store: str | PathLike, progress: Progress, engine: Engine = 
     with progress.kept_in(run.writer.folder / PROGRESS):
         _compute_missing(run, progress, engine)
     run.partials.remove()
-    before = run.writer.committed()
-    fields_now = _new_fields(run, progress) if before is None else _fields(_at_its_places(before, job))
-    manifest = run.writer.commit(fields_now)
+    if run.writer.committed() is None and job.showcase:
+        _commit(run, progress)
+        run = OpenRun(job, store)
+    _showcase(run, progress, engine)
+    manifest = _commit(run, progress)
     if damaged:
         progress.note(f"repaired {len(damaged)} files of run {job.fingerprint}: {', '.join(damaged)}")
     return manifest
+
+
+def _commit(run: OpenRun, progress: Progress) -> Manifest:
+    before = run.writer.committed()
+    return run.writer.commit(
+        _new_fields(run, progress) if before is None else _fields(_at_its_places(before, run.job))
+    )
 
 
 def _compute_missing(run: OpenRun, progress: Progress, engine: Engine) -> None:
@@ -88,7 +100,7 @@ def build_part(
     of each other; `build` then does the rest and commits."""
     run = OpenRun(job, store)
     with engine:
-        for stage in (name for name in SHARDED if name in job.parameters.stages):
+        for stage in (name for name in SHARDED if name in job.stages):
             if stage == "neighbors" and not run.has_activations:
                 progress.note("neighbours are left to the last command: other parts are not there yet")
             else:
@@ -123,10 +135,25 @@ def _sharded(run: OpenRun, name: str, progress: Progress, engine: Engine, part: 
     shards = part.shards(run, name)
     absent = [shard for shard in shards if not SHARDED[name].is_there(run, shard)]
     total, left = (images_of(run, name, each) for each in (shards, absent))
-    with progress.stage(name, total) as stage:
+    with progress.stage(name, total, SHARDED[name].unit) as stage:
         stage.skip(total - left)
         if absent:
             engine.compute(run, name, absent, stage.advance)
+
+
+def _showcase(run: OpenRun, progress: Progress, engine: Engine) -> None:
+    """What is missing of the channels' pictures, and how many show a channel that nothing wakes."""
+    wanted = run.showcase_wanted
+    if not wanted:
+        return
+    with engine:
+        _sharded(run, "showcase", progress, engine)
+    dead = sum(pc.sum(run.read("showcase", ["dead"], shard)["dead"]).as_py() for shard in wanted)
+    if dead:
+        progress.note(
+            f"{dead} of {images_of(run, 'showcase', wanted)} channels stay dead: no picture was found that "
+            "they answer to (column dead of table showcase)"
+        )
 
 
 def _of_all_images(run: OpenRun) -> dict[str, pa.Table]:

@@ -18,7 +18,7 @@ from compute.images.sources import ImageSource, Item, Unreachable, are_lists, cl
 from compute.methods.capabilities import capabilities
 from compute.methods.requirements import no_classes_because
 from compute.models.model import Model
-from compute.pipeline.choices import check_neighbors, complete_stages
+from compute.pipeline.choices import ADDED, check_neighbors, complete_stages
 from compute.pipeline.stages.activations import OnePass, pass_batch
 from compute.pipeline.stages.columns import column_kinds
 from compute.pipeline.stages.occlusion import OcclusionStage, default_patch, default_stride
@@ -57,7 +57,7 @@ decoder, the scaling and the hash let go of Python's lock: see docs/benchmarks.m
 class Parameters:
     """What a store is computed with.
 
-    stages: names of the stages, in their order
+    stages: names of the stages, in their order, but for those that are only added to a run (`ADDED`)
     seed: of every random choice
     limit: how many images at most, None for all
     occlusion_patch, occlusion_stride: pixels of the network's input
@@ -98,8 +98,8 @@ def parameters(
     check_neighbors(neighbors)
     if stages is not None and "occlusion" in stages and (reason := no_classes_because(model)) is not None:
         raise ValueError(f"stage occlusion watches a class's score, and {model.name} has none: {reason}")
-    left_out = stages_left_out(model) if stages is None else {}
-    stages = tuple(stage for stage in complete_stages(stages) if stage not in left_out)
+    left_out = stages_left_out(model) if set(stages or ()).issubset(ADDED) else {}
+    stages = tuple(stage for stage in complete_stages(stages) if stage not in {*left_out, *ADDED})
     threads = threads or torch.get_num_threads()
     return Parameters(stages, seed, limit, patch, stride, threads, precision, neighbors)
 
@@ -122,6 +122,7 @@ class Job:
     parameters: what the store is computed with
     columns: names of the items' `values`
     readers: threads that read and decode images ahead of the network; nothing depends on their number
+    showcase: names of the layers of whose channels the run is to have pictures; no part of its fingerprint
     """
 
     model: Model
@@ -132,6 +133,12 @@ class Job:
     parameters: Parameters
     columns: tuple[str, ...] = ()
     readers: int = READERS
+    showcase: tuple[str, ...] = ()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """All that are to be computed, in their order."""
+        return self.parameters.stages + (("showcase",) if self.showcase else ())
 
     @cached_property
     def images_hash(self) -> str:

@@ -15,6 +15,9 @@ from compute.pipeline.partials import Partials
 from compute.pipeline.shards import OCCLUSION_SHARD_IMAGES, SHARD_IMAGES, ActivationsShard, shard_ids
 from compute.pipeline.stages.channels import Summary, merge
 from compute.pipeline.stages.embeddings import METHODS
+from compute.pipeline.stages.showcase import ChannelsShard, shards_of_channels
+from featurestore.layout import parse_shard_file, shard_file
+from featurestore.manifest import Manifest
 from featurestore.writers import open_writer
 
 
@@ -52,6 +55,30 @@ class OpenRun:
     @cached_property
     def occlusion_shards(self) -> list[range]:
         return shard_ids(len(self.job.items), OCCLUSION_SHARD_IMAGES)
+
+    @cached_property
+    def showcase_shards(self) -> list[ChannelsShard]:
+        """Those of all layers of the network."""
+        return shards_of_channels(self.job.model.layers.values())
+
+    @property
+    def showcase_asked_for(self) -> list[int]:
+        """The shards of `showcase` that the job asks for."""
+        asked = set(self.job.showcase)
+        return [number for number, each in enumerate(self.showcase_shards) if each.layer in asked]
+
+    @property
+    def showcase_wanted(self) -> list[int]:
+        """The shards of `showcase` that the job asks for, and those that the run was committed with: one of
+        these that is damaged is made again, whoever asked for it."""
+        manifest = self.writer.committed()
+        files = [] if manifest is None else manifest.table_files("showcase")
+        committed = [shard for _, shard in filter(None, map(parse_shard_file, files))]
+        return sorted({*committed, *self.showcase_asked_for})
+
+    def lacks_showcase(self, manifest: Manifest) -> bool:
+        """Whether the job asks for a shard of `showcase` that the run was not committed with."""
+        return any(shard_file("showcase", shard) not in manifest.files for shard in self.showcase_asked_for)
 
     def targets(self, ids: range) -> list[str | None]:
         """The predicted classes of these images, None for one that can't be read; their shards are there."""

@@ -10,26 +10,34 @@ from compute.analysis.search import SPACES
 from compute.pipeline.fixed_threads import fixed_threads
 from compute.pipeline.open_run import OpenRun, activations
 from compute.pipeline.shards import Advance, activations_shard, occlusion_shard, read_ahead
+from compute.pipeline.stages.showcase import showcase_table
 
 OF_ALL_IMAGES = ("channels", "top_patches", "problems")
 """Tables that are merged from what the network says of all images."""
 
 
+IMAGES, CHANNELS = "images", "channels"
+
+
 class ShardedStage(NamedTuple):
     """A stage that is computed shard by shard.
 
-    shards: the image ids of each shard
+    shards: the image ids of each shard, or its channels
     is_there: whether a shard needs not be computed any more
     compute: computes these shards in order, and calls `Advance` as it goes
+    wanted: numbers of those that the run is to have; without it, all
+    unit: what a shard holds
     """
 
     shards: Callable[[OpenRun], list[range]]
     is_there: Callable[[OpenRun, int], bool]
     compute: Callable[[OpenRun, Sequence[int], Advance], None]
+    wanted: Callable[[OpenRun], Sequence[int]] | None = None
+    unit: str = IMAGES
 
 
 def images_of(run: OpenRun, stage: str, shards: Sequence[int]) -> int:
-    """Return how many images these shards hold."""
+    """Return how many images these shards hold, or how many of the stage's unit."""
     ids = SHARDED[stage].shards(run)
     return sum(len(ids[shard]) for shard in shards)
 
@@ -69,6 +77,12 @@ def _occlusion(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
             run.write("occlusion", occlusion_shard(run.job, ids, run.targets(ids), advance), shard)
 
 
+def _showcase(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
+    for shard in shards:
+        rows = showcase_table(run.job.model, run.showcase_shards[shard], run.job.fingerprint, advance)
+        run.write("showcase", rows, shard)
+
+
 def _neighbors(run: OpenRun, shards: Sequence[int], advance: Advance) -> None:
     for shard in shards:
         run.graphs.write_shard(shard)
@@ -85,6 +99,13 @@ SHARDED = {
     "occlusion": ShardedStage(
         lambda run: run.occlusion_shards, lambda run, shard: run.has("occlusion", shard=shard), _occlusion
     ),
+    "showcase": ShardedStage(
+        lambda run: [each.channels for each in run.showcase_shards],
+        lambda run, shard: run.has("showcase", shard=shard),
+        _showcase,
+        lambda run: run.showcase_wanted,
+        CHANNELS,
+    ),
 }
 
 
@@ -94,7 +115,7 @@ class Part:
 
     number: which part, counted from 1
     count: how many parts there are
-    Part k of n has every n-th shard of images, beginning with the k-th.
+    Part k of n has every n-th shard of images, and of channels, beginning with the k-th.
     """
 
     number: int
@@ -114,14 +135,22 @@ class Part:
         A shard that lies across two parts belongs to none of them, and is left to `build`, as are approximate
         neighbours, which are not found shard by shard.
         """
+        asked = SHARDED[stage]
+        ids = asked.shards(run)
+        wanted = range(len(ids)) if asked.wanted is None else asked.wanted(run)
+        if asked.unit == CHANNELS:
+            return [shard for shard in wanted if self._has(shard)]
         approximate = filter(run.job.is_approximate, SPACES)
         whole = {shard for space in approximate for shard in run.graphs.shards_of(space)}
         return [
             shard
-            for shard, ids in enumerate(SHARDED[stage].shards(run))
-            if all(each % self.count == self.number - 1 for each in run.shards_with(ids))
+            for shard in wanted
+            if all(map(self._has, run.shards_with(ids[shard])))
             and not (stage == "neighbors" and shard in whole)
         ]
+
+    def _has(self, shard: int) -> bool:
+        return shard % self.count == self.number - 1
 
 
 WHOLE = Part(1, 1)

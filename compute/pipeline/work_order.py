@@ -19,7 +19,7 @@ class WorkOrder:
     device: kind of device, such as "cuda"
     classes: the model's
     images: the source's spec
-    items, digests, parameters, columns, readers: as in `Job`
+    items, digests, parameters, columns, readers, showcase: as in `Job`
     store: its folder, or address
     Paths are whole; whoever opens the order sees the same files under them.
     """
@@ -34,6 +34,7 @@ class WorkOrder:
     parameters: Parameters
     columns: tuple[str, ...]
     readers: int
+    showcase: tuple[str, ...]
     store: str
 
     @classmethod
@@ -50,6 +51,7 @@ class WorkOrder:
             job.parameters,
             job.columns,
             job.readers,
+            job.showcase,
             run.writer.address,
         )
 
@@ -71,6 +73,7 @@ class WorkOrder:
             self.parameters,
             self.columns,
             self.readers,
+            self.showcase,
         )
         if job.fingerprint != self.fingerprint:
             raise ValueError(

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import torch
 
 from compute.images.pictures import picture, to_8_bit
-from compute.methods.base import Method, Step
+from compute.methods.base import Step
 from compute.models.model import Model
 from compute.reports.drawing.report import Report, array_table
 from compute.reports.drawing.run_images import Originals, picture_of
@@ -23,25 +23,6 @@ REFERENCES = 9
 """Images that lead an ascent at most: as many as there are patches of a channel."""
 
 CURVES = ("deletion_curve", "insertion_curve")
-
-
-def result_recipe(
-    method: Method, model: str, weights_hash: str, inputs: Mapping[str, Any], run: str | None = None
-) -> dict[str, Any]:
-    """Return all that a live result depends on.
-
-    inputs: image and second as SHA-256 of their files, target's name, layer, channel, y, x, whole.
-    """
-    names = ("image", "second", "target", "layer", "channel", "y", "x")
-    return {
-        "method": method.name,
-        "parameters": method.to_dict(),
-        "model": model,
-        "weights_hash": weights_hash,
-        "run": run,
-        "whole": bool(inputs.get("whole")),
-        **{name: inputs.get(name) for name in names},
-    }
 
 
 def result_report(

@@ -93,7 +93,7 @@ def suspicions(run: Run, other: Run | None = None, alike: float = ALIKE) -> Susp
         scores["improbable"] = other_labels(loss)
     else:
         missing |= dict.fromkeys(("confident", "improbable"), "no image has a label that the network knows")
-    pixels, reason = _pixel_neighbors(run)
+    near, reason = _near(run, alike)
     if "neighbors" in run.tables() and images["label"].null_count < len(images):
         voted = outvoted(run, run.select("neighbors", "feature", columns=NEIGHBOR_COLUMNS), VOTERS)
         scores["outvoted"] = _placed(voted["image_id"], voted["suspicion"], len(images))
@@ -104,7 +104,7 @@ def suspicions(run: Run, other: Run | None = None, alike: float = ALIKE) -> Susp
         scores["disputed"], predicted = _disagreement(Compared(run, other), len(images))
     else:
         missing["disputed"] = "no second run is chosen"
-    copies = near_copies(pixels, images["sha256"], images["split"], images["label"], alike)
+    copies = near_copies(near, images["sha256"], images["split"], images["label"], alike)
     for kind in COPIES:
         scores[kind] = copy_suspicion(copies.difference[kind], alike) if alike else _equal(copies, kind)
     return Suspicions({name: scores[name] for name in KINDS if name in scores}, copies, predicted, missing)
@@ -148,10 +148,13 @@ def suspects(run: Run, found: Suspicions, kind: str = "", split: str = "", least
     return table.filter(pc.equal(table["split"], split))
 
 
-def _pixel_neighbors(run: Run) -> tuple[pa.Table, str]:
-    """Return image_id, neighbor_id and the root mean square difference of pixels; and why there is none."""
-    names = {"image_id": pa.int64(), "neighbor_id": pa.int64(), "difference": pa.float64()}
+def _near(run: Run, alike: float) -> tuple[pa.Table, str]:
+    """Return image_id, neighbor_id and the root mean square difference of pixels; and why there is none.
+
+    Of pairs up to `alike` that are neighbors in feature space, too: two grey walls differ by little.
+    """
     if "neighbors" not in run.tables():
+        names = {"image_id": pa.int64(), "neighbor_id": pa.int64(), "difference": pa.float64()}
         none = pa.table({name: pa.array([], type) for name, type in names.items()})
         return none, "this run has no neighbours (python -m compute store --stages neighbors …)"
     rows = run.select("neighbors", "pixel", columns=("image_id", "neighbor_id", "distance"))
@@ -159,7 +162,14 @@ def _pixel_neighbors(run: Run) -> tuple[pa.Table, str]:
     sides = [min(PIXEL_SIDE, side) for side in preprocessing.size]
     values = preprocessing.channels * sides[0] * sides[1]
     difference = pc.divide(rows["distance"].cast(pa.float64()), float(np.sqrt(values)))
-    return rows.drop_columns(["distance"]).append_column("difference", difference), ""
+    rows = rows.drop_columns(["distance"]).append_column("difference", difference)
+    rows = rows.filter(pc.less_equal(rows["difference"], alike))
+    features = run.select("neighbors", "feature", columns=("image_id", "neighbor_id"))
+    return rows.filter(np.isin(_pairs(rows, run), _pairs(features, run))), ""
+
+
+def _pairs(rows: pa.Table, run: Run) -> np.ndarray:
+    return rows["image_id"].to_numpy() * run.image_count + rows["neighbor_id"].to_numpy()
 
 
 def _disagreement(compared: Compared, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 from featurestore.schemas import SORT_KEYS, TABLES, check_table
 
-LEFT_OUT = {"images": ("thumbnail",)}
+LEFT_OUT = {"images": ("thumbnail",), "showcase": ("image",)}
 """Columns that are pictures."""
 
 
@@ -24,13 +24,13 @@ class TableSpec(ReportSpec):
     name: ClassVar[str] = "table"
     title: ClassVar[str] = "A table of a store"
     description: ClassVar[str] = (
-        "A whole table of the store, its shards in order, or one layer's part of it; without thumbnails. "
+        "A whole table of the store, its shards in order, or one layer's part of it; without pictures. "
         "docs/store.md lists the columns."
     )
     has_picture: ClassVar[bool] = False
 
     table: str = parameter("", "which table", choices=tuple(TABLES), option="name")
-    layer: str = parameter("", "of channels and top_patches: this layer alone")
+    layer: str = parameter("", "of channels, top_patches and showcase: this layer alone")
 
     def _make(self, inputs: ReportInputs) -> Report:
         return table_report(inputs.run, self.table, self.layer or None)

@@ -51,7 +51,7 @@ def draw(opened: Opened[ChannelsView]) -> None:
         _title(opened, row, rows, images)
         _patches(opened, rows, images)
         _chosen(opened, rows[min(opened.view.rank, len(rows) - 1)])
-    with st.grid(4 if opened.view.ascent else 3, min_column_width=260, gap="medium"):
+    with st.grid(4 if ascent.has_picture(opened) else 3, min_column_width=260, gap="medium"):
         _below(opened, row, rows, images)
 
 
@@ -77,7 +77,8 @@ def _title(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
         st.toggle(
             "Gradient ascent",
             key=key("ascent"),
-            help="An image that the channel responds to strongly (Olah et al. 2017); computed live",
+            help="An image that the channel responds to strongly (Olah et al. 2017); computed live, "
+            "also where the store keeps one",
         )
         if partners.has_partner(opened.store, opened.run):
             link(
@@ -151,12 +152,13 @@ def _chosen(opened: Opened[ChannelsView], row: dict) -> None:
 
 
 def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: dict[int, dict]) -> None:
-    if opened.view.ascent:
+    pictured = ascent.has_picture(opened)
+    if pictured:
         with st.container(), boundary():
             ascent.draw(opened)
     with st.container():
         _facts(opened, row)
-        if not opened.view.ascent:
+        if not pictured:
             link(opened.view.in_the_lab(), "What it looks for (gradient ascent)")
     with st.container():
         st.markdown("**How strongly it responds to the images**")

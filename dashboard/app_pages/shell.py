@@ -1,15 +1,10 @@
 """The script that Streamlit runs for every visitor: the navigation, and the page with its errors caught."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from dashboard.views import binding
-from dashboard.views.navigation import navigation_pages
+from dashboard.views.navigation import ICON, navigation_pages
 from dashboard.widgets.errors import boundary
-
-# A file of its own: a Material icon would be fetched from Google.
-ICON = Path(__file__).with_name("icon.svg")
 
 st.set_page_config(page_title="Featurescope", page_icon=str(ICON), layout="wide")
 

@@ -16,7 +16,7 @@ from compute.reports.drawing.coloring import Coloring
 from dashboard.components import Frame
 from dashboard.data import runs
 from dashboard.data.runs import BY_FOLDER
-from dashboard.views.definitions import CompareView
+from dashboard.views.definitions import CompareView, TriageView
 from dashboard.views.query_text import resolved
 from dashboard.views.state import ViewState
 from featurestore.reader import Run, Store
@@ -67,25 +67,25 @@ class Pair:
         return self.run.folder.resolve() == self.other.folder.resolve()
 
 
-def other_store(view: CompareView) -> str:
+def other_store(view: CompareView | TriageView) -> str:
     """Return the listed name of the other store, which an address says or abbreviates."""
     return resolved(view.other_store, runs.stores())
 
 
-def open_other(view: CompareView) -> Run:
+def open_other(view: CompareView | TriageView) -> Run:
     """Open the other run: the one that the view names, else its store's current one.
 
     ValueError where it is not there.
     """
     store = other_store(view)
     path = runs.stores().get(store)
-    fingerprint = view.other_run or (Store(path).current() if path else "")
+    fingerprint = getattr(view, "other_run", "") or (Store(path).current() if path else "")
     return runs.open_run(store, fingerprint)
 
 
 def second_run(view: ViewState) -> Run | None:
     """Return the other run of a view of two; None for other views, and where that run is not there."""
-    if not isinstance(view, CompareView):
+    if not isinstance(view, CompareView | TriageView) or not view.other_store:
         return None
     try:
         return open_other(view)

@@ -33,6 +33,11 @@ def has_partner(store: str, run: Run) -> bool:
     return any(_is_over_them(run, other) for _, other in _others(store, run))
 
 
+def stores_beside(store: str, run: Run) -> list[str]:
+    """Return the other stores whose current run is over these images, as far as the manifests say."""
+    return [name for (name, _), other in _others(store, run) if name != store and _is_over_them(run, other)]
+
+
 def partner(store: str, run: Run) -> Place | None:
     """Return the run that is compared with where the address names none; None where there is none.
 

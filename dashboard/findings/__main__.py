@@ -1,7 +1,8 @@
 """Say which findings still hold and by how much the others differ: `python -m dashboard.findings`.
 
 Exit status: 0 where every finding that could be checked holds, 1 where one differs or can't be read, or a
-name can't. `python -m dashboard.findings names` lists the names and gives them.
+name can't. `python -m dashboard.findings names` lists the names and gives them, `… verdicts` counts and
+exports what was said of suspects.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from streamlit.logger import set_log_level
 
 from dashboard.data import trusted_code
 from dashboard.findings.names.command import add_names, names
+from dashboard.findings.verdicts.command import add_verdicts, verdicts
 from dashboard.settings import Settings, places_said
 from dashboard.text import one_line
 
@@ -39,15 +41,19 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--current", action="store_true", help="against each store's current run, not the pinned one"
     )
-    add_names(result.add_subparsers(dest="asked", metavar="names"))
+    others = result.add_subparsers(dest="asked", metavar="names | verdicts")
+    add_names(others)
+    add_verdicts(others)
     return result
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check all findings, or do what is asked of the names; print a line for each; return the exit status."""
+    """Check all findings, or do what is asked of names or verdicts; return the exit status."""
     options = parser().parse_args(arguments)
     if options.asked == "names":
         return names(options)
+    if options.asked == "verdicts":
+        return verdicts(options)
     places = places_said(options.stores)
     settings = Settings(places, options.device, tuple(options.trust_model), findings=options.findings)
     try:

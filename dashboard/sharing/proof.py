@@ -18,9 +18,10 @@ from compute.analysis.deviation import BYTES, Sketch, deviation, estimated_devia
 from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import ResultCache
 from dashboard.views.state import ViewState
+from featurestore.layout import table_of
 from featurestore.manifest import Manifest
 from featurestore.reader import Run
-from featurestore.schemas import TABLES
+from featurestore.schemas import ADDED_TABLES, TABLES
 
 TOLERANCE = 0.01
 """Deviation (root mean square of the difference over that of the original) up to which results are close."""
@@ -40,6 +41,10 @@ LONGEST_RUN = 24
 """Characters of a fingerprint by which the link's run is found again."""
 
 ABSENT = "-" * TABLE
+
+PROVED = (*(name for name in TABLES if name not in ADDED_TABLES), *ADDED_TABLES)
+"""All tables, in the order that proofs have them: those that a run may gain later stand last, and proofs of
+before they were known end without them."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Proof:
 
     def _run_fields(self) -> tuple[str, ...]:
         parts = "".join(self.parts[name] for name in PARTS)
-        return self.run, self.manifest, parts, "".join(self.tables.get(name, ABSENT) for name in TABLES)
+        return self.run, self.manifest, parts, "".join(self.tables.get(name, ABSENT) for name in PROVED)
 
     def is_for(self, view: ViewState) -> bool:
         """Return whether it was made for this view, whatever the view's stores and runs."""
@@ -119,13 +124,13 @@ def _run_pattern(prefix: str = "") -> str:
         f"(?P<{prefix}run>[0-9A-Za-z_-]{{1,{LONGEST_RUN}}})",
         f"(?P<{prefix}manifest>{_B64}{{{WHOLE}}})",
         f"(?P<{prefix}parts>{_B64}{{{PART * len(PARTS)}}})",
-        f"(?P<{prefix}tables>{_B64}{{{TABLE * len(TABLES)}}})",
+        f"(?P<{prefix}tables>(?:{_B64}{{{TABLE}}}){{{len(PROVED) - len(ADDED_TABLES)},{len(PROVED)}}})",
     ]
     return SEPARATOR.join(fields)
 
 
 def _run_said(said: Mapping[str, str], prefix: str = "") -> tuple[str, str, dict[str, str], dict[str, str]]:
-    tables = zip(TABLES, _cut(said[f"{prefix}tables"], TABLE), strict=True)
+    tables = zip(PROVED, _cut(said[f"{prefix}tables"], TABLE), strict=False)
     parts = dict(zip(PARTS, _cut(said[f"{prefix}parts"], PART), strict=True))
     known = {name: each for name, each in tables if each != ABSENT}
     return said[f"{prefix}run"], said[f"{prefix}manifest"], parts, known
@@ -230,10 +235,12 @@ def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
 
 def _run_changes(proof: Proof, now: Proof) -> list[str]:
     """Return what of the run differs; empty where all is the same."""
-    if proof.manifest == now.manifest:
+    tables = [name for name in TABLES if proof.tables.get(name) != now.tables.get(name)]
+    # What a run has gained since is nothing that the link showed.
+    tables = [name for name in tables if name in proof.tables or name not in ADDED_TABLES]
+    if proof.manifest == now.manifest and not tables:
         return []
     changed = [_NAMED[name] for name in PARTS if proof.parts[name] != now.parts[name]]
-    tables = [name for name in TABLES if proof.tables.get(name) != now.tables.get(name)]
     if tables:
         changed.append(f"the table{'s' if len(tables) > 1 else ''} {', '.join(tables)}")
     return changed or ["the run's description"]
@@ -284,8 +291,9 @@ def _view_hash(view: ViewState) -> str:
 
 
 def _lasting(manifest: Manifest) -> dict[str, Any]:
-    """Return the manifest without its notes, which say when the run was made and how long that took."""
-    return dataclasses.asdict(dataclasses.replace(manifest, notes={}))
+    """Return the manifest without its notes (when the run was made, how long that took) and added tables."""
+    files = {name: each for name, each in manifest.files.items() if table_of(name) not in ADDED_TABLES}
+    return dataclasses.asdict(dataclasses.replace(manifest, notes={}, files=files))
 
 
 def _parts(manifest: Manifest) -> dict[str, str]:

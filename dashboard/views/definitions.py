@@ -3,13 +3,15 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from compute.analysis.channel_filter import ONLY, SORTS
+from compute.analysis.suspicions import KINDS
 from compute.methods import METHODS
+from compute.reports.channels.atlas import ASCENT, PATCH
 from compute.reports.channels.picture_box import PictureBox
 from dashboard.views import image_tabs
-from dashboard.views.query_text import Notes
+from dashboard.views.query_text import Notes, write
 from dashboard.views.state import (
     LONGEST_NAME,
     LONGEST_RUN,
@@ -78,6 +80,7 @@ class ChannelsView(ViewState):
     whole: whether it shows all channels of all layers.
     sort, only, top_class, find, least, most: which channels are listed, see `ChannelFilter`; sorted by HERE,
         by how unusually they respond to the picture.
+    tile: whether a tile is what the channel looks for, where the store has a picture of it, or its patch.
     named: words of a name; channels alone that have such a name. "" for any.
     rare: the greatest share of the store's images that respond as strongly as the picture does.
     picture: whether channels are looked for by a picture.
@@ -100,6 +103,7 @@ class ChannelsView(ViewState):
     rank: int = view_field(0, low=0, high=99)
     guided: bool = view_field(False)
     ascent: bool = view_field(False)
+    tile: str = view_field(ASCENT, choices=(ASCENT, PATCH))
     named: str = view_field("")
     rare: float = view_field(1.0, low=0.0, high=1.0)
     picture: bool = view_field(False)
@@ -130,9 +134,13 @@ class ChannelsView(ViewState):
         """The part of the picture that counts; None for all of it. ValueError for a box that is none."""
         return PictureBox.from_text(self.box) if self.box else None
 
-    def in_the_lab(self, live: bool = False) -> "LabView":
-        """Return gradient ascent on the channel at the method's own defaults: one result for both pages."""
-        parameters = read_parameters("ascend", {})[0]
+    def in_the_lab(self, live: bool = False, made_with: Mapping[str, Any] | None = None) -> "LabView":
+        """Return gradient ascent on the channel at the method's own defaults: one result for both pages.
+
+        made_with: parameters of a picture that is kept, in place of the defaults
+        """
+        texts = {name: write(value) for name, value in (made_with or {}).items()}
+        parameters = read_parameters("ascend", texts)[0]
         asked = {"method": "ascend", "parameters": parameters, "layer": self.layer, "channel": self.channel}
         return LabView(self.store, self.run, live=live, **asked)
 
@@ -216,6 +224,27 @@ class MistakesView(ViewState):
     images_page: int = view_field(1, low=1)
     sort: str = view_field("", choices=("", *CLASS_COLUMNS, *(f"-{name}" for name in CLASS_COLUMNS)))
     classes_page: int = view_field(1, low=1)
+
+
+@dataclass(frozen=True)
+class TriageView(ViewState):
+    """Suspects, one after the other.
+
+    kind: one suspicion alone; "" for any.
+    state: whether those are listed that nobody has judged, those that somebody has, or all.
+    least: the least suspicion that is listed.
+    other_store: the store of a second network, whose classes are compared; "" for none.
+    image: the one that is looked at; -1 is the first.
+    """
+
+    page: ClassVar[str] = "triage"
+    kind: str = view_field("", choices=("", *KINDS))
+    state: str = view_field("open", choices=("open", "judged", "all"))
+    split: str = view_field("")
+    least: float = view_field(0.5, low=0.0, high=1.0)
+    other_store: str = view_field("", listed=True)
+    image: int = view_field(-1, among="images", optional=True)
+    wall_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """All pages: where their scripts are, and what the navigation says of them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -18,8 +19,12 @@ from dashboard.views.definitions import (
     NeighborsView,
     OverviewView,
     ResultsView,
+    TriageView,
 )
 from dashboard.views.state import ViewState
+
+ICON = Path(__file__).with_name("icon.svg")
+"""Of the browser's tab: a file of its own, as a Material icon would be fetched from Google."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,12 @@ PAGES = {
             "Mistakes",
             ":material/rule:",
             "Which classes are taken for which, and the errors the network is most sure of.",
+        ),
+        PageEntry(
+            TriageView,
+            "Triage",
+            ":material/fact_check:",
+            "Images whose label, or place in the set, is worth a second look; keys 1, 2 and 3 judge them.",
         ),
         PageEntry(
             CompareView,

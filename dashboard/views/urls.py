@@ -115,10 +115,14 @@ def grid_picture(store: str, fingerprint: str, method: str, kind: str, with_seam
     return _address("tiles", store, fingerprint, method, kind, "grid-seams.png" if with_seams else "grid.png")
 
 
-def channel_tiles(store: str, fingerprint: str, layer: str) -> str:
-    """Return the address of a strip of a layer's channels, at whose "{channels}" their numbers stand."""
+def channel_tiles(store: str, fingerprint: str, layer: str, pictures: int) -> str:
+    """Return the address of a strip of a layer's channels, at whose "{channels}" their numbers stand.
+
+    pictures: how many channels of the layer have a picture of gradient ascent, which then stands in the
+        patch's place; 0 for patches alone. The address changes with it, since a run may gain pictures.
+    """
     numbers = "{channels}"
-    return f"{_address('patches', store, fingerprint)}/{numbers}/{_address(layer)}"
+    return f"{_address('channel-tiles', store, fingerprint, pictures)}/{numbers}/{_address(layer)}"
 
 
 def short_link(store: str, name: str) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.components import loader
 from dashboard.views import urls
-from dashboard.views.definitions import ATLAS, ChannelsView, CompareView, ImageView, NeighborsView
+from dashboard.views.definitions import ATLAS, ChannelsView, CompareView, ImageView, NeighborsView, TriageView
 from dashboard.views.navigation import address
 from dashboard.views.state import ViewState
 from featurestore.reader import Run
@@ -19,6 +19,8 @@ from featurestore.reader import Run
 WALK = "images walked through"
 NEXT, PREVIOUS = ("j", "ArrowRight"), ("k", "ArrowLeft")
 PAGES_OF_AN_IMAGE = (ImageView, NeighborsView)
+LISTS = (CompareView, TriageView)
+"""Pages with a list of their own, whose images the keys go through."""
 
 _mount = loader.declare("keyboard")
 
@@ -65,7 +67,7 @@ def keys_of(view: ViewState, run: Run) -> list[Key]:
     """Return the keys of a page that shows an image or a channel; none elsewhere, or of an upload."""
     if isinstance(view, ChannelsView):
         return [] if view.show == ATLAS else CHANNEL_KEYS
-    in_a_list = isinstance(view, CompareView)
+    in_a_list = isinstance(view, LISTS)
     if not (in_a_list or (isinstance(view, PAGES_OF_AN_IMAGE) and not view.upload)):
         return []
     listed = _walked(view)
@@ -90,10 +92,11 @@ def keys_of(view: ViewState, run: Run) -> list[Key]:
 def _walked(view: ViewState) -> np.ndarray:
     """Return the list that a person walks through on this page; empty where it is another page's.
 
-    On Compare the list stands on the page itself, and is another one as soon as anything but the image is.
+    On Compare and Triage the list stands on the page itself, and is another one as soon as anything but the
+    image is.
     """
     opens, listed = st.session_state.get(WALK, (None, np.zeros(0, int)))
-    if isinstance(view, CompareView):
+    if isinstance(view, LISTS):
         same = opens is not None and dataclasses.replace(opens, image=view.image, proof=view.proof) == view
     else:
         same = type(opens) is type(view)

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from featurestore.reader import Run
 from featurestore.schemas import SORT_KEYS, TABLES
 
+PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -144,6 +146,15 @@ def _finite_features(run: Run) -> Iterator[str]:
         yield "feature has a value that is not finite"
 
 
+def _pictures(run: Run) -> Iterator[str]:
+    """A picture for each channel that has a row, as a PNG file."""
+    pictures = pc.struct_field(run.table("showcase", ["image"])["image"].combine_chunks(), "bytes")
+    yield from _rows(
+        pc.invert(pc.fill_null(pc.starts_with(pictures, PNG_BEGINS), False)).to_numpy(zero_copy_only=False),
+        "has no picture that is a PNG file",
+    )
+
+
 def _not_itself(run: Run) -> Iterator[str]:
     rows = run.table("neighbors", ["image_id", "neighbor_id"])
     yield from _rows(pc.equal(rows["image_id"], rows["neighbor_id"]), "is its own neighbour")
@@ -165,7 +176,10 @@ CHECKS = (
     _every_image("features"),
     Check(("features",), _finite_features),
     Check(("columns",), _numbers_of_columns),
-    *(_class_names(table, column) for table, column in (("images", "predicted"), ("occlusion", "target"))),
+    *(
+        _class_names(table, column)
+        for table, column in (("images", "predicted"), ("occlusion", "target"), ("showcase", "predicted"))
+    ),
     _class_or_label("channels", "top_class"),
     *(
         _image_ids(table)
@@ -173,11 +187,13 @@ CHECKS = (
     ),
     _image_ids("neighbors", "neighbor_id"),
     Check(("neighbors",), _not_itself),
-    *(_one_of(table, "layer", "layers") for table in ("channels", "top_patches")),
+    *(_one_of(table, "layer", "layers") for table in ("channels", "top_patches", "showcase")),
     *(_one_of(table, "method", "embeddings") for table in ("maps", "grids")),
     _one_of("embeddings", "method", "maps"),
     _channels("channels"),
     _channels("top_patches"),
+    _channels("showcase"),
+    Check(("showcase",), _pictures),
     Check(("channels", "layers"), _all_channels),
     _ranks("top_patches"),
     _ranks("neighbors"),

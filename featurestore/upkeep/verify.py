@@ -13,11 +13,11 @@ import pyarrow as pa
 from featurestore import vector_cache
 from featurestore.errors import Damaged
 from featurestore.files.shard import Shard, describe, sha256
-from featurestore.layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, table_of
+from featurestore.layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, parse_shard_file, table_of
 from featurestore.manifest import FileEntry, read_manifest
 from featurestore.places import Place, beside
 from featurestore.reader import Run, Store
-from featurestore.schemas import NETWORK_WIDTHS, SORT_KEYS, TABLES, schema, without_optional
+from featurestore.schemas import ADDED_TABLES, NETWORK_WIDTHS, SORT_KEYS, TABLES, schema, without_optional
 from featurestore.upkeep.references import CHECKS
 from featurestore.writer import check_sorted, out_of_order
 
@@ -68,7 +68,7 @@ def _verify_run(folder: Place) -> list[Fault]:
     findings = [
         Fault(f"{place}/{entry.name}", "unknown file: not in the manifest")
         for entry in _entries(folder)
-        if entry.name not in {MANIFEST, *manifest.files}
+        if entry.name not in {MANIFEST, *manifest.files} and not _is_to_come(entry.name)
     ]
     damaged = set()
     for name, entry in manifest.files.items():
@@ -85,6 +85,15 @@ def _verify_run(folder: Place) -> list[Fault]:
         cache = vector_cache.cache_path(run).relative_to(beside(folder.parents[1]))
         findings += [Fault(str(cache), fault) for fault in vector_cache.faults(run)]
     return findings
+
+
+def _is_to_come(name: str) -> bool:
+    """Whether it is a file of a table that a command adds to the run, and commits when it is through.
+
+    A killed one leaves it, and goes on with it.
+    """
+    parsed = parse_shard_file(name)
+    return parsed is not None and parsed[0] in ADDED_TABLES
 
 
 def _entries(folder: Place) -> list[Place]:

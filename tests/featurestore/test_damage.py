@@ -243,6 +243,16 @@ def test_verify_goes_on_after_a_fault(store):
     }
 
 
+def test_a_file_that_is_not_committed_yet_is_no_fault(store):
+    """A command adds pictures of channels to a run that is whole, and was killed before it was through."""
+    name = "showcase-00007.parquet"
+    shutil.copy(folder_of(store) / "showcase-00000.parquet", folder_of(store) / name)
+    assert verify(store) == []
+    assert name not in Store(store).open().manifest.files
+    shutil.copy(folder_of(store) / "showcase-00000.parquet", folder_of(store) / "images-00007.parquet")
+    assert [fault.what for fault in verify(store)] == ["unknown file: not in the manifest"]
+
+
 def test_a_file_swapped_for_another_valid_one(store):
     shutil.copy(folder_of(store) / "features-00000.parquet", folder_of(store) / "features-00001.parquet")
     assert any("SHA-256" in finding.what for finding in verify(store))
@@ -292,6 +302,16 @@ def first(value):
         ("neighbors", "rank", lambda v: [*v[:-1], 4], "row 347 has a rank out of turn"),
         ("grids", "image_id", first(61), "image_id 61 is not in images"),
         ("grids", "method", lambda v: ["tsne"] * len(v), "method tsne is not in embeddings"),
+        ("showcase", "layer", lambda v: ["tail"] * len(v), "layer tail is not in layers"),
+        ("showcase", "channel", lambda v: [*v[:-1], 6], "layer 'block.conv': channel 6 is not in 0 to 5"),
+        ("showcase", "predicted", first("dog"), "predicted dog is not in the class names"),
+        (
+            "showcase",
+            "image",
+            first({"bytes": b"GIF89a", "path": None}),
+            "row 0 has no picture that is a PNG",
+        ),
+        ("showcase", "image", first(None), "row 0 has no picture"),
         ("filters", "weight", first([1.0]), "row 0 weight is not in_channels x height x width"),
         ("filters", "std", first([1.0]), "row 0 std is not one number a channel"),
         ("problems", "image_id", lambda v: [*v[:-1], 1000], "image_id 1000 is not in images"),

@@ -1,6 +1,6 @@
 """The channel atlas: layers as rows, a tile for every channel, which is the patch that activates it most."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from PIL import Image
 
 from compute.analysis.channel_filter import ONLY, SORTS, ChannelFilter
 from compute.images.pictures import GREY, resized, tiled, to_8_bit, window
 from compute.images.preprocessing import Preprocessing
 from compute.images.raster import shown
 from compute.reports.base import ReportInputs, ReportSpec
+from compute.reports.channels.showcase import Kept, kept
 from compute.reports.drawing.charts import canvas, rendered
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import (
@@ -28,6 +30,7 @@ from compute.runtime.parameters import parameter
 from compute.runtime.suggestions import did_you_mean
 from featurestore.reader import Run
 
+PATCH, ASCENT = "patch", "ascent"
 COLUMNS, SIDE = 16, 64
 GAP, HEADING = 2, 30
 """Pixels between tiles, and of the line above each layer's."""
@@ -50,8 +53,9 @@ class AtlasSpec(ReportSpec):
     name: ClassVar[str] = "atlas"
     title: ClassVar[str] = "Channel atlas"
     description: ClassVar[str] = (
-        "Layers as rows, the deepest last, and in each row a tile for a channel: the patch of the store's "
-        "images that activates it most, grey beyond the border. A row has as many channels as fit; with "
+        "Layers as rows, the deepest last, and in each row a tile for a channel: the picture that gradient "
+        "ascent found where the store has it (stage showcase), else the patch of the store's images that "
+        "activates it most, grey beyond the border. A row has as many channels as fit; with "
         "--layer all of that layer. As a table: the statistics of every channel that passes the filter, and "
         "where its strongest patch is."
     )
@@ -63,6 +67,11 @@ class AtlasSpec(ReportSpec):
     find: str = parameter("", "only these numbers and ranges, such as 3,17,40-50")
     least: float = parameter(0.0, "least class selectivity", low=0.0, high=1.0)
     most: float = parameter(1.0, "greatest class selectivity", low=0.0, high=1.0)
+    tile: str = parameter(
+        ASCENT,
+        "ascent: the store's picture of what the channel looks for, if any; patch",
+        choices=(ASCENT, PATCH),
+    )
     columns: int = parameter(COLUMNS, "tiles in a row", low=1, high=256)
     side: int = parameter(SIDE, "size of a tile", unit="pixels", low=8, high=512)
 
@@ -95,7 +104,7 @@ class AtlasSpec(ReportSpec):
         rows = {name: each.slice(0, most).to_pylist() for name, each in listed.items()}
         if (count := sum(map(len, rows.values()))) > MOST_TILES:
             raise ValueError(f"{count:,} tiles are more than the {MOST_TILES:,} of a picture; filter them")
-        tiles = Tiles(run, read, self.side)
+        tiles = Tiles(run, read, self.side, kept if self.tile == ASCENT else None)
         sheets = [
             (f"{name}: {_said(len(listed[name]), len(each))}", tiles.of(each)) for name, each in rows.items()
         ]
@@ -113,18 +122,21 @@ class Tiles:
     that see much of the image; the image's own file is read for the others alone.
 
     side: in pixels.
+    ascent: finds the picture that a run keeps of (run, layer, channel), which then stands in the patch's
+        place; None for patches alone.
     stand_in: whether the thumbnail is enlarged where the file is gone; ValueError otherwise.
     """
 
     run: Run
     read: Originals
     side: int
+    ascent: Callable[[Run, str, int], Kept | None] | None = None
     stand_in: bool = False
 
     def of(self, rows: Sequence[dict[str, Any]]) -> list[np.ndarray]:
         """Draw the strongest patch of each of some channels; mid-grey for one that has none.
 
-        rows: image_id, and the edges of the patch as in `top_patches`.
+        rows: layer, channel, image_id, and the edges of the patch as in `top_patches`.
         """
         ids = sorted({row["image_id"] for row in rows} - {None})
         facts = self.run.rows("images", ids, ["width", "height", "thumbnail"]).to_pylist() if ids else []
@@ -132,6 +144,10 @@ class Tiles:
         return [self._tile(row, images.get(row["image_id"])) for row in rows]
 
     def _tile(self, row: dict[str, Any], image: dict[str, Any] | None) -> np.ndarray:
+        found = None if self.ascent is None else self.ascent(self.run, row["layer"], row["channel"])
+        if found is not None:
+            pixels = np.asarray(Image.fromarray(found.pixels).convert("RGB"), np.float32) / 255
+            return resized(pixels, self.side)
         if image is None:
             return np.full((self.side, self.side, 3), GREY, np.float32)
         edges, width, height = box_of(row), image["width"], image["height"]

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from compute.images.pictures import png
+from compute.methods.recipe import RECIPE, recipe_text
 from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
-
-RECIPE = "featurescope"
-"""Where a file's metadata holds its recipe, as JSON."""
 
 FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 """How a text begins that spreadsheets run, also by the wide forms of these signs and behind spaces."""
@@ -31,6 +28,7 @@ class Report:
     recipe: what it was made from, which is all that it depends on.
     numbers: ready for JSON, what it says.
     draw: a picture, uint8 (H, W), (H, W, 3) or (H, W, 4); None where there is none.
+    drawn: the picture's file, where it is kept already: its bytes, which hold the recipe.
     tabulate: the numbers of the picture as rows; None where there are none.
     array: float32, as computed; None where there is none.
     notes: what the command line prints beside the numbers, of how they came about.
@@ -44,10 +42,11 @@ class Report:
     array: Callable[[], np.ndarray] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ""
+    drawn: Callable[[], bytes] | None = None
 
     def formats(self) -> tuple[str, ...]:
         """Return the suffixes of the files that this can be written as."""
-        made = {PNG: self.draw, NPY: self.array, CSV: self.tabulate, PARQUET: self.tabulate}
+        made = {PNG: self.drawn or self.draw, NPY: self.array, CSV: self.tabulate, PARQUET: self.tabulate}
         return tuple(suffix for suffix, make in made.items() if make is not None)
 
     def file(self, suffix: str) -> bytes:
@@ -59,10 +58,10 @@ class Report:
 
     def recipe_text(self) -> str:
         """Return the recipe as JSON with sorted keys."""
-        return json.dumps(finite(self.recipe), sort_keys=True)
+        return recipe_text(self.recipe)
 
     def _png(self) -> bytes:
-        return png(self.draw(), {RECIPE: self.recipe_text()})
+        return self.drawn() if self.drawn else png(self.draw(), {RECIPE: self.recipe_text()})
 
     def _npy(self) -> bytes:
         stream = io.BytesIO()
@@ -85,15 +84,6 @@ class Report:
         stream = io.BytesIO()
         pq.write_table(table.replace_schema_metadata(about), stream, compression="zstd")
         return stream.getvalue()
-
-
-def finite(value: Any) -> Any:
-    """Return the same value with None for the numbers that JSON lacks: NaN and the infinities."""
-    if isinstance(value, Mapping):
-        return {str(key): finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def array_table(array: np.ndarray) -> pa.Table:

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from compute.reports.channels.atlas import by_layer
+from compute.reports.channels.atlas import ASCENT, PATCH, by_layer
 from dashboard.components import AtlasLayer, channel_atlas
 from dashboard.components.channel_atlas import LINE
 from dashboard.data import channels, runs
+from dashboard.data.channels import showcase
 from dashboard.findings.names.of_run import Names, names_of
 from dashboard.sections.channels import by_picture
 from dashboard.sections.channels.chooser import key
@@ -32,6 +33,7 @@ SORTS = {
 }
 OF_A_PICTURE = {HERE: "How unusual here"}
 NAMED = "Words of a name that was given to a channel by pinning it"
+TILES = {ASCENT: "What it looks for", PATCH: "Strongest patch"}
 ONLY = {"all": "All", "live": "Live", "dead": "Dead"}
 
 
@@ -129,6 +131,16 @@ def _said(opened: Opened[ChannelsView], passing: Mapping[str, pa.Table]) -> None
             )
         else:
             st.markdown(f"**{every:,}** channels in {len(layers)} layers", width="content")
+        if showcase.TABLE in opened.run.tables():
+            st.segmented_control(
+                "Tiles",
+                list(TILES),
+                key=key("tile"),
+                format_func=TILES.get,
+                required=True,
+                label_visibility="collapsed",
+                help="What gradient ascent finds for it, where the store has that; or its strongest patch",
+            )
         st.toggle("Every channel", key=key("whole"), help="Else one line a layer, whose name opens it")
         download_menu(opened)
     if not shown:
@@ -160,8 +172,13 @@ def _layer(
         names={channel: names[channel] for channel in shown if channel in names},
         dead=rows.filter(rows["dead"])["channel"].to_pylist(),
         link=address_up_to(replace(view, show=CHANNEL, layer=name, rank=0), "channel"),
-        tiles=urls.channel_tiles(opened.store, opened.run.fingerprint, name),
+        tiles=urls.channel_tiles(opened.store, opened.run.fingerprint, name, _pictures(opened, name)),
     )
+
+
+def _pictures(opened: Opened[ChannelsView], layer: str) -> int:
+    """Return how many of a layer's tiles are the store's pictures of what the channel looks for."""
+    return len(showcase.channels(opened.run, layer)) if opened.view.tile == ASCENT else 0
 
 
 def _values(view: ChannelsView, rows: pa.Table, shares: np.ndarray | None) -> list[str]:

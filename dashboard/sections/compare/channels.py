@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.components import GridItem, image_grid
 from dashboard.data import comparison, photographs
+from dashboard.data.channels import showcase
 from dashboard.data.comparison import Channels, Pair
 from dashboard.findings.names import Names, names_of
 from dashboard.sections.compare.shared_images import turn_back
@@ -20,6 +21,8 @@ from featurestore.reader import Run
 
 SORTS = {"overlap": "Overlap, least first", "partner": "Best partner, least first", "channel": "Number"}
 PATCH, SMALL, PER_PAGE = 88, 64, 60
+LOOKED_FOR = 180
+"""Side of the picture of what a channel looks for, in CSS pixels."""
 
 
 def draw(pair: Pair) -> None:
@@ -107,6 +110,7 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
         with column:
             where = ChannelsView(store, run.fingerprint, layer=layer, channel=number)
             link(where, plain(title))
+            _looked_for(run, layer, number)
             image_grid(
                 _patches(run, layer, number),
                 key=f"compare/{side} channel",
@@ -114,6 +118,17 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
                 size=PATCH,
                 link=address_up_to(where, "rank"),
             )
+
+
+def _looked_for(run: Run, layer: str, channel: int) -> None:
+    """Draw the picture that gradient ascent found for a channel, where the store keeps one."""
+    picture = showcase.tile(run, layer, channel, 2 * LOOKED_FOR)
+    if picture is not None:
+        st.image(
+            picture,
+            width=LOOKED_FOR,
+            alt=f"what channel {channel} of {layer} looks for, found by gradient ascent",
+        )
 
 
 def _spoken(names: Names, layer: str, channel: int) -> str:

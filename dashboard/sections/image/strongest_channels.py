@@ -18,6 +18,7 @@ from compute.reports.channels.responses import (
 )
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
+from dashboard.data.channels import showcase
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.findings.names import Names, names_of
@@ -181,6 +182,28 @@ def _layer(
         selected=answer_shown.name,
         on_click=lambda name: binding.change(ImageView, strong=str(name)),
     )
+    looked_for = [_looked_for(opened.run, answer) for answer, _ in shown]
+    if any(item.src for item in looked_for):
+        st.caption("What these channels look for (gradient ascent)")
+        image_grid(
+            looked_for,
+            key=f"image/strongest/{layer}/ascent",
+            label=f"What the strongest channels of {layer} look for",
+            size=SIDE,
+            selected=answer_shown.name,
+            on_click=lambda name: binding.change(ImageView, strong=str(name)),
+        )
+
+
+def _looked_for(run: Run, answer: Response) -> GridItem:
+    """Return the store's picture of what a channel looks for; an item without one where it has none."""
+    picture = showcase.tile(run, answer.layer, answer.channel, 2 * SIDE)
+    return GridItem(
+        answer.name,
+        "" if picture is None else data_url(picture),
+        alt=f"what channel {answer.channel} of {answer.layer} looks for, found by gradient ascent",
+        caption=str(answer.channel),
+    )
 
 
 def _item(answer: Response, png: bytes, caption: str, note: str, names: Names) -> GridItem:
@@ -197,8 +220,15 @@ def _item(answer: Response, png: bytes, caption: str, note: str, names: Names) -
 
 
 def _chosen(opened: Opened[ImageView], answer: Response, names: Names) -> None:
+    looked_for = showcase.tile(opened.run, answer.layer, answer.channel, 2 * SIDE)
+    title = names.channel_title(answer.layer, answer.channel)
     with st.container(horizontal=True, vertical_alignment="center", border=True, gap="medium"):
-        title = names.channel_title(answer.layer, answer.channel)
+        if looked_for is not None:
+            st.image(
+                looked_for,
+                width=SIDE,
+                alt=f"what channel {answer.channel} of {answer.layer} looks for, found by gradient ascent",
+            )
         st.metric(plain(title), f"{answer.value:.3f}", width="content")
         st.metric("Store's maximum", f"{answer.maximum:.3f}", width="content")
         st.metric("Images with a stronger response", f"{answer.share:.2%}", width="content")

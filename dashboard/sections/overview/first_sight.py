@@ -11,6 +11,7 @@ from compute.reports.maps import grid
 from compute.reports.mistakes import wrong_lists
 from dashboard.components import GridItem, deep_zoom, image_grid
 from dashboard.data import first_shown, photographs, runs
+from dashboard.data.channels import showcase
 from dashboard.data.labelled_images import cell_of, labelled
 from dashboard.data.predictions import predicts
 from dashboard.data.runs import BY_FOLDER
@@ -112,14 +113,24 @@ def _channels(opened: Opened[OverviewView]) -> None:
             )
             for row in rows[:PATCHES]
         ]
+        looked_for = _looked_for(run, layer, channel)
         image_grid(
-            items,
+            items + looked_for,
             key=f"overview/channel {layer} {channel}",
             label=f"Strongest patches of channel {channel}",
             size=SIDE,
-            columns=PATCHES,
+            columns=PATCHES + len(looked_for),
             link=address_up_to(view, "rank"),
         )
+
+
+def _looked_for(run: Run, layer: str, channel: int) -> list[GridItem]:
+    """Return the picture that gradient ascent found for a channel, where the store keeps one."""
+    picture = showcase.tile(run, layer, channel, 2 * SIDE)
+    if picture is None:
+        return []
+    said = f"what channel {channel} looks for, found by gradient ascent"
+    return [GridItem("ascent", data_url(picture), alt=said, badge="ascent", goes_to=0)]
 
 
 @st.cache_data(max_entries=32, hash_funcs=BY_FOLDER, show_spinner=False)

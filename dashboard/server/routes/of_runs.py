@@ -12,6 +12,7 @@ from compute.reports.maps.thumbnails import with_room
 from dashboard.components import loader
 from dashboard.data import channels as channel_data
 from dashboard.data import image_search
+from dashboard.data.channels import showcase
 from dashboard.server.routes import map_bytes, thumbnail_sheets
 from dashboard.server.routes.answering import (
     BINARY,
@@ -41,7 +42,7 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/hits/{run}/{{text:path}}": (_hits, COSTLY),
         f"/sprites/{run}/{{method}}": (_sprite_levels, COSTLY),
         f"/sprites/{run}/{{method}}/{{z}}/{{x}}_{{y}}": (_sprites, COSTLY),
-        f"/patches/{run}/{{channels}}/{{layer:path}}": (_patches, COSTLY),
+        f"/channel-tiles/{run}/{{pictures}}/{{channels}}/{{layer:path}}": (_channel_tiles, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/cells": (_cells, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": (_picture, DRAWING),
         f"/tiles/{run}/{{method}}/{{kind}}/grid-seams.png": (_picture_with_seams, DRAWING),
@@ -96,9 +97,10 @@ def _sprites(run: Run, method: str, z: str, x: str, y: str) -> Payload:
     return thumbnail_sheets.sheet(run, *with_room(run, method), int(z), int(x), int(y))
 
 
-def _patches(run: Run, channels: str, layer: str) -> Payload:
+def _channel_tiles(run: Run, pictures: str, channels: str, layer: str) -> Payload:
     numbers = [int(each) for each in channels.split(",")]
-    picture = Image.fromarray(channel_data.strip(run, layer, numbers))
+    kept = showcase.kept if int(pictures) else None
+    picture = Image.fromarray(channel_data.strip(run, layer, numbers, kept))
     return Payload(encoded(picture, "WEBP", quality=90, method=1), "image/webp")
 
 

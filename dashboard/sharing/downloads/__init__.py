@@ -12,6 +12,7 @@ from dashboard.sharing.downloads import (
     mistakes,
     neighbors,
     overview,
+    triage,
 )
 from dashboard.sharing.downloads.download import Download
 from dashboard.views.state import ViewState
@@ -27,6 +28,7 @@ PAGES: dict[str, Callable[[ViewState, Run, Place, Result | None], Downloads]] = 
     "channels": channels.downloads,
     "image": image.downloads,
     "mistakes": mistakes.downloads,
+    "triage": triage.downloads,
     "compare": compare.downloads,
     "lab": method_result.downloads,
 }

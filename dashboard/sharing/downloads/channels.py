@@ -5,12 +5,14 @@ import dataclasses
 from compute.reports.base import ReportInputs
 from compute.reports.channels.atlas import AtlasSpec
 from compute.reports.channels.patches import PatchesSpec
+from compute.reports.channels.showcase import kept_report
+from compute.reports.drawing.formats import PNG
 from compute.reports.drawing.report import Report
 from compute.reports.tables import TableSpec
 from dashboard.data import runs
-from dashboard.data.channels import filter_of
+from dashboard.data.channels import filter_of, showcase
 from dashboard.jobs import visitor
-from dashboard.jobs.lookup import result_of
+from dashboard.jobs.lookup import requested, result_of
 from dashboard.jobs.one_step import one_step_task, value_of
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import method_result
@@ -22,7 +24,7 @@ from featurestore.reader import Run
 
 
 def downloads(view: ChannelsView, run: Run, store: Place, result: Result | None) -> tuple[Download, ...]:
-    """Return a channel's patches, its layer's statistics and, where it is shown, its ascent."""
+    """Return a channel's patches, its layer's statistics and, where it is shown, what it looks for."""
     if view.show == ATLAS and runs.choices(run).layers:
         return _atlas(view, run, store)
     if not view.layer:
@@ -48,12 +50,15 @@ def downloads(view: ChannelsView, run: Run, store: Place, result: Result | None)
         f"channels-{view.layer}",
         f"All channels of {view.layer}",
     )
-    return patches, statistics, *(_ascent(view, run, store) if view.ascent else ())
+    return patches, statistics, *(_ascent(view, run, store) if view.ascent else _kept(view, run, store))
 
 
 def _atlas(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
     """Return the first tiles of each layer and, where one is open, all of that layer."""
-    inputs, chosen = ReportInputs(run, read=runs.original), dataclasses.asdict(filter_of(view))
+    inputs, chosen = (
+        ReportInputs(run, read=runs.original),
+        dataclasses.asdict(filter_of(view)) | {"tile": view.tile},
+    )
     every = report_download(AtlasSpec(**chosen), store, inputs, "atlas", "The channels of all layers")
     unusual = _by_picture(view, run, store)
     if not view.opened:
@@ -73,6 +78,17 @@ def _ascent(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
     """None before there is a result."""
     shown = view.in_the_lab(live=True)
     return method_result.downloads(shown, run, store, result_of(shown, run))
+
+
+def _kept(view: ChannelsView, run: Run, store: Place) -> tuple[Download, ...]:
+    """The picture that the store keeps of the channel; its command makes it anew, with the same bytes."""
+    picture = showcase.kept(run, view.layer, view.channel)
+    if picture is None:
+        return ()
+    wanted = requested(view.in_the_lab(live=True, made_with=picture.parameters), run)
+    name = wanted.method.name
+    command = wanted.command(str(store), model=own_code(run))
+    return (Download(name, "What it looks for", lambda: kept_report(picture), command, (PNG,)),)
 
 
 def _guided(spec: PatchesSpec, inputs: ReportInputs, view: ChannelsView, asker: visitor.Asker) -> Report:

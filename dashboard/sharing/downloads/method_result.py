@@ -1,8 +1,9 @@
 """What a live method made: the picture and the array behind it, its further pictures, its curves."""
 
+from compute.methods.recipe import result_recipe
 from compute.reports.drawing.formats import NPY, PNG
 from compute.reports.drawing.report import Report
-from compute.reports.method_result import curves_table, result_recipe, result_report
+from compute.reports.method_result import curves_table, result_report
 from dashboard.jobs.lookup import requested
 from dashboard.jobs.request import Request
 from dashboard.jobs.result import Result

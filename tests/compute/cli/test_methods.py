@@ -16,7 +16,6 @@ from PIL import Image
 from compute.__main__ import main
 from compute.cli import inputs, methods, reports
 from compute.cli.inputs import read_file
-from compute.cli.output import finite
 from compute.cli.reports import REPORTS
 from compute.images.pictures import picture, pixels, to_8_bit
 from compute.images.pixel_vectors import pixel_vectors
@@ -25,6 +24,7 @@ from compute.methods import METHODS
 from compute.methods.attribution.guided import Guided
 from compute.methods.attribution.saliency import Saliency
 from compute.methods.base import Inputs
+from compute.methods.recipe import finite
 from compute.methods.synthesis.ascent import Ascent
 from compute.reports import base as reports_base
 from compute.reports import neighbors as neighbors_sheet

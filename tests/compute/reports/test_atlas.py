@@ -12,9 +12,11 @@ from compute.analysis.channel_filter import ChannelFilter
 from compute.reports.base import ReportInputs, originals_of
 from compute.reports.channels import atlas
 from compute.reports.channels.atlas import GAP, HEADING, STATISTICS, AtlasSpec, Tiles
+from compute.reports.channels.showcase import kept
 from compute.reports.drawing.run_images import preprocessing_of, read_original
 from featurestore.reader import Store
-from tests.support.stores.served import served_store
+from tests.support.stores.served import copied_store, served_store
+from tests.support.stores.shown import add_showcase
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +134,17 @@ def test_where_nothing_passes_the_layers_stand_without_tiles(run):
 def test_what_there_is_not_is_named(run, asked, said):
     with pytest.raises(ValueError, match=said):
         AtlasSpec(**asked).make(ReportInputs(run))
+
+
+def test_a_channel_whose_picture_the_store_keeps_is_that_picture(tmp_path):
+    path = copied_store(tmp_path / "digits")
+    run = add_showcase(path, range(2))
+    layer = atlas.layer_names(run)[-1]
+    rows = atlas.with_strongest(run.channels(layer).select(STATISTICS).slice(0, 3), run).to_pylist()
+    own, plain = (Tiles(run, originals_of(run), 32, each).of(rows) for each in (kept, None))
+    for channel, (tile, patch) in enumerate(zip(own, plain, strict=True)):
+        if channel > 1:
+            assert (tile == patch).all()
+        else:
+            picture = np.asarray(Image.fromarray(kept(run, layer, channel).pixels).convert("RGB"))
+            assert np.abs(np.rint(255 * tile).astype(int) - picture).max() <= 1 and (tile != patch).any()

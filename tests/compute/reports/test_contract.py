@@ -15,12 +15,13 @@ from PIL import Image
 from compute.__main__ import build_parser, main
 from compute.cli.parameters import chosen
 from compute.cli.reports import REPORTS
+from compute.methods.recipe import RECIPE, finite
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, load
 from compute.reports.base import MODEL, OTHER_RUN, RUN, ReportInputs, ReportSpec, originals_of
 from compute.reports.compare.report import SHOWN
 from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
-from compute.reports.drawing.report import RECIPE, Report, finite
+from compute.reports.drawing.report import Report
 from featurestore.reader import Run, Store
 from tests.support.stores.served import served_store
 
@@ -31,7 +32,15 @@ EXAMPLES = {
     "map": {"method": "pca", "color": "loss"},
     "grid": {"method": "pca", "kind": "nearest", "seams": True},
     "neighbors": {"count": 3, "side": 30},
-    "atlas": {"layer": "conv2", "sort": "mean", "only": "live", "find": "0-20", "columns": 5, "side": 20},
+    "atlas": {
+        "layer": "conv2",
+        "sort": "mean",
+        "only": "live",
+        "find": "0-20",
+        "columns": 5,
+        "side": 20,
+        "tile": "patch",
+    },
     "patches": {"count": 4, "side": 30, "guided": False},
     "strongest": {"layer": "conv2", "stored": True},
     "occlusion-map": {"value": "logit", "target": "", "overlay": False},

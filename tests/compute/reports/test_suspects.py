@@ -28,13 +28,14 @@ def other(tmp_path_factory):
 def test_every_suspicion_follows_from_the_tables(run):
     found = suspicions(run, alike=0.3)
     neighbors = run.select("neighbors", "pixel").to_pylist()
-    images = run.table("images").to_pylist()
+    features, images = run.select("neighbors", "feature").to_pylist(), run.table("images").to_pylist()
     for row in images:
         own = row["image_id"]
         expected = row["probability"] if row["correct"] is False else np.nan
         np.testing.assert_allclose(found.scores["confident"][own], expected)
         np.testing.assert_allclose(found.scores["improbable"][own], 1 - np.exp(-row["loss"]), atol=1e-12)
-        near = [each for each in neighbors if each["image_id"] == own]
+        close = {each["neighbor_id"] for each in features if each["image_id"] == own}
+        near = [each for each in neighbors if each["image_id"] == own and each["neighbor_id"] in close]
         for kind, column in zip(COPIES, ("image_id", "split", "label"), strict=True):
             others = [each for each in near if images[each["neighbor_id"]][column] != row[column]]
             # The network takes 32 x 32 pixels of one channel, so their vectors have 1,024 values.

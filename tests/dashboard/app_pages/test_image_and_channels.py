@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from compute.methods.base import Step
+from compute.methods.synthesis.ascent import Ascent
 from compute.models.zoo import ModelSpec, load
+from compute.pipeline.stages.showcase import CHANNELS_AT_ONCE
 from compute.reports.base import ReportInputs, originals_of
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.drawing.run_images import read_original
@@ -24,8 +27,12 @@ from dashboard.widgets.header import Opened
 from featurestore.reader import Store
 from tests.support.page_app import fine, forget, grids, query_of, said, settled, show, words
 from tests.support.stores.served import write_own_store, write_served_store
+from tests.support.stores.shown import add_showcase
 
 pytestmark = pytest.mark.slow
+
+DEAD = {"objective": "channel", "activation": 0.0, "predicted": "0", "maximum": 0.0, "dead": True}
+"""The numbers of an ascent that came to nothing."""
 
 
 def address_of_links(app, page):
@@ -233,6 +240,69 @@ def test_a_channels_card_has_its_ascent_and_its_classes(store, serve):
     assert "256 steps" in words(app) and app.get("image")
     again = fine(show("channels", link))
     assert not again.get("progress")
+
+
+def alts(app):
+    """What the pictures that Streamlit draws are said to show."""
+    return [each.alt for drawn in app.get("imgs") + app.get("image") for each in drawn.proto.imgs]
+
+
+def test_a_channels_card_shows_the_stores_picture_without_the_network(copied, serve):
+    run = add_showcase(copied, range(2), Ascent(iterations=1, seed=7))
+    serve(copied, live=False)
+    link = {"store": "digits", "layer": "conv3", "channel": 1}
+    app = fine(show("channels", link))
+    (kept,) = run.select("showcase", "conv3", 1).to_pylist()
+    best = run.top_patches("conv3", 1)["value"][0].as_py()
+    assert f"The channel reaches {kept['value']:.3g}, **{kept['value'] / best:.1f} times** the" in words(app)
+    assert "1 steps, fourier parameterisation, seed 7 (Olah et al. 2017). Kept in the store." in words(app)
+    assert "gradient ascent on channel 1 of conv3" in alts(app)
+    lab = [each for each in address_of_links(app, "lab") if "p.seed=7" in each]
+    assert len(lab) == 1 and "method=ascend" in lab[0] and "p.iterations=1&" in f"{lab[0]}&"
+    other = fine(show("channels", link | {"channel": 2}))
+    assert "What it looks for" not in words(other) and "Kept in the store" not in words(other)
+    assert "Kept in the store." in words(fine(show("channels", link | {"ascent": 1})))
+    serve(copied)
+    live = settled(fine(show("channels", link | {"ascent": 1})))
+    assert "256 steps" in words(live) and "Kept in the store" not in words(live)
+
+
+def test_a_channel_that_nothing_wakes_is_said(copied, serve, monkeypatch):
+    with monkeypatch.context() as patch:
+        dead = Step(1, 1, "image", np.zeros((28, 28, 3), np.float32), 0.0, DEAD)
+        patch.setattr(Ascent, "run", lambda *_: dead)
+        add_showcase(copied, range(1))
+    serve(copied)
+    app = fine(show("channels", {"store": "digits", "layer": "conv3", "channel": 0}))
+    assert "It stays dead: ascent found no picture that it answers to" in words(app)
+    assert "The channel reaches" not in words(app)
+
+
+def test_what_channels_look_for_stands_where_they_do(copied, serve):
+    """On the Overview, the tab Strongest channels and Compare; without the table they are as they were."""
+    serve(copied)
+    pages = {
+        "overview": {"store": "digits"},
+        "image": {"store": "digits", "image": 4, "tab": "channels", "layer": "conv3"},
+        "compare": {"store": "digits", "tab": "channels", "layer": "conv3", "channel": 1},
+    }
+    before = {page: settled(fine(show(page, query))) for page, query in pages.items()}
+    for page, app in before.items():
+        assert "found by gradient ascent" not in data_of(app) + str(alts(app)), page
+    every = Store(copied).open().table("channels").to_pylist()
+    for start in range(0, sum(row["layer"] == "conv3" for row in every), CHANNELS_AT_ONCE):
+        add_showcase(copied, range(start, start + CHANNELS_AT_ONCE), Ascent(iterations=1))
+    after = {page: settled(fine(show(page, query))) for page, query in pages.items()}
+    assert data_of(after["overview"]).count("looks for, found by gradient ascent") == 3
+    shown = data_of(after["image"]).count("looks for, found by gradient ascent")
+    assert shown == data_of(after["image"]).count("where channel") > 0
+    assert len([alt for alt in alts(after["image"]) if "looks for" in alt]) == 1
+    assert "what channel 1 of conv3 looks for, found by gradient ascent" in alts(after["compare"])
+
+
+def data_of(app):
+    """What the page's components are given."""
+    return " ".join(str(each.proto) for each in app.get("bidi_component"))
 
 
 def test_next_follows_the_filters(store, serve):

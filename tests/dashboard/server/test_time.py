@@ -83,8 +83,8 @@ WORST = {
     f"/sprites/{RUN}/{{method}}/{{z}}/{{x}}_{{y}}": [
         f"{urls.scatter_map(*FIRST, 'tsne', 'label').sprites}/{each}" for each in sheets()
     ],
-    f"/patches/{RUN}/{{channels}}/{{layer:path}}": [
-        f"patches/{'/'.join(FIRST)}/{','.join(map(str, range(first, first + 12)))}/{layer}"
+    f"/channel-tiles/{RUN}/{{pictures}}/{{channels}}/{{layer:path}}": [
+        f"channel-tiles/{'/'.join(FIRST)}/1/{','.join(map(str, range(first, first + 12)))}/{layer}"
         for layer in ("conv1", "conv3")
         for first in range(0, 48, 12)
     ],

@@ -12,6 +12,7 @@ from PIL import Image
 
 from compute.__main__ import main
 from compute.images.pictures import picture
+from compute.pipeline.fixed_threads import fixed_threads
 from compute.reports.drawing.formats import CSV, PARQUET, PNG
 from compute.reports.drawing.report import Report, array_table
 from dashboard.data import runs, selections
@@ -33,6 +34,7 @@ from featurestore.reader import Store
 from tests.support.downloads import by_command
 from tests.support.stores.full import write_full_store
 from tests.support.stores.served import IMAGES, served_store
+from tests.support.stores.shown import add_showcase
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +101,22 @@ def test_a_live_result_is_the_command_lines(name, run, tmp_path):
         recipe = json.loads(opened.text["featurescope"])
     assert recipe["parameters"] == dict(view.parameters) and recipe["run"] == run.fingerprint
     assert recipe["weights_hash"] == run.manifest.model["weights_hash"]
+
+
+def test_a_picture_that_the_store_keeps_is_the_live_one_and_the_command_lines(copied, serve, tmp_path):
+    run = add_showcase(copied, range(3, 4))
+    serve(copied)
+    view = pinned(ChannelsView(layer="conv3", channel=3), run)
+    kept = downloads_of(view, run, copied)[-1]
+    with fixed_threads(run.manifest.threads):
+        assert kept.picture == by_command(kept, PNG, tmp_path)
+        live = view.in_the_lab(live=True)
+        result = computed(live, run)
+    made_live = main_download(live, run, copied, result)
+    assert kept.picture == made_live.picture and kept.command == made_live.command
+    assert kept.report.recipe == made_live.report.recipe
+    assert kept.numbers.items() <= made_live.numbers.items() and kept.formats == (PNG,)
+    assert len(downloads_of(dataclasses.replace(view, channel=4), run, copied)) == 2
 
 
 def computed(view, run):

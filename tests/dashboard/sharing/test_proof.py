@@ -13,12 +13,14 @@ from compute.methods import METHODS
 from compute.methods.base import Step
 from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import ResultCache
-from dashboard.sharing.proof import TOLERANCE, Proof, compare, prove, spoken
+from dashboard.sharing.proof import TABLE, TOLERANCE, Proof, compare, prove, spoken
 from dashboard.views.definitions import AboutView, ImageView, LabView, OverviewView
 from dashboard.views.query_text import abbreviated
 from dashboard.views.state import Choices, fields_of, read_parameters, view_field
+from featurestore.layout import table_of
 from featurestore.manifest import MANIFEST, Manifest
 from featurestore.reader import Store
+from featurestore.schemas import ADDED_TABLES
 from tests.support.stores.altered import altered
 from tests.support.stores.full import write_full_store
 from tests.support.views import VIEWS, any_view
@@ -122,6 +124,34 @@ def test_changed_and_missing_tables_are_named(view, run):
     files["filters-00000.parquet"] = replace(files["filters-00000.parquet"], sha256="0" * 64)
     found = verdict((view, run, None), (view, altered(run, files=files), None))
     assert found.sentence == "Differs by the tables maps, filters"
+
+
+def without_added(run):
+    files = {name: each for name, each in run.manifest.files.items() if table_of(name) not in ADDED_TABLES}
+    return altered(run, files=files)
+
+
+def test_a_proof_of_before_a_table_was_known_still_holds(view, run):
+    run = without_added(run)
+    fields = prove(view, run, None).to_text().split("~")
+    assert fields[-1].endswith("-" * TABLE * len(ADDED_TABLES))
+    fields[-1] = fields[-1][: -TABLE * len(ADDED_TABLES)]
+    assert compare(Proof.from_text("~".join(fields)), prove(view, run, None)).kind == "reproduced"
+
+
+def test_what_a_run_gains_later_changes_no_link_but_another_content_does(view, run):
+    run = without_added(run)
+
+    def with_pictures(sha256):
+        entry = replace(next(iter(run.manifest.files.values())), sha256=sha256)
+        files = {**run.manifest.files, f"{ADDED_TABLES[0]}-00000.parquet": entry}
+        return altered(run, files=files)
+
+    (first, other), plain = (with_pictures(each * 64) for each in "ab"), (view, run, None)
+    assert verdict(plain, (view, first, None)).kind == "reproduced"
+    assert verdict((view, first, None), (view, first, None)).kind == "reproduced"
+    assert ADDED_TABLES[0] in verdict((view, first, None), (view, other, None)).sentence
+    assert ADDED_TABLES[0] in verdict((view, first, None), plain).sentence
 
 
 def test_a_changed_run_with_the_same_result_says_both(view, run):

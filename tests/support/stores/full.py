@@ -184,6 +184,22 @@ def _top_patches():
                 }
 
 
+def _showcase():
+    for channel in range(LAYERS["block.conv"]):
+        dead = channel == 2
+        yield {
+            "layer": "block.conv",
+            "channel": channel,
+            "image": {"bytes": b"\x89PNG\r\n\x1a\n" + _random(5, channel).bytes(50), "path": None},
+            "value": 0.0 if dead else 3.0 + channel,
+            "mean": 0.0 if dead else 1.0,
+            "dead": dead,
+            "predicted": CLASSES[channel % 3],
+            "seed": 0,
+            "parameters": json.dumps({"iterations": 256}),
+        }
+
+
 def _embeddings():
     for method in ("pca", "umap"):
         for image_id, (x, y) in enumerate(_random(3, len(method)).random((IMAGES, 2), np.float32)):
@@ -262,6 +278,7 @@ WHOLE = {
     "neighbors": _neighbors,
     "graphs": _graphs,
     "grids": _grids,
+    "showcase": _showcase,
     "filters": _filters,
     "problems": _problems,
 }

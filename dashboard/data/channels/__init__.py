@@ -1,6 +1,6 @@
 """A run's channels: which of them a view lists, in what order, and their strongest patches as tiles."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -9,10 +9,13 @@ import streamlit as st
 from compute.analysis.channel_filter import ChannelFilter
 from compute.images.pictures import to_8_bit
 from compute.reports.channels.atlas import STATISTICS, Tiles, by_layer, layer_names, with_strongest
+from compute.reports.channels.showcase import Kept
 from compute.runtime.suggestions import did_you_mean
 from dashboard.data import runs
 from dashboard.views.definitions import HERE, ChannelsView
 from featurestore.reader import Run
+
+FindKept = Callable[[Run, str, int], Kept | None]
 
 SIDE = 96
 """Of a tile, in pixels."""
@@ -80,8 +83,10 @@ def of_layers(run: Run) -> dict[str, pa.Table]:
     return by_layer(statistics(run), layer_names(run))
 
 
-def strip(run: Run, layer: str, channels: Sequence[int]) -> np.ndarray:
+def strip(run: Run, layer: str, channels: Sequence[int], kept: FindKept | None = None) -> np.ndarray:
     """Draw the strongest patches of some channels of a layer beside each other: (SIDE, n * SIDE, 3) uint8.
+
+    kept: finds the picture that the run keeps of a channel, which then stands in the patch's place.
 
     ValueError for a layer or channel that the run does not have, or more than MOST_TILES.
     """
@@ -93,5 +98,5 @@ def strip(run: Run, layer: str, channels: Sequence[int]) -> np.ndarray:
     if not all(0 <= each < len(known) for each in channels):
         raise ValueError(f"channels {list(channels)} are not all from 0 to {len(known) - 1}")
     rows = known.take(pa.array(channels, pa.int64())).to_pylist()
-    tiles = Tiles(run, runs.original, SIDE, stand_in=True).of(rows)
+    tiles = Tiles(run, runs.original, SIDE, kept, stand_in=True).of(rows)
     return to_8_bit(np.concatenate(tiles, axis=1))

@@ -1,0 +1,67 @@
+"""The pictures that a run keeps of what its channels look for, cached for all sessions.
+
+A run may gain such pictures while it is open, so the caches tell its states apart by the files that it has of
+them.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from PIL import Image
+
+from compute.images.encoding import encoded
+from compute.reports.channels.showcase import TABLE, Kept, kept_channels
+from compute.reports.channels.showcase import kept as kept_of
+from dashboard.data import runs
+from featurestore.reader import Run
+
+
+def _state(run: Run) -> tuple[str, tuple[str, ...]]:
+    return str(run.folder.resolve()), tuple(run.manifest.table_files(TABLE))
+
+
+BY_FILES = {Run: _state}
+
+
+@st.cache_resource(max_entries=256, hash_funcs=BY_FILES, show_spinner=False)
+def channels(run: Run, layer: str) -> frozenset[int]:
+    """Return the channels of a layer that have a picture; none where the run lacks the table."""
+    return kept_channels(run, layer)
+
+
+@st.cache_resource(max_entries=256, hash_funcs=BY_FILES, show_spinner=False)
+def kept(run: Run, layer: str, channel: int) -> Kept | None:
+    """Return a channel's picture and what is known of it; None where there is none."""
+    return kept_of(run, layer, channel)
+
+
+def image(run: Run, layer: str, channel: int) -> bytes | None:
+    """Return a channel's picture as PNG, of the size of the network's input; None where there is none."""
+    if channel not in channels(run, layer):
+        return None
+    return runs.kept(run, (TABLE, layer, channel), lambda: kept(run, layer, channel).png)
+
+
+def tile(run: Run, layer: str, channel: int, side: int) -> bytes | None:
+    """Return a channel's picture as PNG whose longer side is `side` pixels; None where there is none.
+
+    A smaller one is enlarged without smoothing.
+    """
+    if channel not in channels(run, layer):
+        return None
+
+    def made() -> bytes:
+        pixels = kept(run, layer, channel).pixels
+        picture = Image.fromarray(pixels).convert("RGB")
+        factor = side / max(picture.size)
+        size = [max(1, round(factor * each)) for each in picture.size]
+        smoothing = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.BOX
+        return encoded(picture.resize(size, smoothing))
+
+    return runs.kept(run, (TABLE, layer, channel, side), made)
+
+
+def images(run: Run, layer: str, of: Sequence[int]) -> dict[int, bytes]:
+    """Return the pictures of those of some channels that have one, as PNG."""
+    found = {channel: image(run, layer, channel) for channel in of}
+    return {channel: png for channel, png in found.items() if png is not None}
