@@ -24,6 +24,7 @@ from compute.reports.channels.patches import PatchesSpec
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.compare.report import CompareSpec
 from compute.reports.filters import FiltersSpec
+from compute.reports.maps.clusters import ClustersSpec
 from compute.reports.maps.grid import GridSpec
 from compute.reports.maps.map import MapSpec
 from compute.reports.mistakes import ClassesSpec, ConfusionSpec, MistakesSpec, OutvotedSpec
@@ -38,6 +39,7 @@ REPORTS: dict[str, type[ReportSpec]] = {
     for report in (
         FiltersSpec,
         MapSpec,
+        ClustersSpec,
         GridSpec,
         NeighborsSpec,
         AtlasSpec,

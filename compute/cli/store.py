@@ -283,6 +283,8 @@ def _summary(manifest: "Manifest", store: str) -> list[str]:
     lines = [f"{_counted(images['count'])}, {images['problems']:,} unreadable (table problems)"]
     if accuracy:
         lines.append("accuracy: " + ", ".join(f"{split} {share:.3f}" for split, share in accuracy.items()))
+    if shown := sum(manifest.files[name].rows for name in manifest.table_files("showcase")):
+        lines.append(f"{shown:,} channels have a picture of what they look for (table showcase)")
     if error := manifest.notes.get("precision_error"):
         lines.append(_precision_line(error))
     lines += [f"note: {remark}" for remark in manifest.remarks]

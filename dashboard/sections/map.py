@@ -8,6 +8,7 @@ import streamlit as st
 from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import Coloring, color_title
 from compute.reports.maps import grid
+from compute.reports.maps.clusters import named_clusters
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, scatter
 from dashboard.data import runs, selections
 from dashboard.text import map_name, plain
@@ -34,13 +35,15 @@ def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
         lasso=lasso.tolist(),
         highlight=view.highlight or None,
         pictures=view.pictures,
+        outlined=view.clusters,
         height=HEIGHT,
         label=f"{map_name(view.map)} of all images, coloured by {color_title(view.color).lower()}",
-        on_event=lambda events: _happened(events, opened.store),
+        on_event=lambda events: _happened(events, opened),
     )
     st.caption(
         "Drag to move, scroll to zoom, click a point to see its image; the lasso picks many. Close up, the "
-        "points are thumbnails; the toolbar shows them at any zoom, or not at all."
+        "points are thumbnails. The toolbar shows these at any zoom, or not at all, and outlines clusters; "
+        "a click on a cluster's name selects its images."
     )
 
 
@@ -77,8 +80,8 @@ def cells(opened: Opened[MapView]) -> None:
     )
 
 
-def _happened(events: ScatterEvents, store: str) -> None:
-    changes = {}
+def _happened(events: ScatterEvents, opened: Opened[MapView]) -> None:
+    changes, store = {}, opened.store
     if events.clicked is not None:
         changes["image"] = events.clicked
     if events.camera is not None:
@@ -89,6 +92,11 @@ def _happened(events: ScatterEvents, store: str) -> None:
         changes["highlight"] = events.highlight
     if events.pictures is not None:
         changes["pictures"] = events.pictures
+    if events.outlined is not None:
+        changes["clusters"] = events.outlined
+    if events.cluster is not None:
+        members = named_clusters(opened.run, opened.view.map).members(events.cluster)
+        changes |= {"selection": selections.keep(store, members), "selection_page": 1}
     binding.change(MapView, **changes)
 
 

@@ -17,6 +17,7 @@ from dashboard.server.routes.find import find_routes
 from dashboard.server.routes.links import link_routes
 from dashboard.server.routes.of_runs import make_routes
 from dashboard.server.routes.of_two_runs import comparison_routes
+from dashboard.server.routes.previews import preview_routes
 from dashboard.server.upload_limit import UploadLimitMiddleware
 from dashboard.settings import Settings
 from dashboard.sharing.short_links import short_links
@@ -33,6 +34,7 @@ app = st.App(
             *comparison_routes(open_run),
             *link_routes(short_links),
             *find_routes(open_run),
+            *preview_routes(open_run),
         ],
     ),
     middleware=[
@@ -49,6 +51,7 @@ app = st.App(
             store_of=shown_store,
             open_pages=open_pages,
             name_of=name_of_address,
+            origin=Policy.of(settings.host, settings.public_url, settings.uploads).origin,
         ),
     ],
 )

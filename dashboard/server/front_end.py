@@ -4,6 +4,7 @@ Streamlit serves its scripts as they are, 8.8 MB for a first visit of a page, an
 address; its front end then looks for the server below the page's own path first, which is refused.
 """
 
+import dataclasses
 import gzip
 import json
 import mimetypes
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pyarrow as pa
 import streamlit
@@ -74,6 +76,7 @@ class FrontEndMiddleware:
     base_path: how the path of all addresses begins, "" at the top
     store_of: the store that is shown where an address names this one, "" for none
     name_of: what people call what a view shows, "" for nothing
+    origin: of the public address, such as "https://maps.example"; "" for the one that a request names
     open_pages: those that browsers have open; a page is given where one more may be
     """
 
@@ -84,9 +87,10 @@ class FrontEndMiddleware:
         store_of: Callable[[str], str],
         open_pages: OpenPages,
         name_of: Callable[[ViewState], str] = lambda view: "",
+        origin: str = "",
     ):
         self._app, self._base, self._open_pages = app, base_path, open_pages
-        self._store_of, self._name_of = store_of, name_of
+        self._store_of, self._name_of, self._origin = store_of, name_of, origin
         self._pages = {f"{base_path}/{path_of(page)}": page for page in PAGES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,8 +100,10 @@ class FrontEndMiddleware:
             answer: ASGIApp = PlainTextResponse(full, status_code=503, headers={"Retry-After": "60"})
         elif path in self._pages:
             page, query = self._pages[path], dict(QueryParams(scope["query_string"]))
-            said = await run_in_threadpool(self._title, page, query)
-            answer = page_of(page, said, self._base)
+            said, view = await run_in_threadpool(self._said, page, query)
+            shown = dataclasses.replace(view, proof="").to_query()
+            picture = f"{self._origin or _origin(scope)}{self._base}/preview/{page}?{urlencode(shown)}"
+            answer = page_of(page, said, self._base, picture)
         elif (file := self._file(path)) in files() and (encoding := _encoding(scope)):
             content = await COMPRESSING.run(lambda: _compressed(file, encoding))
             kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
@@ -106,10 +112,11 @@ class FrontEndMiddleware:
             answer = self._app
         await answer(scope, receive, send)
 
-    def _title(self, page: str, query: Mapping[str, str]) -> str:
+    def _said(self, page: str, query: Mapping[str, str]) -> tuple[str, ViewState]:
+        """Return a page's title, and the view that an address asks for."""
         store = self._store_of(query.get("store", ""))
         view, _ = PAGES[page].view.from_query({**query, "store": store})
-        return title(page, store, self._name_of(view))
+        return title(page, store, self._name_of(view)), view
 
     def _file(self, path: str) -> str:
         """Return the file that a path asks for; "" for none."""
@@ -117,18 +124,31 @@ class FrontEndMiddleware:
         return path[len(start) :] if path.startswith(start) else ""
 
 
-def page_of(page: str, called: str, base_path: str) -> Response:
-    """Return the page's HTML, whose title (`called`) and description a preview of a link reads."""
+def page_of(page: str, called: str, base_path: str, picture: str) -> Response:
+    """Return the page's HTML, whose title (`called`), description and picture a preview of a link reads.
+
+    picture: the whole address of the view's picture.
+    """
     said, about = escape(called), escape(PAGES[page].help)
     head = [
         f"<title>{said}</title>",
         f'<meta property="og:title" content="{said}" />',
         f'<meta name="description" property="og:description" content="{about}" />',
+        '<meta property="og:type" content="website" />',
+        '<meta property="og:site_name" content="Featurescope" />',
+        f'<meta property="og:image" content="{escape(picture)}" />',
+        f'<meta property="og:image:alt" content="{said}" />',
+        '<meta name="twitter:card" content="summary_large_image" />',
         *(f'<link rel="modulepreload" crossorigin href="./{address}">' for address in _modules(page)),
     ]
     html = PAGE.replace("<title>Streamlit</title>", "\n    ".join(head), 1)
     html = html.replace("<html ", f'<html data-server="{escape(base_path)}/" ', 1)
     return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
+
+
+def _origin(scope: Scope) -> str:
+    """Return the scheme and host that a request names, such as "http://127.0.0.1:8501"."""
+    return f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}"
 
 
 def _with_own_start(html: str) -> str:

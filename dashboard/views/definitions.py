@@ -52,6 +52,7 @@ class MapView(ViewState):
     camera: str = view_field("", above=CAMERA)
     highlight: str = view_field("")
     pictures: str = view_field("near", choices=PICTURES)
+    clusters: bool = view_field(False)
     bounds: str = view_field("", above=BOUNDS)
     search: str = view_field("")
     hits_page: int = view_field(1, low=1)

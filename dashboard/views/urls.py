@@ -15,6 +15,7 @@ class MapAddresses:
     thumbnails, captions: an image_id is appended to these.
     sprites: the levels of the thumbnails on the map, and below it the sheets of its tiles.
     hits: buffer of what a search found; "" without a search.
+    clusters: JSON of the map's clusters; "" where there are none to show.
     """
 
     points: str
@@ -23,6 +24,7 @@ class MapAddresses:
     captions: str
     sprites: str
     hits: str = ""
+    clusters: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def scatter_map(store: str, fingerprint: str, method: str, color: str, search: s
         captions=captions(store, fingerprint),
         sprites=_address("sprites", store, fingerprint, method),
         hits=hits(store, fingerprint, search) if search else "",
+        clusters=_address("clusters", store, fingerprint, method),
     )
 
 

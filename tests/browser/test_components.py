@@ -303,6 +303,30 @@ def test_scatter_returns_the_images_in_a_lasso_drawn_across_thumbnails(visit):
     assert "clicked" not in json.loads(page.get_by_test_id("stText").inner_text())
 
 
+def test_scatter_outlines_clusters_and_names_as_many_as_have_room(visit):
+    page = visit("scatter", DRAWN)
+    ring = [-0.5, -0.5, 0.5, -0.5, 0.5, 0.5, -0.5, 0.5]
+    made = [
+        {"name": name, "share": 0.876, "images": 1234, "x": x, "y": y, "rings": [ring]}
+        for name, x, y in (("ant", 0.2, 0.2), ("bee", 0.22, 0.21), (None, -0.3, -0.6))
+    ]
+    page.route("**/clusters/**", lambda route: route.fulfill(json={"clusters": made}))
+    page.get_by_role("button", name="Clusters").click()
+    assert came_back(page, "outlined") is True
+    names = page.locator(".names button:visible")
+    names.first.wait_for()
+    assert [text.replace("\n", "") for text in names.all_inner_texts()] == ["ant88%", "1,234 images"]
+    box, (x, y, half) = names.first.bounding_box(), middle(page)
+    assert box["x"] + box["width"] / 2 == pytest.approx(x + 0.2 * half, abs=2)
+    assert box["y"] + box["height"] / 2 == pytest.approx(y - 0.2 * half, abs=2)
+    names.last.click()
+    assert came_back(page, "cluster") == 2
+    assert "clicked" not in json.loads(page.get_by_test_id("stText").inner_text())
+    page.get_by_role("button", name="Clusters").click()
+    assert came_back(page, "outlined", after=True) is False
+    assert names.count() == 0
+
+
 def saturation(page, image):
     """Of the map's pixel at an image, 0 for greys."""
     x, y = place(page, image)

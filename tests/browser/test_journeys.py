@@ -205,3 +205,60 @@ def pictures_of_grid(page):
     images = page.locator(".grid").first.locator("img")
     images.first.wait_for()
     return images.evaluate_all("images => images.map(image => image.src)")
+
+
+def shown_channels(page):
+    """The channels that respond most unusually to the picture, as they are listed."""
+    page.locator("[aria-label^='Channels that respond most unusually'] button img").first.wait_for()
+    tiles = page.locator("[aria-label^='Channels that respond most unusually'] button img")
+    return tiles.evaluate_all("images => images.map(image => image.alt)")
+
+
+def draw_box(page, start, end):
+    """Drag over the picture, from and to places in fractions of it; the address has the box then."""
+    before = asked(page, "box")
+    image = page.locator(".stage img").bounding_box()
+    (x, y), (to_x, to_y) = (
+        (image["x"] + across * image["width"], image["y"] + down * image["height"])
+        for across, down in (start, end)
+    )
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(to_x, to_y, steps=8)
+    page.mouse.up()
+    page.wait_for_function("before => new URLSearchParams(location.search).get('box') !== before", arg=before)
+    ready(page)
+    return [float(edge) for edge in asked(page, "box").split(",")]
+
+
+def test_a_box_on_a_picture_to_its_channels_a_channels_card_and_another_image(visit, stores):
+    page = visit("/channels")
+    page.get_by_text("By a picture").click()
+    address_has(page, "picture=1")
+    page.locator(".stage img").wait_for()
+    whole = shown_channels(page)
+    box = draw_box(page, (0.1, 0.1), (0.45, 0.5))
+    assert box == pytest.approx([0.1, 0.1, 0.45, 0.5], abs=0.03)
+    page.get_by_text("What responds most unusually in the box").wait_for()
+    first = shown_channels(page)
+    assert first != whole
+    draw_box(page, (0.55, 0.5), (0.95, 0.95))
+    page.get_by_label("Channels that respond most unusually in the box").wait_for()
+    other = shown_channels(page)
+    assert other != first
+    again = visit(page.url[page.url.index("/channels") :])
+    again.locator(".stage .box:not([hidden])").wait_for()
+    assert shown_channels(again) == other
+    name = other[0].split(",")[0].removeprefix("channel ")
+    channel, _, layer = name.partition(" of ")
+    again.locator("[aria-label^='Channels that respond'] button").first.click()
+    address_has(again, "show=channel")
+    assert (asked(again, "channel"), asked(again, "layer")) == (channel, layer)
+    again.go_back()
+    address_has(again, "show=atlas")
+    link = again.locator("[aria-label='Other images that have these channels'] a").first
+    link.wait_for()
+    image = link.evaluate("link => new URL(link.href).searchParams.get('image')")
+    link.click()
+    address_has(again, "/image?")
+    assert asked(again, "image") == image

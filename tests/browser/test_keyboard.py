@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from featurestore.reader import Store
-from tests.support.servers.dashboard import address_has, ready
+from tests.support.servers.dashboard import address_has, ready, serving
 
 
 def test_j_and_k_walk_through_the_list_that_one_came_from(visit):
@@ -65,6 +65,25 @@ def test_a_layer_of_the_atlas_opens_by_its_name_and_all_by_a_switch(visit):
     expect(lines).not_to_have_count(opened)
     lines.last.scroll_into_view_if_needed()
     expect(lines.last.locator(".picture.loaded").last).to_be_visible()
+
+
+def test_suspects_are_judged_by_1_2_and_3(visit, stores, tmp_path):
+    run = Store(stores / "digits").open()
+    losses = run.table("images", ["loss"])["loss"].to_pylist()
+    order = sorted(range(len(losses)), key=lambda each: -losses[each])
+    path = [run.image(each)["path"] for each in order[:3]]
+    with serving(str(stores), options=["--findings", str(tmp_path)]) as served:
+        page = visit(f"{served.address}/triage?store=digits&least=0&kind=improbable")
+        for key, now, after in (("1", 0, 1), ("3", 1, 2)):
+            expect(page.get_by_alt_text(f"photograph {path[now]}")).to_be_visible()
+            page.keyboard.press(key)
+            expect(page.get_by_alt_text(f"photograph {path[after]}")).to_be_visible()
+        page.get_by_role("radio", name="Judged").click()
+        expect(page.get_by_text("2 suspects", exact=True)).to_be_visible()
+        expect(page.get_by_text("Verdicts (CSV)")).to_be_visible()
+    (file,) = (tmp_path / "verdicts").iterdir()
+    said = [line.split(",")[2] for line in file.read_text().splitlines()[1:]]
+    assert said == ["label error", "fine"]
 
 
 def test_the_keys_of_channels_are_listed_and_work(visit):

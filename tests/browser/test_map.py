@@ -3,6 +3,7 @@
 import pyarrow.compute as pc
 import pytest
 
+from compute.reports.maps.clusters import named_clusters
 from dashboard.data.image_search import search
 from featurestore.reader import Store
 from tests.support.servers.dashboard import DRAWN, address_has, draw_lasso
@@ -61,6 +62,23 @@ def test_a_lasso_leads_to_its_images_and_to_their_tools(visit):
     again.get_by_role("link", name="Neighbours").last.click()
     address_has(again, "/neighbors")
     assert f"image={image}" in again.url
+
+
+def test_a_click_on_a_clusters_name_selects_its_images(visit, stores):
+    page = visit("/map?map=tsne")
+    page.wait_for_selector(DRAWN)
+    page.get_by_role("button", name="Clusters").click()
+    address_has(page, "clusters=1")
+    found = named_clusters(Store(stores / "digits").open(), "tsne")
+    names = page.locator(".names button:visible")
+    names.first.wait_for()
+    largest = found.table.to_pylist()[0]
+    assert names.first.inner_text().replace("\n", "") == f"{largest['name']}{largest['share']:.0%}"
+    names.first.click()
+    page.get_by_text(f"{largest['images']} images selected").wait_for()
+    again = visit(page.url)
+    again.get_by_text(f"{largest['images']} images selected").wait_for()
+    again.locator(".names button:visible").first.wait_for()
 
 
 def test_a_cell_of_the_confusion_matrix_shows_its_images(visit, images):

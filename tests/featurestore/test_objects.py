@@ -19,6 +19,8 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from compute.__main__ import main
+from compute.methods.synthesis.ascent import Ascent
+from compute.pipeline.stages import showcase
 from dashboard.__main__ import main as serve
 from dashboard.data import runs, selections
 from dashboard.server.routes.of_runs import make_routes
@@ -150,6 +152,27 @@ def test_the_pipeline_writes_the_same_bytes_and_mends_them(storage, tmp_path, ca
     ] == ["images-00000.parquet"]
     assert verify(place) == [] and Store(place).open().manifest == run.manifest
     assert main([*made, str(place)]) == 0 and "nothing to compute" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("first", ["activations", "activations,showcase"])
+def test_a_run_there_gains_pictures_of_channels(storage, tmp_path, monkeypatch, first):
+    """Also one that is made with them at once: it is committed without them, and then with them."""
+    monkeypatch.setattr(showcase, "METHOD", Ascent(iterations=1))
+    place, folder = storage.place(f"shown/{first.count(',')}"), tmp_path / "digits"
+    options = "--model digits --images digits --limit 12 --device cpu --threads 1"
+    made = ["store", *options.split(), "--store"]
+    layers = ["--stages", "activations,showcase", "--showcase-layers", "conv1"]
+    assert main([*made, str(folder), *layers]) == 0
+    named = layers if first != "activations" else ["--stages", first]
+    for given in (named, layers):
+        assert main([*made, str(place), *given]) == 0
+    run = Store(place).open()
+    assert run.manifest.files == Store(folder).open().manifest.files and verify(place) == []
+    assert run.table("showcase").equals(Store(folder).open().table("showcase"))
+    assert files(beside(place) / "writing") == {}
+    change(place / RUNS / run.fingerprint / "showcase-00001.parquet", b"nothing")
+    assert main([*made, str(place), "--stages", "activations"]) == 0
+    assert verify(place) == [] and Store(place).open().manifest == run.manifest
 
 
 @pytest.mark.parametrize("number", [1, 9, "manifest", "CURRENT"])

@@ -9,6 +9,7 @@ from dashboard.sharing.downloads.download import Download
 STORE_COMMANDS = {
     "atlas",
     "classes",
+    "clusters",
     "compare",
     "map",
     "grid",

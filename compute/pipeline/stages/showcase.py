@@ -1,6 +1,6 @@
 """What channels look for: the picture that gradient ascent finds for each, at the method's own defaults.
 
-Each is the file that `python -m compute ascend --store S --layer L --channel C --out FILE.png` writes.
+Each is the file that `python -m compute ascend` writes for the store, the layer and the channel.
 """
 
 import json

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,14 @@ from compute.reports.drawing.coloring import COLOR_COLUMNS, FURTHER, Coloring, c
 from compute.reports.drawing.further_columns import with_column
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, number, of_run
-from compute.reports.maps.thumbnails import FILLED, placed, shown_whole, squares, stored, with_room
+from compute.reports.maps.places import FILLED, placed
+from compute.reports.maps.thumbnails import shown_whole, squares, stored, with_room
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SIDE = 2000
 """Height in pixels; a legend of many classes widens the picture."""
@@ -111,6 +116,18 @@ def quality_of(run: Run, method: str) -> dict[str, Any]:
 
 
 def _draw(table: pa.Table, colors: Coloring, run: Run, thumbnails_of: str | None) -> np.ndarray:
+    figure, axes = plotted(table, colors)
+    picture = rendered(figure)
+    if thumbnails_of is not None:
+        _put_thumbnails(picture, axes.transData.transform, colors, run, thumbnails_of)
+    return picture
+
+
+def plotted(table: pa.Table, colors: Coloring) -> tuple["Figure", "Axes"]:
+    """Return a figure of a map's points, with their legend, and the axes that the points are in.
+
+    table: image_id, x and y
+    """
     figure = canvas(SIDE + LEGEND, SIDE)
     axes = figure.add_subplot()
     x, y, ids = (table[name].to_numpy() for name in ("x", "y", "image_id"))
@@ -122,10 +139,7 @@ def _draw(table: pa.Table, colors: Coloring, run: Run, thumbnails_of: str | None
     legend(figure, axes, drawn, colors, LEGEND_STYLE)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_axis_off()
-    picture = rendered(figure)
-    if thumbnails_of is not None:
-        _put_thumbnails(picture, axes.transData.transform, colors, run, thumbnails_of)
-    return picture
+    return figure, axes
 
 
 def _put_thumbnails(

@@ -9,27 +9,10 @@ from PIL import Image
 from compute.analysis.thinning import Thinned
 from compute.images.encoding import MAX_THUMBNAIL_PIXELS, opened
 from compute.images.pictures import resized, to_8_bit
+from compute.reports.maps.places import in_unit_square, placed
 from featurestore.reader import Run
 
-FILLED = 0.95
-"""Share of its plot's side that a map's longer side fills, as in components/frontend/shared/point_data.js."""
-
 _one_at_a_time = Lock()
-
-
-def placed(run: Run, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a map's points (n, 2) float32 and their image_ids (n,); images without a place are left out."""
-    table = run.embedding(method)
-    points = np.stack([table[name].to_numpy() for name in ("x", "y")], axis=1)
-    there = np.isfinite(points).all(1)
-    return points[there], table["image_id"].to_numpy()[there]
-
-
-def in_unit_square(points: np.ndarray) -> np.ndarray:
-    """Return points (n, 2) as a page draws them: in a square plot whose sides are 1, y upwards."""
-    points = points.astype(np.float64)
-    low, high = points.min(0, initial=np.inf), points.max(0, initial=-np.inf)
-    return 0.5 + FILLED * (points - (low + high) / 2) / (float((high - low).max()) or 1)
 
 
 def with_room(run: Run, method: str) -> tuple[Thinned, np.ndarray]:

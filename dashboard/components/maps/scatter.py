@@ -9,7 +9,7 @@ import streamlit as st
 
 from compute.reports.drawing import palettes
 from compute.reports.drawing.coloring import Coloring
-from compute.reports.maps.thumbnails import FILLED
+from compute.reports.maps.places import FILLED
 from dashboard.components.loader import declare
 from dashboard.views.definitions import PICTURES
 from dashboard.views.query_text import read_numbers, write_numbers
@@ -68,6 +68,8 @@ class ScatterEvents:
     lasso: the image_ids within the lasso; none where it was cleared.
     highlight: a category's name; "" when it was switched off.
     pictures: one of PICTURES.
+    outlined: whether clusters are outlined and named.
+    cluster: the number of one whose name was clicked.
     """
 
     clicked: int | None = None
@@ -75,6 +77,8 @@ class ScatterEvents:
     camera: Camera | None = None
     highlight: str | None = None
     pictures: str | None = None
+    outlined: bool | None = None
+    cluster: int | None = None
 
 
 def scatter(
@@ -88,6 +92,7 @@ def scatter(
     lasso: Sequence[int] = (),
     highlight: str | None = None,
     pictures: str = PICTURES[0],
+    outlined: bool = False,
     height: int = 560,
     label: str = "Map of images",
     on_event: Callable[[ScatterEvents], None] | None = None,
@@ -97,11 +102,12 @@ def scatter(
     coloring: one value for each image, and what it means.
     palette: a color (hex) for each category, or the steps of the color scale.
     camera: the part that is shown; None for all of it. The caller keeps it and hands it in at each run, and
-        so it does with the four that follow.
+        so it does with the five that follow.
     selected: an image_id.
     lasso: image_ids.
     highlight: a category.
     pictures: one of PICTURES.
+    outlined: whether clusters are outlined and named.
     height: in CSS pixels.
     label: names the map for screen readers.
     on_event: gets the events before the script runs, as Streamlit's own callbacks do.
@@ -122,6 +128,7 @@ def scatter(
             "lasso": list(lasso),
             "highlight": highlight,
             "pictures": pictures,
+            "outlined": outlined,
             "height": height,
             "label": label,
         },
@@ -131,6 +138,8 @@ def scatter(
         on_camera_change=changed,
         on_highlight_change=changed,
         on_pictures_change=changed,
+        on_outlined_change=changed,
+        on_cluster_change=changed,
     )
     return _events(result)
 
@@ -155,4 +164,6 @@ def _events(result: Any) -> ScatterEvents:
         camera=None if camera is None else Camera(*camera),
         highlight=result.get("highlight"),
         pictures=result.get("pictures"),
+        outlined=result.get("outlined"),
+        cluster=result.get("cluster"),
     )

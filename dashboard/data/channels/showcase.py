@@ -10,9 +10,11 @@ import streamlit as st
 from PIL import Image
 
 from compute.images.encoding import encoded
+from compute.reports.channels.atlas import ASCENT
 from compute.reports.channels.showcase import TABLE, Kept, kept_channels
 from compute.reports.channels.showcase import kept as kept_of
 from dashboard.data import runs
+from dashboard.views.definitions import ChannelsView
 from featurestore.reader import Run
 
 
@@ -29,7 +31,12 @@ def channels(run: Run, layer: str) -> frozenset[int]:
     return kept_channels(run, layer)
 
 
-@st.cache_resource(max_entries=256, hash_funcs=BY_FILES, show_spinner=False)
+def on_tiles(run: Run, view: ChannelsView, layer: str) -> int:
+    """Return how many of a layer's tiles are, in a view, the run's pictures of what the channel looks for."""
+    return len(channels(run, layer)) if view.tile == ASCENT else 0
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_FILES, show_spinner=False)
 def kept(run: Run, layer: str, channel: int) -> Kept | None:
     """Return a channel's picture and what is known of it; None where there is none."""
     return kept_of(run, layer, channel)

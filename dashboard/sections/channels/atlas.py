@@ -99,7 +99,7 @@ def _filters(opened: Opened[ChannelsView]) -> None:
             width=220,
         )
         for name, label in (("least", "Selectivity from"), ("most", "to")):
-            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=120)
+            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=130)
         st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=140)
         st.text_input("Name has", key=key("named"), placeholder="wheels", width=140, help=NAMED)
         if opened.view.picture:
@@ -172,13 +172,10 @@ def _layer(
         names={channel: names[channel] for channel in shown if channel in names},
         dead=rows.filter(rows["dead"])["channel"].to_pylist(),
         link=address_up_to(replace(view, show=CHANNEL, layer=name, rank=0), "channel"),
-        tiles=urls.channel_tiles(opened.store, opened.run.fingerprint, name, _pictures(opened, name)),
+        tiles=urls.channel_tiles(
+            opened.store, opened.run.fingerprint, name, showcase.on_tiles(opened.run, view, name)
+        ),
     )
-
-
-def _pictures(opened: Opened[ChannelsView], layer: str) -> int:
-    """Return how many of a layer's tiles are the store's pictures of what the channel looks for."""
-    return len(showcase.channels(opened.run, layer)) if opened.view.tile == ASCENT else 0
 
 
 def _values(view: ChannelsView, rows: pa.Table, shares: np.ndarray | None) -> list[str]:

@@ -27,9 +27,11 @@ from compute.reports.channels.strongest_channels import shared_with
 from compute.reports.drawing.run_images import preprocessing_of
 from dashboard.components import GridItem, image_box, image_grid
 from dashboard.data import photographs, runs
+from dashboard.data.channels import showcase
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.data.uploads import uploads
+from dashboard.findings.names import Names, names_of
 from dashboard.jobs.one_step import strongest_units
 from dashboard.jobs.queue import State, jobs
 from dashboard.text import number, plain, sentence
@@ -71,8 +73,8 @@ def draw(opened: Opened[ChannelsView]) -> None:
 def shares(opened: Opened[ChannelsView]) -> Mapping[str, np.ndarray] | None:
     """Return by layer the share of the store's images that respond at least as strongly, of every channel.
 
-    NaN for a channel that doesn't respond; without the layers of which a box says nothing. None where no
-    picture is asked about, or nothing is known of it yet.
+    NaN for a channel that doesn't respond, and in a layer of which a box says nothing. None where no picture
+    is asked about, or nothing is known of it yet.
     """
     if not opened.view.picture or runs.refusal(opened.run) is not None:
         return None
@@ -81,10 +83,12 @@ def shares(opened: Opened[ChannelsView]) -> Mapping[str, np.ndarray] | None:
         job = jobs().find(strongest_units(opened.run, chosen, opened.view, box).key)
         if job is None or job.state is not State.DONE:
             return None
-        return _found(opened.run, chosen, opened.view.box, job.step.value).shares
+        known = _found(opened.run, chosen, opened.view.box, job.step.value).shares
     except ValueError:
         # The section itself says what is wrong with the picture.
         return None
+    channels = runs.choices(opened.run).layers
+    return {layer: known.get(layer, np.full(count, np.nan)) for layer, count in channels.items()}
 
 
 def _picture(opened: Opened[ChannelsView], chosen: ChosenImage) -> None:
@@ -164,10 +168,11 @@ def _channels(opened: Opened[ChannelsView], unusual: Unusual) -> None:
         return
     st.caption(
         f"The {len(found)} channels of all layers whose strongest response {where} fewest of the store's "
-        "images equal, anywhere in them. Each tile is the channel's strongest patch in the store."
+        "images equal, anywhere in them. The tiles are those of the atlas below."
     )
+    names = names_of(opened.run)
     image_grid(
-        [_channel_item(opened, each) for each in found],
+        [_channel_item(opened, each, names) for each in found],
         key="channels/unusual",
         label=f"Channels that respond most unusually {where}",
         size=SIDE,
@@ -178,16 +183,18 @@ def _channels(opened: Opened[ChannelsView], unusual: Unusual) -> None:
         st.caption(plain(sentence(said)))
 
 
-def _channel_item(opened: Opened[ChannelsView], response: Response) -> GridItem:
-    tiles = urls.channel_tiles(opened.store, opened.run.fingerprint, response.layer)
-    place = place_with_ties(response)
-    value = f"{number(response.value)} of {number(response.maximum)}"
+def _channel_item(opened: Opened[ChannelsView], response: Response, names: Names) -> GridItem:
+    layer, channel, place = response.layer, response.channel, place_with_ties(response)
+    pictures = showcase.on_tiles(opened.run, opened.view, layer)
+    tiles = urls.channel_tiles(opened.store, opened.run.fingerprint, layer, pictures)
+    name = names.channel(layer, channel)
+    called = f"channel {channel} of {layer}{f', {name}' if name else ''}"
     return GridItem(
         response.name,
-        tiles.replace("{channels}", str(response.channel)),
-        alt=f"channel {response.channel} of {response.layer}, {place}, {value}",
-        caption=f"{response.channel}: {place}",
-        note=_end(response.layer),
+        tiles.replace("{channels}", str(channel)),
+        alt=f"{called}, {place}, {number(response.value)} of {number(response.maximum)}",
+        caption=f"{channel}: {place}",
+        note=name or _end(layer),
     )
 
 

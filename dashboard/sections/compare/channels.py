@@ -110,7 +110,6 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
         with column:
             where = ChannelsView(store, run.fingerprint, layer=layer, channel=number)
             link(where, plain(title))
-            _looked_for(run, layer, number)
             image_grid(
                 _patches(run, layer, number),
                 key=f"compare/{side} channel",
@@ -118,12 +117,14 @@ def _side_by_side(pair: Pair, layer: str, channel: int, channels: Channels) -> N
                 size=PATCH,
                 link=address_up_to(where, "rank"),
             )
+            _looked_for(run, layer, number)
 
 
 def _looked_for(run: Run, layer: str, channel: int) -> None:
     """Draw the picture that gradient ascent found for a channel, where the store keeps one."""
     picture = showcase.tile(run, layer, channel, 2 * LOOKED_FOR)
     if picture is not None:
+        st.caption("What it looks for (gradient ascent)")
         st.image(
             picture,
             width=LOOKED_FOR,

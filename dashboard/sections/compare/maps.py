@@ -88,7 +88,7 @@ def _addresses(pair: Pair, method: str, side: str) -> MapAddresses:
     two = view.store, view.run, view.other_store, view.other_run
     of_first = urls.scatter_map(view.store, view.run, method, "label")
     points, sprites = (urls.of_two_runs(two, what, method, side) for what in ("points", "sprites"))
-    addresses = replace(of_first, points=points, sprites=sprites)
+    addresses = replace(of_first, points=points, sprites=sprites, clusters="")
     if view.color != "label":
         addresses = replace(addresses, colors=urls.of_two_runs(two, "colors", method, view.color))
     return addresses if side == "here" else replace(addresses, captions=urls.of_two_runs(two, "caption", ""))

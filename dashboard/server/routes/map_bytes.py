@@ -8,8 +8,10 @@ import numpy as np
 from PIL import Image
 
 from compute.images.encoding import encoded
+from compute.reports.maps.clusters import named_clusters
 from compute.reports.maps.grid import Pyramid, grid, seams
-from compute.reports.maps.thumbnails import placed
+from compute.reports.maps.places import placed
+from dashboard.text import one_line
 from featurestore.reader import Run
 
 TILE = 512
@@ -23,6 +25,30 @@ def positions(run: Run, method: str) -> bytes:
     """
     points, image_ids = placed(run, method)
     return points.T.astype("<f4").tobytes() + image_ids.astype("<u4").tobytes()
+
+
+def clusters(run: Run, method: str) -> list[dict[str, object]]:
+    """Return the clusters of a map for JSON, as the plot has it, from -1 to 1.
+
+    name, share, images: what stands on it; name is None where its images have neither labels nor predictions
+    x, y: where
+    rings: its outline, [x, y, x, y, …] each
+    """
+    found = named_clusters(run, method)
+    of_plot = [2 * tops - 1 for tops in found.clusters.tops]
+    return [
+        {
+            "name": None if row["name"] is None else one_line(row["name"]),
+            "share": row["share"],
+            "images": row["images"],
+            "x": x,
+            "y": y,
+            "rings": [(2 * ring - 1).round(5).ravel().tolist() for ring in rings],
+        }
+        for row, (x, y), rings in zip(
+            found.table.to_pylist(), map(np.ndarray.tolist, of_plot), found.clusters.outlines, strict=True
+        )
+    ]
 
 
 def tile(run: Run, method: str, kind: str, layer: str, z: int, x: int, y: int) -> bytes:

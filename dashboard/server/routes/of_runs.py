@@ -42,6 +42,7 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/hits/{run}/{{text:path}}": (_hits, COSTLY),
         f"/sprites/{run}/{{method}}": (_sprite_levels, COSTLY),
         f"/sprites/{run}/{{method}}/{{z}}/{{x}}_{{y}}": (_sprites, COSTLY),
+        f"/clusters/{run}/{{method}}": (_clusters, COSTLY),
         f"/channel-tiles/{run}/{{pictures}}/{{channels}}/{{layer:path}}": (_channel_tiles, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/cells": (_cells, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": (_picture, DRAWING),
@@ -95,6 +96,10 @@ def _sprite_levels(run: Run, method: str) -> Payload:
 
 def _sprites(run: Run, method: str, z: str, x: str, y: str) -> Payload:
     return thumbnail_sheets.sheet(run, *with_room(run, method), int(z), int(x), int(y))
+
+
+def _clusters(run: Run, method: str) -> Payload:
+    return as_json({"clusters": map_bytes.clusters(run, method)})
 
 
 def _channel_tiles(run: Run, pictures: str, channels: str, layer: str) -> Payload:

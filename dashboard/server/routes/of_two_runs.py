@@ -10,7 +10,7 @@ import numpy as np
 from starlette.routing import Route
 
 from compute.analysis.thinning import Thinned
-from compute.reports.maps.thumbnails import in_unit_square
+from compute.reports.maps.places import in_unit_square
 from dashboard.data import comparison
 from dashboard.data import runs as data
 from dashboard.server.routes import thumbnail_sheets

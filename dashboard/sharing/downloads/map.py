@@ -1,6 +1,7 @@
 """Map: the points, or the grid."""
 
 from compute.reports.base import ReportInputs
+from compute.reports.maps.clusters import ClustersSpec
 from compute.reports.maps.grid import GridSpec
 from compute.reports.maps.map import MapSpec
 from compute.reports.tables import images_report
@@ -17,7 +18,8 @@ def downloads(view: MapView, run: Run, store: Place, result: Result | None) -> t
     if not view.map:
         return ()
     plane = _points(view, run, store) if view.show == "points" else _grid(view, run, store)
-    return (plane, _selection(view, run)) if view.selection else (plane,)
+    more = (_clusters(view, run, store),) if view.show == "points" and view.clusters else ()
+    return (plane, *more, _selection(view, run)) if view.selection else (plane, *more)
 
 
 def _selection(view: MapView, run: Run) -> Download:
@@ -30,6 +32,13 @@ def _selection(view: MapView, run: Run) -> Download:
 def _points(view: MapView, run: Run, store: Place) -> Download:
     spec = MapSpec(view.map, view.color, thumbnails=view.pictures == "always")
     return report_download(spec, store, ReportInputs(run), f"map-{view.map}-{view.color}", "The map")
+
+
+def _clusters(view: MapView, run: Run, store: Place) -> Download:
+    spec = ClustersSpec(view.map, view.color)
+    return report_download(
+        spec, store, ReportInputs(run), f"clusters-{view.map}-{view.color}", "The clusters"
+    )
 
 
 def _grid(view: MapView, run: Run, store: Place) -> Download:

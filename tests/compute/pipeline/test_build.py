@@ -294,7 +294,11 @@ class TestJob:
 
     def test_stages_bring_what_they_need(self):
         assert jobs.complete_stages(("grid",)) == ("activations", "embeddings", "grid")
-        assert jobs.complete_stages(None) == tuple(choices.NEEDS)
+        others = tuple(stage for stage in choices.NEEDS if stage != "showcase")
+        assert jobs.complete_stages(None) == others
+        assert jobs.complete_stages(("showcase",)) == (*others, "showcase")
+        assert jobs.complete_stages(("showcase", "neighbors")) == ("activations", "neighbors", "showcase")
+        assert jobs.complete_stages(()) == ("activations",)
         with pytest.raises(ValueError, match="unknown stage 'maps'; choose from activations, neighbors"):
             jobs.complete_stages(("maps",))
 

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 EXAMPLES = {
     "filters": {"scaling": "all", "pixel_space": False, "side": 20},
     "map": {"method": "pca", "color": "loss"},
+    "clusters": {"method": "umap", "color": "loss", "spread": 0.02},
     "grid": {"method": "pca", "kind": "nearest", "seams": True},
     "neighbors": {"count": 3, "side": 30},
     "atlas": {

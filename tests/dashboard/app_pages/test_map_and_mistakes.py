@@ -144,3 +144,34 @@ def test_images_without_labels_have_no_mistakes(store, serve, monkeypatch):
     serve(store)
     app = fine(show("mistakes", {"store": "digits"}))
     assert "no labels" in said(app.info) and "images/cat" in said(app.info)
+
+
+def test_triage_lists_suspects_judges_and_goes_on(store, serve, tmp_path):
+    serve(store, findings=str(tmp_path))
+    app = fine(show("triage", {"store": "digits", "least": 0.0, "kind": "improbable"}))
+    first = query_of(app)["image"]
+    app = fine(button(app, "Label error").click().run())
+    assert query_of(app)["image"] != first and len(list((tmp_path / "verdicts").iterdir())) == 1
+    app = fine(app.segmented_control(key="triage.state").set_value("judged").run())
+    assert query_of(app)["image"] == first and "1 suspect" in words(app)
+    assert "100% (21% to 100%)" in [value for each in app.table for value in each.value["Precision"]]
+    app = fine(button(app, "Take back").click().run())
+    assert "No image is that suspicious." in words(app)
+
+
+def test_triage_says_what_can_not_be_computed_and_lets_no_visitor_judge(store, serve, tmp_path):
+    serve(store, findings=str(tmp_path), read_only=True)
+    app = fine(show("triage", {"store": "digits", "least": 0.0}))
+    assert "judge nothing" in words(app) and "Label error" not in [each.label for each in app.button]
+    app = fine(show("triage", {"store": "digits", "kind": "disputed"}))
+    assert "no second run is chosen" in words(app)
+
+
+def test_a_verdict_that_can_not_be_written_is_said_and_the_image_stays(store, serve, tmp_path):
+    blocked = tmp_path / "findings"
+    blocked.write_text("a file")
+    serve(store, findings=str(blocked))
+    app = fine(show("triage", {"store": "digits", "least": 0.0}))
+    first = query_of(app)["image"]
+    app = button(app, "Fine").click().run()
+    assert "so nothing was kept" in said(app.error) and query_of(app)["image"] == first

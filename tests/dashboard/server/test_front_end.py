@@ -1,6 +1,8 @@
 """Streamlit's front end as the server gives it: compressed files, a page titled after what it shows."""
 
 import re
+from html import unescape
+from urllib.parse import parse_qsl
 
 import pyarrow as pa
 import pytest
@@ -94,6 +96,19 @@ def test_every_page_is_titled_after_itself_and_its_store(client, base, page):
         html = client.get(f"{base}/{path_of(page)}{asked}").text
         assert f"<title>{PAGES[page].title} · {store} · Featurescope</title>" in html
         assert f'data-server="{base}/"' in html and SCRIPT in html and "Streamlit</title>" not in html
+
+
+@pytest.mark.parametrize("origin", ["", "https://maps.example"])
+def test_a_preview_of_a_link_finds_the_view_s_picture(base, origin):
+    options = {"base_path": base, "store_of": store_of, "open_pages": OpenPages(), "origin": origin}
+    client = TestClient(Starlette(middleware=[Middleware(FrontEndMiddleware, **options)]))
+    html = client.get(f"{base}/map?store=b%26b&color=loss&proof=abc&odd=%22%3E%3Cscript%3E").text
+    (address,) = re.findall(r'<meta property="og:image" content="([^"]+)" />', html)
+    where, _, query = unescape(address).partition("?")
+    assert where == f"{origin or 'http://testserver'}{base}/preview/map"
+    said = dict(parse_qsl(query))
+    assert (said["store"], said["color"]) == ("b&b", "loss") and not {"proof", "odd"} & set(said)
+    assert 'name="twitter:card" content="summary_large_image"' in html
 
 
 def test_a_store_that_is_not_served_is_not_named(client, base):

@@ -101,6 +101,7 @@ def test_caption_names_label_and_prediction(client):
         f"{TILES}/other/5/0_0.webp",
         "/tiles/small/small-run/pca/other/grid.png",
         "/sprites/small/small-run/tsne",
+        "/clusters/small/small-run/tsne",
         "/sprites/small/small-run/pca/13/0_0",
         "/sprites/small/small-run/pca/1/2_0",
         "/sprites/small/small-run/pca/1/0_-1",
@@ -212,6 +213,16 @@ def test_sheets_have_every_thumbnail_once_and_say_whose_it_is(client):
         row, col = divmod(place, 6)
         cell = sheet[row * 64 + 16 : row * 64 + 48, col * 64 : col * 64 + 64]
         np.testing.assert_allclose(np.median(cell, axis=(0, 1)), COLORS[image % 3], atol=8)
+
+
+def test_clusters_are_where_the_plot_has_them(client):
+    (cluster,) = client.get("/" + urls.scatter_map(*MAP, "label").clusters).json()["clusters"]
+    assert (cluster["name"], cluster["images"]) == (sorted(CLASSES)[0], COUNT)
+    assert cluster["share"] == pytest.approx(1 / 3)
+    (ring,) = cluster["rings"]
+    x, y = np.reshape(ring, (-1, 2)).T
+    assert -1.05 < min(x) < -0.9 < 0.9 < max(x) < 1.05
+    assert -1.05 < min(y) < -0.9 < 0.9 < max(y) < 1.05
 
 
 def test_sheets_are_kept_by_browsers(client):

@@ -18,6 +18,7 @@ from dashboard.server.routes.find import find_routes
 from dashboard.server.routes.links import link_routes
 from dashboard.server.routes.of_runs import make_routes
 from dashboard.server.routes.of_two_runs import comparison_routes
+from dashboard.server.routes.previews import preview_routes
 from dashboard.views import urls
 from featurestore.reader import Store
 from tests.support.servers.dashboard import serving
@@ -88,6 +89,9 @@ WORST = {
         for layer in ("conv1", "conv3")
         for first in range(0, 48, 12)
     ],
+    f"/clusters/{RUN}/{{method}}": [
+        urls.scatter_map(*FIRST, method, "label").clusters for method in large.MAPS
+    ],
     f"/tiles/{RUN}/{{method}}/{{kind}}/cells": grids("cells"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid.png": grids("grid.png"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid-seams.png": grids("grid-seams.png"),
@@ -112,6 +116,9 @@ WORST = {
     f"{PAIR}/caption/{{image_id}}": [
         urls.of_two_runs((*FIRST, *SECOND), "caption", each) for each in range(40)
     ],
+    "/preview/{page}": [
+        f"preview/{page}?store=large" for page in ("map", "mistakes", "channels", "overview")
+    ],
     "/s/{store}/{name}": ["s/large/aaaaaaaaaa", f"s/{'x' * 600}/{'y' * 600}"],
     f"/find/{RUN}/{{text:path}}": [f"{urls.find(*FIRST)}{quote(text)}" for text in searches()],
     "a page": ["map?store=large", "overview", f"?store={'x' * 5000}"],
@@ -120,7 +127,13 @@ WORST = {
 
 
 def test_every_route_has_its_worst_input():
-    known = [*make_routes(None), *comparison_routes(None), *link_routes(None), *find_routes(None)]
+    known = [
+        *make_routes(None),
+        *comparison_routes(None),
+        *link_routes(None),
+        *find_routes(None),
+        *preview_routes(None),
+    ]
     assert {route.path for route in known} <= set(WORST)
 
 

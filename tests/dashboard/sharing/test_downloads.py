@@ -43,6 +43,7 @@ STORED = {
     "map": MapView(map="pca", color="loss"),
     "map of classes": MapView(map="tsne", color="label"),
     "map with thumbnails": MapView(map="tsne", color="label", pictures="always"),
+    "clusters": MapView(map="tsne", color="label", clusters=True),
     "grid": MapView(map="umap", show="grid", kind="unique", seams=True),
     "neighbors": NeighborsView(image=5, count=7),
     "atlas": ChannelsView(show="atlas", opened="conv2", sort="selectivity", only="live", most=0.9),

@@ -42,6 +42,7 @@ VIEWS = {
     "grid": MapView(map="pca", show="grid"),
     "neighbors": NeighborsView(image=3),
     "channels": ChannelsView(layer="conv2", channel=1, guided=True),
+    "channels by a picture": ChannelsView(show="atlas", picture=True, image=2, box="0.1,0.2,0.6,0.9"),
     "image": ImageView(image=2, tab="occlusion"),
     "mistakes": MistakesView(),
 }

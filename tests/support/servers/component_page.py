@@ -70,6 +70,7 @@ def show_scatter():
         lasso=came.get("lasso", ()),
         highlight=came.get("highlight"),
         pictures=came.get("pictures", asked.get("pictures", "near")),
+        outlined=came.get("outlined", False),
         height=400,
         on_event=remember,
     )

@@ -1,3 +1,4 @@
+import { Clusters } from "./clusters.js"
 import { HoverCard, inWords } from "../shared/hover_card.js"
 import { Legend } from "../shared/legend.js"
 import { component, debounce, element, SharedValue, themeColor } from "../shared/lifecycle.js"
@@ -33,7 +34,7 @@ class Scatter {
   #pressed = [0, 0]
   #hovered = { point: null, sprite: null }
   #fetched = {}
-  #shown = { camera: null, selected: null, lasso: [], highlight: null, pictures: "near" }
+  #shown = { camera: null, selected: null, lasso: [], highlight: null, pictures: "near", outlined: false }
   #shared = Object.fromEntries(Object.keys(this.#shown).map(name => [name, new SharedValue()]))
   #reportCamera = debounce(() => this.#cameraMoved(), CAMERA_DELAY)
 
@@ -48,6 +49,7 @@ class Scatter {
   update(data, emit) {
     this.data = data
     this.#emit = emit
+    this.toolbar.refresh()
     this.stage.style.height = `${data.height}px`
     this.view.setAttribute("aria-label", `${data.label}. ${HELP}`)
     for (const name of Object.keys(this.#shown)) {
@@ -72,6 +74,7 @@ class Scatter {
   #build() {
     this.canvas = element("canvas")
     this.sprites = new Sprites(element("canvas", { className: "sprites" }), () => this.#drawSprites())
+    this.clusters = new Clusters(number => this.#emit("cluster", number), () => this.#drawClusters())
     this.ring = element("div", { className: "ring", hidden: true })
     this.card = new HoverCard()
     this.message = element("div", { className: "message", role: "status" })
@@ -79,7 +82,9 @@ class Scatter {
     this.legend = new Legend(name => this.#change("highlight", name, name ?? ""))
     this.toolbar = new Toolbar("Map tools", this.#tools())
     this.view = element("div", { className: "view", tabIndex: 0, role: "application" },
-      this.canvas, this.sprites.canvas, element("div", { className: "cross" }), this.ring, this.card.root)
+      this.canvas, this.clusters.canvas, this.sprites.canvas, element("div", { className: "cross" }), this.ring,
+      this.clusters.names, this.card.root)
+    this.clusters.names.addEventListener("wheel", event => this.#passOn(event), { passive: false })
     this.view.onkeydown = event => this.#key(event)
     this.view.addEventListener("pointerdown", event => (this.#pressed = [event.clientX, event.clientY]))
     this.view.addEventListener("pointermove", event => this.#hover({ sprite: this.#spriteBelow(event) }))
@@ -108,6 +113,11 @@ class Scatter {
       tool("fit_screen", "Show all", () => (this.plot.camera = this.plot.home)),
       pictures("photo", "Thumbnails close up", "near"),
       pictures("photo_library", "Thumbnails at any zoom", "always"),
+      {
+        ...tool("bubble_chart", "Clusters", () => this.#change("outlined", !this.#shown.outlined)),
+        toggle: () => this.#shown.outlined,
+        there: () => Boolean(this.data?.clusters),
+      },
     ]
   }
 
@@ -120,6 +130,7 @@ class Scatter {
       moved: () => this.#reportCamera(),
       drawn: () => {
         this.#drawSprites()
+        this.#drawClusters()
         this.#placeRing()
       },
     })
@@ -174,10 +185,12 @@ class Scatter {
       this.plot.select(this.#shown.lasso.map(this.points.indexOf).filter(index => index !== undefined))
     }
     if (this.#due.has("camera")) this.plot.camera = this.#shown.camera ?? this.plot.home
-    if (this.#due.has("pictures")) this.toolbar.refresh()
+    if (this.#due.has("pictures") || this.#due.has("outlined")) this.toolbar.refresh()
     this.#due.clear()
     this.sprites.mode = this.#shown.pictures
     this.#drawSprites()
+    this.clusters.open(this.#shown.outlined ? this.data.clusters : "")
+    this.#drawClusters()
     this.#placeRing()
   }
 
@@ -227,7 +240,18 @@ class Scatter {
     if (this.#drawn) this.sprites.draw(this.plot, this.points)
   }
 
-  #spriteBelow({ clientX, clientY }) {
+  #drawClusters() {
+    if (this.#drawn) this.clusters.draw(this.plot.view, this.toolbar.root)
+  }
+
+  /** The wheel over a name zooms as beside it. */
+  #passOn(event) {
+    event.preventDefault()
+    this.canvas.dispatchEvent(new WheelEvent("wheel", event))
+  }
+
+  #spriteBelow({ target, clientX, clientY }) {
+    if (target !== this.canvas) return null
     const { left, top } = this.view.getBoundingClientRect()
     return this.sprites.at([clientX - left, clientY - top])
   }
@@ -252,6 +276,7 @@ class Scatter {
 
   #key(event) {
     if (!this.#drawn || event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.key === "Enter" && event.target !== this.view) return
     const action = this.#actions()[event.key]
     if (!action) return
     event.preventDefault()

@@ -3,7 +3,8 @@ import { element } from "./lifecycle.js"
 /**
  * Buttons with Material icons, as the rest of the dashboard has them.
  *
- * @param tools array of { icon, label, action, toggle } where toggle() says whether the button is pressed
+ * @param tools array of { icon, label, action, toggle, there } where toggle() says whether the button is pressed,
+ *   and there() whether there is one
  */
 export class Toolbar {
   constructor(label, tools) {
@@ -24,9 +25,10 @@ export class Toolbar {
     return button
   }
 
-  /** Shows which buttons are pressed. */
+  /** Shows which buttons there are, and which are pressed. */
   refresh() {
     for (const button of this.buttons) {
+      button.hidden = button.tool.there?.() === false
       if (button.tool.toggle) button.ariaPressed = String(button.tool.toggle())
     }
   }

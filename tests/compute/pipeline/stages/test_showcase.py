@@ -99,8 +99,9 @@ def ascended(folder, store, layer, channel, out, capsys):
 
 def test_every_picture_is_the_file_that_ascend_writes(folder, tmp_path, capsys):
     assert made(folder, tmp_path / "store") == 0
-    said = capsys.readouterr().err
-    assert "showcase     3/3 channels" in said and "1 of 3 channels stay dead" in said
+    said = capsys.readouterr()
+    assert "showcase     3/3 channels" in said.err and "1 of 3 channels stay dead" in said.err
+    assert "3 channels have a picture of what they look for" in said.out
     rows = Store(tmp_path / "store").open().table("showcase").to_pylist()
     assert [(row["layer"], row["channel"]) for row in rows] == [(LATE, channel) for channel in range(3)]
     for row in rows:

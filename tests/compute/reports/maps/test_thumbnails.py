@@ -5,7 +5,7 @@ import pytest
 
 from compute.reports.drawing.coloring import coloring
 from compute.reports.maps import map as map_picture
-from compute.reports.maps.thumbnails import in_unit_square, placed
+from compute.reports.maps.places import in_unit_square, placed
 from tests.support.stores.small import COLORS, COUNT, SIDE, write_store
 
 
