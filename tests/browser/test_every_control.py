@@ -27,7 +27,7 @@ CONTROLS = """pressed => {
 }"""
 """(kind, label, value) of each; a group of buttons is named by them."""
 
-TEXTS = {"Numbers": "0-9", "Search": "label:3", "Find": "no such finding"}
+TEXTS = {"Numbers": "0-9", "Name has": "wheels", "Search": "label:3", "Find": "no such finding"}
 HEADER = {"Store"}
 LEFT = {"Layer", "Channel", "Row", "Column", "Neighbours vote for"}
 """One of a layer's changes what the others may be; the last is the prediction of another tab."""

@@ -4,8 +4,6 @@ A run may gain such pictures while it is open, so the caches tell its states apa
 them.
 """
 
-from collections.abc import Sequence
-
 import streamlit as st
 from PIL import Image
 
@@ -42,13 +40,6 @@ def kept(run: Run, layer: str, channel: int) -> Kept | None:
     return kept_of(run, layer, channel)
 
 
-def image(run: Run, layer: str, channel: int) -> bytes | None:
-    """Return a channel's picture as PNG, of the size of the network's input; None where there is none."""
-    if channel not in channels(run, layer):
-        return None
-    return runs.kept(run, (TABLE, layer, channel), lambda: kept(run, layer, channel).png)
-
-
 def tile(run: Run, layer: str, channel: int, side: int) -> bytes | None:
     """Return a channel's picture as PNG whose longer side is `side` pixels; None where there is none.
 
@@ -66,9 +57,3 @@ def tile(run: Run, layer: str, channel: int, side: int) -> bytes | None:
         return encoded(picture.resize(size, smoothing))
 
     return runs.kept(run, (TABLE, layer, channel, side), made)
-
-
-def images(run: Run, layer: str, of: Sequence[int]) -> dict[int, bytes]:
-    """Return the pictures of those of some channels that have one, as PNG."""
-    found = {channel: image(run, layer, channel) for channel in of}
-    return {channel: png for channel, png in found.items() if png is not None}

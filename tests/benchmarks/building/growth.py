@@ -25,7 +25,8 @@ import torch
 from compute.images.sources import class_names, open_source, sample
 from compute.models import zoo
 from compute.pipeline.build import build
-from compute.pipeline.job import NEEDS, Job, image_digests, parameters
+from compute.pipeline.choices import NEEDS
+from compute.pipeline.job import Job, image_digests, parameters
 from compute.runtime.progress import Progress, StageProgress
 from tests.benchmarks.reporting import report
 

@@ -28,7 +28,7 @@ from compute.methods.recipe import finite
 from compute.methods.synthesis.ascent import Ascent
 from compute.reports import base as reports_base
 from compute.reports import neighbors as neighbors_sheet
-from compute.reports import patches as patches_sheet
+from compute.reports.channels import patches as patches_sheet
 from compute.runtime.parameters import option
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
@@ -193,7 +193,19 @@ def test_every_parameter_is_an_option_with_unit_default_and_source(name):
 
 
 OF_A_MODEL = ["store", *sorted(METHODS), "filters", "neighbors", "patches", "strongest"]
-OF_A_STORE = ["map", "grid", "occlusion-map", "confusion", "mistakes", "outvoted", "classes", "table"]
+OF_A_STORE = [
+    "map",
+    "grid",
+    "atlas",
+    "clusters",
+    "occlusion-map",
+    "confusion",
+    "mistakes",
+    "suspects",
+    "outvoted",
+    "classes",
+    "table",
+]
 
 
 @pytest.mark.parametrize("name", [*OF_A_MODEL, *OF_A_STORE])

@@ -21,24 +21,22 @@ SIDE = 32
 def test_a_run_without_the_table_has_none(run, store, serve):
     serve(store)
     assert showcase.channels(run, "conv3") == frozenset()
-    assert showcase.image(run, "conv3", 0) is showcase.tile(run, "conv3", 0, 64) is None
-    assert showcase.kept(run, "conv3", 0) is None and showcase.images(run, "conv3", [0, 1]) == {}
+    assert showcase.kept(run, "conv3", 0) is showcase.tile(run, "conv3", 0, 64) is None
 
 
 @pytest.mark.slow
 def test_what_a_run_gains_is_seen_by_who_had_it_open(copied, serve):
     serve(copied)
     opened = runs.run_at(str(copied), (copied / "CURRENT").read_text().strip())
-    assert showcase.channels(opened, "conv3") == frozenset() and showcase.image(opened, "conv3", 8) is None
+    assert showcase.channels(opened, "conv3") == frozenset() and showcase.kept(opened, "conv3", 8) is None
     for some in (range(2), range(8, 10)):
         added = add_showcase(copied, some, BRIEF)
         opened = runs.run_at(str(copied), added.fingerprint)
         assert showcase.channels(opened, "conv3") >= set(some)
         rows = added.select("showcase", "conv3", some[0]).to_pylist()
-        assert showcase.image(opened, "conv3", some[0]) == rows[0]["image"]["bytes"]
+        assert showcase.kept(opened, "conv3", some[0]).png == rows[0]["image"]["bytes"]
     assert showcase.channels(opened, "conv3") == {0, 1, 8, 9} and showcase.channels(opened, "conv1") == set()
-    assert list(showcase.images(opened, "conv3", [9, 5, 1])) == [9, 1]
-    assert showcase.image(opened, "conv3", 5) is None and showcase.image(opened, "conv3", 10**6) is None
+    assert showcase.kept(opened, "conv3", 5) is None and showcase.kept(opened, "conv3", 10**6) is None
 
 
 @pytest.mark.slow
@@ -46,7 +44,7 @@ def test_what_a_run_gains_is_seen_by_who_had_it_open(copied, serve):
 def test_a_tile_is_the_picture_scaled(copied, serve, side):
     serve(copied)
     run = add_showcase(copied, range(1), BRIEF)
-    whole = np.asarray(Image.open(io.BytesIO(showcase.image(run, "conv3", 0))).convert("RGB"), float)
+    whole = np.asarray(Image.open(io.BytesIO(showcase.kept(run, "conv3", 0).png)).convert("RGB"), float)
     tile = np.asarray(Image.open(io.BytesIO(showcase.tile(run, "conv3", 0, side))), float)
     if side >= SIDE:
         assert np.array_equal(tile, whole.repeat(side // SIDE, 0).repeat(side // SIDE, 1))
