@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from compute.reports.drawing.coloring import COLOR_COLUMNS, TOP5, _scale, color_title, coloring
 from compute.reports.mistakes import class_table
-from dashboard.data.image_search import search, terms
+from dashboard.data.image_search import COLUMNS, search, terms
 from dashboard.server.routes.of_runs import make_routes
 from dashboard.views import urls
 from featurestore.schemas import TABLES
@@ -23,6 +23,10 @@ IMAGES = pa.table(
         "label": ["cat", "dog", "dog", "cow", None],
         "predicted": ["dog", "dog", "cat", None, "cat"],
         "split": ["test", "train", "train", None, None],
+        "probability": pa.array([0.1, 0.25, 0.8, None, 1.0], pa.float32()),
+        "loss": pa.array([2.5, float("inf"), 0.001, None, None], pa.float32()),
+        "width": pa.array([32, 32, 640, 5, None], pa.int32()),
+        "height": pa.array([32, 24, 480, 5, None], pa.int32()),
     }
 )
 
@@ -57,6 +61,22 @@ IMAGES = pa.table(
         ("dog's", []),
         ("a\\b", []),
         ("label:dog label:cat", []),
+        ("probability:0.25..0.8", [1, 2]),
+        ("probability:..0.25", [0, 1]),
+        ("probability:0.1", [0]),
+        ("probability:0.8..", [2, 4]),
+        ("probability:0.8..0.25", []),
+        ("PROBABILITY:.2..1 width:32", [1]),
+        ("loss:1..", [0, 1]),
+        ("loss:1e-3", [2]),
+        ("loss:..", [0, 1, 2]),
+        ("loss:-1..3 label:cat", [0]),
+        ("width:32 height:24", [1]),
+        ("loss:high", []),
+        ("loss:1...2", []),
+        ("loss:1..2..3", []),
+        ("loss:nan", []),
+        ("width:" + "9" * 400 + "..", []),
     ],
 )
 def test_search_finds_images_that_have_all_words(text, found):
@@ -75,10 +95,10 @@ def store(tmp_path_factory):
 def test_the_route_gives_what_the_search_finds(store):
     client = TestClient(Starlette(routes=make_routes(lambda name, run: store.open(run))))
     run = store.open()
-    for text in (f"label:{CLASSES[1]}", f"{CLASSES[1]}/7.png", "50%?&#", 'x "y'):
+    for text in ("loss:1..2.5", f"label:{CLASSES[1]}", f"{CLASSES[1]}/7.png", "50%?&#", 'x "y'):
         response = client.get("/" + urls.hits("small", run.fingerprint, text))
         assert response.status_code == 200
-        expected = search(run.table("images", ["image_id", "path", "label", "predicted", "split"]), text)
+        expected = search(run.table("images", COLUMNS), text)
         np.testing.assert_array_equal(np.frombuffer(response.content, "<u4"), expected)
     assert len(search(run.table("images"), f"label:{CLASSES[1]}")) == COUNT // 3
 
