@@ -181,7 +181,7 @@ def test_layers_of_which_a_box_says_nothing_are_left_out_and_said(monkeypatch):
     made = report(box=BOX)
     assert "conv2" not in {each["layer"] for each in made.numbers["channels"]}
     assert made.remark.startswith("a box says nothing of conv2: where in the image their units stand is not")
-    with pytest.raises(ValueError, match="a box says nothing of conv2.*choose from conv1, conv3"):
+    with pytest.raises(ValueError, match=r"a box says nothing of conv2.*choose from conv1, conv3"):
         report(layer="conv2", box=BOX)
     monkeypatch.setitem(network.__dict__, "centers", {})
     with pytest.raises(ValueError, match="a box says nothing of conv1, conv2, conv3"):
