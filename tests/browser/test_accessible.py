@@ -8,6 +8,7 @@ VIEWS = (
     "/map?map=pca&show=grid",
     "/neighbors?image=3",
     "/channels",
+    "/channels?picture=1&image=3",
     "/image?image=3",
     "/image?image=3&tab=channels",
     "/mistakes",

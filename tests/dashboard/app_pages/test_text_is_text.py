@@ -8,6 +8,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from dashboard.findings.folder import Folder
+from dashboard.findings.names import names_of
+from dashboard.findings.names.folder import names_folder
+from dashboard.findings.names.record import LONGEST_NAME, LONGEST_WHO, Name
 from dashboard.findings.record import Finding
 from dashboard.server.routes.of_runs import make_routes
 from dashboard.views import urls
@@ -101,6 +104,24 @@ def test_a_findings_words_are_text(hostile, serve, tmp_path):
     for page in ("findings", "overview"):
         app = show(page)
         assert not app.exception and active(app) == []
+
+
+def test_a_name_is_text(hostile, serve, tmp_path):
+    run = Store(hostile).open()
+    serve(hostile, findings=str(tmp_path))
+    names, layer = names_of(run), run.table("layers", ["layer"])["layer"][0].as_py()
+    for name in NAMES:
+        for thing in (names.the_channel(layer, 0), names.the_class(NAMES[0]), names.the_class(NAMES[8])):
+            names_folder().give(
+                Name(name[:LONGEST_NAME], thing, datetime.now(UTC), name[:LONGEST_WHO], MARKUP)
+            )
+        for page, query in (
+            ("findings", {"show": "names"}),
+            ("channels", {"layer": layer, "channel": "0"}),
+            ("mistakes", {"label": NAMES[0], "predicted": NAMES[8]}),
+        ):
+            app = show(page, query)
+            assert not app.exception and active(app) == []
 
 
 def test_plotly_gets_no_html():
