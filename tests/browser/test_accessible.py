@@ -12,6 +12,7 @@ VIEWS = (
     "/image?image=3",
     "/image?image=3&tab=channels",
     "/mistakes",
+    "/triage?least=0",
     "/compare",
     "/lab?image=3&method=saliency&live=1",
     "/results",
