@@ -289,7 +289,7 @@ class CompareView(ViewState):
     image: int = view_field(-1, among="images", optional=True)
     wall_page: int = view_field(1, low=1)
     series: str = view_field("", longest=LONGEST_SERIES)
-    reference: str = view_field("", longest=SHORT)
+    reference: str = view_field("", longest=LONGEST_NAME)
     order: str = view_field("name", choices=ORDERS)
     explain: bool = view_field(False)
 
