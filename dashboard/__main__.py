@@ -55,13 +55,13 @@ def parser() -> argparse.ArgumentParser:
         "--findings",
         default="findings",
         metavar="DIR",
-        help="folder of the findings that are pinned, to keep in git (default: %(default)s)",
+        help="folder of the findings that are pinned and of names, to keep in git (default: %(default)s)",
     )
     visitors = result.add_argument_group("visitors", "what they may do, and how they get here")
     visitors.add_argument(
         "--read-only",
         action="store_true",
-        help="visitors pin no findings, remove no results and upload no images",
+        help="visitors pin no findings, give no names, remove no results and upload no images",
     )
     visitors.add_argument(
         "--no-live", action="store_true", help="no live method runs; results that are kept still open"

@@ -21,15 +21,20 @@ VIEWS = {
     "map": "/map?store={store}&map=tsne&image={image}",
     "grid": "/map?store={store}&map=tsne&show=grid&seams=1&image={image}",
     "neighbors": "/neighbors?store={store}&image={image}",
+    "atlas": "/channels?store={store}&show=atlas&sort=selectivity",
     "channels": "/channels?store={store}&layer={layer}&channel={channel}",
     "image": "/image?store={store}&image={image}",
     "saliency": "/image?store={store}&image={image}&tab=live&p.variant=smoothgrad",
     "mistakes": "/mistakes?store={store}",
+    "triage": "/triage?store={store}&kind=confident",
     "compare": "/compare?store={store}&other_store={other}&tab=maps&map=tsne&image={image}",
     "lab": "/lab?store={store}&method=fool&image={image}&target={target}&live=1",
     "results": "/results?store={store}",
     "findings": "/findings?store={store}",
 }
+LOADED = """() => ![...document.querySelectorAll("*")].some(
+  each => each.shadowRoot?.querySelector(".picture:not(.loaded)")
+)"""
 TITLE = "An espresso becomes a volcano"
 NOTE = "The change is hardly visible, and does not survive saving as JPEG."
 
@@ -93,6 +98,8 @@ def take(browser: Browser, address: str, scheme: str, options: argparse.Namespac
         page.goto(address + path.format(**vars(options)))
         finished(page)
         page.wait_for_timeout(2500)
+        # The atlas's tiles come line by line.
+        page.wait_for_function(LOADED)
         target = options.out / f"{name}-{scheme}.png"
         target.write_bytes(small(page.screenshot()))
         print(target, target.stat().st_size // 1000, "kB")

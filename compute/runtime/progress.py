@@ -83,10 +83,7 @@ class StageProgress:
         new, seconds = self.done - self.found, self.elapsed()
         if new and seconds > 0:
             rate = new / seconds
-            parts += [
-                f"{rate:.{0 if rate >= 100 else 1}f}/s",
-                f"{duration((self.total - self.done) / rate)} left",
-            ]
+            parts += [pace(rate), f"{duration((self.total - self.done) / rate)} left"]
         return "  ".join(parts)
 
     def close(self) -> None:
@@ -105,6 +102,13 @@ class StageProgress:
             # The work goes on without it where the disk is full.
             with suppress(OSError):
                 self.progress.file.write_text(line)
+
+
+def pace(rate: float) -> str:
+    """Say how fast it goes, such as 120/s, 3.4/s, or, of what takes long, 24 s each."""
+    if rate < 0.2:
+        return f"{1 / rate:.0f} s each"
+    return f"{rate:.{0 if rate >= 100 else 1}f}/s"
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,7 @@ from dashboard.data import image_search, partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.findings.names import names_of
-from dashboard.sections import map
+from dashboard.sections import brushes, map
 from dashboard.text import MAP_NAMES, choice_names, counted, map_name, plain
 from dashboard.views import binding
 from dashboard.views.definitions import MapView, MistakesView
@@ -56,6 +56,8 @@ def draw(opened: Opened[MapView]) -> None:
             map.points(opened, chosen)
         else:
             map.cells(opened)
+        with boundary():
+            brushes.draw(opened)
     with side, st.container(height=map.HEIGHT, border=False, gap="small", key="map/beside"):
         _selected(opened)
         if opened.view.search.strip():

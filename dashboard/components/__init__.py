@@ -3,6 +3,7 @@
 from dashboard.components.channel_atlas import AtlasLayer, channel_atlas
 from dashboard.components.confusion_matrix import Pair, confusion_matrix
 from dashboard.components.image_grid import GridItem, image_grid
+from dashboard.components.maps.brushes import Brush, Histogram, brushes
 from dashboard.components.maps.deep_zoom import Bounds, DeepZoomEvents, deep_zoom
 from dashboard.components.maps.scatter import Camera, Frame, ScatterEvents, scatter
 from dashboard.components.pictures.image_box import image_box
@@ -10,12 +11,15 @@ from dashboard.components.pictures.image_box import image_box
 __all__ = [
     "AtlasLayer",
     "Bounds",
+    "Brush",
     "Camera",
     "DeepZoomEvents",
     "Frame",
     "GridItem",
+    "Histogram",
     "Pair",
     "ScatterEvents",
+    "brushes",
     "channel_atlas",
     "confusion_matrix",
     "deep_zoom",

@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 ENTRIES = (
     "maps/scatter",
     "maps/deep_zoom",
+    "maps/brushes",
     "image_grid",
     "image_box",
     "channel_atlas",

@@ -14,7 +14,16 @@ from typing import Any
 import streamlit as st
 
 DIST = Path(__file__).parent / "dist"
-NAMES = ("scatter", "image_grid", "image_box", "channel_atlas", "deep_zoom", "confusion_matrix", "keyboard")
+NAMES = (
+    "scatter",
+    "image_grid",
+    "image_box",
+    "channel_atlas",
+    "deep_zoom",
+    "brushes",
+    "confusion_matrix",
+    "keyboard",
+)
 
 # Relative to the page, so that the app may stand behind a proxy's prefix.
 _LOADER = """

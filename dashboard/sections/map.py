@@ -65,7 +65,7 @@ def cells(opened: Opened[MapView]) -> None:
         return
     made = grid.grid(run, view.map, view.kind)
     deep_zoom(
-        urls.deep_zoom_grid(opened.store, run.fingerprint, view.map, view.kind, view.seams),
+        urls.deep_zoom_grid(opened.store, run.fingerprint, view.map, view.kind, view.seams, view.search),
         made.pyramid,
         key="map/grid",
         bounds=Bounds.from_text(view.bounds),

@@ -35,6 +35,7 @@ class GridAddresses:
     cells: the image of each cell.
     picture: the whole picture, to save.
     thumbnails, captions: an image_id is appended to these.
+    hits: buffer of what a search found; "" without a search.
     """
 
     tiles: str
@@ -42,6 +43,7 @@ class GridAddresses:
     picture: str
     thumbnails: str
     captions: str
+    hits: str = ""
 
 
 def scatter_map(store: str, fingerprint: str, method: str, color: str, search: str = "") -> MapAddresses:
@@ -62,11 +64,12 @@ def scatter_map(store: str, fingerprint: str, method: str, color: str, search: s
 
 
 def deep_zoom_grid(
-    store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False
+    store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False, search: str = ""
 ) -> GridAddresses:
     """Return the addresses of a grid.
 
     with_seams: whether the picture to save has seams.
+    search: words whose hits are marked.
     """
     tiles = _address("tiles", store, fingerprint, method, kind)
     return GridAddresses(
@@ -75,6 +78,7 @@ def deep_zoom_grid(
         picture=grid_picture(store, fingerprint, method, kind, with_seams),
         thumbnails=thumbnails(store, fingerprint),
         captions=captions(store, fingerprint),
+        hits=hits(store, fingerprint, search) if search.strip() else "",
     )
 
 

@@ -2,12 +2,13 @@
 address or a store says is text.
 """
 
+import urllib.request
 from urllib.parse import quote
 
 import pytest
 
 from featurestore.reader import Store
-from tests.support.servers.dashboard import address_has, copied_link, dashboard, pictures, ready
+from tests.support.servers.dashboard import address_has, copied_link, dashboard, pictures, ready, serving
 from tests.support.stores.hostile import EVIL, MARKUP, NAMES, hostile_store
 from tests.support.stores.served import copied_store, write_served_store
 
@@ -55,6 +56,38 @@ def test_a_copied_link_proves_itself_also_after_a_restart_and_on_a_regenerated_s
         later.go_back()
         later.get_by_text("Differs by").wait_for()
         later.context.close()
+
+
+def test_a_name_is_given_and_seen_on_the_card_in_the_search_and_in_a_link(visit, store, tmp_path):
+    with serving(str(store), options=("--findings", str(tmp_path / "findings"))) as served:
+        mine = visit(f"{served.address}/channels?layer=conv2&channel=3")
+        mine.get_by_test_id("stPopover").filter(has_text="Pin").get_by_role("button").first.click()
+        mine.get_by_role("textbox", name="Name this channel").fill("<i>wheels</i>")
+        mine.get_by_role("textbox", name="Named by").fill("Ann")
+        mine.get_by_test_id("stPopoverBody").get_by_role("button", name="Pin", exact=True).click()
+        mine.get_by_text("commit it to share it").wait_for()
+        mine.get_by_role("heading", name="<i>wheels</i> (conv2, channel 3)").wait_for()
+        mine.keyboard.press("Escape")
+        short = copied_link(ready(mine), "Copy short link")
+        assert short.endswith("-i-wheels-i")
+        mine.context.close()
+        preview = urllib.request.urlopen(short, timeout=60).read().decode()
+        assert '<meta property="og:title" content="&lt;i&gt;wheels&lt;/i&gt; · Channels' in preview
+        yours = visit(short)
+        yours.get_by_role("heading", name="<i>wheels</i> (conv2, channel 3)").wait_for()
+        assert yours.title().startswith("<i>wheels</i> · Channels · ")
+        yours.get_by_role("link", name="Map").first.click()
+        address_has(yours, "/map?").keyboard.press("/")
+        yours.get_by_role("searchbox", name="Find").fill("WHEELS")
+        yours.get_by_role("dialog").get_by_role("link").filter(has_text="named channel").first.click()
+        address_has(yours, "channel=3&")
+        assert yours.evaluate(ACTIVE, EVIL) == []
+        yours.goto(f"{served.address}/findings?show=names")
+        ready(yours).get_by_role("button", name="Change").click()
+        yours.get_by_role("button", name="Remove the name").click()
+        yours.get_by_text("Nothing has a name yet").wait_for()
+        yours.context.close()
+    assert not list((tmp_path / "findings" / "names").iterdir())
 
 
 def test_clicking_elsewhere_does_not_end_a_job(visit):

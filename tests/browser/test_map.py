@@ -64,6 +64,41 @@ def test_a_lasso_leads_to_its_images_and_to_their_tools(visit):
     assert f"image={image}" in again.url
 
 
+def test_a_brush_over_a_histogram_is_a_range_of_the_search(visit, images):
+    page = visit("/map?map=pca")
+    figure = page.locator("figure", has_text="Probability")
+    bars = figure.locator(".bars")
+    bars.scroll_into_view_if_needed()
+    box = bars.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.505 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.99 * box["width"], middle, steps=4)
+    page.mouse.up()
+    address_has(page, "search=probability%3A0.5..")
+    found = search(images, "probability:0.5..")
+    page.get_by_text(f"{len(found)} of {IMAGES} images found").wait_for()
+    figure.get_by_text(f"≥ 0.5 · {len(found)}").wait_for()
+    page.get_by_role("slider", name="Loss, to").focus()
+    page.keyboard.press("ArrowLeft")
+    address_has(page, "loss%3A..%3C")
+    again = visit(page.url)
+    again.get_by_text("Grid", exact=True).click()
+    again.wait_for_selector(DRAWN)
+    veiled = (
+        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+    )
+    again.locator("canvas.veil").wait_for()
+    again.wait_for_timeout(1000)
+    assert again.locator("canvas.veil").evaluate(veiled)
+    again.get_by_role("button", name="clear", exact=True).first.click()
+    address_has(again, "search=loss%3A..%3C")
+    again.get_by_role("button", name="clear", exact=True).click()
+    again.get_by_text("images found").wait_for(state="hidden")
+    again.wait_for_timeout(1000)
+    assert not again.locator("canvas.veil").evaluate(veiled)
+
+
 def test_a_click_on_a_clusters_name_selects_its_images(visit, stores):
     page = visit("/map?map=tsne")
     page.wait_for_selector(DRAWN)

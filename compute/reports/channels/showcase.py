@@ -9,7 +9,7 @@ import numpy as np
 
 from compute.images.encoding import opened
 from compute.methods.recipe import RECIPE
-from compute.methods.synthesis.ascent import CHANNEL
+from compute.methods.synthesis.ascent import CHANNEL, Ascent
 from compute.reports.drawing.report import Report
 from featurestore.reader import Run
 
@@ -24,7 +24,7 @@ class Kept:
     value, mean: the channel's spatial maximum and its mean in the picture
     dead: whether it is 0 at every place of it
     predicted: class that the network sees in it; None of a network without classes
-    parameters: those of gradient ascent
+    parameters: those of gradient ascent; one that it did not have then has its default
     """
 
     png: bytes
@@ -42,6 +42,14 @@ class Kept:
         except OSError as error:
             raise ValueError(f"the store's picture of a channel can't be read: {error}") from error
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Read the recipe in the picture's file. ValueError where there is none."""
+        try:
+            return json.loads(opened(self.png).info[RECIPE])
+        except (OSError, KeyError) as error:
+            raise ValueError(f"the store's picture of a channel has no recipe: {error!r}") from error
+
 
 def kept(run: Run, layer: str, channel: int) -> Kept | None:
     """Return what a run keeps of a channel; None where it has no such picture."""
@@ -57,7 +65,7 @@ def kept(run: Run, layer: str, channel: int) -> Kept | None:
         row["mean"],
         row["dead"],
         row["predicted"],
-        json.loads(row["parameters"]),
+        Ascent().to_dict() | json.loads(row["parameters"]),
     )
 
 
@@ -73,7 +81,7 @@ def kept_report(picture: Kept) -> Report:
     numbers = {"objective": CHANNEL, "activation": picture.mean, "maximum": picture.value}
     said = {} if picture.predicted is None else {"predicted": picture.predicted}
     return Report(
-        json.loads(opened(picture.png).info[RECIPE]),
+        picture.recipe,
         numbers | said | {"dead": picture.dead},
         lambda: picture.pixels,
         drawn=lambda: picture.png,

@@ -24,7 +24,7 @@ class ChannelAtlas {
   #opened = ""
 
   constructor(parent) {
-    this.root = element("div", { className: "atlas" })
+    this.root = element("div", { className: "atlas", role: "group", "aria-label": "Channels by layer" })
     this.root.addEventListener("click", event => this.#click(event))
     this.root.addEventListener("keydown", event => this.#key(event))
     this.root.addEventListener("focusin", event => (this.#focused = event.target.closest("a")?.place ?? null))
@@ -87,9 +87,8 @@ class ChannelAtlas {
     const height = size + TEXT_LINE * (1 + (layer.values.length > 0)) + 4
     const count = open ? Math.ceil(layer.channels.length / columns) : Math.min(1, layer.channels.length)
     const lines = Array.from({ length: count }, (_, number) => {
-      const line = element("div", { className: "line", role: "group" })
+      const line = element("div", { className: "line" })
       line.style.height = `${height}px`
-      line.setAttribute("aria-label", `${layer.title}, channels`)
       const start = number * columns
       line.fill = () => line.append(...this.#tiles(line, layer, start, start + columns))
       line.count = Math.min(columns, layer.channels.length - start)
@@ -130,7 +129,7 @@ class ChannelAtlas {
       const called = name ? `${name}, channel ${channel}` : `channel ${channel}`
       const about = called + texts[layer.about[start + column]]
       const tile = element("a", {
-        href: new URL(layer.link + channel, document.baseURI).href, title: about, tabIndex: -1, "aria-label": about,
+        href: new URL(layer.link + channel, document.baseURI).href, title: about, tabIndex: -1, "aria-label": `${layer.title}, ${about}`,
       }, picture, element("span", { className: name ? "number named" : "number" }, name ?? String(channel)))
       if (layer.values.length) tile.append(element("span", { className: "said" }, layer.values[start + column]))
       if (layer.dead.includes(channel)) tile.classList.add("dead")

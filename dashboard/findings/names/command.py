@@ -104,9 +104,8 @@ def _change(folder: NamesFolder, thing: Thing, options: argparse.Namespace, run:
         print(one_line(f"{thing.where} has no name any more"))
         return 0
     now = datetime.now(UTC).replace(microsecond=0)
-    network = one_line(str(run.manifest.model.get("name", "")))
-    place = one_line(Path(options.store).resolve().name)
-    name = Name(options.name, thing, now, one_line(options.by), network, place, run.fingerprint)
+    network, place = str(run.manifest.model.get("name", "")), Path(options.store).resolve().name
+    name = Name(options.name, thing, now, options.by, network, place, run.fingerprint)
     print(one_line(f"{folder.give(name)}: {name.title}"))
     return 0
 
@@ -122,7 +121,7 @@ def _list(folder: NamesFolder, options: argparse.Namespace) -> int:
         name = file.name
         by = f" by {name.by}" if name.by else ""
         of = f"network {name.network}, {name.named:%Y-%m-%d %H:%M}{by}, {file.stem}.toml"
-        print(one_line(f"{name.thing.kind:7} {name.title}; {of}"))
+        print(f"{name.thing.kind:7} {one_line(f'{name.title}; {of}')}")
     if not files:
         place = one_line(str(folder.path))
         print(f"nothing has a name in {place} yet; pin one on a page, or give it with --name")

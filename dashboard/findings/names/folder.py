@@ -7,9 +7,20 @@ import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 
-from dashboard.findings.names.record import Channel, Name, NamedClass, Region, Thing, checked_name, stem_of
+from dashboard.findings.names.record import (
+    SEEN,
+    Channel,
+    Name,
+    NamedClass,
+    Region,
+    Thing,
+    checked_name,
+    stem_of,
+)
 from dashboard.settings import Settings
+from dashboard.text import one_line
 from featurestore.files.atomic import make_folder, publish
 
 FOLDER, TOML = "names", ".toml"
@@ -84,7 +95,8 @@ class NamesFolder:
         ValueError for a text that can't be a name, or that could not be read again. OSError where it can't be
         written, or MOST are there.
         """
-        name = replace(name, text=checked_name(name.text))
+        said = {each: one_line(getattr(name, each)) for each in ("by", *SEEN)}
+        name = replace(name, text=checked_name(name.text), **said)
         text = name.to_toml()
         if len(text.encode()) > LARGEST:
             raise ValueError(
@@ -110,26 +122,25 @@ class NamesFolder:
 
     def _listing(self) -> Listing:
         try:
-            with os.scandir(self.path) as entries:
-                named = sorted(
-                    each.name for each in entries if each.name.endswith(TOML) and each.name[0] != "."
-                )
-        except (FileNotFoundError, NotADirectoryError):
+            names = sorted(name for name in os.listdir(self.path) if name.endswith(TOML) and name[0] != ".")
+        except OSError:
+            # It is not there yet, or may not be read: who gives a name is told why that can't be.
             return ()
-        return tuple(_facts(self.path / name) for name in named[:MOST])
+        return tuple(_facts(os.path.join(self.path, name)) for name in names[:MOST])
 
 
-def _facts(file: Path) -> tuple[str, int, int, int]:
-    """Return what tells a file's content from another; a size of -1 for what is no file, or is gone."""
+def _facts(file: str | Path) -> tuple[str, int, int, int]:
+    """Return what tells a file's content from another; a size of -1 for what is no file, or is gone.
+
+    A pipe would be waited for, and a device has no end.
+    """
+    name = os.path.basename(file)
     try:
-        # A pipe would be waited for, and a device has no end.
-        facts = file.stat() if file.is_file() else None
+        facts = os.stat(file)
     except OSError:
-        facts = None
+        return name, 0, 0, -1
     return (
-        (file.name, 0, 0, -1)
-        if facts is None
-        else (file.name, facts.st_ino, facts.st_mtime_ns, facts.st_size)
+        (name, facts.st_ino, facts.st_mtime_ns, facts.st_size) if S_ISREG(facts.st_mode) else (name, 0, 0, -1)
     )
 
 

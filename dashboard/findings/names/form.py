@@ -60,7 +60,7 @@ def name_fields(page: str, things: Sequence[Thing]) -> list[Change]:
         if one_line(text) != now:
             written.append((thing, one_line(text)))
     by = st.text_input("Named by", max_chars=LONGEST_WHO, key="named by", placeholder="you") if things else ""
-    return [Change(thing, text, one_line(by)) for thing, text in written]
+    return [Change(thing, text, by) for thing, text in written]
 
 
 def make(changes: Sequence[Change], store: str, run: Run) -> list[Said]:
@@ -103,6 +103,6 @@ def draw_said(said: Said) -> None:
 
 def named(change: Change, store: str, run: Run) -> Name:
     """Return the name that a form asks for; how it is written is looked at when it is given."""
-    network = one_line(str(run.manifest.model.get("name", "")))
+    network = str(run.manifest.model.get("name", ""))
     now = datetime.now(UTC).replace(microsecond=0)
-    return Name(change.text, change.thing, now, change.by, network, one_line(store), run.fingerprint)
+    return Name(change.text, change.thing, now, change.by, network, store, run.fingerprint)

@@ -4,8 +4,7 @@ import re
 
 import numpy as np
 
-LARGEST_ID = 10**12
-_SPAN = re.compile(r"(\d{1,12})(?:\s*-\s*(\d{1,12}))?")
+_SPAN = re.compile(r"([0-9]{1,12})(?: ?- ?([0-9]{1,12}))?")
 
 
 def spans_of(image_ids: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from compute.reports.method_result import strongest_activation
 from dashboard.data import runs
 from dashboard.data.channels import showcase
 from dashboard.jobs.method_task import method_task
+from dashboard.text import plain
 from dashboard.views.definitions import ChannelsView
 from dashboard.views.navigation import link
 from dashboard.widgets.header import Opened
@@ -44,13 +45,13 @@ def _live(opened: Opened[ChannelsView]) -> None:
         return
     numbers = job.step.numbers
     _picture(opened, picture(job.step), numbers["maximum"], numbers["dead"])
-    st.caption(made_by(dict(shown.parameters)))
+    st.caption(plain(made_by(dict(shown.parameters))))
     link(shown, "Other settings, in the Lab")
 
 
 def _of_store(opened: Opened[ChannelsView], kept: Kept) -> None:
     _picture(opened, kept.pixels, kept.value, kept.dead)
-    st.caption(f"{made_by(kept.parameters)} Kept in the store.")
+    st.caption(f"{plain(made_by(kept.parameters))} Kept in the store.")
     link(opened.view.in_the_lab(made_with=kept.parameters), "Other settings, in the Lab")
 
 

@@ -39,11 +39,6 @@ ONLY = {"all": "All", "live": "Live", "dead": "Dead"}
 
 def draw(opened: Opened[ChannelsView]) -> None:
     """Draw the filters, what passes them in numbers, and the layers."""
-    st.toggle(
-        "By a picture",
-        key=key("picture"),
-        help="Draw a box on an image: what responds there most unusually, and which other images have it",
-    )
     if opened.view.picture:
         with boundary():
             by_picture.draw(opened)
@@ -85,10 +80,10 @@ def _filters(opened: Opened[ChannelsView]) -> None:
             layers,
             key=key("opened"),
             format_func=choice_names(layers, lambda name: name or "a line of each"),
-            width=200,
+            width=170,
         )
         sorts = SORTS | (OF_A_PICTURE if opened.view.picture or opened.view.sort == HERE else {})
-        st.selectbox("Sort each layer by", list(sorts), key=key("sort"), format_func=sorts.get, width=180)
+        st.selectbox("Sort each layer by", list(sorts), key=key("sort"), format_func=sorts.get, width=170)
         st.segmented_control("Channels", list(ONLY), key=key("only"), format_func=ONLY.get, required=True)
         classes = ("", *opened.run.class_names)
         st.selectbox(
@@ -96,12 +91,12 @@ def _filters(opened: Opened[ChannelsView]) -> None:
             classes,
             key=key("top_class"),
             format_func=choice_names(classes, lambda name: name or "any class"),
-            width=220,
+            width=170,
         )
         for name, label in (("least", "Selectivity from"), ("most", "to")):
-            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=130)
-        st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=140)
-        st.text_input("Name has", key=key("named"), placeholder="wheels", width=140, help=NAMED)
+            st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=125)
+        st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=125)
+        st.text_input("Name has", key=key("named"), placeholder="wheels", width=125, help=NAMED)
         if opened.view.picture:
             st.number_input(
                 "Unusual here, up to",
@@ -142,6 +137,11 @@ def _said(opened: Opened[ChannelsView], passing: Mapping[str, pa.Table]) -> None
                 help="What gradient ascent finds for it, where the store has that; or its strongest patch",
             )
         st.toggle("Every channel", key=key("whole"), help="Else one line a layer, whose name opens it")
+        st.toggle(
+            "By a picture",
+            key=key("picture"),
+            help="Draw a box on an image: what responds there most unusually, and which other images have it",
+        )
         download_menu(opened)
     if not shown:
         st.caption("No channel of this network is like that.")

@@ -20,7 +20,7 @@ from compute.images.sources import open_source
 from compute.pipeline import build as pipeline
 from compute.pipeline import choices, open_run, partials
 from compute.pipeline import job as jobs
-from compute.runtime.progress import Progress, duration
+from compute.runtime.progress import Progress, duration, pace
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify
 from featurestore.writer import RunWriter
@@ -361,6 +361,10 @@ class TestProgress:
 
         _, text = self.run(Terminal())
         assert text.count("\n") == 1 and text.count("\r") == 5
+
+    def test_the_pace_is_said_of_what_is_quick_and_of_what_takes_long(self):
+        said = [pace(1 / seconds) for seconds in (0.001, 0.3, 4.9, 24, 600)]
+        assert said == ["1000/s", "3.3/s", "0.2/s", "24 s each", "600 s each"]
 
     def test_durations(self):
         assert [duration(seconds) for seconds in (0.4, 59.6, 3725)] == ["0:00", "1:00", "1:02:05"]

@@ -12,6 +12,7 @@ from torch import nn
 
 from compute.images.preprocessing import LETTERBOX, SQUASH, Preprocessing
 from compute.models.model import Model
+from compute.network.layers.centers import Centers
 from compute.reports.channels.picture_box import PictureBox, box_in_crop, seen_of_picture, units_in
 from compute.reports.channels.responses import left_out, peaks
 from tests.support.networks.tiny import tiny_image, tiny_model
@@ -220,3 +221,23 @@ def test_a_turned_photograph_has_the_box_where_people_see_it():
     )
     crop = preprocessing.tensor(photograph).numpy()[0]
     assert crop[top:bottom, left:right].min() == 1 and crop.sum() == (bottom - top) * (right - left)
+
+
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        ((0, 0, 40, 40), [0, 1, 2, 3], [0, 1, 2, 3]),
+        ((0, 0, 1, 1), [0], [0]),
+        ((16, 11, 24, 19), [1], [2]),
+        ((9, 16, 38, 26), [2], [1, 2]),
+        ((39, 39, 40, 40), [3], [3]),
+    ],
+)
+def test_rows_within_a_box_or_else_the_nearest_to_its_middle(box, rows, columns):
+    """Places at -3 (as good as 0), 10, 25 and 44 (as good as 40); then rows that go from below to above."""
+    places = np.array([-3.0, 10.0, 25.0, 44.0])
+    found = units_in(box, {"layer": Centers(places, places)}, (40, 40))["layer"]
+    assert [each.tolist() for each in found] == [rows, columns]
+    box = box[1], box[0], box[3], box[2]
+    backwards = units_in(box, {"layer": Centers(places[::-1], places)}, (40, 40))["layer"]
+    assert backwards[0].tolist() == sorted(3 - each for each in columns)

@@ -172,3 +172,17 @@ def test_what_a_box_can_t_be_asked_is_said():
     with pytest.raises(ValueError, match="unknown layer 'nowhere'"):
         report(layer="nowhere", box=BOX)
     assert dataclasses.replace(StrongestChannelsSpec(), box=BOX).options()["box"] == BOX
+
+
+def test_layers_of_which_a_box_says_nothing_are_left_out_and_said(monkeypatch):
+    network = model()
+    known = {name: found for name, found in network.centers.items() if name != "conv2"}
+    monkeypatch.setitem(network.__dict__, "centers", known)
+    made = report(box=BOX)
+    assert "conv2" not in {each["layer"] for each in made.numbers["channels"]}
+    assert made.remark.startswith("a box says nothing of conv2: where in the image their units stand is not")
+    with pytest.raises(ValueError, match=r"a box says nothing of conv2.*choose from conv1, conv3"):
+        report(layer="conv2", box=BOX)
+    monkeypatch.setitem(network.__dict__, "centers", {})
+    with pytest.raises(ValueError, match="a box says nothing of conv1, conv2, conv3"):
+        report(box=BOX)

@@ -281,10 +281,11 @@ def test_a_channel_that_nothing_wakes_is_said(copied, serve, monkeypatch):
 def test_what_channels_look_for_stands_where_they_do(copied, serve):
     """On the Overview, the tab Strongest channels and Compare; without the table they are as they were."""
     serve(copied)
+    itself = {"other_store": "digits", "other_run": Store(copied).current()}
     pages = {
         "overview": {"store": "digits"},
         "image": {"store": "digits", "image": 4, "tab": "channels", "layer": "conv3"},
-        "compare": {"store": "digits", "tab": "channels", "layer": "conv3", "channel": 1},
+        "compare": {"store": "digits", "tab": "channels", "layer": "conv3", "channel": 1} | itself,
     }
     before = {page: settled(fine(show(page, query))) for page, query in pages.items()}
     for page, app in before.items():

@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 
 from compute.reports.drawing.coloring import COLOR_COLUMNS, TOP5, _scale, color_title, coloring
 from compute.reports.mistakes import class_table
-from dashboard.data.image_search import search, terms
+from dashboard.data.image_search import COLUMNS, range_of, search, terms, with_range
+from dashboard.sections.brushes import Binned
 from dashboard.server.routes.of_runs import make_routes
 from dashboard.views import urls
 from featurestore.schemas import TABLES
@@ -23,6 +24,10 @@ IMAGES = pa.table(
         "label": ["cat", "dog", "dog", "cow", None],
         "predicted": ["dog", "dog", "cat", None, "cat"],
         "split": ["test", "train", "train", None, None],
+        "probability": pa.array([0.1, 0.25, 0.8, None, 1.0], pa.float32()),
+        "loss": pa.array([2.5, float("inf"), 0.001, None, None], pa.float32()),
+        "width": pa.array([32, 32, 640, 5, None], pa.int32()),
+        "height": pa.array([32, 24, 480, 5, None], pa.int32()),
     }
 )
 
@@ -57,10 +62,71 @@ IMAGES = pa.table(
         ("dog's", []),
         ("a\\b", []),
         ("label:dog label:cat", []),
+        ("probability:0.25..0.8", [1, 2]),
+        ("probability:..0.25", [0, 1]),
+        ("probability:0.1", [0]),
+        ("probability:0.8..", [2, 4]),
+        ("probability:0.8..0.25", []),
+        ("PROBABILITY:.2..1 width:32", [1]),
+        ("loss:1..", [0, 1]),
+        ("loss:1e-3", [2]),
+        ("probability:0.1..<0.8", [0, 1]),
+        ("probability:..<0.1", []),
+        ("loss:..", [0, 1, 2]),
+        ("loss:-1..3 label:cat", [0]),
+        ("width:32 height:24", [1]),
+        ("loss:high", []),
+        ("loss:1...2", []),
+        ("loss:1..2..3", []),
+        ("loss:nan", []),
+        ("width:" + "9" * 400 + "..", []),
     ],
 )
 def test_search_finds_images_that_have_all_words(text, found):
     assert search(IMAGES, text).tolist() == found
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "made"),
+    [
+        ("", "1..2", "loss:1..2"),
+        ("loss:3..", "1..2", "loss:1..2"),
+        ("cat loss:3..", "", "cat"),
+        ('label:"two words" LOSS:1 C:/x "a b"', "..<2", 'label:"two words" C:/x "a b" loss:..<2'),
+    ],
+)
+def test_a_range_of_a_search_is_set(text, asked, made):
+    assert with_range(text, "loss", asked) == made
+    assert terms(with_range(made, "loss", "")) == [pair for pair in terms(text) if pair[0] != "loss"]
+
+
+def test_the_range_of_a_search_is_read():
+    assert range_of("cat loss:1..2", "loss") == (1, 2)
+    assert range_of("loss:1.. loss:..<5 loss:high", "loss") == (1, 5)
+    assert range_of("loss:3", "loss") == (3, 3)
+    assert range_of("probability:3 loss:high", "loss") is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_brush_finds_what_its_bins_count(seed):
+    random = np.random.default_rng(seed)
+    values = np.concatenate([random.exponential(2, 3000), np.linspace(0, 8, 81), [np.inf, np.nan]])
+    loss = values.astype(np.float32)
+    binned = Binned.of(loss.astype(np.float64), 0.0, 8.0)
+    names = dict.fromkeys(("path", "label", "predicted", "split"), ["x"] * len(loss))
+    images = pa.table({"image_id": np.arange(len(loss)), **names, "loss": pa.array(loss, from_pandas=True)})
+    assert sum(binned.counts()) == len(loss) - 1
+    for first, last in [(0, 0), (0, 39), (39, 39), *random.integers(0, 40, (20, 2))]:
+        first, last = sorted((int(first), int(last)))
+        text = f"loss:{binned.text(first, last)}"
+        found = search(images, text)
+        assert len(found) == sum(binned.counts()[first : last + 1])
+        assert binned.counts(found)[first : last + 1] == binned.counts()[first : last + 1]
+        assert binned.brushed(range_of(text, "loss")) == (first, last)
+
+
+def test_values_that_are_too_close_have_no_bins():
+    assert Binned.of(np.array([1.0, 1.000001]), 1.0, 1.000001) is None
 
 
 def test_an_unknown_field_belongs_to_the_word():
@@ -75,10 +141,10 @@ def store(tmp_path_factory):
 def test_the_route_gives_what_the_search_finds(store):
     client = TestClient(Starlette(routes=make_routes(lambda name, run: store.open(run))))
     run = store.open()
-    for text in (f"label:{CLASSES[1]}", f"{CLASSES[1]}/7.png", "50%?&#", 'x "y'):
+    for text in ("loss:1..2.5", f"label:{CLASSES[1]}", f"{CLASSES[1]}/7.png", "50%?&#", 'x "y'):
         response = client.get("/" + urls.hits("small", run.fingerprint, text))
         assert response.status_code == 200
-        expected = search(run.table("images", ["image_id", "path", "label", "predicted", "split"]), text)
+        expected = search(run.table("images", COLUMNS), text)
         np.testing.assert_array_equal(np.frombuffer(response.content, "<u4"), expected)
     assert len(search(run.table("images"), f"label:{CLASSES[1]}")) == COUNT // 3
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from compute.methods.synthesis.ascent import Ascent
-from compute.reports.channels.showcase import Kept
+from compute.reports.channels.showcase import Kept, kept_report
 from dashboard.data import runs
 from dashboard.data.channels import showcase
 from tests.support.stores.full import LAYERS, write_full_store
@@ -58,6 +58,10 @@ def test_a_picture_that_is_none_is_said(tmp_path, serve):
     serve(tmp_path / "full")
     run = runs.open_run("full", "full-run")
     assert showcase.channels(run, "block.conv") == set(range(LAYERS["block.conv"]))
-    assert isinstance(kept := showcase.kept(run, "block.conv", 2), Kept) and kept.dead
+    kept = showcase.kept(run, "block.conv", 2)
+    assert isinstance(kept, Kept) and kept.dead
     with pytest.raises(ValueError, match="the store's picture of a channel can't be read"):
         showcase.tile(run, "block.conv", 2, 64)
+    with pytest.raises(ValueError, match="has no recipe"):
+        kept_report(kept)
+    assert kept.parameters == Ascent().to_dict()

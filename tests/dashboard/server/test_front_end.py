@@ -48,7 +48,13 @@ def client(base):
     rest = Starlette(
         routes=[Route("/{path:path}", lambda request: PlainTextResponse("passed on"))],
         middleware=[
-            Middleware(FrontEndMiddleware, base_path=base, store_of=store_of, open_pages=OpenPages())
+            Middleware(
+                FrontEndMiddleware,
+                base_path=base,
+                store_of=store_of,
+                open_pages=OpenPages(),
+                name_of=lambda view: "<wheels>" if getattr(view, "channel", 0) == 17 else "",
+            )
         ],
     )
     return TestClient(rest)
@@ -108,6 +114,12 @@ def test_a_preview_of_a_link_finds_the_view_s_picture(base, origin):
 def test_a_store_that_is_not_served_is_not_named(client, base):
     html = client.get(f"{base}/map?store=<script>alert(1)</script>").text
     assert "<title>Map · Featurescope</title>" in html and "alert" not in html
+
+
+def test_a_page_is_titled_after_what_it_shows(client, base):
+    html = client.get(f"{base}/channels?store=b%26b&layer=conv2&channel=17").text
+    called = "&lt;wheels&gt; · Channels · b&amp;b · Featurescope"
+    assert f"<title>{called}</title>" in html and f'property="og:title" content="{called}"' in html
 
 
 def test_the_pages_scripts_may_run():

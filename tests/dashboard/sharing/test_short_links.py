@@ -60,6 +60,13 @@ def test_a_short_link_leads_to_the_whole_view(client, stores):
     assert ShortLinks(stores["mine"]).add(MapView("mine")) != name
 
 
+def test_what_follows_a_short_link_s_name_is_for_people(client, stores):
+    name = ShortLinks(stores["mine"]).add(VIEW)
+    for read in ("wheels", "a-b", "", "x?y"):
+        assert led_to(client, "mine", f"{name}-{read}") == ("map", VIEW.to_query())
+    assert ShortLinks(stores["mine"]).find("wheels-" + name) is None
+
+
 def test_the_first_page_has_no_path(client, stores):
     view = OverviewView("mine", "0123abcd")
     assert led_to(client, "mine", ShortLinks(stores["mine"]).add(view)) == ("", view.to_query())

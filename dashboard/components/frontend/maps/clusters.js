@@ -54,7 +54,8 @@ export class Clusters {
     const taken = [[0, 0, toolbar.offsetLeft + toolbar.offsetWidth, toolbar.offsetTop + toolbar.offsetHeight]]
     for (const { x, y, width, height, button } of this.#clusters) {
       const [middle, center] = place(x, y)
-      const [left, top] = [Math.round(middle - width / 2), Math.round(center - height / 2)]
+      const left = Math.round(Math.max(Math.min(middle - width / 2, view.width - width - GAP), GAP))
+      const top = Math.round(center - height / 2)
       const box = [left - GAP, top - GAP, left + width + GAP, top + height + GAP]
       const within = middle > 0 && middle < view.width && center > 0 && center < view.height
       const free = within && !taken.some(other => meet(box, other))

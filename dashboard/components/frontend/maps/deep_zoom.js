@@ -2,13 +2,15 @@ import OpenSeadragon from "openseadragon"
 import style from "./deep_zoom.css"
 import { HoverCard, inWords } from "../shared/hover_card.js"
 import { component, debounce, element, SharedValue } from "../shared/lifecycle.js"
-import { fetchBuffer } from "../shared/point_data.js"
+import { fetchBuffer, fetchHits } from "../shared/point_data.js"
 import shared from "../shared/shared.css"
 import { Toolbar } from "../shared/toolbar.js"
 
 const TILE = 512
 const FAILED = "Parts of the grid could not be loaded."
 const BOUNDS_DELAY = 400
+/** How much of the page's background lies over a cell whose image a search did not find. */
+const VEIL = 0.8
 const ZOOM = 1.5
 const HELP = "Arrow keys move, plus and minus zoom, 0 shows all, Enter selects the image in the centre."
 /** OpenSeadragon's own keys; those that turn or mirror the picture are left out. */
@@ -22,6 +24,8 @@ class DeepZoom {
   #bounds = new SharedValue()
   #cells = Promise.resolve(null)
   #moved = false
+  #found = null
+  #searched = ""
   #report = debounce(() => this.#reportBounds(), BOUNDS_DELAY)
 
   constructor(parent) {
@@ -31,8 +35,9 @@ class DeepZoom {
     this.announcement = element("div", { className: "announcement", role: "status" })
     this.toolbar = new Toolbar("Picture tools", this.#tools())
     this.view = element("div", { className: "view" })
+    this.veil = element("canvas", { className: "veil" })
     this.stage = element("div", { className: "stage" },
-      this.view, this.toolbar.root, this.card.root, this.message, this.announcement)
+      this.view, this.veil, this.toolbar.root, this.card.root, this.message, this.announcement)
     this.nodes = [element("style", {}, shared + style), this.stage]
     parent.append(...this.nodes)
     this.#start()
@@ -47,6 +52,7 @@ class DeepZoom {
     if (data.tiles !== this.#loaded) this.#load()
     else if (due) this.#show(data.bounds)
     this.#choose(data.selected)
+    this.#search(data.hits)
     this.seams?.setOpacity(data.seams ? 1 : 0)
   }
 
@@ -83,6 +89,7 @@ class DeepZoom {
     this.viewer.addHandler("canvas-key", event => this.#key(event))
     this.viewer.addHandler("canvas-click", event => event.quick && this.#click(event.position))
     this.viewer.addHandler("animation-finish", () => this.#report())
+    this.viewer.addHandler("update-viewport", () => this.#drawVeil())
     this.viewer.addHandler("tile-load-failed", () => this.#say("failed", FAILED))
     this.view.addEventListener("pointermove", event => this.#hover(event))
     this.view.addEventListener("pointerleave", () => this.card.hide())
@@ -137,6 +144,42 @@ class DeepZoom {
     if (!cell) return
     const [row, col] = cell
     this.viewer.addOverlay({ element: this.frame, location: this.#rectangle(col, row, 1, 1) })
+  }
+
+  /** The images that a search found stay as they are; the others are veiled. */
+  async #search(address) {
+    if (address === this.#searched) return
+    this.#searched = address
+    const [found, cells] = await Promise.all([fetchHits(address).catch(() => null), this.#cells])
+    if (address !== this.#searched) return
+    this.#found = found && cells && new Set(found)
+    this.#drawVeil()
+  }
+
+  async #drawVeil() {
+    const cells = await this.#cells
+    const { clientWidth: width, clientHeight: height } = this.view
+    Object.assign(this.veil, { width, height })
+    if (!this.#found || !cells) return
+    const { rows, cols } = this.data
+    const { viewport } = this.viewer
+    const corner = viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true)
+    const side = viewport.pixelFromPoint(new OpenSeadragon.Point(1 / cols, 0), true).x - corner.x
+    const within = (start, end, most) => [Math.max(Math.floor(start), 0), Math.min(Math.ceil(end), most)]
+    const [left, right] = within(-corner.x / side, (width - corner.x) / side, cols)
+    const [top, bottom] = within(-corner.y / side, (height - corner.y) / side, rows)
+    const context = this.veil.getContext("2d")
+    context.globalAlpha = VEIL
+    context.fillStyle = getComputedStyle(this.stage).backgroundColor
+    const at = index => Math.round(corner.x + index * side)
+    const down = index => Math.round(corner.y + index * side)
+    for (let row = top; row < bottom; row++) {
+      for (let col = left; col < right; col++) {
+        if (this.#found.has(cells[row * cols + col])) continue
+        const [over, below] = [Number(col + 1 === cols), Number(row + 1 === rows)]
+        context.fillRect(at(col), down(row), at(col + 1) - at(col) + over, down(row + 1) - down(row) + below)
+      }
+    }
   }
 
   #go(action) {
