@@ -1,4 +1,4 @@
-"""The Findings page: pinned views with a note and their numbers, whether they still hold; names."""
+"""The Findings page: pinned views with a note and their numbers, whether they still hold; names; stories."""
 
 import streamlit as st
 
@@ -8,6 +8,7 @@ from dashboard.findings.recheck import Check, recheck, view_of
 from dashboard.findings.record import Finding, Value
 from dashboard.jobs.lookup import result_of
 from dashboard.sections.findings import names
+from dashboard.sections.stories import MARKS, stories
 from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import FindingsView
@@ -17,19 +18,13 @@ from dashboard.views.state import LiveView, ViewState
 from dashboard.widgets.header import Opened, open_page
 from dashboard.widgets.image_wall import page_of
 
-KINDS = {"findings": "Findings", "names": "Names"}
+KINDS = {"findings": "Findings", "names": "Names", "stories": "Stories"}
 PER_PAGE = 12
 FIRST = 4
 """Numbers that a card shows before it is asked for all of them."""
 
 SHOWN = 60
 """Characters of a number's text that are shown."""
-
-MARKS = {
-    "holds": ":green-badge[:material/verified: holds]",
-    "differs": ":red-badge[:material/difference: differs]",
-    "unchecked": ":gray-badge[:material/help: not checked]",
-}
 
 
 def draw(opened: Opened[FindingsView]) -> None:
@@ -52,12 +47,14 @@ def draw(opened: Opened[FindingsView]) -> None:
         )
     if opened.view.show == "names":
         names(opened)
+    elif opened.view.show == "stories":
+        stories(opened)
     else:
         _findings(opened)
 
 
 def _turn_back() -> None:
-    binding.change(FindingsView, findings_page=1)
+    binding.change(FindingsView, findings_page=1, story="")
 
 
 def _findings(opened: Opened[FindingsView]) -> None:

@@ -2,7 +2,7 @@
 
 Exit status: 0 where every finding that could be checked holds, 1 where one differs or can't be read, or a
 name can't. `python -m dashboard.findings names` lists the names and gives them, `… verdicts` counts and
-exports what was said of suspects.
+exports what was said of suspects, `… story` writes a story as one HTML file.
 """
 
 import argparse
@@ -41,14 +41,15 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--current", action="store_true", help="against each store's current run, not the pinned one"
     )
-    others = result.add_subparsers(dest="asked", metavar="names | verdicts")
+    others = result.add_subparsers(dest="asked", metavar="names | verdicts | story")
     add_names(others)
     add_verdicts(others)
+    _add_story(others)
     return result
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check all findings, or do what is asked of names or verdicts; return the exit status."""
+    """Check all findings, or do what is asked of names, verdicts or stories; return the exit status."""
     options = parser().parse_args(arguments)
     if options.asked == "names":
         return names(options)
@@ -67,7 +68,28 @@ def main(arguments: list[str] | None = None) -> int:
         print(line, file=sys.stderr)
     # Streamlit's caches work without a page, and say so at every use.
     set_log_level("ERROR")
-    return _report(options)
+    return _story(options) if options.asked == "story" else _report(options)
+
+
+def _add_story(parsers: argparse._SubParsersAction) -> None:
+    result = parsers.add_parser(
+        "story",
+        help="list the stories; write one as an HTML file that needs nothing else",
+        description="Without NAME, lists the stories. With one, writes it as an HTML file: its texts, "
+        "and each finding's picture drawn anew, its numbers, recipe and proof. Starts no live method.",
+    )
+    result.add_argument("name", nargs="?", metavar="NAME", help="of its file, without .toml")
+    result.add_argument("--out", metavar="FILE.html", help="default: NAME.html")
+    for each in ("--stores", "--findings"):
+        # As before the command; without a default, which would be taken in the place of that.
+        result.add_argument(each, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def _story(options: argparse.Namespace) -> int:
+    # Imported late, as below; and `--help` needs no torch.
+    from dashboard.findings.stories.command import write_story
+
+    return write_story(options)
 
 
 def _report(options: argparse.Namespace) -> int:

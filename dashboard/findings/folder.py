@@ -83,7 +83,7 @@ class Folder:
         make_folder(self.path)
         if sum(1 for _ in self.path.glob(f"*{TOML}")) >= MOST:
             raise OSError(f"it has {MOST:,} findings, as many as are listed; remove some")
-        stem = _claim(self.path, slug_of(finding.title), finding.to_toml())
+        stem = claim(self.path, slug_of(finding.title), finding.to_toml())
         if picture is not None:
             publish(self.path / f"{stem}{PNG}", lambda file: file.write(thumbnail_of(picture)))
         return stem
@@ -102,7 +102,7 @@ def thumbnail_of(picture: bytes) -> bytes:
     return encoded(small, optimize=True)
 
 
-def _claim(folder: Path, slug: str, text: str) -> str:
+def claim(folder: Path, slug: str, text: str) -> str:
     """Write the text under the first name that is free, and return the name.
 
     The file is linked, since a rename would replace one of that name.

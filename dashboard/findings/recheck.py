@@ -49,7 +49,7 @@ def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
     current: whether it is checked on the store's current run instead, as it is where its own run is gone.
     """
     try:
-        run, gone = _run_of(finding, current)
+        run, gone = run_of(finding, current)
         view, notes = view_of(finding, run)
         if notes:
             return Check("unchecked", f"its view is not there any more: {'; '.join(notes)}", run_gone=gone)
@@ -120,7 +120,11 @@ def differences(before: Mapping[str, Value], now: Mapping[str, Value], tolerance
             yield f"{name} was {_spoken(old)} and is {_spoken(now[name])}{_by(old, now[name])}"
 
 
-def _run_of(finding: Finding, current: bool) -> tuple[Run, bool]:
+def run_of(finding: Finding, current: bool = False) -> tuple[Run, bool]:
+    """Return the run that a finding is checked on, and whether its own is gone, so that it is another one.
+
+    ValueError where its store is not served.
+    """
     listed = runs.stores()
     if finding.store not in listed:
         raise ValueError(f"its store {finding.store!r} is not served; choose from {', '.join(listed)}")

@@ -28,7 +28,7 @@ def preview(view: ViewState, run: Run) -> bytes | None:
     Nothing is computed on the network for it: who sends a link starts no job, so a live method's picture is
     there once its result is. The image that a page is about stands in for what it doesn't have.
     """
-    shown = _of_the_store(view)
+    shown = of_the_store(view)
     picture = None
     if shown is not None:
         with suppress(ValueError):
@@ -40,7 +40,7 @@ def preview(view: ViewState, run: Run) -> bytes | None:
     return None if picture is None else _fitted(picture)
 
 
-def _of_the_store(view: ViewState) -> ViewState | None:
+def of_the_store(view: ViewState) -> ViewState | None:
     """Return the view without what the network would be run for; None where nothing is left of it."""
     if isinstance(view, ChannelsView):
         return dataclasses.replace(view, guided=False, ascent=False, picture=False)

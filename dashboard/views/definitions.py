@@ -309,15 +309,17 @@ class ResultsView(ViewState):
 
 @dataclass(frozen=True)
 class FindingsView(ViewState):
-    """The findings, or the names that were given.
+    """The findings, the names that were given, or the stories told of findings.
 
-    find: words that a finding's title or note has, or a name or what it names.
+    find: words that a finding's title or note has, or a name or what it names, or a story.
+    story: the one that is shown among the stories, as its file is called; "" lists them.
     """
 
     page: ClassVar[str] = "findings"
-    show: str = view_field("findings", choices=("findings", "names"))
+    show: str = view_field("findings", choices=("findings", "names", "stories"))
     find: str = view_field("")
     findings_page: int = view_field(1, low=1)
+    story: str = view_field("")
 
 
 @dataclass(frozen=True)

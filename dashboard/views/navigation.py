@@ -112,7 +112,7 @@ PAGES = {
             FindingsView,
             "Findings",
             ":material/keep:",
-            "What was pinned: views with a note and their numbers, whether they still hold, and names.",
+            "What was pinned: views with their numbers, whether they still hold; names; stories.",
         ),
         PageEntry(
             AboutView,

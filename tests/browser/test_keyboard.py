@@ -89,7 +89,9 @@ def test_suspects_are_judged_by_1_2_and_3(visit, stores, tmp_path):
 def test_the_keys_of_channels_are_listed_and_work(visit):
     page = visit("/?store=digits")
     page.get_by_role("table", name="Layers").get_by_role("link").first.click()
-    address_has(page, "/channels?")
+    address_has(page, "show=atlas")
+    page.locator(".line a").first.click()
+    address_has(page, "show=channel")
     ready(page).keyboard.press("?")
     page.get_by_role("dialog", name="Keys").get_by_text("Next channel of the list").wait_for()
     page.keyboard.press("Escape")

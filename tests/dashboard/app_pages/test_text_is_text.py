@@ -12,6 +12,8 @@ from dashboard.findings.names import names_of
 from dashboard.findings.names.folder import names_folder
 from dashboard.findings.names.record import LONGEST_NAME, LONGEST_WHO, Name
 from dashboard.findings.record import Finding
+from dashboard.findings.stories.folder import FOLDER, StoriesFolder
+from dashboard.findings.stories.record import Quoted, Text, told
 from dashboard.server.routes.of_runs import make_routes
 from dashboard.views import urls
 from dashboard.views.navigation import PAGES
@@ -98,11 +100,15 @@ def test_a_findings_words_are_text(hostile, serve, tmp_path):
         MARKUP, MARKUP, datetime.now(UTC), "map", query, "hostile", run.fingerprint, {"name": MARKUP},
         numbers={MARKUP: MARKUP, "n": 1},
     )  # fmt: skip
-    Folder(tmp_path).add(made, None)
+    slug = Folder(tmp_path).add(made, None)
+    stories = StoriesFolder(tmp_path / FOLDER)
+    story = stories.add(told(MARKUP[:100], [Text(MARKUP), Quoted(slug), Text(MARKUP), Quoted(MARKUP)]))
+    (stories.path / "`a` [x](https:evil.example).toml").write_text("format = 2")
     (tmp_path / "`a` [x](https:evil.example).toml").write_text("format = 2")
     serve(hostile, findings=str(tmp_path))
-    for page in ("findings", "overview"):
-        app = show(page)
+    told_as = ({"show": "stories"}, {"show": "stories", "story": story}, {"show": "stories", "story": MARKUP})
+    for page, query in (("findings", {}), ("overview", {}), *(("findings", each) for each in told_as)):
+        app = show(page, query)
         assert not app.exception and active(app) == []
 
 

@@ -76,6 +76,9 @@ def known():
         "name": "scatter",
         "digest": "0",
         "text": "word",
+        "page": "map",
+        "pictures": "0",
+        "channels": "0,1",
     }
 
 
