@@ -15,8 +15,8 @@ from featurestore.files.atomic import publish
 from featurestore.layout import RUNS
 from featurestore.manifest import options_of, read_manifest
 from featurestore.places import Place
+from featurestore.query.answers import Limits
 from featurestore.query.asking import ask
-from featurestore.query.engine import Limits
 from featurestore.query.files import FORMATS, file_of, json_rows, plain_table
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from featurestore.places import Place
-from featurestore.query.engine import Answer, Limits
+from featurestore.query.answers import Answer, Limits
 
 USUAL = Limits()
 STARTING = 10.0

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from featurestore.query.engine import Limits, answer
+from featurestore.query.answers import Limits
+from featurestore.query.engine import answer
 from featurestore.reader import Store
 
 BESIDE = 2 << 30

@@ -4,10 +4,9 @@ Only a process of its own may call this (`featurestore.query.asking`): a stateme
 that DuckDB doesn't count.
 """
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
+from featurestore.query.answers import Answer, Limits
 from featurestore.query.lazy_table import lazy_table
 from featurestore.query.statement import tables_of
 from featurestore.reader import Run
@@ -26,32 +25,6 @@ LOCKED = (
 )
 BATCH = 1000
 """Rows that are taken from DuckDB at a time."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a question may use.
-
-    rows, bytes: of the answer, which is cut there
-    memory: bytes
-    seconds: on the clock
-    """
-
-    rows: int = 1000
-    bytes: int = 64 << 20
-    memory: int = 1 << 30
-    seconds: float = 20.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The rows of an answer.
-
-    cut: why there would be more, or "".
-    """
-
-    table: pa.Table
-    cut: str = ""
 
 
 def answer(run: Run, sql: str, limits: Limits) -> Answer:

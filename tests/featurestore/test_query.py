@@ -13,8 +13,9 @@ import pytest
 
 from featurestore.__main__ import main
 from featurestore.files import shard as shard_file
+from featurestore.query.answers import Limits
 from featurestore.query.asking import ask
-from featurestore.query.engine import Limits, answer
+from featurestore.query.engine import answer
 from featurestore.query.files import file_of, plain_table
 from featurestore.query.lazy_table import lazy_table
 from featurestore.query.statement import LONGEST

@@ -16,7 +16,7 @@ from dashboard.widgets.download_menu import download_menu
 from dashboard.widgets.header import Opened
 from dashboard.widgets.image_wall import wall
 from dashboard.widgets.live.run import live_result
-from featurestore.query.engine import Answer
+from featurestore.query.answers import Answer
 from featurestore.query.files import text_of
 
 EXAMPLES = {
