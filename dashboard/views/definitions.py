@@ -130,14 +130,18 @@ class ChannelsView(ViewState):
     upload: str = view_field("", longest=LONGEST_NAME)
     box: str = view_field("")
 
+    def __post_init__(self) -> None:
+        """Show one channel where it, or a part of its card, is asked for: a link to it is whole then."""
+        of_one = self.layer, self.rank, self.guided, self.ascent
+        if not self.show and (self.channel != UNASKED or any(of_one)):
+            object.__setattr__(self, "show", CHANNEL)
+
     def fitted(self, choices: Choices) -> tuple[Self, Notes]:
         """Return this view with the first channel to show, where neither it nor a layer is asked for.
 
         With the first picture and without a box that is none, too.
         """
-        of_one = self.layer, self.rank, self.guided, self.ascent
-        asked = self.channel != UNASKED or any(of_one)
-        show = self.show or (CHANNEL if asked else ATLAS)
+        show = self.show or ATLAS
         layer, channel = self.layer, 0 if self.channel == UNASKED else self.channel
         if not layer and self.channel == UNASKED and choices.first_channel is not None:
             layer, channel = choices.first_channel

@@ -182,6 +182,8 @@ def test_back_and_forward_over_pages_parameters_and_the_maps_camera(visit):
     stepped("p.variant=smoothgrad")
     page.get_by_role("link", name="Channels", exact=True).first.click()
     stepped("/channels")
+    page.locator(".line a").first.click()
+    stepped("show=channel")
     patches = pictures_of_grid(page)
     channel = page.get_by_test_id("stNumberInputField").first.input_value()
     page.get_by_test_id("stNumberInputStepUp").first.click()

@@ -177,8 +177,9 @@ def test_a_click_anywhere_on_a_row_follows_it_and_back_returns(visit, view, labe
 
 
 def without_channel(address):
-    """A row leads to the channel that its layer shows first, which the page then names."""
-    return [part for part in address.split("&") if not part.startswith("channel=")]
+    """A row leads to the atlas, which then names the layer and channel that a card would show first."""
+    names = ("channel=", "layer=")
+    return [part for part in address.split("&") if not part.startswith(names)]
 
 
 def test_a_row_is_reached_and_followed_by_keys_alone(visit):
@@ -186,7 +187,7 @@ def test_a_row_is_reached_and_followed_by_keys_alone(visit):
     link = page.get_by_role("table", name="Layers").get_by_role("link", name="conv2")
     link.focus()
     page.keyboard.press("Enter")
-    address_has(page, "layer=conv2")
+    address_has(page, "opened=conv2")
 
 
 def test_a_row_opens_in_a_tab_of_its_own(visit):
@@ -194,7 +195,7 @@ def test_a_row_opens_in_a_tab_of_its_own(visit):
     link = page.get_by_role("table", name="Layers").get_by_role("link", name="conv2")
     with page.context.expect_page() as opened:
         link.click(button="middle")
-    assert "layer=conv2" in ready(opened.value).url and "/channels" not in page.url
+    assert "opened=conv2" in ready(opened.value).url and "/channels" not in page.url
 
 
 def test_a_column_s_title_sorts_and_sorts_the_other_way_round(visit):

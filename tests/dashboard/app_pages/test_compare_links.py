@@ -73,7 +73,7 @@ def test_a_proof_of_two_runs_survives_its_text_and_is_short(view, runs):
         with pytest.raises(ValueError, match="can't be read"):
             Proof.from_text(cut)
     texts = {each.name: "鯨 &" * 300 for each in dataclasses.fields(view) if isinstance(each.default, str)}
-    choices = {name: getattr(view, name) for name in ("tab", "kind", "sort", "color")}
+    choices = {name: getattr(view, name) for name in ("tab", "kind", "sort", "color", "pictures", "order")}
     longest = replace(CompareView(**texts | choices), image=10**17, channel=10**17, proof=text)
     assert len(urlencode(longest.to_query(), errors="replace")) < 1900
 
