@@ -1,4 +1,4 @@
-"""A feature store of images: immutable runs of Parquet tables, read with pyarrow and numpy alone."""
+"""A feature store of images: immutable runs of Parquet tables, read with pyarrow, asked in SQL by DuckDB."""
 
 from featurestore.reader import Run, Store
 

@@ -1,4 +1,4 @@
-"""python -m featurestore {info, verify, config, prune} STORE [--json]"""
+"""python -m featurestore {info, verify, config, sql, prune} STORE [--json]"""
 
 import argparse
 import json
@@ -11,12 +11,18 @@ from typing import Any
 
 import tomli_w
 
+from featurestore.files.atomic import publish
 from featurestore.layout import RUNS
 from featurestore.manifest import options_of, read_manifest
 from featurestore.places import Place
+from featurestore.query.answers import Limits
+from featurestore.query.asking import ask
+from featurestore.query.files import FORMATS, file_of, json_rows, plain_table
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
+
+MOST_SECONDS = 86_400.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,19 +45,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m featurestore", description="Looks into a store.")
-    commands = parser.add_subparsers(required=True, metavar="{info,verify,config,prune}")
+    commands = parser.add_subparsers(required=True, metavar="{info,verify,config,sql,prune}")
     for name, run, text in (
         ("info", _info, "what is in a store: runs, tables, rows, bytes"),
         ("verify", _verify, "check every checksum and every cross-reference"),
         ("config", _config, "print the options that its current run was made with, as a file for --config"),
+        ("sql", _sql, "answer one SELECT over its tables"),
         ("prune", _prune, "remove old runs, and what killed processes left"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("store", help="folder of the store, or s3://bucket/prefix")
         command.add_argument("--json", action="store_true", help="machine-readable output")
         command.set_defaults(run=run)
-    _add_prune_options(command)
+    _add_sql_options(commands.choices["sql"])
+    _add_prune_options(commands.choices["prune"])
     return parser
+
+
+def _add_sql_options(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Answers one SELECT in DuckDB's SQL over the tables of a run, each by its name. It reads nothing "
+        "else, writes nothing, and what it reads is compared with the store's checksums."
+    )
+    command.add_argument("sql", metavar="SELECT", help="such as 'SELECT path FROM images WHERE NOT correct'")
+    command.add_argument(
+        "--run", dest="asked", metavar="FINGERPRINT", help="a run of the store (default: its current one)"
+    )
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"write the rows to a file: {', '.join(FORMATS)}"
+    )
+    command.add_argument(
+        "--rows",
+        type=_count,
+        default=Limits.rows,
+        metavar="N",
+        help="the first rows of the answer, so many at most (default: %(default)s)",
+    )
+    command.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=Limits.seconds,
+        metavar="S",
+        help="time after which it is given up (default: %(default)s)",
+    )
 
 
 def _add_prune_options(command: argparse.ArgumentParser) -> None:
@@ -86,8 +122,18 @@ def _add_prune_options(command: argparse.ArgumentParser) -> None:
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs: 0, 1, 2, ...")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of them: 0, 1, 2, ...")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {MOST_SECONDS:g}")
+    return seconds
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -189,6 +235,23 @@ def _config(options: argparse.Namespace) -> int:
     manifest = Store(options.store).open().manifest
     found = options_of(manifest)
     print(json.dumps(found, indent=1) if options.json else tomli_w.dumps(found), end="\n" * options.json)
+    return 0
+
+
+def _sql(options: argparse.Namespace) -> int:
+    if options.out is not None and options.out.suffix not in FORMATS:
+        raise ValueError(f"{str(options.out)!r} must end in one of {', '.join(FORMATS)}")
+    limits = Limits(rows=options.rows, seconds=options.seconds)
+    found = ask(options.store, options.sql, options.asked, limits)
+    if options.out is not None:
+        publish(options.out, lambda file: file.write(file_of(found.table, options.out.suffix)))
+        print(f"{options.out}: {found.table.num_rows:,} rows")
+    elif options.json:
+        print(json.dumps({"rows": json_rows(found.table), "cut": found.cut}, indent=1))
+    else:
+        print(plain_table(found.table))
+    if found.cut and not options.json:
+        print(f"note: {found.cut}", file=sys.stderr)
     return 0
 
 

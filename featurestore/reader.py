@@ -170,6 +170,10 @@ class Run:
         columns = self._check_columns(name, columns)
         return pa.concat_tables(self._each(lambda file: self._shard(file).read(columns), self._files(name)))
 
+    def shards(self, name: str) -> list[Callable[[], Shard | ObjectShard]]:
+        """What opens each of a table's files, in order; a file that was opened of late is open still."""
+        return [partial(self._shard, file) for file in self._files(name)]
+
     def select(self, name: str, *key: Key, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows whose sort key begins with `key`, such as (layer, channel); only their row groups are read.
 

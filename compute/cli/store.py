@@ -174,7 +174,7 @@ def _map_features(store: str, fingerprint: str) -> None:
 
     Of a store on this machine: a bucket's are laid out where a dashboard reads them.
     """
-    from featurestore import vector_cache
+    from featurestore.files import vector_cache
     from featurestore.places import place
     from featurestore.reader import Store
 

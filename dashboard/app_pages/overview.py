@@ -7,17 +7,17 @@ from compute.reports.drawing.run_images import preprocessing_of
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.predictions import predicts
-from dashboard.sections.overview import first_sight
+from dashboard.sections.overview import ask, first_sight
 from dashboard.sections.overview.filters import filter_pictures
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
-from dashboard.views.definitions import ATLAS, ChannelsView, ImageView, OverviewView
+from dashboard.views.definitions import ASK, ATLAS, ChannelsView, ImageView, OverviewView
 from dashboard.views.link_html import Column, Row, link_table
 from dashboard.views.navigation import address_up_to
 from dashboard.widgets.capability_list import capability_list
 from dashboard.widgets.download_menu import download_menu
-from dashboard.widgets.header import open_page
+from dashboard.widgets.header import Opened, open_page
 from featurestore.reader import Run
 
 MOST_PROBLEMS = 500
@@ -235,14 +235,23 @@ def _few(values) -> str:
     return "–" if values is None else ", ".join(f"{value:.3g}" for value in values)
 
 
-opened = open_page(OverviewView)
-first_sight.draw(opened)
-with st.expander("The network and its images: numbers, input, weights, tables", icon=":material/info:"):
-    numbers(opened.run)
-    cards(opened.run)
-download_menu(opened)
-filters(opened.run, opened.view)
-layers(opened.run, opened.view)
-st.subheader("What can be shown of this network", anchor=False)
-capability_list(opened.run)
-problems(opened.run, opened.view)
+def draw(opened: Opened[OverviewView]) -> None:
+    """Draw the page."""
+    if opened.view.show == ASK:
+        ask.draw(opened)
+        return
+    first_sight.draw(opened)
+    with st.expander("The network and its images: numbers, input, weights, tables", icon=":material/info:"):
+        numbers(opened.run)
+        cards(opened.run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        download_menu(opened)
+        ask.link_here(opened)
+    filters(opened.run, opened.view)
+    layers(opened.run, opened.view)
+    st.subheader("What can be shown of this network", anchor=False)
+    capability_list(opened.run)
+    problems(opened.run, opened.view)
+
+
+draw(open_page(OverviewView))

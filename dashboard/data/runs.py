@@ -31,8 +31,8 @@ from dashboard.data.content_store import KeptBytes
 from dashboard.settings import Settings, find_stores, stores_called
 from dashboard.views.query_text import resolved
 from dashboard.views.state import Choices
-from featurestore import vector_cache
 from featurestore.errors import Unavailable
+from featurestore.files import vector_cache
 from featurestore.layout import CURRENT, MANIFEST, RUNS, check_fingerprint
 from featurestore.places import Place, beside, place, version
 from featurestore.reader import Run, Store

@@ -350,13 +350,14 @@ class JobQueue:
 
 
 def size_of(step: Any) -> int:
-    """Return the bytes of a step's arrays, and a little for the rest."""
+    """Return the bytes of a step's arrays or table, and a little for the rest."""
     value = getattr(step, "value", None)
     arrays = [getattr(step, "data", None), value]
     for named in (getattr(step, "pictures", None), value):
         arrays += named.values() if isinstance(named, Mapping) else ()
     frames = sum(map(len, getattr(step, "frames", ())))
-    return 1024 + frames + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+    table = getattr(getattr(value, "table", None), "nbytes", 0)
+    return 1024 + frames + table + sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
 
 def _explain(error: BaseException) -> str:

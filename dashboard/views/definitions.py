@@ -38,10 +38,24 @@ PICTURES = ("near", "always", "never")
 """When thumbnails take the place of a map's points: where those in view have room, at any zoom, never."""
 
 
+ASK = "ask"
+LONGEST_QUESTION, LONGEST_TYPED = 900, 600
+"""Characters of an address that a question in SQL takes at most, and characters that can be typed."""
+
+
 @dataclass(frozen=True)
 class OverviewView(ViewState):
+    """The network and its images, or a question to the store's tables.
+
+    sql: the question, one SELECT; a longer one than fits is abbreviated, and not asked.
+    sql_page: of the images that its answer names.
+    """
+
     page: ClassVar[str] = "overview"
     scaling: str = view_field("filter", choices=("filter", "all"))
+    show: str = view_field("network", choices=("network", ASK))
+    sql: str = view_field("", longest=LONGEST_QUESTION, listed=True)
+    sql_page: int = view_field(1, low=1)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,26 @@ from featurestore.places import Place, open_source
 
 MAGIC = b"PAR1"
 REPAIR = "`python -m featurestore verify STORE` lists all damage, `make store STORE=...` recomputes it"
+
+
+class Range(NamedTuple):
+    """Bytes of a file that are read together.
+
+    crc: CRC-32, as the manifest says it
+    what: part of the file, for people
+    """
+
+    start: int
+    length: int
+    crc: str
+    what: str
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.length
+
+    def is_right(self, content: bytes) -> bool:
+        return len(content) == self.length and f"{zlib.crc32(content):08x}" == self.crc
 
 
 class Shard:
@@ -57,6 +78,20 @@ class Shard:
                 return open_parquet(self._source, self._file.metadata).read(columns=columns)
 
         return self._mended(rows)
+
+    def ranges(self) -> list[Range]:
+        """All that is ever read of the file: every column of every row group, and the footer."""
+        groups = range(len(self.entry.row_groups))
+        columns = (each for group in groups for each in ranges_of(self._file.metadata, self.entry, group))
+        return [*columns, footer_of(self.entry)]
+
+    def fetch(self, wanted: Range) -> bytes:
+        """The bytes of one of `ranges`, checked."""
+        content = self._source.read_at(wanted.length, wanted.start)
+        with naming(self.path, wanted.what):
+            if not wanted.is_right(content):
+                raise Damaged("checksum differs")
+        return content
 
     def _open(self) -> None:
         self._verified: set[tuple[int, int]] = set()
@@ -95,6 +130,22 @@ class Shard:
                 if _chunk_crc(self._source, chunk) != self.entry.row_groups[group].checksums[leaf]:
                     raise Damaged("checksum differs")
             self._verified.add((group, leaf))
+
+
+def ranges_of(
+    metadata: pq.FileMetaData, entry: FileEntry, group: int, columns: list[str] | None = None
+) -> Iterator[Range]:
+    """Yield where in the file the columns of a row group are; all of them without `columns`."""
+    checksums, described = entry.row_groups[group].checksums, metadata.row_group(group)
+    for leaf in range(described.num_columns):
+        chunk = described.column(leaf)
+        if columns is None or chunk.path_in_schema.split(".")[0] in columns:
+            what = f"row group {group}, column {chunk.path_in_schema}"
+            yield Range(chunk_start(chunk), chunk.total_compressed_size, checksums[leaf], what)
+
+
+def footer_of(entry: FileEntry) -> Range:
+    return Range(entry.bytes - entry.footer_bytes, entry.footer_bytes, entry.footer, "the footer")
 
 
 def describe(path: Place, keys: tuple[str, ...]) -> FileEntry:

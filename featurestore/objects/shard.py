@@ -7,19 +7,16 @@ whichever run and store.
 """
 
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featurestore.errors import Damaged
-from featurestore.files.shard import MAGIC, chunk_start, naming, open_parquet
+from featurestore.files.shard import MAGIC, Range, footer_of, naming, open_parquet, ranges_of
 from featurestore.manifest import FileEntry
 from featurestore.objects import parts
 from featurestore.objects.path import ObjectPath
@@ -31,19 +28,6 @@ AT_ONCE = 8
 """Requests of one reader."""
 
 
-class Range(NamedTuple):
-    """what: part of the file, for people. crc: as the manifest says it."""
-
-    start: int
-    length: int
-    crc: str
-    what: str
-
-    @property
-    def stop(self) -> int:
-        return self.start + self.length
-
-
 class ObjectShard:
     """As `shard.Shard`, of an object. Raises Damaged, naming the place, and Unavailable."""
 
@@ -51,8 +35,7 @@ class ObjectShard:
         self.path, self.entry = path, entry
         self._lock = threading.Lock()
         self._source: pa.NativeFile | None = None
-        start = entry.bytes - entry.footer_bytes
-        (footer,) = self._fetch([Range(start, entry.footer_bytes, entry.footer, "the footer")]).values()
+        (footer,) = self._fetch([footer_of(entry)]).values()
         with naming(path, "the footer"):
             self._metadata = pq.read_metadata(pa.BufferReader(MAGIC + footer))
             self.schema = open_parquet(pa.BufferReader(MAGIC), self._metadata).schema_arrow
@@ -69,14 +52,17 @@ class ObjectShard:
         with naming(self.path, "a row group"):
             return open_parquet(image, self._metadata).read(columns=columns)
 
+    def ranges(self) -> list[Range]:
+        """As `Shard.ranges`."""
+        groups = range(len(self.entry.row_groups))
+        return [*(each for group in groups for each in self._ranges(group, None)), footer_of(self.entry)]
+
+    def fetch(self, wanted: Range) -> bytes:
+        """As `Shard.fetch`."""
+        return self._fetch([wanted])[wanted]
+
     def _ranges(self, group: int, columns: list[str] | None) -> Iterator[Range]:
-        metadata = self._metadata.row_group(group)
-        for leaf in range(metadata.num_columns):
-            chunk = metadata.column(leaf)
-            if columns is None or chunk.path_in_schema.split(".")[0] in columns:
-                what = f"row group {group}, column {chunk.path_in_schema}"
-                crc = self.entry.row_groups[group].checksums[leaf]
-                yield Range(chunk_start(chunk), chunk.total_compressed_size, crc, what)
+        return ranges_of(self._metadata, self.entry, group, columns)
 
     def _image(self, ranges: Iterable[Range]) -> pa.BufferReader:
         """The file with nothing but these ranges in it; memory that isn't written to takes none."""
@@ -103,7 +89,7 @@ class ObjectShard:
     def _kept(self, ranges: Iterable[Range]) -> dict[Range, bytes]:
         found = {}
         for each in ranges:
-            content = parts.get(self._name(each), partial(_is_right, each))
+            content = parts.get(self._name(each), each.is_right)
             if content is not None:
                 found[each] = content
         return found
@@ -115,7 +101,7 @@ class ObjectShard:
         for each in together:
             part = bytes(content[each.start - start : each.stop - start])
             with naming(self.path, each.what):
-                if not _is_right(each, part):
+                if not each.is_right(part):
                     raise Damaged("checksum differs")
             yield each, part
 
@@ -133,10 +119,6 @@ class ObjectShard:
 
     def _name(self, each: Range) -> str:
         return f"{self.entry.sha256}-{each.start}-{each.length}"
-
-
-def _is_right(each: Range, content: bytes) -> bool:
-    return len(content) == each.length and f"{zlib.crc32(content):08x}" == each.crc
 
 
 def _joined(ranges: Iterable[Range]) -> list[list[Range]]:

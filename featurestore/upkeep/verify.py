@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from featurestore import vector_cache
 from featurestore.errors import Damaged
+from featurestore.files import vector_cache
 from featurestore.files.shard import Shard, describe, sha256
 from featurestore.layout import BESIDE_RUNS, CURRENT, MANIFEST, RUNS, parse_shard_file, table_of
 from featurestore.manifest import FileEntry, read_manifest

@@ -27,8 +27,8 @@ from dashboard.server.routes.of_runs import make_routes
 from dashboard.settings import VARIABLE, Settings, find_stores
 from dashboard.views import urls
 from featurestore import __main__ as command
-from featurestore import vector_cache
 from featurestore.errors import Damaged, NotComputed, Unavailable
+from featurestore.files import vector_cache
 from featurestore.files.shard import Shard
 from featurestore.layout import MANIFEST, RUNS
 from featurestore.objects import bucket, changes, parts

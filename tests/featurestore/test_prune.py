@@ -9,9 +9,8 @@ import time
 
 import pytest
 
-from featurestore import vector_cache
 from featurestore.__main__ import main
-from featurestore.files import locks
+from featurestore.files import locks, vector_cache
 from featurestore.files.atomic import publish
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune

@@ -7,11 +7,11 @@ import threading
 import numpy as np
 import pytest
 
-from featurestore import vector_cache
 from featurestore.errors import NotComputed
+from featurestore.files import vector_cache
+from featurestore.files.vector_cache import cache_path, faults, features
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify
-from featurestore.vector_cache import cache_path, faults, features
 from tests.support.stores.full import write_full_store
 from tests.support.stores.small import write_store
 

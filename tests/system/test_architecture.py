@@ -93,6 +93,7 @@ LATE = {
     "dashboard.findings.__main__": {"dashboard.findings"},  # `--help` needs no torch
     "featurestore.objects.bucket": {"pyarrow"},  # object storage alone
     "featurestore.objects.changes": {"botocore"},  # optional
+    "featurestore.query.engine": {"duckdb"},  # questions in SQL alone
 }
 """Imports inside a function: those that start a program fast, or that are of optional packages. No others."""
 MOST_ENTRIES = 14

@@ -14,7 +14,7 @@ from compute.analysis import comparison, similarity
 from compute.analysis.comparison import Accuracies, Match, Overlap
 from compute.analysis.similarity import Alignment
 from compute.reports.drawing.coloring import Coloring, coloring
-from featurestore import vector_cache
+from featurestore.files import vector_cache
 from featurestore.reader import Run
 
 CKA_IMAGES, CKA_WIDE_IMAGES, WIDE = 10_000, 2_000, 512

@@ -1,9 +1,6 @@
 """A picture with the numbers behind it and the recipe of both, as files: PNG, CSV, Parquet, NumPy's .npy."""
 
-import csv
 import io
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,10 +12,7 @@ import pyarrow.parquet as pq
 from compute.images.pictures import png
 from compute.methods.recipe import RECIPE, recipe_text
 from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
-
-FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-"""How a text begins that spreadsheets run, also by the wide forms of these signs and behind spaces."""
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+from featurestore.files.csv_file import csv_bytes
 
 
 @dataclass(frozen=True)
@@ -69,14 +63,7 @@ class Report:
         return stream.getvalue()
 
     def _csv(self) -> bytes:
-        """RFC 4180 with a header; floats by their shortest text, lists as JSON, formulas as texts."""
-        table = self.tabulate()
-        stream = io.StringIO(newline="")
-        writer = csv.writer(stream)
-        writer.writerow(map(_cell, table.column_names))
-        columns = [[_cell(value) for value in _values(column)] for column in table.columns]
-        writer.writerows(zip(*columns, strict=True))
-        return stream.getvalue().encode()
+        return csv_bytes(self.tabulate())
 
     def _parquet(self) -> bytes:
         table = self.tabulate()
@@ -97,24 +84,3 @@ def array_table(array: np.ndarray) -> pa.Table:
     y, x = np.divmod(np.arange(height * width, dtype=np.int32), np.int32(width))
     flat = np.ascontiguousarray(values).reshape(-1, channels)
     return pa.table({"y": y, "x": x, **{name: flat[:, i].copy() for i, name in enumerate(names)}})
-
-
-def _values(column: pa.ChunkedArray) -> list:
-    """Single floats stay single, so that their text is the shortest that reads back to the same one."""
-    if pa.types.is_float32(column.type):
-        return [None if value is None else np.float32(value) for value in column.to_pylist()]
-    return column.to_pylist()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return f"'{value}" if isinstance(value, str) and _runs(value) else value
-
-
-def _runs(text: str) -> bool:
-    """Return whether a spreadsheet that opens the file would take a text for a formula, and run it.
-
-    The name of a class or a file may be anybody's. Numbers such as -1 are none.
-    """
-    return bool(FORMULA.match(text)) and not NUMBER.fullmatch(text)

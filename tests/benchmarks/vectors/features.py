@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from compute.analysis.search import ExactSearch
-from featurestore import vector_cache
+from featurestore.files import vector_cache
 from featurestore.files.arrays import matrix
 from featurestore.reader import Run, Store
 from featurestore.writer import RunWriter
