@@ -8,15 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.analysis import image_search
 from compute.reports.drawing.coloring import color_title
 from compute.reports.maps.map import quality_of
 from compute.reports.neighbors import how_found
-from dashboard.data import image_search, partners, runs, selections
+from dashboard.data import partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
 from dashboard.findings.names import names_of
 from dashboard.sections import brushes, map
-from dashboard.text import MAP_NAMES, choice_names, counted, map_name, plain
+from dashboard.text import MAP_NAMES, choice_names, counted, map_name, plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import MapView, MistakesView
 from dashboard.views.navigation import link
@@ -46,10 +47,15 @@ def draw(opened: Opened[MapView]) -> None:
             icon=":material/scatter_plot:",
         )
         return
+    opened, wrong = _searchable(opened)
     _controls(opened)
+    if wrong:
+        st.warning(f"{sentence(wrong)} All images are shown.", icon=":material/filter_alt_off:")
     if opened.view.show == "points" and opened.view.color in OF_PREDICTIONS and not predicts(opened.run):
         st.caption(f"{NOTHING_PREDICTED} There is nothing to colour the images by.")
-    chosen = selections.read(opened.store, opened.run, opened.view.selection)
+    kept = selections.read(opened.store, opened.run, opened.view.selection)
+    found = runs.hits(opened.run, opened.view.search) if opened.view.search.strip() else None
+    chosen = kept if found is None else np.intersect1d(kept, found)
     plane, side = st.columns([2, 1], gap="medium")
     with plane:
         if opened.view.show == "points":
@@ -63,9 +69,19 @@ def draw(opened: Opened[MapView]) -> None:
         if opened.view.search.strip():
             with boundary():
                 _hits(opened)
-        if len(chosen):
-            _lasso(opened, chosen)
+        if len(kept):
+            _lasso(opened, chosen, len(kept))
         _quality(opened)
+
+
+def _searchable(opened: Opened[MapView]) -> tuple[Opened[MapView], str]:
+    """Return the view without a search that can't be made, and why it can't; "" where it can."""
+    try:
+        runs.hits(opened.run, opened.view.search)
+    except ValueError as error:
+        view = dataclasses.replace(opened.view, search="")
+        return dataclasses.replace(opened, view=view), str(error)
+    return opened, ""
 
 
 def _controls(opened: Opened[MapView]) -> None:
@@ -204,16 +220,25 @@ def _selecting(store: str, image_ids: np.ndarray) -> Callable[[], None]:
     return lambda: binding.change(MapView, selection=selections.keep(store, image_ids), selection_page=1)
 
 
-def _lasso(opened: Opened[MapView], chosen: np.ndarray) -> None:
+def _lasso(opened: Opened[MapView], chosen: np.ndarray, kept: int) -> None:
+    """Draw the selected images that the search finds.
+
+    kept: how many are selected
+    """
     view = opened.view
+    count = counted(kept) if len(chosen) == kept else f"{len(chosen):,} of {counted(kept)}"
     with st.container(horizontal=True, vertical_alignment="center"):
         region = names_of(opened.run).region(view.selection)
-        title = (
-            f"{plain(region.text)}: {counted(len(chosen))}" if region else f"{counted(len(chosen))} selected"
-        )
-        st.subheader(title, anchor=False)
-        link(MistakesView(view.store, view.run, selection=view.selection), "Their mistakes")
+        st.subheader(f"{plain(region.text)}: {count}" if region else f"{count} selected", anchor=False)
+        if len(chosen) == kept:
+            link(MistakesView(view.store, view.run, selection=view.selection), "Their mistakes")
+        elif len(chosen):
+            select = _selecting(opened.store, chosen)
+            st.button("Select these alone", icon=":material/filter_alt:", on_click=select)
         st.button("Clear", icon=":material/close:", on_click=lambda: binding.change(MapView, selection=""))
+    if not len(chosen):
+        st.caption("The search finds none of the selected images.")
+        return
     st.markdown(_summary(known(opened).select(["label", "predicted", "correct"]).take(pa.array(chosen))))
     _sheet(opened, chosen, "selection_page", "Selected images")
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from compute.analysis.image_search import COLUMNS
 from compute.analysis.search import ExactSearch
 from compute.images import sources
 from compute.models import zoo
@@ -24,7 +25,8 @@ from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, color_colu
 from compute.reports.drawing.coloring import coloring as coloring_of
 from compute.reports.drawing.further_columns import grouping_columns
 from compute.reports.drawing.run_images import read_original
-from dashboard.data import first_shown, image_search, trusted_code
+from compute.reports.maps.image_filter import searched
+from dashboard.data import first_shown, trusted_code
 from dashboard.data.content_store import KeptBytes
 from dashboard.settings import Settings, find_stores, stores_called
 from dashboard.views.query_text import resolved
@@ -178,10 +180,8 @@ def coloring(run: Run, column: str) -> Coloring:
 
 
 def hits(run: Run, text: str) -> np.ndarray:
-    """Return the image_ids (n,) that a search finds."""
-    return kept(
-        run, ("hits", text), lambda: image_search.search(table(run, "images", image_search.COLUMNS), text)
-    )
+    """Return the image_ids (n,) that a search finds, sorted; ValueError for a malformed one."""
+    return kept(run, ("hits", text), lambda: searched(run, text, table(run, "images", COLUMNS)))
 
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_FOLDER, show_spinner="Loading the network …")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from compute.analysis.channel_filter import ONLY, SORTS
+from compute.analysis.image_search import MOST_LETTERS
 from compute.analysis.suspicions import KINDS
 from compute.methods import METHODS
 from compute.reports.channels.atlas import ASCENT, PATCH
@@ -72,7 +73,7 @@ class MapView(ViewState):
     pictures: str = view_field("near", choices=PICTURES)
     clusters: bool = view_field(False)
     bounds: str = view_field("", above=BOUNDS)
-    search: str = view_field("")
+    search: str = view_field("", longest=MOST_LETTERS)
     hits_page: int = view_field(1, low=1)
     selection_page: int = view_field(1, low=1)
 

@@ -75,7 +75,7 @@ def deep_zoom_grid(
     return GridAddresses(
         tiles=tiles,
         cells=f"{tiles}/cells",
-        picture=grid_picture(store, fingerprint, method, kind, with_seams),
+        picture=grid_picture(store, fingerprint, method, kind, with_seams, search),
         thumbnails=thumbnails(store, fingerprint),
         captions=captions(store, fingerprint),
         hits=hits(store, fingerprint, search) if search.strip() else "",
@@ -117,9 +117,16 @@ def find(store: str, fingerprint: str) -> str:
     return _address("find", store, fingerprint, "")
 
 
-def grid_picture(store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False) -> str:
-    """Return the address of the whole grid as a PNG to save."""
-    return _address("tiles", store, fingerprint, method, kind, "grid-seams.png" if with_seams else "grid.png")
+def grid_picture(
+    store: str, fingerprint: str, method: str, kind: str, with_seams: bool = False, search: str = ""
+) -> str:
+    """Return the address of the whole grid as a PNG to save.
+
+    search: words of it, which veil the images that they don't find.
+    """
+    file = "grid-seams.png" if with_seams else "grid.png"
+    found = [search] if search.strip() else []
+    return _address("tiles", store, fingerprint, method, kind, file, *found)
 
 
 def channel_tiles(store: str, fingerprint: str, layer: str, pictures: int) -> str:

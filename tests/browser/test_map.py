@@ -3,8 +3,8 @@
 import pyarrow.compute as pc
 import pytest
 
+from compute.analysis.image_search import search
 from compute.reports.maps.clusters import named_clusters
-from dashboard.data.image_search import search
 from featurestore.reader import Store
 from tests.support.servers.dashboard import DRAWN, address_has, draw_lasso
 from tests.support.stores.served import IMAGES

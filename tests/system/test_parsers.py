@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
+from compute.analysis import image_search
 from compute.images.decoding import decode
 from compute.images.preprocessing import Preprocessing
 from compute.models.checkpoints import read_checkpoint
 from compute.models.zoo import ModelSpec
-from dashboard.data import image_search
 from dashboard.findings.record import Finding
 from dashboard.sharing.proof import Proof
 from dashboard.sharing.short_links import ShortLinks, name_of

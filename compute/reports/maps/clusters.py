@@ -15,6 +15,7 @@ from compute.reports.drawing.charts import rendered
 from compute.reports.drawing.coloring import COLOR_COLUMNS, Coloring, coloring
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import labels_apart, of_run
+from compute.reports.maps.image_filter import FILTER, filtered, of_filter
 from compute.reports.maps.map import plotted
 from compute.reports.maps.places import in_unit_square, on_map, placed
 from compute.runtime.parameters import parameter
@@ -74,9 +75,10 @@ class ClustersSpec(ReportSpec):
         low=0.0,
         high=0.1,
     )
+    filter: str = parameter("", f"{FILTER}: how many of them each cluster has")
 
     def _make(self, inputs: ReportInputs) -> Report:
-        return clusters_report(inputs.run, self.method, self.color, self.spread)
+        return clusters_report(inputs.run, self.method, self.color, self.spread, self.filter)
 
 
 def named_clusters(run: Run, method: str, spread: float = 0.0) -> NamedClusters:
@@ -88,17 +90,30 @@ def named_clusters(run: Run, method: str, spread: float = 0.0) -> NamedClusters:
         return _find(run, method, spread)
 
 
-def clusters_report(run: Run, method: str, color: str = "label", spread: float = 0.0) -> Report:
-    """Report on the clusters of a map."""
-    found, colors = named_clusters(run, method, spread), coloring(run, color)
-    shown = {"method": method, "color": color, "spread": spread}
-    beside = int((found.clusters.of_point < 0).sum())
-    numbers = {**shown, "images": len(found.points), "clusters": len(found.table), "in no cluster": beside}
+def clusters_report(
+    run: Run, method: str, color: str = "label", spread: float = 0.0, filter: str = ""
+) -> Report:
+    """Report on the clusters of a map.
+
+    filter: words of a search. The clusters are those of all images: the table counts in each what is found,
+    and all else recedes in the picture. ValueError for a malformed one.
+    """
+    named, colors, found = named_clusters(run, method, spread), coloring(run, color), filtered(run, filter)
+    shown = {"method": method, "color": color, "spread": spread, **of_filter(filter)}
+    of_point = named.clusters.of_point
+    beside = int((of_point < 0).sum())
+    numbers = {**shown, "images": len(named.points), "clusters": len(named.table), "in no cluster": beside}
+    table = named.table
+    if found is not None:
+        is_found = np.isin(named.image_ids, found)
+        counts = np.bincount(of_point[is_found & (of_point >= 0)], minlength=len(table))
+        table = table.add_column(2, "found", pa.array(counts))
+        numbers["found"] = int(is_found.sum())
     return Report(
         {"exhibit": "clusters", **shown, **of_run(run)},
         numbers,
-        lambda: _draw(found, colors),
-        lambda: found.table,
+        lambda: _draw(named, colors, found),
+        lambda: table,
     )
 
 
@@ -155,14 +170,14 @@ def _names(
     return column, names, shares
 
 
-def _draw(found: NamedClusters, colors: Coloring) -> np.ndarray:
-    x, y = found.points.T
-    figure, axes = plotted(pa.table({"image_id": found.image_ids, "x": x, "y": y}), colors)
+def _draw(named: NamedClusters, colors: Coloring, found: np.ndarray | None) -> np.ndarray:
+    x, y = named.points.T
+    figure, axes = plotted(pa.table({"image_id": named.image_ids, "x": x, "y": y}), colors, found)
     texts = []
-    for row, rings in zip(found.table.to_pylist(), found.clusters.outlines, strict=True):
+    for row, rings in zip(named.table.to_pylist(), named.clusters.outlines, strict=True):
         for ring in rings:
-            axes.fill(*on_map(ring, found.points).T, fill=False, edgecolor="white", linewidth=2.5 * LINE)
-            axes.fill(*on_map(ring, found.points).T, fill=False, edgecolor="#222", linewidth=LINE)
+            axes.fill(*on_map(ring, named.points).T, fill=False, edgecolor="white", linewidth=2.5 * LINE)
+            axes.fill(*on_map(ring, named.points).T, fill=False, edgecolor="#222", linewidth=LINE)
         texts.append(_name(axes, row))
     rendered(figure)  # only then is known how large each name is, and where
     _apart(texts)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from compute.images.encoding import MAX_THUMBNAIL_PIXELS, opened
@@ -14,6 +15,7 @@ from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing.formats import PNG
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import of_run
+from compute.reports.maps.image_filter import FILTER, filtered, of_filter
 from compute.reports.maps.thumbnails import shown_whole, squares, stored
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
@@ -30,6 +32,9 @@ SEAM_WIDTH = 0.16
 """Greatest width of a seam, in cells."""
 
 SEAM_OPACITY = 0.9
+VEIL = 0.8
+"""Opacity of the white over the cells that a filter doesn't find, as on the Map page."""
+
 FIRST_SEAM_LEVEL = 3
 """Below it a cell is too small for lines and is coloured as a whole."""
 
@@ -143,9 +148,10 @@ class GridSpec(ReportSpec):
     method: str = parameter("tsne", "the map: pca, tsne or umap")
     kind: str = parameter("unique", "unique: each image at most once; nearest: the nearest image a cell")
     seams: bool = parameter(False, "a red line between cells that are far apart in feature space")
+    filter: str = parameter("", FILTER)
 
     def _make(self, inputs: ReportInputs) -> Report:
-        return grid_report(inputs.run, self.method, self.kind, self.seams)
+        return grid_report(inputs.run, self.method, self.kind, self.seams, self.filter)
 
 
 def grid(run: Run, method: str, kind: str) -> Grid:
@@ -155,35 +161,43 @@ def grid(run: Run, method: str, kind: str) -> Grid:
         return _make_grid(run, method, kind)
 
 
-def grid_picture(run: Run, method: str, kind: str, with_seams: bool = False) -> bytes:
+def grid_picture(run: Run, method: str, kind: str, with_seams: bool = False, filter: str = "") -> bytes:
     """Return the whole grid as PNG."""
-    return grid_report(run, method, kind, with_seams).file(PNG)
+    return grid_report(run, method, kind, with_seams, filter).file(PNG)
 
 
-def grid_report(run: Run, method: str, kind: str, with_seams: bool = False) -> Report:
-    """Report on a whole grid: its picture on white, at most LARGEST_PICTURE pixels, and its cells as rows."""
-    made = grid(run, method, kind)
+def grid_report(run: Run, method: str, kind: str, with_seams: bool = False, filter: str = "") -> Report:
+    """Report on a whole grid: its picture on white, at most LARGEST_PICTURE pixels, and its cells as rows.
+
+    filter: words of a search; the cells of what it finds alone are rows, all others are veiled.
+    ValueError for a grid the run lacks, or a malformed filter.
+    """
+    made, found = grid(run, method, kind), filtered(run, filter)
     rows, cols = made.image_id.shape
-    shown = {"method": method, "kind": kind, "seams": with_seams}
-    found = np.unique(made.image_id[made.image_id != EMPTY])
-    numbers = {**shown, "rows": rows, "cols": cols, "images": len(found)}
+    shown = {"method": method, "kind": kind, "seams": with_seams, **of_filter(filter)}
+    images = np.unique(made.image_id[made.image_id != EMPTY])
+    numbers = {**shown, "rows": rows, "cols": cols, "images": len(images)}
+    if found is not None:
+        numbers["found"] = int(np.isin(images, found).sum())
     return Report(
         {"exhibit": "grid", **shown, **of_run(run)},
         numbers,
-        lambda: _whole(made, with_seams),
-        lambda: _cells(run, method, kind),
+        lambda: _whole(made, with_seams, found),
+        lambda: _cells(run, method, kind, found),
     )
 
 
-def _cells(run: Run, method: str, kind: str) -> pa.Table:
+def _cells(run: Run, method: str, kind: str, found: np.ndarray | None) -> pa.Table:
     cells = run.grid(method, kind)
+    if found is not None:
+        cells = cells.filter(pc.is_in(cells["image_id"], pa.array(found)))
     images = run.table("images", ["path", "label", "predicted"])
     for name in images.column_names:
         cells = cells.append_column(name, images[name].take(cells["image_id"]))
     return cells
 
 
-def _whole(made: Grid, with_seams: bool) -> np.ndarray:
+def _whole(made: Grid, with_seams: bool, found: np.ndarray | None = None) -> np.ndarray:
     """(H, W, 3) uint8."""
     rows, cols = made.image_id.shape
     level = made.pyramid.max_level
@@ -195,10 +209,19 @@ def _whole(made: Grid, with_seams: bool) -> np.ndarray:
         strip = slice(row, row + 1), slice(0, cols)
         layers = [made.sprites.mosaic(made.image_id[strip], level)]
         layers += [seams(made, *strip, level)] if with_seams else []
+        layers += [] if found is None else [_veil(made.image_id[strip], found, cell)]
         for pixels in layers:
             overlay = Image.fromarray(pixels)
             picture.paste(overlay, (0, row * cell), overlay)
     return np.asarray(picture)
+
+
+def _veil(image_ids: np.ndarray, found: np.ndarray, cell: int) -> np.ndarray:
+    """Draw white over all images (rows, cols) but those found: (rows * cell, cols * cell, 4) uint8."""
+    veiled = np.kron(~np.isin(image_ids, found), np.ones((cell, cell), bool))
+    pixels = np.full((*veiled.shape, 4), 255, np.uint8)
+    pixels[..., 3] = np.where(veiled, round(255 * VEIL), 0)
+    return pixels
 
 
 def seams(made: Grid, rows: slice, cols: slice, z: int) -> np.ndarray:

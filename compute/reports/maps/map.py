@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from compute.analysis.thinning import ACROSS
+from compute.analysis.thinning import ACROSS, Thinned
 from compute.neighbors.map_quality import is_chance, kept_by_chance
 from compute.reports.base import ReportInputs, ReportSpec
 from compute.reports.drawing import palettes
@@ -17,13 +17,15 @@ from compute.reports.drawing.coloring import COLOR_COLUMNS, FURTHER, Coloring, c
 from compute.reports.drawing.further_columns import with_column
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import IMAGE_COLUMNS, number, of_run
-from compute.reports.maps.places import FILLED, placed
+from compute.reports.maps.image_filter import FILTER, filtered, of_filter
+from compute.reports.maps.places import FILLED, in_unit_square, placed
 from compute.reports.maps.thumbnails import shown_whole, squares, stored, with_room
 from compute.runtime.parameters import parameter
 from featurestore.reader import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
 SIDE = 2000
@@ -34,6 +36,9 @@ LEVEL = 2
 
 FRAME = 3
 """Pixels of the frame about a thumbnail, in its point's color."""
+
+RECEDED = 0.15
+"""Opacity of the points that a filter doesn't find."""
 
 LEGEND = 500
 LEGEND_STYLE = LegendStyle(most=40, title=26, names=20, marker=14, scale_title=24, scale_numbers=20)
@@ -56,22 +61,31 @@ class MapSpec(ReportSpec):
         COLOR_COLUMNS[0], f"{', '.join(COLOR_COLUMNS)}, or columns.NAME of the list of images"
     )
     thumbnails: bool = parameter(False, "as many thumbnails in the points' place as don't cover each other")
+    filter: str = parameter("", FILTER)
 
     def _make(self, inputs: ReportInputs) -> Report:
-        return map_report(inputs.run, self.method, self.color, self.thumbnails)
+        return map_report(inputs.run, self.method, self.color, self.thumbnails, self.filter)
 
 
-def map_report(run: Run, method: str, color: str = "label", thumbnails: bool = False) -> Report:
-    """Report on a map of all images; ValueError for a map the run lacks, or a column that gives no colors."""
-    colors, quality = coloring(run, color), quality_of(run, method)
+def map_report(
+    run: Run, method: str, color: str = "label", thumbnails: bool = False, filter: str = ""
+) -> Report:
+    """Report on a map of all images.
+
+    filter: words of a search; what it finds alone is in the table, all else recedes in the picture.
+    ValueError for a map the run lacks, a column that gives no colors, or a malformed filter.
+    """
+    colors, quality, found = coloring(run, color), quality_of(run, method), filtered(run, filter)
     table = _with_color(_table(run, method), run, color)
+    kept = table if found is None else table.filter(pa.array(np.isin(table["image_id"].to_numpy(), found)))
     shown = {"method": method, "color": color, **({"thumbnails": True} if thumbnails else {})}
-    numbers = {**shown, "images": len(table), **quality}
+    shown |= of_filter(filter)
+    numbers = {**shown, "images": len(table), **({} if found is None else {"found": len(kept)}), **quality}
     return Report(
         {"exhibit": "map", **shown, **of_run(run)},
         numbers,
-        lambda: _draw(table, colors, run, method if thumbnails else None),
-        lambda: table,
+        lambda: _draw(table, colors, run, method if thumbnails else None, found),
+        lambda: kept,
     )
 
 
@@ -115,27 +129,40 @@ def quality_of(run: Run, method: str) -> dict[str, Any]:
     }
 
 
-def _draw(table: pa.Table, colors: Coloring, run: Run, thumbnails_of: str | None) -> np.ndarray:
-    figure, axes = plotted(table, colors)
+def _draw(
+    table: pa.Table, colors: Coloring, run: Run, thumbnails_of: str | None, found: np.ndarray | None
+) -> np.ndarray:
+    figure, axes = plotted(table, colors, found)
     picture = rendered(figure)
     if thumbnails_of is not None:
-        _put_thumbnails(picture, axes.transData.transform, colors, run, thumbnails_of)
+        _put_thumbnails(picture, axes.transData.transform, colors, run, thumbnails_of, found)
     return picture
 
 
-def plotted(table: pa.Table, colors: Coloring) -> tuple["Figure", "Axes"]:
+def plotted(table: pa.Table, colors: Coloring, found: np.ndarray | None = None) -> tuple["Figure", "Axes"]:
     """Return a figure of a map's points, with their legend, and the axes that the points are in.
 
     table: image_id, x and y
+    found: image_ids of those that stand out; None where there is no filter
     """
     figure = canvas(SIDE + LEGEND, SIDE)
     axes = figure.add_subplot()
     x, y, ids = (table[name].to_numpy() for name in ("x", "y", "image_id"))
     values = colors.values[ids]
-    style = {"s": np.clip(4e5 / max(len(x), 1), 1.5, 60), "linewidths": 0, "rasterized": True}
     known = np.isfinite(values)
-    axes.scatter(x[~known], y[~known], color=palettes.UNKNOWN, **style)
-    drawn = axes.scatter(x[known], y[known], c=values[known], **colormap(colors), **style)
+
+    def scattered(rows: np.ndarray, **style: Any) -> "PathCollection":
+        style |= {"s": np.clip(4e5 / max(rows.sum(), 1), 1.5, 60), "linewidths": 0, "rasterized": True}
+        axes.scatter(x[~known & rows], y[~known & rows], color=palettes.UNKNOWN, **style)
+        rows = known & rows
+        return axes.scatter(x[rows], y[rows], c=values[rows], **colormap(colors), **style)
+
+    if found is None:
+        drawn = scattered(np.ones(len(x), bool))
+    else:
+        stands_out = np.isin(ids, found)
+        scattered(~stands_out, alpha=RECEDED)
+        drawn = scattered(stands_out)
     legend(figure, axes, drawn, colors, LEGEND_STYLE)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_axis_off()
@@ -148,14 +175,15 @@ def _put_thumbnails(
     colors: Coloring,
     run: Run,
     method: str,
+    found: np.ndarray | None = None,
 ) -> None:
     """Put thumbnails upon a picture (H, W, 3) of a map.
 
     to_pixels: from places on the map (n, 2) to those in the picture, from the left and from below
+    found: image_ids of which there are thumbnails; None for all
     """
-    points, _ = placed(run, method)
-    thinned, image_ids = with_room(run, method)
-    shown = thinned.shown(LEVEL)
+    points, image_ids = placed(run, method)
+    shown = _with_room(run, method, points, image_ids, found)
     corners = to_pixels(np.stack([points.min(0), points.max(0)]).astype(np.float64))
     side = int(np.ptp(corners, axis=0).max() / FILLED / (ACROSS << LEVEL))
     inner = side - 2 * FRAME
@@ -167,6 +195,16 @@ def _put_thumbnails(
         framed = np.full((side, side, 3), frame, np.uint8)
         framed[FRAME:-FRAME, FRAME:-FRAME] = tile
         _paste(picture, framed, round(x) - side // 2, round(len(picture) - y) - side // 2)
+
+
+def _with_room(
+    run: Run, method: str, points: np.ndarray, image_ids: np.ndarray, found: np.ndarray | None
+) -> np.ndarray:
+    """Return which points of a map have room for a thumbnail, as indices; of all, or of what is found."""
+    if found is None:
+        return with_room(run, method)[0].shown(LEVEL)
+    kept = np.flatnonzero(np.isin(image_ids, found))
+    return kept[Thinned.of(in_unit_square(points)[kept]).shown(LEVEL)]
 
 
 def _frames(colors: Coloring, image_ids: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Histograms of columns, side by side; a part of one is brushed with the mouse or by its two handles."""
+"""Histograms of columns, of which a part is brushed, and lists of values, of which some are chosen."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +27,7 @@ class Histogram:
     all: counts of all images.
     kept: of those that pass the other brushes.
     first, last: bins that are brushed; -1, -1 for none.
+    digits: significant ones, in which the edges are told apart.
     """
 
     column: str
@@ -36,13 +37,58 @@ class Histogram:
     kept: Sequence[int]
     first: int = -1
     last: int = -1
+    digits: int = 3
 
 
-def brushes(histograms: Sequence[Histogram], *, key: str, on_brush: Callable[[Brush], None]) -> None:
-    """Draw histograms; `on_brush` gets what was brushed before the script runs."""
+class Clicked(NamedTuple):
+    """The value that was clicked, by its number."""
+
+    column: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of a column.
+
+    all, kept: counts as in a histogram.
+    chosen: whether it is one of those that are asked for.
+    """
+
+    number: int
+    name: str
+    all: int
+    kept: int
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class ValueList:
+    """Values of a column; `more` is how many are not listed."""
+
+    column: str
+    title: str
+    values: Sequence[Value]
+    more: int = 0
+
+
+def brushes(
+    histograms: Sequence[Histogram],
+    lists: Sequence[ValueList] = (),
+    *,
+    key: str,
+    on_brush: Callable[[Brush], None],
+    on_click: Callable[[Clicked], None],
+) -> None:
+    """Draw histograms and lists; `on_brush` and `on_click` get what was done before the script runs."""
 
     def brushed() -> None:
         if brush := st.session_state[key]["brush"]:
             on_brush(Brush(*brush))
 
-    _mount(key=key, data={"histograms": [asdict(each) for each in histograms]}, on_brush_change=brushed)
+    def clicked() -> None:
+        if value := st.session_state[key]["value"]:
+            on_click(Clicked(*value))
+
+    data = {"histograms": [asdict(each) for each in histograms], "lists": [asdict(each) for each in lists]}
+    _mount(key=key, data=data, on_brush_change=brushed, on_value_change=clicked)

@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard.data import image_search, partners
+from compute.analysis.image_search import MOST_WORDS
+from dashboard.data import partners
 from dashboard.data import runs as data
 from dashboard.findings.folder import findings
 from dashboard.findings.names import names_of, things
@@ -51,8 +54,8 @@ def hits(store: str, run: Run, text: str) -> Iterator[Hit]:
 
     Nothing is called so where there are more words than a search may have.
     """
-    words = list(dict.fromkeys(text.casefold().split()))
-    if len(words) > image_search.MOST_WORDS:
+    words = list(dict.fromkeys(text.split()))
+    if len(words) > MOST_WORDS:
         return
     for kind in (_pages, _names, _classes, _channels, _findings, _images):
         yield from islice(kind(store, run, words), MOST)
@@ -68,7 +71,7 @@ def _answer(store: str, run: Run, text: str) -> Payload:
 
 def _has(words: list[str], name: str) -> bool:
     folded = name.casefold()
-    return bool(words) and all(word in folded for word in words)
+    return bool(words) and all(word.casefold() in folded for word in words)
 
 
 def _pages(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
@@ -114,7 +117,11 @@ def _findings(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
 
 
 def _images(store: str, run: Run, words: list[str]) -> Iterator[Hit]:
-    for image_id in data.hits(run, " ".join(words))[:MOST].tolist():
+    found = np.empty(0, np.int64)
+    # A range that is still being typed finds no image.
+    with suppress(ValueError):
+        found = data.hits(run, " ".join(words))
+    for image_id in found[:MOST].tolist():
         row = run.image(image_id)
         view, _ = ImageView.from_query({"store": store, "run": run.fingerprint, "image": str(image_id)})
         yield f"{row['label'] or 'no label'}: {row['path']}", f"image {image_id}", view

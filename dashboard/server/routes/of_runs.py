@@ -5,13 +5,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from compute.analysis.image_search import MOST_LETTERS
 from compute.images.encoding import encoded
 from compute.reports.drawing.coloring import coloring
 from compute.reports.maps.grid import grid, grid_picture
+from compute.reports.maps.image_filter import searched
 from compute.reports.maps.thumbnails import with_room
 from dashboard.components import loader
 from dashboard.data import channels as channel_data
-from dashboard.data import image_search
 from dashboard.data.channels import showcase
 from dashboard.server.routes import map_bytes, thumbnail_sheets
 from dashboard.server.routes.answering import (
@@ -27,7 +28,6 @@ from dashboard.server.routes.answering import (
 from dashboard.server.routes.workers import COSTLY, DRAWING, LIGHT, Busy
 from dashboard.text import one_line
 from dashboard.views.data_url import media_type
-from dashboard.views.query_text import LONGEST
 from featurestore.reader import Run
 
 
@@ -47,6 +47,8 @@ def make_routes(open_run: OpenRun) -> list[Route]:
         f"/tiles/{run}/{{method}}/{{kind}}/cells": (_cells, COSTLY),
         f"/tiles/{run}/{{method}}/{{kind}}/grid.png": (_picture, DRAWING),
         f"/tiles/{run}/{{method}}/{{kind}}/grid-seams.png": (_picture_with_seams, DRAWING),
+        f"/tiles/{run}/{{method}}/{{kind}}/grid.png/{{text:path}}": (_picture_of_search, DRAWING),
+        f"/tiles/{run}/{{method}}/{{kind}}/grid-seams.png/{{text:path}}": (_seams_of_search, DRAWING),
         f"/tiles/{run}/{{method}}/{{kind}}/{{layer}}/{{z}}/{{x}}_{{y}}.webp": (_tile, COSTLY),
     }
     routes = [Route(path, endpoint_of(open_run, *answer)) for path, answer in answers.items()]
@@ -84,10 +86,14 @@ def _colors(run: Run, column: str) -> Payload:
 
 
 def _hits(run: Run, text: str) -> Payload:
-    if len(text) > LONGEST:
-        raise ValueError(f"{len(text):,} characters are more than the {LONGEST} that a search may have")
-    found = image_search.search(run.table("images", image_search.COLUMNS), text)
-    return Payload(found.astype("<u4").tobytes(), BINARY)
+    return Payload(searched(run, _bounded(text)).astype("<u4").tobytes(), BINARY)
+
+
+def _bounded(text: str) -> str:
+    """Return the text of a search; ValueError for one that is longer than an address may have."""
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"{len(text):,} characters are more than the {MOST_LETTERS} that a search may have")
+    return text
 
 
 def _sprite_levels(run: Run, method: str) -> Payload:
@@ -114,14 +120,22 @@ def _cells(run: Run, method: str, kind: str) -> Payload:
     return Payload(image_id.astype("<i4").tobytes(), BINARY)
 
 
-def _picture(run: Run, method: str, kind: str, with_seams: bool = False) -> Payload:
-    content = grid_picture(run, method, kind, with_seams)
+def _picture(run: Run, method: str, kind: str, with_seams: bool = False, text: str = "") -> Payload:
+    content = grid_picture(run, method, kind, with_seams, _bounded(text).strip())
     name = one_line(f"{run.folder.parent.parent.name}-grid-{method}-{kind}.png")
     return Payload(content, "image/png", filename=name)
 
 
 def _picture_with_seams(run: Run, method: str, kind: str) -> Payload:
     return _picture(run, method, kind, with_seams=True)
+
+
+def _picture_of_search(run: Run, method: str, kind: str, text: str) -> Payload:
+    return _picture(run, method, kind, text=text)
+
+
+def _seams_of_search(run: Run, method: str, kind: str, text: str) -> Payload:
+    return _picture(run, method, kind, with_seams=True, text=text)
 
 
 def _tile(run: Run, method: str, kind: str, layer: str, z: str, x: str, y: str) -> Payload:

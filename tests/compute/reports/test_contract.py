@@ -29,9 +29,9 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = {
     "filters": {"scaling": "all", "pixel_space": False, "side": 20},
-    "map": {"method": "pca", "color": "loss"},
-    "clusters": {"method": "umap", "color": "loss", "spread": 0.02},
-    "grid": {"method": "pca", "kind": "nearest", "seams": True},
+    "map": {"method": "pca", "color": "loss", "filter": "probability:0.5.. label:3"},
+    "clusters": {"method": "umap", "color": "loss", "spread": 0.02, "filter": "loss:..<1"},
+    "grid": {"method": "pca", "kind": "nearest", "seams": True, "filter": "label:=3 label:=4"},
     "neighbors": {"count": 3, "side": 30},
     "atlas": {
         "layer": "conv2",

@@ -1,5 +1,6 @@
 """Further columns of a list of images on the pages: Map colors by them, Mistakes filters by them."""
 
+import json
 from urllib.parse import unquote
 
 import numpy as np
@@ -9,7 +10,9 @@ from starlette.testclient import TestClient
 
 from compute.reports.drawing.report import CSV
 from compute.reports.mistakes import labelled
-from dashboard.data import runs
+from dashboard.components import Clicked
+from dashboard.data import runs, selections
+from dashboard.sections import brushes
 from dashboard.server.routes.of_runs import make_routes
 from dashboard.sharing.downloads import downloads_of
 from dashboard.text import plain
@@ -17,7 +20,7 @@ from dashboard.views import urls
 from dashboard.views.definitions import MapView, MistakesView
 from featurestore.reader import Store
 from tests.support.downloads import by_command
-from tests.support.page_app import fine, query_of, said, show, words
+from tests.support.page_app import button, fine, query_of, said, show, words
 from tests.support.stores.listed import (
     BROKEN,
     IMAGES,
@@ -115,3 +118,80 @@ def test_originals_are_those_of_the_list(run, serve):
     with pytest.raises(ValueError):
         runs.original(run, BROKEN + IMAGES)
     assert unquote(urls.colors("s", "f", "columns.a/b")).endswith("columns.a/b")
+
+
+def below_the_map(app):
+    """The histograms and the lists of values, by their columns."""
+    (component,) = [each for each in app.get("bidi_component") if each.key == "map/brushes"]
+    data = json.loads(component.proto.json)
+    return tuple({each["column"]: each for each in data[kind]} for kind in ("histograms", "lists"))
+
+
+def test_brushes_are_over_the_columns_and_follow_each_other(run):
+    columns = run.table("columns").to_pandas().set_index("image_id")
+    shutter = columns[columns["column"] == "shutter"]["number"]
+    search = 'columns.shutter:5.. columns.camera:="B_<i>"'
+    app = fine(show("map", {"store": "columns", "search": search}))
+    camera = columns[columns["column"] == "camera"]["text"]
+    both = [image for image in range(IMAGES) if shutter[image] >= 5 and camera.get(image) == "B_<i>"]
+    assert f"{len(both)} of {IMAGES} images found" in words(app)
+    histograms, lists = below_the_map(app)
+    assert sum(histograms["columns.shutter"]["all"]) == IMAGES
+    assert sum(histograms["columns.shutter"]["kept"]) == (camera == "B_<i>").sum()
+    assert sum(histograms["probability"]["kept"]) == len(both) - (BROKEN in both)
+    listed = {each["name"]: each for each in lists["columns.camera"]["values"]}
+    for name, value in listed.items():
+        having = {image for image in range(IMAGES) if camera.get(image, "no value") == name}
+        assert value["all"] == len(having) and value["chosen"] == (name == "B_<i>")
+        assert value["kept"] == len([image for image in having if shutter[image] >= 5])
+    assert set(listed) == {"A", "B_<i>", "no value"}
+
+
+def test_a_click_on_a_value_asks_for_it_and_a_second_one_no_more(run, monkeypatch):
+    changes = []
+    monkeypatch.setattr(brushes.binding, "change", lambda view, **change: changes.append(change["search"]))
+    listed = {"columns.camera": brushes._values(run, "columns.camera")}
+    text = "columns.shutter:5.."
+    for name in ("B_<i>", "", "B_<i>"):
+        number = listed["columns.camera"].names.index(name)
+        brushes._clicked(run, text, Clicked("columns.camera", number), listed)
+        text = changes[-1]
+    assert changes == [
+        "columns.shutter:5.. columns.camera:=B_<i>",
+        "columns.shutter:5.. columns.camera:=B_<i> columns.camera:=",
+        "columns.shutter:5.. columns.camera:=",
+    ]
+
+
+def test_what_is_selected_follows_the_search(run, tmp_path):
+    name = selections.keep("columns", np.arange(10, 30))
+    view = {"store": "columns", "map": "pca", "selection": name}
+    app = fine(show("map", {**view, "search": "columns.shutter:10.."}))
+    assert "10 of 20 images selected" in words(app)
+    app = fine(button(app, "Select these alone").click().run())
+    assert "10 images selected" in words(app) and query_of(app)["selection"] != name
+    app = fine(show("map", {**view, "search": "columns.shutter:..1"}))
+    assert "0 of 20 images selected" in words(app) and "none of the selected images" in words(app)
+    shown = MapView(**view, run=run.fingerprint, search="columns.shutter:10.. columns.camera:=A")
+    plane, selected = downloads_of(shown, run, column_store())
+    there = set(range(20, IMAGES - 1, 2))
+    assert set(plane.table["image_id"].to_pylist()) == there - {BROKEN}
+    assert set(selected.table["image_id"].to_pylist()) == there & set(range(10, 30))
+    assert by_command(plane, CSV, tmp_path) == plane.make().file(CSV)
+
+
+@pytest.mark.parametrize(
+    ("search", "said_of_it"),
+    [
+        ("columns.shutter:fast", "no range of columns.shutter"),
+        ("loss:3..1", "ends before"),
+        ("columns.lens:1", "lens"),
+    ],
+)
+def test_a_malformed_search_is_said_and_all_images_are_shown(run, search, said_of_it):
+    app = fine(show("map", {"store": "columns", "search": search}))
+    warned = said(app.warning).replace("\\", "")
+    assert said_of_it in warned and "All images are shown" in warned and "images found" not in words(app)
+    view = MapView("columns", run.fingerprint, "pca", search=search)
+    with pytest.raises(ValueError, match=said_of_it):
+        downloads_of(view, run, column_store())[0].make()

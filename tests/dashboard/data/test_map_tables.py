@@ -8,103 +8,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from compute.analysis.image_search import COLUMNS, range_of, search, with_range
 from compute.reports.drawing.coloring import COLOR_COLUMNS, TOP5, _scale, color_title, coloring
 from compute.reports.mistakes import class_table
-from dashboard.data.image_search import COLUMNS, range_of, search, terms, with_range
-from dashboard.sections.brushes import Binned
+from dashboard.sections.brushes import Binned, Listed
 from dashboard.server.routes.of_runs import make_routes
 from dashboard.views import urls
 from featurestore.schemas import TABLES
 from tests.support.stores.small import CLASSES, COUNT, write_store
-
-IMAGES = pa.table(
-    {
-        "image_id": [0, 1, 2, 3, 4],
-        "path": ["test/cat/01.png", "train/Dog one/2.png", "train/dog/3.png", "C:/cow/4.png", "x/00012.png"],
-        "label": ["cat", "dog", "dog", "cow", None],
-        "predicted": ["dog", "dog", "cat", None, "cat"],
-        "split": ["test", "train", "train", None, None],
-        "probability": pa.array([0.1, 0.25, 0.8, None, 1.0], pa.float32()),
-        "loss": pa.array([2.5, float("inf"), 0.001, None, None], pa.float32()),
-        "width": pa.array([32, 32, 640, 5, None], pa.int32()),
-        "height": pa.array([32, 24, 480, 5, None], pa.int32()),
-    }
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("", []),
-        ("   ", []),
-        ("cat", [0, 2, 4]),
-        ("CAT", [0, 2, 4]),
-        ("label:cat", [0]),
-        ("predicted:cat", [2, 4]),
-        ("label:dog predicted:cat", [2]),
-        ("dog train", [1, 2]),
-        ("path:dog", [1, 2]),
-        ('"Dog one"', [1]),
-        ('path:"dog o"', [1]),
-        ('"dog o', [0, 1, 2]),
-        ("image:3", [3]),
-        ("3", [2, 3]),
-        ("image:12", []),
-        ("12", [4]),
-        ("C:/cow", [3]),
-        ("split:test", [0]),
-        ("label:", []),
-        ("label: cat", [0, 2, 4]),
-        ("nothing", []),
-        (".*", []),
-        ("image:cat", []),
-        ("9" * 400, []),
-        ("dog's", []),
-        ("a\\b", []),
-        ("label:dog label:cat", []),
-        ("probability:0.25..0.8", [1, 2]),
-        ("probability:..0.25", [0, 1]),
-        ("probability:0.1", [0]),
-        ("probability:0.8..", [2, 4]),
-        ("probability:0.8..0.25", []),
-        ("PROBABILITY:.2..1 width:32", [1]),
-        ("loss:1..", [0, 1]),
-        ("loss:1e-3", [2]),
-        ("probability:0.1..<0.8", [0, 1]),
-        ("probability:..<0.1", []),
-        ("loss:..", [0, 1, 2]),
-        ("loss:-1..3 label:cat", [0]),
-        ("width:32 height:24", [1]),
-        ("loss:high", []),
-        ("loss:1...2", []),
-        ("loss:1..2..3", []),
-        ("loss:nan", []),
-        ("width:" + "9" * 400 + "..", []),
-    ],
-)
-def test_search_finds_images_that_have_all_words(text, found):
-    assert search(IMAGES, text).tolist() == found
-
-
-@pytest.mark.parametrize(
-    ("text", "asked", "made"),
-    [
-        ("", "1..2", "loss:1..2"),
-        ("loss:3..", "1..2", "loss:1..2"),
-        ("cat loss:3..", "", "cat"),
-        ('label:"two words" LOSS:1 C:/x "a b"', "..<2", 'label:"two words" C:/x "a b" loss:..<2'),
-    ],
-)
-def test_a_range_of_a_search_is_set(text, asked, made):
-    assert with_range(text, "loss", asked) == made
-    assert terms(with_range(made, "loss", "")) == [pair for pair in terms(text) if pair[0] != "loss"]
-
-
-def test_the_range_of_a_search_is_read():
-    assert range_of("cat loss:1..2", "loss") == (1, 2)
-    assert range_of("loss:1.. loss:..<5 loss:high", "loss") == (1, 5)
-    assert range_of("loss:3", "loss") == (3, 3)
-    assert range_of("probability:3 loss:high", "loss") is None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -127,10 +38,35 @@ def test_a_brush_finds_what_its_bins_count(seed):
 
 def test_values_that_are_too_close_have_no_bins():
     assert Binned.of(np.array([1.0, 1.000001]), 1.0, 1.000001) is None
+    assert Binned.of(np.array([1.0, np.nextafter(1, 2)]), 1.0, np.nextafter(1, 2), pa.float64()) is None
 
 
-def test_an_unknown_field_belongs_to_the_word():
-    assert terms('colour:red LABEL:"two words"') == [("", "colour:red"), ("label", "two words")]
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [(1.7e9, 1.7e9 + 400, 9), (1990, 2024, 5), (-1e-9, 1e-9, 3), (0, 8, 3), (1, 1.000001, 9)],
+)
+def test_a_brush_over_a_further_column_finds_what_its_bins_count(low, high, shown):
+    random = np.random.default_rng(0)
+    numbers = random.uniform(low, high, 500)
+    binned = Binned.of(np.append(numbers, np.nan), low, high, pa.float64())
+    assert binned.shown_digits == shown
+    names = dict.fromkeys(("path", "label", "predicted", "split"), ["x"] * 501)
+    number = pa.array([*numbers.tolist(), None], pa.float64())
+    images = pa.table({"image_id": np.arange(501), **names, "columns.time taken": number})
+    counts = binned.counts()
+    assert sum(counts) == 500 and max(counts) < 40
+    for first, last in [(0, 0), (3, 3), (5, 30), (39, 39)]:
+        text = with_range("x", "columns.time taken", binned.text(first, last), ["time taken"])
+        assert len(search(images, text)) == sum(counts[first : last + 1])
+        assert binned.brushed(range_of(text, "columns.time taken", ["time taken"])) == (first, last)
+
+
+def test_values_are_listed_by_how_many_have_them():
+    column = ["b", "a", None, "b", "c", "c", None, None, "a", "d"]
+    listed = Listed.of(pa.chunked_array([column[:4], column[4:]], pa.string()))
+    assert listed.names == ["", "a", "b", "c", "d"] and listed.counts() == [3, 2, 2, 2, 1]
+    assert [listed.names[code] for code in listed.codes] == [each or "" for each in column]
+    assert listed.counts(np.array([0, 3, 9])) == [0, 0, 2, 0, 1]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-from dashboard.data.image_search import MOST_WORDS
+from compute.analysis.image_search import MOST_LETTERS, MOST_WORDS
 from dashboard.server import front_end
 from dashboard.server.routes.find import find_routes
 from dashboard.server.routes.links import link_routes
@@ -65,6 +65,10 @@ def grids(file):
     return [f"{TILES}/{method}/{kind}/{file}" for method in large.MAPS for kind in ("unique", "nearest")]
 
 
+def searched_grids(with_seams):
+    return [urls.grid_picture(*FIRST, "tsne", "unique", with_seams, text) for text in searches()]
+
+
 def sheets():
     """The sheets of thumbnails of some levels."""
     return [f"{z}/{x}_{y}" for z in range(4) for x, y in itertools.product(range(2**z), repeat=2)]
@@ -95,6 +99,8 @@ WORST = {
     f"/tiles/{RUN}/{{method}}/{{kind}}/cells": grids("cells"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid.png": grids("grid.png"),
     f"/tiles/{RUN}/{{method}}/{{kind}}/grid-seams.png": grids("grid-seams.png"),
+    f"/tiles/{RUN}/{{method}}/{{kind}}/grid.png/{{text:path}}": searched_grids(False),
+    f"/tiles/{RUN}/{{method}}/{{kind}}/grid-seams.png/{{text:path}}": searched_grids(True),
     f"/tiles/{RUN}/{{method}}/{{kind}}/{{layer}}/{{z}}/{{x}}_{{y}}.webp": [
         *tiles("picture"),
         *tiles("seams"),
@@ -163,7 +169,7 @@ def test_a_thumbnail_comes_while_a_route_is_driven(server, route):
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 121, " ".join(map(str, range(MOST_WORDS + 1))), "%20".join("a" * 15_000)]
+    "text", ["a" * (MOST_LETTERS + 1), " ".join(map(str, range(MOST_WORDS + 1))), "%20".join("a" * 15_000)]
 )
 def test_a_search_that_is_too_long_is_refused_at_once(server, text):
     status, content, seconds = ask(server, f"{urls.hits(*FIRST, '')}{text.replace(' ', '%20')}")

@@ -43,6 +43,11 @@ STORED = {
     "map": MapView(map="pca", color="loss"),
     "map of classes": MapView(map="tsne", color="label"),
     "map with thumbnails": MapView(map="tsne", color="label", pictures="always"),
+    "map of a search": MapView(map="tsne", pictures="always", clusters=True, search="probability:0.5..<0.9 "),
+    "map of a search that finds nothing": MapView(
+        map="pca", color="loss", search='"no such"', pictures="always"
+    ),
+    "grid of a search": MapView(map="umap", show="grid", seams=True, search="label:=3 label:=5"),
     "clusters": MapView(map="tsne", color="label", clusters=True),
     "grid": MapView(map="umap", show="grid", kind="unique", seams=True),
     "neighbors": NeighborsView(image=5, count=7),

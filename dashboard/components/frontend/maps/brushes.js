@@ -2,9 +2,7 @@ import style from "./brushes.css"
 import { component, element } from "../shared/lifecycle.js"
 import shared from "../shared/shared.css"
 
-const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 })
-
-/** Histograms, side by side: dragging across one brushes a range of it, and so do its two handles. */
+/** Histograms, of which a drag or two handles brush a range, and lists, of which a click chooses a value. */
 class Brushes {
   constructor(parent) {
     this.root = element("div", { className: "histograms" })
@@ -13,14 +11,14 @@ class Brushes {
     this.figures = []
   }
 
-  update({ histograms }, emit) {
-    const columns = histograms.map(({ column }) => column).join()
+  update({ histograms, lists }, emit) {
+    const columns = JSON.stringify([histograms, lists].map(each => each.map(({ column }) => column)))
     if (columns !== this.columns) {
       this.columns = columns
-      this.figures = histograms.map(() => new Figure())
+      this.figures = [...histograms.map(() => new Figure()), ...lists.map(() => new List())]
       this.root.replaceChildren(...this.figures.map(({ root }) => root))
     }
-    histograms.forEach((histogram, index) => this.figures[index].update(histogram, emit))
+    for (const [index, each] of [...histograms, ...lists].entries()) this.figures[index].update(each, emit)
   }
 
   destroy() {
@@ -56,7 +54,8 @@ class Figure {
   update(histogram, emit) {
     this.histogram = histogram
     this.emit = emit
-    const { title, all, kept } = histogram
+    const { title, all, kept, digits } = histogram
+    this.number = new Intl.NumberFormat("en", { maximumSignificantDigits: digits })
     this.title.textContent = title
     this.handles.forEach((handle, end) => {
       handle.max = all.length - 1
@@ -112,15 +111,48 @@ class Figure {
     const ends = [first, last]
     this.handles.forEach((handle, end) => {
       handle.value = ends[end]
-      handle.setAttribute("aria-valuetext", number.format(this.histogram.edges[ends[end] + end]))
+      handle.setAttribute("aria-valuetext", this.number.format(this.histogram.edges[ends[end] + end]))
     })
   }
 
   #range(first, last) {
-    const { edges } = this.histogram
+    const { number, histogram: { edges } } = this
     const low = first > 0 ? number.format(edges[first]) : ""
     const high = last < this.#last ? number.format(edges[last + 1]) : ""
     return low && high ? `${low} – ${high}` : low ? `≥ ${low}` : high ? `≤ ${high}` : "all"
+  }
+}
+
+/** The values of a column, each a button with its count; its bar is as in a histogram. */
+class List {
+  #buttons = []
+
+  constructor() {
+    this.title = element("span")
+    this.said = element("span")
+    this.values = element("div", { className: "values", role: "group" })
+    this.root = element("figure", {}, element("figcaption", {}, this.title, this.said), this.values)
+  }
+
+  update({ column, title, values, more }, emit) {
+    this.title.textContent = title
+    this.values.setAttribute("aria-label", title)
+    const chosen = values.filter(each => each.chosen).length
+    this.said.textContent = [chosen && `${chosen} chosen`, more && `${more.toLocaleString("en")} more values`]
+      .filter(Boolean).join(" · ")
+    const most = Math.max(...values.map(({ all }) => all), 1)
+    // The buttons stay, and with them the focus of the keyboard.
+    while (this.#buttons.length < values.length) this.#buttons.push(element("button", { type: "button" }))
+    this.values.replaceChildren(...this.#buttons.slice(0, values.length))
+    values.forEach(({ number, name, all, kept, chosen }, index) => {
+      const button = this.#buttons[index]
+      const bar = count => element("i", { style: `width: ${(100 * Math.sqrt(count / most)).toFixed(2)}%` })
+      button.replaceChildren(bar(all), bar(kept),
+        element("span", {}, name), element("span", {}, kept.toLocaleString("en")))
+      button.title = `${name}: ${kept.toLocaleString("en")} of ${all.toLocaleString("en")} images`
+      button.setAttribute("aria-pressed", chosen)
+      button.onclick = () => emit("value", [column, number])
+    })
   }
 }
 
