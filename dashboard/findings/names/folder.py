@@ -3,12 +3,11 @@
 The folder is shared in git, which may change it at any time, and its files may come from anybody.
 """
 
-import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from stat import S_ISREG
 
+from dashboard.findings.listing import Facts, Listing, facts_of, listing
 from dashboard.findings.names.record import (
     SEEN,
     Channel,
@@ -28,9 +27,6 @@ MOST = 5_000
 """Names that are listed at most."""
 LARGEST, LARGEST_TOGETHER = 1024 * 1024, 64 * 1024 * 1024
 """Bytes of a name's file, and of all of them; what is larger is not read."""
-
-Listing = tuple[tuple[str, int, int, int], ...]
-"""Of each file its name, inode, time of change (ns) and size."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +78,12 @@ class NamesFolder:
 
     def read(self) -> Kept:
         """Return what is there now. A file is read once for each time that it was changed."""
-        return _kept(self.path, self._listing())
+        return _kept(self.path, listing(self.path, TOML, MOST))
 
     def of(self, thing: Thing) -> NameFile | None:
         """Return the file of a thing's name; None where it has none."""
         file = self._file(thing)
-        return _read(self.path, _facts(file)) if file.is_file() else None
+        return _read(self.path, facts_of(file)) if file.is_file() else None
 
     def give(self, name: Name) -> Path:
         """Write a name, in the place of the one that the thing had, and return its file.
@@ -107,47 +103,24 @@ class NamesFolder:
             raise ValueError(f"{name.thing.where!r} has characters that a text file can't keep")
         make_folder(self.path)
         file = self._file(name.thing)
-        if not file.exists() and len(self._listing()) >= MOST:
+        if not file.exists() and len(listing(self.path, TOML, MOST)) >= MOST:
             raise OSError(f"it has {MOST:,} names, as many as are listed; remove some")
         publish(file, lambda content: content.write(text.encode()))
         return file
 
     def remove(self, stem: str) -> None:
         """Remove a listed file; nothing where it is gone. OSError where it can't be removed."""
-        if f"{stem}{TOML}" in {each[0] for each in self._listing()}:
+        if f"{stem}{TOML}" in {each[0] for each in listing(self.path, TOML, MOST)}:
             (self.path / f"{stem}{TOML}").unlink(missing_ok=True)
 
     def _file(self, thing: Thing) -> Path:
         return self.path / f"{stem_of(thing)}{TOML}"
 
-    def _listing(self) -> Listing:
-        try:
-            names = sorted(name for name in os.listdir(self.path) if name.endswith(TOML) and name[0] != ".")
-        except OSError:
-            # It is not there yet, or may not be read: who gives a name is told why that can't be.
-            return ()
-        return tuple(_facts(os.path.join(self.path, name)) for name in names[:MOST])
-
-
-def _facts(file: str | Path) -> tuple[str, int, int, int]:
-    """Return what tells a file's content from another; a size of -1 for what is no file, or is gone.
-
-    A pipe would be waited for, and a device has no end.
-    """
-    name = os.path.basename(file)
-    try:
-        facts = os.stat(file)
-    except OSError:
-        return name, 0, 0, -1
-    return (
-        (name, facts.st_ino, facts.st_mtime_ns, facts.st_size) if S_ISREG(facts.st_mode) else (name, 0, 0, -1)
-    )
-
 
 @lru_cache(8)
-def _kept(folder: Path, listing: Listing) -> Kept:
+def _kept(folder: Path, listed: Listing) -> Kept:
     files, together = [], 0
-    for facts in listing:
+    for facts in listed:
         together += max(facts[3], 0)
         if together > LARGEST_TOGETHER:
             limit = f"all names together have more than {LARGEST_TOGETHER // 1024**2} MB"
@@ -158,7 +131,7 @@ def _kept(folder: Path, listing: Listing) -> Kept:
 
 
 @lru_cache(MOST)
-def _read(folder: Path, facts: tuple[str, int, int, int]) -> NameFile:
+def _read(folder: Path, facts: Facts) -> NameFile:
     file, size = facts[0], facts[3]
     stem = file.removesuffix(TOML)
     try:

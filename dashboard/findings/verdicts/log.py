@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dashboard.findings.listing import Facts, Listing, listing
 from dashboard.settings import Settings
 from dashboard.text import one_line
 from featurestore.files.atomic import fsync_folder, make_folder
@@ -99,7 +100,7 @@ class VerdictFolder:
 
     def read(self) -> Verdicts:
         """Return what is there now. A file is read once for each time that it was changed."""
-        return _read_all(self.path, _listing(self.path))
+        return _read_all(self.path, listing(self.path, CSV, MOST_FILES))
 
     def add(self, verdict: Verdict) -> Path:
         """Add a line and return its file. ValueError for what could not be read again; OSError as it is."""
@@ -127,32 +128,11 @@ def said_now(run: Run, image_id: int, verdict: str) -> Verdict:
     return Verdict(row["sha256"], row["label"] or "", verdict, when, row["path"])
 
 
-Listing = tuple[tuple[str, int, int, int], ...]
-
-
-def _listing(folder: Path) -> Listing:
-    """Return of each file its name, inode, time of change (ns) and size; -1 for what is no file."""
-    try:
-        names = sorted(each for each in os.listdir(folder) if each.endswith(CSV) and each[0] != ".")
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    facts = []
-    for name in names[:MOST_FILES]:
-        try:
-            # A pipe would be waited for.
-            found = (folder / name).stat() if (folder / name).is_file() else None
-        except OSError:
-            found = None
-        facts.append((name, 0, 0, -1) if found is None else
-                     (name, found.st_ino, found.st_mtime_ns, found.st_size))  # fmt: skip
-    return tuple(facts)
-
-
 @lru_cache(4)
-def _read_all(folder: Path, listing: Listing) -> Verdicts:
+def _read_all(folder: Path, files: Listing) -> Verdicts:
     latest: dict[tuple[str, str], Verdict] = {}
     problems, together = [], 0
-    for facts in listing:
+    for facts in files:
         together += max(facts[3], 0)
         if together > LARGEST_TOGETHER:
             problems.append(f"{facts[0]}: all files together have more than {LARGEST_TOGETHER >> 20} MB")
@@ -168,7 +148,7 @@ def _read_all(folder: Path, listing: Listing) -> Verdicts:
 
 
 @lru_cache(MOST_FILES)
-def _read(folder: Path, facts: tuple[str, int, int, int]) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+def _read(folder: Path, facts: Facts) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
     """Return a file's verdicts, and what of it can't be read."""
     name, size = facts[0], facts[3]
     if size < 0:
