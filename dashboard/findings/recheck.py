@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dashboard.data import runs
-from dashboard.data.comparison import second_run
+from dashboard.data.partners import beside
 from dashboard.findings.names.things import with_region
 from dashboard.findings.record import Finding, Value, flat
 from dashboard.jobs.result import Result
@@ -59,7 +59,7 @@ def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
             return Check("unchecked", wanting, run_gone=gone)
         environment = environment_of(run, result)
         now = numbers_of(view, run, result)
-        verdict = _compared(finding, now, environment, prove(view, run, result, second_run(view)))
+        verdict = _compared(finding, now, environment, prove(view, run, result, *beside(view, run)))
     except (ValueError, OSError) as error:
         return Check("unchecked", str(error))
     return dataclasses.replace(verdict, run_gone=gone, sentence=f"{verdict.sentence}{_where(finding, run)}")

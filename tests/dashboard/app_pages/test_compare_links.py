@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 import pytest
 import streamlit as st
 
+from compute.reports.compare.series import MOST
+from dashboard.data import partners
 from dashboard.data import runs as data
 from dashboard.findings.pin_button import finding_of
 from dashboard.findings.recheck import recheck
@@ -74,8 +76,43 @@ def test_a_proof_of_two_runs_survives_its_text_and_is_short(view, runs):
             Proof.from_text(cut)
     texts = {each.name: "鯨 &" * 300 for each in dataclasses.fields(view) if isinstance(each.default, str)}
     choices = {name: getattr(view, name) for name in ("tab", "kind", "sort", "color", "pictures", "order")}
-    longest = replace(CompareView(**texts | choices), image=10**17, channel=10**17, proof=text)
+    many = replace(proof, series=("abcd",) * MOST).to_text()
+    assert Proof.from_text(many).to_text() == many
+    longest = replace(CompareView(**texts | choices), image=10**17, channel=10**17, proof=many)
     assert len(urlencode(longest.to_query(), errors="replace")) < 1900
+
+
+def test_all_runs_of_a_series_are_proved(view, runs, second, tmp_path, serve):
+    third = tmp_path / "third"
+    write_served_store(third, "--limit", "9", "--stages", "activations")
+    serve(served_store(), second, third)
+    view, last = replace(view, tab="series"), Store(third).open()
+    other, series = partners.beside(view, runs[0])
+    assert [each.fingerprint for each in series[:1]] == [runs[0].fingerprint]
+    assert {each.fingerprint for each in series[1:]} == {runs[1].fingerprint, last.fingerprint}
+    proof = prove(view, runs[0], None, other, series)
+    assert Proof.from_text(proof.to_text()) == proof
+    place = [each.fingerprint for each in series].index(last.fingerprint)
+
+    def said(last, link=proof):
+        now = prove(view, runs[0], None, other, [*series[:place], *last, *series[place + 1 :]])
+        return compare(link, now).sentence
+
+    assert said([last]).startswith("Reproduced: the same series of 3 runs")
+    changed = altered(last, model={"name": "tiny", "weights_hash": "1" * 64})
+    assert said([changed]) == f"Differs by run {place + 1} of the series"
+    assert said([None]) == f"Differs by run {place + 1} of the series, which can't be read"
+    assert said([]) == "Differs by the series, which had 3 runs and has 2"
+    earlier = said([last], replace(proof, series=()))
+    assert earlier.startswith("Reproduced: the same two runs") and "says nothing" in earlier
+    assert partners.beside(replace(view, tab="summary"), runs[0]) == (other, ())
+    asked = partners.completed(view, runs[0])
+    query = proved(asked, runs[0], None).to_query()
+    assert "Reproduced: the same series of 3 runs" in words(fine(show("compare", query)))
+    serve(served_store(), second)
+    named = [each and each.fingerprint for each in partners.beside(asked, runs[0])[1]]
+    assert named[place] is None and set(named) == {None, *(each.fingerprint for each in runs)}
+    assert "which can't be read" in words(fine(show("compare", query)))
 
 
 def test_a_link_finds_a_long_name_and_says_reproduced(view, runs):
