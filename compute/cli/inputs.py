@@ -101,11 +101,23 @@ def open_target(args: argparse.Namespace) -> Target:
     if args.store is None:
         return Target(load(ModelSpec.from_args(args), args.device, look=_looking_at_image(args)), None)
     run = open_run(args)
-    model = load(_spec(args, run), args.device, run.class_names)
-    made_with = run.manifest.model["weights_hash"]
-    if model.weights_hash != made_with:
-        raise ValueError(f"{model.name} has other weights now than those that {args.store} was made with")
-    return Target(model, run)
+    return Target(_network(run, _spec(args, run), args.device, args.store), run)
+
+
+def open_other_network(args: argparse.Namespace, run: Run) -> Model:
+    """Load the network of --other-store's run; ValueError for code that --other-model doesn't name."""
+    spec = ModelSpec.from_dict(run.manifest.model["spec"])
+    if args.other_model is None:
+        _refuse_code(spec, "--other-model")
+    named = replace(spec, model=args.other_model or spec.model)
+    return _network(run, named, args.device, args.other_store)
+
+
+def _network(run: Run, spec: ModelSpec, device: str, store: str) -> Model:
+    model = load(spec, device, run.class_names)
+    if model.weights_hash != run.manifest.model["weights_hash"]:
+        raise ValueError(f"{model.name} has other weights now than those that {store} was made with")
+    return model
 
 
 def _looking_at_image(args: argparse.Namespace) -> Look | None:
@@ -154,9 +166,14 @@ def needed_run(run: Run | None) -> Run:
 def _spec(args: argparse.Namespace, run: Run) -> ModelSpec:
     """The store's model; code of the user's is run only if the command line names its file itself."""
     spec = ModelSpec.from_dict(run.manifest.model["spec"])
-    if args.model is None and spec.runs_user_code:
-        asked = f"--model {shlex.quote(spec.model)}"
-        raise ValueError(f"the store's model is code, {spec.model}; to run it, name it: {asked}")
+    if args.model is None:
+        _refuse_code(spec, "--model")
     named = ModelSpec.from_args(argparse.Namespace(**{**vars(args), "model": args.model or spec.model}))
     given = {name: value for name, value in vars(named).items() if value is not None and name != "seed"}
     return replace(spec, **given)
+
+
+def _refuse_code(spec: ModelSpec, option: str) -> None:
+    if spec.runs_user_code:
+        asked = f"{option} {shlex.quote(spec.model)}"
+        raise ValueError(f"the store's model is code, {spec.model}; to run it, name it: {asked}")

@@ -11,6 +11,7 @@ from compute.cli.inputs import (
     add_neuron_arguments,
     add_run_arguments,
     add_target_arguments,
+    open_other_network,
     open_run,
     open_target,
     read_image,
@@ -20,6 +21,7 @@ from compute.cli.parameters import add_parameters, chosen, escaped
 from compute.methods.base import CHANNEL, IMAGE, LAYER
 from compute.reports.base import (
     MODEL,
+    OTHER_MODEL,
     OTHER_RUN,
     OTHER_RUNS,
     RUN,
@@ -31,6 +33,7 @@ from compute.reports.base import (
 from compute.reports.channels.atlas import AtlasSpec
 from compute.reports.channels.patches import PatchesSpec
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
+from compute.reports.compare.explained import ExplainSpec
 from compute.reports.compare.report import CompareSpec
 from compute.reports.compare.series_report import SeriesSpec
 from compute.reports.filters import FiltersSpec
@@ -63,6 +66,7 @@ REPORTS: dict[str, type[ReportSpec]] = {
         SuspectsSpec,
         CompareSpec,
         SeriesSpec,
+        ExplainSpec,
         TableSpec,
     )
 }
@@ -100,6 +104,10 @@ def _add_inputs(parser: argparse.ArgumentParser, report: type[ReportSpec]) -> No
         )
         parser.add_argument(
             "--other-run", metavar="FINGERPRINT", help="one of its runs (default: its current one)"
+        )
+    if OTHER_MODEL in reads:
+        parser.add_argument(
+            "--other-model", metavar="MODEL", help="the other run's network, where it is code of your own"
         )
     if OTHER_RUNS in reads:
         parser.add_argument(
@@ -147,6 +155,7 @@ def _inputs(args: argparse.Namespace) -> ReportInputs:
         args.channel if CHANNEL in reads else None,
         read=originals_of(run) if run is not None else ReportInputs.read,
         other_runs=_other_runs(args) if OTHER_RUNS in reads else None,
+        other_model=(lambda: open_other_network(args, other_run)) if OTHER_MODEL in reads else None,
     )
 
 

@@ -18,7 +18,16 @@ from compute.cli.reports import REPORTS
 from compute.methods.recipe import RECIPE, finite
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, load
-from compute.reports.base import MODEL, OTHER_RUN, OTHER_RUNS, RUN, ReportInputs, ReportSpec, originals_of
+from compute.reports.base import (
+    MODEL,
+    OTHER_MODEL,
+    OTHER_RUN,
+    OTHER_RUNS,
+    RUN,
+    ReportInputs,
+    ReportSpec,
+    originals_of,
+)
 from compute.reports.compare.report import SHOWN
 from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 from compute.reports.drawing.report import Report
@@ -51,6 +60,7 @@ EXAMPLES = {
     "classes": {"split": "train"},
     "suspects": {"kind": "copy", "split": "train", "least": 0.4, "alike": 0.3},
     "compare": {"show": "neighbors", "k": 4, "kind": "fixed", "color": "moved"},
+    "explain": {"show": "channels", "stored": False},
     "series": {"k": 4, "order": "made", "reference": ""},
     "table": {"table": "layers"},
 }
@@ -84,6 +94,7 @@ def inputs_of(report: type[ReportSpec]) -> ReportInputs:
         channel=3 if "channel" in reads else None,
         read=originals_of(run()),
         other_runs=(second_run(),) if OTHER_RUNS in reads else None,
+        other_model=digits if OTHER_MODEL in reads else None,
     )
 
 
