@@ -16,7 +16,6 @@ from PIL import Image
 from compute.__main__ import main
 from compute.cli import inputs, methods, reports
 from compute.cli.inputs import read_file
-from compute.cli.reports import REPORTS
 from compute.images.pictures import picture, pixels, to_8_bit
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.sources import open_source
@@ -29,6 +28,7 @@ from compute.methods.synthesis.ascent import Ascent
 from compute.reports import base as reports_base
 from compute.reports import neighbors as neighbors_sheet
 from compute.reports.channels import patches as patches_sheet
+from compute.reports.registry import REPORTS
 from compute.runtime.parameters import option
 from featurestore.reader import Store
 from featurestore.schemas import TABLES

@@ -14,7 +14,6 @@ from PIL import Image
 
 from compute.__main__ import build_parser, main
 from compute.cli.parameters import chosen
-from compute.cli.reports import REPORTS
 from compute.methods.recipe import RECIPE, finite
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, load
@@ -22,6 +21,7 @@ from compute.reports.base import MODEL, OTHER_RUN, OTHER_RUNS, RUN, ReportInputs
 from compute.reports.compare.report import SHOWN
 from compute.reports.drawing.formats import CSV, NPY, PARQUET, PNG
 from compute.reports.drawing.report import Report
+from compute.reports.registry import REPORTS
 from featurestore.reader import Run, Store
 from tests.support.stores.served import second_store, served_store
 
