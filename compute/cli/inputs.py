@@ -6,8 +6,9 @@ import argparse
 import shlex
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from compute.cli.config import add_config_argument
 from compute.images.sources import ImageSource, open_source
@@ -16,6 +17,7 @@ from compute.methods.base import CHANNEL, LAYER, NEURON
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, add_model_arguments, load
 from compute.reports.drawing.run_images import read_original
+from compute.reports.live.network import network_of_run
 from featurestore.reader import Run, Store
 
 
@@ -101,10 +103,7 @@ def open_target(args: argparse.Namespace) -> Target:
     if args.store is None:
         return Target(load(ModelSpec.from_args(args), args.device, look=_looking_at_image(args)), None)
     run = open_run(args)
-    model = load(_spec(args, run), args.device, run.class_names)
-    made_with = run.manifest.model["weights_hash"]
-    if model.weights_hash != made_with:
-        raise ValueError(f"{model.name} has other weights now than those that {args.store} was made with")
+    model = network_of_run(run, _said(args, run), args.device, lambda name: f"--model {shlex.quote(name)}")
     return Target(model, run)
 
 
@@ -151,12 +150,8 @@ def needed_run(run: Run | None) -> Run:
     return run
 
 
-def _spec(args: argparse.Namespace, run: Run) -> ModelSpec:
-    """The store's model; code of the user's is run only if the command line names its file itself."""
-    spec = ModelSpec.from_dict(run.manifest.model["spec"])
-    if args.model is None and spec.runs_user_code:
-        asked = f"--model {shlex.quote(spec.model)}"
-        raise ValueError(f"the store's model is code, {spec.model}; to run it, name it: {asked}")
-    named = ModelSpec.from_args(argparse.Namespace(**{**vars(args), "model": args.model or spec.model}))
-    given = {name: value for name, value in vars(named).items() if value is not None and name != "seed"}
-    return replace(spec, **given)
+def _said(args: argparse.Namespace, run: Run) -> dict[str, Any]:
+    """What the options say of the model; --seed is the method's where a run says which network it is."""
+    model = args.model or ModelSpec.from_dict(run.manifest.model["spec"]).model
+    said = vars(ModelSpec.from_args(argparse.Namespace(**{**vars(args), "model": model})))
+    return {**said, "model": args.model or None, "seed": None}
