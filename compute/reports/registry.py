@@ -2,11 +2,11 @@
 
 from compute.reports.base import ReportSpec
 from compute.reports.channels.atlas import AtlasSpec
+from compute.reports.channels.filters import FiltersSpec
 from compute.reports.channels.patches import PatchesSpec
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
 from compute.reports.compare.report import CompareSpec
 from compute.reports.compare.series_report import SeriesSpec
-from compute.reports.filters import FiltersSpec
 from compute.reports.maps.clusters import ClustersSpec
 from compute.reports.maps.grid import GridSpec
 from compute.reports.maps.map import MapSpec

@@ -33,7 +33,7 @@ from compute.reports.registry import REPORTS
 from compute.runtime.parameters import option
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.networks.tiny import CLASSES, tiny_image, tiny_model
 
 SIDE = 24
