@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from compute.__main__ import described
 from compute.cli.description import COMMANDS
-from compute.cli.reports import REPORTS
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, Method
 from compute.reports.base import MODEL, OTHER_RUN, OTHER_RUNS, RUN, STORED_IMAGE, ReportSpec
+from compute.reports.registry import REPORTS
 from compute.runtime.parameters import bounds_text, option, option_name
 from featurestore.schemas import SORT_KEYS, STAGES, TABLES
 from tests.benchmarks.reporting.table import written as with_benchmarks

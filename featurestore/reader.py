@@ -20,6 +20,9 @@ from featurestore.files.row_groups import RowGroups
 from featurestore.files.shard import Shard
 from featurestore.layout import CURRENT, MANIFEST, PROGRESS, RUNS, check_fingerprint
 from featurestore.manifest import Manifest, read_manifest
+from featurestore.notebook import cards, html
+from featurestore.notebook.channel import Channel
+from featurestore.notebook.images import StoredImage, StoredImages
 from featurestore.objects.shard import ObjectShard, at_once
 from featurestore.places import Place, folder_names, folders_with, place
 from featurestore.schemas import SORT_KEYS, STAGES, check_table, schema
@@ -52,6 +55,13 @@ class Store:
                 f"{self.path} is no store: it has no folder {RUNS!r}; make one with "
                 f"`make store {make_argument('STORE', self.path)}` (python -m compute store --store ...)"
             )
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    @html.never_raising
+    def _repr_html_(self) -> str:
+        return cards.store_card(self)
 
     def runs(self) -> list[str]:
         """Fingerprints of the committed runs, sorted. Runs that are being written are not among them."""
@@ -154,6 +164,14 @@ class Run:
         self._files = lru_cache(None)(partial(_list_files, folder, self.manifest))
         self._groups = lru_cache(None)(partial(_row_groups, self.manifest, self._files))
 
+    def __repr__(self) -> str:
+        name = html.one_line(self.manifest.model.get("name"))
+        return f"<run {self.fingerprint} of {self.folder.parent.parent}: {name}, {self.image_count:,} images>"
+
+    @html.never_raising
+    def _repr_html_(self) -> str:
+        return cards.run_card(self)
+
     @property
     def fingerprint(self) -> str:
         return self.manifest.fingerprint
@@ -255,9 +273,16 @@ class Run:
         """Number of images, unreadable ones included: image_id is 0 to image_count - 1."""
         return sum(self.manifest.files[file].rows for file in self._files("images"))
 
-    def image(self, image_id: int) -> dict:
-        """The row of `images` as a dict, without the thumbnail."""
-        return dict(self._image(image_id))
+    def image(self, image_id: int) -> StoredImage:
+        """The row of `images` as a dict, without the thumbnail; in a notebook it shows itself with it."""
+        return StoredImage(self, self._image(image_id))
+
+    def images(self, image_ids: Sequence[int] | np.ndarray | None = None) -> StoredImages:
+        """These images, in this order, or all: a sequence that shows itself as a wall of thumbnails."""
+        ids = np.arange(self.image_count) if image_ids is None else _check_ids(image_ids)
+        if ((ids < 0) | (ids >= self.image_count)).any():
+            raise ValueError(f"images are 0 to {self.image_count - 1}, not {ids.min()} to {ids.max()}")
+        return StoredImages(self, ids)
 
     def thumbnail(self, image_id: int) -> bytes:
         """The encoded thumbnail (PNG or JPEG). ValueError where the image could not be read."""
@@ -281,6 +306,10 @@ class Run:
     def channels(self, layer: str) -> pa.Table:
         """Statistics of a layer's channels, one row each."""
         return self._choose("channels", layer)
+
+    def channel(self, layer: str, channel: int) -> Channel:
+        """A channel with its statistics and patches, which shows itself in a notebook."""
+        return Channel(self, layer, channel)
 
     def top_patches(self, layer: str, channel: int) -> pa.Table:
         """Patches that activate a channel most, by rank."""

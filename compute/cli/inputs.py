@@ -6,8 +6,9 @@ import argparse
 import shlex
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from compute.cli.config import add_config_argument
 from compute.images.sources import ImageSource, open_source
@@ -16,6 +17,7 @@ from compute.methods.base import CHANNEL, LAYER, NEURON
 from compute.models.model import Model
 from compute.models.zoo import ModelSpec, add_model_arguments, load
 from compute.reports.drawing.run_images import read_original
+from compute.reports.live.network import network_of_run
 from featurestore.reader import Run, Store
 
 
@@ -101,23 +103,14 @@ def open_target(args: argparse.Namespace) -> Target:
     if args.store is None:
         return Target(load(ModelSpec.from_args(args), args.device, look=_looking_at_image(args)), None)
     run = open_run(args)
-    return Target(_network(run, _spec(args, run), args.device, args.store), run)
+    model = network_of_run(run, _said(args, run), args.device, lambda name: f"--model {shlex.quote(name)}")
+    return Target(model, run)
 
 
 def open_other_network(args: argparse.Namespace, run: Run) -> Model:
     """Load the network of --other-store's run; ValueError for code that --other-model doesn't name."""
-    spec = ModelSpec.from_dict(run.manifest.model["spec"])
-    if args.other_model is None:
-        _refuse_code(spec, "--other-model")
-    named = replace(spec, model=args.other_model or spec.model)
-    return _network(run, named, args.device, args.other_store)
-
-
-def _network(run: Run, spec: ModelSpec, device: str, store: str) -> Model:
-    model = load(spec, device, run.class_names)
-    if model.weights_hash != run.manifest.model["weights_hash"]:
-        raise ValueError(f"{model.name} has other weights now than those that {store} was made with")
-    return model
+    said = {"model": args.other_model}
+    return network_of_run(run, said, args.device, lambda name: f"--other-model {shlex.quote(name)}")
 
 
 def _looking_at_image(args: argparse.Namespace) -> Look | None:
@@ -163,17 +156,8 @@ def needed_run(run: Run | None) -> Run:
     return run
 
 
-def _spec(args: argparse.Namespace, run: Run) -> ModelSpec:
-    """The store's model; code of the user's is run only if the command line names its file itself."""
-    spec = ModelSpec.from_dict(run.manifest.model["spec"])
-    if args.model is None:
-        _refuse_code(spec, "--model")
-    named = ModelSpec.from_args(argparse.Namespace(**{**vars(args), "model": args.model or spec.model}))
-    given = {name: value for name, value in vars(named).items() if value is not None and name != "seed"}
-    return replace(spec, **given)
-
-
-def _refuse_code(spec: ModelSpec, option: str) -> None:
-    if spec.runs_user_code:
-        asked = f"{option} {shlex.quote(spec.model)}"
-        raise ValueError(f"the store's model is code, {spec.model}; to run it, name it: {asked}")
+def _said(args: argparse.Namespace, run: Run) -> dict[str, Any]:
+    """What the options say of the model; --seed is the method's where a run says which network it is."""
+    model = args.model or ModelSpec.from_dict(run.manifest.model["spec"]).model
+    said = vars(ModelSpec.from_args(argparse.Namespace(**{**vars(args), "model": model})))
+    return {**said, "model": args.model or None, "seed": None}

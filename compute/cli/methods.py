@@ -4,9 +4,7 @@ import argparse
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import chain
+from typing import Any
 
 import torch
 
@@ -23,19 +21,10 @@ from compute.cli.output import add_delivery_arguments, deliver
 from compute.cli.parameters import add_parameters, chosen, escaped, spoken_options
 from compute.methods import METHODS
 from compute.methods.attribution.saliency import COMBINED
-from compute.methods.base import CHANNEL, IMAGE, NEURON, SECOND, TARGET, Inputs, Method, Step
-from compute.methods.recipe import result_recipe
-from compute.methods.synthesis.ascent import LOGIT
+from compute.methods.base import IMAGE, SECOND, TARGET, Inputs, Method
 from compute.models.model import Model
-from compute.reports.base import originals_of
-from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import picture_of
-from compute.reports.method_result import (
-    references,
-    result_report,
-    strongest_activation,
-    strongest_logit,
-)
+from compute.reports.live.call import MethodCall
 from compute.runtime.progress import Progress
 from featurestore.manifest import model_remarks
 
@@ -81,30 +70,17 @@ def run(args: argparse.Namespace) -> int:
         args.channels, args.input_channels = args.input_channels, None
     method = args.method(**chosen(args, args.method))
     subject = open_target(args)
-    inputs = method.checked(subject.model, _with_references(method, subject, _inputs(args, method, subject)))
-    if unused := method.unused(inputs):
-        print(f"note: not used here: {spoken_options(unused)}", file=sys.stderr)
+    inputs, named = _inputs(args, method, subject), _named(args, method, subject)
+    call = MethodCall.of(method, subject.model, inputs, named, subject.run)
+    if call.unused:
+        print(f"note: not used here: {spoken_options(call.unused)}", file=sys.stderr)
     started = time.monotonic()
-    step = _last(method.name, method.steps(subject.model, inputs))
-    step = replace(step, numbers={**step.numbers, **_natural(subject, inputs, step)})
+    step = call.result(Progress())
     seconds = time.monotonic() - started
-    status = deliver(args, _report(args, method, subject, step), seconds=seconds)
+    status = deliver(args, call.report(step, args.picture), seconds=seconds)
     for remark in model_remarks(subject.model.facts):
         print(f"note: {remark}", file=sys.stderr)
     return status
-
-
-def _natural(subject: Target, inputs: Inputs, step: Step) -> dict[str, float]:
-    """What ascent reached beside the best of the store's images, where there are any to compare with."""
-    if subject.run is None or step.numbers.get("objective") not in (LOGIT, CHANNEL, NEURON):
-        return {}
-    if step.numbers["objective"] == LOGIT:
-        reached, best = "activation", strongest_logit(subject.run, subject.model.classes[inputs.target])
-    else:
-        reached, best = "maximum", strongest_activation(subject.run, inputs.layer, inputs.channel)
-    if not best or best < 0:
-        return {}
-    return {"best_natural": best, "times_best_natural": step.numbers[reached] / best}
 
 
 def _inputs(args: argparse.Namespace, method: Method, subject: Target) -> Inputs:
@@ -120,42 +96,15 @@ def _inputs(args: argparse.Namespace, method: Method, subject: Target) -> Inputs
     return Inputs(image=image, second=second, target=target, **neuron)
 
 
-def _with_references(method: Method, subject: Target, inputs: Inputs) -> Inputs:
-    """The inputs with the store's images that answer most, where the method wants them."""
-    if not method.wants_references or subject.run is None:
-        return inputs
-    named = replace(inputs, **dict.fromkeys(method.unused(inputs)))
-    if named.channel is None and named.target is None:
-        return inputs
-    target = None if named.target is None else subject.model.classes[named.target]
-    asked = target, named.layer, named.channel
-    return replace(
-        inputs, references=references(subject.run, subject.model, *asked, originals_of(subject.run))
-    )
-
-
 def _pixels(args: argparse.Namespace, model: Model, data: bytes, name: str) -> torch.Tensor:
     """(C, H, W): the network's crop, or the whole picture where that is asked for."""
     return model.prepare(picture_of(data, name, model.preprocessing), getattr(args, "whole", False))
 
 
-def _last(name: str, steps: Iterator[Step]) -> Step:
-    """The result, with the progress towards it on the standard error, once there is a first step."""
-    first = step = next(steps)
-    with Progress().stage(name, first.total, "steps") as stage:
-        for step in chain([first], steps):
-            stage.total = step.total
-            stage.advance(step.index - stage.done)
-    return step
-
-
-def _report(args: argparse.Namespace, method: Method, subject: Target, step: Step) -> Report:
+def _named(args: argparse.Namespace, method: Method, subject: Target) -> dict[str, Any]:
+    """What the method is run on as the recipe says it."""
     names = ("target", "layer", "channel", "y", "x", "whole")
-    inputs = {name: getattr(args, name, None) for name in names} | _digests(args, method, subject)
-    run = None if subject.run is None else subject.run.fingerprint
-    recipe = result_recipe(method, subject.model.name, subject.model.weights_hash, inputs, run)
-    said = {"method": method.name, "model": subject.model.name, "parameters": method.to_dict()}
-    return result_report(step, recipe, {**said, "score": step.score, **step.numbers}, args.picture)
+    return {name: getattr(args, name, None) for name in names} | _digests(args, method, subject)
 
 
 def _digests(args: argparse.Namespace, method: Method, subject: Target) -> dict[str, str]:

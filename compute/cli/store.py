@@ -266,7 +266,7 @@ def _said_of_numbers(classes: tuple[str, ...]) -> str:
 def _check_place(store: str) -> None:
     """Raises ValueError, before anything is computed, for a store that could not be made."""
     from featurestore.places import place
-    from featurestore.writers import check_writable
+    from featurestore.writing.opening import check_writable
 
     path = place(store)
     if not isinstance(path, Path):

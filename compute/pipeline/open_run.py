@@ -18,7 +18,7 @@ from compute.pipeline.stages.embeddings import METHODS
 from compute.pipeline.stages.showcase import ChannelsShard, shards_of_channels
 from featurestore.layout import parse_shard_file, shard_file
 from featurestore.manifest import Manifest
-from featurestore.writers import open_writer
+from featurestore.writing.opening import open_writer
 
 
 class OpenRun:

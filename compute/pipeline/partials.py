@@ -17,7 +17,7 @@ import numpy as np
 from featurestore.files import locks
 from featurestore.files.atomic import make_folder, publish
 from featurestore.objects.writer import ObjectRunWriter
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 
 FOLDER = "partials"
 """Within the run's."""

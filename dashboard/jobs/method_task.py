@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from compute.methods.base import IMAGE, REFERENCES, SECOND, Step
 from compute.models.model import Model
 from compute.reports.drawing.film import Frames
-from compute.reports.method_result import references
+from compute.reports.live.result import references
 from compute.runtime.environment import environment
 from dashboard.data import photographs, runs
 from dashboard.jobs.lookup import kept, requested

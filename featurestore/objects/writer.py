@@ -29,7 +29,7 @@ from featurestore.objects.path import ObjectPath
 from featurestore.objects.shard import AT_ONCE
 from featurestore.places import beside
 from featurestore.schemas import check_table
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 
 SCRATCH = "writing"
 """Folder beside the store's other things on this machine: runs that are being written."""

@@ -19,7 +19,7 @@ from featurestore.places import Place, beside
 from featurestore.reader import Run, Store
 from featurestore.schemas import ADDED_TABLES, NETWORK_WIDTHS, SORT_KEYS, TABLES, schema, without_optional
 from featurestore.upkeep.references import CHECKS
-from featurestore.writer import check_sorted, out_of_order
+from featurestore.writing.run_writer import check_sorted, out_of_order
 
 
 @dataclass(frozen=True)

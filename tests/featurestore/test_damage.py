@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from featurestore import writer as writing
 from featurestore.errors import Damaged
 from featurestore.files.shard import describe
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.upkeep.verify import verify
-from featurestore.writer import RunWriter
+from featurestore.writing import run_writer as writing
+from featurestore.writing.run_writer import RunWriter
 from tests.support.stores.full import FIELDS, FINGERPRINT, full_run, rows_of, write_full_store
 
 pytestmark = pytest.mark.slow

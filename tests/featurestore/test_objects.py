@@ -41,7 +41,7 @@ from featurestore.places import beside
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
-from featurestore.writers import open_writer
+from featurestore.writing.opening import open_writer
 from tests.support import ROOT
 from tests.support.servers.object_storage import object_storage
 from tests.support.stores.copied_run import copy_run, fields_of

@@ -15,7 +15,7 @@ from featurestore.files.atomic import publish
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.stores.full import write_full_store
 
 pytestmark = pytest.mark.slow

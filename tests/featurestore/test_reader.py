@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from compute.analysis.search import ExactSearch
-from featurestore import writer as writing
 from featurestore.errors import Damaged, NotComputed
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
-from featurestore.writer import RunWriter
+from featurestore.writing import run_writer as writing
+from featurestore.writing.run_writer import RunWriter
 from tests.support.stores.full import (
     FIELDS,
     FINGERPRINT,

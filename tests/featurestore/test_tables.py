@@ -63,7 +63,7 @@ def test_others_read_the_files_as_they_are(folder, table, read):
 
 @pytest.mark.parametrize("read", [with_pandas, with_polars, with_duckdb])
 def test_others_read_a_table_without_rows(tmp_path, read):
-    from featurestore.writer import RunWriter
+    from featurestore.writing.run_writer import RunWriter
 
     RunWriter(tmp_path, "a").write_shard("problems", 0, TABLES["problems"].empty_table())
     assert read([tmp_path / "runs" / "a" / "problems-00000.parquet"]) == []

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from featurestore import writer as writing
 from featurestore.files import atomic, locks
 from featurestore.files.atomic import publish
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.upkeep.verify import verify
-from featurestore.writer import RunWriter
+from featurestore.writing import run_writer as writing
+from featurestore.writing.run_writer import RunWriter
 from tests.support.stores.full import CLASSES, FIELDS, FINGERPRINT, full_run, rows_of, write_full_store
 
 FORKS = multiprocessing.get_context("forkserver")

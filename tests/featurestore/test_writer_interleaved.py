@@ -24,7 +24,7 @@ from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.machines import CALLS, killed_at, trying, without_waiting_for_the_disk
 from tests.support.stores.full import FIELDS
 

@@ -50,8 +50,7 @@ FORBIDDEN = {
         "torch",
         "torchvision",
         "compute.pipeline",
-        "featurestore.writer",
-        "featurestore.writers",
+        "featurestore.writing",
         "featurestore.objects.writer",
         "featurestore.objects.changes",
     ),
@@ -290,7 +289,7 @@ def test_all_packages_are_looked_at():
         ("from .stages import occlusion", "compute.pipeline.job", False, "compute.pipeline.stages"),
         ("from .. import pipeline", "compute.methods.fool", False, "compute.pipeline"),
         ("from ..stages.grid import x", "compute.pipeline.engines", True, "compute.pipeline.stages.grid"),
-        ("from featurestore import writer", "dashboard.data.runs", False, "featurestore.writer"),
+        ("from featurestore import writing", "dashboard.data.runs", False, "featurestore.writing"),
     ],
 )
 def test_imports_are_found(source, module, is_package, name):

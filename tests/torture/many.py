@@ -11,7 +11,7 @@ from featurestore.reader import Store
 from featurestore.schemas import TABLES
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.stores.full import FIELDS, FINGERPRINT
 from tests.torture.outcome import Outcome
 from tests.torture.stores import FORKS, contents, write

@@ -6,11 +6,11 @@ from unittest import mock
 
 import pyarrow as pa
 
-from featurestore import writer as writing
 from featurestore.layout import TEMPORARY
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
-from featurestore.writer import RunWriter
+from featurestore.writing import run_writer as writing
+from featurestore.writing.run_writer import RunWriter
 from tests.support.stores.full import FIELDS, FINGERPRINT, full_run
 
 THUMBNAIL_BYTES = 3_000

@@ -5,7 +5,7 @@ import streamlit as st
 
 from compute.images.pictures import picture, png, upscaled
 from compute.reports.channels.showcase import Kept, made_by, said_of
-from compute.reports.method_result import strongest_activation
+from compute.reports.live.result import strongest_activation
 from dashboard.data import runs
 from dashboard.data.channels import showcase
 from dashboard.jobs.method_task import method_task

@@ -3,14 +3,14 @@
 import pyarrow as pa
 
 from compute.images.pictures import png, to_8_bit
-from compute.reports.filters import filter_tiles, in_pixel_space, stored_filters
+from compute.reports.channels.filters import filter_tiles, in_pixel_space, stored_filters
 
 SIDE = 64
 """Least size of a filter's picture, in pixels."""
 
 
 def filter_pictures(filters: pa.Table, scaling: str) -> list[tuple[str, bytes]]:
-    """Return (name, PNG) of each filter in pixel space; scaling as in `compute.reports.filters`.
+    """Return (name, PNG) of each filter in pixel space; scaling as in `compute.reports.channels.filters`.
 
     A stem with other than 3 input channels has one grey picture an input channel, named "filter/channel".
     """

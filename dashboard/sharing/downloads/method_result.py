@@ -3,7 +3,7 @@
 from compute.methods.recipe import result_recipe
 from compute.reports.drawing.formats import NPY, PNG
 from compute.reports.drawing.report import Report
-from compute.reports.method_result import curves_table, result_report
+from compute.reports.live.result import curves_table, result_report
 from dashboard.jobs.lookup import requested
 from dashboard.jobs.request import Request
 from dashboard.jobs.result import Result

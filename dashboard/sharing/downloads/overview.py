@@ -3,9 +3,9 @@
 import shlex
 
 from compute.reports.base import ReportInputs
+from compute.reports.channels.filters import FiltersSpec
 from compute.reports.drawing.formats import CSV
 from compute.reports.drawing.report import Report
-from compute.reports.filters import FiltersSpec
 from compute.reports.tables import TableSpec
 from dashboard.jobs import visitor
 from dashboard.jobs.one_step import value_of

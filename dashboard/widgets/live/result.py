@@ -11,7 +11,7 @@ from compute.methods.attribution.occlusion import Occlusion
 from compute.methods.base import Method, Step
 from compute.occlusion.drawing import Scale
 from compute.reports.drawing.run_images import preprocessing_of
-from compute.reports.method_result import strongest_activation
+from compute.reports.live.result import strongest_activation
 from dashboard.components.pictures.before_after import before_after
 from dashboard.data import photographs
 from dashboard.jobs.queue import LiveJob

@@ -18,7 +18,7 @@ from compute.analysis.search import ExactSearch
 from featurestore.files import vector_cache
 from featurestore.files.arrays import matrix
 from featurestore.reader import Run, Store
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.benchmarks.reporting import report
 from tests.support.stores.large import write_features
 

@@ -16,7 +16,6 @@ from PIL import Image
 from compute.__main__ import main
 from compute.cli import inputs, methods, reports
 from compute.cli.inputs import read_file
-from compute.cli.reports import REPORTS
 from compute.images.pictures import picture, pixels, to_8_bit
 from compute.images.pixel_vectors import pixel_vectors
 from compute.images.sources import open_source
@@ -29,10 +28,12 @@ from compute.methods.synthesis.ascent import Ascent
 from compute.reports import base as reports_base
 from compute.reports import neighbors as neighbors_sheet
 from compute.reports.channels import patches as patches_sheet
+from compute.reports.live import network
+from compute.reports.registry import REPORTS
 from compute.runtime.parameters import option
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.networks.tiny import CLASSES, tiny_image, tiny_model
 
 SIDE = 24
@@ -157,7 +158,8 @@ def compute(monkeypatch, model, capsys, tmp_path_factory):
     here = tmp_path_factory.mktemp("here")
     (here / "tiny.py").touch()
     monkeypatch.chdir(here)
-    monkeypatch.setattr(inputs, "load", lambda spec, device, class_names=None, look=None: model)
+    for module in (inputs, network):
+        monkeypatch.setattr(module, "load", lambda spec, device, class_names=None, look=None: model)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code = main([str(each) for each in arguments])
@@ -315,7 +317,7 @@ def test_code_that_only_a_store_names_is_not_run(compute, store):
 
 
 def test_other_weights_than_the_stores_are_refused(compute, store, monkeypatch):
-    monkeypatch.setattr(inputs, "load", lambda *_: tiny_model("reused"))
+    monkeypatch.setattr(network, "load", lambda *_: tiny_model("reused"))
     code, _, error = compute("saliency", "--store", store, "--model", "tiny.py:plain", "--image-id", 0)
     assert code == 2 and "other weights" in error
 

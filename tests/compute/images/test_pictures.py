@@ -23,7 +23,7 @@ from compute.images.pictures import (
     window,
 )
 from compute.methods.base import Step
-from compute.reports.filters import filter_sheet, filter_tiles, in_pixel_space, scaled
+from compute.reports.channels.filters import filter_sheet, filter_tiles, in_pixel_space, scaled
 
 RNG = np.random.default_rng(0)
 

@@ -15,7 +15,7 @@ from compute.images.saved_image import decoded, is_png, levels, saved_bytes
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, LAYER, NEURON, SECOND, TARGET, Inputs
 from compute.models.model import Model
-from compute.reports.method_result import result_report
+from compute.reports.live.result import result_report
 
 pytestmark = pytest.mark.slow
 

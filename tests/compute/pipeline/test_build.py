@@ -23,7 +23,7 @@ from compute.pipeline import job as jobs
 from compute.runtime.progress import Progress, duration, pace
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support import ROOT
 from tests.support.networks.tiny import CLASSES, tiny_model
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compute.pipeline.partials import FOLDER, Partials
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 
 
 @pytest.fixture

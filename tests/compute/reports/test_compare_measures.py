@@ -12,7 +12,7 @@ from compute.reports.compare.series_report import SeriesSpec
 from featurestore.files.arrays import vectors
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.stores.full import CLASSES, FIELDS, IMAGES, SHARD, UNREADABLE, WIDTH, full_run, rows_of
 
 

@@ -8,7 +8,7 @@ from compute.runtime.progress import Progress
 from featurestore.layout import CURRENT, MANIFEST, PROGRESS
 from featurestore.manifest import Manifest, read_manifest
 from featurestore.reader import Store
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.page_app import fine, query_of, show, words
 from tests.support.stores.served import copied_store, write_served_store
 

@@ -9,7 +9,7 @@ from featurestore.files.shard import Shard
 from featurestore.layout import parse_shard_file
 from featurestore.manifest import Manifest
 from featurestore.reader import Run, Store
-from featurestore.writers import open_writer
+from featurestore.writing.opening import open_writer
 
 
 def copy_run(run: Run, place, writer=None, **changed) -> Manifest:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from featurestore.files.arrays import vectors
 from featurestore.manifest import Manifest
 from featurestore.schemas import HISTOGRAM_BINS, TABLES
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 
 FINGERPRINT = "full-run"
 IMAGES, SHARD, WIDTH = 60, 20, 8

@@ -22,7 +22,7 @@ from compute.pipeline.stages.grid import grids_table
 from featurestore.files.arrays import vectors
 from featurestore.manifest import Manifest
 from featurestore.reader import Run, Store
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.pictures import encoded, flat
 
 SHARD = 50_000

@@ -7,7 +7,7 @@ from compute.models.zoo import ModelSpec, load
 from compute.pipeline.fixed_threads import fixed_threads
 from compute.pipeline.stages import showcase
 from featurestore.reader import Run, Store
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.stores.copied_run import fields_of
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from featurestore.reader import Store
 from featurestore.schemas import TABLES
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support.pictures import encoded
 
 FINGERPRINT = "small-run"

@@ -20,7 +20,7 @@ from compute.pipeline.fixed_threads import fixed_threads
 from featurestore.errors import NotComputed
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 from tests.support import ROOT
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ from featurestore.objects.changes import Changes
 from featurestore.objects.path import ObjectPath
 from featurestore.objects.writer import ObjectRunWriter
 from featurestore.places import Place, place
-from featurestore.writer import RunWriter
+from featurestore.writing.run_writer import RunWriter
 
 
 def open_writer(store: str | os.PathLike | Place, fingerprint: str) -> RunWriter | ObjectRunWriter:

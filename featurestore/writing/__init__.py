@@ -1,0 +1,1 @@
+"""Writing a run: its tables shard by shard, and the commit."""
