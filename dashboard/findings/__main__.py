@@ -1,13 +1,14 @@
 """Say which findings still hold and by how much the others differ: `python -m dashboard.findings`.
 
 Exit status: 0 where every finding that could be checked holds, 1 where one differs or can't be read, or a
-name can't. `python -m dashboard.findings names` lists the names and gives them, `… verdicts` counts and
-exports what was said of suspects, `… story` writes a story as one HTML file.
+name, verdict or story can't. `python -m dashboard.findings names` lists the names and gives them, `…
+verdicts` counts and exports what was said of suspects, `… story` writes a story as one HTML file.
 """
 
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterator
 
 from streamlit.logger import set_log_level
 
@@ -95,7 +96,6 @@ def _story(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     # Imported late: the caches read the settings that `main` has just written.
     from dashboard.findings.folder import findings
-    from dashboard.findings.names.folder import names_folder
     from dashboard.findings.recheck import recheck
     from dashboard.findings.recompute import computed
 
@@ -110,12 +110,32 @@ def _report(options: argparse.Namespace) -> int:
         print(f"{WORDS[check.kind]:13}  {one_line(f'{kept.slug}: {check.sentence}')}")
         for each in check.differences[1:MOST_DIFFERENCES]:
             print(f"{'':15}{one_line(each)}")
-    for file in names_folder().read().files:
-        if file.name is None:
-            counted["unreadable"] += 1
-            print(f"can't be read  {one_line(f'names/{file.stem}: {file.problem}')}")
+    for problem in _unreadable():
+        counted["unreadable"] += 1
+        print(f"can't be read  {one_line(problem)}")
     print(_summary(counted, options.findings))
     return int(bool(counted["differs"] or counted["unreadable"]))
+
+
+def _unreadable() -> Iterator[str]:
+    """Yield what of names, verdicts and stories can't be read, and which of a story's findings are gone."""
+    from dashboard.findings.folder import findings
+    from dashboard.findings.names.folder import names_folder
+    from dashboard.findings.stories.folder import stories_folder
+    from dashboard.findings.verdicts.log import verdict_folder
+
+    for named in names_folder().read().files:
+        if named.name is None:
+            yield f"names/{named.stem}: {named.problem}"
+    yield from (f"verdicts/{problem}" for problem in verdict_folder().read().problems)
+    known = {kept.slug for kept in findings().all()}
+    for file in stories_folder().all():
+        if file.story is None:
+            yield f"stories/{file.slug}: {file.problem}"
+            continue
+        gone = [each for each in file.story.slugs if each not in known]
+        if gone:
+            yield f"stories/{file.slug}: there is no finding {', '.join(map(repr, gone))}"
 
 
 WORDS = {"holds": "holds", "differs": "differs", "unchecked": "not checked"}

@@ -17,6 +17,7 @@ VIEWS = (
     "/lab?image=3&method=saliency&live=1",
     "/results",
     "/findings",
+    "/findings?show=stories",
     "/about",
 )
 MOST_TABS, AT_ONCE = 300, 20

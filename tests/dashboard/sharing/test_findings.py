@@ -18,6 +18,8 @@ from dashboard.findings.pin_button import finding_of, picture_of
 from dashboard.findings.recheck import differences, recheck
 from dashboard.findings.recompute import computed
 from dashboard.findings.record import MOST_VALUES, Finding, flat
+from dashboard.findings.stories.folder import StoriesFolder
+from dashboard.findings.stories.record import Quoted, Story
 from dashboard.jobs.lookup import result_of
 from dashboard.sharing.downloads import main_download
 from dashboard.views.definitions import (
@@ -230,6 +232,27 @@ def test_a_damaged_file_is_a_problem_not_a_crash(name, tmp_path, capsys, serve):
     (kept,) = Folder(folder).all()
     assert kept.finding is None and kept.problem
     assert check(folder) == 1 and "can't be read" in capsys.readouterr().out
+
+
+def test_make_findings_says_which_story_or_verdict_can_not_be_read(run, serve, tmp_path, capsys):
+    folder = tmp_path / "findings"
+    slug = pinned(VIEWS["mistakes"], run, title="Right ones")
+    stories = StoriesFolder(folder / "stories")
+    stories.add(Story("Kept", (Quoted(slug),)))
+    assert check(folder) == 0
+    stories.add(Story("Lost", (Quoted(slug), Quoted("gone"))))
+    (folder / "stories" / "bad.toml").write_text("format = 99")
+    (folder / "verdicts").mkdir()
+    (folder / "verdicts" / "bad.csv").write_text("nothing of the kind\n")
+    capsys.readouterr()
+    assert check(folder) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("can't be read")]
+    assert [line.split()[3].split(":")[0] for line in lines] == [
+        "verdicts/bad.csv",
+        "stories/lost",
+        "stories/bad",
+    ]
+    assert "there is no finding 'gone'" in lines[1]
 
 
 def test_bytes_that_are_no_text_and_a_picture_that_is_none(tmp_path):
