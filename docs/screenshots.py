@@ -6,10 +6,13 @@ import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from dashboard.findings.stories.folder import StoriesFolder
+from dashboard.findings.stories.record import Quoted, Story, Text
 from tests.support.servers.dashboard import CHROMIUM, FLAGS, PATIENCE, ready, serving
 
 WIDTH, HEIGHT = 1400, 950
@@ -28,14 +31,21 @@ VIEWS = {
     "mistakes": "/mistakes?store={store}",
     "triage": "/triage?store={store}&kind=confident",
     "compare": "/compare?store={store}&other_store={other}&tab=maps&map=tsne&image={image}",
+    "explained": "/compare?store={store}&other_store={other}&tab=maps&map=tsne&image={image}&explain=1",
+    "ask": "/?store={store}&show=ask&sql={sql}",
     "lab": "/lab?store={store}&method=fool&image={image}&target={target}&live=1",
     "results": "/results?store={store}",
     "findings": "/findings?store={store}",
+    "story": "/findings?store={store}&show=stories&story={story}",
 }
+SHOWN_FROM = {"explained": "Saliency"}
+"""The heading that a long page is shown from."""
 LOADED = """() => ![...document.querySelectorAll("*")].some(
   each => each.shadowRoot?.querySelector(".picture:not(.loaded)")
 )"""
 TITLE = "An espresso becomes a volcano"
+SQL = "select image_id, label, predicted, probability from images where not correct order by loss desc limit 24"
+TOLD = "Any image becomes any class: the network is asked for volcano, and each pixel may move by a little."
 NOTE = "The change is hardly visible, and does not survive saving as JPEG."
 
 
@@ -64,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         pin(browser, served.address + VIEWS["lab"].format(**vars(options)))
+        options.sql, options.story = quote(SQL), told(Path(findings))
         for scheme in ("light", "dark"):
             take(browser, served.address, scheme, options)
         browser.close()
@@ -84,6 +95,12 @@ def pin(browser: Browser, address: str) -> None:
     page.close()
 
 
+def told(findings: Path) -> str:
+    """Tell a story of all findings, and return what its file is called."""
+    quoted = [Quoted(file.stem) for file in sorted(findings.glob("*.toml"))]
+    return StoriesFolder(findings / "stories").add(Story("What fools the network", (Text(TOLD), *quoted)))
+
+
 def finished(page: Page) -> None:
     """The page is drawn, and no job of it runs."""
     ready(page)
@@ -97,6 +114,8 @@ def take(browser: Browser, address: str, scheme: str, options: argparse.Namespac
     for name, path in VIEWS.items():
         page.goto(address + path.format(**vars(options)))
         finished(page)
+        for heading in page.get_by_role("heading", name=SHOWN_FROM.get(name, "no such heading")).all():
+            heading.evaluate("each => each.scrollIntoView()")
         page.wait_for_timeout(2500)
         # The atlas's tiles come line by line.
         page.wait_for_function(LOADED)
