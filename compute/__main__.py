@@ -9,7 +9,7 @@ from typing import Any
 from compute.cli import description
 from compute.runtime.notices import printed
 
-ROOMS = ("store", "methods", "reports", "train_demo")
+ROOMS = ("store", "methods", "reports", "train_demo", "agents.command")
 """Modules of `compute.cli`, each with one command or several."""
 
 

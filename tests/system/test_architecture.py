@@ -57,6 +57,11 @@ FORBIDDEN = {
 }
 """What a package, and all inside it, may not import."""
 LATE = {
+    "compute.cli.agents.command": {
+        "compute.cli.agents.server",
+        "compute.cli.agents.transports",
+        "compute.cli.agents.workspace",
+    },  # the protocol's package, for this command alone; `--help` needs no torch
     "compute.cli.store": {"compute", "featurestore"},  # `--help` and `--version` need no torch
     "compute.demo.images": {"sklearn"},  # the digits alone
     "compute.images.pictures": {"matplotlib"},  # a number needs no colour map

@@ -1,6 +1,6 @@
 """A live method with all that it is run on: its steps followed to the result, and the report of that."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Self
@@ -50,14 +50,22 @@ class MethodCall:
         """The inputs and parameters that were given and that the result does not depend on."""
         return self.method.unused(self.inputs)
 
+    def steps(self) -> Generator[Step, None, None]:
+        """Yield the method's steps; where nobody asks for further ones, `close` lets go of what it holds."""
+        yield from self.method.steps(self.model, self.inputs)
+
     def result(self, progress: Progress) -> Step:
         """Return the last step; how far it is `progress` says, once there is a first one."""
-        steps = self.method.steps(self.model, self.inputs)
+        steps = self.steps()
         first = step = next(steps)
         with progress.stage(self.method.name, first.total, "steps") as stage:
             for step in chain([first], steps):
                 stage.total = step.total
                 stage.advance(step.index - stage.done)
+        return self.finished(step)
+
+    def finished(self, step: Step) -> Step:
+        """Return the last step with what it reached beside the best of the run's images."""
         return replace(step, numbers={**step.numbers, **self._natural(step)})
 
     def report(self, step: Step, picture: str | None = None) -> Report:
