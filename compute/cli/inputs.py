@@ -107,6 +107,12 @@ def open_target(args: argparse.Namespace) -> Target:
     return Target(model, run)
 
 
+def open_other_network(args: argparse.Namespace, run: Run) -> Model:
+    """Load the network of --other-store's run; ValueError for code that --other-model doesn't name."""
+    said = {"model": args.other_model}
+    return network_of_run(run, said, args.device, lambda name: f"--other-model {shlex.quote(name)}")
+
+
 def _looking_at_image(args: argparse.Namespace) -> Look | None:
     """At the file that --image names, whose values nothing else says anything of."""
     path = Path(getattr(args, "image", None) or "")

@@ -11,6 +11,7 @@ from compute.cli.inputs import (
     add_neuron_arguments,
     add_run_arguments,
     add_target_arguments,
+    open_other_network,
     open_run,
     open_target,
     read_image,
@@ -20,6 +21,7 @@ from compute.cli.parameters import add_parameters, chosen, escaped
 from compute.methods.base import CHANNEL, IMAGE, LAYER
 from compute.reports.base import (
     MODEL,
+    OTHER_MODEL,
     OTHER_RUN,
     OTHER_RUNS,
     RUN,
@@ -63,6 +65,10 @@ def _add_inputs(parser: argparse.ArgumentParser, report: type[ReportSpec]) -> No
         )
         parser.add_argument(
             "--other-run", metavar="FINGERPRINT", help="one of its runs (default: its current one)"
+        )
+    if OTHER_MODEL in reads:
+        parser.add_argument(
+            "--other-model", metavar="MODEL", help="the other run's network, where it is code of your own"
         )
     if OTHER_RUNS in reads:
         parser.add_argument(
@@ -110,6 +116,7 @@ def _inputs(args: argparse.Namespace) -> ReportInputs:
         args.channel if CHANNEL in reads else None,
         read=originals_of(run) if run is not None else ReportInputs.read,
         other_runs=_other_runs(args) if OTHER_RUNS in reads else None,
+        other_model=(lambda: open_other_network(args, other_run)) if OTHER_MODEL in reads else None,
     )
 
 

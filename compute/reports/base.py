@@ -21,7 +21,7 @@ from featurestore.places import Place
 from featurestore.reader import Run
 
 RUN, OTHER_RUN, OTHER_RUNS = "run", "other_run", "other_runs"
-MODEL, STORED_IMAGE = "model", "image_id"
+MODEL, OTHER_MODEL, STORED_IMAGE = "model", "other_model", "image_id"
 """With IMAGE, LAYER and CHANNEL, which live methods read too: what a report is made from."""
 
 Ids = Sequence[int] | np.ndarray | None
@@ -33,7 +33,7 @@ class ReportInputs:
 
     run, other_run: runs of stores.
     other_runs: of a report of many runs, all but the first.
-    model: loads the network, which is done only where the report needs it.
+    model, other_model: load the network of each run, which is done only where the report needs it.
     image_id: one of the run's images.
     image: the bytes of an image's file, of the run or not; without it, those of `image_id`.
     image_name: how a message says the image.
@@ -53,6 +53,7 @@ class ReportInputs:
     ids: Ids = None
     read: Originals = read_original
     other_runs: tuple[Run, ...] | None = None
+    other_model: Callable[[], Model] | None = None
 
     def image_file(self) -> bytes:
         """Return the bytes of the image's file; ValueError where the run's image is gone or has changed."""
@@ -108,6 +109,7 @@ _SPOKEN = {
     OTHER_RUN: "a second store (--other-store)",
     OTHER_RUNS: "further stores (--other-stores)",
     MODEL: "a network (--model, or --store)",
+    OTHER_MODEL: "the other run's network (--other-model, or --other-store)",
     IMAGE: "an image (--image FILE or, with --store, --image-id N)",
     STORED_IMAGE: "one of the store's images (--image-id)",
     LAYER: "a layer (--layer)",

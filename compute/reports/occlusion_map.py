@@ -10,7 +10,7 @@ import pyarrow as pa
 from compute.occlusion.drawing import ARGMAX, LOGIT, PROBABILITY, Shading, at_pixels, class_hues
 from compute.occlusion.maps import centers, windows
 from compute.reports.base import RUN, STORED_IMAGE, ReportInputs, ReportSpec
-from compute.reports.drawing.charts import canvas, rendered
+from compute.reports.drawing.charts import canvas, rendered, scale_beside
 from compute.reports.drawing.report import Report
 from compute.reports.drawing.run_images import Originals, of_run, picture_of, preprocessing_of, read_original
 from compute.runtime.parameters import parameter
@@ -75,7 +75,7 @@ def occlusion_map_report(
         {"exhibit": "occlusion-map", "image": run.image(image_id)["sha256"], **asked, **of_run(run)},
         {"image_id": image_id, **asked, **_numbers(maps)},
         draw,
-        lambda: _rows(run, maps, size),
+        lambda: occlusion_rows(run, maps, size),
         lambda: maps[value],
     )
 
@@ -118,8 +118,8 @@ def patch_centers_from_edge(maps: Mapping[str, Any], size: tuple[int, int]) -> t
     return ys + HALF_PIXEL, xs + HALF_PIXEL
 
 
-def _rows(run: Run, maps: dict, size: tuple[int, int]) -> pa.Table:
-    """One place of the patch a row; y and x are its centre in pixels of the network's input."""
+def occlusion_rows(run: Run, maps: dict, size: tuple[int, int]) -> pa.Table:
+    """Return one place of the patch a row; y and x are its centre in pixels of the network's input."""
     ys, xs = patch_centers_from_edge(maps, size)
     row, col = np.indices(maps["probability"].shape, np.int32).reshape(2, -1)
     return pa.table(
@@ -147,13 +147,8 @@ def _draw(
     if shading.scale is None:
         _name_classes(figure, shading, size, run.class_names)
     else:
-        colors, low, high = shading.scale.legend
-        from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import ListedColormap, Normalize
-
-        drawn = ScalarMappable(Normalize(low, high), ListedColormap(colors))
         said = f"change of {asked['value']} of {maps['target']}, {shading.scale.unit}"
-        figure.colorbar(drawn, ax=axes).set_label(said, size=14)
+        scale_beside(figure, axes, shading.scale.legend).set_label(said, size=14)
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
     axes.set_xlabel("column of the patch's centre, pixels")
     axes.set_ylabel("row of the patch's centre, pixels")

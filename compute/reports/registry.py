@@ -5,6 +5,7 @@ from compute.reports.channels.atlas import AtlasSpec
 from compute.reports.channels.filters import FiltersSpec
 from compute.reports.channels.patches import PatchesSpec
 from compute.reports.channels.strongest_channels import StrongestChannelsSpec
+from compute.reports.compare.explained import ExplainSpec
 from compute.reports.compare.report import CompareSpec
 from compute.reports.compare.series_report import SeriesSpec
 from compute.reports.maps.clusters import ClustersSpec
@@ -35,6 +36,7 @@ REPORTS: dict[str, type[ReportSpec]] = {
         SuspectsSpec,
         CompareSpec,
         SeriesSpec,
+        ExplainSpec,
         TableSpec,
     )
 }

@@ -11,6 +11,7 @@ from compute.reports.compare.series import MOST, SHORT
 from dashboard.data import comparison, runs
 from dashboard.views.definitions import CompareView
 from dashboard.views.navigation import PAGES, PageEntry
+from dashboard.views.state import ViewState
 from featurestore.places import Place as StorePlace
 from featurestore.reader import Run, Store
 
@@ -82,9 +83,25 @@ def completed(view: CompareView, run: Run) -> CompareView:
 
 def series(view: CompareView, run: Run) -> dict[str, tuple[Place, Run]]:
     """Return the runs of the view's series that are served and share images with the first, by beginnings."""
-    said = named(completed(view, run))
+    said = _said(view, run)
     known = for_series(view.store, run, said)
     return {each: known[each] for each in said if each in known}
+
+
+def _said(view: CompareView, run: Run) -> list[str]:
+    return named(completed(view, run))
+
+
+def beside(view: ViewState, run: Run) -> tuple[Run | None, tuple[Run | None, ...]]:
+    """Return the second run of a view of two, and all that a view of a series names, in its order.
+
+    None for one that is not there, or can't be read.
+    """
+    second = comparison.second_run(view)
+    if not isinstance(view, CompareView) or view.tab != "series":
+        return second, ()
+    taking_part = series(view, run)
+    return second, tuple(taking_part[each][1] if each in taking_part else None for each in _said(view, run))
 
 
 def for_series(store: str, run: Run, said: Collection[str] = ()) -> dict[str, tuple[Place, Run]]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dashboard.data import runs
-from dashboard.data.comparison import second_run
+from dashboard.data.partners import beside
 from dashboard.findings.names.things import with_region
 from dashboard.findings.record import Finding, Value, flat
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.proof import TOLERANCE, Proof, compare, prove
-from dashboard.views.definitions import ChannelsView
+from dashboard.views.definitions import ChannelsView, CompareView
 from dashboard.views.navigation import PAGES
 from dashboard.views.state import LiveView, ViewState
 from featurestore.reader import Run, Store
@@ -59,7 +59,7 @@ def recheck(finding: Finding, compute: Compute, current: bool = False) -> Check:
             return Check("unchecked", wanting, run_gone=gone)
         environment = environment_of(run, result)
         now = numbers_of(view, run, result)
-        verdict = _compared(finding, now, environment, prove(view, run, result, second_run(view)))
+        verdict = _compared(finding, now, environment, prove(view, run, result, *beside(view, run)))
     except (ValueError, OSError) as error:
         return Check("unchecked", str(error))
     return dataclasses.replace(verdict, run_gone=gone, sentence=f"{verdict.sentence}{_where(finding, run)}")
@@ -87,7 +87,10 @@ def numbers_of(view: ViewState, run: Run, result: Result | None) -> dict[str, Va
     What live methods add to a stored picture is left out.
     """
     store = runs.stores()[view.store]
-    view = dataclasses.replace(view, guided=False, ascent=False) if isinstance(view, ChannelsView) else view
+    if isinstance(view, ChannelsView):
+        view = dataclasses.replace(view, guided=False, ascent=False)
+    if isinstance(view, CompareView):
+        view = dataclasses.replace(view, explain=False)
     all_numbers: dict[str, Value] = {}
     for download in downloads_of(view, run, store, result):
         said = {name: value for name, value in download.numbers.items() if name not in UNSAID}

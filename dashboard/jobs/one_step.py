@@ -40,7 +40,12 @@ def one_step_task(
 
 
 def value_of(task: Task, owner: str, address: str | None = None) -> Any:
-    """Return the value of a task of one step, for a download.
+    """Return the value of a task of one step, as `step_of`."""
+    return step_of(task, owner, address).value
+
+
+def step_of(task: Task, owner: str, address: str | None = None) -> Any:
+    """Return the last step of a task, for a download.
 
     owner, address: whose download it is, see `dashboard.jobs.visitor`; it counts as a job of theirs.
     ValueError where it fails, or its turn in the queue doesn't come in time.
@@ -49,7 +54,7 @@ def value_of(task: Task, owner: str, address: str | None = None) -> Any:
     job = jobs().wait(task.key, PATIENCE)
     if job is None or job.state is not State.DONE:
         raise ValueError((job and job.message) or "the queue is long; try again later")
-    return job.step.value
+    return job.step
 
 
 def strongest_units(run: Run, image: ChosenImage, view: ViewState, box: PictureBox | None = None) -> Task:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard.components.copy_button import copy_button
-from dashboard.data.comparison import second_run
+from dashboard.data.partners import beside
 from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import results
 from dashboard.sharing.proof import Proof, compare, prove
@@ -69,7 +69,7 @@ def proved(view: ViewState, run: Run, result: Result | None) -> ViewState:
     shown = dataclasses.replace(view, proof="")
     if result is not None and isinstance(view, MethodView):
         shown = dataclasses.replace(shown, live=True)
-    return dataclasses.replace(shown, proof=prove(shown, run, result, second_run(view)).to_text())
+    return dataclasses.replace(shown, proof=prove(shown, run, result, *beside(view, run)).to_text())
 
 
 def address(view: ViewState) -> str:
@@ -108,7 +108,7 @@ def proof_of(view: ViewState) -> tuple[Proof | None, tuple[str, ...]]:
 
 def draw_verdict(proof: Proof, view: ViewState, run: Run, result: Result | None) -> None:
     """Draw one small line that says whether what is shown is what the link was made on."""
-    verdict = compare(proof, prove(view, run, result, second_run(view)), results(view.store), result)
+    verdict = compare(proof, prove(view, run, result, *beside(view, run)), results(view.store), result)
     later = ""
     if isinstance(view, MethodView) and view.shows_result and not proof.result:
         later = " The link was copied before there was a result, so it says nothing of the picture."

@@ -9,12 +9,13 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 from compute.analysis.deviation import BYTES, Sketch, deviation, estimated_deviation
+from compute.reports.compare.series import MOST
 from dashboard.jobs.result import Result
 from dashboard.jobs.result_store import ResultCache
 from dashboard.views.state import ViewState
@@ -40,7 +41,7 @@ LONGEST_ENVIRONMENT = 60
 LONGEST_RUN = 24
 """Characters of a fingerprint by which the link's run is found again."""
 
-ABSENT = "-" * TABLE
+ABSENT, UNREAD = "-" * TABLE, "-" * PART
 
 PROVED = (*(name for name in TABLES if name not in ADDED_TABLES), *ADDED_TABLES)
 """All tables, in the order that proofs have them: those that a run may gain later stand last, and proofs of
@@ -58,6 +59,7 @@ class Proof:
     tables: hash of each table.
     result, environment, sketch: of a live result, else "" and None.
     other: of a view of two runs, what the second run is; it has neither a view nor a result.
+    series: of a view of a series, each run's hash, in the view's order; UNREAD of one that can't be read.
     """
 
     view: str
@@ -69,12 +71,15 @@ class Proof:
     environment: str = ""
     sketch: Sketch | None = None
     other: "Proof | None" = None
+    series: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """Return the proof as a link carries it."""
         fields = [VERSION, self.view, *self._run_fields()]
         if self.other:
             fields += [OTHER, *self.other._run_fields()]
+        if self.series:
+            fields += [SERIES, "".join(self.series)]
         if self.result:
             fields += [self.result, self.environment, _base64(self.sketch.to_bytes())]
         return SEPARATOR.join(fields)
@@ -93,6 +98,7 @@ class Proof:
             said["environment"],
             Sketch.from_bytes(_bytes(said["sketch"])) if said["result"] else None,
             cls("", *_run_said(said, OTHER)) if said[f"{OTHER}run"] else None,
+            tuple(_cut(said[SERIES], PART)),
         )
 
     def _run_fields(self) -> tuple[str, ...]:
@@ -115,8 +121,8 @@ class Proof:
 PARTS = ("model", "images", "parameters", "versions")
 
 _B64 = "[A-Za-z0-9_-]"
-OTHER = "other"
-"""What a second run's fields begin with."""
+OTHER, SERIES = "other", "series"
+"""What a second run's fields begin with, and those of a series."""
 
 
 def _run_pattern(prefix: str = "") -> str:
@@ -138,6 +144,7 @@ def _run_said(said: Mapping[str, str], prefix: str = "") -> tuple[str, str, dict
 
 _TEXT = re.compile(
     f"{VERSION}~(?P<view>{_B64}{{{PART}}})~{_run_pattern()}(?:~{OTHER}~{_run_pattern(OTHER)})?"
+    f"(?:~{SERIES}~(?P<{SERIES}>(?:{_B64}{{{PART}}}){{1,{MOST}}}))?"
     f"(?:~(?P<result>[0-9a-f]{{{RESULT}}})~(?P<environment>[A-Za-z0-9._-]{{0,{LONGEST_ENVIRONMENT}}})"
     f"~(?P<sketch>{_B64}{{{-(-BYTES * 4 // 3)}}}))?"
 )
@@ -154,13 +161,21 @@ class Verdict:
     sentence: str
 
 
-def prove(view: ViewState, run: Run, result: Result | None, other: Run | None = None) -> Proof:
+def prove(
+    view: ViewState,
+    run: Run,
+    result: Result | None,
+    other: Run | None = None,
+    series: Iterable[Run | None] = (),
+) -> Proof:
     """Return the proof of what the page shows now.
 
     other: the second run of a view of two.
+    series: the runs of a view of a series; None for one that can't be read.
     """
     second = None if other is None else _of_all_views(other)
-    proof = dataclasses.replace(_of_all_views(run), view=_view_hash(view), other=second)
+    hashed = tuple(UNREAD if each is None else _of_all_views(each).manifest[:PART] for each in series)
+    proof = dataclasses.replace(_of_all_views(run), view=_view_hash(view), other=second, series=hashed)
     if result is None:
         return proof
     return dataclasses.replace(
@@ -177,9 +192,13 @@ def compare(
         estimate it.
     result: what is shown.
     """
-    changes = [*_run_changes(proof, now), *_other_changes(proof.other, now.other)]
+    changes = [
+        *_run_changes(proof, now),
+        *_other_changes(proof.other, now.other),
+        *_series_changes(proof.series, now.series),
+    ]
     if not proof.result or not now.result:
-        return _of_runs(changes, proof.other is not None)
+        return _of_runs(changes, proof, now)
     if proof.result == now.result:
         how = "the result has the same bytes"
         return (
@@ -212,12 +231,13 @@ def spoken(environment: str) -> str:
     return f"{device.replace('-', ' ')} ({threads} threads, torch {torch}, code {code})"
 
 
-def _of_runs(changes: list[str], two: bool) -> Verdict:
+def _of_runs(changes: list[str], proof: Proof, now: Proof) -> Verdict:
     if changes:
         return Verdict("differs", f"Differs by {'; '.join(changes)}")
+    same = f"series of {len(proof.series)} runs" if proof.series else "two runs" if proof.other else "run"
+    unsaid = "; of the series' runs the link says nothing" if now.series and not proof.series else ""
     return Verdict(
-        "reproduced",
-        f"Reproduced: the same {'two runs' if two else 'run'}, by the checksums that all reading is held to",
+        "reproduced", f"Reproduced: the same {same}, by the checksums that all reading is held to{unsaid}"
     )
 
 
@@ -231,6 +251,19 @@ def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
         return ["the other run, which can't be read"]
     changes = _run_changes(proof, now)
     return [f"the other run: {', '.join(changes)}"] if changes else []
+
+
+def _series_changes(proof: tuple[str, ...], now: tuple[str, ...]) -> list[str]:
+    """Return which of the series' runs differ; a link of before they were proved says nothing of them."""
+    if not proof:
+        return []
+    if len(proof) != len(now):
+        return [f"the series, which had {len(proof)} runs and has {len(now)}"]
+    return [
+        f"run {place} of the series" + (", which can't be read" if new == UNREAD else "")
+        for place, (old, new) in enumerate(zip(proof, now, strict=True), 1)
+        if old != new
+    ]
 
 
 def _run_changes(proof: Proof, now: Proof) -> list[str]:

@@ -86,6 +86,22 @@ def together(
     return _drawn(rows, responses)
 
 
+def side_by_side(
+    parts: Sequence[tuple[str, Photograph, Preprocessing, Sequence[Response]]],
+) -> np.ndarray:
+    """Draw a row for each network's view of one image: title, photograph, preprocessing, responses.
+
+    Below each patch its channel and its place, and its layer. ValueError where none has a response.
+    """
+    rows = []
+    for title, photograph, preprocessing, responses in parts:
+        image = _pixels(photograph)
+        captions = [f"{each.channel}: {place_with_ties(each)}\n{_short(each.layer)}" for each in responses]
+        patches = [_patch(image, preprocessing, each) for each in responses]
+        rows += _wrapped(title, [_Tile(*each) for each in zip(patches, captions, strict=True)])
+    return _drawn(rows, [each for *_, responses in parts for each in responses])
+
+
 def _pixels(photograph: Photograph) -> np.ndarray:
     return np.asarray(shown(photograph).convert("RGB"), np.float32) / 255
 

@@ -126,7 +126,7 @@ def strongest_report(
     responses = responses_of(run, photograph, image_id, layer, found, box, together)
     asked = {"layer": layer, "from_the_store_alone": found is None}
     asked |= ({"box": box.to_text()} if box else {}) | ({"together": True} if together else {})
-    rows = pa.Table.from_pylist([_row(response) for response in responses], SCHEMA)
+    rows = response_rows(responses)
     numbers = {"image_id": image_id, **asked, "channels": rows.drop_columns(list(EDGES)).to_pylist()}
     remark = left_out(layers_of(run), found) if box and found is not None and not layer else ""
     if not together:
@@ -172,6 +172,11 @@ def shared_with(run: Run, responses: list[Response], image_id: int | None, sha25
     """
     own = {*copies_of_file(run, sha256), *([] if image_id is None else [image_id])}
     return others(run, [(each.layer, each.channel) for each in responses], own)
+
+
+def response_rows(responses: list[Response]) -> pa.Table:
+    """Return one response a row; its edges are those of the box of the network's input that its unit sees."""
+    return pa.Table.from_pylist([_row(each) for each in responses], SCHEMA)
 
 
 def _row(response: Response) -> dict:

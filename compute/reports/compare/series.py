@@ -138,8 +138,8 @@ def in_order(runs: Sequence[Run], order: str) -> list[tuple[str, Run]]:
     """
     if order not in ORDERS:
         raise ValueError(f"no order by {order!r}; choose from {', '.join(ORDERS)}")
-    times = Counter(map(_store_name, runs))
-    named = [(_store_name(run), run) for run in runs]
+    times = Counter(map(store_name, runs))
+    named = [(store_name(run), run) for run in runs]
     named = [(name if times[name] == 1 else f"{name} {run.fingerprint[:SHORT]}", run) for name, run in named]
 
     def by_name(each: tuple[str, Run]) -> tuple:
@@ -177,8 +177,8 @@ def _natural(name: str) -> list[str | int]:
     return [int(part) if at % 2 else part.casefold() for at, part in enumerate(re.split(r"(\d+)", name))]
 
 
-def _store_name(run: Run) -> str:
-    """The last part of the store's path: a run's folder is STORE/runs/FINGERPRINT."""
+def store_name(run: Run) -> str:
+    """Return the last part of the store's path: a run's folder is STORE/runs/FINGERPRINT."""
     return run.folder.parent.parent.name or run.folder.resolve().parent.parent.name
 
 

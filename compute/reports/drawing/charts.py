@@ -12,6 +12,7 @@ from compute.reports.drawing.plain_text import as_plain_text
 
 if TYPE_CHECKING:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colorbar import Colorbar
     from matplotlib.colorizer import ColorizingArtist
     from matplotlib.figure import Figure
 
@@ -42,6 +43,22 @@ def canvas(width: int, height: int) -> "Figure":
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def scale_beside(
+    figure: "Figure", axes: Any, legend: tuple[tuple[str, ...], float, float], shrink: float = 1.0
+) -> "Colorbar":
+    """Draw a bar of colours at equal steps beside axes, one or an array of them, and return it.
+
+    legend: the colours, and what the first and the last stand for.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    colors, low, high = legend
+    return figure.colorbar(
+        ScalarMappable(Normalize(low, high), ListedColormap(colors)), ax=axes, shrink=shrink
+    )
 
 
 def rendered(figure: "Figure") -> np.ndarray:

@@ -6,7 +6,7 @@ No job is started for it, so the page and the command line show the same.
 from dataclasses import dataclass
 
 from dashboard.data import runs
-from dashboard.data.comparison import second_run
+from dashboard.data.partners import beside
 from dashboard.findings.folder import FindingFile, findings
 from dashboard.findings.names.things import with_region
 from dashboard.findings.recheck import Check, recheck, run_of, view_of
@@ -115,7 +115,7 @@ def version(finding: Finding) -> tuple[str, ...]:
     try:
         run, _ = run_of(finding)
         view, _ = view_of(finding, run)
-        return (*known, prove(view, run, result_of(view, run), second_run(view)).to_text())
+        return (*known, prove(view, run, result_of(view, run), *beside(view, run)).to_text())
     except (ValueError, OSError):
         return tuple(known)
 

@@ -11,8 +11,9 @@ from typing import TypeVar
 import numpy as np
 import streamlit as st
 
-from compute.images.pictures import ends, overlay, png, ramp, to_8_bit, upscaled
-from compute.occlusion.drawing import PROBABILITY, Scale, Shading, at_pixels
+from compute.images.pictures import overlay, png, ramp, to_8_bit, upscaled
+from compute.occlusion.drawing import PROBABILITY, Shading, at_pixels
+from compute.reports.compare.explained import CHANNEL_COUNT, METHOD, shared_ends, shared_scale
 from compute.reports.drawing.run_images import preprocessing_of
 from compute.reports.occlusion_map import has_maps, shading_of
 from dashboard.data import runs
@@ -22,23 +23,20 @@ from dashboard.jobs.method_task import method_task
 from dashboard.jobs.result import Result
 from dashboard.sections.image import strongest_channels
 from dashboard.sections.image.occlusion import MEANING, PREVIEW, crop
+from dashboard.sharing.downloads.explained import saliency_view
 from dashboard.text import plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView, ImageView
 from dashboard.views.image_tabs import CHANNELS, OCCLUSION, SALIENCY
 from dashboard.views.navigation import link
-from dashboard.views.state import read_parameters
 from dashboard.widgets import figures
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
 from dashboard.widgets.live.run import live_result
 from featurestore.reader import Run
 
-VARIANT = "gradient"
-"""Of saliency: the usual one follows from how quick a network is, and two could have different ones."""
-CHANNELS_SHOWN, TILE = 6, 84
-WIDTH = 320
-"""Of a picture, in CSS pixels."""
+WIDTH, TILE = 320, 84
+"""Of a picture and of a channel's patch, in CSS pixels."""
 
 Found = TypeVar("Found")
 
@@ -57,15 +55,9 @@ class Side:
     run: Run
     image_id: int
 
-    def view(self, tab: str, parameters: dict[str, str] | None = None) -> ImageView:
-        """Return the view of the image on a tab of its page.
-
-        parameters: of the tab's method, as an address has them.
-        """
-        view = ImageView(self.store, self.run.fingerprint, image=self.image_id).on_tab(tab)
-        return view if parameters is None else view.turned_to(
-            view.method, parameters=read_parameters(view.method, parameters)[0], live=True
-        )  # fmt: skip
+    def view(self, tab: str) -> ImageView:
+        """Return the view of the image on a tab of its page."""
+        return ImageView(self.store, self.run.fingerprint, image=self.image_id).on_tab(tab)
 
     @property
     def chosen(self) -> ChosenImage:
@@ -100,17 +92,6 @@ def draw(pair: Pair, row: int) -> None:
             part(sides)
 
 
-def shared_ends(maps: list[np.ndarray]) -> tuple[float, float]:
-    """Return the ends of one scale for several maps: the least lower one, the greatest upper one."""
-    lows, highs = zip(*map(ends, maps), strict=True)
-    return min(lows), max(highs)
-
-
-def shared_scale(shadings: list[Shading]) -> Scale:
-    """Return the scale of the changes of several occlusion maps of probabilities."""
-    return Scale.of(PROBABILITY, np.concatenate([each.changes.ravel() for each in shadings]))
-
-
 def _saliency(sides: tuple[Side, ...]) -> None:
     columns, found = _of_both(sides, _salient)
     if not found:
@@ -120,18 +101,18 @@ def _saliency(sides: tuple[Side, ...]) -> None:
         with columns[side.place], boundary():
             values = np.asarray(result.data)
             content = to_8_bit(overlay(crop(side.run, side.image_id), values, low, high))
-            said = f"{VARIANT} for {result.numbers['class']}, greatest {values.max():.3g}"
+            said = f"{METHOD.variant} for {result.numbers['class']}, greatest {values.max():.3g}"
             _show(side, content, said, "saliency")
             link(side.view(SALIENCY), "Saliency on its page", ":material/open_in_full:")
-    view = sides[0].view(SALIENCY, {"variant": VARIANT})
-    _legend((ramp(low), low, high), view.built().unit, len(found))
+    _legend((ramp(low), low, high), METHOD.unit, len(found))
 
 
 def _salient(side: Side) -> Result | None:
     """None while it is computed, or where it can't be, which is said."""
     if not _is_usable(side.run):
         return None
-    job = live_result(method_task(side.view(SALIENCY, {"variant": VARIANT}), side.run), starts_itself=True)
+    view = saliency_view(side.store, side.run, side.image_id)
+    job = live_result(method_task(view, side.run), starts_itself=True)
     return None if job is None else job.step
 
 
@@ -178,7 +159,7 @@ def _channels(sides: tuple[Side, ...]) -> None:
             st.caption(f"{plain(sentence(refused))} These are known from the store.")
         opened = Opened(side.view(CHANNELS), side.run)
         key = f"compare/strongest/{side.place}"
-        strongest_channels.strip(opened, side.chosen, CHANNELS_SHOWN, TILE, key)
+        strongest_channels.strip(opened, side.chosen, CHANNEL_COUNT, TILE, key)
         link(side.view(CHANNELS), "Strongest channels on its page", ":material/open_in_full:")
 
     _of_both(sides, strip)

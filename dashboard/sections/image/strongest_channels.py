@@ -9,10 +9,14 @@ from compute.images.encoding import encoded
 from compute.images.raster import Photograph
 from compute.reports.channels.responses import (
     EACH_LAYER,
+    TOGETHER,
     Peaks,
     Response,
+    most_unusual,
     place,
+    place_with_ties,
     rarity,
+    rarity_with_ties,
     stored,
     strongest,
 )
@@ -68,12 +72,12 @@ def strip(
 
     key: tells it from the page's other rows.
     """
-    shown = _found(opened, chosen, "")
+    shown = _found(opened, chosen, "", together=True)
     if shown is None:
         return
-    rarest, names = sorted(shown, key=lambda each: rarity(each[0]))[:count], names_of(opened.run)
+    names = names_of(opened.run)
     image_grid(
-        [_item(answer, png, _where(answer, names), place(answer), names) for answer, png in rarest],
+        [_item(each, png, _where(each, names), place_with_ties(each), names) for each, png in shown[:count]],
         key=key,
         label="Strongest channels",
         size=size,
@@ -120,27 +124,34 @@ def _live(opened: Opened[ImageView], chosen: ChosenImage) -> Shown | None:
     return _found(opened, chosen, opened.view.layer)
 
 
-def _found(opened: Opened[ImageView], chosen: ChosenImage, layer: str) -> Shown | None:
+def _found(
+    opened: Opened[ImageView], chosen: ChosenImage, layer: str, together: bool = False
+) -> Shown | None:
+    """together: the most unusual of all layers in one list, ties counted, as the box's report has them."""
     gone = chosen.image_id is not None and photographs.gone_because(opened.run, chosen.image_id)
     if gone or runs.refusal(opened.run) is not None:
-        return None if chosen.image_id is None else _stored(opened.run, chosen.image_id, layer)
+        return None if chosen.image_id is None else _stored(opened.run, chosen.image_id, layer, together)
     job = live_result(strongest_units(opened.run, chosen, opened.view), starts_itself=True)
-    return None if job is None else _ranked(opened.run, chosen, layer, job.step.value)
+    return None if job is None else _ranked(opened.run, chosen, layer, job.step.value, together)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
-def _ranked(run: Run, chosen: ChosenImage, layer: str, _peaks: Mapping[str, Peaks]) -> Shown:
+def _ranked(run: Run, chosen: ChosenImage, layer: str, _peaks: Mapping[str, Peaks], together: bool) -> Shown:
     """Return the channels and their patches.
 
     _peaks: follow from the run and the image, so they are not part of the cache's key.
     """
     with photographs.decoded(run, chosen.image_id or 0, chosen.upload) as image:
-        return _with_patches(run, image, strongest(run, layer, _peaks, chosen.image_id, image.size))
+        asked = run, layer, _peaks, chosen.image_id, image.size
+        found = most_unusual(*asked).channels if together else strongest(*asked)
+        return _with_patches(run, image, found)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_FOLDER, show_spinner=False)
-def _stored(run: Run, image_id: int, layer: str) -> Shown:
+def _stored(run: Run, image_id: int, layer: str, together: bool) -> Shown:
     answers = stored(run, image_id, layer)
+    if together:
+        answers = sorted(answers, key=rarity_with_ties)[:TOGETHER]
     try:
         with photographs.decoded(run, image_id) as image:
             return _with_patches(run, image, answers)

@@ -8,6 +8,7 @@ from compute.reports.compare.series_report import SeriesSpec, series_report
 from dashboard.data import comparison, partners, runs
 from dashboard.jobs.result import Result
 from dashboard.sharing.downloads.download import Download, path_said, report_download
+from dashboard.sharing.downloads.explained import explained
 from dashboard.views.definitions import CompareView
 from featurestore.places import Place
 from featurestore.reader import Run
@@ -29,9 +30,9 @@ def downloads(view: CompareView, run: Run, store: Place, result: Result | None) 
         return _series(view, run, store)
     other = comparison.open_other(view)
     compared = comparison.compared(run, other)
-    spec = _spec(view, compared)
+    spec, beside = _spec(view, compared), explained(view, compared, store) if view.explain else ()
     if spec is None:
-        return ()
+        return beside
     name = "-".join(filter(None, ("compare", view.tab, spec.layer, spec.method)))
     return (
         report_download(
@@ -44,6 +45,7 @@ def downloads(view: CompareView, run: Run, store: Place, result: Result | None) 
             other_store=path_said(runs.stores()[comparison.other_store(view)]),
             other_run=other.fingerprint,
         ),
+        *beside,
     )
 
 

@@ -422,7 +422,7 @@ def test_every_report_is_a_command():
     assert (
         set(subparsers.choices)
         == set(REPORTS)
-        == {"filters", "neighbors", "patches", "strongest", "compare", "series", *OF_A_STORE}
+        == {"filters", "neighbors", "patches", "strongest", "compare", "explain", "series", *OF_A_STORE}
     )
 
 

@@ -4,12 +4,17 @@ import dataclasses
 from dataclasses import replace
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 import streamlit as st
 
+from compute.reports.base import ReportInputs
+from compute.reports.compare.explained import SHOWN, ExplainSpec
+from compute.reports.compare.series import MOST
+from dashboard.data import comparison, partners
 from dashboard.data import runs as data
 from dashboard.findings.pin_button import finding_of
-from dashboard.findings.recheck import recheck
+from dashboard.findings.recheck import numbers_of, recheck
 from dashboard.sharing.downloads import downloads_of
 from dashboard.sharing.link_panel import proved
 from dashboard.sharing.proof import Proof, compare, prove
@@ -19,7 +24,7 @@ from featurestore.reader import Store
 from tests.support.downloads import by_command
 from tests.support.page_app import fine, query_of, show, words
 from tests.support.stores.altered import altered
-from tests.support.stores.served import served_store, write_second_store, write_served_store
+from tests.support.stores.served import copied_store, served_store, write_second_store, write_served_store
 
 pytestmark = pytest.mark.slow
 
@@ -74,8 +79,43 @@ def test_a_proof_of_two_runs_survives_its_text_and_is_short(view, runs):
             Proof.from_text(cut)
     texts = {each.name: "鯨 &" * 300 for each in dataclasses.fields(view) if isinstance(each.default, str)}
     choices = {name: getattr(view, name) for name in ("tab", "kind", "sort", "color", "pictures", "order")}
-    longest = replace(CompareView(**texts | choices), image=10**17, channel=10**17, proof=text)
+    many = replace(proof, series=("abcd",) * MOST).to_text()
+    assert Proof.from_text(many).to_text() == many
+    longest = replace(CompareView(**texts | choices), image=10**17, channel=10**17, proof=many)
     assert len(urlencode(longest.to_query(), errors="replace")) < 1900
+
+
+def test_all_runs_of_a_series_are_proved(view, runs, second, tmp_path, serve):
+    third = tmp_path / "third"
+    write_served_store(third, "--limit", "9", "--stages", "activations")
+    serve(served_store(), second, third)
+    view, last = replace(view, tab="series"), Store(third).open()
+    other, series = partners.beside(view, runs[0])
+    assert [each.fingerprint for each in series[:1]] == [runs[0].fingerprint]
+    assert {each.fingerprint for each in series[1:]} == {runs[1].fingerprint, last.fingerprint}
+    proof = prove(view, runs[0], None, other, series)
+    assert Proof.from_text(proof.to_text()) == proof
+    place = [each.fingerprint for each in series].index(last.fingerprint)
+
+    def said(last, link=proof):
+        now = prove(view, runs[0], None, other, [*series[:place], *last, *series[place + 1 :]])
+        return compare(link, now).sentence
+
+    assert said([last]).startswith("Reproduced: the same series of 3 runs")
+    changed = altered(last, model={"name": "tiny", "weights_hash": "1" * 64})
+    assert said([changed]) == f"Differs by run {place + 1} of the series"
+    assert said([None]) == f"Differs by run {place + 1} of the series, which can't be read"
+    assert said([]) == "Differs by the series, which had 3 runs and has 2"
+    earlier = said([last], replace(proof, series=()))
+    assert earlier.startswith("Reproduced: the same two runs") and "says nothing" in earlier
+    assert partners.beside(replace(view, tab="summary"), runs[0]) == (other, ())
+    asked = partners.completed(view, runs[0])
+    query = proved(asked, runs[0], None).to_query()
+    assert "Reproduced: the same series of 3 runs" in words(fine(show("compare", query)))
+    serve(served_store(), second)
+    named = [each and each.fingerprint for each in partners.beside(asked, runs[0])[1]]
+    assert named[place] is None and set(named) == {None, *(each.fingerprint for each in runs)}
+    assert "which can't be read" in words(fine(show("compare", query)))
 
 
 def test_a_link_finds_a_long_name_and_says_reproduced(view, runs):
@@ -120,3 +160,43 @@ def test_a_pin_has_numbers_and_holds(tab, view, runs, second, serve):
     st.cache_resource.clear()
     serve(served_store())
     assert recheck(finding, lambda *_: None).kind == "unchecked"
+
+
+def test_what_both_networks_see_is_written_by_the_command_line_too(view, runs, tmp_path, serve):
+    copied_store(tmp_path / "copy")
+    serve(served_store(), tmp_path / "copy")
+    view = replace(view, other_store="copy", other_run=runs[0].fingerprint, tab="maps", image=3)
+    assert len(downloads_of(view, runs[0], served_store())) == 1
+    _, *beside = downloads_of(replace(view, explain=True), runs[0], served_store())
+    assert [each.name for each in beside] == [f"explain-{each}-3" for each in SHOWN]
+    for download in beside:
+        for suffix in (".png", ".csv"):
+            assert download.file(suffix) == by_command(download, suffix, tmp_path)
+    assert numbers_of(replace(view, explain=True), runs[0], None) == numbers_of(view, runs[0], None)
+    gone = replace(view, explain=True, image=-1)
+    assert len(downloads_of(gone, runs[0], served_store())) == 1
+
+
+def test_networks_that_may_not_be_used_leave_what_the_stores_know(view, runs, second, monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "refusal", lambda run: "it is not trusted")
+    shared = int(comparison.compared(*runs).matched.ids[0])
+    view = replace(view, tab="predictions", image=shared, explain=True)
+    (download,) = [each for each in downloads_of(view, runs[0], served_store()) if "explain" in each.name]
+    assert download.name == f"explain-channels-{shared}" and "--stored" in download.command
+    assert download.file(".csv") == by_command(download, ".csv", tmp_path)
+
+
+def test_what_a_run_lacks_is_said(runs):
+    shared = int(comparison.compared(*runs).matched.ids[0])
+    lacking = next(
+        each
+        for each in range(runs[0].image_count)
+        if comparison.compared(*runs).matched.rows(np.array(each)) < 0
+    )
+    inputs = ReportInputs(*runs, image_id=lacking)
+    with pytest.raises(ValueError, match=f"image {lacking} is in one of the runs alone"):
+        ExplainSpec("occlusion").make(inputs)
+    with pytest.raises(ValueError, match="occlusion"):
+        ExplainSpec("occlusion").make(replace(inputs, image_id=shared))
+    with pytest.raises(ValueError, match="channels alone"):
+        ExplainSpec("saliency", stored=True)
