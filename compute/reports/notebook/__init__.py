@@ -4,6 +4,7 @@ themselves.
 
 from compute.methods import METHODS
 from compute.models.zoo import ModelSpec
+from compute.reports.notebook.described import describe
 from compute.reports.notebook.given import open_image
 from compute.reports.notebook.loading import load_model
 from compute.reports.notebook.method_runs import run_method
@@ -14,6 +15,7 @@ __all__ = [
     "METHODS",
     "REPORTS",
     "ModelSpec",
+    "describe",
     "find_images",
     "load_model",
     "make_report",

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from compute import METHODS, REPORTS, load_model, make_report, run_method
+from compute import METHODS, REPORTS, describe, load_model, make_report, run_method
 from compute.__main__ import main
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET
 from compute.methods.recipe import finite
@@ -107,6 +107,17 @@ def test_a_result_shows_itself(name):
     if result.report.array is not None:
         assert result.array.dtype == np.float32
     assert len(result.table) >= 0 and result.recipe
+
+
+@pytest.mark.parametrize("name", [*METHODS, *REPORTS])
+def test_a_description_names_every_parameter(name):
+    declared = METHODS.get(name) or REPORTS[name]
+    said = describe(name)
+    assert [row[0] for row in said.rows] == [each.name for each in declared.parameters()]
+    assert all(text in said._repr_html_() and text in repr(said) for text in (row[0] for row in said.rows))
+    assert name in repr(describe()) and all(need in repr(said) for need in declared.needs)
+    with pytest.raises(ValueError, match=f"no method or report '{name}x'; did you mean.*{name}"):
+        describe(f"{name}x")
 
 
 def test_a_method_that_the_network_lacks_says_why():
