@@ -47,6 +47,11 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_argument(parser)
     add_model_arguments(parser)
     add_run_arguments(parser, "take model, classes and images from this store")
+    add_device_argument(parser)
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where the network runs."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
 
 

@@ -13,12 +13,19 @@ TERMINAL_SECONDS, LOG_SECONDS = 0.2, 5.0
 class Progress:
     """Reports the stages of a run, one after the other, on `stream`; keeps the seconds that each took.
 
+    patience: seconds that a stage takes before anything is said of it.
     file: has the latest line for others to read, where there is one.
     """
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = 0.0,
+    ):
         self.stream = sys.stderr if stream is None else stream
         self.clock = clock
+        self.patience = patience
         self.seconds: dict[str, float] = {}
         self.file: Path | None = None
 
@@ -55,17 +62,21 @@ class StageProgress:
         self.progress, self.name, self.total, self.unit = progress, name, total, unit
         self.done = self.found = 0
         self.started = progress.clock()
-        self.is_terminal = progress.stream.isatty()
+        self.is_terminal = rewrites_lines(progress.stream)
         self.reported = self.started
+        self.said = False
 
     def begin(self) -> None:
         """The stage's first line: its first step may take minutes."""
-        self._write(self.line())
+        if not self.progress.patience:
+            self._write(self.line())
 
     def advance(self, number: int = 1) -> None:
         self.done += number
         now = self.progress.clock()
-        if now - self.reported >= (TERMINAL_SECONDS if self.is_terminal else LOG_SECONDS):
+        if now - self.started < self.progress.patience:
+            return
+        if not self.said or now - self.reported >= (TERMINAL_SECONDS if self.is_terminal else LOG_SECONDS):
             self.reported = now
             self._write(self.line())
 
@@ -91,17 +102,25 @@ class StageProgress:
         parts = [f"{self.name:<12} {self.done}/{self.total} {self.unit}", f"{duration(self.elapsed())} taken"]
         if self.found:
             parts.append(f"{self.found} were there")
+        if self.progress.patience and not self.said:
+            return
         self._write("  ".join(parts))
         if self.is_terminal:
             self.progress.stream.write("\n")
 
     def _write(self, line: str) -> None:
+        self.said = True
         self.progress.stream.write(f"\r\x1b[2K{line}" if self.is_terminal else f"{line}\n")
         self.progress.stream.flush()
         if self.progress.file is not None:
             # The work goes on without it where the disk is full.
             with suppress(OSError):
                 self.progress.file.write_text(line)
+
+
+def rewrites_lines(stream: TextIO) -> bool:
+    """Return whether a line can be written over: on a terminal, and below a cell of a notebook."""
+    return stream.isatty() or type(stream).__module__.startswith("ipykernel.")
 
 
 def pace(rate: float) -> str:

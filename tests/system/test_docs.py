@@ -221,6 +221,6 @@ def test_notebook_runs(tmp_path, monkeypatch):
     assert len(found) >= 7
     for block in found:
         exec(block, names)
-    assert names["result"].data.shape == names["model"].input_size
+    assert names["result"].array.shape == names["model"].input_size
     assert Path("saliency.png").stat().st_size > 1000
     assert Path("map.html").is_file()

@@ -54,10 +54,9 @@ def bounded(value: Any, most: int = MOST_ITEMS) -> Any:
     return finite(value) if isinstance(value, float) else text(_spoken(value))
 
 
-def fitting(value: Any, most_bytes: int = MOST_BYTES) -> Any:
-    """Return `bounded`, with so few entries of each list that its JSON has at most so many bytes."""
-    most = MOST_ITEMS
-    while size(found := bounded(value, most)) > most_bytes and most > 1:
+def fitting(value: Any, most: int = MOST_ITEMS) -> Any:
+    """Return `bounded`, with so few entries of each list that its JSON has at most MOST_BYTES."""
+    while size(found := bounded(value, most)) > MOST_BYTES and most > 1:
         most //= 2
     return found
 
@@ -97,8 +96,11 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def bounded_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with at most MOST_CELLS entries of each of its lists."""
-    return {text(name): bounded(value, MOST_CELLS) for name, value in row.items()}
+    """Return a row with at most MOST_CELLS entries of each of its lists, fewer where they are many bytes."""
+    found = {text(name): bounded(value, MOST_CELLS) for name, value in row.items()}
+    if size(found) <= MOST_BYTES:
+        return found
+    return {text(name): bounded(value, 1) for name, value in list(row.items())[:MOST_ITEMS]}
 
 
 def _numbered(letter: str) -> str:

@@ -37,7 +37,7 @@ def card(workspace: Workspace) -> dict[str, Any]:
         "tables": {name: _table(run, name) for name in run.tables()},
         "not_computed": missing,
         "made_with": bounded({"parameters": manifest.parameters, "device": manifest.device}),
-        "remarks": [text(each, 1000) for each in manifest.remarks],
+        "remarks": [text(each, 1000) for each in manifest.remarks[:MOST_CLASSES]],
         "writes_files": workspace.results is not None,
     }
 

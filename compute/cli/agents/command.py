@@ -5,7 +5,9 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from compute.cli.inputs import add_target_arguments
+from compute.cli.config import add_config_argument
+from compute.cli.inputs import add_device_argument, add_run_arguments
+from compute.models.zoo import add_model_arguments
 
 MISSING = "the package mcp is not installed; `pip install mcp==2.3.0` in the environment of this program"
 PORTS = range(65536)
@@ -24,7 +26,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "mcp", help="a store as a server for agents (Model Context Protocol)", description=description
     )
-    add_target_arguments(parser)
+    add_config_argument(parser)
+    add_run_arguments(parser, "the store that is offered", required=True)
+    add_model_arguments(parser)
+    add_device_argument(parser)
     parser.add_argument(
         "--other-stores", metavar="S", nargs="+", default=[], help="stores that this one may be compared with"
     )

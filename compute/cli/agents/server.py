@@ -15,7 +15,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from compute.cli.agents.arguments import read, schema_of
-from compute.cli.agents.bounded import text, written
+from compute.cli.agents.bounded import size, text, written
 from compute.cli.agents.card import card, table_card
 from compute.cli.agents.methods import method_tool
 from compute.cli.agents.reports import report_tool
@@ -39,6 +39,9 @@ INSTRUCTIONS = (
 
 PROGRESS_SECONDS = 0.25
 MOST_ERROR_LETTERS = 2000
+
+MOST_BYTES = 400_000
+"""Of an answer's JSON: more than any should have, whatever a store holds."""
 
 
 class Stopped(Exception):
@@ -149,6 +152,8 @@ def _progress(report: Callable[..., Any], stopped: threading.Event) -> Progress:
 
 def _result(answer: Answer) -> types.CallToolResult:
     said = dict(answer.said)
+    if size(said) > MOST_BYTES:
+        raise ValueError(f"the answer has {size(said):,} bytes, more than {MOST_BYTES:,}; ask for less")
     content: list[Any] = [types.TextContent(text=written(said))]
     if answer.picture is not None:
         data = base64.b64encode(answer.picture).decode()

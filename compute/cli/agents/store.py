@@ -12,6 +12,7 @@ from compute.cli.agents.bounded import bounded_row, rows_of, text
 from compute.cli.agents.card import card, table_card
 from compute.cli.agents.tool import Answer, Call, Tool
 from compute.cli.agents.workspace import Workspace
+from compute.images.decoding import DECODED, decoded_size
 from compute.images.pictures import tiled, to_8_bit
 from compute.images.raster import shown
 from compute.reports.drawing.run_images import (
@@ -148,7 +149,9 @@ def _pixels(workspace: Workspace, image_id: int, size: str) -> Image.Image:
     if size == "thumbnail":
         return pictures.of_array(to_8_bit(thumbnail_pixels(run.thumbnail(image_id))))
     preprocessing = preprocessing_of(run)
-    photograph = picture_of(workspace.read(run, image_id), f"image {image_id}", preprocessing)
-    if size == "original":
-        return shown(photograph)
-    return pictures.of_array(to_8_bit(preprocessing.shown(preprocessing.tensor(photograph))))
+    content = workspace.read(run, image_id)
+    with DECODED.taking(decoded_size(content)):
+        photograph = picture_of(content, f"image {image_id}", preprocessing)
+        if size == "original":
+            return shown(photograph)
+        return pictures.of_array(to_8_bit(preprocessing.shown(preprocessing.tensor(photograph))))

@@ -29,8 +29,11 @@ CHUNK = 1 << 16
 
 
 def serve_stdio(server: Server[Any]) -> None:
-    """Serve one client until its input ends, or Ctrl-C."""
-    anyio.run(_serve_stdio, server)
+    """Serve one client until its input ends, or Ctrl-C; or until nobody reads the answers any more."""
+    try:
+        anyio.run(_serve_stdio, server)
+    except* BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _serve_stdio(server: Server[Any]) -> None:
@@ -38,7 +41,10 @@ async def _serve_stdio(server: Server[Any]) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_interrupt, lines)
         async with stdio_server(stdin=anyio.wrap_file(lines.file)) as (messages, answers):
-            await server.run(messages, answers, server.create_initialization_options())
+            try:
+                await server.run(messages, answers, server.create_initialization_options())
+            finally:  # where the answers can't be written, nobody else ends the wait for the next line
+                lines.end()
         tasks.cancel_scope.cancel()
 
 

@@ -47,7 +47,8 @@ class Workspace:
     load: Callable[[], Model]
     options: Mapping[str, Any] = field(default_factory=dict)
     results: Path | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
+    _keeping: threading.Lock = field(default_factory=threading.Lock)
     _kept: OrderedDict[str, Any] = field(default_factory=OrderedDict)
     _model: Model | None = None
 
@@ -64,7 +65,7 @@ class Workspace:
 
     def model(self) -> Model:
         """Return the network, which is loaded when it is asked for first."""
-        with self._lock:
+        with self._loading:
             if self._model is None:
                 self._model = self.load()
             return self._model
@@ -88,12 +89,12 @@ class Workspace:
 
     def kept(self, key: str, make: Callable[[], Any]) -> Any:
         """Return what was made under this key, of the latest KEPT ones, or make it."""
-        with self._lock:
+        with self._keeping:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         made = make()
-        with self._lock:
+        with self._keeping:
             self._kept[key] = made
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

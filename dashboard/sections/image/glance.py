@@ -11,6 +11,7 @@ import streamlit as st
 
 from compute.images.pictures import picture, png, to_8_bit, upscaled
 from compute.methods import METHODS
+from compute.reports.live.legend import scale_of
 from compute.reports.occlusion_map import has_maps
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
@@ -31,7 +32,6 @@ from dashboard.views.image_tabs import (
 from dashboard.views.navigation import PAGES, link
 from dashboard.widgets.errors import boundary
 from dashboard.widgets.header import Opened
-from dashboard.widgets.live.result import scale_of
 from dashboard.widgets.live.run import live_result
 
 SHOWN, SIDE = 8, 84

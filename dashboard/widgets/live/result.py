@@ -7,10 +7,9 @@ import numpy as np
 import streamlit as st
 
 from compute.images.pictures import RESULT, ends, picture, png, ramp, to_8_bit, upscaled
-from compute.methods.attribution.occlusion import Occlusion
 from compute.methods.base import Method, Step
-from compute.occlusion.drawing import Scale
 from compute.reports.drawing.run_images import preprocessing_of
+from compute.reports.live.legend import scale_of
 from compute.reports.live.result import strongest_activation
 from dashboard.components.pictures.before_after import before_after
 from dashboard.data import photographs
@@ -197,10 +196,3 @@ def _legend(run: Run, step: Step, wanted: Request) -> None:
         low, high = ends(step.data)
         figure = figures.color_bar(ramp(low), low, high, wanted.method.unit)
     st.plotly_chart(figure, config={"displayModeBar": False}, alt=f"what the colours of {wanted.title} mean")
-
-
-def scale_of(numbers: Mapping[str, Any], method: Method) -> Scale | None:
-    """Return what the colors of an occlusion map of a score mean; None for another result."""
-    if not isinstance(method, Occlusion) or "least_change" not in numbers:
-        return None
-    return Scale(method.value, numbers["least_change"], numbers["greatest_change"])

@@ -32,9 +32,14 @@ def test_values_are_as_json_has_them():
 
 
 def test_whatever_it_is_it_fits():
-    huge = {f"k{i}": {f"m{j}": ["x" * 500] * 500 for j in range(50)} for i in range(300)}
+    huge = {f"k{i}": {f"m{j}": ["x" * 500] * 120 for j in range(5)} for i in range(120)}
     assert size(fitting(huge)) <= MOST_BYTES
     assert fitting({"a": [1, 2]}) == {"a": [1, 2]}
+    nested = ["z" * 299]
+    for _ in range(3):
+        nested = [nested] * 20
+    row = rows_of(pa.table({"n": [1], "nested": [nested]}), 0, 1)["rows"][0]
+    assert size(row) <= MOST_BYTES and row["n"] == 1
 
 
 def test_rows_end_where_they_are_too_many_bytes():

@@ -6,11 +6,9 @@ import time
 from dataclasses import replace
 
 import anyio
-import numpy as np
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from compute.cli.agents import server as server_module
 from compute.cli.agents.delivery import check_save
 from compute.cli.agents.server import tools_of
 from compute.cli.agents.workspace import Workspace
@@ -265,8 +263,3 @@ def test_kept_results_are_few(opened):
     assert len(opened._kept) <= 4
     opened.kept("few9", lambda: made.append("again"))
     assert made == list(range(10))
-
-
-def test_progress_is_told_now_and_then():
-    told = np.array(server_module.PROGRESS_SECONDS)
-    assert 0.05 <= told <= 1

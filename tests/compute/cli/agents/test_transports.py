@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -103,6 +104,16 @@ def test_nothing_but_the_protocol_is_on_standard_output_and_it_ends_with_its_inp
         assert rest == "" and program.returncode == 0 and "Traceback" not in errors
 
 
+def test_when_nobody_reads_the_answers_it_ends():
+    with started() as program:
+        send(program, HELLO, READY)
+        assert json.loads(program.stdout.readline())["id"] == 1
+        program.stdout.close()
+        send(program, call(2, "describe", {}), call(3, "describe", {}))
+        assert program.wait(timeout=20) == 0
+        assert "Traceback" not in program.stderr.read()
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_interrupted_it_ends_at_once(busy):
     with started() as program:
@@ -123,9 +134,11 @@ def test_a_request_that_is_cancelled_on_the_wire_is_not_answered():
         while json.loads(program.stdout.readline()).get("params", {}).get("progress", 0) < 1:
             pass
         cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}
+        started_at = time.monotonic()
         send(program, cancelled, call(3, "saliency", {"image_id": 3, "variant": "gradient"}))
         while (message := json.loads(program.stdout.readline())).get("id") is None:
             pass
+        assert time.monotonic() - started_at < 6  # the ascent alone would take longer
         assert message["id"] == 3 and not message["result"].get("isError")
 
 
@@ -137,7 +150,7 @@ def test_sessions_over_http_share_one_network(mode):
             second = await other.call_tool("saliency", {"image_id": 3, "variant": "gradient"})
             with anyio.move_on_after(2):
                 await one.call_tool("ascend", LONG)
-            with anyio.fail_after(20):
+            with anyio.fail_after(6):  # the ascent alone would take longer
                 third = await other.call_tool("saliency", {"image_id": 4, "variant": "gradient"})
             return said(first), said(second), said(third)
 
