@@ -44,7 +44,7 @@ LOADED = """() => ![...document.querySelectorAll("*")].some(
   each => each.shadowRoot?.querySelector(".picture:not(.loaded)")
 )"""
 TITLE = "An espresso becomes a volcano"
-SQL = "select image_id, label, predicted, probability from images where not correct order by loss desc limit 24"
+SQL = "select image_id, label, predicted, loss from images where not correct order by loss desc limit 9"
 TOLD = "Any image becomes any class: the network is asked for volcano, and each pixel may move by a little."
 NOTE = "The change is hardly visible, and does not survive saving as JPEG."
 

@@ -11,7 +11,15 @@ from compute.cli.agents.delivery import REPORT_ROWS, check_save, delivered, deli
 from compute.cli.agents.tool import Answer, Call, Tool
 from compute.cli.agents.workspace import GivenImage, Workspace, given_image
 from compute.methods.base import CHANNEL, IMAGE, LAYER
-from compute.reports.base import MODEL, OTHER_RUN, OTHER_RUNS, STORED_IMAGE, ReportInputs, ReportSpec
+from compute.reports.base import (
+    MODEL,
+    OTHER_MODEL,
+    OTHER_RUN,
+    OTHER_RUNS,
+    STORED_IMAGE,
+    ReportInputs,
+    ReportSpec,
+)
 from compute.reports.drawing.report import Report
 from featurestore.places import place
 
@@ -92,9 +100,10 @@ def _inputs(
 ) -> ReportInputs:
     reads = report.needs | report.takes
     named = OTHER_RUN in reads and given["other_store"] is not None
+    other = workspace.other_run(given["other_store"], given["other_run"]) if named else None
     return ReportInputs(
         workspace.run,
-        workspace.other_run(given["other_store"], given["other_run"]) if named else None,
+        other,
         workspace.model if MODEL in reads else None,
         given["image_id"] if reads & {IMAGE, STORED_IMAGE} else None,
         None if image is None else image.content,
@@ -103,6 +112,7 @@ def _inputs(
         given[CHANNEL] if CHANNEL in reads else None,
         read=workspace.read,
         other_runs=_other_runs(workspace, given) if OTHER_RUNS in reads else None,
+        other_model=partial(workspace.other_model, other) if OTHER_MODEL in reads else None,
     )
 
 

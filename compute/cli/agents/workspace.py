@@ -20,6 +20,7 @@ from compute.models.model import Model
 from compute.models.zoo import ModelSpec
 from compute.reports.base import originals_of
 from compute.reports.drawing.run_images import Originals
+from compute.reports.live.network import network_of_run
 from featurestore.reader import Run, Store
 
 LARGEST_BYTES = 30 * 1024 * 1024
@@ -82,6 +83,13 @@ class Workspace:
         if store == self.store and fingerprint in (None, self.run.fingerprint):
             return self.run
         return Store(store).open(fingerprint)
+
+    def other_model(self, run: Run) -> Model:
+        """Load the network of a run of `stores`; ValueError where it is a person's own code."""
+        if run.fingerprint == self.run.fingerprint:
+            return self.model()
+        device = self.options.get("device", "auto")
+        return network_of_run(run, {}, device, lambda name: f"--store of it, and --model {name}, of a server")
 
     def class_named(self, shown: str | None) -> str | None:
         """Return the class that an agent names as it was shown to it."""

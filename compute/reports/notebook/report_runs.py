@@ -6,6 +6,7 @@ from compute.methods.base import CHANNEL, IMAGE, LAYER
 from compute.models.model import Model
 from compute.reports.base import (
     MODEL,
+    OTHER_MODEL,
     OTHER_RUN,
     OTHER_RUNS,
     RUN,
@@ -26,13 +27,19 @@ from featurestore.reader import Run, Store
 
 
 def make_report(
-    name: str, run: Run | Store | Model | str, *, model: Model | None = None, **named: Any
+    name: str,
+    run: Run | Store | Model | str,
+    *,
+    model: Model | None = None,
+    other_model: Model | None = None,
+    **named: Any,
 ) -> Result:
     """Make a report of a run.
 
     name: one of REPORTS, such as "patches".
     run: the run, or a store or its path, of which it is the current one; of filters a network will do.
-    model: the run's network, where it is loaded already; else it is loaded where the report needs it.
+    model, other_model: the networks of the run and of the other one, where they are loaded already; else
+        they are loaded where the report needs them.
     named: what the report reads, and its parameters: image, image_id, layer, channel, other_run, other_runs;
         count=9, say. docs/methods.md lists them.
     ValueError, with the choices, for unknown names and values, and for what is missing.
@@ -40,7 +47,7 @@ def make_report(
     check_known("there is no report", [name], REPORTS)
     declared = REPORTS[name]
     parameters = {each.name for each in declared.parameters()}
-    reads = (declared.needs | declared.takes) - {RUN, MODEL}
+    reads = (declared.needs | declared.takes) - {RUN, MODEL, OTHER_MODEL}
     given = without_none({each: named.pop(each) for each in list(named) if each in _INPUTS - parameters})
     readable = reads | ({STORED_IMAGE} if IMAGE in reads else set())
     check_known(f"{name} reads no", given, readable | ({IMAGE} if STORED_IMAGE in reads else set()))
@@ -50,9 +57,9 @@ def make_report(
         opened, network = None, run
     else:
         opened, network = given_run(run), model
-    inputs, image = _inputs(spec, opened, network, given)
+    inputs, image = _inputs(spec, opened, network, other_model, given)
     report = spec.make(inputs)
-    return Result(declared.title, report, *_command(spec, inputs, image, network))
+    return Result(declared.title, report, *_command(spec, inputs, image, network, other_model))
 
 
 def find_images(run: Run | Store | str, words: str) -> StoredImages:
@@ -69,7 +76,11 @@ _INPUTS = {IMAGE, STORED_IMAGE, LAYER, CHANNEL, OTHER_RUN, OTHER_RUNS}
 
 
 def _inputs(
-    spec: ReportSpec, run: Run | None, network: Model | None, given: dict[str, Any]
+    spec: ReportSpec,
+    run: Run | None,
+    network: Model | None,
+    other_network: Model | None,
+    given: dict[str, Any],
 ) -> tuple[ReportInputs, GivenImage | None]:
     reads = spec.needs | spec.takes
     image_id, image = given.get(STORED_IMAGE), given.get(IMAGE)
@@ -84,10 +95,11 @@ def _inputs(
     file = given_image(image) if IMAGE in reads and image is not None else None
     others = given.get(OTHER_RUNS)
     model = (lambda: network_of(run) if network is None else network) if MODEL in reads else None
+    other = given_run(given[OTHER_RUN]) if OTHER_RUN in given else None
     return (
         ReportInputs(
             run,
-            given_run(given[OTHER_RUN]) if OTHER_RUN in given else None,
+            other,
             model,
             image_id,
             None if file is None else file.data,
@@ -96,13 +108,18 @@ def _inputs(
             given.get(CHANNEL),
             read=ReportInputs.read if run is None else originals_of(run),
             other_runs=None if others is None else tuple(map(given_run, others)),
+            other_model=(lambda: other_network or network_of(other)) if OTHER_MODEL in reads else None,
         ),
         file,
     )
 
 
 def _command(
-    spec: ReportSpec, inputs: ReportInputs, image: GivenImage | None, network: Model | None
+    spec: ReportSpec,
+    inputs: ReportInputs,
+    image: GivenImage | None,
+    network: Model | None,
+    other_network: Model | None,
 ) -> tuple[str | None, str]:
     """The command line that makes the report again or, in its place, why there is none."""
     options: dict[str, Any] = {}
@@ -113,6 +130,11 @@ def _command(
         if loaded is None:
             return None, "no command line makes this: the network was not loaded by load_model"
         options |= loaded.options()
+    if other_network is not None and OTHER_MODEL in spec.needs | spec.takes:
+        loaded = loaded_as(other_network)
+        if loaded is None or loaded.run is None or set(loaded.said) - {"model", "device"}:
+            return None, "no command line makes this: the other network was not loaded from its run"
+        options |= {"other_model": loaded.said.get("model")}
     if image is not None:
         named = image_option(IMAGE, image, inputs.run)
         if named is None:

@@ -17,8 +17,10 @@ from compute.cli.agents.workspace import Workspace
 from compute.methods import METHODS
 from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET
 from compute.reports.base import OTHER_RUN, OTHER_RUNS, STORED_IMAGE
+from compute.reports.compare.measures import Compared
 from compute.reports.registry import REPORTS
 from compute.runtime.parameters import option_name
+from featurestore.reader import Store
 from tests.support.methods import brief
 from tests.support.servers.agents import asked, error, in_session, picture, said, workspace
 from tests.support.stores.served import second_store, served_store
@@ -32,6 +34,13 @@ def opened() -> Workspace:
     return workspace(served_store(), "--other-stores", str(second_store()))
 
 
+@cache
+def shared() -> int:
+    """An image that both stores have."""
+    runs = (Store(store()).open() for store in (served_store, second_store))
+    return int(Compared(*runs).matched.ids[0])
+
+
 def report_arguments(name: str) -> dict:
     report = REPORTS[name]
     reads = report.needs | report.takes
@@ -41,7 +50,7 @@ def report_arguments(name: str) -> dict:
     if OTHER_RUNS in reads:
         found["other_stores"] = [str(second_store())]
     if {IMAGE, STORED_IMAGE} & reads:
-        found["image_id"] = 5
+        found["image_id"] = shared() if OTHER_RUN in report.needs else 5
     if LAYER in reads:
         found["layer"] = LAYER_NAME
     if CHANNEL in reads:
