@@ -104,6 +104,9 @@ findings: install ## say which findings still hold: STORES= FINDINGS= DEVICE= TR
 	$(PY) -m dashboard.findings --stores $(call quoted,STORES) --findings $(call quoted,FINDINGS) --device $(call quoted,DEVICE) \
 	  $(call option,trust-model,TRUST) $(ARGS)
 
+# Else each of the tests' many processes would compile all modules anew.
+check test: export PYTHONDONTWRITEBYTECODE =
+
 check: install ## format, lint, types and the quick tests: a minute and a half
 	$(PY) -m ruff format --check --quiet .
 	$(PY) -m ruff check --quiet .

@@ -262,6 +262,7 @@ class TestFiles:
 class TestProcess:
     """What only a process of its own survives."""
 
+    @pytest.mark.slow
     def test_its_answer_is_that_of_this_process(self, store, run):
         sql = "SELECT path, loss FROM images ORDER BY loss DESC NULLS LAST"
         assert ask(store, sql).table.to_pylist() == rows(run, sql)
@@ -306,6 +307,7 @@ class TestProcess:
             ask(store, "SELECT 1")
 
 
+@pytest.mark.slow
 class TestCommand:
     def call(self, capsys, *arguments):
         code = main(["sql", *map(str, arguments)])

@@ -22,6 +22,8 @@ from tests.support import ROOT
 from tests.support.methods import assert_untouched, state_of
 from tests.support.stores.served import copied_store, served_store, write_own_store
 
+pytestmark = pytest.mark.slow
+
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\udcff"
 

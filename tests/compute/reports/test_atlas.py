@@ -136,6 +136,7 @@ def test_what_there_is_not_is_named(run, asked, said):
         AtlasSpec(**asked).make(ReportInputs(run))
 
 
+@pytest.mark.slow
 def test_a_channel_whose_picture_the_store_keeps_is_that_picture(tmp_path):
     path = copied_store(tmp_path / "digits")
     run = add_showcase(path, range(2))

@@ -151,6 +151,7 @@ def test_a_store_that_cannot_be_written_has_no_short_form(stores):
         ShortLinks(stores["mine"]).add(VIEW)
 
 
+@pytest.mark.slow
 def test_links_are_limited_in_number_at_a_cost_independent_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr(short_links, "MOST_LINKS", 100)
     links, listed = ShortLinks(tmp_path), []

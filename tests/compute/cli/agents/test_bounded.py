@@ -31,6 +31,7 @@ def test_values_are_as_json_has_them():
     assert found["many"][:100] == list(range(100)) and found["many"][100] == "… 900 more"
 
 
+@pytest.mark.slow
 def test_whatever_it_is_it_fits():
     huge = {f"k{i}": {f"m{j}": ["x" * 500] * 120 for j in range(5)} for i in range(120)}
     assert size(fitting(huge)) <= MOST_BYTES

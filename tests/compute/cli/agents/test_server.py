@@ -18,6 +18,8 @@ from tests.compute.cli.agents.test_tools import arguments_of
 from tests.support.servers.agents import asked, error, files_in, in_session, said, workspace
 from tests.support.stores.served import OWN_NETWORK, copied_store, second_store, write_own_store
 
+pytestmark = pytest.mark.slow
+
 OTHERS = {
     "describe": {},
     "sql": {"select": "SELECT count(*) FROM images"},

@@ -25,6 +25,8 @@ from tests.support.methods import brief
 from tests.support.servers.agents import asked, error, in_session, picture, said, workspace
 from tests.support.stores.served import second_store, served_store
 
+pytestmark = pytest.mark.slow
+
 OWN = {"describe", "sql", "find_images", "image"}
 LAYER_NAME, CLASS = "conv2", "3"
 
@@ -95,7 +97,6 @@ def test_the_schema_is_the_declaration(name):
         assert (said_of.get("minimum"), said_of.get("maximum")) == (facts["low"], facts["high"])
 
 
-@pytest.mark.slow
 @every_command
 def test_a_tool_says_what_the_command_line_says(name, tmp_path, capsys):
     result = asked(opened(), name, **arguments_of(name))
@@ -122,7 +123,6 @@ def test_a_tool_says_what_the_command_line_says(name, tmp_path, capsys):
         assert np.array_equal(picture(result), np.asarray(Image.open(out)))
 
 
-@pytest.mark.slow
 def test_rows_come_in_pages_and_are_made_once(monkeypatch):
     server, made = workspace(served_store()), []
     make = REPORTS["table"].make
