@@ -38,6 +38,7 @@ from featurestore.objects.connection import Connection
 from featurestore.objects.path import ObjectPath
 from featurestore.objects.writer import ObjectRunWriter
 from featurestore.places import beside
+from featurestore.query.asking import ask
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
@@ -312,6 +313,17 @@ def test_damage_is_noticed_with_file_and_row_group(here, there, capsys):
     change(run_at(there, MANIFEST), flipped(run_at(there, MANIFEST).read_bytes(), 200))
     with pytest.raises(ValueError, match=r"manifest.json"):
         Store(there).open()
+
+
+def test_questions_in_sql_are_answered_from_there_and_notice_damage(here, there):
+    sql = "select label, count(*) as images from images group by label order by label"
+    assert ask(str(there), sql).table == ask(here.folder.parents[1], sql).table
+    place = run_at(there, "images-00000.parquet")
+    content = place.read_bytes()
+    change(place, flipped(content, in_column(here, "images-00000.parquet", "label")))
+    clean_cache()
+    with pytest.raises(ValueError, match=r"images-00000.parquet"):
+        ask(str(there), sql)
 
 
 def clean_cache():
