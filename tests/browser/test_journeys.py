@@ -264,3 +264,24 @@ def test_a_box_on_a_picture_to_its_channels_a_channels_card_and_another_image(vi
     link.click()
     address_has(again, "/image?")
     assert asked(again, "image") == image
+
+
+def test_a_question_in_sql_to_its_images_and_a_link_to_it(visit, stores):
+    page = visit("/?show=ask")
+    question = page.get_by_label("Question in SQL")
+    question.fill("select image_id, label from images where label = '3' order by image_id limit 4")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_text("4 rows").wait_for()
+    ready(page)
+    again = visit(page.url[page.url.index("/?") :])
+    again.get_by_text("4 rows").wait_for()
+    assert "label = '3'" in again.get_by_label("Question in SQL").input_value()
+    found = Store(stores / "digits").open().table("images", ["image_id", "label"]).to_pylist()
+    expected = [each["image_id"] for each in found if each["label"] == "3"][:4]
+    links = again.locator("[aria-label='Images of the answer'] a")
+    assert str(expected[0]) in links.first.get_attribute("href")
+    links.first.click()
+    address_has(again, "/image?")
+    assert asked(again, "image") == str(expected[0])
+    wrong = visit("/?show=ask&sql=select nothing from nowhere")
+    wrong.get_by_text("nowhere").first.wait_for()
