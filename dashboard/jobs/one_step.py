@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Once(Generic[Value]):
-    """The only step of a job."""
+    """The only step of a job that says nothing on its way; before it, index 0 and nothing yet."""
 
     value: Value
     index: int = 1

@@ -1,12 +1,14 @@
 """A question in SQL as a task for the queue: visitors wait their turn, and start as few as live jobs."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 from dashboard.data import runs
-from dashboard.jobs.one_step import one_step_task
-from dashboard.jobs.task import Task
+from dashboard.jobs.one_step import Once
+from dashboard.jobs.task import Task, key_of
 from dashboard.views.definitions import OverviewView
-from featurestore.query.asking import ask
+from featurestore.query.asking import answering
 from featurestore.reader import Run
 
 CUT = re.compile(r"~[0-9a-f]{8}")
@@ -28,9 +30,11 @@ def question_task(run: Run, view: OverviewView) -> Task:
             "the question is longer than the address of a page; `python -m featurestore sql` takes it"
         )
     store, sql = str(run.folder.parents[1]), view.sql
-    return one_step_task(
-        "A question in SQL",
-        lambda: ask(store, sql, run.fingerprint),
-        view,
-        depends_on=("question in SQL", store, run.fingerprint, sql),
-    )
+
+    def steps() -> Iterator[Once]:
+        with contextlib.closing(answering(store, sql, run.fingerprint)) as running:
+            for answer in running:  # nothing until it is there, so that Cancel ends it at once
+                yield Once(answer, index=int(answer is not None))
+
+    key = key_of("question in SQL", store, run.fingerprint, sql)
+    return Task(key, "A question in SQL", lambda: steps, view)

@@ -87,7 +87,7 @@ class LiveJob:
 
     @property
     def seconds_left(self) -> float | None:
-        """Return the time left at the rate so far; None before the first step."""
+        """Return the time left at the rate so far; None before the first step is done."""
         return self.seconds * (1 / self.share - 1) if self.share > 0 else None
 
     @property

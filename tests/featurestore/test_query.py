@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import signal
+import subprocess
 import sys
 import time
 
@@ -14,7 +16,7 @@ import pytest
 from featurestore.__main__ import main
 from featurestore.files import shard as shard_file
 from featurestore.query.answers import Limits
-from featurestore.query.asking import ask
+from featurestore.query.asking import answering, ask
 from featurestore.query.engine import answer
 from featurestore.query.files import file_of, plain_table
 from featurestore.query.lazy_table import lazy_table
@@ -300,6 +302,23 @@ class TestProcess:
     def test_what_needs_too_much_memory_is_given_up(self, store, sql):
         with pytest.raises(ValueError, match=r"256 MiB of memory|longer than"):
             ask(store, sql, limits=Limits(memory=256 << 20, seconds=30))
+
+    @pytest.mark.slow
+    def test_a_question_that_nobody_waits_for_ends_at_once(self, store, monkeypatch):
+        began = []
+        popen = subprocess.Popen
+
+        def started(*arguments, **options):
+            began.append(popen(*arguments, **options))
+            return began[-1]
+
+        monkeypatch.setattr(subprocess, "Popen", started)
+        endless = "SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE a.range = 7"
+        running = answering(store, endless, limits=Limits(seconds=60))
+        assert next(running) is None and began[0].poll() is None
+        start = time.monotonic()
+        running.close()
+        assert began[0].returncode == -signal.SIGKILL and time.monotonic() - start < 2
 
     def test_a_killed_process_is_said(self, store, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, "executable", "/bin/false")

@@ -1,5 +1,6 @@
 """The tools that read the store alone: its description, questions in SQL, a search, an image."""
 
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from compute.reports.drawing.run_images import (
 )
 from compute.reports.maps.image_filter import searched
 from featurestore.query.answers import Limits
-from featurestore.query.asking import ask
+from featurestore.query.asking import answering
 
 SQL_ROWS, MOST_SQL_ROWS = 50, 1000
 SQL_BYTES = 8 << 20
@@ -97,7 +98,10 @@ def _describe(workspace: Workspace, call: Call) -> Answer:
 
 def _sql(workspace: Workspace, call: Call) -> Answer:
     limits = Limits(rows=call.arguments["rows"], bytes=SQL_BYTES)
-    answer = ask(workspace.store, call.arguments["select"], workspace.run.fingerprint, limits)
+    asked = workspace.store, call.arguments["select"], workspace.run.fingerprint, limits
+    with closing(answering(*asked)) as running:
+        while (answer := next(running)) is None:
+            call.progress(0, None, "sql")
     said = rows_of(answer.table, 0, limits.rows)
     cut = answer.cut
     if "next_row" in said:

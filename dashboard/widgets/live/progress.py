@@ -14,7 +14,7 @@ def progress(job: LiveJob, position: int, running: LiveJob | None = None) -> str
     """
     if job.state is State.WAITING:
         return f"Waiting, {position} before this one{_left(running)}" if position else "Starting"
-    if job.step is None:
+    if job.seconds_left is None:
         return f"Running, {job.seconds:.0f} s"
     score = "" if (value := getattr(job.step, "score", None)) is None else f", score {value:.4g}"
     return f"Step {job.step.index} of {job.step.total}, about {_spoken(job.seconds_left)} left{score}"

@@ -25,6 +25,7 @@ RUNNING = LiveJob("k", "", state=State.RUNNING, step=Step(1, 4), seconds=30.0)
         (LiveJob("k", ""), 2, None, "Waiting, 2 before this one"),
         (LiveJob("k", ""), 2, RUNNING, "Waiting, 2 before this one; the running one has about 90 s left"),
         (LiveJob("k", "", state=State.RUNNING, seconds=3.0), 0, None, "Running, 3 s"),
+        (LiveJob("k", "", state=State.RUNNING, step=Step(0, 1), seconds=3.0), 0, None, "Running, 3 s"),
         (RUNNING, 0, RUNNING, "Step 1 of 4, about 90 s left"),
         (
             LiveJob("k", "", state=State.RUNNING, step=Step(1, 11, 0.5), seconds=60.0),

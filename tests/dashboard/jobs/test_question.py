@@ -1,6 +1,7 @@
 """A question in SQL on the Overview page: answer, images, link, files, and what is refused."""
 
 import io
+import time
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -8,6 +9,8 @@ import pytest
 
 from compute.reports.drawing.formats import CSV, PARQUET
 from dashboard.data import runs
+from dashboard.jobs.question import question_task
+from dashboard.jobs.queue import State, jobs
 from dashboard.sections.overview.ask import EXAMPLES
 from dashboard.sharing.downloads import downloads_of
 from dashboard.views.definitions import LONGEST_QUESTION, OverviewView
@@ -94,3 +97,15 @@ def test_page_and_command_have_the_same_rows(store, run, serve, tmp_path, capsys
     pd.testing.assert_frame_equal(read, pd.read_csv(tmp_path / "x.csv"), check_dtype=False, rtol=1e-6)
     assert download.command.startswith(f"python -m featurestore sql {store} 'SELECT image_id")
     assert runs.settings().live
+
+
+def test_a_cancelled_question_ends_at_once(store, run, serve):
+    serve(store)
+    endless = "SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE a.range = 7"
+    task = question_task(run, OverviewView(store.name, run.fingerprint, show="ask", sql=endless))
+    jobs().submit(task.key, task.title, "somebody", task.prepare(), view=task.view)
+    while jobs().find(task.key).step is None:
+        time.sleep(0.05)
+    start = time.monotonic()
+    jobs().cancel(task.key)
+    assert jobs().wait(task.key, 10).state is State.CANCELLED and time.monotonic() - start < 3

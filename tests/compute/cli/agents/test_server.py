@@ -1,6 +1,7 @@
 """What holds for the server whatever is asked: nothing written, nothing else reached, cancelled, bounded."""
 
 import os
+import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -155,6 +156,30 @@ def test_an_unexpected_error_tells_nothing_and_ends_nothing(mode, opened, monkey
     failed, after = in_session(opened, talk, mode)
     assert error(failed) == "unexpected RuntimeError; the server's standard error says more"
     assert "a path /home/somebody" in capsys.readouterr().err and said(after)
+
+
+def test_a_cancelled_question_ends_at_once(opened, monkeypatch):
+    began, popen = [], subprocess.Popen
+
+    def started(*arguments, **options):
+        began.append(popen(*arguments, **options))
+        return began[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    endless = "SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE a.range = 7"
+
+    async def talk(client):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "sql", {"select": endless})
+            while not began:
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+        started = time.monotonic()
+        while began[0].poll() is None:
+            await anyio.sleep(0.01)
+        return time.monotonic() - started
+
+    assert in_session(opened, talk) < 3
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
