@@ -41,7 +41,7 @@ class FiltersSpec(ReportSpec):
     pixel_space: bool = parameter(
         True, "divide by the input's standard deviation: what a filter does to pixels"
     )
-    side: int = parameter(SIDE, "least size of a filter", unit="pixels", low=1)
+    side: int = parameter(SIDE, "least size of a filter", unit="pixels", low=1, high=512)
 
     def _make(self, inputs: ReportInputs) -> Report:
         asked = self.scaling, self.pixel_space, self.side

@@ -95,6 +95,22 @@ def test_the_schema_is_the_declaration(name):
         assert (said_of.get("minimum"), said_of.get("maximum")) == (facts["low"], facts["high"])
 
 
+@every_command
+def test_no_parameter_asks_for_more_than_a_computer_holds(name):
+    for each in (REPORTS | METHODS)[name].parameters():
+        assert type(each.default) is not int or each.metadata["high"] is not None or each.metadata["choices"]
+
+
+@pytest.mark.slow
+@every_command
+@pytest.mark.parametrize("number", [2**31, 2**64, 1e300])
+def test_a_number_that_can_t_be_is_refused_in_words(name, number):
+    whole = [each.name for each in tools_of(opened())[name].arguments if each.kind is int]
+    for each in set(whole) - {"from_row"}:
+        refused = error(asked(opened(), name, **arguments_of(name) | {each: number}))
+        assert "unexpected" not in refused and refused
+
+
 @pytest.mark.slow
 @every_command
 def test_a_tool_says_what_the_command_line_says(name, tmp_path, capsys):
