@@ -382,10 +382,19 @@ def _with_key(names: Sequence[str], key: Sequence[Key]) -> Filter:
 
     def keep(rows: pa.Table) -> pa.Table:
         for column, value in zip(names, key, strict=True):
-            rows = rows.filter(pc.equal(rows[column], value))
+            rows = rows.filter(_equal(rows[column], value))
         return rows
 
     return keep
+
+
+def _equal(column: pa.ChunkedArray, value: Key) -> pa.ChunkedArray:
+    """Where a column has a value; nowhere where it can't hold it, such as a number of more than 64 bits."""
+    try:
+        wanted = pa.scalar(value, pa.string() if isinstance(value, str) else pa.int64())
+    except (OverflowError, UnicodeEncodeError):
+        return pa.chunked_array([pa.repeat(False, len(column))])
+    return pc.equal(column, wanted)
 
 
 def _whole_line(text: str) -> str:
@@ -425,7 +434,7 @@ def _check_key(name: str, key: Sequence[Key]) -> tuple[str, ...]:
     names = SORT_KEYS[name][: len(key)]
     for column, value in zip(names, key, strict=True):
         kind = str if pa.types.is_string(schema(name, 1).field(column).type) else Integral
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"{column} of table {name!r} must be a {kind.__name__}, not {value!r}")
     return names
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
+from numbers import Integral
 from pathlib import Path
 
 from compute.runtime.suggestions import did_you_mean
@@ -95,13 +96,17 @@ def check_class(name: str, classes: Sequence[str]) -> None:
 
 
 def check_index(name: str, value: int | None, layer: str, count: int) -> None:
-    """Raise ValueError for an index that is not in a layer.
+    """Raise ValueError for an index that is not in a layer, or no whole number.
 
     name: "channel", "y" or "x".
     value: None where none is given.
     count: how many there are.
     """
-    if value is not None and not 0 <= value < count:
+    if value is None:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}; it must be a whole number")
+    if not 0 <= value < count:
         raise ValueError(f"{name} {value} is not in {layer}, which has 0 to {count - 1}")
 
 

@@ -89,7 +89,7 @@ class OutvotedSpec(ReportSpec):
         "them all."
     )
 
-    count: int = parameter(VOTERS, "neighbours that vote", low=1)
+    count: int = parameter(VOTERS, "neighbours that vote", low=1, high=1000)
     split: str = parameter("", SPLIT)
     label: str = parameter("", "images with this label alone")
     majority: str = parameter("", "images voted for this label alone")

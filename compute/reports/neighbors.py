@@ -71,8 +71,8 @@ class NeighborsSpec(ReportSpec):
     needs: ClassVar[frozenset[str]] = frozenset({RUN, IMAGE})
     takes: ClassVar[frozenset[str]] = frozenset({MODEL})
 
-    count: int = parameter(COUNT, "neighbours a space; of the store's own images at most 20", low=1)
-    side: int = parameter(SIDE, "size of a picture", unit="pixels", low=1)
+    count: int = parameter(COUNT, "neighbours a space; of the store's own images at most 20", low=1, high=200)
+    side: int = parameter(SIDE, "size of a picture", unit="pixels", low=1, high=512)
 
     def _make(self, inputs: ReportInputs) -> Report:
         run, data = inputs.run, inputs.image_file()

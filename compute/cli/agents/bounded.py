@@ -50,7 +50,8 @@ def bounded(value: Any, most: int = MOST_ITEMS) -> Any:
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     if isinstance(value, Decimal):
-        return finite(float(value))
+        whole = value.is_finite() and value == value.to_integral_value()
+        return int(value) if whole else finite(float(value))
     return finite(value) if isinstance(value, float) else text(_spoken(value))
 
 

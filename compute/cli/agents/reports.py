@@ -78,7 +78,7 @@ def key_of(tool: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _work(report: type[ReportSpec], workspace: Workspace, call: Call) -> Answer:
-    given = call.arguments
+    given = _with_runs_named(workspace, call.arguments)
     check_save(given.get("save"), workspace.results)
     spec = report(**{each.name: given[of_parameter(each).name] for each in report.parameters()})
     call.progress(0, None, report.name)
@@ -99,7 +99,7 @@ def _inputs(
     report: type[ReportSpec], workspace: Workspace, given: Mapping[str, Any], image: GivenImage | None
 ) -> ReportInputs:
     reads = report.needs | report.takes
-    named = OTHER_RUN in reads and given["other_store"] is not None
+    named = given.get("other_store") is not None
     other = workspace.other_run(given["other_store"], given["other_run"]) if named else None
     return ReportInputs(
         workspace.run,
@@ -111,19 +111,25 @@ def _inputs(
         given.get(LAYER) if reads & {LAYER, CHANNEL} else None,
         given[CHANNEL] if CHANNEL in reads else None,
         read=workspace.read,
-        other_runs=_other_runs(workspace, given) if OTHER_RUNS in reads else None,
+        other_runs=tuple(map(workspace.other_run, given["other_stores"], given["other_runs"]))
+        if OTHER_RUNS in reads
+        else None,
         other_model=partial(workspace.other_model, other) if OTHER_MODEL in reads else None,
     )
 
 
-def _other_runs(workspace: Workspace, given: Mapping[str, Any]) -> tuple:
-    stores = given["other_stores"]
-    fingerprints = given["other_runs"] or [None] * len(stores)
-    if len(fingerprints) != len(stores):
-        raise ValueError(
-            f"other_runs names {len(fingerprints)} runs of {len(stores)} stores; name one of each, or none"
-        )
-    return tuple(map(workspace.other_run, stores, fingerprints))
+def _with_runs_named(workspace: Workspace, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with every other run by its fingerprint: a store's current one may be replaced."""
+    named: dict[str, Any] = {}
+    if given.get("other_store") is not None:
+        named[OTHER_RUN] = workspace.named_run(given["other_store"], given["other_run"])
+    if stores := given.get("other_stores"):
+        fingerprints = given["other_runs"] or [None] * len(stores)
+        if len(fingerprints) != len(stores):
+            found = f"{len(fingerprints)} runs of {len(stores)} stores"
+            raise ValueError(f"other_runs names {found}; name one of each, or none")
+        named[OTHER_RUNS] = tuple(map(workspace.named_run, stores, fingerprints))
+    return {**given, **named}
 
 
 def _command(

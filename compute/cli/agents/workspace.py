@@ -76,11 +76,17 @@ class Workspace:
         """Read the file of one of the run's images."""
         return originals_of(self.run)
 
-    def other_run(self, store: str, fingerprint: str | None) -> Run:
-        """Open a run of one of `stores`; its current one where none is named."""
+    def named_run(self, store: str, fingerprint: str | None) -> str:
+        """Return the fingerprint of a run of one of `stores`: of its current one where none is given."""
         if store not in self.stores:
             raise ValueError(f"no store {store!r}; choose from {', '.join(self.stores)}")
-        if store == self.store and fingerprint in (None, self.run.fingerprint):
+        if fingerprint is not None:
+            return fingerprint
+        return self.run.fingerprint if store == self.store else Store(store).current()
+
+    def other_run(self, store: str, fingerprint: str) -> Run:
+        """Open a run of one of `stores`."""
+        if store == self.store and fingerprint == self.run.fingerprint:
             return self.run
         return Store(store).open(fingerprint)
 

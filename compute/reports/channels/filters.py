@@ -41,7 +41,7 @@ class FiltersSpec(ReportSpec):
     pixel_space: bool = parameter(
         True, "divide by the input's standard deviation: what a filter does to pixels"
     )
-    side: int = parameter(SIDE, "least size of a filter", unit="pixels", low=1)
+    side: int = parameter(SIDE, "least size of a filter", unit="pixels", low=1, high=512)
 
     def _make(self, inputs: ReportInputs) -> Report:
         asked = self.scaling, self.pixel_space, self.side
@@ -60,7 +60,10 @@ def stored_filters(filters: pa.Table) -> tuple[np.ndarray, tuple[float, ...]]:
     """Return the filters of the table `filters`, and the standard deviation of the network's input.
 
     Filters: (filters, in_channels, height, width) float32, as learnt.
+    ValueError where the table has none.
     """
+    if not len(filters):
+        raise ValueError("the run has no filters: its network has no convolution that sees the image first")
     first = filters.slice(0, 1).to_pylist()[0]
     shape = (len(filters), first["in_channels"], first["height"], first["width"])
     return np.asarray(filters["weight"].to_pylist(), np.float32).reshape(shape), tuple(first["std"])

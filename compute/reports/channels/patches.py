@@ -48,8 +48,8 @@ class PatchesSpec(ReportSpec):
     needs: ClassVar[frozenset[str]] = frozenset({RUN, LAYER, CHANNEL})
     takes: ClassVar[frozenset[str]] = frozenset({MODEL})
 
-    count: int = parameter(COUNT, "patches at most", low=1)
-    side: int = parameter(SIDE, "size of a patch", unit="pixels", low=1)
+    count: int = parameter(COUNT, "patches at most", low=1, high=200)
+    side: int = parameter(SIDE, "size of a patch", unit="pixels", low=1, high=512)
     guided: bool = parameter(
         True, "beside each patch what in it the unit responds to, where the network allows it"
     )

@@ -44,7 +44,7 @@ class CompareSpec(ReportSpec):
     needs: ClassVar[frozenset[str]] = frozenset({RUN, OTHER_RUN})
 
     show: str = parameter("summary", "what is compared", choices=SHOWN)
-    k: int = parameter(NEIGHBORS, "of neighbours: how many nearest of each image", low=1)
+    k: int = parameter(NEIGHBORS, "of neighbours: how many nearest of each image", low=1, high=1000)
     kind: str = parameter("all", "of changed predictions: what became of them", choices=CHANGED)
     label: str = parameter("", "a class: its changed predictions alone")
     layer: str = parameter("", "of channels; the first layer that both networks have where none is given")

@@ -37,7 +37,7 @@ class SeriesSpec(ReportSpec):
     reference: str = parameter(
         "", "the run that all are compared with: the beginning of its fingerprint; the first store's if empty"
     )
-    k: int = parameter(NEIGHBORS, "how many nearest neighbours of each image", low=1)
+    k: int = parameter(NEIGHBORS, "how many nearest neighbours of each image", low=1, high=1000)
 
     def _make(self, inputs: ReportInputs) -> Report:
         return series_report(inputs, self)

@@ -26,7 +26,12 @@ def network_of_run(
         raise ValueError(f"the store's model is code, {spec.model}; to run it, name it: {asked}")
     told = {name: value for name, value in said.items() if value is not None}
     model = load(replace(spec, **told), device, run.class_names)
+    check_made(run, model)
+    return model
+
+
+def check_made(run: Run, model: Model) -> None:
+    """Raise ValueError where a network is not the one that made a run, by the hash of its weights."""
     if model.weights_hash != run.manifest.model["weights_hash"]:
         store = run.folder.parent.parent
         raise ValueError(f"{model.name} has other weights now than those that {store} was made with")
-    return model

@@ -15,6 +15,7 @@ from compute.reports.base import (
     ReportSpec,
     originals_of,
 )
+from compute.reports.live.network import check_made
 from compute.reports.maps.image_filter import searched
 from compute.reports.notebook.given import GivenImage, check_known, given_image, given_run, without_none
 from compute.reports.notebook.loading import loaded_as, network_of
@@ -39,7 +40,7 @@ def make_report(
     name: one of REPORTS, such as "patches".
     run: the run, or a store or its path, of which it is the current one; of filters a network will do.
     model, other_model: the networks of the run and of the other one, where they are loaded already; else
-        they are loaded where the report needs them.
+        they are loaded where the report needs them. ValueError for one that did not make its run.
     named: what the report reads, and its parameters: image, image_id, layer, channel, other_run, other_runs;
         count=9, say. docs/methods.md lists them.
     ValueError, with the choices, for unknown names and values, and for what is missing.
@@ -68,6 +69,8 @@ def find_images(run: Run | Store | str, words: str) -> StoredImages:
     words: such as "label:=cat predicted:dog", "probability:..0.5" or "columns.NAME:1..2".
     ValueError for a malformed search.
     """
+    if not isinstance(words, str):
+        raise ValueError(f"images are found by the words of a search, not {type(words).__name__}")
     opened = given_run(run)
     return opened.images(searched(opened, words))
 
@@ -96,6 +99,9 @@ def _inputs(
     others = given.get(OTHER_RUNS)
     model = (lambda: network_of(run) if network is None else network) if MODEL in reads else None
     other = given_run(given[OTHER_RUN]) if OTHER_RUN in given else None
+    for made, by in ((run, network), (other, other_network)):
+        if made is not None and by is not None:
+            check_made(made, by)
     return (
         ReportInputs(
             run,

@@ -38,6 +38,11 @@ def model(run) -> Model:
     return load_model(run, device="cpu")
 
 
+def untrained() -> Model:
+    """The run's network with weights that did not make the run."""
+    return load_model("digits", weights="none", device="cpu")
+
+
 def file_of(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
@@ -121,6 +126,23 @@ def test_a_target_by_name_or_index(model):
         (lambda m, r: run_method("saliency", m, 5), "an image is an image of a run.*not int"),
         (lambda m, r: run_method("saliency", m, torch.zeros(4, 4)), r"is \(C, H, W\), not \(4, 4\)"),
         (lambda m, r: run_method("ascend", m, layer="conv9", channel=0), "unknown layer 'conv9'"),
+        (lambda m, r: run_method("ascend", m, layer=5, channel=0), "unknown layer 5; choose from conv1"),
+        (
+            lambda m, r: run_method("ascend", m, layer="conv1", channel="2"),
+            "channel is '2'; it must be a whole",
+        ),
+        (
+            lambda m, r: run_method("ascend", m, layer="conv1", channel=2.0),
+            "channel is 2.0; it must be a whole",
+        ),
+        (lambda m, r: run_method("ascend", m, layer="conv1", channel=True), "channel is True"),
+        (lambda m, r: run_method(5, m), "no method 5; choose from"),
+        (lambda m, r: make_report("strongest", r, model=untrained(), image_id=3), "has other weights"),
+        (
+            lambda m, r: make_report("explain", r, other_run=r, other_model=untrained(), image_id=3),
+            "has other weights",
+        ),
+        (lambda m, r: find_images(r, 5), "words of a search, not int"),
         (lambda m, r: make_report("patch", r), "no report 'patch'; did you mean patches"),
         (lambda m, r: make_report("patches", r, layer="conv2", chanel=1), "no parameter 'chanel'"),
         (lambda m, r: make_report("patches", r, layer="conv2", guided=False), "patches needs a channel"),

@@ -1,6 +1,7 @@
 """What an agent is told is of bounded size, and texts of a store are data."""
 
 import json
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,10 @@ def test_values_are_as_json_has_them():
     found = bounded(value)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["nan"] is None and found["bytes"] == "3 bytes" and found["1"] == 0.5
+    assert [bounded(Decimal(each)) for each in ("25", "1e3", "0.5", "NaN", "12345678901234567890")] == [
+        25, 1000, 0.5, None, 12345678901234567890
+    ]  # fmt: skip
+    assert type(bounded(Decimal("25"))) is int
     assert found["many"][:100] == list(range(100)) and found["many"][100] == "… 900 more"
 
 

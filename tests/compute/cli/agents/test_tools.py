@@ -20,10 +20,11 @@ from compute.reports.base import OTHER_RUN, OTHER_RUNS, STORED_IMAGE
 from compute.reports.compare.measures import Compared
 from compute.reports.registry import REPORTS
 from compute.runtime.parameters import option_name
+from featurestore.layout import CURRENT
 from featurestore.reader import Store
 from tests.support.methods import brief
 from tests.support.servers.agents import asked, error, in_session, picture, said, workspace
-from tests.support.stores.served import second_store, served_store
+from tests.support.stores.served import second_store, served_store, write_served_store
 
 pytestmark = pytest.mark.slow
 
@@ -98,6 +99,21 @@ def test_the_schema_is_the_declaration(name):
 
 
 @every_command
+def test_no_parameter_asks_for_more_than_a_computer_holds(name):
+    for each in (REPORTS | METHODS)[name].parameters():
+        assert type(each.default) is not int or each.metadata["high"] is not None or each.metadata["choices"]
+
+
+@every_command
+@pytest.mark.parametrize("number", [2**31, 2**64, 1e300])
+def test_a_number_that_can_t_be_is_refused_in_words(name, number):
+    whole = [each.name for each in tools_of(opened())[name].arguments if each.kind is int]
+    for each in set(whole) - {"from_row"}:
+        refused = error(asked(opened(), name, **arguments_of(name) | {each: number}))
+        assert "unexpected" not in refused and refused
+
+
+@every_command
 def test_a_tool_says_what_the_command_line_says(name, tmp_path, capsys):
     result = asked(opened(), name, **arguments_of(name))
     if name == "attention":  # the digits' network has none
@@ -112,6 +128,7 @@ def test_a_tool_says_what_the_command_line_says(name, tmp_path, capsys):
     assert words[:3] == ["python", "-m", "compute"] and words[-2] == "--out"
     suffix = ".png" if "picture" in answer else ".csv"  # of no mistakes there is none
     out = tmp_path / f"x{suffix}"
+    capsys.readouterr()
     assert main([*words[3:-1], str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     printed.pop("seconds", None)
@@ -135,6 +152,21 @@ def test_rows_come_in_pages_and_are_made_once(monkeypatch):
     assert first["rows"] + rest["rows"] == whole["rows"] and first["total"] == whole["total"] > 2
     assert first["next_row"] == 2 and "next_row" not in whole and len(made) == 1
     assert "from_row is 999" in error(asked(server, "table", name="images", from_row=999))
+
+
+def test_a_store_that_is_made_anew_is_compared_anew_and_named_in_the_command(tmp_path):
+    few = "--stages", "activations,neighbors", "--limit"
+    other = write_served_store(tmp_path / "other", *few, "12")
+    first = Store(other).current()
+    server = workspace(served_store(), "--other-stores", str(other))
+    for tool, named in (("compare", {"other_store": str(other)}), ("series", {"other_stores": [str(other)]})):
+        before = said(asked(server, tool, **named))
+        assert first in before["command"]
+        write_served_store(other, *few, "14")
+        after = said(asked(server, tool, **named))
+        assert Store(other).current() != first and Store(other).current() in after["command"]
+        assert after["recipe"] != before["recipe"] and after["numbers"] != before["numbers"]
+        (other / CURRENT).write_text(f"{first}\n")
 
 
 def test_an_image_may_be_sent():
