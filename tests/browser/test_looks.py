@@ -174,3 +174,33 @@ def test_before_and_after_lie_upon_each_other_with_a_slider_between(browser, ser
     page.mouse.up()
     assert float(slider.input_value()) == pytest.approx(50, abs=2)
     page.context.close()
+
+
+@pytest.mark.parametrize("path", ["/triage?least=0", "/compare", "/findings?show=stories", "/?show=ask"])
+def test_nothing_passes_the_border_of_a_phone(browser, server, path):
+    page = opened(browser, server + path, SIZES["phone"][0])
+    pictures = page.locator("[data-testid=stImage] img")
+    if path.startswith("/triage"):
+        pictures.first.wait_for()
+    rights = pictures.evaluate_all("all => all.map(each => each.getBoundingClientRect().right)")
+    assert all(right <= SIZES["phone"][0][0] - 16 for right in rights)
+    assert page.locator("[data-testid=stMain]").evaluate("each => each.scrollWidth <= each.clientWidth")
+    page.context.close()
+
+
+def test_the_atlas_says_that_its_tiles_are_being_drawn(browser, server):
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    held = []
+    page.route("**/channel-tiles/**", held.append)
+    page.goto(f"{server}/channels?show=atlas")
+    said = page.get_by_text("drawing the tiles…")
+    said.first.wait_for()
+    page.wait_for_timeout(1000)
+    assert held and said.first.is_visible()
+    page.unroute("**/channel-tiles/**")
+    for each in held:
+        each.continue_()
+    page.wait_for_selector(".picture.loaded")
+    said.first.wait_for(state="hidden")
+    page.close()
