@@ -270,6 +270,12 @@ def test_a_large_picture_is_scaled_down_and_says_so():
     assert "shown at 860 × 430 pixels; the picture has 3000 × 1500" in card and len(card) < 300_000
 
 
+def test_a_picture_of_noise_is_shown_too():
+    noise = np.random.default_rng(0).integers(0, 256, (858, 858, 3), dtype=np.uint8)
+    shown = displayed(file_of(noise), "noise")
+    assert "data:image/jpeg" in shown and "the picture has 858 × 858" in shown and len(shown) < 300_000
+
+
 def test_what_can_t_be_drawn_is_said():
     def gone() -> np.ndarray:
         raise ValueError("image 3 is gone")
