@@ -2,7 +2,7 @@
 map, grid, lists and downloads follow.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -146,12 +146,25 @@ def _further(run: Run) -> tuple[str, ...]:
 
 
 def _histogram(run: Run, text: str, column: str, found: Binned) -> Histogram:
-    kept = _kept(run, image_search.with_range(text, column, "", _further(run)))
-    first, last = found.brushed(image_search.range_of(text, column, _further(run)))
+    further = _further(run)
+    kept = _kept(run, image_search.with_range(text, column, "", further))
+    asked = image_search.range_of(text, column, further)
+    first, last = found.brushed(asked)
     edges, title = found.edges.tolist(), one_line(color_title(column))
-    return Histogram(
+    shown = Histogram(
         column, title, edges, found.counts(), found.counts(kept), first, last, found.shown_digits
     )
+    if asked is None or asked == image_search.range_of(
+        image_search.with_range("", column, found.text(first, last), further), column, further
+    ):
+        return shown
+    return replace(shown, asked=_in_words(*asked), found=len(runs.hits(run, text)))
+
+
+def _in_words(low: float, high: float) -> str:
+    if low == high:
+        return f"{low:,g}"
+    return f"≥ {low:,g}" if high == np.inf else f"≤ {high:,g}" if low == -np.inf else f"{low:,g} – {high:,g}"
 
 
 def _list(run: Run, text: str, column: str, found: Listed) -> ValueList:

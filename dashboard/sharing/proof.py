@@ -254,7 +254,10 @@ def _other_changes(proof: Proof | None, now: Proof | None) -> list[str]:
 
 
 def _series_changes(proof: tuple[str, ...], now: tuple[str, ...]) -> list[str]:
-    """Return which of the series' runs differ; a link of before they were proved says nothing of them."""
+    """Return which of the series' runs differ or can't be read: of two that weren't, nothing is known.
+
+    A link of before they were proved says nothing of them.
+    """
     if not proof:
         return []
     if len(proof) != len(now):
@@ -262,7 +265,7 @@ def _series_changes(proof: tuple[str, ...], now: tuple[str, ...]) -> list[str]:
     return [
         f"run {place} of the series" + (", which can't be read" if new == UNREAD else "")
         for place, (old, new) in enumerate(zip(proof, now, strict=True), 1)
-        if old != new
+        if old != new or new == UNREAD
     ]
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
@@ -144,7 +145,8 @@ def _draw(bar: _Bar, opened: Opened[View], choices: Choices, listed: dict[str, P
         link(_shown_on(OverviewView, view, choices), "Featurescope", ":material/apps:")
     with bar.pages:
         for each in partners.pages(view.store, opened.run, shown=view.page):
-            link(_shown_on(each.view, view, choices))
+            with st.container(width="content", key="here") if each.view is type(view) else nullcontext():
+                link(_shown_on(each.view, view, choices))
     with bar.tools:
         _choose_store(type(view), listed)
         draw_link(view, opened.run, opened.result, name)

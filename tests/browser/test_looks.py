@@ -86,6 +86,14 @@ def opened(browser, address, size, scheme="light"):
     return ready(page)
 
 
+def test_the_page_that_is_open_is_in_sight_in_a_phones_navigation(browser, server):
+    page = opened(browser, f"{server}/findings", SIZES["phone"][0])
+    here = page.locator(".st-key-navigation").get_by_role("link", name="Findings")
+    box = here.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= SIZES["phone"][0][0]
+    page.context.close()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_the_header_is_one_low_bar(browser, server, size):
     window, most = SIZES[size]
@@ -174,3 +182,32 @@ def test_before_and_after_lie_upon_each_other_with_a_slider_between(browser, ser
     page.mouse.up()
     assert float(slider.input_value()) == pytest.approx(50, abs=2)
     page.context.close()
+
+
+@pytest.mark.parametrize("path", ["/triage?least=0", "/compare", "/findings?show=stories", "/?show=ask"])
+def test_nothing_passes_the_border_of_a_phone(browser, server, path):
+    page = opened(browser, server + path, SIZES["phone"][0])
+    pictures = page.locator("[data-testid=stImage] img")
+    if path.startswith("/triage"):
+        pictures.first.wait_for()
+    rights = pictures.evaluate_all("all => all.map(each => each.getBoundingClientRect().right)")
+    assert all(right <= SIZES["phone"][0][0] - 16 for right in rights)
+    assert page.locator("[data-testid=stMain]").evaluate("each => each.scrollWidth <= each.clientWidth")
+    page.context.close()
+
+
+def test_the_atlas_says_that_its_tiles_are_being_drawn(browser, server):
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    held = []
+    page.route("**/channel-tiles/**", lambda route: held.append(route))
+    page.goto(f"{server}/channels?show=atlas")
+    said = page.get_by_text("drawing the tiles…").first
+    said.wait_for()
+    page.wait_for_timeout(1000)
+    assert held and said.is_visible()
+    for each in held:
+        each.continue_()
+    page.wait_for_selector(".picture.loaded")
+    said.wait_for(state="hidden")
+    page.close()

@@ -277,6 +277,10 @@ def guide_vectors(model: Model, inputs: Inputs, tile: int) -> Tensor:
         guide = resized(guide, tuple(max(1, round(side * tile / longer)) for side in guide.shape[2:])).clamp(
             0, 1
         )
+    try:
+        check_takes(model, {inputs.layer}, guide.shape[2:])
+    except ValueError:  # cut, as the image is, to the one size that the network takes
+        guide = covering(guide, model.input_size)
     with torch.no_grad():
         return model.activations(guide, {inputs.layer})[inputs.layer][0].flatten(1)
 

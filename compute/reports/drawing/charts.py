@@ -89,7 +89,10 @@ def category_colormap(hues: Sequence[str]) -> dict[str, Any]:
 def legend(
     figure: "Figure", axes: Any, drawn: "ColorizingArtist", coloring: Coloring, style: LegendStyle
 ) -> None:
-    """Draw what colours stand for: names of categories, or the scale of the values `drawn` in the axes."""
+    """Draw what colours stand for: names of categories, or the scale of the values `drawn` in the axes.
+
+    Categories without an image are left out: a class that is only predicted has its colour beside the labels.
+    """
     from matplotlib.lines import Line2D
 
     if coloring.categories is None:
@@ -98,12 +101,14 @@ def legend(
         bar.set_label(f"{coloring.column}{unit}", size=style.scale_title)
         bar.ax.tick_params(labelsize=style.scale_numbers)
         return
-    names = [*map(str, coloring.categories[: style.most])]
+    there = np.unique(coloring.values[np.isfinite(coloring.values)]).astype(int)
+    shown = there[: style.most]
+    names = [str(coloring.categories[each]) for each in shown]
     dots = [
-        Line2D([], [], color=hue, marker="o", linestyle="", markersize=style.marker)
-        for hue in coloring.hues[: len(names)]
+        Line2D([], [], color=coloring.hues[each], marker="o", linestyle="", markersize=style.marker)
+        for each in shown
     ]
-    if more := len(coloring.categories) - len(names):
+    if more := len(there) - len(shown):
         names.append(f"… {more} more")
         dots.append(Line2D([], [], linestyle=""))
     sizes = {"title_fontsize": style.title, "fontsize": style.names}

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -101,6 +101,18 @@ def check_known(what: str, names: Collection[str], known: Collection[str]) -> No
         if name not in known:
             hint = did_you_mean(name, sorted(known)) if known else "; it takes none"
             raise ValueError(f"{what} {name!r}{hint}")
+
+
+def given_runs(runs: Any) -> tuple[Run, ...]:
+    """Return several runs, each as `given_run` takes it."""
+    if isinstance(runs, Run | Store | str | os.PathLike) or not isinstance(runs, Iterable):
+        raise ValueError(f"other_runs is a list of runs or stores, not {type(runs).__name__}")
+    return tuple(map(given_run, runs))
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return numpy's single numbers as Python's, which alone a recipe can hold."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
 
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from compute.methods.base import CHANNEL, IMAGE, LAYER, NEURON, SECOND, TARGET, 
 from compute.models.model import Model
 from compute.reports.drawing.run_images import picture_of
 from compute.reports.live.call import MethodCall
-from compute.reports.notebook.given import GivenImage, check_known, given_image, without_none
+from compute.reports.notebook.given import GivenImage, check_known, given_image, plain, without_none
 from compute.reports.notebook.loading import Loaded, load_model, loaded_as
 from compute.reports.notebook.result import MethodResult
 from compute.runtime.parameters import command_line
@@ -44,6 +44,7 @@ def run_method(
     network = load_model(model) if isinstance(model, Run | Store) else model
     if not isinstance(network, Model):
         raise ValueError(f"the network is one that load_model gives, or a run, not {type(model).__name__}")
+    named = plain(named)
     inputs = without_none({IMAGE: image, **{each: named.pop(each, None) for each in (*_INPUTS, WHOLE)}})
     check_known(f"{name} reads no", inputs, _readable(declared))
     check_known(f"{name} has no parameter", named, {each.name for each in declared.parameters()})

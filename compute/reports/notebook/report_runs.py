@@ -17,7 +17,15 @@ from compute.reports.base import (
 )
 from compute.reports.live.network import check_made
 from compute.reports.maps.image_filter import searched
-from compute.reports.notebook.given import GivenImage, check_known, given_image, given_run, without_none
+from compute.reports.notebook.given import (
+    GivenImage,
+    check_known,
+    given_image,
+    given_run,
+    given_runs,
+    plain,
+    without_none,
+)
 from compute.reports.notebook.loading import loaded_as, network_of
 from compute.reports.notebook.method_runs import image_option
 from compute.reports.notebook.result import Result
@@ -49,6 +57,7 @@ def make_report(
     declared = REPORTS[name]
     parameters = {each.name for each in declared.parameters()}
     reads = (declared.needs | declared.takes) - {RUN, MODEL, OTHER_MODEL}
+    named = plain(named)
     given = without_none({each: named.pop(each) for each in list(named) if each in _INPUTS - parameters})
     readable = reads | ({STORED_IMAGE} if IMAGE in reads else set())
     check_known(f"{name} reads no", given, readable | ({IMAGE} if STORED_IMAGE in reads else set()))
@@ -113,7 +122,7 @@ def _inputs(
             given.get(LAYER),
             given.get(CHANNEL),
             read=ReportInputs.read if run is None else originals_of(run),
-            other_runs=None if others is None else tuple(map(given_run, others)),
+            other_runs=None if others is None else given_runs(others),
             other_model=(lambda: other_network or network_of(other)) if OTHER_MODEL in reads else None,
         ),
         file,

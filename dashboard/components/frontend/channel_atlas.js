@@ -107,12 +107,13 @@ class ChannelAtlas {
     const name = element("span", { className: "name" }, layer.title)
     const note = element("span", { className: "note" }, layer.note)
     const arrow = element("span", { className: "arrow", "aria-hidden": "true" })
-    if (!more || this.data.whole) return element("div", { className: "heading" }, arrow, name, note)
+    const waiting = element("span", { className: "waiting" }, "drawing the tiles…")
+    if (!more || this.data.whole) return element("div", { className: "heading" }, arrow, name, note, waiting)
     arrow.textContent = open ? "▾" : "▸"
     const button = element("button", {
       type: "button", className: "heading", title: open ? "Show one line" : "Show all its channels",
       "aria-expanded": String(open),
-    }, arrow, name, note)
+    }, arrow, name, note, waiting)
     button.layer = layer
     return button
   }

@@ -28,6 +28,8 @@ class Histogram:
     kept: of those that pass the other brushes.
     first, last: bins that are brushed; -1, -1 for none.
     digits: significant ones, in which the edges are told apart.
+    asked: the range in words, where it is not one of whole bins; "" where the bins say it.
+    found: how many images are in that range, of those that are kept.
     """
 
     column: str
@@ -38,6 +40,8 @@ class Histogram:
     first: int = -1
     last: int = -1
     digits: int = 3
+    asked: str = ""
+    found: int = 0
 
 
 class Clicked(NamedTuple):

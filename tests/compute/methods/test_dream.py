@@ -173,6 +173,11 @@ def test_a_network_of_one_size_dreams_at_it():
         Dream(iterations=2).run(model, Inputs(image=each, layer="0")) for each in (wide, middle)
     )
     assert np.array_equal(found.data, expected.data)
+    found, expected = (
+        Dream(iterations=2).run(model, Inputs(image=photograph(8, 8), second=each, layer="0"))
+        for each in (wide, middle)
+    )
+    assert np.array_equal(found.data, expected.data)
     with pytest.raises(ValueError, match="can't take an image of"):
         Dream(iterations=1, side=64).run(model, Inputs(image=photograph(8, 8), layer="0"))
 

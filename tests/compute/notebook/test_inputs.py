@@ -97,6 +97,18 @@ def test_a_target_by_name_or_index(model):
     assert np.array_equal(by_name.array, by_index.array)
 
 
+def test_numbers_of_numpy_are_as_good_as_pythons(run, model):
+    def made(number):
+        channel, count = number(3), number(2)
+        report = make_report("patches", run, model=model, layer="conv2", channel=channel, count=count)
+        ascent = run_method("ascend", model, layer="conv2", channel=channel, iterations=count, progress=False)
+        return report, ascent
+
+    for ours, theirs in zip(made(int), made(np.int64), strict=True):
+        assert ours.recipe == theirs.recipe and ours.command == theirs.command and ours.command
+        assert ours.numbers == theirs.numbers and "Recipe" in theirs._repr_html_()
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -142,6 +154,8 @@ def test_a_target_by_name_or_index(model):
             lambda m, r: make_report("explain", r, other_run=r, other_model=untrained(), image_id=3),
             "has other weights",
         ),
+        (lambda m, r: make_report("series", r, other_runs=r), "list of runs or stores, not Run"),
+        (lambda m, r: make_report("series", r, other_runs="store"), "list of runs or stores, not str"),
         (lambda m, r: find_images(r, 5), "words of a search, not int"),
         (lambda m, r: make_report("patch", r), "no report 'patch'; did you mean patches"),
         (lambda m, r: make_report("patches", r, layer="conv2", chanel=1), "no parameter 'chanel'"),
@@ -256,6 +270,12 @@ def test_a_large_picture_is_scaled_down_and_says_so():
     noise = np.random.default_rng(0).integers(0, 256, (1500, 3000, 3), dtype=np.uint8)
     card = displayed(file_of(noise), "noise")
     assert "shown at 860 × 430 pixels; the picture has 3000 × 1500" in card and len(card) < 300_000
+
+
+def test_a_picture_of_noise_is_shown_too():
+    noise = np.random.default_rng(0).integers(0, 256, (858, 858, 3), dtype=np.uint8)
+    shown = displayed(file_of(noise), "noise")
+    assert "data:image/jpeg" in shown and "the picture has 858 × 858" in shown and len(shown) < 300_000
 
 
 def test_what_can_t_be_drawn_is_said():

@@ -195,3 +195,24 @@ def test_a_malformed_search_is_said_and_all_images_are_shown(run, search, said_o
     view = MapView("columns", run.fingerprint, "pca", search=search)
     with pytest.raises(ValueError, match=said_of_it):
         downloads_of(view, run, column_store())[0].make()
+
+
+@pytest.mark.parametrize(
+    "word, said_of_it", [("4.321..", "≥ 4.321"), ("..4.321", "≤ 4.321"), ("2.22..7.77", "2.22 – 7.77")]
+)
+def test_a_typed_range_is_said_and_counted_as_it_was_typed_not_by_whole_bins(run, word, said_of_it):
+    columns = run.table("columns").to_pandas()
+    numbers = columns[columns["column"] == "shutter"]["number"]
+    low, high = (float(end) if end else None for end in word.split(".."))
+    within = numbers.between(-np.inf if low is None else low, np.inf if high is None else high)
+    app = fine(show("map", {"store": "columns", "search": f"columns.shutter:{word}"}))
+    histogram = below_the_map(app)[0]["columns.shutter"]
+    assert 0 < within.sum() < len(numbers)
+    assert (histogram["asked"], histogram["found"]) == (said_of_it, within.sum())
+
+
+def test_a_brushed_range_is_said_by_its_bins(run):
+    binned = brushes._values(run, "columns.shutter")
+    app = fine(show("map", {"store": "columns", "search": f"columns.shutter:{binned.text(3, 17)}"}))
+    histogram = below_the_map(app)[0]["columns.shutter"]
+    assert (histogram["first"], histogram["last"], histogram["asked"]) == (3, 17, "")

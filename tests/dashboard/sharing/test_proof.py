@@ -159,6 +159,13 @@ def test_a_changed_run_with_the_same_result_says_both(view, run):
     assert found.kind == "differs" and "parameters" in found.sentence and "same bytes" in found.sentence
 
 
+def test_of_runs_that_were_never_read_nothing_is_proved(view, run):
+    made = Proof.from_text(prove(view, run, None, series=[run, None]).to_text())
+    assert compare(made, prove(view, run, None, series=[run, run])).kind == "differs"
+    unread = compare(made, prove(view, run, None, series=[run, None]))
+    assert unread.kind == "differs" and "run 2 of the series, which can't be read" in unread.sentence
+
+
 def test_every_bit_of_a_manifest_counts(view, run):
     """A manifest changed anywhere outside of its notes is another one."""
     content = (run.folder / MANIFEST).read_bytes().decode()

@@ -31,7 +31,7 @@ class Figure {
   #from = null
 
   constructor() {
-    this.title = element("span")
+    this.title = element("span", { className: "title" })
     this.said = element("span")
     this.clear = element("button", { type: "button", title: "Take the brush away" }, "clear")
     this.clear.onclick = () => this.#brush(-1, -1)
@@ -56,7 +56,7 @@ class Figure {
     this.emit = emit
     const { title, all, kept, digits } = histogram
     this.number = new Intl.NumberFormat("en", { maximumSignificantDigits: digits })
-    this.title.textContent = title
+    this.title.textContent = this.title.title = title
     this.handles.forEach((handle, end) => {
       handle.max = all.length - 1
       handle.setAttribute("aria-label", `${title}, ${end ? "to" : "from"}`)
@@ -91,9 +91,12 @@ class Figure {
     this.#brush(...ends)
   }
 
+  /** Shows what the search asks for: a range that was typed is seldom one of whole bins. */
   #cancel() {
     this.#from = null
-    this.#show(this.histogram.first, this.histogram.last)
+    const { first, last, asked, found } = this.histogram
+    this.#show(first, last)
+    if (asked) this.said.textContent = `${asked} · ${found.toLocaleString("en")}`
   }
 
   #brush(first, last) {
@@ -128,14 +131,14 @@ class List {
   #buttons = []
 
   constructor() {
-    this.title = element("span")
+    this.title = element("span", { className: "title" })
     this.said = element("span")
     this.values = element("div", { className: "values", role: "group" })
     this.root = element("figure", {}, element("figcaption", {}, this.title, this.said), this.values)
   }
 
   update({ column, title, values, more }, emit) {
-    this.title.textContent = title
+    this.title.textContent = this.title.title = title
     this.values.setAttribute("aria-label", title)
     const chosen = values.filter(each => each.chosen).length
     this.said.textContent = [chosen && `${chosen} chosen`, more && `${more.toLocaleString("en")} more values`]
