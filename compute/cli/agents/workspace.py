@@ -61,6 +61,8 @@ class Workspace:
         for each in args.other_stores:
             Store(each).open()
         stores = tuple(dict.fromkeys([args.store, *args.other_stores]))
+        if args.results == "":
+            raise ValueError("--results names no folder; give --results DIR")
         results = None if args.results is None else Path(args.results).resolve()
         return cls(run, args.store, stores, lambda: open_target(args).model, _options(args), results)
 

@@ -283,6 +283,11 @@ def test_two_calls_at_once_give_what_each_gives_alone(store):
     assert in_session(workspace(store), talk) == alone
 
 
+def test_an_empty_name_is_no_folder_for_results(store):
+    with pytest.raises(ValueError, match="--results names no folder"):
+        workspace(store, "--results", "")
+
+
 def test_kept_results_are_few(opened):
     made = []
     for key in range(10):
