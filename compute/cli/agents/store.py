@@ -34,6 +34,8 @@ FOUND_ROWS, MOST_FOUND_ROWS = 25, 200
 TILES, TILE_SIDE = 25, 128
 """Images in the sheet of a search, and the side of each in pixels."""
 
+EXAMPLE = "SELECT label, avg(loss) AS loss FROM images GROUP BY label ORDER BY loss DESC"
+
 
 def store_tools(workspace: Workspace) -> tuple[Tool, ...]:
     """Return the tools that need no network."""
@@ -50,10 +52,9 @@ def store_tools(workspace: Workspace) -> tuple[Tool, ...]:
         Tool(
             "sql",
             "Ask in SQL",
-            "Answers one SELECT in DuckDB's SQL over the run's tables, each by its name, such as SELECT "
-            "label, avg(loss) AS loss FROM images GROUP BY label ORDER BY loss DESC. It reads nothing else; "
-            f"`describe` lists tables and columns. It may take {Limits.seconds:g} s and "
-            f"{Limits.memory >> 30} GiB of memory.",
+            f"Answers one SELECT in DuckDB's SQL over the run's tables, each by its name, such as {EXAMPLE}. "
+            "It reads nothing else; `describe` lists tables and columns. It may take "
+            f"{Limits.seconds:g} s and {Limits.memory >> 30} GiB of memory.",
             (
                 Argument("select", str, "the SELECT", needed=True),
                 Argument("rows", int, "rows at most", SQL_ROWS, low=1, high=MOST_SQL_ROWS),

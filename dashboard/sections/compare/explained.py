@@ -194,5 +194,5 @@ def _legend(scale: tuple[tuple[str, ...], float, float], unit: str, count: int) 
     figure = figures.color_bar(*scale, unit)
     st.plotly_chart(figure, config={"displayModeBar": False}, alt=f"what the colours mean: {unit}")
     _, low, high = scale
-    both = "One scale for both" if count > 1 else "The scale of this side alone, until the other is there"
+    both = "One scale for both" if count > 1 else "The scale of this side alone"
     st.caption(f"{both}: {low:.3g} to {high:.3g} {unit}.")
