@@ -156,7 +156,7 @@ def _selected(opened: Opened[MapView]) -> None:
     with words:
         st.markdown(f"**{plain(row['label'] or 'no label')}**, {prediction(run, row)}")
         st.caption(f"{plain(row['path'])}, image {view.image}")
-    image_links.links(opened, ChosenImage(view.image, "", row["path"], row["sha256"] or ""))
+    image_links.links(opened, ChosenImage.of(run, view.image))
 
 
 def _quality(opened: Opened[MapView]) -> None:

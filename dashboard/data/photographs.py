@@ -44,6 +44,12 @@ class ChosenImage:
     name: str
     sha256: str
 
+    @classmethod
+    def of(cls, run: Run, image_id: int) -> "ChosenImage":
+        """Return one of the run's images."""
+        row = run.image(image_id)
+        return cls(image_id, "", row["path"], row["sha256"] or "")
+
 
 def crop(run: Run, image_id: int, upload: str = "") -> bytes:
     """Return what the network sees of an image, as PNG."""

@@ -105,10 +105,7 @@ def chosen_image(opened: Opened, slot: Slot = FIRST) -> ChosenImage | None:
 
 def of_store(opened: Opened, image_id: int) -> ChosenImage | None:
     """Return the run's image of this number; None for -1."""
-    if image_id < 0:
-        return None
-    row = opened.run.image(image_id)
-    return ChosenImage(image_id, "", row["path"], row["sha256"] or "")
+    return ChosenImage.of(opened.run, image_id) if image_id >= 0 else None
 
 
 def choose(cls: type[ViewState], image_id: int) -> None:

@@ -61,8 +61,7 @@ class Side:
 
     @property
     def chosen(self) -> ChosenImage:
-        row = self.run.image(self.image_id)
-        return ChosenImage(self.image_id, "", row["path"], row["sha256"])
+        return ChosenImage.of(self.run, self.image_id)
 
 
 def draw(pair: Pair, row: int) -> None:

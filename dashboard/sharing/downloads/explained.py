@@ -95,15 +95,12 @@ def _making(view: CompareView, sides: tuple[Side, Side], show: str, usable: bool
         if show == SALIENCY:
             steps = [step_of(method_task(each, side.run), *asker) for each, side in both]
             return saliency_report(sides, content, steps)
-        peaks = [
-            value_of(strongest_units(side.run, _chosen(side), each), *asker) if usable else None
-            for each, side in both
+        if not usable:
+            return channels_report(sides, content, [None, None])
+        images = [ChosenImage.of(side.run, side.image_id) for side in sides]
+        tasks = [
+            strongest_units(side.run, image, each) for image, (each, side) in zip(images, both, strict=True)
         ]
-        return channels_report(sides, content, peaks)
+        return channels_report(sides, content, [value_of(task, *asker) for task in tasks])
 
     return make
-
-
-def _chosen(side: Side) -> ChosenImage:
-    row = side.run.image(side.image_id)
-    return ChosenImage(side.image_id, "", row["path"], row["sha256"])

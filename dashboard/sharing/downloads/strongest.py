@@ -50,9 +50,8 @@ def _report(
     stored: bool,
     asker: visitor.Asker,
 ) -> Report:
-    row, found = run.image(view.image), None
+    image, found = ChosenImage.of(run, view.image), None
     if not stored:
-        image = ChosenImage(view.image, "", row["path"], row["sha256"] or "")
         found = value_of(strongest_units(run, image, view, box), *asker)
     with photographs.decoded(run, view.image) as photograph:
-        return strongest_report(run, photograph, row["sha256"], view.image, layer, found, box, together)
+        return strongest_report(run, photograph, image.sha256, view.image, layer, found, box, together)
