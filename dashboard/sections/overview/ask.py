@@ -55,7 +55,7 @@ def draw(opened: Opened[OverviewView]) -> None:
         "Question in SQL",
         key=binding.key(OverviewView, "sql"),
         max_chars=LONGEST_TYPED,
-        height=110,
+        height=140,
         placeholder=EXAMPLES["Most confident errors"][1],
         on_change=_first_page,
     )
