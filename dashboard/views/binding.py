@@ -5,13 +5,19 @@ session wrote last (no link, Back, Forward or other page), the widgets that the 
 decide over it; what none of these holds, such as a setting of another tab or of a closed panel, is taken from
 the address. It is written once in each run of the script, and only where it changes, so that every change is
 one entry of the browser's history.
+
+A browser that is far away asks for the next run before it has the address that the last one wrote. So a
+widget that nobody sees (`SEEN`) brings back which address it had: one that a person went to differs from
+that, and one that is only late is answered from the latest.
 """
 
 import dataclasses
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.views.query_text import Notes
 from dashboard.views.state import MethodView, ViewState, fields_of
@@ -25,6 +31,9 @@ HELD, DRAWING = "held by widgets", "widgets of this run"
 Of all other keys the session has values from before: Streamlit forgets a widget's value when the widget goes,
 and what was set under its key earlier shows through.
 """
+SEEN = "address that the browser has"
+CALLED, UNSEEN = "set by callbacks of this run", "set by callbacks since the browser's address"
+"""Keys whose widgets the browser may have at what they were before."""
 DRAWN = ", as drawn"
 BESIDE = ("other_store", "other_run")
 """Fields that were chosen to go with a run, and are not kept for another one."""
@@ -51,7 +60,15 @@ def current(cls: type[View]) -> tuple[View, Notes]:
     # A run that was cut off by the next one has drawn some of its widgets, and the others are there still.
     session[HELD] = session.get(HELD, frozenset()) | session.get(DRAWING, frozenset())
     session[DRAWING] = frozenset()
-    return decide(cls, st.query_params.to_dict(), session)
+    called, query = session.pop(CALLED, frozenset()), st.query_params.to_dict()
+    if _is_from_history():
+        session[SEEN] = ""
+    late = _is_late(cls, query, session)
+    session[UNSEEN] = session.get(UNSEEN, frozenset()) - called if late else frozenset()
+    session[REPUBLISH] = late or session.get(REPUBLISH, False)
+    decided = decide(cls, query, session)
+    session[UNSEEN] |= called
+    return decided
 
 
 def finished() -> None:
@@ -65,6 +82,8 @@ def settle(view: ViewState) -> None:
     remember(view, st.session_state)
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)
+    with st.container(key="seen"):
+        st.text_input("The address of what is shown", key=SEEN)
 
 
 def change(cls: type[ViewState], **fields: Any) -> None:
@@ -76,7 +95,8 @@ def change(cls: type[ViewState], **fields: Any) -> None:
 def hold(key: str, value: Any) -> None:
     """Set the value under a key from a callback, whether its widget is drawn or not."""
     st.session_state[key] = value
-    st.session_state[HELD] = st.session_state.get(HELD, frozenset()) | {key}
+    for keys in (HELD, CALLED):
+        st.session_state[keys] = st.session_state.get(keys, frozenset()) | {key}
 
 
 def rerun() -> None:
@@ -90,12 +110,19 @@ def rerun() -> None:
 
 
 def decide(cls: type[View], query: Mapping[str, str], session: Mapping[str, Any]) -> tuple[View, Notes]:
-    """Return the view: from the widgets where the address is the one written last, else from the address."""
+    """Return the view: from the widgets where the address is the session's own, else from the address.
+
+    Its own is the one written last, and one before where the browser did not have the last yet.
+    """
     view, notes = cls.from_query(query) if query else (_as_left(cls, session), ())
-    if session.get(WRITTEN) != (cls.page, dict(query)):
+    shown: dict[str, Any] = {}
+    if _is_late(cls, query, session):
+        shown = {key: value for key, value in _widget_values(view).items() if key in session.get(UNSEEN, ())}
+        view, _ = cls.from_query(session[WRITTEN][1])
+    elif session.get(WRITTEN) != (cls.page, dict(query)):
         return view, notes
     # Through the address once more: what a browser sends for a widget is held to the same bounds as a link.
-    chosen, notes = cls.from_query(_from_widgets(view, session).to_query())
+    chosen, notes = cls.from_query(_from_widgets(view, session, shown).to_query())
     # A proof is of the very view that its link opened on.
     return (chosen if chosen == view else dataclasses.replace(chosen, proof="")), notes
 
@@ -109,7 +136,7 @@ def remember(view: ViewState, session: MutableMapping[str, Any]) -> None:
             del session[name]
     for name, value in _widget_values(view).items():
         give(name, value, session, everything)
-    session[WRITTEN] = (cls.page, query)
+    session[WRITTEN], session[SEEN] = (cls.page, query), urlencode(query)
     known = session.get(REMEMBERED, {})
     carried = known.get("*", {}) | view.carried()
     left = {name: text for name, text in query.items() if name != "proof"}
@@ -150,26 +177,41 @@ def _as_left(cls: type[View], session: Mapping[str, Any]) -> View:
     return cls.taking(known.get(cls.page, {}), known.get("*", {}))
 
 
-def _from_widgets(view: View, session: Mapping[str, Any]) -> View:
+def _is_late(cls: type[ViewState], query: Mapping[str, str], session: Mapping[str, Any]) -> bool:
+    """Return whether the browser asked for this run where it was, before it had the page's latest address."""
+    page, written = session.get(WRITTEN, ("", {}))
+    return page == cls.page and query != written and session.get(SEEN) == urlencode(query)
+
+
+def _is_from_history() -> bool:
+    """Return whether this run was asked for by Back or Forward."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return context is not None and context.is_history_navigation
+
+
+def _from_widgets(view: View, session: Mapping[str, Any], shown: Mapping[str, Any]) -> View:
+    """shown: by key, what a late browser shows that does not know better."""
     cls = type(view)
-    held = {each.name: _held(_key(cls, each.name), session) for each in fields_of(cls)}
+    held = {each.name: _held(_key(cls, each.name), session, shown) for each in fields_of(cls)}
     chosen = {name: value for name, value in held.items() if value is not None}
     if not isinstance(view, MethodView):
         return dataclasses.replace(view, **chosen)
     method = chosen.pop("method", view.method)
-    view = dataclasses.replace(view, parameters=_held_parameters(view, session))
+    view = dataclasses.replace(view, parameters=_held_parameters(view, session, shown))
     return view.turned_to(method, **chosen)
 
 
-def _held(key: str, session: Mapping[str, Any]) -> Any:
+def _held(key: str, session: Mapping[str, Any], shown: Mapping[str, Any]) -> Any:
     """Return what a person chose under a key; None where its widget was not drawn or is clicked off."""
-    return session.get(key) if key in session.get(HELD, ()) else None
+    value = session.get(key) if key in session.get(HELD, ()) else None
+    return None if key in shown and value == shown[key] else value
 
 
-def _held_parameters(view: MethodView, session: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    held = {
-        name: _held(_parameter_key(type(view), view.method, name), session) for name, _ in view.parameters
-    }
+def _held_parameters(
+    view: MethodView, session: Mapping[str, Any], shown: Mapping[str, Any]
+) -> tuple[tuple[str, Any], ...]:
+    keys = {name: _parameter_key(type(view), view.method, name) for name, _ in view.parameters}
+    held = {name: _held(key, session, shown) for name, key in keys.items()}
     return tuple((name, value if held[name] is None else held[name]) for name, value in view.parameters)
 
 

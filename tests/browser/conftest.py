@@ -1,10 +1,12 @@
 """For the browser tests: one server and one store a test run."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 
-from tests.support.servers.dashboard import PATIENCE, dashboard, ready
+from tests.support.servers.dashboard import PATIENCE, dashboard, far_away, ready
 from tests.support.stores.served import copied_store
 
 HERE = Path(__file__).parent
@@ -14,11 +16,24 @@ EXPECTED = ("/media/",)
 """May be refused: a running job's picture is gone once the next one is there."""
 
 
+FAILED = pytest.StashKey[bool]()
+"""Of a test that went wrong while it ran."""
+
+
 def pytest_collection_modifyitems(items):
     """Every test of this folder needs a browser."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Tell the fixtures of a test, which are taken down after it, whether it went wrong."""
+    report = yield
+    if call.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +53,10 @@ def server(stores):
 @pytest.fixture
 def visit(browser, request):
     """Opens an address, each time in a browser of its own. Nothing may be asked from elsewhere, and nothing
-    may go wrong in the browser."""
+    may go wrong in the browser. far: seconds by which the server's answers come late."""
     contexts, wrong = [], []
 
-    def open_page(address):
+    def open_page(address, far=0.0):
         url = address if address.startswith("http") else request.getfixturevalue("server") + address
         context = browser.new_context(
             viewport={"width": 1400, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
@@ -50,13 +65,25 @@ def visit(browser, request):
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         watch(page, "/".join(url.split("/")[:3]), wrong)
+        if far:
+            far_away(page, far)
         page.goto(url)
         return ready(page)
 
     yield open_page
     for context in contexts:
+        if request.node.stash.get(FAILED, False):
+            _say_what_is_shown(context)
         context.close()
     assert wrong == []
+
+
+def _say_what_is_shown(context):
+    """Print each page of a browser, for whoever can't look at the one that a test has failed on."""
+    for page in context.pages:
+        with contextlib.suppress(PlaywrightError):
+            state = page.locator("[data-testid=stApp]").get_attribute("data-test-script-state", timeout=5000)
+            print(f"{page.url}\nThe page ({state}) shows:\n{page.inner_text('body', timeout=5000)[:4000]}")
 
 
 def watch(page, server, wrong):

@@ -258,3 +258,45 @@ def test_the_picture_of_a_finding_opens_its_view(visit, stores, tmp_path):
         page.go_back()
         address_has(page, "/findings?")
         link.wait_for()
+
+
+FAR = 0.5
+"""Seconds until a browser has the server's answer, in which a person clicks more than once."""
+
+
+def test_what_is_typed_is_kept_where_the_next_click_comes_before_the_answer(visit):
+    page = visit("/?show=ask", far=FAR)
+    page.get_by_label("Question in SQL").fill("select image_id from images order by image_id limit 3")
+    # The field is left when the button is pressed, and the button clicked when it is let go.
+    page.get_by_role("button", name="Ask", exact=True).click(delay=150)
+    page.get_by_text("3 rows").wait_for()
+    assert page.get_by_label("Question in SQL").input_value().startswith("select image_id")
+
+
+def test_each_click_counts_where_the_next_comes_before_the_answer_and_back_still_leads_back(visit):
+    page = visit("/neighbors?image=3", far=FAR)
+    up = page.get_by_test_id("stNumberInputStepUp").first
+    for _ in range(4):
+        up.click()
+        page.wait_for_timeout(200)
+    address_has(page, "image=7")
+    ready(page)
+    page.wait_for_timeout(2000 * FAR)
+    shows_number(page, "7")
+    while "image=3" not in page.url:
+        before = page.url
+        page.go_back()
+        page.wait_for_function("before => location.href !== before", arg=before)
+    address_has(page, "image=3")
+    page.wait_for_timeout(2000 * FAR)
+    shows_number(page, "3")
+    assert "image=3" in page.url
+
+
+def test_what_a_click_has_set_is_kept_where_the_next_comes_before_the_answer(visit):
+    page = visit("/?show=ask", far=FAR)
+    page.get_by_role("button", name="Columns of a table").click()
+    page.wait_for_timeout(200)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_text("column_name").first.wait_for(state="attached")
+    assert page.get_by_label("Question in SQL").input_value() == "DESCRIBE images"

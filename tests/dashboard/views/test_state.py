@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from urllib.parse import urlencode
 
 import pytest
 
@@ -145,6 +146,42 @@ def click(session, key, value):
     """What Streamlit leaves in the session where the widget of this key was drawn, and is changed."""
     session[key] = value
     session[binding.HELD] = {*session.get(binding.HELD, ()), key}
+
+
+def test_a_browser_without_the_latest_address_loses_nothing_and_may_still_go_elsewhere():
+    session = {}
+    first, _ = binding.decide(
+        ChannelsView, {"store": "s", "run": "r", "layer": "stem", "channel": "2"}, session
+    )
+    binding.remember(first, session)
+    had = session[binding.SEEN]
+    click(session, "channels.channel", 3)
+    second, _ = binding.decide(ChannelsView, first.to_query(), session)
+    binding.remember(second, session)
+    # The next click was sent before the second address had come: it says which one the browser had.
+    session[binding.SEEN] = had
+    click(session, "channels.layer", "other")
+    third, _ = binding.decide(ChannelsView, first.to_query(), session)
+    assert (third.channel, third.layer) == (3, "other")
+    binding.remember(third, session)
+    # Without a word that it was late, the first address is one that a person went back to.
+    back, _ = binding.decide(ChannelsView, first.to_query(), session)
+    assert back == first
+
+
+def test_what_a_callback_has_set_outlasts_what_a_late_browser_still_shows():
+    session = {}
+    first, _ = binding.decide(
+        ChannelsView, {"store": "s", "run": "r", "layer": "stem", "channel": "2"}, session
+    )
+    binding.remember(first, session)
+    binding.remember(dataclasses.replace(first, channel=7), session)  # "next", by a callback
+    session |= {binding.SEEN: urlencode(first.to_query()), binding.UNSEEN: {"channels.channel"}}
+    click(session, "channels.channel", 2)  # what the browser shows, and sends along
+    late, _ = binding.decide(ChannelsView, first.to_query(), session)
+    assert late.channel == 7
+    click(session, "channels.channel", 5)  # what a person has set meanwhile
+    assert binding.decide(ChannelsView, first.to_query(), session)[0].channel == 5
 
 
 def test_a_widget_that_is_not_drawn_keeps_its_value():

@@ -1,5 +1,6 @@
 """A dashboard of its own on a free port, and the Chromium that looks at it."""
 
+import asyncio
 import contextlib
 import hashlib
 import math
@@ -72,6 +73,17 @@ def ready(page):
     page.wait_for_timeout(300)
     page.wait_for_selector(READY)
     return page
+
+
+def far_away(page, seconds: float) -> None:
+    """Let all that the page's server says come that much later. Call it before the page is opened."""
+
+    def connect(socket) -> None:
+        server, loop = socket.connect_to_server(), asyncio.get_event_loop()
+        socket.on_message(server.send)
+        server.on_message(lambda message: loop.call_later(seconds, socket.send, message))
+
+    page.route_web_socket(lambda url: True, connect)
 
 
 def pictures(page) -> dict[str, str]:
