@@ -236,6 +236,28 @@ def test_scatter_is_set_by_a_link(visit):
     assert zoom == pytest.approx(6, rel=1e-3)
 
 
+MOVED_AND_PRESSED_IN_ONE_FRAME = """
+(canvas, [x, y]) => {
+  const tell = (type, x, buttons) => canvas.dispatchEvent(
+    new MouseEvent(type, { bubbles: true, composed: true, clientX: x, clientY: y, buttons, view: window }))
+  const frame = () => new Promise(requestAnimationFrame)
+  tell("mousemove", x - 150, 0)
+  return frame().then(frame).then(() => {
+    tell("mousemove", x, 0)
+    tell("mousedown", x, 1)
+  }).then(frame).then(frame).then(() => tell("mouseup", x, 0))
+}
+"""
+
+
+def test_scatter_is_not_dragged_by_how_the_mouse_came_before_it_was_pressed(visit):
+    page = visit("scatter", DRAWN, camera="0.1,0.2,4")
+    canvas = page.locator(".view canvas").first
+    canvas.evaluate(MOVED_AND_PRESSED_IN_ONE_FRAME, list(middle(page)[:2]))
+    page.get_by_role("button", name="Zoom in").click()
+    assert came_back(page, "camera")[:2] == [pytest.approx(0.1, abs=1e-3), pytest.approx(0.2, abs=1e-3)]
+
+
 def test_scatter_highlights_a_class_and_works_by_keyboard(visit):
     page = visit("scatter", DRAWN)
     page.locator(".legend button", has_text=CLASSES[2]).click()

@@ -185,6 +185,7 @@ export class MapPlot {
       lassoing(true)
     })
     this.canvas.addEventListener("mousedown", () => (this.#lassoing = false), true)
+    this.canvas.addEventListener("mousedown", () => this.#beginHere(), true)
     on("lassoEnd", () => {
       this.#keepLasso([...this.plot.get("selectedPoints")])
       lassoing(false)
@@ -192,6 +193,12 @@ export class MapPlot {
     })
     on("select", ({ points }) => this.#lassoing || this.#selected(points))
     on("deselect", () => this.#lassoing || this.#selected([]))
+  }
+
+  /** The camera drags by all that the mouse moved since the last frame, which may be long before it was pressed. */
+  #beginHere() {
+    const camera = this.plot.get("camera")
+    if (camera.tick()) camera.setView(camera.view) // what it did is still to be drawn
   }
 
   /** A click selects in the library; here a click on one point is a click, and leaves the lasso as it was. */
