@@ -170,8 +170,10 @@ def tsne(points: Points) -> Map:
 
 def umap(points: Points) -> Map:
     """UMAP (McInnes et al. 2018): 15 neighbours, min_dist 0.1; of many points started from the PCA."""
-    from umap import UMAP
+    from umap import UMAP, umap_
 
+    for compiled in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+        compiled.enable_caching()  # else each process compiles them for seconds
     neighbors = min(UMAP_NEIGHBORS, len(points.unit) - 1)
     own = np.arange(len(points.unit))[:, None]
     indices = np.concatenate([own, points.graph.indices], 1)[:, :neighbors]

@@ -15,8 +15,10 @@ from PIL import Image
 
 from compute.__main__ import main
 from compute.methods import METHODS
+from compute.methods.synthesis.ascent import Ascent
 from compute.pipeline import build
 from compute.pipeline.fixed_threads import fixed_threads
+from compute.pipeline.stages import showcase
 from featurestore.errors import NotComputed
 from featurestore.reader import Store
 from featurestore.upkeep.verify import verify
@@ -49,6 +51,8 @@ EARLY, LATE = "zebra", "aardvark"
 
 CHANNELS = {EARLY: 10, LATE: 3}
 
+FEW_ITERATIONS = Ascent(iterations=16)
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -63,7 +67,27 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def every_layer(folder, tmp_path_factory):
     """The files of a store that was made at once."""
-    store = tmp_path_factory.mktemp("whole")
+    return whole(folder, tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def every_layer_in_short(folder, tmp_path_factory):
+    """The same, of short ascents."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(showcase, "METHOD", FEW_ITERATIONS)
+        return whole(folder, tmp_path_factory.mktemp("short"))
+
+
+@pytest.fixture
+def short_ascents(monkeypatch):
+    """Of this process, for tests of when an ascent is made and where its row is written."""
+    monkeypatch.setattr(showcase, "METHOD", FEW_ITERATIONS)
+
+
+short = pytest.mark.usefixtures("short_ascents")
+
+
+def whole(folder, store):
     assert made(folder, store, "--showcase-layers", "all") == 0
     assert verify(store) == []
     return files(store)
@@ -116,7 +140,8 @@ def test_every_picture_is_the_file_that_ascend_writes(folder, tmp_path, capsys):
         assert Image.open(io.BytesIO(written)).size == (12, 12)
 
 
-def test_a_run_that_is_there_gains_the_table_and_keeps_all_else(folder, tmp_path, every_layer):
+@short
+def test_a_run_that_is_there_gains_the_table_and_keeps_all_else(folder, tmp_path, every_layer_in_short):
     assert made(folder, tmp_path, stages="activations") == 0
     before, run = files(tmp_path), Store(tmp_path).current()
     with pytest.raises(NotComputed, match="store --stages showcase"):
@@ -124,9 +149,10 @@ def test_a_run_that_is_there_gains_the_table_and_keeps_all_else(folder, tmp_path
     assert made(folder, tmp_path) == 0
     assert Store(tmp_path).runs() == [run] and files(tmp_path).items() > before.items()
     assert shown(tmp_path) == [(LATE, channel) for channel in range(3)] and verify(tmp_path) == []
-    assert files(tmp_path).items() < every_layer.items()
+    assert files(tmp_path).items() < every_layer_in_short.items()
 
 
+@short
 def test_named_alone_it_is_added_to_all_other_stages(folder, tmp_path):
     assert made(folder, tmp_path, stages="activations,neighbors,embeddings,grid,occlusion") == 0
     run = Store(tmp_path).current()
@@ -134,17 +160,19 @@ def test_named_alone_it_is_added_to_all_other_stages(folder, tmp_path):
     assert Store(tmp_path).runs() == [run] and len(shown(tmp_path)) == 3
 
 
+@short
 @pytest.mark.parametrize("orders", [(EARLY, LATE), (LATE, EARLY), ("z*", "all"), (f"{EARLY},{LATE}",)])
-def test_other_layers_are_added_and_what_is_there_stays(folder, tmp_path, every_layer, orders):
+def test_other_layers_are_added_and_what_is_there_stays(folder, tmp_path, every_layer_in_short, orders):
     before = {}
     for order in orders:
         assert made(folder, tmp_path, "--showcase-layers", order) == 0
         assert files(tmp_path).items() >= before.items()
         before = files(tmp_path)
-    assert files(tmp_path) == every_layer and verify(tmp_path) == []
+    assert files(tmp_path) == every_layer_in_short and verify(tmp_path) == []
     assert shown(tmp_path) == [(layer, each) for layer in (LATE, EARLY) for each in range(CHANNELS[layer])]
 
 
+@short
 def test_what_is_there_is_not_computed_again(folder, tmp_path, capsys):
     assert made(folder, tmp_path) == 0
     before = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("runs/*/*"))]
@@ -159,10 +187,11 @@ class Stopped(BaseException):
     """As final as a kill for the code that it hits."""
 
 
+@short
 @pytest.mark.parametrize("undone", [True, False])
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_stopped_before_or_after_any_write_it_ends_with_the_same_bytes(
-    folder, tmp_path, every_layer, monkeypatch, number, undone
+    folder, tmp_path, every_layer_in_short, monkeypatch, number, undone
 ):
     """A run that is there gains three files and their commit: four calls, of which one is the last."""
     assert made(folder, tmp_path, stages="activations") == 0
@@ -174,7 +203,7 @@ def test_stopped_before_or_after_any_write_it_ends_with_the_same_bytes(
             made(folder, tmp_path, "--showcase-layers", "all")
     assert verify(tmp_path) == []
     assert made(folder, tmp_path, "--showcase-layers", "all") == 0
-    assert files(tmp_path) == every_layer and len(shown(tmp_path)) == 13 and verify(tmp_path) == []
+    assert files(tmp_path) == every_layer_in_short and len(shown(tmp_path)) == 13 and verify(tmp_path) == []
 
 
 def stopping(call, calls, number, undone):
@@ -209,8 +238,11 @@ def test_killed_for_real_the_run_is_whole_and_the_same_command_goes_on(folder, t
     assert files(tmp_path) == every_layer and len(shown(tmp_path)) == 13
 
 
+@short
 @pytest.mark.parametrize("change", ["cut", "gone"])
-def test_a_damaged_file_is_made_again_whoever_asked_for_it(folder, tmp_path, every_layer, change, capsys):
+def test_a_damaged_file_is_made_again_whoever_asked_for_it(
+    folder, tmp_path, every_layer_in_short, change, capsys
+):
     assert made(folder, tmp_path, "--showcase-layers", "all") == 0
     (victim,) = tmp_path.glob("runs/*/showcase-00001.parquet")
     manifest = (victim.parent / "manifest.json").read_bytes()
@@ -218,7 +250,7 @@ def test_a_damaged_file_is_made_again_whoever_asked_for_it(folder, tmp_path, eve
     assert [fault.where.rpartition("/")[2] for fault in verify(tmp_path)][:1] == [victim.name]
     assert made(folder, tmp_path, stages="activations") == 0
     assert "showcase-00001.parquet is damaged or missing: made again" in capsys.readouterr().err
-    assert files(tmp_path) == every_layer and verify(tmp_path) == []
+    assert files(tmp_path) == every_layer_in_short and verify(tmp_path) == []
     assert (victim.parent / "manifest.json").read_bytes() == manifest
 
 
@@ -228,13 +260,14 @@ def test_worker_processes_give_the_same_bytes(folder, tmp_path, every_layer):
     assert files(tmp_path) == every_layer
 
 
-def test_parts_give_the_same_bytes(folder, tmp_path, every_layer):
+@short
+def test_parts_give_the_same_bytes(folder, tmp_path, every_layer_in_short):
     for part in ("1/2", "2/2"):
         assert made(folder, tmp_path, "--showcase-layers", "all", "--shards", part) == 0
-    expected = {name for name in every_layer if name.startswith("showcase")}
+    expected = {name for name in every_layer_in_short if name.startswith("showcase")}
     assert {name for name in files(tmp_path) if name.startswith("showcase")} == expected
     assert made(folder, tmp_path, "--showcase-layers", "all") == 0
-    assert files(tmp_path) == every_layer
+    assert files(tmp_path) == every_layer_in_short
 
 
 @pytest.mark.parametrize(
