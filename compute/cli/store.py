@@ -60,7 +60,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=names,
         metavar="A,B",
         help="the layers of whose channels stage showcase makes pictures by gradient ascent: names, in which "
-        "* stands for anything, or all (default: the last one); what the run has of other layers stays",
+        "* stands for anything, or all (default: those that --layers names, else the last one); what the run "
+        "has of other layers stays",
     )
     parser.add_argument(
         "--limit", type=int, metavar="N", help="at most so many images: a seeded sample of each class"
@@ -202,6 +203,7 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
     from compute.images.survey import looking_at
     from compute.models import zoo
     from compute.models.architectures.wordnet_numbers import are_wordnet_numbers, named_by_wordnet
+    from compute.models.layers import ALL, are_named
     from compute.pipeline.choices import (
         check_neighbors,
         check_seed,
@@ -246,7 +248,8 @@ def _job(args: argparse.Namespace, progress: "Progress") -> "Job":
         args.precision,
         args.neighbors,
     )
-    showcase = layers_asked_for(model, args.stages, args.showcase_layers)
+    named = (ALL,) if are_named(args.layers) else None
+    showcase = layers_asked_for(model, args.stages, args.showcase_layers or named)
     progress.note(f"{model.name} on {model.device.type}, {_counted(len(items))} of {source.spec}")
     for note in found:
         progress.note(note)

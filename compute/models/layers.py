@@ -70,6 +70,11 @@ def chosen_layers(network: Network, asked: str | None = None) -> tuple[str, ...]
     return tuple(name for name in network.names if name in wanted)
 
 
+def are_named(asked: str | None) -> bool:
+    """Return whether layers are asked for by names and patterns alone."""
+    return not {DEFAULT, ALL} & {each.strip() for each in (asked or DEFAULT).split(",")}
+
+
 def _matching(network: Network, pattern: str) -> Iterable[str]:
     if pattern == DEFAULT:
         return network.usual

@@ -161,6 +161,13 @@ def test_named_alone_it_is_added_to_all_other_stages(folder, tmp_path):
 
 
 @short
+@pytest.mark.parametrize("layers, of", [(EARLY, (EARLY,)), ("zebra,aard*", (LATE, EARLY)), ("default", (LATE,))])
+def test_a_run_of_layers_that_are_named_shows_all_of_them(folder, tmp_path, layers, of):
+    assert made(folder, tmp_path, "--layers", layers) == 0
+    assert {layer for layer, _ in shown(tmp_path)} == set(of)
+
+
+@short
 @pytest.mark.parametrize("orders", [(EARLY, LATE), (LATE, EARLY), ("z*", "all"), (f"{EARLY},{LATE}",)])
 def test_other_layers_are_added_and_what_is_there_stays(folder, tmp_path, every_layer_in_short, orders):
     before = {}
