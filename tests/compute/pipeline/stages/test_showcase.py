@@ -161,7 +161,9 @@ def test_named_alone_it_is_added_to_all_other_stages(folder, tmp_path):
 
 
 @short
-@pytest.mark.parametrize("layers, of", [(EARLY, (EARLY,)), ("zebra,aard*", (LATE, EARLY)), ("default", (LATE,))])
+@pytest.mark.parametrize(
+    "layers, of", [(EARLY, (EARLY,)), ("zebra,aard*", (LATE, EARLY)), ("default", (LATE,))]
+)
 def test_a_run_of_layers_that_are_named_shows_all_of_them(folder, tmp_path, layers, of):
     assert made(folder, tmp_path, "--layers", layers) == 0
     assert {layer for layer, _ in shown(tmp_path)} == set(of)
