@@ -14,7 +14,7 @@ from dashboard.components import GridItem, build, image_grid, scatter
 from dashboard.views import urls
 from tests.support import ROOT
 from tests.support.pictures import decoded
-from tests.support.servers.dashboard import DRAWN, FLAGS, READY, free_port, wait_for
+from tests.support.servers.dashboard import DRAWN, FLAGS, PATIENCE, READY, free_port, wait_for
 from tests.support.stores.small import CLASSES, SIDE, write_store
 
 NEXT_POINT = 0.95 / (SIDE - 1)
@@ -43,14 +43,14 @@ def address(tmp_path_factory, browser):
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(PATIENCE / 1000)
 
 
 @pytest.fixture
 def visit(browser, address):
     """Opens a page; at the end nothing may have failed in it, nor been asked from elsewhere."""
     page = browser.new_page(viewport={"width": 900, "height": 700})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE)
     problems, elsewhere = [], []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

@@ -50,7 +50,7 @@ def address(tmp_path_factory):
             yield public
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE / 1000)
 
 
 def _wait(url):
@@ -62,7 +62,7 @@ def _wait(url):
 
 def ask(url, password=PASSWORD):
     headers = {"Authorization": "Basic " + base64.b64encode(password.encode()).decode()} if password else {}
-    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20)
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE / 1000)
 
 
 def status(url, password=PASSWORD):

@@ -73,7 +73,7 @@ def serving(
             yield Served(address, process.pid)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE / 1000)
 
 
 def ready(page):

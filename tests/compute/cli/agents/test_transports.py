@@ -100,7 +100,7 @@ def test_nothing_but_the_protocol_is_on_standard_output_and_it_ends_with_its_inp
             message = json.loads(program.stdout.readline())
             assert message["jsonrpc"] == "2.0"
             answered |= {message["id"]} if "id" in message else set()
-        rest, errors = program.communicate(timeout=30)
+        rest, errors = program.communicate(timeout=120)
         assert rest == "" and program.returncode == 0 and "Traceback" not in errors
 
 
@@ -110,7 +110,7 @@ def test_when_nobody_reads_the_answers_it_ends():
         assert json.loads(program.stdout.readline())["id"] == 1
         program.stdout.close()
         send(program, call(2, "describe", {}), call(3, "describe", {}))
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=120) == 0
         assert "Traceback" not in program.stderr.read()
 
 
@@ -124,7 +124,7 @@ def test_interrupted_it_ends_at_once(busy):
             while json.loads(program.stdout.readline())["params"]["progress"] < 1:
                 pass
         program.send_signal(signal.SIGINT)
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=120) == 0
         assert "Traceback" not in program.stderr.read()
 
 
@@ -158,7 +158,7 @@ def test_sessions_over_http_share_one_network(mode):
         first, second, third = anyio.run(sessions, address)
         assert first == second and third["numbers"]["method"] == "saliency"
         program.send_signal(signal.SIGINT)
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=120) == 0
         assert "Traceback" not in program.stderr.read()
 
 
