@@ -86,6 +86,21 @@ def test_suspects_are_judged_by_1_2_and_3(visit, stores, tmp_path):
     assert said == ["label error", "fine"]
 
 
+def test_a_key_pressed_before_the_next_suspect_is_there_judges_none_that_was_not_seen(visit, stores, tmp_path):
+    with serving(str(stores), options=["--findings", str(tmp_path)]) as served:
+        page = visit(f"{served.address}/triage?store=digits&least=0&kind=improbable", far=0.5)
+        first = page.url
+        for _ in range(3):
+            page.keyboard.press("1")
+            page.wait_for_timeout(150)
+        page.wait_for_function("first => location.href !== first", arg=first)
+        page.wait_for_timeout(2000)
+        ready(page)
+    (file,) = (tmp_path / "verdicts").iterdir()
+    images = {line.split(",")[0] for line in file.read_text().splitlines()[1:]}
+    assert len(images) == 1
+
+
 def test_the_keys_of_channels_are_listed_and_work(visit):
     page = visit("/?store=digits")
     page.get_by_role("table", name="Layers").get_by_role("link").first.click()

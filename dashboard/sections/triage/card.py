@@ -89,13 +89,18 @@ def _buttons(opened: Opened[TriageView], shown: Listed, image_id: int) -> None:
                 icon=icon,
                 shortcut=key,
                 type="primary" if verdict == now else "secondary",
-                key=f"triage/{verdict}",
+                # Of the image, so that a key pressed before the next one is there is none of the next one's.
+                key=f"triage/{image_id} {verdict}",
                 on_click=_say,
                 args=(opened, image_id, verdict, onward),
             )
         if now:
             st.button(
-                "Take back", icon=":material/undo:", on_click=_say, args=(opened, image_id, NONE, image_id)
+                "Take back",
+                icon=":material/undo:",
+                key=f"triage/{image_id} take back",
+                on_click=_say,
+                args=(opened, image_id, NONE, image_id),
             )
     if problem := st.session_state.pop(SAID, None):
         st.error(problem, icon=":material/error:")
