@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.support.servers.dashboard import PATIENCE, dashboard, far_away, ready
+from tests.support.servers.dashboard import PATIENCE, dashboard, ready
 from tests.support.stores.served import copied_store
 
 HERE = Path(__file__).parent
@@ -53,10 +53,10 @@ def server(stores):
 @pytest.fixture
 def visit(browser, request):
     """Opens an address, each time in a browser of its own. Nothing may be asked from elsewhere, and nothing
-    may go wrong in the browser. far: seconds by which the server's answers come late."""
+    may go wrong in the browser. prepare: is given the page before it goes there."""
     contexts, wrong = [], []
 
-    def open_page(address, far=0.0):
+    def open_page(address, prepare=None):
         url = address if address.startswith("http") else request.getfixturevalue("server") + address
         context = browser.new_context(
             viewport={"width": 1400, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
@@ -65,8 +65,8 @@ def visit(browser, request):
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         watch(page, "/".join(url.split("/")[:3]), wrong)
-        if far:
-            far_away(page, far)
+        if prepare is not None:
+            prepare(page)
         page.goto(url)
         return ready(page)
 

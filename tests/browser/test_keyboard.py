@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from featurestore.reader import Store
-from tests.support.servers.dashboard import address_has, ready, serving
+from tests.support.servers.dashboard import address_has, far_away, ready, serving
 
 
 def test_j_and_k_walk_through_the_list_that_one_came_from(visit):
@@ -86,9 +86,10 @@ def test_suspects_are_judged_by_1_2_and_3(visit, stores, tmp_path):
     assert said == ["label error", "fine"]
 
 
-def test_a_key_pressed_before_the_next_suspect_is_there_judges_none_that_was_not_seen(visit, stores, tmp_path):
+def test_a_key_pressed_before_the_next_suspect_is_there_judges_none_unseen(visit, stores, tmp_path):
     with serving(str(stores), options=["--findings", str(tmp_path)]) as served:
-        page = visit(f"{served.address}/triage?store=digits&least=0&kind=improbable", far=0.5)
+        address = f"{served.address}/triage?store=digits&least=0&kind=improbable"
+        page = visit(address, lambda page: far_away(page, 0.5))
         first = page.url
         for _ in range(3):
             page.keyboard.press("1")

@@ -8,7 +8,15 @@ from dashboard.findings.folder import Folder
 from dashboard.findings.record import Finding
 from featurestore.reader import Store
 from tests.support.pictures import encoded, noise
-from tests.support.servers.dashboard import DRAWN, address_has, pictures, ready, serving, shows_number
+from tests.support.servers.dashboard import (
+    DRAWN,
+    address_has,
+    far_away,
+    pictures,
+    ready,
+    serving,
+    shows_number,
+)
 
 
 def test_a_link_shows_the_same_to_everybody(visit):
@@ -264,8 +272,12 @@ FAR = 0.5
 """Seconds until a browser has the server's answer, in which a person clicks more than once."""
 
 
+def far(page):
+    far_away(page, FAR)
+
+
 def test_what_is_typed_is_kept_where_the_next_click_comes_before_the_answer(visit):
-    page = visit("/?show=ask", far=FAR)
+    page = visit("/?show=ask", prepare=far)
     page.get_by_label("Question in SQL").fill("select image_id from images order by image_id limit 3")
     # The field is left when the button is pressed, and the button clicked when it is let go.
     page.get_by_role("button", name="Ask", exact=True).click(delay=150)
@@ -274,7 +286,7 @@ def test_what_is_typed_is_kept_where_the_next_click_comes_before_the_answer(visi
 
 
 def test_each_click_counts_where_the_next_comes_before_the_answer_and_back_still_leads_back(visit):
-    page = visit("/neighbors?image=3", far=FAR)
+    page = visit("/neighbors?image=3", prepare=far)
     up = page.get_by_test_id("stNumberInputStepUp").first
     for _ in range(4):
         up.click()
@@ -294,7 +306,7 @@ def test_each_click_counts_where_the_next_comes_before_the_answer_and_back_still
 
 
 def test_what_a_click_has_set_is_kept_where_the_next_comes_before_the_answer(visit):
-    page = visit("/?show=ask", far=FAR)
+    page = visit("/?show=ask", prepare=far)
     page.get_by_role("button", name="Columns of a table").click()
     page.wait_for_timeout(200)
     page.get_by_role("button", name="Ask", exact=True).click()

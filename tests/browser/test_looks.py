@@ -196,12 +196,9 @@ def test_nothing_passes_the_border_of_a_phone(browser, server, path):
     page.context.close()
 
 
-def test_the_atlas_says_that_its_tiles_are_being_drawn(browser, server):
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
+def test_the_atlas_says_that_its_tiles_are_being_drawn(visit):
     held = []
-    page.route("**/channel-tiles/**", lambda route: held.append(route))
-    page.goto(f"{server}/channels?show=atlas")
+    page = visit("/channels?show=atlas", lambda page: page.route("**/channel-tiles/**", held.append))
     said = page.get_by_text("drawing the tiles…").first
     said.wait_for()
     page.wait_for_timeout(1000)
@@ -210,4 +207,3 @@ def test_the_atlas_says_that_its_tiles_are_being_drawn(browser, server):
         each.continue_()
     page.wait_for_selector(".picture.loaded")
     said.wait_for(state="hidden")
-    page.close()
