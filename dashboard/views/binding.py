@@ -32,8 +32,8 @@ Of all other keys the session has values from before: Streamlit forgets a widget
 and what was set under its key earlier shows through.
 """
 SEEN = "address that the browser has"
-CALLED, UNSEEN = "set by callbacks of this run", "set by callbacks since the browser's address"
-"""Keys whose widgets the browser may have at what they were before."""
+CALLED, UNSEEN = "set by callbacks of this run", "set since the browser's address"
+"""Keys whose widgets a late browser may have at what they were before: the page has set them, no person."""
 DRAWN = ", as drawn"
 BESIDE = ("other_store", "other_run")
 """Fields that were chosen to go with a run, and are not kept for another one."""
@@ -65,7 +65,6 @@ def current(cls: type[View]) -> tuple[View, Notes]:
         session[SEEN] = ""
     late = _is_late(cls, query, session)
     session[UNSEEN] = session.get(UNSEEN, frozenset()) - called if late else frozenset()
-    session[REPUBLISH] = late or session.get(REPUBLISH, False)
     decided = decide(cls, query, session)
     session[UNSEEN] |= called
     return decided
@@ -147,8 +146,12 @@ def give(key: str, value: Any, session: MutableMapping[str, Any], always: bool =
     """Set what is under a key, unless its widget stands on the page and has that value already.
 
     A browser draws a widget that is new on the page at its default, unless the value was set in the same run.
+    What it has itself is not sent back: it may have gone on from there meanwhile.
     """
-    if always or key not in session.get(HELD, ()) or session.get(key) != value:
+    drawn = key in session.get(HELD, ())
+    if drawn and session.get(key) != value:
+        session[UNSEEN] = session.get(UNSEEN, frozenset()) | {key}
+    if always or not drawn or key in session.get(UNSEEN, ()):
         session[key] = value
 
 

@@ -198,7 +198,11 @@ def test_nothing_passes_the_border_of_a_phone(browser, server, path):
 
 def test_the_atlas_says_that_its_tiles_are_being_drawn(visit):
     held = []
-    page = visit("/channels?show=atlas", lambda page: page.route("**/channel-tiles/**", held.append))
+
+    def hold(page):
+        page.route("**/channel-tiles/**", lambda route: held.append(route))
+
+    page = visit("/channels?show=atlas", hold)
     said = page.get_by_text("drawing the tiles…").first
     said.wait_for()
     page.wait_for_timeout(1000)

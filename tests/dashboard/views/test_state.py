@@ -184,6 +184,37 @@ def test_what_a_callback_has_set_outlasts_what_a_late_browser_still_shows():
     assert binding.decide(ChannelsView, first.to_query(), session)[0].channel == 5
 
 
+class Sent(dict):
+    """A session that notes what is set in it, which is what a browser is sent."""
+
+    def __init__(self):
+        super().__init__()
+        self.keys_set = []
+
+    def __setitem__(self, key, value):
+        self.keys_set.append(key)
+        super().__setitem__(key, value)
+
+
+def test_a_late_browser_is_sent_what_the_page_has_set_and_nothing_that_it_has_itself():
+    session = Sent()
+    first, _ = binding.decide(
+        ChannelsView, {"store": "s", "run": "r", "layer": "stem", "channel": "2"}, session
+    )
+    binding.remember(first, session)
+    click(session, "channels.layer", "stem")
+    click(session, "channels.channel", 10**6)
+    binding.remember(dataclasses.replace(first, channel=9), session)  # there are no more channels
+    session[binding.SEEN] = urlencode(first.to_query())
+    click(session, "channels.layer", "other")
+    click(session, "channels.channel", 5)  # before the 9 had come, which would stand there otherwise
+    late, _ = binding.decide(ChannelsView, first.to_query(), session)
+    assert (late.layer, late.channel) == ("other", 5)
+    session.keys_set.clear()
+    binding.remember(late, session)
+    assert "channels.channel" in session.keys_set and "channels.layer" not in session.keys_set
+
+
 def test_a_widget_that_is_not_drawn_keeps_its_value():
     session = {}
     view = MapView("s", "r", map="tsne", seams=True, kind="nearest")
