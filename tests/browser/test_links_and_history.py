@@ -74,6 +74,18 @@ def test_a_job_started_here_is_watched_and_cancelled_there(visit):
     mine.get_by_text("This was cancelled").wait_for()
 
 
+def test_a_press_on_start_also_ends_what_was_being_typed_and_starts_with_it(visit):
+    page = visit("/lab?image=2&method=invert")
+    page.get_by_role("spinbutton", name="Iterations").fill("17")
+    start = page.get_by_role("button", name="Start")
+    start.hover()
+    page.mouse.down()
+    address_has(page, "p.iterations=17")
+    page.mouse.up()
+    address_has(page, "live=1")
+    page.get_by_role("button", name="Compute again").wait_for()
+
+
 def test_a_job_that_nobody_watches_any_more_is_listed_and_cancelled(visit):
     page = visit("/lab?image=3&method=invert&p.iterations=4096&live=1")
     page.get_by_text("of 4096").wait_for()

@@ -22,7 +22,13 @@ AT_ONCE = 0.4
 """Seconds that a page waits for a result before it draws its progress."""
 
 PRESSED = "start was pressed"
-"""The key of the result that this session has just asked for."""
+"""What this session has just asked to start: the key of a task, or `METHOD`."""
+
+METHOD = "the page's method"
+"""As its controls stand once the page runs: a click on the button may be what leaves one of them.
+
+So that the button is the same one then, and not replaced while it is being pressed.
+"""
 
 TRIED = "started by themselves"
 """Keys of this session's results. One that failed or was cancelled is started again only when asked for."""
@@ -38,7 +44,7 @@ def run_method(opened: Opened[LiveView]) -> None:
         # It came after the header was drawn, which compares it with the link's and puts it into the new one.
         binding.rerun()
     wanted = requested(opened.view, opened.run)
-    show_result(opened, wanted, job, compute_again=lambda: _press(task.key, type(opened.view)))
+    show_result(opened, wanted, job, compute_again=lambda: _press(METHOD, type(opened.view)))
 
 
 def live_result(task: Task, *, starts_itself: bool) -> LiveJob | None:
@@ -48,13 +54,13 @@ def live_result(task: Task, *, starts_itself: bool) -> LiveJob | None:
 
     ValueError where it would have to be computed and can't be.
     """
-    tried = st.session_state.setdefault(TRIED, set())
+    tried, what = st.session_state.setdefault(TRIED, set()), task.key if starts_itself else METHOD
     try:
         standing = advance(
             task,
             visitor.owner(),
             visitor.address(),
-            pressed=_was_pressed(task.key),
+            pressed=_was_pressed(what),
             starts_itself=starts_itself,
             retries=starts_itself and task.key not in tried,
             seconds=AT_ONCE,
@@ -70,40 +76,40 @@ def live_result(task: Task, *, starts_itself: bool) -> LiveJob | None:
     if job is not None and job.state is State.DONE:
         return job
     if job is None or job.ended:
-        _offer(task, job, starts_itself)
+        _offer(task, job, what)
     else:
         _watch(task.key, pictured=not starts_itself)
     return None
 
 
-def _offer(task: Task, job: LiveJob | None, starts_itself: bool) -> None:
-    """Draw the button that starts, and why it did not go well before."""
+def _offer(task: Task, job: LiveJob | None, what: str) -> None:
+    """Draw the button that starts `what`, and why it did not go well before."""
     if job is not None and job.state is State.FAILED:
         st.error(sentence(job.message), icon=":material/error:")
     elif job is not None:
         st.info("This was cancelled.", icon=":material/cancel:")
     st.button(
         "Start" if job is None else "Start again",
-        type="secondary" if starts_itself else "primary",
+        type="primary" if what == METHOD else "secondary",
         icon=":material/play_arrow:",
-        key=f"start {task.key}",
+        key=f"start {what}",
         on_click=_press,
-        args=(task.key, None if starts_itself else type(task.view)),
+        args=(what, type(task.view) if what == METHOD else None),
     )
 
 
-def _press(key: str, cls: type[LiveView] | None) -> None:
+def _press(what: str, cls: type[LiveView] | None) -> None:
     """Note in a callback what the page does once it runs, where an error has its place.
 
     cls: of the page's view, whose address says from now on that it was started
     """
-    st.session_state[PRESSED] = key
+    st.session_state[PRESSED] = what
     if cls is not None:
         binding.change(cls, live=True)
 
 
-def _was_pressed(key: str) -> bool:
-    if st.session_state.get(PRESSED) != key:
+def _was_pressed(what: str) -> bool:
+    if st.session_state.get(PRESSED) != what:
         return False
     del st.session_state[PRESSED]
     return True
