@@ -46,6 +46,11 @@ def one_line(text: str) -> str:
     return NOT_SHOWN.sub("\ufffd", " ".join(text.split()))
 
 
+def cut(text: str, longest: int) -> str:
+    """Return a text of at most `longest` characters, the last of them "…" where some are left out."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def plain(text: str) -> str:
     """Return Markdown that shows `text` as it is, in one line: no link, no formatting, no icon."""
     return BREAK.join(SPECIAL.sub(r"\\\1", part) for part in FOUND_LATE.split(one_line(text)))

@@ -17,7 +17,7 @@ from featurestore.manifest import options_of, read_manifest
 from featurestore.places import Place
 from featurestore.query.answers import Limits
 from featurestore.query.asking import ask
-from featurestore.query.files import FORMATS, file_of, json_rows, plain_table
+from featurestore.query.files import FORMATS, cut_said, file_of, json_rows, plain_table
 from featurestore.reader import Store
 from featurestore.upkeep.prune import prune
 from featurestore.upkeep.verify import verify
@@ -250,6 +250,8 @@ def _sql(options: argparse.Namespace) -> int:
         print(json.dumps({"rows": json_rows(found.table), "cut": found.cut}, indent=1))
     else:
         print(plain_table(found.table))
+        if said := cut_said(found.table):
+            print(f"note: {said}; --json and --out leave them whole", file=sys.stderr)
     if found.cut and not options.json:
         print(f"note: {found.cut}", file=sys.stderr)
     return 0

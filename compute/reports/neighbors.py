@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from compute.analysis.label_agreement import agreement, shared
@@ -75,7 +76,10 @@ class NeighborsSpec(ReportSpec):
     side: int = parameter(SIDE, "size of a picture", unit="pixels", low=1, high=512)
 
     def _make(self, inputs: ReportInputs) -> Report:
-        run, data = inputs.run, inputs.image_file()
+        run = inputs.run
+        if inputs.image_id is not None:
+            _check_read(run, inputs.image_id)
+        data = inputs.image_file()
         copies = copies_of(run, data)
         said = {"model": run.manifest.model["name"], "copies_in_the_store": copies}
         if not copies:
@@ -151,7 +155,11 @@ def stored_neighbors_report(
     read: Originals = read_original,
     of_all: bool = True,
 ) -> Report:
-    """Report on the stored neighbours of one of the images; of_all: as in `neighbors_report`."""
+    """Report on the stored neighbours of one of the images; of_all: as in `neighbors_report`.
+
+    ValueError for one that could not be read.
+    """
+    _check_read(run, image_id)
     found = {space: run.neighbors(space, image_id).slice(0, count) for space in SPACES}
 
     def query() -> np.ndarray:
@@ -161,6 +169,27 @@ def stored_neighbors_report(
 
     row = run.image(image_id)
     return neighbors_report(run, row["sha256"], row["label"], query, found, count, side, of_all)
+
+
+def not_read_because(run: Run, image_id: int) -> str:
+    """Return why one of the run's images could not be read, so that it has no neighbours; "" where it could.
+
+    A store of before the table `problems` knows of none.
+    """
+    if "problems" not in run.tables():
+        return ""
+    problems = run.table("problems", ["image_id", "path", "reason"])
+    found = problems.filter(pc.equal(problems["image_id"], image_id)).to_pylist()
+    return "".join(
+        f"image {image_id} ({row['path']}) could not be read when the store was made, so it has no "
+        f"neighbours: {row['reason']}"
+        for row in found
+    )
+
+
+def _check_read(run: Run, image_id: int) -> None:
+    if because := not_read_because(run, image_id):
+        raise ValueError(because)
 
 
 def neighbors_report(

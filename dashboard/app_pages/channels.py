@@ -170,7 +170,7 @@ def _below(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: di
             alt="histogram of the channel's strongest activation in each image",
         )
     with st.container():
-        _classes(row, rows, images)
+        _classes(opened, row, rows, images)
 
 
 def _facts(opened: Opened[ChannelsView], row: dict) -> None:
@@ -191,19 +191,20 @@ def _facts(opened: Opened[ChannelsView], row: dict) -> None:
     )
 
 
-def _classes(row: dict, rows: list[dict], images: dict[int, dict]) -> None:
+def _classes(opened: Opened[ChannelsView], row: dict, rows: list[dict], images: dict[int, dict]) -> None:
+    titled = names_of(opened.run).class_title
     st.markdown("**Which classes it responds to**")
     labelled = any(image["label"] for image in images.values())
     if row["selectivity"] is not None and labelled:
         times = classes.times_as_strong(row["selectivity"])
         said = "and it is 0 in all others" if isinf(times) else f"{times:.3g} times that in the others"
-        greatest = f"its mean is greatest in {plain(row['top_class'])}, {said}"
+        greatest = f"its mean is greatest in {plain(titled(row['top_class']))}, {said}"
         st.markdown(f"Selectivity **{row['selectivity']:.3f}**: {greatest}.")
     groups = classes.by_class(
         [each["value"] for each in rows], [images[each["image_id"]]["label"] for each in rows]
     )
     bar_charts.bars(
-        classes.bars(groups),
+        classes.bars(groups, titled),
         title="mean activation",
         alt="mean activation of the strongest patches by the label of their image",
     )

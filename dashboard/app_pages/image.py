@@ -8,6 +8,7 @@ from compute.reports.occlusion_map import has_maps
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, labels_above, predicts
+from dashboard.findings.names import names_of
 from dashboard.sections.image import glance, occlusion, strongest_channels
 from dashboard.sections.image.neighbors import SPACES, strip, top_classes
 from dashboard.text import plain, sentence
@@ -128,10 +129,11 @@ def _prediction(opened: Opened[ImageView], chosen: ChosenImage) -> None:
         return
     row = run.image(chosen.image_id)
     verdict = {True: ":green-badge[right]", False: ":red-badge[wrong]", None: ""}[row["correct"]]
-    label = f"label **{plain(row['label'])}**" if row["label"] else "no label"
+    titled = names_of(run).class_title
+    label = f"label **{plain(titled(row['label']))}**" if row["label"] else "no label"
     if predicts(run):
         said = "most probable" if run.manifest.independent_labels else "predicted"
-        st.markdown(f"{said} **{plain(row['predicted'])}**, {label} {verdict}")
+        st.markdown(f"{said} **{plain(titled(row['predicted']))}**, {label} {verdict}")
         _ranked(run, [(each["class"], each["probability"]) for each in row["top5"]])
     else:
         st.markdown(label)
@@ -141,14 +143,14 @@ def _prediction(opened: Opened[ImageView], chosen: ChosenImage) -> None:
 
 
 def _ranked(run: Run, top: list[tuple[str, float]]) -> None:
-    if said := labels_above(run, top):
+    titled = names_of(run).class_title
+    if said := labels_above(run, top, titled):
         st.markdown(f"{said}.")
-    _bars(top)
-
-
-def _bars(top: list[tuple[str, float]]) -> None:
-    names, values = zip(*top, strict=True)
-    bar_charts.probabilities(names, values, alt="the most probable classes")
+    bar_charts.probabilities(
+        [titled(name) for name, _ in top],
+        [probability for _, probability in top],
+        alt="the most probable classes",
+    )
 
 
 def _occlusion(opened: Opened[ImageView], chosen: ChosenImage) -> None:
@@ -198,7 +200,7 @@ def _method(opened: Opened[ImageView]) -> None:
     view = opened.view
     method = METHODS[view.method]
     st.caption(f"{method.theory} *{method.reference}*")
-    input_controls(view, runs.choices(opened.run))
+    input_controls(view, runs.choices(opened.run), names_of(opened.run))
     parameter_controls(view)
     run_method(opened)
 

@@ -7,6 +7,7 @@ from compute.methods.base import IMAGE, SECOND
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import predicts
+from dashboard.findings.names import names_of
 from dashboard.sections.image.neighbors import top_classes
 from dashboard.text import percent, plain
 from dashboard.views import binding
@@ -40,7 +41,7 @@ def draw(opened: Opened[LabView]) -> None:
     with settings:
         chosen = pick(opened, optional=IMAGE not in method.needs) if IMAGE in reads else None
         second = pick(opened, SECOND not in method.needs, slot=SECOND_SLOT) if SECOND in reads else None
-        input_controls(opened.view, runs.choices(opened.run))
+        input_controls(opened.view, runs.choices(opened.run), names_of(opened.run))
         parameter_controls(opened.view)
     with inputs:
         _preview(opened, chosen, "The image")
@@ -68,7 +69,8 @@ def _predicted(opened: Opened[LabView], chosen: ChosenImage) -> None:
         ranked = [(each["class"], each["probability"]) for each in run.image(chosen.image_id)["top5"] or ()]
     else:
         ranked = top_classes(run, chosen.upload) if runs.refusal(run) is None else []
-    said = [f"{plain(name)} {percent(share)}" for name, share in ranked[:PREDICTIONS]]
+    titled = names_of(run).class_title
+    said = [f"{plain(titled(name))} {percent(share)}" for name, share in ranked[:PREDICTIONS]]
     if said:
         st.caption(f"Predicted **{said[0]}**{''.join(f', {each}' for each in said[1:])}")
 

@@ -15,7 +15,7 @@ from compute.reports.neighbors import how_found
 from dashboard.data import partners, runs, selections
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
-from dashboard.findings.names import names_of
+from dashboard.findings.names import Names, names_of
 from dashboard.sections import brushes, map
 from dashboard.text import MAP_NAMES, choice_names, counted, map_name, plain, sentence
 from dashboard.views import binding
@@ -153,8 +153,10 @@ def _selected(opened: Opened[MapView]) -> None:
         return
     picture, words = st.columns([1, 2], vertical_alignment="center")
     picture.image(run.thumbnail(view.image), width="stretch", alt=f"selected image {row['path']}")
+    titled = names_of(run).class_title
+    label = titled(row["label"] or "") or "no label"
     with words:
-        st.markdown(f"**{plain(row['label'] or 'no label')}**, {prediction(run, row)}")
+        st.markdown(f"**{plain(label)}**, {prediction(run, row, titled)}")
         st.caption(f"{plain(row['path'])}, image {view.image}")
     image_links.links(opened, ChosenImage.of(run, view.image))
 
@@ -239,18 +241,21 @@ def _lasso(opened: Opened[MapView], chosen: np.ndarray, kept: int) -> None:
     if not len(chosen):
         st.caption("The search finds none of the selected images.")
         return
-    st.markdown(_summary(known(opened).select(["label", "predicted", "correct"]).take(pa.array(chosen))))
+    images = known(opened).select(["label", "predicted", "correct"]).take(pa.array(chosen))
+    st.markdown(_summary(images, names_of(opened.run)))
     _sheet(opened, chosen, "selection_page", "Selected images")
 
 
-def _summary(images: pa.Table) -> str:
+def _summary(images: pa.Table, names: Names) -> str:
     """Say which classes the images have, and how many of them are predicted right."""
     column = "label" if images["label"].null_count < len(images) else "predicted"
     counted = images.filter(pc.is_valid(images[column])).group_by(column).aggregate([([], "count_all")])
     counted = counted.sort_by([("count_all", "descending"), (column, "ascending")]).to_pylist()
     if not counted:
         return "They have neither labels nor predictions."
-    named = [f"{plain(each[column])} {each['count_all']:,}" for each in counted[:MOST_CLASSES]]
+    named = [
+        f"{plain(names.class_title(each[column]))} {each['count_all']:,}" for each in counted[:MOST_CLASSES]
+    ]
     if len(counted) > MOST_CLASSES:
         named.append(f"{len(counted) - MOST_CLASSES} more classes")
     verdicts = images["correct"].drop_null()

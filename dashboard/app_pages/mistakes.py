@@ -124,7 +124,7 @@ def _wrong(opened: Opened[MistakesView], shown: Labelled) -> None:
     """Draw the images whose labels are not exactly those above a half, those of the greatest loss first."""
     view = opened.view
     with st.container(horizontal=True):
-        label_choice("label", "Label", names_in_lists(shown.labels))
+        label_choice("label", "Label", names_in_lists(shown.labels), names_of(opened.run))
     images = wrong_lists(shown.images, view.label, view.predicted)
     if not len(images):
         st.caption("There is no such image.")
@@ -154,6 +154,7 @@ def _matrix(opened: Opened[MistakesView], shown: Labelled) -> None:
         [totals.get(name, 0) for name in rows],
         key="mistakes/matrix",
         selected=Pair(opened.view.label, opened.view.predicted),
+        titles=names_of(opened.run).class_titles(),
         label="Images by label and prediction",
         on_click=lambda pair: binding.change(MistakesView, **pair._asdict(), images_page=1),
     )
@@ -161,10 +162,11 @@ def _matrix(opened: Opened[MistakesView], shown: Labelled) -> None:
 
 
 def _images(opened: Opened[MistakesView], shown: Labelled) -> None:
+    names = names_of(opened.run)
     with st.container(horizontal=True):
-        label_choice("label", "Label", shown.labels)
-        label_choice("predicted", "Predicted", shown.predictions)
-    title, order = _chosen(opened.view, names_of(opened.run))
+        label_choice("label", "Label", shown.labels, names)
+        label_choice("predicted", "Predicted", shown.predictions, names)
+    title, order = _chosen(opened.view, names)
     images = _of_cell(opened, shown)
     st.subheader(plain(title), anchor=False)
     if not len(images):

@@ -5,11 +5,12 @@ import streamlit as st
 
 from compute.analysis.label_agreement import agreements
 from compute.reports.drawing.run_images import labels_apart
-from compute.reports.neighbors import how_found, label_agreement
+from compute.reports.neighbors import how_found, label_agreement, not_read_because
 from dashboard.components import GridItem, image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage, crop_or_thumbnail
 from dashboard.data.predictions import NOTHING_PREDICTED, prediction, predicts
+from dashboard.findings.names import names_of
 from dashboard.sections.image.neighbors import MOST, is_alone, neighbors, top_classes
 from dashboard.text import percent, plain
 from dashboard.views import binding, urls
@@ -54,10 +55,11 @@ def _describe(opened: Opened[NeighborsView], chosen: ChosenImage) -> str | None:
         return None
     row = opened.run.image(chosen.image_id)
     if chosen.image_id in runs.unreadable(opened.run):
-        raise ValueError(
-            f"image {chosen.image_id} ({row['path']}) could not be read, so it has no neighbours"
-        )
-    st.markdown(f"**{plain(row['label'] or 'no label')}**, {prediction(opened.run, row)}")
+        of_before = f"image {chosen.image_id} ({row['path']}) could not be read, so it has no neighbours"
+        raise ValueError(not_read_because(opened.run, chosen.image_id) or of_before)
+    titled = names_of(opened.run).class_title
+    label = titled(row["label"] or "") or "no label"
+    st.markdown(f"**{plain(label)}**, {prediction(opened.run, row, titled)}")
     return row["label"]
 
 
@@ -66,7 +68,9 @@ def _describe_upload(run: Run, upload: str) -> None:
         st.markdown(f"An uploaded image. {NOTHING_PREDICTED}")
         return
     name, probability = top_classes(run, upload)[0]
-    st.markdown(f"An uploaded image, predicted **{plain(name)}** ({percent(probability)})")
+    st.markdown(
+        f"An uploaded image, predicted **{plain(names_of(run).class_title(name))}** ({percent(probability)})"
+    )
 
 
 def _space(opened: Opened[NeighborsView], chosen: ChosenImage, space: str, label: str | None) -> None:

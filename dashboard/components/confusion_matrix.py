@@ -1,6 +1,7 @@
 """A confusion matrix whose cells, rows and columns are buttons."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ def confusion_matrix(
     *,
     key: str,
     selected: Pair = NO_PAIR,
+    titles: Mapping[str, str] = MappingProxyType({}),
     label: str = "Confusion matrix",
     on_click: Callable[[Pair], None] | None = None,
 ) -> None:
@@ -38,6 +40,7 @@ def confusion_matrix(
     totals: images of each row's label, those in columns that are not shown too. The colors are shares of
         them: blue for the right ones, orange, on a scale of its own, for the others.
     selected: the pair that is shown as chosen.
+    titles: what a class is called where that isn't the class itself.
     label: names the matrix for screen readers.
     on_click: gets the pair clicked before the script runs, Pair("", "") where it was the one `selected`.
     """
@@ -55,6 +58,7 @@ def confusion_matrix(
             "totals": list(map(int, totals)),
             "colors": palettes.VERDICTS,
             "selected": selected,
+            "titles": list(titles.items()),
             "label": label,
         },
         on_clicked_change=clicked,

@@ -11,6 +11,7 @@ from compute.reports.maps import grid
 from compute.reports.maps.clusters import named_clusters
 from dashboard.components import Bounds, Camera, DeepZoomEvents, ScatterEvents, deep_zoom, scatter
 from dashboard.data import runs, selections
+from dashboard.findings.names import names_of
 from dashboard.text import map_name, plain
 from dashboard.views import binding, urls
 from dashboard.views.definitions import MapView
@@ -36,6 +37,7 @@ def points(opened: Opened[MapView], lasso: np.ndarray) -> None:
         highlight=view.highlight or None,
         pictures=view.pictures,
         outlined=view.clusters,
+        titles=names_of(run).class_titles(),
         height=HEIGHT,
         label=f"{map_name(view.map)} of all images, coloured by {color_title(view.color).lower()}",
         on_event=lambda events: _happened(events, opened),
@@ -71,6 +73,7 @@ def cells(opened: Opened[MapView]) -> None:
         bounds=Bounds.from_text(view.bounds),
         selected=_cell(made, view.image),
         seams=view.seams,
+        titles=names_of(run).class_titles(),
         height=HEIGHT,
         label=f"Grid of images by {map_name(view.map)}",
         on_event=lambda events: _zoomed(events, made),

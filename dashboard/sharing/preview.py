@@ -6,10 +6,13 @@ from contextlib import suppress
 from PIL import Image
 
 from compute.images.encoding import encoded, opened
+from compute.images.pictures import png
+from compute.reports.maps.part import part_of_map
+from dashboard.components import Camera
 from dashboard.data import photographs, runs
 from dashboard.jobs.lookup import result_of
 from dashboard.sharing.downloads import main_download
-from dashboard.views.definitions import ChannelsView, ImageView
+from dashboard.views.definitions import ChannelsView, ImageView, MapView
 from dashboard.views.image_tabs import CHANNELS
 from dashboard.views.state import ViewState
 from featurestore.reader import Run
@@ -32,12 +35,27 @@ def preview(view: ViewState, run: Run) -> bytes | None:
     picture = None
     if shown is not None:
         with suppress(ValueError):
-            download = main_download(shown, run, runs.stores()[view.store], result_of(shown, run))
-            picture = None if download is None else download.picture
+            picture = _picture(shown, run)
     if picture is None and getattr(view, "image", -1) >= 0 and not getattr(view, "upload", ""):
         with suppress(ValueError):
             picture = photographs.whole_or_thumbnail(run, view.image)
     return None if picture is None else _fitted(picture)
+
+
+def _picture(view: ViewState, run: Run) -> bytes | None:
+    if isinstance(view, MapView) and view.show == "points" and (camera := Camera.from_text(view.camera)):
+        part = part_of_map(
+            run,
+            view.map,
+            (camera.x, camera.y),
+            camera.zoom,
+            view.color,
+            view.pictures,
+            view.search.strip(),
+        )
+        return png(part)
+    download = main_download(view, run, runs.stores()[view.store], result_of(view, run))
+    return None if download is None else download.picture
 
 
 def of_the_store(view: ViewState) -> ViewState | None:

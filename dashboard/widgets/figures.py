@@ -10,11 +10,14 @@ from matplotlib.colors import to_hex
 
 from compute.occlusion.drawing import class_hues
 from compute.reports.drawing import palettes
-from dashboard.text import one_line
+from dashboard.text import cut, one_line
 
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 MOST_CLASSES = 10
 """As many have a color of their own."""
+
+LONGEST = 32
+"""Characters of a name beside a bar; all of it is said under the mouse."""
 
 
 def read_under_the_mouse(
@@ -133,7 +136,11 @@ def _shares(names: Sequence[str], values: Sequence[float]) -> go.Figure:
     figure.update_xaxes(
         range=[0, 1], title="share of the map", tickformat=".0%", dtick=0.5, ticklabeloverflow="allow"
     )
-    figure.update_yaxes(autorange="reversed", tickvals=places, ticktext=[label(name) for name in names])
+    figure.update_yaxes(
+        autorange="reversed",
+        tickvals=places,
+        ticktext=[label(cut(one_line(name), LONGEST)) for name in names],
+    )
     return figure
 
 

@@ -11,7 +11,9 @@ from dashboard.components import image_grid
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.uploads import uploads
-from dashboard.text import choice_names, sentence
+from dashboard.findings.names import names_of
+from dashboard.findings.names.class_box import class_box
+from dashboard.text import sentence
 from dashboard.views import binding
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
@@ -131,15 +133,8 @@ def _browse(opened: Opened, slot: Slot) -> None:
     table = runs.table(run, "images", ("image_id", "path", "label", "predicted", "correct"))
     labels = sorted(filter(None, pc.unique(table["label"]).to_pylist()))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = st.selectbox(
-            "Label",
-            labels,
-            index=None,
-            format_func=choice_names(labels),
-            placeholder="all labels",
-            key=slot.key(cls, "browse label"),
-            **STAYS,
-        )
+        key, names = slot.key(cls, "browse label"), names_of(run)
+        label = class_box("Label", labels, key, names, index=None, placeholder="all labels", **STAYS)
         text = st.text_input("Path contains", key=slot.key(cls, "browse path"), **STAYS)
     if label:
         table = table.filter(pc.equal(table["label"], label))

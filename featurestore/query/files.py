@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from featurestore.files.csv_file import as_text, csv_bytes, values_of
 
 MOST_CELL = 60
-"""Characters of a value in a terminal."""
+"""Characters of a value in a terminal, and in the page's table."""
 
 
 def file_of(table: pa.Table, suffix: str) -> bytes:
@@ -27,7 +27,7 @@ def file_of(table: pa.Table, suffix: str) -> bytes:
 
 
 def plain_table(table: pa.Table) -> str:
-    """Return the rows with a line each below their names, numbers to the right; long values are cut off."""
+    """Return the rows with a line each below their names, numbers to the right, values as `cell_text`."""
     columns = [[_cell(value) for value in values_of(column)] for column in table.columns]
     names = [_cell(name) for name in table.column_names]
     widths = [max(map(len, [name, *column])) for name, column in zip(names, columns, strict=True)]
@@ -50,15 +50,29 @@ def text_of(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=text_of) if _is_nested(value) else str(value)
 
 
+def cell_text(value: Any) -> str:
+    """Return `text_of` in at most MOST_CELL characters, the last of them "…" where some are left out."""
+    text = text_of(value)
+    return text if len(text) <= MOST_CELL else f"{text[: MOST_CELL - 1]}…"
+
+
+def cut_said(table: pa.Table) -> str:
+    """Say how many values `cell_text` cuts; "" where all are whole."""
+    texts = (text_of(value) for column in table.columns for value in values_of(column))
+    count = sum(len(text) > MOST_CELL for text in texts)
+    if not count:
+        return ""
+    values, are, end = ("value", "is", "ends") if count == 1 else ("values", "are", "end")
+    return f'{count:,} {values} of more than {MOST_CELL} characters {are} cut and {end} in "…"'
+
+
 def _is_nested(value: Any) -> bool:
     return isinstance(value, list | dict)
 
 
 def _cell(value: Any) -> str:
     """What could turn or hide the terminal's text stands by its number."""
-    text = text_of(value)
-    cut = text if len(text) <= MOST_CELL else f"{text[: MOST_CELL - 1]}…"
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in cut)
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in cell_text(value))
 
 
 def json_rows(table: pa.Table) -> list[dict[str, Any]]:

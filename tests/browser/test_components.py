@@ -400,6 +400,29 @@ def test_confusion_matrix_is_one_tab_stop_and_moves_by_arrow_keys(visit):
     assert came_back(page, "clicked", after=["bee", "bee"]) == ["", "cow"]
 
 
+def test_confusion_matrix_calls_a_class_by_its_name_and_returns_the_class(visit):
+    page = visit("confusion_matrix", "table button", titled="")
+    called = "<b>wood ants</b> (ant)"
+    assert [each.inner_text() for each in page.locator("tbody th").all()] == [called, "bee"]
+    assert page.locator("thead th button").first.get_attribute("title") == f"predicted {called}"
+    page.get_by_label(f"bee taken for {called}: 1 images").click()
+    assert came_back(page, "clicked") == ["bee", "ant"]
+    page.get_by_label(f"label {called}", exact=True).click()
+    assert came_back(page, "clicked", after=["bee", "ant"]) == ["ant", ""]
+
+
+def test_scatter_calls_a_class_by_its_name_and_returns_the_class(visit):
+    page = visit("scatter", DRAWN, titled="")
+    called = "<b>wood ants</b> (ant)"
+    assert [each.inner_text() for each in page.locator(".legend .name").all()] == ["zebra", called, "moth"]
+    painted(page)
+    x, y = place(page, 10)
+    page.mouse.move(x + 18, y - 18)
+    page.locator(".card strong", has_text=called).wait_for()
+    page.locator(".legend button", has_text="wood ants").click()
+    assert came_back(page, "highlight") == "ant"
+
+
 def test_scatter_has_a_scale_for_values(visit):
     page = visit("scatter", DRAWN, color="loss")
     assert page.locator(".legend .ends").inner_text().split() == ["≤", "0.035", "nat", "≥", "3.47"]

@@ -119,8 +119,8 @@ class looking_at:
 
 
 def controls(page, ways):
-    """(kind, label, value) of all controls but the header's and the ways themselves."""
-    all_controls = [tuple(each) for each in ready(page).evaluate(CONTROLS, PRESSED)]
+    """(kind, label, value) of all controls but the header's and the ways themselves. page: ready"""
+    all_controls = [tuple(each) for each in page.evaluate(CONTROLS, PRESSED)]
     return [each for each in all_controls if each[1] not in HEADER and not is_way(each, ways)]
 
 

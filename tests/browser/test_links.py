@@ -134,10 +134,10 @@ def test_what_an_address_or_a_store_says_is_text(visit):
     ]
     addresses += ["mistakes?tab=classes", "mistakes", "neighbors?image=8"]
     with dashboard(str(store)) as server:
+        page = visit(server)
         for address in addresses:
-            page = visit(f"{server}/{address}")
-            assert page.evaluate(ACTIVE, EVIL) == [], address
-            page.context.close()
-        page = visit(f"{server}/map?store={quote(NAMES[3])}")
-        said = page.get_by_test_id("stAlert").first.inner_text()
+            page.goto(f"{server}/{address}")
+            assert ready(page).evaluate(ACTIVE, EVIL) == [], address
+        page.goto(f"{server}/map?store={quote(NAMES[3])}")
+        said = ready(page).get_by_test_id("stAlert").first.inner_text()
         assert NAMES[3] in said

@@ -1,12 +1,18 @@
 """Map and Mistakes in a real Chromium: search, lasso, from a cell of the matrix to its images."""
 
+from datetime import UTC, datetime
+
 import pyarrow.compute as pc
 import pytest
+from playwright.sync_api import expect
 
 from compute.analysis.image_search import search
 from compute.reports.maps.clusters import named_clusters
+from dashboard.findings.names.folder import FOLDER, NamesFolder
+from dashboard.findings.names.of_run import names_in
+from dashboard.findings.names.record import Name, stem_of
 from featurestore.reader import Store
-from tests.support.servers.dashboard import DRAWN, address_has, draw_lasso
+from tests.support.servers.dashboard import DRAWN, address_has, draw_lasso, serving
 from tests.support.stores.served import IMAGES
 
 
@@ -133,3 +139,27 @@ def test_a_cell_of_the_confusion_matrix_shows_its_images(visit, images):
     page.get_by_text("0, recognised").wait_for()
     buttons(page).first.click()
     address_has(page, "/image")
+
+
+def test_a_class_stays_chosen_while_its_name_is_given_and_taken_away(visit, stores, tmp_path):
+    folder = NamesFolder(tmp_path / "findings" / FOLDER)
+    run = Store(stores / "digits").open()
+    label = named_clusters(run, "tsne").table.to_pylist()[0]["name"]
+    name = Name("<b>round</b>", names_in(folder, run).the_class(label), datetime.now(UTC))
+    called = f"<b>round</b> ({label})"
+    splits = iter(("test", "train", "all splits"))
+    with serving(str(stores), options=["--findings", str(tmp_path / "findings")]) as served:
+        page = visit(f"{served.address}/mistakes?label={label}")
+        box = page.get_by_test_id("stSelectbox").filter(has_text="Label").locator("input").first
+        for change, shown in (
+            (lambda: folder.give(name), called),
+            (lambda: folder.remove(stem_of(name.thing)), label),
+            (lambda: folder.give(name), called),
+        ):
+            change()
+            page.get_by_role("radio", name=next(splits), exact=True).click()
+            expect(box).to_have_value(shown)
+            assert f"label={label}&" in page.url
+        page.goto(f"{served.address}/map?map=tsne&clusters=1")
+        page.locator(".names button .name").filter(has_text=called).first.wait_for()
+        page.locator(".legend .name").filter(has_text=called).wait_for()

@@ -560,7 +560,6 @@ def test_writing_without_botocore_says_what_to_install(there, monkeypatch):
 
 def page(name, **query):
     app = AppTest.from_file(str(ROOT / "dashboard/app_pages/shell.py"), default_timeout=60)
-    app.run()
     app.switch_page(f"{name}.py")
     for key, value in query.items():
         app.query_params[key] = str(value)

@@ -338,6 +338,19 @@ class TestCommand:
         assert code == 0 and err == "note: the first 2 rows alone\n"
         assert out.splitlines() == ["image_id  path", "      59  cat/059.png", "      58  bee/058.png"]
 
+    def test_a_long_value_is_cut_with_a_mark_and_whole_in_files(self, store, capsys, tmp_path):
+        whole, longest = "x" * 61, "y" * 60
+        sql = "SELECT repeat('x', 61) AS a, repeat('y', 60) AS b, range(40) AS c"
+        code, out, err = self.call(capsys, store, sql)
+        shown = out.splitlines()[1].split("  ")
+        assert code == 0 and shown[:2] == [f"{'x' * 59}…", longest] and shown[2].endswith("…")
+        said = 'note: 2 values of more than 60 characters are cut and end in "…"; '
+        assert err == f"{said}--json and --out leave them whole\n"
+        assert json.loads(self.call(capsys, store, sql, "--json")[1])["rows"][0]["a"] == whole
+        self.call(capsys, store, sql, "--out", tmp_path / "x.csv")
+        assert whole in (tmp_path / "x.csv").read_text()
+        assert self.call(capsys, store, "SELECT 1 AS x")[2] == ""
+
     def test_json_says_whether_it_was_cut(self, store, capsys):
         code, out, err = self.call(capsys, store, "SELECT 1 AS x", "--json", "--run", FINGERPRINT)
         assert (code, json.loads(out), err) == (0, {"rows": [{"x": 1}], "cut": ""}, "")

@@ -38,11 +38,8 @@ def show(page: str, query: Mapping | None = None, session: Mapping | None = None
     for name, value in (session or {}).items():
         app.session_state[name] = value
     if page != "overview":
-        # The page is chosen before anything is drawn, as a link does.
-        app.run()
+        # Before anything is drawn, as a link does. Each page has its file's name, by which it is known then.
         app.switch_page(f"{page}.py")
-    for name in list(app.query_params):
-        del app.query_params[name]
     for name, value in (query or {}).items():
         app.query_params[name] = str(value)
     return app.run()

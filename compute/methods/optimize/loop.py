@@ -26,6 +26,9 @@ Rule = Callable[[Tensor, Tensor], Tensor]
 
 SHOWN_IMAGES = 50
 
+ADAM_MEAN, ADAM_SQUARE, ADAM_LEAST = 0.9, 0.999, 1e-8
+"""β1, β2 and ε, as in the paper."""
+
 
 def slope(score: Score, perturb: Transform = unchanged) -> Slope:
     """The gradient of score(perturb(image)) with respect to the variable, and the score.
@@ -81,20 +84,28 @@ def array(image: Tensor) -> np.ndarray:
 
 
 class Adam:
-    """The rule of Kingma & Ba 2015, going uphill."""
+    """The rule of Kingma & Ba 2015, going uphill: rate · m̂ / (√v̂ + ε), of the moving means m of the gradients
+    and v of their squares, each divided by 1 - β^t, since it begins at 0.
+
+    Written here and not taken from torch.optim, whose first use loads torch's compiler for two seconds. The
+    values are the same to the last bit on a CPU.
+    """
 
     def __init__(self, rate: float):
         self.rate = rate
-        self.optimizer: torch.optim.Adam | None = None
+        self.step = 0
+        self.mean: Tensor | None = None
+        self.square: Tensor | None = None
 
     def __call__(self, variable: Tensor, gradient: Tensor) -> Tensor:
-        if self.optimizer is None:
-            self.followed = variable.clone()
-            self.optimizer = torch.optim.Adam([self.followed], lr=self.rate, maximize=True)
-        self.followed.copy_(variable)
-        self.followed.grad = gradient
-        self.optimizer.step()
-        return self.followed.clone()
+        if self.mean is None or self.square is None:
+            self.mean, self.square = torch.zeros_like(variable), torch.zeros_like(variable)
+        self.step += 1
+        self.mean.lerp_(gradient, 1 - ADAM_MEAN)
+        self.square.mul_(ADAM_SQUARE).addcmul_(gradient, gradient, value=1 - ADAM_SQUARE)
+        size = self.rate / (1 - ADAM_MEAN**self.step)
+        spread = self.square.sqrt() / (1 - ADAM_SQUARE**self.step) ** 0.5
+        return variable.addcdiv(self.mean, spread + ADAM_LEAST, value=size)
 
 
 def signed(rate: float) -> Rule:

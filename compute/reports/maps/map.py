@@ -135,7 +135,7 @@ def _draw(
     figure, axes = plotted(table, colors, found)
     picture = rendered(figure)
     if thumbnails_of is not None:
-        _put_thumbnails(picture, axes.transData.transform, colors, run, thumbnails_of, found)
+        put_thumbnails(picture, axes.transData.transform, colors, run, thumbnails_of, found)
     return picture
 
 
@@ -169,23 +169,25 @@ def plotted(table: pa.Table, colors: Coloring, found: np.ndarray | None = None) 
     return figure, axes
 
 
-def _put_thumbnails(
+def put_thumbnails(
     picture: np.ndarray,
     to_pixels: Callable[[np.ndarray], np.ndarray],
     colors: Coloring,
     run: Run,
     method: str,
     found: np.ndarray | None = None,
+    level: int = LEVEL,
 ) -> None:
     """Put thumbnails upon a picture (H, W, 3) of a map.
 
     to_pixels: from places on the map (n, 2) to those in the picture, from the left and from below
     found: image_ids of which there are thumbnails; None for all
+    level: how many of them would fill the map from side to side, as of `Thinned`
     """
     points, image_ids = placed(run, method)
-    shown = _with_room(run, method, points, image_ids, found)
+    shown = _with_room(run, method, points, image_ids, found, level)
     corners = to_pixels(np.stack([points.min(0), points.max(0)]).astype(np.float64))
-    side = int(np.ptp(corners, axis=0).max() / FILLED / (ACROSS << LEVEL))
+    side = int(np.ptp(corners, axis=0).max() / FILLED / (ACROSS << level))
     inner = side - 2 * FRAME
     if inner < 1:  # all points are in one place
         return
@@ -198,13 +200,13 @@ def _put_thumbnails(
 
 
 def _with_room(
-    run: Run, method: str, points: np.ndarray, image_ids: np.ndarray, found: np.ndarray | None
+    run: Run, method: str, points: np.ndarray, image_ids: np.ndarray, found: np.ndarray | None, level: int
 ) -> np.ndarray:
     """Return which points of a map have room for a thumbnail, as indices; of all, or of what is found."""
     if found is None:
-        return with_room(run, method)[0].shown(LEVEL)
+        return with_room(run, method)[0].shown(level)
     kept = np.flatnonzero(np.isin(image_ids, found))
-    return kept[Thinned.of(in_unit_square(points)[kept]).shown(LEVEL)]
+    return kept[Thinned.of(in_unit_square(points)[kept]).shown(level)]
 
 
 def _frames(colors: Coloring, image_ids: np.ndarray) -> np.ndarray:

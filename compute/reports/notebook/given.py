@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from compute.images.decoding import decode
 from compute.images.encoding import encoded
 from compute.images.formats.arrays import is_array
+from compute.images.reading import LUMA
 from compute.reports.drawing.run_images import read_original
 from compute.runtime.suggestions import did_you_mean
 from featurestore.notebook.images import StoredImage
@@ -23,6 +24,7 @@ from featurestore.reader import Run, Store
 FORMS = (
     "an image of a run such as run.image(3), a path, the bytes of a file, a PIL image, or an array or tensor"
 )
+RGB = 3
 SAVED_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """Pillow's, that PNG has."""
 
@@ -37,12 +39,21 @@ class GivenImage:
     name: how a message says it.
     path: of the file, where there is one.
     stored: the image of a run, where it is one.
+    colors: red, green and blue (H, W, 3) in [0, 1], where they were given as decimal numbers.
     """
 
     data: bytes
     name: str
     path: str | None = None
     stored: StoredImage | None = None
+    colors: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def fitting(self, channels: int) -> "GivenImage":
+        """Return the image for a network of so many channels: decimal colors in grey where it takes one, as
+        pictures of 8 bits are turned when they are read."""
+        if self.colors is None or channels != 1:
+            return self
+        return _of_array(np.clip(self.colors @ np.array(LUMA), 0, 1).astype(np.float32))
 
     @property
     def digest(self) -> str:
@@ -157,4 +168,5 @@ def _of_array(values: np.ndarray) -> GivenImage:
         return GivenImage(encoded(Image.fromarray(np.ascontiguousarray(plain))), "the image")
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(values))
-    return GivenImage(stream.getvalue(), "the image")
+    is_colors = values.dtype.kind == "f" and values.ndim == 3 and channels == RGB
+    return GivenImage(stream.getvalue(), "the image", colors=values if is_colors else None)

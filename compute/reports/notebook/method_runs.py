@@ -49,7 +49,11 @@ def run_method(
     check_known(f"{name} reads no", inputs, _readable(declared))
     check_known(f"{name} has no parameter", named, {each.name for each in declared.parameters()})
     method = declared(**named)
-    images = {each: given_image(inputs[each]) for each in (IMAGE, SECOND) if each in inputs}
+    images = {
+        each: given_image(inputs[each]).fitting(network.in_channels)
+        for each in (IMAGE, SECOND)
+        if each in inputs
+    }
     if declared.any_size:
         inputs.setdefault(WHOLE, True)
     loaded = loaded_as(network) or Loaded(None, {})

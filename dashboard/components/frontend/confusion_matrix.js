@@ -15,6 +15,7 @@ const WIDEST = { names: "9rem", cell: "3rem" }
  */
 class ConfusionMatrix {
   #shown = null
+  #titles = new Map()
   #emit = () => {}
 
   constructor(parent) {
@@ -29,8 +30,8 @@ class ConfusionMatrix {
 
   update(data, emit) {
     this.#emit = emit
-    const { counts, rows, cols, colors, label } = data
-    const text = JSON.stringify([counts, rows, cols, colors, label])
+    const { counts, rows, cols, colors, label, titles } = data
+    const text = JSON.stringify([counts, rows, cols, colors, label, titles])
     if (text !== this.#shown) this.#draw(data)
     this.#shown = text
     this.#select(data.selected)
@@ -44,7 +45,8 @@ class ConfusionMatrix {
     return [...this.table.querySelectorAll("button")]
   }
 
-  #draw({ counts, rows, cols, totals, colors, label }) {
+  #draw({ counts, rows, cols, totals, colors, label, titles }) {
+    this.#titles = new Map(titles)
     this.table.setAttribute("aria-label", label)
     this.table.classList.toggle("many", Math.max(rows.length, cols.length) > FEW)
     this.table.style.setProperty("--widest", `calc(${WIDEST.names} + ${cols.length} * ${WIDEST.cell})`)
@@ -52,9 +54,13 @@ class ConfusionMatrix {
     const wrong = shares.flatMap((row, r) => row.filter((_, c) => rows[r] !== cols[c]))
     const most = Math.max(...wrong, 0)
     const corner = element("th", { className: "corner" }, "label ↓  predicted →")
-    const names = cols.map((name, c) => header("col", name, cell(-1, c, null, name, { title: `predicted ${name}` })))
+    const names = cols.map((name, c) => {
+      const called = this.#called(name)
+      return header("col", called, cell(-1, c, null, name, { title: `predicted ${called}` }))
+    })
     const body = rows.map((name, r) => {
-      const own = header("row", name, cell(r, -1, name, null, { title: `label ${name}` }))
+      const called = this.#called(name)
+      const own = header("row", called, cell(r, -1, name, null, { title: `label ${called}` }))
       return element("tr", {}, own, ...cols.map((other, c) => {
         const right = name === other
         const strength = right ? shares[r][c] : shares[r][c] / (most || 1)
@@ -68,12 +74,18 @@ class ConfusionMatrix {
   }
 
   #cell(r, c, label, predicted, count, share, strength, colors) {
-    const what = label === predicted ? `${label} recognised` : `${label} taken for ${predicted}`
+    const [called, taken] = [this.#called(label), this.#called(predicted)]
+    const what = label === predicted ? `${called} recognised` : `${called} taken for ${taken}`
     const title = `${what}: ${count.toLocaleString("en")} images, ${percent(share)} of the label`
     const made = cell(r, c, label, predicted, { title })
     made.append(element("span", {}, count ? String(count) : ""))
     if (count) made.style.background = mixed(colors[Number(label === predicted)], strength)
     return made
+  }
+
+  /** What people call a class: by the name that it was given, if any. */
+  #called(name) {
+    return this.#titles.get(name) ?? name
   }
 
   #select([label, predicted]) {

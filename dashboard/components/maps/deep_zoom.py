@@ -1,7 +1,8 @@
 """The grid of an embedding as one zoomable picture of thousands of pixels, drawn from tiles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -56,6 +57,7 @@ def deep_zoom(
     bounds: Bounds | None = None,
     selected: tuple[int, int] | None = None,
     seams: bool = False,
+    titles: Mapping[str, str] = MappingProxyType({}),
     height: int = 640,
     label: str = "Grid of images",
     on_event: Callable[[DeepZoomEvents], None] | None = None,
@@ -66,6 +68,7 @@ def deep_zoom(
     bounds: the part that is shown; None for all of it. The caller keeps it and hands it in at each run.
     selected: (row, column) of the cell that is shown as chosen; kept by the caller too.
     seams: whether red lines are drawn between cells that are far apart in feature space.
+    titles: what a class is called on the card where that isn't the class itself.
     height: in CSS pixels.
     label: names the picture for screen readers.
     on_event: gets the events before the script runs.
@@ -83,6 +86,7 @@ def deep_zoom(
             "bounds": bounds,
             "selected": selected,
             "seams": seams,
+            "titles": list(titles.items()),
             "height": height,
             "label": label,
         },

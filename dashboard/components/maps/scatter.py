@@ -1,14 +1,15 @@
 """A map of up to a million points in WebGL: thumbnails on hover, selection, lasso, a shared camera."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import streamlit as st
 
 from compute.reports.drawing import palettes
-from compute.reports.drawing.coloring import Coloring
+from compute.reports.drawing.coloring import CLASS_COLUMNS, Coloring
 from compute.reports.maps.places import FILLED
 from dashboard.components.loader import declare
 from dashboard.views.definitions import PICTURES
@@ -93,6 +94,7 @@ def scatter(
     highlight: str | None = None,
     pictures: str = PICTURES[0],
     outlined: bool = False,
+    titles: Mapping[str, str] = MappingProxyType({}),
     height: int = 560,
     label: str = "Map of images",
     on_event: Callable[[ScatterEvents], None] | None = None,
@@ -108,6 +110,7 @@ def scatter(
     highlight: a category.
     pictures: one of PICTURES.
     outlined: whether clusters are outlined and named.
+    titles: what a class is called, in legend, card and clusters, where that isn't the class itself.
     height: in CSS pixels.
     label: names the map for screen readers.
     on_event: gets the events before the script runs, as Streamlit's own callbacks do.
@@ -121,7 +124,7 @@ def scatter(
         key=key,
         data={
             **asdict(addresses),
-            "legend": _legend(coloring, palette),
+            "legend": _legend(coloring, palette, titles),
             "unknown": palettes.UNKNOWN,
             "camera": camera,
             "selected": selected,
@@ -129,6 +132,7 @@ def scatter(
             "highlight": highlight,
             "pictures": pictures,
             "outlined": outlined,
+            "titles": list(titles.items()),
             "height": height,
             "label": label,
         },
@@ -144,7 +148,7 @@ def scatter(
     return _events(result)
 
 
-def _legend(coloring: Coloring, palette: Sequence[str] | None) -> dict[str, Any]:
+def _legend(coloring: Coloring, palette: Sequence[str] | None, titles: Mapping[str, str]) -> dict[str, Any]:
     legend: dict[str, Any] = {"title": coloring.title}
     if coloring.categories is None:
         ends = {"low": coloring.low, "high": coloring.high, "clipped": coloring.clipped}
@@ -153,7 +157,9 @@ def _legend(coloring: Coloring, palette: Sequence[str] | None) -> dict[str, Any]
     colors = palette or coloring.hues
     if len(colors) != len(coloring.categories):
         raise ValueError(f"{len(colors)} colours for {len(coloring.categories)} categories")
-    return {**legend, "categories": coloring.categories, "colors": colors}
+    of_classes = titles if coloring.column in CLASS_COLUMNS else {}
+    names = [of_classes.get(each, each) for each in coloring.categories]
+    return {**legend, "categories": coloring.categories, "names": names, "colors": colors}
 
 
 def _events(result: Any) -> ScatterEvents:

@@ -84,8 +84,11 @@ class Names:
 
     def class_title(self, label: str) -> str:
         """Return what a class is called on pages: "tabby (n02123045)", or the class alone."""
-        name = self.class_(label)
-        return titled(name, label)
+        return titled(self.class_(label), label)
+
+    def class_titles(self) -> Mapping[str, str]:
+        """Return what each class that has a name is called on pages, by the class."""
+        return {label: titled(name, label) for label, name in self._classes().items()}
 
     def regions(self, map: str) -> tuple[Name, ...]:
         """Return the named regions of a map, by name."""

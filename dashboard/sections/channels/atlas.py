@@ -13,6 +13,7 @@ from dashboard.components import AtlasLayer, channel_atlas
 from dashboard.components.channel_atlas import LINE
 from dashboard.data import channels, runs
 from dashboard.data.channels import showcase
+from dashboard.findings.names.class_box import class_box
 from dashboard.findings.names.of_run import Names, names_of
 from dashboard.sections.channels import by_picture
 from dashboard.sections.channels.chooser import key
@@ -42,9 +43,9 @@ def draw(opened: Opened[ChannelsView]) -> None:
     if opened.view.picture:
         with boundary():
             by_picture.draw(opened)
-    _filters(opened)
-    layers = list(runs.choices(opened.run).layers)
     names = names_of(opened.run)
+    _filters(opened, names)
+    layers = list(runs.choices(opened.run).layers)
     shares = by_picture.shares(opened) or {}
     try:
         found = channels.filter_of(opened.view).listed(channels.statistics(opened.run))
@@ -63,7 +64,7 @@ def draw(opened: Opened[ChannelsView]) -> None:
             _layer(opened, name, rows, classes, names.channels(name), shares.get(name))
             for name, rows in passing.items()
         ],
-        [f", answers most to {name}" for name in classes] + [""],
+        [f", answers most to {names.class_title(name)}" for name in classes] + [""],
         key="channels/atlas",
         opened=opened.view.opened,
         whole=opened.view.whole,
@@ -72,7 +73,7 @@ def draw(opened: Opened[ChannelsView]) -> None:
     )
 
 
-def _filters(opened: Opened[ChannelsView]) -> None:
+def _filters(opened: Opened[ChannelsView], names: Names) -> None:
     layers = ("", *runs.choices(opened.run).layers)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
@@ -86,13 +87,7 @@ def _filters(opened: Opened[ChannelsView]) -> None:
         st.selectbox("Sort each layer by", list(sorts), key=key("sort"), format_func=sorts.get, width=170)
         st.segmented_control("Channels", list(ONLY), key=key("only"), format_func=ONLY.get, required=True)
         classes = ("", *opened.run.class_names)
-        st.selectbox(
-            "Responds most to",
-            classes,
-            key=key("top_class"),
-            format_func=choice_names(classes, lambda name: name or "any class"),
-            width=170,
-        )
+        class_box("Responds most to", classes, key("top_class"), names, "any class", width=170)
         for name, label in (("least", "Selectivity from"), ("most", "to")):
             st.number_input(label, min_value=0.0, max_value=1.0, step=0.05, key=key(name), width=125)
         st.text_input("Numbers", key=key("find"), placeholder="3, 17, 40-50", width=125)

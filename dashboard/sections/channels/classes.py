@@ -1,7 +1,7 @@
 """Which classes a channel responds to, as far as its strongest patches and its selectivity say."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dashboard.widgets.bar_charts import Bar
@@ -61,11 +61,14 @@ def answered_most(
     return labels.index(top_class) if counts[top_class] >= CLEARLY * most_of_another else None
 
 
-def bars(groups: Sequence[ClassPatches]) -> Iterator[Bar]:
-    """Yield a bar for each class, as long as the mean activation of its patches."""
+def bars(groups: Sequence[ClassPatches], titled: Callable[[str], str]) -> Iterator[Bar]:
+    """Yield a bar for each class, as long as the mean activation of its patches.
+
+    titled: says what a class is called.
+    """
     longest = max((each.mean for each in groups), default=0.0)
     for each in groups:
-        name, patches = each.name or "no label", f"{each.patches} of the patches"
+        name, patches = titled(each.name) or "no label", f"{each.patches} of the patches"
         share = max(each.mean, 0.0) / longest if longest > 0 else 0.0
         about = f"{name}: mean activation {each.mean:.4g}, {patches}"
         yield Bar(name, share, f"{each.mean:.3g}, {patches}", about)

@@ -19,6 +19,7 @@ from compute.reports.occlusion_map import has_maps, shading_of
 from dashboard.data import runs
 from dashboard.data.comparison import Pair
 from dashboard.data.photographs import ChosenImage
+from dashboard.findings.names import names_of
 from dashboard.jobs.method_task import method_task
 from dashboard.jobs.result import Result
 from dashboard.sections.image import strongest_channels
@@ -100,7 +101,8 @@ def _saliency(sides: tuple[Side, ...]) -> None:
         with columns[side.place], boundary():
             values = np.asarray(result.data)
             content = to_8_bit(overlay(crop(side.run, side.image_id), values, low, high))
-            said = f"{METHOD.variant} for {result.numbers['class']}, greatest {values.max():.3g}"
+            target = names_of(side.run).class_title(result.numbers["class"])
+            said = f"{METHOD.variant} for {target}, greatest {values.max():.3g}"
             _show(side, content, said, "saliency")
             link(side.view(SALIENCY), "Saliency on its page", ":material/open_in_full:")
     _legend((ramp(low), low, high), METHOD.unit, len(found))

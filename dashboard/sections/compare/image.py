@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard.data import runs
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import NOTHING_PREDICTED, labels_above, predicts
+from dashboard.findings.names import names_of
 from dashboard.sections.compare import explained
 from dashboard.text import plain
 from dashboard.views.definitions import ImageView, MapView, NeighborsView
@@ -43,7 +44,8 @@ def both(pair: Pair, row: int) -> None:
         image = pair.run.image(image_id)
         if image_id not in runs.unreadable(pair.run):
             st.image(pair.run.thumbnail(image_id), width="stretch", alt=f"chosen image {image['path']}")
-        st.markdown(f"**{plain(image['label'] or 'no label')}**")
+        label = names_of(pair.run).class_title(image["label"] or "")
+        st.markdown(f"**{plain(label or 'no label')}**")
         st.caption(plain(image["path"]))
     sides = (
         (first, pair.run, pair.view.store, image_id),
@@ -64,10 +66,11 @@ def _opinion(run: Run, image_id: int) -> None:
     if not top:
         st.caption("This network could not read the image." if predicts(run) else NOTHING_PREDICTED)
         return
-    if said := labels_above(run, [(each["class"], each["probability"]) for each in top]):
+    titled = names_of(run).class_title
+    if said := labels_above(run, [(each["class"], each["probability"]) for each in top], titled):
         st.caption(said)
     bar_charts.probabilities(
-        [each["class"] for each in top],
+        [titled(each["class"]) for each in top],
         [each["probability"] for each in top],
         alt="the most probable classes",
     )

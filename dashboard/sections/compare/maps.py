@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard.components import Camera, Frame, GridItem, ScatterEvents, scatter
 from dashboard.data import comparison, selections
 from dashboard.data.comparison import Moved, Pair
+from dashboard.findings.names import names_of
 from dashboard.sections.compare import image, shared_images
 from dashboard.text import counted, map_name, plain
 from dashboard.views import binding, urls
@@ -58,6 +59,7 @@ def _plots(pair: Pair, method: str, moved: Moved) -> None:
     frames = dict(zip(("here", "there"), comparison.frames(*pair.runs, method), strict=True))
     camera = Camera.from_text(view.camera) or WHOLE
     said = ("", ", laid upon it")
+    titles = {side: names_of(run).class_titles() for side, run in zip(frames, pair.runs, strict=True)}
     sides = zip(st.columns(2), frames.items(), pair.names, said, strict=True)
     for column, (side, frame), name, how in sides:
         with column:
@@ -71,6 +73,7 @@ def _plots(pair: Pair, method: str, moved: Moved) -> None:
                 lasso=selections.read(view.store, pair.run, view.selection).tolist(),
                 highlight=view.highlight or None,
                 pictures=view.pictures,
+                titles=titles[side],
                 height=HEIGHT,
                 label=f"{map_name(method)} of the images in both runs, {name}{how}",
                 on_event=lambda events, frame=frame: _happened(view, events, frame, frames["here"]),

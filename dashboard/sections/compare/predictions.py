@@ -8,8 +8,10 @@ from dashboard.components import GridItem
 from dashboard.data import comparison
 from dashboard.data.comparison import Pair
 from dashboard.data.predictions import predicts
+from dashboard.findings.names import names_of
+from dashboard.findings.names.class_box import class_box
 from dashboard.sections.compare import image, shared_images
-from dashboard.text import choice_names, counted, plain
+from dashboard.text import counted, plain
 from dashboard.views import binding
 from dashboard.views.definitions import CompareView
 
@@ -70,14 +72,8 @@ def _chosen_of(pair: Pair, changed: pa.Table) -> pa.Table:
         )
         known = pc.unique(changed["label"].drop_null()).to_pylist()
         labels = ["", *sorted({*known, *filter(None, [view.label])})]
-        st.selectbox(
-            "Label",
-            labels,
-            key=binding.key(CompareView, "label"),
-            format_func=choice_names(labels, lambda name: name or "any label"),
-            width=220,
-            on_change=shared_images.turn_back,
-        )
+        key, names = binding.key(CompareView, "label"), names_of(pair.run)
+        class_box("Label", labels, key, names, "any label", width=220, on_change=shared_images.turn_back)
     return comparison.changed(*pair.runs, view.kind, view.label)
 
 

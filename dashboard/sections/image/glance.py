@@ -15,6 +15,7 @@ from compute.reports.live.legend import scale_of
 from compute.reports.occlusion_map import has_maps
 from dashboard.data import runs
 from dashboard.data.photographs import ChosenImage
+from dashboard.findings.names import names_of
 from dashboard.jobs.method_task import method_task
 from dashboard.sections.image import occlusion, strongest_channels
 from dashboard.sections.image.neighbors import strip
@@ -88,9 +89,10 @@ def _method(opened: Opened[ImageView], chosen: ChosenImage, tab: str, refused: s
     shown = step.pictures.get("overlay")
     content = picture(step) if shown is None else to_8_bit(shown)
     variant = f" ({step.numbers['variant']})" if tab == SALIENCY else ""
-    said = f"{METHODS[view.method].title}{variant} for {step.numbers['class']}"
+    target = names_of(opened.run).class_title(step.numbers["class"])
+    said = f"{METHODS[view.method].title}{variant} for {target}"
     if (scale := scale_of(step.numbers, view.built())) is not None:
-        said = occlusion.costs(step.numbers["class"], scale)
+        said = occlusion.costs(target, scale)
     if step.numbers.get("failed"):
         said = f"No outline: {step.numbers['failed']}"
     _show(png(upscaled(content, PREVIEW)), said, f"{TABS[tab]} of {chosen.name}")

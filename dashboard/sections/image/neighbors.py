@@ -10,13 +10,14 @@ import streamlit as st
 
 from compute.images.decoding import DECODED, decoded_size
 from compute.images.sources import names_apart
-from compute.reports.neighbors import Nearest, how_found, neighbors_of_file
+from compute.reports.neighbors import Nearest, how_found, neighbors_of_file, not_read_because
 from dashboard.components import GridItem, image_grid
 from dashboard.data import photographs, runs
 from dashboard.data.photographs import ChosenImage
 from dashboard.data.runs import BY_FOLDER
 from dashboard.data.uploads import uploads
 from dashboard.jobs.task import Task, key_of
+from dashboard.text import sentence
 from dashboard.views import urls
 from dashboard.views.state import ViewState
 from dashboard.widgets.header import Opened
@@ -90,6 +91,9 @@ def is_alone(nearest: pa.Table) -> bool:
 def strip(opened: Opened, chosen: ChosenImage, space: str, count: int, size: int = 96) -> None:
     """Draw one row of neighbours in `space`, "feature" or "pixel"; a click moves to that image."""
     st.markdown(f"**{SPACES[space]}**")
+    if chosen.image_id is not None and (because := not_read_because(opened.run, chosen.image_id)):
+        st.caption(sentence(because))
+        return
     if chosen.image_id is not None and (found := how_found(opened.run, space)):
         st.caption(found)
     nearest = neighbors(opened, chosen, space, count)

@@ -1,5 +1,7 @@
 """The occlusion maps that a store holds of an image."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 
@@ -10,6 +12,7 @@ from compute.reports.drawing.run_images import preprocessing_of
 from compute.reports.occlusion_map import HALF_PIXEL, shading_of
 from dashboard.data import photographs
 from dashboard.data.runs import BY_FOLDER
+from dashboard.findings.names import names_of
 from dashboard.text import plain
 from dashboard.views import binding
 from dashboard.views.data_url import data_url
@@ -35,7 +38,7 @@ MEANING = (
 def draw(opened: Opened[ImageView], image_id: int) -> None:
     """Draw the map that the view asks for, with its numbers."""
     run, view = opened.run, opened.view
-    maps = run.occlusion(image_id)
+    maps, names = run.occlusion(image_id), names_of(run)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.segmented_control(
             "Value",
@@ -50,9 +53,12 @@ def draw(opened: Opened[ImageView], image_id: int) -> None:
     shading = shading_of(maps, view.value, preprocessing_of(run).size)
     chart, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
     with chart:
-        _map(run, view, image_id, shading, maps["target"])
+        _map(run, view, image_id, shading, names.class_title(maps["target"]))
     with words:
-        st.metric(f"Unoccluded probability of {plain(maps['target'])}", f"{maps['unoccluded']:.1%}")
+        st.metric(
+            f"Unoccluded probability of {plain(names.class_title(maps['target']))}",
+            f"{maps['unoccluded']:.1%}",
+        )
         st.metric("Unoccluded logit", f"{maps['unoccluded_logit']:.3f}")
         if shading.scale is not None:
             st.markdown(f"Covering a part of it changes that: **{shading.scale.in_words}**.")
@@ -63,13 +69,18 @@ def draw(opened: Opened[ImageView], image_id: int) -> None:
         )
 
 
-@st.cache_data(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
 def preview(run: Run, image_id: int) -> tuple[bytes, str]:
     """Return the map of the probability over the image, as a PNG, and what it says of which class."""
+    content, target, scale = _preview(run, image_id)
+    return content, costs(names_of(run).class_title(target), scale)
+
+
+@st.cache_data(max_entries=128, hash_funcs=BY_FOLDER, show_spinner=False)
+def _preview(run: Run, image_id: int) -> tuple[bytes, str, Scale]:
     maps = run.occlusion(image_id)
     shading = shading_of(maps, PROBABILITY, preprocessing_of(run).size)
     picture = png(upscaled(map_picture(run, image_id, shading, over=True), PREVIEW))
-    return picture, costs(maps["target"], shading.scale)
+    return picture, maps["target"], shading.scale
 
 
 def is_as_fine_as_live(run: Run, image_id: int) -> bool:
@@ -109,10 +120,11 @@ def _map(run: Run, view: ImageView, image_id: int, shading: Shading, target: str
     """Draw the map and what its colors mean; its values are read under the mouse."""
     picture = map_picture(run, image_id, shading, view.overlay)
     said = f"{view.value} of {target}"
+    classes_called = list(map(names_of(run).class_title, run.class_names))
     st.plotly_chart(
         figures.read_under_the_mouse(
             data_url(png(upscaled(picture, SHORTER_SIDE))),
-            _values(shading, run.class_names),
+            _values(shading, classes_called),
             (shading.ys + HALF_PIXEL, shading.xs + HALF_PIXEL),
             picture.shape[:2],
         ),
@@ -121,13 +133,13 @@ def _map(run: Run, view: ImageView, image_id: int, shading: Shading, target: str
     )
     if shading.scale is None:
         classes = at_pixels(shading.values, shading.ys, shading.xs, picture.shape[:2])
-        legend = figures.class_legend(classes, run.class_names)
+        legend = figures.class_legend(classes, classes_called)
     else:
         legend = figures.color_bar(*shading.scale.legend[:3], f"change of the {said}, {shading.scale.unit}")
     st.plotly_chart(legend, config={"displayModeBar": False}, alt=f"what the colours of the {said} mean")
 
 
-def _values(shading: Shading, names: tuple[str, ...]) -> list[list[str]]:
+def _values(shading: Shading, names: Sequence[str]) -> list[list[str]]:
     """Return what is said of each place of the patch, in rows."""
     if shading.scale is None:
         return [[names[index] for index in row] for row in shading.values.tolist()]

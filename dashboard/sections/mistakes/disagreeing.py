@@ -10,8 +10,9 @@ from compute.images.sources import names_in_lists
 from compute.reports.mistakes import NEIGHBOR_COLUMNS, chosen, outvoted
 from dashboard.data.labelled_images import Labelled
 from dashboard.data.runs import BY_FOLDER
-from dashboard.findings.names import names_of
-from dashboard.text import choice_names, percent
+from dashboard.findings.names import Names, names_of
+from dashboard.findings.names.class_box import class_box
+from dashboard.text import percent
 from dashboard.views import binding
 from dashboard.views.definitions import MistakesView, NeighborsView
 from dashboard.widgets.header import Opened
@@ -50,7 +51,8 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
         return
     st.caption(THEORY)
     lists = opened.run.manifest.labels_are_lists
-    _controls(names_in_lists(judged.labels) if lists else judged.labels)
+    names = names_of(opened.run)
+    _controls(names_in_lists(judged.labels) if lists else judged.labels, names)
     shown = _shown(opened, judged.images)
     if not len(shown):
         st.info("No image of this kind is outvoted by its neighbours.", icon=":material/check_circle:")
@@ -60,7 +62,6 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
         OF_LISTS if lists else OF_SINGLE_LABELS,
     )
     neighbors = binding.following(NeighborsView, opened.view, st.session_state)
-    names = names_of(opened.run)
     wall(
         opened,
         shown["image_id"].to_numpy(),
@@ -73,30 +74,23 @@ def disagreeing(opened: Opened[MistakesView], judged: Labelled) -> None:
     )
 
 
-def _controls(labels: Sequence[str]) -> None:
+def _controls(labels: Sequence[str], names: Names) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = binding.key(MistakesView, "k")
         st.slider("Neighbours that vote", 1, MOST, key=key, width=320, on_change=_turn_back)
-        label_choice("label", "Label", labels)
-        label_choice("predicted", "Neighbours vote for", labels)
+        label_choice("label", "Label", labels, names)
+        label_choice("predicted", "Neighbours vote for", labels, names)
 
 
-def label_choice(field: str, title: str, names: Sequence[str]) -> None:
+def label_choice(field: str, title: str, labels: Sequence[str], names: Names) -> None:
     """Draw a choice of one class, or any.
 
     A class that a link names and the images don't have can be seen, and taken back.
     """
     key = binding.key(MistakesView, field)
-    asked = [name for name in (st.session_state[key],) if name and name not in names]
-    offered = ["", *asked, *names]
-    st.selectbox(
-        title,
-        offered,
-        key=key,
-        width=200,
-        format_func=choice_names(offered, lambda name: name or "any class"),
-        on_change=_turn_back,
-    )
+    asked = [label for label in (st.session_state[key],) if label and label not in labels]
+    offered = ["", *asked, *labels]
+    class_box(title, offered, key, names, "any class", width=200, on_change=_turn_back)
 
 
 def _turn_back() -> None:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from dashboard.jobs.question import question_task
-from dashboard.text import counted, one_line, sentence
+from dashboard.text import counted, one_line, plain, sentence
 from dashboard.views import binding
 from dashboard.views.definitions import ASK, LONGEST_TYPED, ImageView, OverviewView
 from dashboard.views.navigation import link
@@ -17,7 +17,7 @@ from dashboard.widgets.header import Opened
 from dashboard.widgets.image_wall import wall
 from dashboard.widgets.live.run import live_result
 from featurestore.query.answers import Answer
-from featurestore.query.files import text_of
+from featurestore.query.files import cell_text, cut_said
 
 EXAMPLES = {
     "Most confident errors": (
@@ -88,6 +88,8 @@ def _answer(opened: Opened[OverviewView], answer: Answer) -> None:
         download_menu(opened)
     _images(opened, answer.table)
     st.dataframe(_texts(answer.table), hide_index=True)
+    if said := cut_said(answer.table):
+        st.caption(f"{plain(said)}; **Download** leaves them whole.")
 
 
 def _images(opened: Opened[OverviewView], table: pa.Table) -> None:
@@ -104,7 +106,7 @@ def _images(opened: Opened[OverviewView], table: pa.Table) -> None:
 
 
 def _texts(table: pa.Table) -> pa.Table:
-    """Return the table with texts in place of all but numbers, truths and dates, as they are to be seen."""
+    """Return the table with texts in place of all but numbers and truths, as they are to be seen, cut."""
     columns = {one_line(name): column for name, column in zip(table.column_names, table.columns, strict=True)}
     return pa.table({name: _shown(column) for name, column in columns.items()})
 
@@ -114,5 +116,5 @@ def _shown(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return column
     return pa.array(
-        [None if value is None else one_line(text_of(value)) for value in column.to_pylist()], "string"
+        [None if value is None else one_line(cell_text(value)) for value in column.to_pylist()], "string"
     )

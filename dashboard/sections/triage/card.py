@@ -32,7 +32,7 @@ def draw(opened: Opened[TriageView], shown: Listed, image_id: int) -> None:
         _pictures(opened, image_id, copy)
         names = names_of(opened.run)
         label = names.class_title(row["label"]) if row["label"] else "no label"
-        st.markdown(f"Labelled **{plain(label)}**, {prediction(opened.run, row)}")
+        st.markdown(f"Labelled **{plain(label)}**, {prediction(opened.run, row, names.class_title)}")
         st.markdown("\n".join(f"- {each}" for each in _reasons(opened, shown, image_id)))
         _buttons(opened, shown, image_id)
         image_links.links(opened, of_store(opened, image_id))

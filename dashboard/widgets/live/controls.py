@@ -8,7 +8,9 @@ from typing import Any
 import streamlit as st
 
 from compute.methods.base import CHANNEL, LAYER, NEURON, TARGET, Method
-from dashboard.text import choice_names
+from dashboard.findings.names import Names
+from dashboard.findings.names.class_box import class_box
+from dashboard.text import choice_names, plain
 from dashboard.views import binding
 from dashboard.views.state import Choices, LiveView, MethodView
 from dashboard.widgets.optional_number import optional_number
@@ -41,13 +43,15 @@ def parameter_controls(view: MethodView) -> None:
                 _control(view, method, parameter)
 
 
-def input_controls(view: LiveView, choices: Choices) -> None:
+def input_controls(view: LiveView, choices: Choices, names: Names) -> None:
     """Draw the controls of class, layer, channel and unit, as far as the view's method asks for them."""
     method, reads = type(view.built()), view.asks
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if TARGET in reads:
             without = None if TARGET in method.needs else method.without_target
-            _choice(view, "target", "Class", choices.classes, without)
+            classes = choices.classes if without is None else ("", *choices.classes)
+            key, unstart = binding.key(type(view), "target"), {"on_change": _unstart, "args": (type(view),)}
+            class_box("Class", classes, key, names, without, width=240, **unstart)
         if reads & {LAYER, CHANNEL, NEURON}:
             needed = method.needs & {LAYER, CHANNEL, NEURON}
             _choice(view, "layer", "Layer", tuple(choices.layers), None if needed else method.without_layer)
@@ -55,6 +59,8 @@ def input_controls(view: LiveView, choices: Choices) -> None:
             needed = method.needs & {CHANNEL, NEURON}
             last = choices.layers[view.layer] - 1
             _number(view, "channel", "Channel", None if needed else "whole layer", last)
+            if (name := names.channel(view.layer, view.channel)) is not None:
+                st.markdown(f"**{plain(name)}**", width="content")
         if view.layer and view.channel >= 0 and NEURON in reads:
             _number(view, "y", "Row", "whole channel", help="Of one unit in the channel's map")
             _number(view, "x", "Column", "whole channel", help="Of one unit in the channel's map")

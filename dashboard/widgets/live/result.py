@@ -13,6 +13,7 @@ from compute.reports.live.legend import scale_of
 from compute.reports.live.result import strongest_activation
 from dashboard.components.pictures.before_after import before_after
 from dashboard.data import photographs
+from dashboard.findings.names import names_of
 from dashboard.jobs.queue import LiveJob
 from dashboard.jobs.request import Request
 from dashboard.jobs.result import Result
@@ -43,12 +44,12 @@ def show_result(
 
     compute_again: what a press of the button of this name does
     """
-    step = job.step
+    step, names = job.step, names_of(opened.run)
     _say_once(step)
     if job.message:
         said = f"computing it again did not work: {job.message}. This is the result that was kept"
         st.warning(sentence(said), icon=":material/history:")
-    if said := headline(wanted.method, step.numbers):
+    if said := headline(wanted.method, step.numbers, names.class_title):
         st.subheader(said, anchor=False)
     left, right = st.columns([3, 2])
     with left:
@@ -57,7 +58,7 @@ def show_result(
         draw_film(opened.view.page, step, wanted)
     with right:
         _best_natural(opened, wanted, step)
-        survival(step.numbers)
+        survival(step.numbers, names.class_title)
         _curves(step.numbers)
         with st.expander("All numbers", icon=":material/numbers:"):
             numbers(step.numbers)
@@ -186,11 +187,12 @@ def _kind(step: Step) -> str:
 
 
 def _legend(run: Run, step: Step, wanted: Request) -> None:
+    titled = names_of(run).class_title
     scale = scale_of(step.numbers, wanted.method)
     if wanted.method.of_classes:
-        figure = figures.class_legend(step.data, run.class_names)
+        figure = figures.class_legend(step.data, list(map(titled, run.class_names)))
     elif scale is not None:
-        said = f"change of the {scale.value} of {step.numbers['class']}"
+        said = f"change of the {scale.value} of {titled(step.numbers['class'])}"
         figure = figures.color_bar(*scale.legend, f"{said}, {scale.unit}")
     else:
         low, high = ends(step.data)

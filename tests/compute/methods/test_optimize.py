@@ -244,6 +244,19 @@ def test_adam_is_torchs_and_climbs():
     assert scores[-1] > scores[0] and len(scores) == 30
 
 
+def test_adam_is_torchs_to_the_last_bit_whatever_the_gradients():
+    variable = noise(1, 3, 5, 7)
+    reference, rule = variable.clone(), Adam(0.05)
+    optimizer = torch.optim.Adam([reference], lr=0.05, maximize=True)
+    for number in range(60):
+        scale = 0.0 if number % 7 == 0 else 10.0 ** (number % 5 - 3)
+        gradient = scale * torch.randn(1, 3, 5, 7, generator=seeded(number))
+        variable = rule(variable, gradient)
+        reference.grad = gradient.clone()
+        optimizer.step()
+        assert torch.equal(variable, reference), number
+
+
 def test_no_graph_is_left_behind_and_few_pictures_are_made():
     pixels = Pixels(noise(1, 3, 4, 4))
     steps = list(watched(climb(pixels, slope(torch.sum), signed(0.001), 120), pixels, 120))

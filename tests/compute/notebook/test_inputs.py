@@ -82,6 +82,23 @@ def test_an_image_in_every_form_is_the_same(form, model, tmp_path):
     assert "no command line" in result._repr_html_() or form == "path"
 
 
+@pytest.mark.parametrize("form", ["array", "float64", "tensor"])
+def test_decimal_colors_are_turned_grey_for_one_channel_as_those_of_8_bits_are(form, model):
+    decimal = PIXELS.astype(np.float32) / 255
+    given = {
+        "array": decimal,
+        "float64": PIXELS / 255,
+        "tensor": torch.from_numpy(decimal).permute(2, 0, 1),
+    }[form]
+    grey = (decimal.astype(np.float64) @ [0.299, 0.587, 0.114]).astype(np.float32)
+    ours = run_method("saliency", model, given, target=3)
+    assert np.allclose(ours.array, run_method("saliency", model, grey, target=3).array, atol=1e-6)
+    eight_bits = run_method("saliency", model, PIXELS, target=3).array
+    assert np.corrcoef(ours.array.ravel(), eight_bits.ravel())[0, 1] > 0.99
+    white = run_method("saliency", model, np.ones((40, 30, 3), np.float32), target=3)
+    assert np.array_equal(white.array, run_method("saliency", model, np.ones((40, 30)), target=3).array)
+
+
 def test_a_photograph_that_lies_on_its_side_is_set_upright(model, tmp_path):
     turned = Image.fromarray(PIXELS)
     exif = turned.getexif()

@@ -109,7 +109,7 @@ def test_patches_are_counted_by_class():
         ("", 1, 5.0),
         ("bee", 1, 2.0),
     ]
-    bars = list(classes.bars(found))
+    bars = list(classes.bars(found, str))
     assert [each.name for each in bars] == ["ant", "no label", "bee"]
     assert [each.share for each in bars] == [0.4, 1.0, 0.4]
     assert [each.text for each in bars] == [

@@ -36,7 +36,7 @@ from dashboard.views.definitions import (
 )
 from dashboard.views.navigation import title
 from featurestore.reader import Store
-from tests.support.page_app import button, fine, link_table, said, settled, show, words
+from tests.support.page_app import button, fine, link_table, query_of, said, settled, show, words
 from tests.support.stores.served import served_store, write_other_store, write_second_store
 
 pytestmark = pytest.mark.slow
@@ -205,6 +205,34 @@ def test_a_name_is_shown_where_its_thing_is(run, serve):
     assert "eight (8)" in [texts[0] for _, texts, _ in rows]
     assert all("label=eight" not in address for address, _, _ in rows)
     assert "eight (8) taken for another" in words(fine(show("mistakes", {"label": "8"})))
+
+
+def test_boxes_bars_and_legends_say_the_name_and_keep_the_class(run, serve):
+    called = "<b>eight</b> (8)"
+    row = next(each for each in run.table("images").to_pylist() if each["predicted"] == "8")
+    give(run, "<b>eight</b>", names_of(run).the_class("8"))
+    app = fine(show("mistakes", {"label": "8"}))
+    box = app.selectbox(key="mistakes.label")
+    assert box.value == "8" and called in box.options and "8" not in box.options
+    assert '["8", "<b>eight</b> (8)"]' in drawn(app)
+    app = fine(app.selectbox(key="mistakes.predicted").select("8").run())
+    assert query_of(app)["predicted"] == "8" and f"{called}, recognised" in words(app)
+    assert called in fine(show("channels", {"show": "atlas"})).selectbox(key="channels.top_class").options
+    app = fine(show("map", {"color": "predicted", "highlight": "8", "image": str(row["image_id"])}))
+    assert query_of(app)["highlight"] == "8"
+    assert '"<b>eight</b> (8)"' in drawn(app) and f"predicted {called}" in words(app)
+    app = settled(fine(show("image", {"image": row["image_id"], "tab": "occlusion", "value": "argmax"})))
+    assert f"predicted **{called}**" in words(app)
+    (chart,) = (each.proto.body for each in app.get("html") if 'class="bar-chart"' in each.proto.body)
+    assert "&lt;b&gt;eight&lt;/b&gt; (8)" in chart and "<b>eight" not in chart
+    app = fine(show("lab", {"method": "fool", "target": "8"}))
+    assert app.selectbox(key="lab.target").value == "8"
+    assert called in app.selectbox(key="lab.target").options
+
+
+def drawn(app):
+    """What the components of a page are given."""
+    return "".join(each.proto.json for each in app.get("bidi_component"))
 
 
 def unescaped(text):

@@ -75,6 +75,15 @@ def test_numbers_that_are_no_images_are_said(store, serve):
     assert "2 numbers in image_id are no images" in words(app) and grids(app) == 1
 
 
+def test_a_long_value_is_cut_with_a_mark_and_whole_in_the_download(store, run, serve):
+    serve(store)
+    app = fine(asked("SELECT repeat('<b>', 21) AS long, 'short' AS short"))
+    (table,) = app.dataframe
+    assert table.value.to_dict("records") == [{"long": f"{'<b>' * 19}<b…", "short": "short"}]
+    assert '1 value of more than 60 characters is cut and ends in "…"; **Download** leaves them' in words(app)
+    assert "characters" not in words(fine(asked("SELECT 'short' AS short")))
+
+
 def test_it_is_off_where_live_methods_are(store, serve):
     serve(store, live=False)
     app = asked(UNSURE)

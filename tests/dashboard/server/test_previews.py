@@ -9,6 +9,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from compute.reports.maps.part import part_of_map
 from dashboard.data import runs
 from dashboard.server.routes.previews import preview_routes
 from dashboard.sharing.downloads import main_download
@@ -63,6 +64,18 @@ def test_the_preview_is_the_page_s_picture_scaled(client, store):
     assert "immutable" in answer.headers["cache-control"]
     other = ask(client, "map", map="umap", color="loss")
     assert other.content != answer.content
+
+
+def test_a_zoomed_map_s_preview_is_the_part_that_the_camera_shows(client, store):
+    whole, part, other = (
+        np.asarray(opened(ask(client, "map", map="pca", pictures="never", **camera)))
+        for camera in ({}, {"camera": "0.5,0.5,4"}, {"camera": "-0.5,-0.5,4"})
+    )
+    assert part.shape == whole.shape and (part != whole).any() and (part != other).any()
+    run = Store(store).open()
+    drawn = Image.fromarray(part_of_map(run, "pca", (0.5, 0.5), 4, pictures="never"))
+    drawn.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    assert np.array_equal(part, np.asarray(drawn))
 
 
 def test_a_tall_picture_is_shown_from_its_top(client):

@@ -40,6 +40,10 @@ def remember(events):
     came.update({name: value for name, value in vars(events).items() if value is not None})
 
 
+TITLES = {"ant": "<b>wood ants</b> (ant)", "constructor": "nobody"}
+"""What a class is called where the page is asked for it."""
+
+
 def show_image_grid():
     items = [
         GridItem(
@@ -71,6 +75,7 @@ def show_scatter():
         highlight=came.get("highlight"),
         pictures=came.get("pictures", asked.get("pictures", "near")),
         outlined=came.get("outlined", False),
+        titles=TITLES if "titled" in asked else {},
         height=400,
         on_event=remember,
     )
@@ -100,6 +105,7 @@ def show_confusion_matrix():
         (9, 12),
         key="matrix",
         selected=selected,
+        titles=TITLES if "titled" in asked else {},
         on_click=lambda pair: came.update(clicked=pair),
     )
 

@@ -7,7 +7,7 @@ const GAP = 4
 
 /** Outlines of a map's clusters on a canvas above its points, and their names, as many as don't cover each other. */
 export class Clusters {
-  #address = ""
+  #shown = "[\"\",[]]"
   #clusters = []
 
   /** @param clicked called with a cluster's number; redraw called when there is more to draw */
@@ -19,18 +19,24 @@ export class Clusters {
     this.redraw = redraw
   }
 
-  /** Shows the clusters at this address; none for "". */
-  open(address) {
-    if (address === this.#address) return
-    this.#address = address
+  /**
+   * Shows the clusters at this address; none for "".
+   *
+   * @param titles pairs of a class and what people call it
+   */
+  open(address, titles) {
+    const shown = JSON.stringify([address, titles])
+    if (shown === this.#shown) return
+    this.#shown = shown
     this.#clusters = []
     this.names.replaceChildren()
     if (!address) return
+    const names = new Map(titles)
     fetchBuffer(address).then(buffer => {
-      if (address !== this.#address) return
+      if (shown !== this.#shown) return
       this.#clusters = JSON.parse(new TextDecoder().decode(buffer)).clusters.map((cluster, number) => ({
         ...cluster,
-        button: this.#button(cluster, number),
+        button: this.#button({ ...cluster, name: names.get(cluster.name) ?? cluster.name }, number),
       }))
       this.names.append(...this.#clusters.map(({ button }) => button))
       for (const cluster of this.#clusters) {
@@ -38,7 +44,7 @@ export class Clusters {
         cluster.height = cluster.button.offsetHeight
       }
       this.redraw()
-    }, () => (this.#address = null))
+    }, () => (this.#shown = null))
   }
 
   /**
@@ -84,9 +90,12 @@ export class Clusters {
 
   #button({ name, share, images }, number) {
     const count = `${images.toLocaleString("en")} images`
-    const label = name === null ? [count] : [name, element("span", { className: "share" }, percent(share))]
-    const title = `Select these ${count}`
-    const button = element("button", { type: "button", title }, ...label)
+    const button = element("button", { type: "button", title: `Select these ${count}` })
+    if (name === null) button.append(count)
+    else {
+      button.title += `: ${name}`
+      button.append(element("span", { className: "name" }, name), element("span", { className: "share" }, percent(share)))
+    }
     button.onclick = () => this.clicked(number)
     return button
   }

@@ -214,7 +214,7 @@ class DeepZoom {
     if (!cell) return
     this.#emit("clicked", cell)
     const image = await this.#imageIn(cell)
-    if (image !== null) this.announcement.textContent = inWords(await this.card.caption(image, this.data))
+    if (image !== null) this.announcement.textContent = inWords(await this.card.caption(image, this.data), this.data)
   }
 
   async #hover(event) {

@@ -189,7 +189,7 @@ class Scatter {
     this.#due.clear()
     this.sprites.mode = this.#shown.pictures
     this.#drawSprites()
-    this.clusters.open(this.#shown.outlined ? this.data.clusters : "")
+    this.clusters.open(this.#shown.outlined ? this.data.clusters : "", this.data.titles)
     this.#drawClusters()
     this.#placeRing()
   }
@@ -224,7 +224,7 @@ class Scatter {
   #click(index) {
     const image = this.points.ids[index]
     this.#change("selected", image)
-    this.card.caption(image, this.data).then(caption => (this.announcement.textContent = inWords(caption)))
+    this.card.caption(image, this.data).then(caption => (this.announcement.textContent = inWords(caption, this.data)))
   }
 
   /** The mouse is over a point, or a thumbnail, which has precedence. */

@@ -40,7 +40,7 @@ export class HoverCard {
   async #fetch(image, data) {
     this.picture.src = data.thumbnails + image
     const caption = await this.caption(image, data)
-    if (this.#image === image) this.text.replaceChildren(...lines(caption))
+    if (this.#image === image) this.text.replaceChildren(...lines(called(caption, data)))
   }
 
   /** What is known of an image; just its id where the server can't be asked. */
@@ -55,9 +55,17 @@ export class HoverCard {
 }
 
 /** A caption in words, for screen readers. */
-export function inWords({ image_id: image, label, predicted }) {
+export function inWords(caption, data) {
+  const { image_id: image, label, predicted } = called(caption, data)
   const parts = [`image ${image}`, label && `label ${label}`, predicted && `predicted ${predicted}`]
   return parts.filter(Boolean).join(", ")
+}
+
+/** A caption whose classes are called as people call them. */
+function called(caption, { titles }) {
+  const names = new Map(titles)
+  const name = each => names.get(each) ?? each
+  return { ...caption, label: name(caption.label), predicted: name(caption.predicted) }
 }
 
 function lines({ image_id: image, label, predicted, probability, correct }) {

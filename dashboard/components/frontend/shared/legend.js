@@ -16,7 +16,10 @@ export class Legend {
     this.root = element("div", { className: "legend", role: "group" })
   }
 
-  /** @param counts points of each category; the last is for points without one */
+  /**
+   * @param legend its names are what people call its categories
+   * @param counts points of each category; the last is for points without one
+   */
   show(legend, counts, unknown) {
     this.legend = legend
     this.counts = counts
@@ -48,8 +51,8 @@ export class Legend {
 
   /** Lists the categories that occur and have `text` in their name, the most frequent ones of too many. */
   #list(text) {
-    const { categories } = this.legend
-    const found = [...categories.keys()].filter(index => this.counts[index] && categories[index].toLowerCase().includes(text))
+    const { names } = this.legend
+    const found = [...names.keys()].filter(index => this.counts[index] && names[index].toLowerCase().includes(text))
     const frequent = found.toSorted((a, b) => (this.counts[b] ?? 0) - (this.counts[a] ?? 0)).slice(0, MOST)
     this.entries.replaceChildren(...frequent.sort((a, b) => a - b).map(index => this.#entry(index)))
     if (!found.length) this.entries.append(element("p", {}, text ? "No such name." : "No image has one."))
@@ -59,14 +62,13 @@ export class Legend {
   }
 
   #entry(index) {
-    const { categories, colors } = this.legend
-    const name = categories[index]
-    const shown = name || "(none)"
+    const { categories, names, colors } = this.legend
+    const shown = names[index] || "(none)"
     const title = element("span", { className: "name" }, shown)
     const properties = { type: "button", title: `Highlight ${shown}` }
     const button = element("button", properties, swatch(colors[index]), title, count(this.counts[index]))
-    button.category = name
-    button.onclick = () => this.#onHighlight(button.ariaPressed === "true" ? null : name)
+    button.category = categories[index]
+    button.onclick = () => this.#onHighlight(button.ariaPressed === "true" ? null : button.category)
     return button
   }
 }

@@ -22,7 +22,7 @@ def test_each_thumbnail_is_at_its_point_in_a_frame_of_its_color(run):
         return 25 + 950 * (places - low) / (high - low).max()
 
     colors = coloring(run, "label")
-    map_picture._put_thumbnails(picture, to_pixels, colors, run, "pca")
+    map_picture.put_thumbnails(picture, to_pixels, colors, run, "pca")
     for image in range(COUNT):
         x, y = to_pixels(points[image].astype(float))
         row, col = round(1000 - y), round(x)
