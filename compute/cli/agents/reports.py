@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -81,14 +81,26 @@ def _work(report: type[ReportSpec], workspace: Workspace, call: Call) -> Answer:
     given = _with_runs_named(workspace, call.arguments)
     check_save(given.get("save"), workspace.results)
     spec = report(**{each.name: given[of_parameter(each).name] for each in report.parameters()})
-    call.progress(0, None, report.name)
-    reads = report.needs | report.takes
+
+    def step() -> None:
+        call.progress(0, None, report.name)
+
+    step()
+    with workspace.watched(step):
+        return _answered(spec, workspace, given, step)
+
+
+def _answered(
+    spec: ReportSpec, workspace: Workspace, given: Mapping[str, Any], step: Callable[[], None]
+) -> Answer:
+    report, reads = type(spec), spec.needs | spec.takes
     image = given_image(workspace, given) if IMAGE in reads else None
 
     def make() -> Report:
         return spec.make(_inputs(report, workspace, given, image))
 
     made = workspace.kept(key_of(report.name, given), make)
+    step()
     notes = [made.remark] if made.remark else []
     command = _command(spec, workspace, given, image)
     numbers = {**made.numbers, **made.notes}

@@ -6,7 +6,9 @@ import binascii
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +31,10 @@ LARGEST_PIXELS = 40_000_000
 
 KEPT = 4
 """Results that are kept, so that their next rows, their file or another picture need no second run."""
+
+_step: ContextVar[Callable[[], object]] = ContextVar("step", default=lambda: None)
+"""What a call that is worked on in this thread does between its steps. Results are kept for other calls, so
+what reads for them finds here the call that it reads for."""
 
 
 @dataclass
@@ -66,8 +72,19 @@ class Workspace:
         results = None if args.results is None else Path(args.results).resolve()
         return cls(run, args.store, stores, lambda: open_target(args).model, _options(args), results)
 
+    @contextmanager
+    def watched(self, step: Callable[[], object]) -> Iterator[None]:
+        """Within, call `step` in this thread before each file of an image that is read and each network that
+        is asked for: it may end the work by an exception."""
+        token = _step.set(step)
+        try:
+            yield
+        finally:
+            _step.reset(token)
+
     def model(self) -> Model:
         """Return the network, which is loaded when it is asked for first."""
+        _step.get()()
         with self._loading:
             if self._model is None:
                 self._model = self.load()
@@ -76,7 +93,13 @@ class Workspace:
     @cached_property
     def read(self) -> Originals:
         """Read the file of one of the run's images."""
-        return originals_of(self.run)
+        read = originals_of(self.run)
+
+        def watched_read(run: Run, image_id: int) -> bytes:
+            _step.get()()
+            return read(run, image_id)
+
+        return watched_read
 
     def named_run(self, store: str, fingerprint: str | None) -> str:
         """Return the fingerprint of a run of one of `stores`: of its current one where none is given."""
@@ -96,6 +119,7 @@ class Workspace:
         """Load the network of a run of `stores`; ValueError where it is a person's own code."""
         if run.fingerprint == self.run.fingerprint:
             return self.model()
+        _step.get()()
         device = self.options.get("device", "auto")
         return network_of_run(run, {}, device, lambda name: f"--store of it, and --model {name}, of a server")
 

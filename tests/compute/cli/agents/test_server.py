@@ -1,5 +1,6 @@
 """What holds for the server whatever is asked: nothing written, nothing else reached, cancelled, bounded."""
 
+import base64
 import os
 import subprocess
 import threading
@@ -16,6 +17,7 @@ from compute.cli.agents.workspace import Workspace
 from compute.methods import METHODS
 from compute.methods.synthesis.ascent import Ascent
 from tests.compute.cli.agents.test_tools import arguments_of
+from tests.support.pictures import encoded, noise
 from tests.support.servers.agents import asked, error, files_in, in_session, said, workspace
 from tests.support.stores.served import OWN_NETWORK, copied_store, second_store, write_own_store
 
@@ -227,6 +229,37 @@ def test_a_cancelled_method_ends_at_its_next_step(mode, opened, monkeypatch):
     assert said(result) and ended.is_set() and seconds < 5
     assert [done for done, *_ in told] == sorted({done for done, *_ in told})
     assert told[-1][1:] == (4096, "ascend") and told[-1][0] < 4096
+
+
+def test_a_cancelled_report_ends_at_the_next_file_that_it_reads(store):
+    """And the one that is asked for next, which reads the same files, is answered."""
+    server, read = workspace(store), []
+    began, waiting = threading.Event(), threading.Event()
+    originals = server.read
+
+    def slow(run, image_id):
+        content = originals(run, image_id)
+        read.append(image_id)
+        began.set()
+        waiting.wait(60)
+        return content
+
+    vars(server)["read"] = slow
+    sent = base64.b64encode(encoded(noise(40, 40))).decode()
+
+    async def talk(client):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "neighbors", {"image_base64": sent})
+            while not began.is_set():
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+        # The server has the message before it answers the next one.
+        assert not (await client.call_tool("describe", {})).is_error
+        waiting.set()
+        return await client.call_tool("neighbors", {"image_base64": sent, "count": 2})
+
+    result = in_session(server, talk)
+    assert said(result) and len(read) == 1 + server.run.image_count
 
 
 def test_the_network_is_loaded_once_and_late(store):
