@@ -1,7 +1,10 @@
 """The button Pin: it keeps what a page shows, with a note and its numbers, as a finding, and names it."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
@@ -20,6 +23,9 @@ from dashboard.views.definitions import AboutView, FindingsView, ResultsView
 from dashboard.views.navigation import PAGES
 from dashboard.views.state import ViewState
 from featurestore.reader import Run
+
+CAME = "what came of pinning"
+"""Under it in the session: what draws it."""
 
 NOTHING_TO_PIN = (AboutView, FindingsView, ResultsView)
 
@@ -46,12 +52,16 @@ def draw_pin(view: ViewState, run: Run, result: Result | None) -> None:
             )
             note = st.text_area("Note", max_chars=LONGEST_NOTE, placeholder="What is to be seen here?")
             if st.form_submit_button("Pin", type="primary", icon=":material/keep:"):
-                for said in make(changes, view.store, run):
-                    draw_said(said)
+                came = [partial(draw_said, said) for said in make(changes, view.store, run)]
                 if title.strip():
-                    _pin(view, run, result, title.strip(), note.strip())
+                    came.append(_pin(view, run, result, title.strip(), note.strip()))
                 elif note.strip() or not changes:
-                    _nothing(bool(things))
+                    came.append(partial(_nothing, bool(things)))
+                st.session_state[CAME] = came
+                if changes:
+                    st.rerun()  # the fields are those of the new names now, and written into there
+            for draw in st.session_state.pop(CAME, ()):
+                draw()
 
 
 def _nothing(has_names: bool) -> None:
@@ -59,21 +69,27 @@ def _nothing(has_names: bool) -> None:
     st.error(f"A finding needs a title.{also}", icon=":material/error:")
 
 
-def _pin(view: ViewState, run: Run, result: Result | None, title: str, note: str) -> None:
+def _pin(view: ViewState, run: Run, result: Result | None, title: str, note: str) -> Callable[[], None]:
+    """Keep the finding. Returns what draws what came of it."""
     try:
         finding = finding_of(view, run, result, title, note)
         picture = picture_of(view, run, result)
     except ValueError as error:
-        st.error(sentence(error), icon=":material/error:")
-        return
+        return partial(_wrong, sentence(error))
     folder = findings()
     try:
         slug = folder.add(finding, picture)
     except OSError as error:
-        _refused(finding, folder.path, error)
-        return
-    pinned = sentence(f"pinned as {folder.path / slug}.toml; commit it to share it")
-    st.success(pinned, icon=":material/keep:")
+        return partial(_refused, finding, folder.path, error)
+    return partial(_pinned, folder.path / slug)
+
+
+def _wrong(said: str) -> None:
+    st.error(said, icon=":material/error:")
+
+
+def _pinned(path: Path) -> None:
+    st.success(sentence(f"pinned as {path}.toml; commit it to share it"), icon=":material/keep:")
     st.page_link(PAGES[FindingsView.page].file, label="All findings", icon=":material/keep:")
 
 

@@ -91,8 +91,8 @@ def test_an_upload_goes_along_to_its_neighbours_and_into_the_lab(visit, stores, 
     address_has(page, UPLOADED)
     name = asked(page, "upload")
     page.locator("img[alt='photograph noise.png']").wait_for()
-    page.keyboard.press("Escape")
-    page.locator("input[type=file]").wait_for(state="hidden")
+    ready(page).keyboard.press("Escape")
+    page.get_by_test_id("stPopoverBody").wait_for(state="hidden")
     follow(page, "Neighbours", "neighbors?")
     assert f"upload={name}" in page.url
     page.get_by_text("An uploaded image, predicted").wait_for()

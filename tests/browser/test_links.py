@@ -6,6 +6,7 @@ import urllib.request
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import expect
 
 from featurestore.reader import Store
 from tests.support.servers.dashboard import address_has, copied_link, dashboard, pictures, ready, serving
@@ -62,10 +63,13 @@ def test_a_name_is_given_and_seen_on_the_card_in_the_search_and_in_a_link(visit,
     with serving(str(store), options=("--findings", str(tmp_path / "findings"))) as served:
         mine = visit(f"{served.address}/channels?layer=conv2&channel=3")
         mine.get_by_test_id("stPopover").filter(has_text="Pin").get_by_role("button").first.click()
-        mine.get_by_role("textbox", name="Name this channel").fill("<i>wheels</i>")
         mine.get_by_role("textbox", name="Named by").fill("Ann")
-        mine.get_by_test_id("stPopoverBody").get_by_role("button", name="Pin", exact=True).click()
-        mine.get_by_text("commit it to share it").wait_for()
+        field = mine.get_by_role("textbox", name="Name this channel")
+        for text, came in (("tyres", "commit it"), ("", "taken away"), ("<i>wheels</i>", "commit it")):
+            field.fill(text)
+            mine.get_by_test_id("stPopoverBody").get_by_role("button", name="Pin", exact=True).click()
+            mine.get_by_text(came).wait_for()
+            expect(field).to_have_value(text)
         mine.get_by_role("heading", name="<i>wheels</i> (conv2, channel 3)").wait_for()
         mine.keyboard.press("Escape")
         short = copied_link(ready(mine), "Copy short link")

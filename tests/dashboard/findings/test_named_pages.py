@@ -85,6 +85,14 @@ def test_pin_names_a_channel_and_keeps_no_finding_without_a_title(run, serve):
     assert "wheels" not in words(app) and not names_folder().read().files
 
 
+def test_a_name_is_changed_and_taken_away_in_the_form_that_has_just_given_it(run, serve):
+    app = pinning("channels", CHANNEL, Name_this_channel="wheels")
+    for text, came in (("tyres", "Called 'tyres' in"), ("", "taken away"), ("wheels", "Called 'wheels' in")):
+        next(each for each in app.text_input if each.label == "Name this channel").input(text)
+        app = fine(button(app, "Pin").click().run())
+        assert came in said(app.success) and names_of(run).channel("conv2", 3) == (text or None)
+
+
 def test_a_form_that_asks_for_nothing_says_so(serve):
     app = pinning("channels", CHANNEL)
     assert "A finding needs a title. Or write another name above." in said(app.error)
